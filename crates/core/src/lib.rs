@@ -1,1 +1,26 @@
-//! Placeholder.
+//! The words of Trapline, and every decision that needs no I/O.
+//!
+//! A *job* runs one *pipeline* over a set of *captures*; each capture in a job is a *task*. Workers *reserve*
+//! tasks under a *lease* and post one *outcome* per task, which *settles* it; when all are settled the job
+//! *lands*. What is decided here is pure: from a view, a time and a policy to what is to be done. The engine
+//! carries it out, the ports say what it needs of the world. This crate knows no runtime, no database, no wire.
+
+pub mod catalog;
+pub mod choose;
+pub mod counts;
+pub mod error;
+pub mod ids;
+pub mod job;
+pub mod lease;
+pub mod ports;
+pub mod receipt;
+pub mod result;
+pub mod settle;
+pub mod task;
+pub mod time;
+
+pub use error::{Error, ErrorKind, Result};
+pub use ids::*;
+pub use job::{JobStatus, Outcome};
+pub use task::{FailReason, TaskState};
+pub use time::{Clock, Timestamp};

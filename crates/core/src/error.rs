@@ -1,0 +1,129 @@
+//! The closed table of errors: each kind has one HTTP status, one exit code, and says whether to try again.
+
+use std::error::Error as StdError;
+
+/// What went wrong, as far as a caller may act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The request itself is wrong; trying it again will not help.
+    Invalid,
+    /// No valid credentials.
+    Unauthenticated,
+    /// Valid credentials, not allowed.
+    Forbidden,
+    /// There is no such thing, or not for this caller.
+    NotFound,
+    /// Larger than its bound.
+    TooLarge,
+    /// A dependency can't be reached now; the same request may succeed later.
+    Unavailable,
+    /// A bug of ours, or a broken store.
+    Internal,
+}
+
+impl ErrorKind {
+    /// Every kind, for tests of the table.
+    pub const ALL: [Self; 7] = [
+        Self::Invalid,
+        Self::Unauthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::TooLarge,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Invalid => 400,
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::TooLarge => 413,
+            Self::Unavailable => 503,
+            Self::Internal => 500,
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn retry(self) -> bool {
+        matches!(self, Self::Unavailable)
+    }
+}
+
+/// An error of Trapline. `Display` says only this level; the cause is `source()`.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// The kind, on which callers match.
+    pub kind: ErrorKind,
+    /// Lowercase, no full stop, names what to do where it can.
+    pub message: String,
+    /// The field of the request that is wrong, if it is one field.
+    pub field: Option<&'static str>,
+    #[source]
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// The result of every port.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error without a cause.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), field: None, source: None }
+    }
+
+    /// The request is wrong.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// One field of the request is wrong.
+    pub fn field(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field: Some(field), ..Self::invalid(message) }
+    }
+
+    /// There is no such thing.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(ErrorKind::NotFound, "Not found.")
+    }
+
+    /// A dependency can't be reached.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unavailable, message)
+    }
+
+    /// A bug of ours.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, message)
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+}
+
+/// The whole chain of an error as one line: `cannot open the store: disk full`.
+#[must_use]
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let line = next.to_string();
+        // Some vendors' errors print their source too; say it once.
+        if !text.ends_with(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = next.source();
+    }
+    text
+}

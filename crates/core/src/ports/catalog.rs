@@ -1,0 +1,82 @@
+//! The part of the store that holds what jobs are made of.
+
+use async_trait::async_trait;
+
+use crate::{
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
+    catalog::{
+        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project, ProjectSettings,
+        Registered, Registration, Service, Token,
+    },
+};
+
+/// A page by offset, as the lists of the upstream contract have.
+#[derive(Clone, Copy, Debug)]
+pub struct OffsetPage {
+    /// How many rows at the most.
+    pub limit: u64,
+    /// How many rows to pass over.
+    pub offset: u64,
+}
+
+/// A page of rows, and how many there are in all.
+#[derive(Clone, Debug)]
+pub struct Total<T> {
+    /// The rows of the page.
+    pub rows: Vec<T>,
+    /// All rows.
+    pub count: u64,
+}
+
+/// Projects, tokens, captures, pipelines, services. `project: Some(_)` narrows to one project wherever it stands.
+#[async_trait]
+pub trait Catalog: Send + Sync + 'static {
+    /// Stores a project.
+    async fn create_project(&self, name: &str, description: &str, settings: &ProjectSettings) -> Result<Project>;
+    /// Projects by id.
+    async fn projects(&self, only: Option<ProjectId>, page: OffsetPage) -> Result<Total<Project>>;
+    /// One project.
+    async fn project(&self, id: ProjectId) -> Result<Option<Project>>;
+
+    /// Stores a token.
+    async fn create_token(&self, token: &NewToken) -> Result<Token>;
+    /// The token with this hash, expired or not.
+    async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>>;
+    /// Tokens by id.
+    async fn tokens(&self, page: OffsetPage) -> Result<Total<Token>>;
+    /// Removes a token; `false` if there was none.
+    async fn delete_token(&self, id: TokenId) -> Result<bool>;
+
+    /// Registers pipelines: service, algorithms, pipelines, and their place in the project, in one transaction.
+    async fn register(&self, registration: &Registration) -> Result<Registered>;
+    /// Pipelines by id, enabled in the project if one is given.
+    async fn pipelines(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Pipeline>>;
+    /// One pipeline.
+    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>>;
+    /// The pipeline with this slug.
+    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>>;
+    /// Slugs of the pipelines of a project, sorted, for messages.
+    async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>>;
+    /// Algorithms with their category maps, in the order of `ids`.
+    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>>;
+    /// One category map.
+    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>>;
+    /// Services by id.
+    async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>>;
+    /// One service.
+    async fn service(&self, id: ServiceId) -> Result<Option<Service>>;
+    /// Removes a service; `false` if there was none. Its pipelines stay.
+    async fn delete_service(&self, id: ServiceId) -> Result<bool>;
+
+    /// Stores a set.
+    async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection>;
+    /// Named sets by id.
+    async fn collections(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Collection>>;
+    /// One set, named or not.
+    async fn collection(&self, id: CollectionId) -> Result<Option<Collection>>;
+    /// Adds captures to a set, in one background slice; at most 2,000 at a time. What the project has already,
+    /// by URL, is not stored again.
+    async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added>;
+    /// One capture.
+    async fn capture(&self, id: CaptureId) -> Result<Option<Capture>>;
+}

@@ -1,0 +1,205 @@
+//! A result as it is saved: validated, with its algorithms resolved, so that a store needs to refuse nothing.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{AlgorithmId, Error, Result, Timestamp};
+
+/// A box in pixels of the capture, `x1 <= x2`, `y1 <= y2`, all finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BBox {
+    /// Left.
+    pub x1: f64,
+    /// Top.
+    pub y1: f64,
+    /// Right.
+    pub x2: f64,
+    /// Bottom.
+    pub y2: f64,
+}
+
+impl BBox {
+    /// Checks a box.
+    ///
+    /// # Errors
+    /// `Invalid` if a corner is not finite or they are in the wrong order.
+    pub fn new(x1: f64, y1: f64, x2: f64, y2: f64) -> Result<Self> {
+        if ![x1, y1, x2, y2].iter().all(|v| v.is_finite()) {
+            return Err(Error::invalid("a corner of the box is not a finite number"));
+        }
+        if x1 > x2 || y1 > y2 {
+            return Err(Error::invalid(format!("the box ({x1}, {y1}, {x2}, {y2}) must have x1 <= x2 and y1 <= y2")));
+        }
+        // -0.0 and 0.0 are one box.
+        Ok(Self { x1: x1 + 0.0, y1: y1 + 0.0, x2: x2 + 0.0, y2: y2 + 0.0 })
+    }
+
+    /// The box as a key: equal for equal boxes.
+    #[must_use]
+    pub fn key(&self) -> [u64; 4] {
+        [self.x1, self.y1, self.x2, self.y2].map(f64::to_bits)
+    }
+}
+
+/// One classification of a detection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classification {
+    /// By which algorithm; unique within its detection.
+    pub algorithm: AlgorithmId,
+    /// The label that was chosen.
+    pub label: String,
+    /// Whether it is the pipeline's last word.
+    pub terminal: bool,
+    /// One score per label of the algorithm's category map, in its order, or empty.
+    pub scores: Vec<f32>,
+    /// The same before the softmax, or empty.
+    pub logits: Vec<f32>,
+    /// When.
+    pub at: Timestamp,
+    /// Seconds.
+    pub inference_seconds: Option<f64>,
+}
+
+impl Classification {
+    /// The score of the chosen label: the largest one.
+    #[must_use]
+    pub fn score(&self) -> Option<f32> {
+        self.scores.iter().copied().reduce(f32::max)
+    }
+}
+
+/// One detection of a task; unique by (task, algorithm, box).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detection {
+    /// By which algorithm.
+    pub algorithm: AlgorithmId,
+    /// `None`: the whole image was classified.
+    pub bbox: Option<BBox>,
+    /// When.
+    pub at: Timestamp,
+    /// Seconds.
+    pub inference_seconds: Option<f64>,
+    /// A crop that the worker stored somewhere.
+    pub crop_image_url: Option<String>,
+    /// At most one per algorithm.
+    pub classifications: Vec<Classification>,
+}
+
+impl Detection {
+    /// The natural key within a task.
+    #[must_use]
+    pub fn key(&self) -> DetectionKey {
+        (self.algorithm, self.bbox.map(|b| b.key()))
+    }
+}
+
+/// A detection's key within its task: algorithm and box.
+pub type DetectionKey = (AlgorithmId, Option<[u64; 4]>);
+
+/// Makes keys unique: a detection that is in the list twice is one, with the classifications of both; of two
+/// classifications by one algorithm the last one stays.
+#[must_use]
+pub fn deduplicate(detections: Vec<Detection>) -> Vec<Detection> {
+    let mut at: HashMap<DetectionKey, usize> = HashMap::new();
+    let mut unique: Vec<Detection> = Vec::with_capacity(detections.len());
+    for mut detection in detections {
+        let more = std::mem::take(&mut detection.classifications);
+        let slot = *at.entry(detection.key()).or_insert_with(|| {
+            unique.push(detection);
+            unique.len() - 1
+        });
+        let kept = &mut unique[slot].classifications;
+        for c in more {
+            match kept.iter_mut().find(|k| k.algorithm == c.algorithm) {
+                Some(earlier) => *earlier = c,
+                None => kept.push(c),
+            }
+        }
+    }
+    unique
+}
+
+/// An algorithm of a job's pipeline, as the job knows it.
+#[derive(Clone, Debug)]
+pub struct JobAlgorithm {
+    /// Its row.
+    pub id: AlgorithmId,
+    /// Its key, as in results.
+    pub key: String,
+    /// The labels of its category map, in index order, if it has one.
+    pub labels: Option<Arc<[String]>>,
+}
+
+/// Packs floats, little endian, 4 bytes each.
+#[must_use]
+pub fn pack(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// Unpacks what [`pack`] packed; a rest of fewer than 4 bytes is dropped.
+#[must_use]
+pub fn unpack(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+/// Refuses what a database may refuse in a text: NUL, and more than `max` characters.
+///
+/// # Errors
+/// `Invalid`, naming `what`.
+pub fn check_text(what: &str, text: &str, max: usize) -> Result<()> {
+    if text.contains('\0') {
+        return Err(Error::invalid(format!("{what} holds a NUL character")));
+    }
+    if text.len() > max && text.chars().count() > max {
+        return Err(Error::invalid(format!("{what} has more than {max} characters")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_twice_in_a_result_is_one_detection_with_the_classifications_of_both() {
+        let class = |id, label: &str| Classification {
+            algorithm: AlgorithmId(id),
+            label: label.into(),
+            terminal: true,
+            scores: vec![],
+            logits: vec![],
+            at: Timestamp(0),
+            inference_seconds: None,
+        };
+        let detection = |x1: f64, c| Detection {
+            algorithm: AlgorithmId(1),
+            bbox: Some(BBox::new(x1, 0.0, 9.0, 9.0).unwrap()),
+            at: Timestamp(0),
+            inference_seconds: None,
+            crop_image_url: None,
+            classifications: vec![c],
+        };
+        let unique = deduplicate(vec![
+            detection(0.0, class(2, "a")),
+            detection(-0.0, class(3, "b")),
+            detection(1.0, class(2, "c")),
+            detection(0.0, class(2, "d")),
+        ]);
+        assert_eq!(unique.len(), 2);
+        let labels: Vec<_> = unique[0].classifications.iter().map(|c| c.label.as_str()).collect();
+        assert_eq!(labels, ["d", "b"]);
+    }
+
+    #[test]
+    fn boxes_outside_numbers_are_refused() {
+        assert!(BBox::new(f64::NAN, 0.0, 1.0, 1.0).is_err());
+        assert!(BBox::new(2.0, 0.0, 1.0, 1.0).is_err());
+        assert!(BBox::new(0.0, 0.0, f64::INFINITY, 1.0).is_err());
+        assert!(BBox::new(1.0, 1.0, 1.0, 1.0).is_ok());
+    }
+
+    #[test]
+    fn floats_pack_and_unpack_to_the_same_bits() {
+        let values = [0.1f32, -1.5e-30, f32::MAX, 0.0];
+        assert_eq!(unpack(&pack(&values)), values);
+    }
+}
