@@ -1,0 +1,156 @@
+//! The store on SQLite: one file, WAL, one writer in two classes, many readers.
+//!
+//! Every writing transaction is `BEGIN IMMEDIATE` on the one writing connection, so what it read still holds
+//! when it writes. A transaction locks no rows here; the order of the statements is that of RULES.md A10 all the
+//! same, so that the other store can carry the same operations side by side.
+
+mod catalog;
+mod collect;
+mod counts;
+mod grant;
+mod jobs;
+mod leases;
+mod lock;
+mod reports;
+mod settle;
+mod store;
+mod sweep;
+mod writer;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use sqlx::{
+    ConnectOptions as _, Row as _, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+};
+use trapline_core::{Clock, Error, ErrorKind, Result};
+
+use self::{lock::FileLock, writer::Writer};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How many rows one background slice writes at the most (RULES.md A16).
+pub const SLICE_ROWS: i64 = 2_000;
+
+/// The store in one file.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: SqlitePool,
+    clock: Arc<dyn Clock>,
+    /// Held while the process serves the file; a second server finds it taken.
+    _lock: Option<FileLock>,
+}
+
+/// Whether the file is held against a second server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// For `serve` and `run`: holds an exclusive lock beside the file.
+    Exclusive,
+    /// For tools that work beside a server.
+    Shared,
+}
+
+impl SqliteStore {
+    /// Opens the file, made if missing, and brings it to the newest schema.
+    ///
+    /// # Errors
+    /// `Invalid` if the file is not a database of Trapline's or another server holds it (naming its pid);
+    /// `Unavailable` if it can't be opened.
+    pub async fn open(path: &Path, access: Access, clock: Arc<dyn Clock>) -> Result<Self> {
+        let lock = match access {
+            Access::Exclusive => Some(FileLock::take(path)?),
+            Access::Shared => None,
+        };
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .statement_cache_capacity(200)
+            .pragma("cache_size", "-65536")
+            .pragma("temp_store", "memory")
+            .disable_statement_logging();
+        let cannot_open = |e: sqlx::Error| opening(path, e);
+        let mut conn = options.connect().await.map_err(cannot_open)?;
+        MIGRATIONS.run(&mut conn).await.map_err(|e| {
+            let kind = match &e {
+                sqlx::migrate::MigrateError::Execute(cause) => db(cause).0,
+                _ => ErrorKind::Invalid,
+            };
+            Error::new(kind, format!("cannot bring `{}` to the schema of this version", path.display())).with_source(e)
+        })?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options.pragma("query_only", "on"))
+            .await
+            .map_err(cannot_open)?;
+        let store = Self { writer: Writer::new(conn), readers, clock, _lock: lock };
+        store.make_default_project().await?;
+        Ok(store)
+    }
+
+    /// Closes the connections, so that the write-ahead log is folded into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// A pool that can't write, for tools and tests that look at rows.
+    #[must_use]
+    pub fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+}
+
+fn opening(path: &Path, e: sqlx::Error) -> Error {
+    let (kind, _) = db(&e);
+    let hint = match kind {
+        ErrorKind::Invalid => "is not a database of Trapline's",
+        _ => "can't be opened",
+    };
+    Error::new(kind, format!("the database file `{}` {hint}", path.display())).with_source(e)
+}
+
+/// What SQLite's error means to a caller, and whether it refuses the data (rather than the moment).
+fn db(e: &sqlx::Error) -> (ErrorKind, bool) {
+    const PRIMARY: u32 = 0xff;
+    match e {
+        sqlx::Error::Database(d) => match d.code().and_then(|c| c.parse::<u32>().ok()).map(|c| c & PRIMARY) {
+            // BUSY, LOCKED, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL
+            Some(5 | 6 | 8 | 9 | 10 | 13 | 14 | 15) => (ErrorKind::Unavailable, false),
+            // TOOBIG, CONSTRAINT, MISMATCH
+            Some(18 | 19 | 20) => (ErrorKind::Invalid, true),
+            // NOTADB
+            Some(26) => (ErrorKind::Invalid, false),
+            _ => (ErrorKind::Internal, false),
+        },
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+            (ErrorKind::Unavailable, false)
+        }
+        _ => (ErrorKind::Internal, false),
+    }
+}
+
+/// An error of the store, with SQLite's own as its source.
+fn store_error(e: sqlx::Error) -> Error {
+    let (kind, refused) = db(&e);
+    let message = match kind {
+        ErrorKind::Unavailable => "the store can't be reached",
+        ErrorKind::Invalid if refused => "the store refuses this data",
+        _ => "the store failed",
+    };
+    Error::new(kind, message).with_source(e)
+}
+
+/// A list as the parameter of `json_each`.
+fn json<T: serde::Serialize>(list: &[T]) -> String {
+    serde_json::to_string(list).expect("numbers and strings serialise")
+}
+
+/// A column that the schema guarantees; a mismatch is a bug of ours.
+fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(row: &'r SqliteRow, column: &str) -> Result<T> {
+    row.try_get(column).map_err(store_error)
+}

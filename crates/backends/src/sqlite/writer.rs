@@ -1,0 +1,191 @@
+//! The one writer, in two classes: foreground (grant, settle) goes first, background (collect, sweep, delete) gets
+//! at most every other turn, and at least that (RULES.md A16).
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{OwnedMutexGuard, oneshot};
+use trapline_core::Result;
+
+use super::store_error;
+
+pub(super) struct Writer {
+    turns: Arc<Mutex<Turns>>,
+    conn: Arc<tokio::sync::Mutex<Conn>>,
+}
+
+struct Conn {
+    conn: Option<SqliteConnection>,
+    /// A transaction was begun and not known to be ended: its future was dropped, or it failed.
+    open: bool,
+}
+
+#[derive(Default)]
+struct Turns {
+    busy: bool,
+    background_was_last: bool,
+    foreground: VecDeque<oneshot::Sender<Turn>>,
+    background: VecDeque<oneshot::Sender<Turn>>,
+}
+
+/// The right to write; passes on when dropped.
+struct Turn(Arc<Mutex<Turns>>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut next = Some(Turn(Arc::clone(&self.0)));
+        while let Some(turn) = next.take() {
+            let waiter = {
+                let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let background = !turns.background_was_last || turns.foreground.is_empty();
+                let waiter = if background { turns.background.pop_front() } else { None };
+                turns.background_was_last = waiter.is_some();
+                let waiter = waiter.or_else(|| turns.foreground.pop_front());
+                if waiter.is_none() {
+                    turns.busy = false;
+                }
+                waiter
+            };
+            match waiter {
+                // A waiter that gave up hands the turn back, and the next one gets it.
+                Some(waiter) => next = waiter.send(turn).err(),
+                None => std::mem::forget(turn),
+            }
+        }
+    }
+}
+
+/// A writing transaction; rolled back unless committed.
+pub(super) struct WriteTx {
+    guard: OwnedMutexGuard<Conn>,
+    _turn: Turn,
+}
+
+impl Writer {
+    pub(super) fn new(conn: SqliteConnection) -> Self {
+        Self {
+            turns: Arc::default(),
+            conn: Arc::new(tokio::sync::Mutex::new(Conn { conn: Some(conn), open: false })),
+        }
+    }
+
+    /// A transaction that somebody waits for.
+    pub(super) async fn foreground(&self) -> Result<WriteTx> {
+        self.begin(|turns| &mut turns.foreground).await
+    }
+
+    /// A slice of background work.
+    pub(super) async fn background(&self) -> Result<WriteTx> {
+        self.begin(|turns| &mut turns.background).await
+    }
+
+    async fn begin(&self, class: fn(&mut Turns) -> &mut VecDeque<oneshot::Sender<Turn>>) -> Result<WriteTx> {
+        let waiting = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            if turns.busy {
+                let (tx, rx) = oneshot::channel();
+                class(&mut turns).push_back(tx);
+                Some(rx)
+            } else {
+                turns.busy = true;
+                None
+            }
+        };
+        let turn = match waiting {
+            None => Turn(Arc::clone(&self.turns)),
+            Some(rx) => rx.await.expect("a waiter is answered before its sender is dropped"),
+        };
+        let mut guard = Arc::clone(&self.conn).lock_owned().await;
+        let leftover = guard.open;
+        let conn = guard.conn.as_mut().ok_or_else(|| store_error(sqlx::Error::PoolClosed))?;
+        if leftover {
+            // If its commit did get through there is nothing to roll back, and SQLite says so; either is fine.
+            sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await.ok();
+        }
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(conn).await.map_err(store_error)?;
+        guard.open = true;
+        Ok(WriteTx { guard, _turn: turn })
+    }
+
+    pub(super) async fn close(&self) {
+        if let Some(conn) = self.conn.lock().await.conn.take() {
+            if let Err(error) = conn.close().await {
+                tracing::warn!(%error, "the database file was not closed cleanly");
+            }
+        }
+    }
+}
+
+impl WriteTx {
+    /// The connection, within the transaction.
+    pub(super) fn conn(&mut self) -> &mut SqliteConnection {
+        self.guard.conn.as_mut().expect("a transaction begins only on an open connection")
+    }
+
+    pub(super) async fn commit(mut self) -> Result<()> {
+        sqlx::raw_sql("COMMIT").execute(self.conn()).await.map_err(store_error)?;
+        self.guard.open = false;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn writer() -> Writer {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::raw_sql("CREATE TABLE seen (what TEXT)").execute(&mut conn).await.unwrap();
+        Writer::new(conn)
+    }
+
+    async fn note(mut tx: WriteTx, what: &'static str) {
+        sqlx::query("INSERT INTO seen VALUES (?1)").bind(what).execute(tx.conn()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn background_gets_every_other_turn_and_no_more() {
+        let writer = writer().await;
+        let first = writer.foreground().await.unwrap();
+        let work = async {
+            futures::future::join_all((0..6).map(|at| {
+                let writer = &writer;
+                async move {
+                    if at < 3 {
+                        note(writer.background().await.unwrap(), "b").await;
+                    } else {
+                        note(writer.foreground().await.unwrap(), "f").await;
+                    }
+                }
+            }))
+            .await;
+        };
+        // The six wait in line before the first lets go.
+        let release = async { note(first, "first").await };
+        futures::join!(work, release);
+        let mut tx = writer.foreground().await.unwrap();
+        let seen: Vec<(String,)> = sqlx::query_as("SELECT what FROM seen").fetch_all(tx.conn()).await.unwrap();
+        let seen: String = seen.into_iter().map(|(w,)| w).collect();
+        assert_eq!(seen, "firstbfbfbf");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_transaction_is_rolled_back_and_a_waiter_that_gave_up_does_not_keep_the_turn() {
+        let writer = writer().await;
+        let mut tx = writer.foreground().await.unwrap();
+        sqlx::query("INSERT INTO seen VALUES ('lost')").execute(tx.conn()).await.unwrap();
+        {
+            let mut gives_up = Box::pin(writer.background());
+            assert!(futures::poll!(&mut gives_up).is_pending());
+        }
+        drop(tx);
+        note(writer.background().await.unwrap(), "kept").await;
+        let mut tx = writer.foreground().await.unwrap();
+        let seen: Vec<(String,)> = sqlx::query_as("SELECT what FROM seen").fetch_all(tx.conn()).await.unwrap();
+        assert_eq!(seen, [("kept".to_owned(),)]);
+    }
+}
