@@ -210,6 +210,8 @@ CREATE TABLE tasks (
     run               INTEGER NOT NULL,
     state             TEXT    NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'processed', 'failed')),
     delivery          INTEGER NOT NULL DEFAULT 0,
+    -- `delivery` when this run began, so that the budget is that of the run.
+    delivery_base     INTEGER NOT NULL DEFAULT 0,
     strikes           INTEGER NOT NULL DEFAULT 0,
     releases          INTEGER NOT NULL DEFAULT 0,
     suspect           INTEGER NOT NULL DEFAULT 0,

@@ -1,1 +1,67 @@
-//! Placeholder.
+//! The one function that changes a job's counters, and so the one that lands it (RULES.md A9).
+
+use sqlx::{Row as _, SqliteConnection};
+use trapline_core::{JobId, JobStatus, Timestamp, ports::Touched, settle::Deltas};
+
+/// What changes in a job's row.
+pub(super) struct Change {
+    pub(super) job: JobId,
+    pub(super) deltas: Deltas,
+    /// The total, when the collect has ended.
+    pub(super) total: Option<i64>,
+    /// Whether a worker's result is the cause.
+    pub(super) by_result: bool,
+}
+
+/// Applies a change; last in its transaction. `None` if the job is no more.
+pub(super) async fn apply(conn: &mut SqliteConnection, change: &Change, now: Timestamp) -> sqlx::Result<Option<Touched>> {
+    let d = &change.deltas;
+    let row = sqlx::query(include_str!("sql/counts.sql"))
+        .bind(change.job.0)
+        .bind(d.processed)
+        .bind(d.failed)
+        .bind(d.detections)
+        .bind(d.classifications)
+        .bind(change.total)
+        .bind(change.by_result.then_some(now.0))
+        .bind(now.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let status: JobStatus = decode(row.try_get("status")?)?;
+    let finished_at: Option<i64> = row.try_get("finished_at")?;
+    let landed = finished_at == Some(now.0) && matches!(status, JobStatus::Success | JobStatus::Failure);
+    if landed {
+        let (total, processed, failed): (i64, i64, i64) =
+            (row.try_get("total")?, row.try_get("processed")?, row.try_get("failed")?);
+        let level = if status == JobStatus::Success { "INFO" } else { "ERROR" };
+        let line = format!("Job landed {status}: {processed} processed, {failed} failed, of {total}");
+        log_line(conn, change.job, level, &line, None, now).await?;
+    }
+    Ok(Some(Touched { job: change.job, status, landed, settled: Vec::new() }))
+}
+
+/// Adds one line to a job's log.
+pub(super) async fn log_line(
+    conn: &mut SqliteConnection,
+    job: JobId,
+    level: &str,
+    message: &str,
+    capture: Option<i64>,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO job_logs (job_id, at, level, message, capture_id) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .bind(job.0)
+        .bind(now.0)
+        .bind(level)
+        .bind(message)
+        .bind(capture)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// A stored word; one that is not in the table is a bug of ours.
+pub(super) fn decode<T: std::str::FromStr<Err = trapline_core::Error>>(text: String) -> sqlx::Result<T> {
+    text.parse().map_err(|e: trapline_core::Error| sqlx::Error::Decode(Box::new(e)))
+}

@@ -1,1 +1,157 @@
-//! Placeholder.
+//! Handing out tasks (RULES.md A7), and who they go to.
+
+use sqlx::Row as _;
+use trapline_core::{
+    CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
+    choose::Waiting,
+    ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, WorkerIdentity},
+};
+
+use super::{SqliteStore, get, json, store_error};
+
+impl SqliteStore {
+    pub(super) async fn grant_tasks(&self, request: &GrantRequest) -> Result<Granted> {
+        let mut tx = self.writer.foreground().await?;
+        let conn = tx.conn();
+        let candidates: Vec<i64> = match &request.candidates {
+            Some(proposed) => proposed.iter().map(|c| c.0).collect(),
+            None => sqlx::query_scalar(include_str!("sql/grant_fill.sql"))
+                .bind(request.job.0)
+                .bind(request.limit as i64)
+                .bind(request.max_deliver)
+                .fetch_all(&mut *conn)
+                .await
+                .map_err(store_error)?,
+        };
+        let picked = sqlx::query(include_str!("sql/grant_pick.sql"))
+            .bind(request.job.0)
+            .bind(json(&candidates))
+            .bind(request.max_deliver)
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(store_error)?;
+        let mut granted = Granted::default();
+        for row in &picked {
+            let capture = CaptureId(get(row, "capture_id")?);
+            // The queue may propose a task twice in one answer.
+            if granted.tasks.len() < request.limit && granted.tasks.last().is_none_or(|t| t.capture != capture) {
+                granted.run = get(row, "run")?;
+                let delivery = get::<i64>(row, "delivery")? + 1;
+                granted.tasks.push(GrantedTask { capture, delivery, url: get(row, "url")? });
+            }
+        }
+        if granted.tasks.is_empty() {
+            return Ok(granted);
+        }
+        let captures = json(&granted.tasks.iter().map(|t| t.capture).collect::<Vec<_>>());
+        let lease_until = request.now.plus(request.ttr);
+        granted.grant = sqlx::query_scalar(
+            "INSERT INTO grants (job_id, worker_id, granted_at, lease_until, due_at, captures) \
+             VALUES (?1, ?2, ?3, ?4, ?4, ?5) RETURNING id",
+        )
+        .bind(request.job.0)
+        .bind(request.worker.0)
+        .bind(request.now.0)
+        .bind(lease_until.0)
+        .bind(&captures)
+        .fetch_one(&mut *conn)
+        .await
+        .map(GrantId)
+        .map_err(store_error)?;
+        sqlx::query(include_str!("sql/grant_set.sql"))
+            .bind(request.job.0)
+            .bind(&captures)
+            .bind(request.worker.0)
+            .bind(granted.grant.0)
+            .bind(request.now.0)
+            .bind(lease_until.0)
+            .execute(conn)
+            .await
+            .map_err(store_error)?;
+        tx.commit().await?;
+        Ok(granted)
+    }
+
+    pub(super) async fn free_page(
+        &self,
+        job: JobId,
+        (ord, capture): FreeCursor,
+        limit: u64,
+    ) -> Result<Vec<(FreeCursor, Candidate)>> {
+        let rows = sqlx::query(
+            "SELECT t.ord, t.capture_id, t.run, t.delivery FROM tasks t JOIN jobs j ON j.id = t.job_id \
+             WHERE t.job_id = ?1 AND t.state = 'pending' AND t.grant_id IS NULL AND t.run = j.run \
+               AND t.ord >= ?2 AND (t.ord, t.capture_id) > (?2, ?3) \
+             ORDER BY t.ord, t.capture_id LIMIT ?4",
+        )
+        .bind(job.0)
+        .bind(ord)
+        .bind(capture.0)
+        .bind(limit as i64)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(store_error)?;
+        rows.iter()
+            .map(|row| {
+                let capture = CaptureId(get(row, "capture_id")?);
+                let candidate = Candidate { capture, run: get(row, "run")?, delivery: get(row, "delivery")? };
+                Ok(((get(row, "ord")?, capture), candidate))
+            })
+            .collect()
+    }
+
+    pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
+        let mut tx = self.writer.foreground().await?;
+        let id = sqlx::query_scalar(
+            "INSERT INTO workers (token_id, instance, name, client_info, service_id, first_seen, last_seen) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) \
+             ON CONFLICT (token_id, instance) DO UPDATE SET name = excluded.name, last_seen = excluded.last_seen, \
+                client_info = ifnull(excluded.client_info, client_info), \
+                service_id = ifnull(excluded.service_id, service_id) \
+             RETURNING id",
+        )
+        .bind(who.token.0)
+        .bind(&who.instance)
+        .bind(&who.name)
+        .bind(&who.client_info)
+        .bind(who.service.map(|s| s.0))
+        .bind(now.0)
+        .fetch_one(tx.conn())
+        .await
+        .map_err(store_error)?;
+        tx.commit().await?;
+        Ok(WorkerId(id))
+    }
+
+    pub(super) async fn waiting(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>> {
+        let rows = sqlx::query(include_str!("sql/waiting.sql"))
+            .bind(json(slugs))
+            .bind(project.map(|p| p.0))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        rows.iter()
+            .map(|row| {
+                let waiting = Waiting {
+                    job: JobId(get(row, "id")?),
+                    priority: get(row, "priority")?,
+                    since: Timestamp(get(row, "since")?),
+                };
+                Ok(WaitingJob { waiting, slug: get(row, "slug")? })
+            })
+            .collect()
+    }
+
+    pub(super) async fn last_seen(&self, slug: &str) -> Result<Option<Timestamp>> {
+        let at: Option<i64> = sqlx::query(
+            "SELECT max(last_seen) AS at FROM workers WHERE EXISTS \
+             (SELECT 1 FROM json_each(workers.pipelines) WHERE value = ?1)",
+        )
+        .bind(slug)
+        .fetch_one(&self.readers)
+        .await
+        .and_then(|row| row.try_get("at"))
+        .map_err(store_error)?;
+        Ok(at.map(Timestamp))
+    }
+}

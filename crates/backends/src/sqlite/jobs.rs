@@ -1,1 +1,316 @@
-//! Placeholder.
+//! Jobs: stored, changed, moved, read, removed.
+
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, SqliteConnection, sqlite::SqliteRow};
+use trapline_core::{
+    AlgorithmId, CaptureId, CollectionId, Error, JobId, JobStatus, PipelineId, ProjectId, Result, Timestamp,
+    counts::Counts,
+    job::{JobMove, RunMode},
+    ports::{Job, JobEdit, JobFilter, JobOrder, Moved, NewJob, OffsetPage, Total},
+};
+
+use super::{SLICE_ROWS, SqliteStore, counts, json, settle, store_error};
+
+const JOB: &str = include_str!("sql/job.sql");
+
+impl SqliteStore {
+    pub(super) async fn insert_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
+        let (status, not_before) = match job.start {
+            false => (JobStatus::Created, None),
+            true => {
+                let wait = std::time::Duration::from_secs(job.delay_seconds);
+                (JobStatus::Pending, (job.delay_seconds > 0).then(|| now.plus(wait).0))
+            }
+        };
+        let mut tx = self.writer.foreground().await?;
+        let id = sqlx::query_scalar(
+            "INSERT INTO jobs (project_id, name, job_type, status, priority, failure_threshold, delay_seconds, \
+             not_before, pipeline_id, collection_id, capture_id, image_limit, shuffle, reprocess, created_at, updated_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15) RETURNING id",
+        )
+        .bind(job.project.0)
+        .bind(&job.name)
+        .bind(&job.job_type)
+        .bind(status.as_str())
+        .bind(job.priority)
+        .bind(job.failure_threshold)
+        .bind(job.delay_seconds as i64)
+        .bind(not_before)
+        .bind(job.pipeline.map(|p| p.0))
+        .bind(job.collection.map(|c| c.0))
+        .bind(job.capture.map(|c| c.0))
+        .bind(job.limit.map(|l| l as i64))
+        .bind(job.shuffle)
+        .bind(job.reprocess)
+        .bind(now.0)
+        .fetch_one(tx.conn())
+        .await
+        .map_err(store_error)?;
+        tx.commit().await?;
+        Ok(JobId(id))
+    }
+
+    pub(super) async fn update_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
+        let mut tx = self.writer.foreground().await?;
+        let status: Option<String> =
+            sqlx::query_scalar("SELECT status FROM jobs WHERE id = ?1 AND deleted_at IS NULL")
+                .bind(job.0)
+                .fetch_optional(tx.conn())
+                .await
+                .map_err(store_error)?;
+        let Some(status) = status else { return Ok(None) };
+        if status != JobStatus::Created.as_str() && !edit.is_always_allowed() {
+            return Err(Error::invalid(format!(
+                "job {job} is {status}: only its name and priority can still be changed"
+            )));
+        }
+        let mut query = QueryBuilder::new("UPDATE jobs SET updated_at = ");
+        query.push_bind(now.0);
+        let mut set = |column: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                query.push(", ").push(column).push(" = ");
+                match value {
+                    Value::Text(v) => query.push_bind(v),
+                    Value::Int(v) => query.push_bind(v),
+                    Value::Real(v) => query.push_bind(v),
+                };
+            }
+        };
+        set("name", edit.name.clone().map(Value::Text));
+        set("priority", edit.priority.map(|v| Value::Int(Some(v))));
+        set("failure_threshold", edit.failure_threshold.map(Value::Real));
+        set("delay_seconds", edit.delay_seconds.map(|v| Value::Int(Some(v as i64))));
+        set("pipeline_id", edit.pipeline.map(|v| Value::Int(v.map(|p| p.0))));
+        set("collection_id", edit.collection.map(|v| Value::Int(v.map(|c| c.0))));
+        set("capture_id", edit.capture.map(|v| Value::Int(v.map(|c| c.0))));
+        set("image_limit", edit.limit.map(|v| Value::Int(v.map(|l| l as i64))));
+        set("shuffle", edit.shuffle.map(|v| Value::Int(Some(i64::from(v)))));
+        query.push(" WHERE id = ").push_bind(job.0);
+        query.build().execute(tx.conn()).await.map_err(store_error)?;
+        tx.commit().await?;
+        Ok(Some(()))
+    }
+
+    pub(super) async fn move_one(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
+        let mut tx = self.writer.foreground().await?;
+        let moved = move_in(tx.conn(), job, by, now).await.map_err(store_error)?;
+        tx.commit().await?;
+        Ok(moved)
+    }
+
+    pub(super) async fn hide_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>> {
+        let mut tx = self.writer.foreground().await?;
+        let hidden = sqlx::query(
+            "UPDATE jobs SET deleted_at = ?2, dispatch_epoch = dispatch_epoch + 1, cleanup_due = 1 \
+             WHERE id = ?1 AND deleted_at IS NULL",
+        )
+        .bind(job.0)
+        .bind(now.0)
+        .execute(tx.conn())
+        .await
+        .map_err(store_error)?
+        .rows_affected();
+        tx.commit().await?;
+        Ok((hidden > 0).then_some(()))
+    }
+
+    pub(super) async fn purge_slice(&self) -> Result<bool> {
+        let job: Option<i64> =
+            sqlx::query_scalar("SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND cleanup_due = 0 LIMIT 1")
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(store_error)?;
+        let Some(job) = job else { return Ok(false) };
+        let mut tx = self.writer.background().await?;
+        purge_in(tx.conn(), job).await.map_err(store_error)?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    pub(super) async fn read_job(&self, id: JobId) -> Result<Option<Job>> {
+        let row = sqlx::query(AssertSqlSafe(format!("{JOB} AND j.id = ?1")))
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?;
+        row.map(|row| decode_job(&row).map_err(store_error)).transpose()
+    }
+
+    pub(super) async fn read_jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
+        let mut counting =
+            QueryBuilder::new("SELECT count(*) FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id WHERE j.deleted_at IS NULL");
+        narrow(&mut counting, filter);
+        let count: i64 = counting.build_query_scalar().fetch_one(&self.readers).await.map_err(store_error)?;
+        let mut query = QueryBuilder::new(JOB);
+        narrow(&mut query, filter);
+        let column = order_column(filter.order.0);
+        let direction = if filter.order.1 { "DESC" } else { "ASC" };
+        query.push(format!(" ORDER BY {column} {direction} NULLS LAST, j.id {direction} LIMIT "));
+        query.push_bind(page.limit as i64).push(" OFFSET ").push_bind(page.offset as i64);
+        let rows = query.build().fetch_all(&self.readers).await.map_err(store_error)?;
+        let rows = rows.iter().map(decode_job).collect::<sqlx::Result<_>>().map_err(store_error)?;
+        Ok(Total { rows, count: count as u64 })
+    }
+}
+
+enum Value {
+    Text(String),
+    Int(Option<i64>),
+    Real(f64),
+}
+
+/// Moves a job by the table, within a transaction.
+pub(super) async fn move_in(
+    conn: &mut SqliteConnection,
+    job: JobId,
+    by: JobMove,
+    now: Timestamp,
+) -> sqlx::Result<Option<Moved>> {
+    let status: Option<String> = sqlx::query_scalar("SELECT status FROM jobs WHERE id = ?1 AND deleted_at IS NULL")
+        .bind(job.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(status) = status else { return Ok(None) };
+    let status: JobStatus = counts::decode(status)?;
+    let Some(transition) = by.transition(status) else { return Ok(Some(Moved { status, changed: false })) };
+    let changed = sqlx::query(include_str!("sql/move.sql"))
+        .bind(job.0)
+        .bind(json(transition.from))
+        .bind(transition.to.as_str())
+        .bind(now.0)
+        .bind(transition.new_run.map(RunMode::as_str))
+        .execute(conn)
+        .await?
+        .rows_affected()
+        > 0;
+    Ok(Some(Moved { status: if changed { transition.to } else { status }, changed }))
+}
+
+/// Removes the next rows of a deleted job; the job's own row goes last.
+async fn purge_in(conn: &mut SqliteConnection, job: i64) -> sqlx::Result<()> {
+    let tasks: Vec<(i64, i64)> = sqlx::query_as("SELECT job_id, capture_id FROM tasks WHERE job_id = ?1 LIMIT ?2")
+        .bind(job)
+        .bind(SLICE_ROWS / 10)
+        .fetch_all(&mut *conn)
+        .await?;
+    if !tasks.is_empty() {
+        settle::delete_detections(conn, &tasks).await?;
+        let captures: Vec<i64> = tasks.iter().map(|t| t.1).collect();
+        sqlx::query("DELETE FROM tasks WHERE job_id = ?1 AND capture_id IN (SELECT value FROM json_each(?2))")
+            .bind(job)
+            .bind(json(&captures))
+            .execute(conn)
+            .await?;
+        return Ok(());
+    }
+    for (select, delete) in [
+        ("SELECT id FROM job_logs WHERE job_id = ?1 LIMIT ?2", "DELETE FROM job_logs WHERE id IN (SELECT value FROM json_each(?1))"),
+        ("SELECT id FROM grants WHERE job_id = ?1 LIMIT ?2", "DELETE FROM grants WHERE id IN (SELECT value FROM json_each(?1))"),
+    ] {
+        let ids: Vec<i64> =
+            sqlx::query_scalar(select).bind(job).bind(SLICE_ROWS).fetch_all(&mut *conn).await?;
+        if !ids.is_empty() {
+            sqlx::query(delete).bind(json(&ids)).execute(conn).await?;
+            return Ok(());
+        }
+    }
+    sqlx::query("DELETE FROM jobs WHERE id = ?1").bind(job).execute(conn).await.map(drop)
+}
+
+fn order_column(order: JobOrder) -> &'static str {
+    match order {
+        JobOrder::Id => "j.id",
+        JobOrder::Name => "j.name",
+        JobOrder::CreatedAt => "j.created_at",
+        JobOrder::UpdatedAt => "j.updated_at",
+        JobOrder::Status => "j.status",
+        JobOrder::StartedAt => "j.started_at",
+        JobOrder::FinishedAt => "j.finished_at",
+        JobOrder::Project => "j.project_id",
+        JobOrder::Collection => "j.collection_id",
+        JobOrder::Pipeline => "j.pipeline_id",
+    }
+}
+
+fn narrow(query: &mut QueryBuilder<sqlx::Sqlite>, filter: &JobFilter) {
+    let mut same = |column: &str, value: Option<i64>| {
+        if let Some(value) = value {
+            query.push(format!(" AND {column} = ")).push_bind(value);
+        }
+    };
+    same("j.project_id", filter.project.map(|v| v.0));
+    same("j.pipeline_id", filter.pipeline.map(|v| v.0));
+    same("j.collection_id", filter.collection.map(|v| v.0));
+    same("j.capture_id", filter.capture.map(|v| v.0));
+    if !filter.status.is_empty() {
+        query.push(" AND j.status IN (SELECT value FROM json_each(").push_bind(json(&filter.status)).push("))");
+    }
+    if !filter.pipeline_slugs.is_empty() {
+        query.push(" AND p.slug IN (SELECT value FROM json_each(").push_bind(json(&filter.pipeline_slugs)).push("))");
+    }
+    if let Some(job_type) = &filter.job_type {
+        query.push(" AND j.job_type = ").push_bind(job_type.clone());
+    }
+    if let Some(since) = filter.failed_since {
+        query.push(" AND (j.status NOT IN ('FAILURE', 'REVOKED', 'UNKNOWN') OR j.updated_at >= ");
+        query.push_bind(since.0).push(")");
+    }
+    if let Some(text) = &filter.search {
+        let like = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+        query.push(" AND (j.name LIKE ").push_bind(like.clone()).push(" ESCAPE '\\' OR p.name LIKE ");
+        query.push_bind(like).push(" ESCAPE '\\')");
+    }
+}
+
+fn decode_job(row: &SqliteRow) -> sqlx::Result<Job> {
+    let unsigned = |column| row.try_get::<i64, _>(column).map(|v| u64::try_from(v).unwrap_or(0));
+    let time = |column| row.try_get::<Option<i64>, _>(column).map(|v| v.map(Timestamp));
+    let parse = |column| {
+        let text: String = row.try_get(column)?;
+        serde_json::from_str::<serde_json::Value>(&text).map_err(|e| sqlx::Error::Decode(e.into()))
+    };
+    let (total, processed, failed, in_flight) =
+        (unsigned("total")?, unsigned("processed")?, unsigned("failed")?, unsigned("in_flight")?);
+    let pipeline: Option<i64> = row.try_get("pipeline_id")?;
+    let slug: Option<String> = row.try_get("pipeline_slug")?;
+    Ok(Job {
+        id: JobId(row.try_get("id")?),
+        project: ProjectId(row.try_get("project_id")?),
+        name: row.try_get("name")?,
+        status: counts::decode(row.try_get("status")?)?,
+        run: row.try_get("run")?,
+        mode: if row.try_get::<String, _>("mode")? == "failed" { RunMode::Failed } else { RunMode::All },
+        collected: row.try_get("collected")?,
+        priority: row.try_get("priority")?,
+        failure_threshold: row.try_get("failure_threshold")?,
+        delay_seconds: unsigned("delay_seconds")?,
+        not_before: time("not_before")?,
+        pipeline: pipeline.map(PipelineId).zip(slug),
+        algorithms: serde_json::from_value::<Vec<(i64, Option<i64>)>>(parse("algorithms")?)
+            .map_err(|e| sqlx::Error::Decode(e.into()))?
+            .into_iter()
+            .map(|(id, map)| (AlgorithmId(id), map))
+            .collect(),
+        collection: row.try_get::<Option<i64>, _>("collection_id")?.map(CollectionId),
+        capture: row.try_get::<Option<i64>, _>("capture_id")?.map(CaptureId),
+        limit: row.try_get::<Option<i64>, _>("image_limit")?.and_then(|l| u64::try_from(l).ok()),
+        shuffle: row.try_get("shuffle")?,
+        job_type: row.try_get("job_type")?,
+        candidates: unsigned("candidates")?,
+        counts: Counts {
+            total,
+            pending: total.saturating_sub(processed + failed + in_flight),
+            in_flight,
+            processed,
+            failed,
+            detections: unsigned("detections")?,
+            classifications: unsigned("classifications")?,
+            skipped: unsigned("skipped")?,
+        },
+        errors: serde_json::from_value(parse("errors")?).map_err(|e| sqlx::Error::Decode(e.into()))?,
+        created_at: Timestamp(row.try_get("created_at")?),
+        updated_at: Timestamp(row.try_get("updated_at")?),
+        started_at: time("started_at")?,
+        finished_at: time("finished_at")?,
+        last_result_at: time("last_result_at")?,
+    })
+}

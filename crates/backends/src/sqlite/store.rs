@@ -1,1 +1,177 @@
-//! Placeholder.
+//! The port, method by method; the operations live beside this file.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use trapline_core::{
+    Error, JobId, ProjectId, Result, Timestamp, WorkerId,
+    job::JobMove,
+    ports::{
+        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantRequest, Granted, ImageQuery, ImageRow, Job, JobEdit,
+        JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
+        SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
+    },
+    receipt::{Receipt, ReceiptKey},
+};
+
+use super::{SqliteStore, store_error};
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn receipt_key(&self) -> Result<ReceiptKey> {
+        let key: Vec<u8> = sqlx::query_scalar("SELECT receipt_key FROM cluster")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(store_error)?;
+        let key = key.try_into().map_err(|_| Error::internal("the receipt key has not 32 bytes"))?;
+        Ok(ReceiptKey::new(key))
+    }
+
+    async fn heartbeat(&self, first: bool, grace: Duration) -> Result<Beat> {
+        self.beat(first, grace).await
+    }
+
+    async fn stopped_cleanly(&self) -> Result<()> {
+        self.mark_clean().await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT id FROM cluster").fetch_one(&self.readers).await.map(drop).map_err(store_error)
+    }
+
+    async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
+        self.insert_job(job, now).await
+    }
+
+    async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
+        self.update_job(job, edit, now).await
+    }
+
+    async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
+        self.move_one(job, by, now).await
+    }
+
+    async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>> {
+        self.hide_job(job, now).await
+    }
+
+    async fn purge(&self) -> Result<bool> {
+        self.purge_slice().await
+    }
+
+    async fn claim_job(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>> {
+        self.claim_next(now, lease, seed).await
+    }
+
+    async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice> {
+        self.slice(claim, now, lease).await
+    }
+
+    async fn free_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<(FreeCursor, Candidate)>> {
+        self.free_page(job, after, limit).await
+    }
+
+    async fn grant(&self, request: &GrantRequest) -> Result<Granted> {
+        self.grant_tasks(request).await
+    }
+
+    async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
+        self.settle_group(items, now).await
+    }
+
+    async fn change_leases(
+        &self,
+        change: LeaseChange,
+        receipts: &[Receipt],
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Result<(Vec<LeaseAnswer>, Vec<(JobId, Candidate)>)> {
+        self.change(change, receipts, policy, now).await
+    }
+
+    async fn meet_worker(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
+        self.meet(who, now).await
+    }
+
+    async fn keep_alive(&self, signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) -> Result<()> {
+        self.write_signs(signs, policy, now).await
+    }
+
+    async fn sweep(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
+        self.sweep_slice(policy, now).await
+    }
+
+    async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as("SELECT id, run FROM jobs WHERE cleanup_due = 1 ORDER BY id LIMIT ?1")
+            .bind(limit as i64)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        Ok(rows.into_iter().map(|(job, run)| (JobId(job), run)).collect())
+    }
+
+    async fn cleaned(&self, job: JobId, run: i64) -> Result<bool> {
+        let mut tx = self.writer.background().await?;
+        let done = sqlx::query("UPDATE jobs SET cleanup_due = 0 WHERE id = ?1 AND run = ?2")
+            .bind(job.0)
+            .bind(run)
+            .execute(tx.conn())
+            .await
+            .map_err(store_error)?
+            .rows_affected();
+        tx.commit().await?;
+        Ok(done > 0)
+    }
+
+    async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>> {
+        self.waiting(slugs, project).await
+    }
+
+    async fn running_jobs(&self) -> Result<Vec<JobId>> {
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE status IN ('STARTED', 'RETRY') AND collected AND deleted_at IS NULL ORDER BY id",
+        )
+        .fetch_all(&self.readers)
+        .await
+        .map_err(store_error)?;
+        Ok(ids.into_iter().map(JobId).collect())
+    }
+
+    async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
+        let at: Option<i64> = sqlx::query("SELECT min(due_at) AS at FROM grants")
+            .fetch_one(&self.readers)
+            .await
+            .and_then(|row| row.try_get("at"))
+            .map_err(store_error)?;
+        Ok(at.map(Timestamp))
+    }
+
+    async fn worker_last_seen(&self, slug: &str) -> Result<Option<Timestamp>> {
+        self.last_seen(slug).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        self.read_job(id).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
+        self.read_jobs(filter, page).await
+    }
+
+    async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
+        self.image_page(query).await
+    }
+
+    async fn detections(&self, job: JobId, after: i64, limit: u64, scores: bool) -> Result<Vec<DetectionRow>> {
+        self.detection_page(job, after, limit, scores).await
+    }
+
+    async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {
+        self.add_log(lines, now).await
+    }
+
+    async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
+        self.log_page(query).await
+    }
+}

@@ -1,1 +1,203 @@
-//! Placeholder.
+//! The sweep: leases that are over become strikes, exhausted tasks are settled `lost`, cancels that a crash cut short
+//! are finished. Its cost is in what is due (RULES.md A3 to A5, A17).
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use trapline_core::{
+    CaptureId, JobId, JobStatus, Result, Timestamp,
+    job::JobMove,
+    lease::{self, Gap, LeaseEnd},
+    ports::{Candidate, LeasePolicy, Swept},
+    settle::Deltas,
+    task::{DETAIL_MAX_CHARS, cut},
+};
+
+use super::{SLICE_ROWS, SqliteStore, counts, jobs, json, leases, store_error};
+
+/// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
+const GRANTS_MAX: i64 = 500;
+/// How old a CANCELING job must be before the sweep finishes it.
+const CANCEL_AFTER: Duration = Duration::from_secs(10);
+
+struct DueGrant {
+    id: i64,
+    job: i64,
+    granted_at: Timestamp,
+    worker: String,
+    life: Option<lease::SignsOfLife>,
+    captures: Vec<i64>,
+    /// When to look again, if any of its leases is alive.
+    again: Option<Timestamp>,
+}
+
+/// A task whose lease is over.
+struct Ended {
+    job: i64,
+    capture: i64,
+    strikes: i64,
+    history: String,
+    lost: Option<String>,
+}
+
+impl SqliteStore {
+    pub(super) async fn sweep_slice(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
+        let mut tx = self.writer.background().await?;
+        let swept = sweep_in(tx.conn(), policy, now).await.map_err(store_error)?;
+        tx.commit().await?;
+        Ok(swept)
+    }
+}
+
+async fn sweep_in(conn: &mut SqliteConnection, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<Swept> {
+    let mut swept = Swept::default();
+    let (mut due, more) = due(conn, now).await?;
+    swept.more = more;
+    if !due.is_empty() {
+        end_leases(conn, &mut due, policy, now, &mut swept).await?;
+    }
+    let stuck: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM jobs WHERE status = 'CANCELING' AND updated_at <= ?1 AND deleted_at IS NULL LIMIT 100",
+    )
+    .bind(now.minus(CANCEL_AFTER).0)
+    .fetch_all(&mut *conn)
+    .await?;
+    for job in stuck {
+        jobs::move_in(conn, JobId(job), JobMove::Revoke, now).await?;
+        counts::log_line(conn, JobId(job), "WARNING", "Cancel finished by the sweep", None, now).await?;
+    }
+    Ok(swept)
+}
+
+async fn due(conn: &mut SqliteConnection, now: Timestamp) -> sqlx::Result<(Vec<DueGrant>, bool)> {
+    let rows = sqlx::query(include_str!("sql/sweep_due.sql")).bind(now.0).bind(GRANTS_MAX).fetch_all(conn).await?;
+    let mut due = Vec::new();
+    let mut tasks = 0;
+    for row in &rows {
+        let captures: String = row.try_get("captures")?;
+        let captures: Vec<i64> = serde_json::from_str(&captures).map_err(|e| sqlx::Error::Decode(e.into()))?;
+        if tasks > 0 && tasks + captures.len() as i64 > SLICE_ROWS {
+            return Ok((due, true));
+        }
+        tasks += captures.len() as i64;
+        due.push(DueGrant {
+            id: row.try_get("id")?,
+            job: row.try_get("job_id")?,
+            granted_at: Timestamp(row.try_get("granted_at")?),
+            worker: row.try_get::<Option<String>, _>("worker")?.unwrap_or_else(|| "unknown worker".to_owned()),
+            life: leases::signs_of(row)?,
+            captures,
+            again: None,
+        });
+    }
+    Ok((due, rows.len() as i64 == GRANTS_MAX))
+}
+
+async fn end_leases(
+    conn: &mut SqliteConnection,
+    due: &mut [DueGrant],
+    policy: &LeasePolicy,
+    now: Timestamp,
+    swept: &mut Swept,
+) -> sqlx::Result<()> {
+    let gap = leases::read_gap(conn).await?;
+    let held: Vec<_> = due.iter().flat_map(|g| g.captures.iter().map(|c| (g.id, g.job, *c))).collect();
+    let rows = sqlx::query(include_str!("sql/sweep_tasks.sql")).bind(json(&held)).fetch_all(&mut *conn).await?;
+    let mut by_id: HashMap<i64, &mut DueGrant> = due.iter_mut().map(|g| (g.id, g)).collect();
+    let mut ended = Vec::new();
+    let mut deltas: BTreeMap<i64, Deltas> = BTreeMap::new();
+    for row in &rows {
+        let Some(grant) = by_id.get_mut(&row.try_get::<i64, _>("grant_id")?) else { continue };
+        let Some(task) = end_lease(row, grant, gap, policy, now)? else { continue };
+        if task.lost.is_some() {
+            deltas.entry(task.job).or_default().failed += 1;
+        } else if row.try_get::<i64, _>("run")? == row.try_get::<i64, _>("job_run")? {
+            let candidate = Candidate {
+                capture: CaptureId(task.capture),
+                run: row.try_get("run")?,
+                delivery: row.try_get("delivery")?,
+            };
+            swept.freed.push((JobId(task.job), candidate));
+        }
+        ended.push(task);
+    }
+    write_ended(conn, &ended, now).await?;
+    write_grants(conn, due).await?;
+    for (job, deltas) in deltas {
+        let change = counts::Change { job: JobId(job), deltas, total: None, by_result: false };
+        if let Some(mut touched) = counts::apply(conn, &change, now).await? {
+            touched.settled = ended
+                .iter()
+                .filter(|t| t.job == job && t.lost.is_some())
+                .map(|t| (CaptureId(t.capture), true))
+                .collect();
+            swept.touched.push(touched);
+        }
+    }
+    Ok(())
+}
+
+/// Decides on one task; `None` if its lease is alive.
+fn end_lease(
+    row: &SqliteRow,
+    grant: &mut DueGrant,
+    gap: Option<Gap>,
+    policy: &LeasePolicy,
+    now: Timestamp,
+) -> sqlx::Result<Option<Ended>> {
+    let until = Timestamp(row.try_get("lease_until")?);
+    let strike = match lease::lease_end(grant.granted_at, until, grant.life, gap, policy.margin, now) {
+        LeaseEnd::Alive(at) => {
+            grant.again = Some(grant.again.map_or(at, |again| again.min(at)));
+            return Ok(None);
+        }
+        LeaseEnd::Over { strike } => strike,
+    };
+    let (delivery, base): (i64, i64) = (row.try_get("delivery")?, row.try_get("delivery_base")?);
+    let strikes = row.try_get::<i64, _>("strikes")? + i64::from(strike);
+    let mut history: String = row.try_get("history")?;
+    if strike {
+        let sep = if history.is_empty() { "" } else { ", " };
+        history = cut(&format!("{history}{sep}{} at {}", grant.worker, grant.granted_at), DETAIL_MAX_CHARS);
+    }
+    let status: JobStatus = counts::decode(row.try_get("status")?)?;
+    let current = row.try_get::<i64, _>("run")? == row.try_get::<i64, _>("job_run")?;
+    let attempts = delivery - base;
+    // Tasks of a stopped job stay pending, and those of an older run are about to be reset.
+    let lost = (lease::exhausted(strikes, attempts, policy.max_deliver) && current && status.is_running())
+        .then(|| format!("no answer after {attempts} hand-out(s), {strikes} of them counted: to {history}"));
+    Ok(Some(Ended { job: row.try_get("job_id")?, capture: row.try_get("capture_id")?, strikes, history, lost }))
+}
+
+async fn write_ended(conn: &mut SqliteConnection, ended: &[Ended], now: Timestamp) -> sqlx::Result<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = ended.iter().map(|t| (t.job, t.capture, t.strikes, &t.history, &t.lost)).collect();
+    sqlx::query(include_str!("sql/sweep_set.sql")).bind(json(&rows)).bind(now.0).execute(&mut *conn).await?;
+    for task in ended {
+        if let Some(lost) = &task.lost {
+            let line = format!("Image {} failed (lost): {lost}", task.capture);
+            counts::log_line(conn, JobId(task.job), "ERROR", &line, Some(task.capture), now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Grants with live leases are looked at again when the first may end; the others are done.
+async fn write_grants(conn: &mut SqliteConnection, due: &[DueGrant]) -> sqlx::Result<()> {
+    let done: Vec<i64> = due.iter().filter(|g| g.again.is_none()).map(|g| g.id).collect();
+    sqlx::query("DELETE FROM grants WHERE id IN (SELECT value FROM json_each(?1))")
+        .bind(json(&done))
+        .execute(&mut *conn)
+        .await?;
+    let again: Vec<(i64, i64)> = due.iter().filter_map(|g| g.again.map(|at| (g.id, at.0))).collect();
+    sqlx::query("UPDATE grants SET due_at = e.value->>1 FROM json_each(?1) e WHERE grants.id = e.value->>0")
+        .bind(json(&again))
+        .execute(conn)
+        .await
+        .map(drop)
+}

@@ -74,15 +74,20 @@ impl Writer {
 
     /// A transaction that somebody waits for.
     pub(super) async fn foreground(&self) -> Result<WriteTx> {
+        self.try_foreground().await.map_err(store_error)
+    }
+
+    /// The same, with SQLite's own error.
+    pub(super) async fn try_foreground(&self) -> sqlx::Result<WriteTx> {
         self.begin(|turns| &mut turns.foreground).await
     }
 
     /// A slice of background work.
     pub(super) async fn background(&self) -> Result<WriteTx> {
-        self.begin(|turns| &mut turns.background).await
+        self.begin(|turns| &mut turns.background).await.map_err(store_error)
     }
 
-    async fn begin(&self, class: fn(&mut Turns) -> &mut VecDeque<oneshot::Sender<Turn>>) -> Result<WriteTx> {
+    async fn begin(&self, class: fn(&mut Turns) -> &mut VecDeque<oneshot::Sender<Turn>>) -> sqlx::Result<WriteTx> {
         let waiting = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             if turns.busy {
@@ -100,12 +105,12 @@ impl Writer {
         };
         let mut guard = Arc::clone(&self.conn).lock_owned().await;
         let leftover = guard.open;
-        let conn = guard.conn.as_mut().ok_or_else(|| store_error(sqlx::Error::PoolClosed))?;
+        let conn = guard.conn.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         if leftover {
             // If its commit did get through there is nothing to roll back, and SQLite says so; either is fine.
             sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await.ok();
         }
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(conn).await.map_err(store_error)?;
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(conn).await?;
         guard.open = true;
         Ok(WriteTx { guard, _turn: turn })
     }
@@ -125,8 +130,13 @@ impl WriteTx {
         self.guard.conn.as_mut().expect("a transaction begins only on an open connection")
     }
 
-    pub(super) async fn commit(mut self) -> Result<()> {
-        sqlx::raw_sql("COMMIT").execute(self.conn()).await.map_err(store_error)?;
+    pub(super) async fn commit(self) -> Result<()> {
+        self.try_commit().await.map_err(store_error)
+    }
+
+    /// The same, with SQLite's own error.
+    pub(super) async fn try_commit(mut self) -> sqlx::Result<()> {
+        sqlx::raw_sql("COMMIT").execute(self.conn()).await?;
         self.guard.open = false;
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AlgorithmId, CaptureId, CollectionId, FailReason, GrantId, JobId, JobStatus, PipelineId, ProjectId, Result, TaskState,
+    AlgorithmId, CaptureId, CollectionId, FailReason, GrantId, JobId, JobStatus, PipelineId, ProjectId, Result, ServiceId, TaskState,
     Timestamp, TokenId, WorkerId,
     choose::Waiting,
     counts::Counts,
@@ -320,6 +320,8 @@ pub struct WorkerIdentity {
     pub name: String,
     /// `client_info` as JSON.
     pub client_info: Option<String>,
+    /// The service that it registered as, if it did.
+    pub service: Option<ServiceId>,
 }
 
 /// A sign of life of a worker.
@@ -625,8 +627,9 @@ pub trait Store: Catalog {
     async fn sweep(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept>;
     /// Jobs whose projections are to be removed, with their run.
     async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>>;
-    /// Projections of that run were removed.
-    async fn cleaned(&self, job: JobId, run: i64) -> Result<()>;
+    /// Projections of that run were removed; `false` if a new run has begun meanwhile, so that they are to be
+    /// made again.
+    async fn cleaned(&self, job: JobId, run: i64) -> Result<bool>;
     /// Active jobs with a free task, for these pipelines, as far as a project sees; empty `slugs` for any.
     async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>>;
     /// Running jobs that are collected, to be projected again when a node starts.
