@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The use cases over the ports: create, dispatch, reserve, settle, land, cancel, retry; and the reconcilers that
+//! land what can't land by itself. It names no backend and reads no clock of its own.
+
+mod clock;
+mod dispatch;
+mod engine;
+mod jobs;
+mod leases;
+mod life;
+mod reserve;
+mod settle;
+mod spec;
+mod store_time;
+pub mod supervisor;
+mod sweep;
+
+pub use clock::SystemClock;
+pub use engine::{Engine, ImageUrl, Policy, Ports};
+pub use jobs::JobView;
+pub use leases::LeaseRequest;
+pub use reserve::{Caller, ClaimRequest, Claimed, Reservation, ReservedTask};
+pub use settle::Pending;
+pub use spec::JobHead;
+pub use supervisor::Supervisor;
+pub use sweep::SweepReport;

@@ -1,0 +1,242 @@
+//! The engine: what a node holds, and how it starts and stops. The verbs live beside this file.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use trapline_core::{
+    CaptureId, Clock, JobId, Result, Timestamp,
+    error::chain,
+    ports::{Hint, LeasePolicy, Progress, Queue, Store},
+    receipt::ReceiptKey,
+};
+
+use crate::{
+    Supervisor, life::Life, reserve::Handed, settle::Settler, spec::Specs, store_time::StoreTime,
+};
+
+/// What is plugged in.
+#[derive(Clone)]
+pub struct Ports {
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// Candidates.
+    pub queue: Arc<dyn Queue>,
+    /// Live counts and hints.
+    pub progress: Arc<dyn Progress>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The settings of the engine; each has a default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a lease lasts.
+    pub task_ttr: Duration,
+    /// How many strikes make a task `lost`.
+    pub max_deliver: i64,
+    /// How often the sweep runs.
+    pub sweep_interval: Duration,
+    /// How many tasks one answer hands out at the most.
+    pub grant_max: usize,
+    /// How long a result waits for the store.
+    pub settle_wait: Duration,
+    /// How long a reserve waits for the store.
+    pub reserve_wait: Duration,
+    /// How many results may wait to be settled, and how many bytes of them.
+    pub settle_items_max: usize,
+    /// In bytes.
+    pub settle_bytes_max: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            task_ttr: Duration::from_secs(300),
+            max_deliver: 2,
+            sweep_interval: Duration::from_secs(1),
+            grant_max: 1_000,
+            settle_wait: Duration::from_secs(25),
+            reserve_wait: Duration::from_millis(1_500),
+            settle_items_max: 4_096,
+            settle_bytes_max: 512 << 20,
+        }
+    }
+}
+
+impl Policy {
+    /// How often signs of life are written: every 2 s, and at least four times per lease.
+    #[must_use]
+    pub fn flush_interval(&self) -> Duration {
+        (self.task_ttr / 4).min(Duration::from_secs(2))
+    }
+
+    pub(crate) fn leases(&self) -> LeasePolicy {
+        LeasePolicy { ttr: self.task_ttr, margin: self.flush_interval() * 2, max_deliver: self.max_deliver }
+    }
+}
+
+/// Computes a task's `image_url` when it is reserved, from job, capture and the capture's own URL.
+pub type ImageUrl = Arc<dyn Fn(JobId, CaptureId, &str) -> String + Send + Sync>;
+
+/// One node's engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) ports: Ports,
+    pub(crate) policy: Policy,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) time: StoreTime,
+    pub(crate) key: ReceiptKey,
+    pub(crate) image_url: ImageUrl,
+    pub(crate) life: Life,
+    pub(crate) specs: Specs,
+    pub(crate) handed: Handed,
+    pub(crate) settler: Settler,
+    pub(crate) wake_dispatch: tokio::sync::Notify,
+    pub(crate) turn: AtomicU64,
+}
+
+/// How many jobs are dispatched at the same time.
+const DISPATCHERS: usize = 2;
+/// How often the cluster's row is touched.
+const BEAT: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Starts a node: records a gap if there was one, then runs its services under `supervisor`.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn start(ports: Ports, policy: Policy, image_url: ImageUrl, supervisor: Supervisor) -> Result<Self> {
+        let key = ports.store.receipt_key().await?;
+        let (settler, inbox) = Settler::new(&policy);
+        let inner = Inner {
+            time: StoreTime::new(Arc::clone(&ports.clock)),
+            life: Life::default(),
+            specs: Specs::default(),
+            handed: Handed::default(),
+            wake_dispatch: tokio::sync::Notify::new(),
+            turn: AtomicU64::new(0),
+            key,
+            image_url,
+            settler,
+            supervisor,
+            policy,
+            ports,
+        };
+        let engine = Self { inner: Arc::new(inner) };
+        engine.beat(true).await?;
+        engine.spawn_services(inbox);
+        Ok(engine)
+    }
+
+    fn spawn_services(&self, inbox: crate::settle::Inbox) {
+        let supervisor = &self.inner.supervisor;
+        let policy = &self.inner.policy;
+        let settling = self.clone();
+        supervisor.once("settler", async move { settling.settle_loop(inbox).await });
+        let every = |name, interval, what: fn(Self) -> futures::future::BoxFuture<'static, Result<()>>| {
+            let engine = self.clone();
+            supervisor.every(name, interval, move || what(engine.clone()));
+        };
+        every("heartbeat", BEAT, |e| Box::pin(async move { e.beat(false).await }));
+        every("signs of life", policy.flush_interval(), |e| Box::pin(async move { e.flush_signs().await }));
+        every("sweep", policy.sweep_interval, |e| Box::pin(async move { e.sweep_once().await.map(drop) }));
+        every("purge", policy.sweep_interval, |e| Box::pin(async move { e.purge_once().await }));
+        for _ in 0..DISPATCHERS {
+            let dispatching = self.clone();
+            supervisor.once("dispatcher", async move { dispatching.dispatch_loop().await });
+        }
+        let projecting = self.clone();
+        supervisor.once("projection at start", async move {
+            if let Err(error) = projecting.project_running().await {
+                // What is not projected is found by the fill from the store.
+                tracing::warn!(error = chain(&error), "running jobs were not all projected");
+            }
+        });
+    }
+
+    /// Writes what must not wait for the next start. Call it after the supervisor has stopped.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn finish(&self) -> Result<()> {
+        self.flush_signs().await?;
+        self.inner.ports.store.stopped_cleanly().await
+    }
+
+    /// The store, for reads that need no rule.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.ports.store
+    }
+
+    /// The progress, for whoever listens to hints.
+    #[must_use]
+    pub fn progress(&self) -> &Arc<dyn Progress> {
+        &self.inner.ports.progress
+    }
+
+    /// The queue, for its health.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<dyn Queue> {
+        &self.inner.ports.queue
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// Store time, or the best guess.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.time.estimate()
+    }
+
+    /// Whether the store has answered lately.
+    ///
+    /// # Errors
+    /// `Unavailable` if not.
+    pub fn check_store(&self) -> Result<()> {
+        self.inner.time.now().map(drop)
+    }
+
+    /// One heartbeat.
+    pub(crate) async fn beat(&self, first: bool) -> Result<()> {
+        let asked_at = self.inner.ports.clock.monotonic();
+        let beat = self.inner.ports.store.heartbeat(first, self.inner.policy.task_ttr).await?;
+        self.inner.time.anchor(&beat, asked_at);
+        Ok(())
+    }
+
+    /// Tells whoever listens; a hint that is lost costs a delay, so its failure is no error.
+    pub(crate) async fn hint(&self, hint: Hint) {
+        if let Err(error) = self.inner.ports.progress.hint(hint).await {
+            tracing::debug!(error = chain(&error), "a hint was lost");
+        }
+    }
+
+    /// Runs `work` for at most `wait`; whatever it does goes on if the time is up.
+    pub(crate) async fn within<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        wait: Duration,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let task = self.inner.supervisor.once(name, work);
+        tokio::select! {
+            done = task => done.unwrap_or_else(|e| {
+                Err(trapline_core::Error::internal(format!("the {name} task failed")).with_source(e))
+            }),
+            () = self.inner.ports.clock.sleep(wait) => {
+                Err(trapline_core::Error::unavailable(format!("the store did not answer the {name} in time; try again")))
+            }
+        }
+    }
+}

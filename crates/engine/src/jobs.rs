@@ -1,0 +1,239 @@
+//! The verbs on a job: create, change, run, cancel, retry, retry-failed, delete; and how it looks to people.
+
+use std::time::Duration;
+
+use trapline_core::{
+    CollectionId, Error, JobId, JobStatus, ProjectId, Result, Timestamp,
+    catalog::NewCapture,
+    job::JobMove,
+    ports::{Hint, Job, JobEdit, Level, LogLine, Moved, NewJob},
+};
+
+use crate::Engine;
+
+/// A job and what is derived from it at the moment of looking.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    /// The row.
+    pub job: Job,
+    /// Settled tasks per minute since the run began, if any are settled.
+    pub rate_per_minute: Option<f64>,
+    /// Until the last task is settled at that rate.
+    pub eta_seconds: Option<f64>,
+    /// Why nothing happens, if nothing does.
+    pub waiting_for: Option<String>,
+}
+
+/// After this long without a sign a worker is not counted on (upstream's "online recently").
+const ONLINE: Duration = Duration::from_secs(300);
+
+impl Engine {
+    /// Stores inline captures as an unnamed set, which a job may then name.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn inline_captures(&self, project: ProjectId, captures: &[NewCapture]) -> Result<CollectionId> {
+        let store = &self.inner.ports.store;
+        let set = store.create_collection(project, "").await?;
+        for chunk in captures.chunks(1_000) {
+            store.add_captures(set.id, chunk).await?;
+        }
+        Ok(set.id)
+    }
+
+    /// Stores a job, PENDING at once if asked to start.
+    ///
+    /// # Errors
+    /// `Invalid` if it can't start or its parts are not of its project.
+    pub async fn create_job(&self, job: &NewJob) -> Result<JobId> {
+        self.check_parts(job.project, job).await?;
+        if job.start {
+            check_startable(job.pipeline.is_some(), sources(job.collection.is_some(), job.capture.is_some()))?;
+        }
+        let id = self.inner.ports.store.create_job(job, self.now()).await?;
+        self.wake(id).await;
+        Ok(id)
+    }
+
+    async fn check_parts(&self, project: ProjectId, job: &NewJob) -> Result<()> {
+        let store = &self.inner.ports.store;
+        if let Some(id) = job.pipeline {
+            let enabled = store.pipeline(id).await?.is_some_and(|p| p.projects.contains(&project));
+            if !enabled {
+                let known = store.pipeline_slugs(project).await?.join(", ");
+                let known = if known.is_empty() { "none yet".to_owned() } else { known };
+                return Err(Error::field("pipeline_id", format!("the pipeline is not enabled in project {project}; known: {known}")));
+            }
+        }
+        if let Some(id) = job.collection {
+            let set = store.collection(id).await?;
+            if set.is_none_or(|s| s.project != project) {
+                return Err(Error::field("source_image_collection_id", format!("capture set {id} is not of project {project}")));
+            }
+        }
+        if let Some(id) = job.capture {
+            let capture = store.capture(id).await?;
+            if capture.is_none_or(|c| c.project != project) {
+                return Err(Error::field("source_image_single_id", format!("capture {id} is not of project {project}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes a job.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` if the change needs a job that is still CREATED.
+    pub async fn edit_job(&self, job: &Job, edit: &JobEdit) -> Result<()> {
+        let parts = NewJob {
+            project: job.project,
+            name: String::new(),
+            delay_seconds: 0,
+            priority: 0,
+            failure_threshold: 0.0,
+            pipeline: edit.pipeline.flatten(),
+            collection: edit.collection.flatten(),
+            capture: edit.capture.flatten(),
+            limit: None,
+            shuffle: false,
+            reprocess: false,
+            job_type: String::new(),
+            start: false,
+        };
+        self.check_parts(job.project, &parts).await?;
+        self.inner.ports.store.edit_job(job.id, edit, self.now()).await?.ok_or_else(Error::not_found)?;
+        self.hint(Hint::Job(job.id)).await;
+        Ok(())
+    }
+
+    /// Starts a job, or starts a final one again in full.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` if something is missing that it needs.
+    pub async fn run_job(&self, id: JobId) -> Result<Moved> {
+        let job = self.inner.ports.store.job(id).await?.ok_or_else(Error::not_found)?;
+        check_startable(job.pipeline.is_some(), sources(job.collection.is_some(), job.capture.is_some()))?;
+        self.begin(id, JobMove::Run, "Job started", "Run was asked for, but the job is running already").await
+    }
+
+    /// Settles every task of a final job anew.
+    ///
+    /// # Errors
+    /// `NotFound`, or as the store's.
+    pub async fn retry_job(&self, id: JobId) -> Result<Moved> {
+        self.begin(id, JobMove::Retry, "Job is retried in full", "Retry was asked for, but the job has not ended").await
+    }
+
+    /// Settles the failed and the never settled tasks of a final job anew.
+    ///
+    /// # Errors
+    /// `NotFound`, or as the store's.
+    pub async fn retry_failed(&self, id: JobId) -> Result<Moved> {
+        let nothing = "Retry of the failed was asked for, but there is nothing to retry now";
+        self.begin(id, JobMove::RetryFailed, "Failed images of the job are retried", nothing).await
+    }
+
+    async fn begin(&self, id: JobId, by: JobMove, done: &str, not_done: &str) -> Result<Moved> {
+        let moved = self.inner.ports.store.move_job(id, by, self.now()).await?.ok_or_else(Error::not_found)?;
+        self.inner.specs.forget(id);
+        self.note(id, Level::Info, if moved.changed { done } else { not_done }).await?;
+        if moved.changed {
+            self.wake(id).await;
+        }
+        Ok(moved)
+    }
+
+    /// Stops a job: REVOKED when this returns. Results of leased tasks are still saved; unsettled tasks stay pending.
+    ///
+    /// # Errors
+    /// `NotFound`, or as the store's.
+    pub async fn cancel_job(&self, id: JobId) -> Result<Moved> {
+        let store = &self.inner.ports.store;
+        let canceling = store.move_job(id, JobMove::Cancel, self.now()).await?.ok_or_else(Error::not_found)?;
+        let mut moved = store.move_job(id, JobMove::Revoke, self.now()).await?.ok_or_else(Error::not_found)?;
+        moved.changed |= canceling.changed;
+        self.inner.specs.forget(id);
+        let message = if moved.changed { "Job canceled" } else { "Cancel was asked for, but the job has ended already" };
+        self.note(id, Level::Info, message).await?;
+        self.hint(Hint::Job(id)).await;
+        Ok(moved)
+    }
+
+    /// Cancels a job and removes it, with its tasks and results; captures stay.
+    ///
+    /// # Errors
+    /// `NotFound`, or as the store's.
+    pub async fn delete_job(&self, id: JobId) -> Result<()> {
+        self.cancel_job(id).await?;
+        self.inner.ports.store.delete_job(id, self.now()).await?.ok_or_else(Error::not_found)?;
+        self.inner.specs.forget(id);
+        self.hint(Hint::Job(id)).await;
+        Ok(())
+    }
+
+    async fn note(&self, job: JobId, level: Level, message: &str) -> Result<()> {
+        let line = LogLine { job, level, message: message.to_owned(), capture: None };
+        self.inner.ports.store.log(&[line], self.now()).await
+    }
+
+    async fn wake(&self, job: JobId) {
+        self.inner.wake_dispatch.notify_one();
+        self.hint(Hint::Job(job)).await;
+    }
+
+    /// What people see of a job.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn view(&self, job: Job) -> Result<JobView> {
+        let now = self.now();
+        let waiting_for = self.waiting_for(&job, now).await?;
+        let settled = job.counts.processed + job.counts.failed;
+        let end = job.finished_at.unwrap_or(now);
+        let minutes = job.started_at.map_or(0.0, |s| end.since(s).as_secs_f64() / 60.0);
+        let rate_per_minute = (settled > 0 && minutes > 0.0).then(|| settled as f64 / minutes);
+        let remaining = job.counts.pending + job.counts.in_flight;
+        let eta_seconds = rate_per_minute
+            .filter(|_| job.status.is_active() && job.collected && remaining > 0)
+            .map(|rate| remaining as f64 / rate * 60.0);
+        Ok(JobView { job, rate_per_minute, eta_seconds, waiting_for })
+    }
+
+    async fn waiting_for(&self, job: &Job, now: Timestamp) -> Result<Option<String>> {
+        let Some((_, slug)) = &job.pipeline else { return Ok(None) };
+        match job.status {
+            JobStatus::Pending | JobStatus::Retry => Ok(Some(match job.not_before.filter(|at| *at > now) {
+                Some(at) => format!("waiting for its delay to pass, at {at}"),
+                None => "waiting for a dispatcher to collect its images".to_owned(),
+            })),
+            JobStatus::Started if job.collected && job.counts.in_flight == 0 && job.counts.pending > 0 => {
+                let seen = self.inner.ports.store.worker_last_seen(slug).await?;
+                Ok(Some(match seen {
+                    None => format!("waiting for workers: none has asked for pipeline `{slug}` yet"),
+                    Some(at) if now.since(at) > ONLINE => {
+                        format!("waiting for workers: the last one for pipeline `{slug}` was seen at {at}")
+                    }
+                    Some(_) => format!("waiting for workers: those for pipeline `{slug}` are busy or about to ask"),
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+fn sources(collection: bool, capture: bool) -> usize {
+    usize::from(collection) + usize::from(capture)
+}
+
+/// A pipeline and exactly one source are needed to start (RULES.md B7).
+fn check_startable(pipeline: bool, sources: usize) -> Result<()> {
+    if !pipeline {
+        return Err(Error::field("pipeline_id", "the job needs a pipeline to start"));
+    }
+    if sources != 1 {
+        return Err(Error::invalid(
+            "the job needs exactly one of a capture set, a single capture and inline captures to start",
+        ));
+    }
+    Ok(())
+}

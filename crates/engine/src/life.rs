@@ -1,0 +1,111 @@
+//! Who is alive: workers as they make themselves known, and their signs of life, one row per worker, written every
+//! few seconds (RULES.md A3).
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use trapline_core::{
+    Result, Timestamp, WorkerId,
+    ports::{SignOfLife, WorkerIdentity},
+};
+
+use crate::Engine;
+
+/// How many identities a node remembers before it asks the store again.
+const KNOWN_MAX: usize = 10_000;
+
+#[derive(Default)]
+pub(crate) struct Life {
+    known: Mutex<HashMap<WorkerIdentity, WorkerId>>,
+    signs: Mutex<HashMap<WorkerId, Sign>>,
+}
+
+#[derive(Default)]
+struct Sign {
+    seen_at: Timestamp,
+    reserved_at: Option<Timestamp>,
+    pipelines: Vec<String>,
+}
+
+impl Life {
+    fn signs(&self) -> MutexGuard<'_, HashMap<WorkerId, Sign>> {
+        self.signs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<WorkerIdentity, WorkerId>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It was heard of.
+    pub(crate) fn seen(&self, worker: WorkerId, now: Timestamp, pipelines: &[String]) {
+        let mut signs = self.signs();
+        let sign = signs.entry(worker).or_default();
+        sign.seen_at = sign.seen_at.max(now);
+        if !pipelines.is_empty() {
+            sign.pipelines = pipelines.to_vec();
+        }
+    }
+
+    /// It answered a task that it had reserved at `reserved_at`. Of several answers between two flushes the earliest
+    /// counts: two processes behind one address answer in turn, and neither may end the other's leases.
+    pub(crate) fn answered(&self, worker: WorkerId, reserved_at: Timestamp, now: Timestamp) {
+        let mut signs = self.signs();
+        let sign = signs.entry(worker).or_default();
+        sign.seen_at = sign.seen_at.max(now);
+        sign.reserved_at = Some(sign.reserved_at.map_or(reserved_at, |r| r.min(reserved_at)));
+    }
+}
+
+impl Engine {
+    /// The worker with this identity.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn meet(&self, who: &WorkerIdentity, pipelines: &[String]) -> Result<WorkerId> {
+        let now = self.now();
+        let known = self.inner.life.known().get(who).copied();
+        let worker = match known {
+            Some(worker) => worker,
+            None => {
+                let worker = self.inner.ports.store.meet_worker(who, now).await?;
+                let mut all = self.inner.life.known();
+                if all.len() >= KNOWN_MAX {
+                    all.clear();
+                }
+                all.insert(who.clone(), worker);
+                worker
+            }
+        };
+        self.inner.life.seen(worker, now, pipelines);
+        Ok(worker)
+    }
+
+    /// Writes the signs of life gathered since the last time; what can't be written is kept.
+    pub(crate) async fn flush_signs(&self) -> Result<()> {
+        let taken = std::mem::take(&mut *self.inner.life.signs());
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let signs: Vec<SignOfLife> = taken
+            .iter()
+            .map(|(worker, sign)| SignOfLife {
+                worker: *worker,
+                seen_at: sign.seen_at,
+                reserved_at: sign.reserved_at,
+                pipelines: sign.pipelines.clone(),
+            })
+            .collect();
+        let written = self.inner.ports.store.keep_alive(&signs, &self.inner.policy.leases(), self.now()).await;
+        if written.is_err() {
+            for sign in signs {
+                self.inner.life.seen(sign.worker, sign.seen_at, &sign.pipelines);
+                if let Some(reserved_at) = sign.reserved_at {
+                    self.inner.life.answered(sign.worker, reserved_at, sign.seen_at);
+                }
+            }
+        }
+        written
+    }
+}

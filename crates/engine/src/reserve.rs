@@ -1,0 +1,273 @@
+//! Reserve: the queue proposes, one statement of the store grants, and what the queue leaves short is filled from the
+//! store (RULES.md A7). Only what was granted is handed out.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use futures::StreamExt as _;
+use trapline_core::{
+    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
+    choose::{self, Waiting},
+    error::chain,
+    ports::{GrantRequest, Granted, Hint, LeaseChange, WaitingJob},
+    receipt::Receipt,
+};
+
+use crate::Engine;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The only project that it sees.
+    pub project: Option<ProjectId>,
+}
+
+/// A task as handed out.
+#[derive(Clone, Debug)]
+pub struct ReservedTask {
+    /// The capture.
+    pub capture: CaptureId,
+    /// Where to get the image.
+    pub image_url: String,
+    /// The signed lease token.
+    pub receipt: String,
+    /// Which hand-out this is, from 1.
+    pub attempt: i64,
+}
+
+/// Tasks of one job, under a lease. Dropped before [`Reservation::delivered`], it gives them back: an answer that
+/// could not be written to its client is no hand-out that anybody had (A5).
+pub struct Reservation {
+    /// The job.
+    pub job: JobId,
+    /// The tasks; may be empty.
+    pub tasks: Vec<ReservedTask>,
+    engine: Engine,
+    undelivered: Vec<Receipt>,
+}
+
+impl std::fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reservation").field("job", &self.job).field("tasks", &self.tasks).finish_non_exhaustive()
+    }
+}
+
+impl Reservation {
+    /// The answer was written.
+    pub fn delivered(&mut self) {
+        self.undelivered.clear();
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.undelivered.is_empty() {
+            let (engine, receipts) = (self.engine.clone(), std::mem::take(&mut self.undelivered));
+            self.engine.inner.supervisor.once("undelivered", async move {
+                if let Err(error) = engine.change_receipts(LeaseChange::Undelivered, &receipts).await {
+                    // The sweep ends the leases then, as if the worker had died.
+                    tracing::warn!(error = chain(&error), "an undelivered answer was not taken back");
+                }
+            });
+        }
+    }
+}
+
+/// What a claim asks for.
+#[derive(Clone, Debug)]
+pub struct ClaimRequest {
+    /// Slugs of the pipelines that the worker runs.
+    pub pipelines: Vec<String>,
+    /// How many tasks at the most.
+    pub batch_size: usize,
+    /// How long to wait for work.
+    pub wait: Duration,
+}
+
+/// What a claim got: tasks of one job.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The job's pipeline.
+    pub pipeline_slug: String,
+    /// The tasks.
+    pub reservation: Reservation,
+}
+
+/// When each job was last handed out by this node, and where a fill is under way.
+#[derive(Default)]
+pub(crate) struct Handed {
+    last: Mutex<HashMap<JobId, Timestamp>>,
+    filling: Mutex<HashSet<JobId>>,
+}
+
+/// A fill under way; at most one per job and node.
+struct Filling<'a>(&'a Handed, JobId);
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        self.0.filling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
+}
+
+impl Handed {
+    fn fill(&self, job: JobId) -> Option<Filling<'_>> {
+        let new = self.filling.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
+        new.then(|| Filling(self, job))
+    }
+
+    fn handed(&self, job: JobId, now: Timestamp) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(job, now);
+    }
+
+    pub(crate) fn forget(&self, job: JobId) {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
+    }
+
+    fn order(&self, jobs: &mut [Waiting], turn: u64) {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        for job in jobs.iter_mut() {
+            job.since = last.get(&job.job).copied().unwrap_or(job.since);
+        }
+        choose::order(jobs, turn);
+    }
+}
+
+impl Engine {
+    /// Hands out up to `limit` tasks of a job. Fewer, or none, is normal.
+    ///
+    /// # Errors
+    /// `Unavailable` within `reserve_wait` while the store is away: what can't be recorded is not handed out.
+    pub async fn reserve(&self, job: JobId, limit: usize, worker: WorkerId) -> Result<Reservation> {
+        self.inner.time.now()?;
+        let limit = limit.min(self.inner.policy.grant_max);
+        let engine = self.clone();
+        self.within("reserve", self.inner.policy.reserve_wait, async move { engine.reserve_now(job, limit, worker).await })
+            .await
+    }
+
+    async fn reserve_now(&self, job: JobId, limit: usize, worker: WorkerId) -> Result<Reservation> {
+        let mut reservation =
+            Reservation { job, tasks: Vec::new(), engine: self.clone(), undelivered: Vec::new() };
+        while reservation.tasks.len() < limit {
+            let want = limit - reservation.tasks.len();
+            // A queue that can't be reached is no reason to hand out nothing: the store knows what is free.
+            let proposal = match self.inner.ports.queue.propose(job, want).await {
+                Ok(Some(proposal)) if !proposal.candidates.is_empty() => proposal,
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%job, error = chain(&error), "the queue proposes nothing; filled from the store");
+                    break;
+                }
+            };
+            let captures = proposal.candidates.iter().map(|c| c.capture).collect();
+            self.grant(&mut reservation, Some(captures), want, worker).await?;
+            if let Err(error) = self.inner.ports.queue.acknowledge(job, proposal).await {
+                tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
+            }
+        }
+        if reservation.tasks.len() < limit {
+            if let Some(_filling) = self.inner.handed.fill(job) {
+                let want = limit - reservation.tasks.len();
+                self.grant(&mut reservation, None, want, worker).await?;
+            }
+        }
+        if !reservation.tasks.is_empty() {
+            self.inner.handed.handed(job, self.now());
+        }
+        Ok(reservation)
+    }
+
+    async fn grant(
+        &self,
+        into: &mut Reservation,
+        candidates: Option<Vec<CaptureId>>,
+        limit: usize,
+        worker: WorkerId,
+    ) -> Result<()> {
+        let now = self.inner.time.now()?;
+        let policy = &self.inner.policy;
+        let request = GrantRequest {
+            job: into.job,
+            candidates,
+            limit,
+            worker,
+            now,
+            ttr: policy.task_ttr,
+            max_deliver: policy.max_deliver,
+        };
+        let Granted { run, tasks, .. } = self.inner.ports.store.grant(&request).await?;
+        for task in tasks {
+            let receipt =
+                Receipt { job: into.job, run, capture: task.capture, delivery: task.delivery, worker, granted_at: now };
+            into.tasks.push(ReservedTask {
+                capture: task.capture,
+                image_url: (self.inner.image_url)(into.job, task.capture, &task.url),
+                receipt: self.inner.key.sign(&receipt),
+                attempt: task.delivery,
+            });
+            into.undelivered.push(receipt);
+        }
+        Ok(())
+    }
+
+    /// Jobs with a task for this caller, in the order in which they should be served.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<(JobId, String)>> {
+        let jobs: Vec<WaitingJob> = self.inner.ports.store.waiting_jobs(slugs, project).await?;
+        let mut order: Vec<Waiting> = jobs.iter().map(|j| j.waiting).collect();
+        let mut slugs: HashMap<JobId, String> = jobs.into_iter().map(|j| (j.waiting.job, j.slug)).collect();
+        self.inner.handed.order(&mut order, self.inner.turn.fetch_add(1, Ordering::Relaxed));
+        Ok(order.iter().filter_map(|j| slugs.remove(&j.job).map(|slug| (j.job, slug))).collect())
+    }
+
+    /// Tasks of the job that is to be served next; waits for work if there is none. `None` when the wait is over.
+    ///
+    /// # Errors
+    /// As [`Engine::reserve`].
+    pub async fn claim(&self, request: &ClaimRequest, caller: &Caller) -> Result<Option<Claimed>> {
+        /// A long poll looks again at least this often, whatever the hints say.
+        const LOOK: Duration = Duration::from_secs(2);
+        let clock = &self.inner.ports.clock;
+        let until = clock.monotonic() + request.wait;
+        // Listening begins before looking, so that what becomes free in between is not missed.
+        let mut hints = self.inner.ports.progress.hints().await.ok();
+        let stop = self.inner.supervisor.stopping();
+        loop {
+            self.inner.time.now()?;
+            for (job, pipeline_slug) in self.waiting_jobs(&request.pipelines, caller.project).await? {
+                let reservation = self.reserve(job, request.batch_size, caller.worker).await?;
+                if !reservation.tasks.is_empty() {
+                    return Ok(Some(Claimed { pipeline_slug, reservation }));
+                }
+            }
+            let left = until.saturating_sub(clock.monotonic());
+            if left.is_zero() || stop.is_cancelled() {
+                return Ok(None);
+            }
+            self.inner.life.seen(caller.worker, self.now(), &request.pipelines);
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = next_work(&mut hints) => {}
+                () = clock.sleep(left.min(LOOK)) => {}
+            }
+        }
+    }
+}
+
+async fn next_work(hints: &mut Option<trapline_core::ports::HintStream>) {
+    let Some(stream) = hints else { return std::future::pending().await };
+    loop {
+        match stream.next().await {
+            Some(Hint::Work(_) | Hint::Everything) => return,
+            Some(Hint::Job(_)) => {}
+            None => return std::future::pending().await,
+        }
+    }
+}
