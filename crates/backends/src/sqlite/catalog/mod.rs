@@ -1,0 +1,157 @@
+//! The catalog on SQLite: what jobs are made of.
+//!
+//! Each write is one transaction, so a registration or a slice of captures is there whole or not at all. Reads
+//! take rows from the readers' pool and hold no snapshot across statements.
+
+mod captures;
+mod pipelines;
+mod projects;
+mod register;
+mod tokens;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use trapline_core::{
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
+    catalog::{
+        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
+        ProjectSettings, Registered, Registration, Service, Token,
+    },
+    ports::{Catalog, OffsetPage, Total},
+};
+
+use super::{SqliteStore, get, store_error};
+
+#[async_trait]
+impl Catalog for SqliteStore {
+    async fn create_project(
+        &self,
+        name: &str,
+        description: &str,
+        settings: &ProjectSettings,
+    ) -> Result<Project> {
+        self.insert_project(name, description, settings).await
+    }
+
+    async fn projects(&self, only: Option<ProjectId>, page: OffsetPage) -> Result<Total<Project>> {
+        self.project_page(only, page).await
+    }
+
+    async fn project(&self, id: ProjectId) -> Result<Option<Project>> {
+        self.find_project(id).await
+    }
+
+    async fn create_token(&self, token: &NewToken) -> Result<Token> {
+        self.insert_token(token).await
+    }
+
+    async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
+        self.find_token(hash).await
+    }
+
+    async fn tokens(&self, page: OffsetPage) -> Result<Total<Token>> {
+        self.token_page(page).await
+    }
+
+    async fn delete_token(&self, id: TokenId) -> Result<bool> {
+        self.remove_token(id).await
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<Registered> {
+        self.register_pipelines(registration).await
+    }
+
+    async fn pipelines(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Pipeline>> {
+        self.pipeline_page(project, page).await
+    }
+
+    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>> {
+        self.find_pipeline(id).await
+    }
+
+    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>> {
+        self.find_slug(slug).await
+    }
+
+    async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>> {
+        self.slugs_of(project).await
+    }
+
+    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
+        self.algorithms_with_maps(ids).await
+    }
+
+    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
+        self.find_category_map(id).await
+    }
+
+    async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>> {
+        self.service_page(project, page).await
+    }
+
+    async fn service(&self, id: ServiceId) -> Result<Option<Service>> {
+        Ok(self.services_by_id(&[id]).await?.pop())
+    }
+
+    async fn delete_service(&self, id: ServiceId) -> Result<bool> {
+        self.remove_service(id).await
+    }
+
+    async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
+        self.insert_collection(project, name).await
+    }
+
+    async fn collections(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Collection>> {
+        self.collection_page(project, page).await
+    }
+
+    async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
+        self.find_collection(id).await
+    }
+
+    async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
+        self.add_slice(set, captures).await
+    }
+
+    async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
+        self.find_capture(id).await
+    }
+}
+
+fn time(row: &SqliteRow, column: &str) -> Result<Timestamp> {
+    get(row, column).map(Timestamp)
+}
+
+fn maybe_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>> {
+    Ok(get::<Option<i64>>(row, column)?.map(Timestamp))
+}
+
+/// JSON that this store wrote itself; that it can't be read is a bug of ours.
+fn read_json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T> {
+    let text: &str = get(row, column)?;
+    serde_json::from_str(text).map_err(|e| unreadable(column, e))
+}
+
+fn unreadable(what: &str, e: serde_json::Error) -> trapline_core::Error {
+    trapline_core::Error::internal(format!("the stored `{what}` can't be read")).with_source(e)
+}
+
+/// Limit and offset as SQLite takes them.
+fn bounds(page: OffsetPage) -> (i64, i64) {
+    (
+        i64::try_from(page.limit).unwrap_or(i64::MAX),
+        i64::try_from(page.offset).unwrap_or(i64::MAX),
+    )
+}
+
+impl SqliteStore {
+    /// How many rows a list has in all. `sql` selects one number; `?1` is the project that it is narrowed to.
+    async fn count(&self, sql: &'static str, project: Option<ProjectId>) -> Result<u64> {
+        let count: i64 = sqlx::query_scalar(sql)
+            .bind(project.map(|p| p.0))
+            .fetch_one(&self.readers)
+            .await
+            .map_err(store_error)?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+}

@@ -1,0 +1,255 @@
+//! Pipelines, algorithms, category maps and services, as they are read.
+//!
+//! A page is a constant number of statements: the rows, then what hangs on them in bulk.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::SqliteRow;
+use trapline_core::{
+    AlgorithmId, PipelineId, ProjectId, Result, ServiceId,
+    catalog::{Algorithm, AlgorithmSpec, CategoryMap, Pipeline, Service},
+    ports::{OffsetPage, Total},
+};
+
+use super::{
+    super::{get, json},
+    SqliteStore, bounds, maybe_time, read_json, store_error, time, unreadable,
+};
+
+fn algorithm(row: &SqliteRow, category_map: Option<CategoryMap>) -> Result<Algorithm> {
+    Ok(Algorithm {
+        id: AlgorithmId(get(row, "id")?),
+        spec: AlgorithmSpec {
+            key: get(row, "key")?,
+            version: get(row, "version")?,
+            name: get(row, "name")?,
+            task_type: get(row, "task_type")?,
+            description: get(row, "description")?,
+            version_name: get(row, "version_name")?,
+            uri: get(row, "uri")?,
+            category_map,
+        },
+        category_map_id: get(row, "category_map_id")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+fn bare_pipeline(row: &SqliteRow) -> Result<Pipeline> {
+    Ok(Pipeline {
+        id: PipelineId(get(row, "id")?),
+        slug: get(row, "slug")?,
+        name: get(row, "name")?,
+        version: get(row, "version")?,
+        description: get(row, "description")?,
+        version_name: get(row, "version_name")?,
+        stages: read_json(row, "stages")?,
+        algorithms: Vec::new(),
+        services: Vec::new(),
+        projects: Vec::new(),
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+fn service(row: &SqliteRow) -> Result<Service> {
+    Ok(Service {
+        id: ServiceId(get(row, "id")?),
+        name: get(row, "name")?,
+        description: get(row, "description")?,
+        endpoint_url: get(row, "endpoint_url")?,
+        projects: read_json(row, "projects")?,
+        pipelines: read_json(row, "pipelines")?,
+        last_seen: maybe_time(row, "last_seen")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+/// Pairs of (pipeline, other) by pipeline.
+fn grouped(rows: &[SqliteRow]) -> Result<HashMap<i64, Vec<i64>>> {
+    let mut by: HashMap<i64, Vec<i64>> = HashMap::new();
+    for row in rows {
+        by.entry(get(row, "pipeline_id")?)
+            .or_default()
+            .push(get(row, "other_id")?);
+    }
+    Ok(by)
+}
+
+impl SqliteStore {
+    pub(super) async fn pipeline_page(
+        &self,
+        project: Option<ProjectId>,
+        page: OffsetPage,
+    ) -> Result<Total<Pipeline>> {
+        let (limit, offset) = bounds(page);
+        let sql = "SELECT COUNT(*) FROM pipelines WHERE ?1 IS NULL
+                   OR id IN (SELECT pipeline_id FROM project_pipelines WHERE project_id = ?1)";
+        let count = self.count(sql, project).await?;
+        let rows = sqlx::query(include_str!("../sql/catalog/pipelines.sql"))
+            .bind(project.map(|p| p.0))
+            .bind(limit)
+            .bind(offset)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        let rows = self
+            .with_children(rows.iter().map(bare_pipeline).collect::<Result<_>>()?)
+            .await?;
+        Ok(Total { rows, count })
+    }
+
+    pub(super) async fn find_pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>> {
+        let row = sqlx::query("SELECT * FROM pipelines WHERE id = ?1")
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?;
+        match row {
+            Some(row) => Ok(self.with_children(vec![bare_pipeline(&row)?]).await?.pop()),
+            None => Ok(None),
+        }
+    }
+
+    async fn with_children(&self, mut pipelines: Vec<Pipeline>) -> Result<Vec<Pipeline>> {
+        let ids: Vec<i64> = pipelines.iter().map(|p| p.id.0).collect();
+        let mut algorithms: HashMap<i64, Vec<Algorithm>> = HashMap::new();
+        for row in self
+            .by_pipelines(include_str!("../sql/catalog/pipeline_algorithms.sql"), &ids)
+            .await?
+        {
+            algorithms
+                .entry(get(&row, "pipeline_id")?)
+                .or_default()
+                .push(algorithm(&row, None)?);
+        }
+        let sql = "SELECT pipeline_id, project_id AS other_id FROM project_pipelines
+                   WHERE pipeline_id IN (SELECT value FROM json_each(?1)) ORDER BY project_id";
+        let mut projects = grouped(&self.by_pipelines(sql, &ids).await?)?;
+        let sql = "SELECT pipeline_id, service_id AS other_id FROM service_pipelines
+                   WHERE pipeline_id IN (SELECT value FROM json_each(?1)) ORDER BY service_id";
+        let services = grouped(&self.by_pipelines(sql, &ids).await?)?;
+        let mut needed: Vec<ServiceId> = services.values().flatten().copied().map(ServiceId).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let found: HashMap<i64, Service> = self
+            .services_by_id(&needed)
+            .await?
+            .into_iter()
+            .map(|s| (s.id.0, s))
+            .collect();
+        for pipeline in &mut pipelines {
+            let id = pipeline.id.0;
+            pipeline.algorithms = algorithms.remove(&id).unwrap_or_default();
+            pipeline.projects = projects
+                .remove(&id)
+                .unwrap_or_default()
+                .into_iter()
+                .map(ProjectId)
+                .collect();
+            pipeline.services = services
+                .get(&id)
+                .into_iter()
+                .flatten()
+                .filter_map(|s| found.get(s).cloned())
+                .collect();
+        }
+        Ok(pipelines)
+    }
+
+    async fn by_pipelines(&self, sql: &'static str, ids: &[i64]) -> Result<Vec<SqliteRow>> {
+        sqlx::query(sql)
+            .bind(json(ids))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)
+    }
+
+    pub(super) async fn find_slug(&self, slug: &str) -> Result<Option<PipelineId>> {
+        let id: Option<i64> = sqlx::query_scalar("SELECT id FROM pipelines WHERE slug = ?1")
+            .bind(slug)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?;
+        Ok(id.map(PipelineId))
+    }
+
+    pub(super) async fn slugs_of(&self, project: ProjectId) -> Result<Vec<String>> {
+        sqlx::query_scalar(
+            "SELECT p.slug FROM project_pipelines AS pp JOIN pipelines AS p ON p.id = pp.pipeline_id
+             WHERE pp.project_id = ?1 ORDER BY p.slug",
+        )
+        .bind(project.0)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(store_error)
+    }
+
+    pub(super) async fn algorithms_with_maps(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
+        let rows = sqlx::query(include_str!("../sql/catalog/algorithms.sql"))
+            .bind(json(ids))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        rows.iter()
+            .map(|row| {
+                let map = get::<Option<&str>>(row, "map")?
+                    .map(|text| serde_json::from_str(text).map_err(|e| unreadable("category map", e)))
+                    .transpose()?;
+                algorithm(row, map)
+            })
+            .collect()
+    }
+
+    pub(super) async fn find_category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
+        let row = sqlx::query("SELECT map FROM category_maps WHERE id = ?1")
+            .bind(id)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?;
+        row.map(|row| read_json(&row, "map")).transpose()
+    }
+
+    pub(super) async fn service_page(
+        &self,
+        project: Option<ProjectId>,
+        page: OffsetPage,
+    ) -> Result<Total<Service>> {
+        let (limit, offset) = bounds(page);
+        let sql = "SELECT COUNT(*) FROM services WHERE ?1 IS NULL
+                   OR id IN (SELECT service_id FROM service_projects WHERE project_id = ?1)";
+        let count = self.count(sql, project).await?;
+        let rows = sqlx::query(include_str!("../sql/catalog/services.sql"))
+            .bind(project.map(|p| p.0))
+            .bind(limit)
+            .bind(offset)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        Ok(Total {
+            rows: rows.iter().map(service).collect::<Result<_>>()?,
+            count,
+        })
+    }
+
+    pub(super) async fn services_by_id(&self, ids: &[ServiceId]) -> Result<Vec<Service>> {
+        let rows = sqlx::query(include_str!("../sql/catalog/services_by_id.sql"))
+            .bind(json(ids))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        rows.iter().map(service).collect()
+    }
+
+    pub(super) async fn remove_service(&self, id: ServiceId) -> Result<bool> {
+        let mut tx = self.writer.foreground().await?;
+        let done = sqlx::query("DELETE FROM services WHERE id = ?1")
+            .bind(id.0)
+            .execute(tx.conn())
+            .await
+            .map_err(store_error)?;
+        tx.commit().await?;
+        Ok(done.rows_affected() > 0)
+    }
+}

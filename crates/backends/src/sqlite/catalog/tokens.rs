@@ -1,0 +1,89 @@
+//! Tokens. Only the hash of a secret is ever stored.
+
+use sqlx::sqlite::SqliteRow;
+use trapline_core::{
+    Error, ProjectId, Result, Timestamp, TokenId,
+    catalog::{NewToken, Role, Token},
+    ports::{OffsetPage, Total},
+};
+
+use super::{super::get, SqliteStore, bounds, maybe_time, store_error, time};
+
+fn token(row: &SqliteRow) -> Result<Token> {
+    let role: &str = get(row, "role")?;
+    Ok(Token {
+        id: TokenId(get(row, "id")?),
+        name: get(row, "name")?,
+        role: Role::parse(role).ok_or_else(|| Error::internal(format!("`{role}` is not a role")))?,
+        project_id: get::<Option<i64>>(row, "project_id")?.map(ProjectId),
+        prefix: get(row, "prefix")?,
+        created_at: time(row, "created_at")?,
+        expires_at: maybe_time(row, "expires_at")?,
+    })
+}
+
+impl SqliteStore {
+    pub(super) async fn insert_token(&self, new: &NewToken) -> Result<Token> {
+        let Timestamp(now) = self.clock.now();
+        let mut tx = self.writer.foreground().await?;
+        let row = sqlx::query(
+            "INSERT INTO tokens (name, role, project_id, prefix, hash, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             RETURNING id, name, role, project_id, prefix, created_at, expires_at",
+        )
+        .bind(&new.name)
+        .bind(new.role.as_str())
+        .bind(new.project_id.map(|p| p.0))
+        .bind(&new.prefix)
+        .bind(new.hash.as_slice())
+        .bind(now)
+        .bind(new.expires_at.map(|t| t.0))
+        .fetch_one(tx.conn())
+        .await
+        .map_err(store_error)?;
+        tx.commit().await?;
+        token(&row)
+    }
+
+    pub(super) async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
+        let row = sqlx::query(
+            "SELECT id, name, role, project_id, prefix, created_at, expires_at FROM tokens WHERE hash = ?1",
+        )
+        .bind(hash.as_slice())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(store_error)?;
+        row.as_ref().map(token).transpose()
+    }
+
+    pub(super) async fn token_page(&self, page: OffsetPage) -> Result<Total<Token>> {
+        let (limit, offset) = bounds(page);
+        let count = self
+            .count("SELECT COUNT(*) FROM tokens WHERE ?1 IS NULL", None)
+            .await?;
+        let rows = sqlx::query(
+            "SELECT id, name, role, project_id, prefix, created_at, expires_at FROM tokens
+             ORDER BY id LIMIT ?1 OFFSET ?2",
+        )
+        .bind(limit)
+        .bind(offset)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(store_error)?;
+        Ok(Total {
+            rows: rows.iter().map(token).collect::<Result<_>>()?,
+            count,
+        })
+    }
+
+    pub(super) async fn remove_token(&self, id: TokenId) -> Result<bool> {
+        let mut tx = self.writer.foreground().await?;
+        let done = sqlx::query("DELETE FROM tokens WHERE id = ?1")
+            .bind(id.0)
+            .execute(tx.conn())
+            .await
+            .map_err(store_error)?;
+        tx.commit().await?;
+        Ok(done.rows_affected() > 0)
+    }
+}

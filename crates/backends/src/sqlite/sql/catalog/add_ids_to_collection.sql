@@ -1,0 +1,2 @@
+INSERT INTO collection_captures (collection_id, capture_id)
+SELECT ?1, j.value FROM json_each(?2) AS j

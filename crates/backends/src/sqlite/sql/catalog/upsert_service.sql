@@ -1,0 +1,11 @@
+-- `updated_at` is for people: a heartbeat moves only `last_seen`.
+INSERT INTO services (name, endpoint_url, last_seen, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?3, ?3)
+ON CONFLICT (name) DO UPDATE SET
+    last_seen = excluded.last_seen,
+    updated_at = CASE
+        WHEN excluded.endpoint_url IS NULL OR excluded.endpoint_url IS endpoint_url THEN updated_at
+        ELSE excluded.updated_at
+    END,
+    endpoint_url = coalesce(excluded.endpoint_url, endpoint_url)
+RETURNING id
