@@ -1,1 +1,9 @@
-//! Placeholder.
+//! What tests share: a clock that is moved by hand, waiting on conditions, and the conformance cases of the ports.
+//! It names no backend: a backend's tests bring their own.
+
+mod clock;
+pub mod conformance;
+mod wait;
+
+pub use clock::ManualClock;
+pub use wait::until;

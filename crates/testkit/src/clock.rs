@@ -1,0 +1,90 @@
+//! A clock that is moved by hand: ten idle minutes take no time.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+use trapline_core::{Clock, Timestamp, time::BoxFuture};
+
+/// Stands still until [`ManualClock::advance`].
+#[derive(Clone, Default)]
+pub struct ManualClock {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    elapsed: Duration,
+    next: u64,
+    sleepers: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
+}
+
+/// 2024-06-23T05:00:00Z: any fixed point.
+const START: Timestamp = Timestamp(1_719_118_800_000_000);
+
+impl ManualClock {
+    /// A clock at a fixed point.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves time on and wakes whoever slept until then.
+    pub fn advance(&self, d: Duration) {
+        let mut inner = self.lock();
+        inner.elapsed += d;
+        let later = (inner.elapsed, u64::MAX);
+        let asleep = inner.sleepers.split_off(&later);
+        for (_, sleeper) in std::mem::replace(&mut inner.sleepers, asleep) {
+            // It may have been dropped.
+            sleeper.send(()).ok();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        START.plus(self.lock().elapsed)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.lock().elapsed
+    }
+
+    fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {
+        let (wake, woken) = oneshot::channel();
+        let mut inner = self.lock();
+        let at = inner.elapsed + d;
+        let id = inner.next;
+        inner.next += 1;
+        inner.sleepers.insert((at, id), wake);
+        drop(inner);
+        Box::pin(async move {
+            woken.await.ok();
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sleepers_wake_when_their_time_has_come_and_not_before() {
+        let clock = ManualClock::new();
+        let mut early = clock.sleep(Duration::from_secs(1));
+        let mut late = clock.sleep(Duration::from_secs(2));
+        clock.advance(Duration::from_secs(1));
+        (&mut early).await;
+        assert!(futures::poll!(&mut late).is_pending());
+        clock.advance(Duration::from_secs(1));
+        late.await;
+    }
+}

@@ -1,0 +1,293 @@
+//! A store with a project, a pipeline and captures, and the verbs of a job in few words.
+
+use std::{sync::Arc, time::Duration};
+
+use trapline_core::{
+    CaptureId, CollectionId, FailReason, JobId, JobStatus, PipelineId, ProjectId, Timestamp, TokenId, WorkerId, Clock as _,
+    catalog::{AlgorithmSpec, CategoryMap, NewCapture, PipelineSpec, Registration},
+    job::JobMove,
+    lease::Gap,
+    ports::{
+        GrantRequest, GrantedTask, Job, LeasePolicy, NewJob, Posted, Settled, Settlement, SettleReport, Slice, Store, Swept,
+        WorkerIdentity,
+    },
+    receipt::Receipt,
+    result::{BBox, Classification, Detection},
+};
+
+use crate::ManualClock;
+
+/// The world of a case. The lease is 60 s, its margin 4 s, the budget 2 strikes.
+pub struct World {
+    /// The store under test.
+    pub store: Arc<dyn Store>,
+    /// Its clock.
+    pub clock: ManualClock,
+    /// Whatever must live as long as the store.
+    pub keep: Box<dyn std::any::Any + Send + Sync>,
+}
+
+/// A task under a lease.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant(pub Receipt);
+
+const PROJECT: ProjectId = ProjectId(1);
+const CLAIM: Duration = Duration::from_secs(30);
+
+#[allow(missing_docs, reason = "each says in its name what it does")]
+impl World {
+    pub fn policy(&self) -> LeasePolicy {
+        LeasePolicy { ttr: Duration::from_secs(60), margin: Duration::from_secs(4), max_deliver: 2 }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Time passes while a node is up.
+    pub async fn live(&self, seconds: u64) {
+        for _ in 0..seconds {
+            self.pass(1);
+            self.beat().await;
+        }
+    }
+
+    pub async fn beat(&self) -> Option<Gap> {
+        self.store.heartbeat(false, self.policy().ttr).await.unwrap().gap
+    }
+
+    /// A pipeline `p` with the algorithms `detector` and `classifier` (labels `a`, `b`).
+    pub async fn pipeline(&self) -> PipelineId {
+        self.pipeline_at(1).await
+    }
+
+    pub async fn pipeline_at(&self, version: i64) -> PipelineId {
+        let algorithm = |key: &str, map: Option<CategoryMap>| AlgorithmSpec {
+            key: key.to_owned(),
+            version,
+            name: key.to_owned(),
+            task_type: None,
+            description: None,
+            version_name: None,
+            uri: None,
+            category_map: map,
+        };
+        let map = CategoryMap {
+            labels: vec!["a".into(), "b".into()],
+            data: vec![],
+            version: None,
+            description: None,
+            uri: None,
+        };
+        let spec = PipelineSpec {
+            slug: "p".into(),
+            name: "P".into(),
+            version: 1,
+            description: String::new(),
+            version_name: String::new(),
+            algorithms: vec![algorithm("detector", None), algorithm("classifier", Some(map))],
+            stages: serde_json::json!([]),
+        };
+        let registration = Registration {
+            project: PROJECT,
+            service_name: "fleet".into(),
+            endpoint_url: None,
+            pipelines: vec![spec],
+        };
+        self.store.register(&registration).await.unwrap();
+        self.store.pipeline_by_slug("p").await.unwrap().unwrap()
+    }
+
+    /// A set of captures; `false` makes one without a URL.
+    pub async fn set(&self, captures: &[bool]) -> CollectionId {
+        let set = self.store.create_collection(PROJECT, "set").await.unwrap();
+        let rows: Vec<NewCapture> = captures
+            .iter()
+            .enumerate()
+            .map(|(at, has_url)| NewCapture {
+                url: if *has_url { format!("https://x.test/{}/{at}.jpg", set.id) } else { String::new() },
+                taken_at: None,
+                width: None,
+                height: None,
+            })
+            .collect();
+        for chunk in rows.chunks(1_000) {
+            self.store.add_captures(set.id, chunk).await.unwrap();
+        }
+        set.id
+    }
+
+    pub fn new_job(&self, pipeline: PipelineId, set: CollectionId) -> NewJob {
+        NewJob {
+            project: PROJECT,
+            name: "job".into(),
+            delay_seconds: 0,
+            priority: 0,
+            failure_threshold: 0.5,
+            pipeline: Some(pipeline),
+            collection: Some(set),
+            capture: None,
+            limit: None,
+            shuffle: true,
+            reprocess: false,
+            job_type: "ml".into(),
+            start: true,
+        }
+    }
+
+    pub async fn create(&self, job: &NewJob) -> JobId {
+        self.store.create_job(job, self.now()).await.unwrap()
+    }
+
+    /// A job of `n` captures, collected.
+    pub async fn job_of(&self, n: usize) -> JobId {
+        let (pipeline, set) = (self.pipeline().await, self.set(&vec![true; n]).await);
+        let job = self.create(&self.new_job(pipeline, set)).await;
+        self.collect().await;
+        job
+    }
+
+    /// Claims and collects every job that waits for it.
+    pub async fn collect(&self) {
+        while let Some(mut claim) = self.store.claim_job(self.now(), CLAIM, 7).await.unwrap() {
+            while let Slice::More(to) = self.store.collect_slice(&claim, self.now(), CLAIM).await.unwrap() {
+                claim.watermark = to;
+            }
+        }
+    }
+
+    pub async fn job(&self, id: JobId) -> Job {
+        self.store.job(id).await.unwrap().unwrap()
+    }
+
+    pub async fn worker(&self, instance: &str) -> WorkerId {
+        let who = WorkerIdentity {
+            token: TokenId(1),
+            instance: instance.into(),
+            name: instance.into(),
+            client_info: None,
+            service: None,
+        };
+        self.store.meet_worker(&who, self.now()).await.unwrap()
+    }
+
+    /// Grants up to `limit` free tasks to a worker.
+    pub async fn grant(&self, job: JobId, limit: usize, worker: &str) -> Vec<Grant> {
+        self.grant_of(job, None, limit, worker).await
+    }
+
+    pub async fn grant_of(&self, job: JobId, candidates: Option<Vec<CaptureId>>, limit: usize, worker: &str) -> Vec<Grant> {
+        let worker = self.worker(worker).await;
+        let policy = self.policy();
+        let request = GrantRequest {
+            job,
+            candidates,
+            limit,
+            worker,
+            now: self.now(),
+            ttr: policy.ttr,
+            max_deliver: policy.max_deliver,
+        };
+        let granted = self.store.grant(&request).await.unwrap();
+        let receipt = |t: &GrantedTask| Receipt {
+            job,
+            run: granted.run,
+            capture: t.capture,
+            delivery: t.delivery,
+            worker,
+            granted_at: request.now,
+        };
+        granted.tasks.iter().map(|t| Grant(receipt(t))).collect()
+    }
+
+    pub async fn settle(&self, items: &[Settlement]) -> SettleReport {
+        self.store.settle(items, self.now()).await.unwrap()
+    }
+
+    /// Posts a result with `n` detections, each classified.
+    pub async fn succeed(&self, grant: Grant, n: usize) -> Settled {
+        let items = [Settlement { receipt: grant.0, posted: Posted::Success(self.detections(n).await) }];
+        self.settle(&items).await.items.remove(0)
+    }
+
+    pub async fn fail(&self, grant: Grant) -> Settled {
+        self.settle(&[failure(grant)]).await.items.remove(0)
+    }
+
+    pub async fn detections(&self, n: usize) -> Vec<Detection> {
+        let pipeline = self.store.pipeline_by_slug("p").await.unwrap().unwrap();
+        let pipeline = self.store.pipeline(pipeline).await.unwrap().unwrap();
+        let [detector, classifier] = [pipeline.algorithms[0].id, pipeline.algorithms[1].id];
+        (0..n)
+            .map(|at| Detection {
+                algorithm: detector,
+                bbox: Some(BBox::new(at as f64 + 0.1, 0.0, at as f64 + 9.0, 9.0).unwrap()),
+                at: self.now(),
+                inference_seconds: None,
+                crop_image_url: None,
+                classifications: vec![Classification {
+                    algorithm: classifier,
+                    label: if at % 2 == 0 { "a" } else { "b" }.into(),
+                    terminal: true,
+                    scores: vec![0.1 + at as f32, 0.9],
+                    logits: vec![],
+                    at: self.now(),
+                    inference_seconds: None,
+                }],
+            })
+            .collect()
+    }
+
+    /// Sweeps until nothing is due.
+    pub async fn sweep(&self) -> Swept {
+        let mut all = Swept::default();
+        loop {
+            let swept = self.store.sweep(&self.policy(), self.now()).await.unwrap();
+            all.freed.extend(swept.freed);
+            all.touched.extend(swept.touched);
+            if !swept.more {
+                return all;
+            }
+        }
+    }
+
+    pub async fn go(&self, job: JobId, by: JobMove) -> (JobStatus, bool) {
+        let moved = self.store.move_job(job, by, self.now()).await.unwrap().unwrap();
+        (moved.status, moved.changed)
+    }
+
+    /// The counts: total, pending, in flight, processed, failed.
+    pub async fn counts(&self, job: JobId) -> [u64; 5] {
+        let c = self.job(job).await.counts;
+        [c.total, c.pending, c.in_flight, c.processed, c.failed]
+    }
+
+    /// Every task of a job as (state, in flight, reason), by capture, checked against the job's counts.
+    pub async fn check_counts(&self, job: JobId) {
+        let query = trapline_core::ports::ImageQuery { job, state: None, reason: None, after: CaptureId(0), limit: 1_000_000 };
+        let rows = self.store.images(&query).await.unwrap();
+        let of = |state| rows.iter().filter(|r| r.state == state).count() as u64;
+        let view = self.job(job).await;
+        let c = view.counts;
+        assert_eq!(c.processed, of(trapline_core::TaskState::Processed), "processed");
+        assert_eq!(c.failed, of(trapline_core::TaskState::Failed), "failed");
+        assert_eq!(c.in_flight, rows.iter().filter(|r| r.in_flight).count() as u64, "in flight");
+        assert_eq!(c.total, rows.len() as u64, "total");
+        assert_eq!(c.total, c.pending + c.in_flight + c.processed + c.failed, "sum");
+        assert_eq!(c.detections as i64, rows.iter().map(|r| r.detections).sum::<i64>(), "detections of the tasks");
+        let stored = self.store.detections(job, 0, 1_000_000, false).await.unwrap();
+        assert_eq!(c.detections, stored.len() as u64, "stored detections");
+        let classified: usize = stored.iter().map(|d| d.classifications.len()).sum();
+        assert_eq!(c.classifications, classified as u64, "stored classifications");
+    }
+}
+
+/// An error of a worker for a task.
+pub(super) fn failure(grant: Grant) -> Settlement {
+    let posted = Posted::Fail { reason: FailReason::WorkerError, detail: "no".into() };
+    Settlement { receipt: grant.0, posted }
+}

@@ -1,0 +1,30 @@
+//! Waiting on a condition, with a bound and a word on the last state seen.
+
+use std::time::Duration;
+
+/// Asks again and again until `check` yields a value; panics with its last word after `bound`.
+///
+/// # Panics
+/// If the condition does not come true in time.
+#[allow(clippy::disallowed_methods, reason = "waits for real processes and sockets, which no clock of ours moves")]
+pub async fn until<T, F>(what: &str, bound: Duration, mut check: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, String>>,
+{
+    let deadline = tokio::time::Instant::now() + bound;
+    loop {
+        match check().await {
+            Ok(value) => return value,
+            Err(last) if tokio::time::Instant::now() >= deadline => panic!("{what}: not within {bound:?}; last: {last}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// Waits for a future, with a bound.
+///
+/// # Panics
+/// If it is not done in time.
+pub(crate) async fn within<T>(bound: Duration, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(bound, work).await.expect("done in time")
+}
