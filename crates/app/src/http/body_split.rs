@@ -1,0 +1,365 @@
+//! Cuts the body of a result post into its items as it arrives, so that memory is bounded by one item whatever the
+//! body. It knows only where values begin and end; what an item says is parsed elsewhere, alone.
+
+/// One value is never kept beyond this, unless it is an item.
+const OTHER_BYTES_MAX: usize = 64 << 10;
+
+/// An item of `results`, in the order of the body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    /// Its bytes: one JSON value, perhaps not a valid one.
+    Whole(Vec<u8>),
+    /// It has more bytes than one item may have; they were passed over.
+    TooLarge,
+}
+
+/// Why a body is not a post of results.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Malformed {
+    /// `results` is missing.
+    NoResults,
+    /// The body is a list, or another value than an object.
+    NotAnObject(&'static str),
+    /// `results` is no list.
+    NotAList(&'static str),
+    /// No JSON at this byte.
+    Syntax(u64),
+    /// It ends in the middle.
+    BrokeOff,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Start,
+    /// Before a key, or the closing brace.
+    Key {
+        first: bool,
+    },
+    KeyText,
+    Colon,
+    /// Before a value of the key.
+    Value,
+    /// In a value that is passed over.
+    Skipping,
+    /// After a value: a comma or the closing brace.
+    AfterValue,
+    /// Before an item, or the closing bracket.
+    BeforeItem {
+        first: bool,
+    },
+    InItem,
+    AfterItem,
+    End,
+}
+
+/// Follows one value to its end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scan {
+    depth: usize,
+    string: bool,
+    escape: bool,
+    bare: bool,
+}
+
+enum Step {
+    /// The byte belongs to the value, which goes on.
+    More,
+    /// The byte is the value's last.
+    Last,
+    /// The value ended before this byte.
+    Before,
+}
+
+impl Scan {
+    fn step(&mut self, byte: u8) -> Step {
+        if self.string {
+            match byte {
+                _ if self.escape => self.escape = false,
+                b'\\' => self.escape = true,
+                b'"' => {
+                    self.string = false;
+                    return if self.depth == 0 { Step::Last } else { Step::More };
+                }
+                _ => {}
+            }
+            return Step::More;
+        }
+        match byte {
+            b'"' if !self.bare || self.depth > 0 => self.string = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => {
+                if self.depth == 0 {
+                    return Step::Before;
+                }
+                self.depth -= 1;
+                return if self.depth == 0 { Step::Last } else { Step::More };
+            }
+            b',' | b' ' | b'\t' | b'\r' | b'\n' if self.depth == 0 => return Step::Before,
+            _ if self.depth == 0 => self.bare = true,
+            _ => {}
+        }
+        Step::More
+    }
+}
+
+/// The cutter. Feed it chunks, take the items.
+pub(super) struct Splitter {
+    at: At,
+    scan: Scan,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    too_large: bool,
+    seen_results: bool,
+    offset: u64,
+    item_bytes_max: usize,
+    /// Complete items, not yet taken.
+    pub(super) items: std::collections::VecDeque<Item>,
+    /// `client_info`, if it was there and not too long.
+    pub(super) client_info: Option<Vec<u8>>,
+}
+
+impl Splitter {
+    pub(super) fn new(item_bytes_max: usize) -> Self {
+        Self {
+            at: At::Start,
+            scan: Scan::default(),
+            key: Vec::new(),
+            value: Vec::new(),
+            too_large: false,
+            seen_results: false,
+            offset: 0,
+            item_bytes_max,
+            items: std::collections::VecDeque::new(),
+            client_info: None,
+        }
+    }
+
+    /// Takes the next bytes.
+    pub(super) fn feed(&mut self, chunk: &[u8]) -> Result<(), Malformed> {
+        let mut at = 0;
+        while at < chunk.len() {
+            at += match self.at {
+                At::InItem | At::Skipping => self.in_value(&chunk[at..])?,
+                _ => {
+                    self.structure(chunk[at])?;
+                    1
+                }
+            };
+        }
+        self.offset += chunk.len() as u64;
+        Ok(())
+    }
+
+    /// The body has ended.
+    pub(super) fn finish(&self) -> Result<(), Malformed> {
+        match self.at {
+            At::End if self.seen_results => Ok(()),
+            At::End => Err(Malformed::NoResults),
+            At::Start => Err(Malformed::NoResults),
+            _ => Err(Malformed::BrokeOff),
+        }
+    }
+
+    /// Passes over as much of a value as there is; keeps its bytes if they are wanted.
+    fn in_value(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let mut taken = bytes.len();
+        let mut ended = false;
+        for (i, byte) in bytes.iter().enumerate() {
+            match self.scan.step(*byte) {
+                Step::More => continue,
+                Step::Last => taken = i + 1,
+                Step::Before => taken = i,
+            }
+            ended = true;
+            break;
+        }
+        let (wanted, max) = match self.at {
+            At::InItem => (true, self.item_bytes_max),
+            _ => (self.key == b"client_info", OTHER_BYTES_MAX),
+        };
+        if wanted && !self.too_large {
+            if self.value.len() + taken > max {
+                self.too_large = true;
+                self.value = Vec::new();
+            } else {
+                self.value.extend_from_slice(&bytes[..taken]);
+            }
+        }
+        if ended {
+            let value = std::mem::take(&mut self.value);
+            if self.at == At::InItem {
+                self.items.push_back(if self.too_large { Item::TooLarge } else { Item::Whole(value) });
+                self.at = At::AfterItem;
+            } else {
+                if wanted && !self.too_large {
+                    self.client_info = Some(value);
+                }
+                self.at = At::AfterValue;
+            }
+        }
+        Ok(taken)
+    }
+
+    fn begin(&mut self, at: At) {
+        self.at = at;
+        self.scan = Scan::default();
+        self.value.clear();
+        self.too_large = false;
+    }
+
+    fn structure(&mut self, byte: u8) -> Result<(), Malformed> {
+        if self.at == At::KeyText {
+            return self.key_text(byte);
+        }
+        if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+            return Ok(());
+        }
+        match (self.at, byte) {
+            (At::Start, b'{') => self.at = At::Key { first: true },
+            (At::Start, other) => return Err(Malformed::NotAnObject(kind(other).ok_or(self.syntax())?)),
+            (At::Key { first: true } | At::AfterValue, b'}') => self.at = At::End,
+            (At::Key { .. }, b'"') => {
+                self.key.clear();
+                self.scan = Scan { string: true, ..Scan::default() };
+                self.at = At::KeyText;
+            }
+            (At::Colon, b':') => self.at = At::Value,
+            (At::Value, b'[') if self.key == b"results" => {
+                self.seen_results = true;
+                self.at = At::BeforeItem { first: true };
+            }
+            (At::Value, other) if self.key == b"results" => {
+                return Err(Malformed::NotAList(kind(other).ok_or(self.syntax())?));
+            }
+            (At::Value, other) => {
+                kind(other).ok_or(self.syntax())?;
+                self.begin(At::Skipping);
+                self.in_value(&[other])?;
+            }
+            (At::AfterValue, b',') => self.at = At::Key { first: false },
+            (At::BeforeItem { first: true } | At::AfterItem, b']') => self.at = At::AfterValue,
+            (At::BeforeItem { .. }, b',' | b']' | b'}' | b':') => return Err(self.syntax()),
+            (At::BeforeItem { .. }, other) => {
+                self.begin(At::InItem);
+                self.in_value(&[other])?;
+            }
+            (At::AfterItem, b',') => self.at = At::BeforeItem { first: false },
+            _ => return Err(self.syntax()),
+        }
+        Ok(())
+    }
+
+    fn key_text(&mut self, byte: u8) -> Result<(), Malformed> {
+        match self.scan.step(byte) {
+            Step::Last => self.at = At::Colon,
+            _ if self.key.len() < OTHER_BYTES_MAX => self.key.push(byte),
+            _ => return Err(self.syntax()),
+        }
+        Ok(())
+    }
+
+    fn syntax(&self) -> Malformed {
+        Malformed::Syntax(self.offset)
+    }
+}
+
+/// Upstream's word for a value, by its first byte.
+fn kind(byte: u8) -> Option<&'static str> {
+    Some(match byte {
+        b'[' => "list",
+        b'{' => "dict",
+        b'"' => "str",
+        b't' | b'f' => "bool",
+        b'n' => "NoneType",
+        b'-' | b'0'..=b'9' => "int",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn split(text: &str, chunk: usize) -> (Vec<Item>, Result<(), Malformed>) {
+        let mut splitter = Splitter::new(1 << 20);
+        let mut end = Ok(());
+        for piece in text.as_bytes().chunks(chunk) {
+            end = splitter.feed(piece);
+            if end.is_err() {
+                break;
+            }
+        }
+        let end = end.and_then(|()| splitter.finish());
+        (splitter.items.into_iter().collect(), end)
+    }
+
+    #[test]
+    fn the_shape_of_the_body_is_told_apart() {
+        assert_eq!(split("{}", 9).1, Err(Malformed::NoResults));
+        assert_eq!(split("", 9).1, Err(Malformed::NoResults));
+        assert_eq!(split("[]", 9).1, Err(Malformed::NotAnObject("list")));
+        assert_eq!(split(r#"{"results": 7}"#, 9).1, Err(Malformed::NotAList("int")));
+        assert_eq!(split(r#"{"results": [] }"#, 9), (vec![], Ok(())));
+        for text in [r#"{"results": [1 2]}"#, r#"{"results": [,]}"#, r#"{"results": []]"#, "{1}", r#"{"a": ]}"#, r#"{"a":1,}"#] {
+            assert!(matches!(split(text, 9).1, Err(Malformed::Syntax(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_whole_before_the_body_broke_off_is_there() {
+        let (items, end) = split(r#"{"results": [{"a": 1}, {"b": [2]}, {"c": "#, 5);
+        assert_eq!(items.len(), 2);
+        assert_eq!(end, Err(Malformed::BrokeOff));
+    }
+
+    #[test]
+    fn an_item_over_its_bound_is_passed_over_alone() {
+        let long = "x".repeat(5_000);
+        let mut splitter = Splitter::new(1_000);
+        splitter.feed(format!(r#"{{"results": [{{"a": "{long}"}}, {{"b": 1}}]}}"#).as_bytes()).unwrap();
+        assert_eq!(splitter.items, [Item::TooLarge, Item::Whole(br#"{"b": 1}"#.to_vec())]);
+        splitter.finish().unwrap();
+    }
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::vec((any::<String>(), inner), 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_comes_out_as_it_went_in(items in proptest::collection::vec(any_json(), 0..8), other in any_json(), chunk in 1usize..40, pretty: bool) {
+            let body = json!({"client_info": other, "results": items, "zzz": other});
+            let text = if pretty { serde_json::to_string_pretty(&body) } else { serde_json::to_string(&body) }.unwrap();
+            let (out, end) = split(&text, chunk);
+            prop_assert_eq!(end, Ok(()));
+            let out: Vec<Value> = out.iter().map(|i| match i {
+                Item::Whole(bytes) => serde_json::from_slice(bytes).unwrap(),
+                Item::TooLarge => Value::Null,
+            }).collect();
+            prop_assert_eq!(out, items);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), chunk in 1usize..9) {
+            let mut splitter = Splitter::new(50);
+            for piece in bytes.chunks(chunk) {
+                if splitter.feed(piece).is_err() { break }
+            }
+            splitter.finish().ok();
+        }
+    }
+}

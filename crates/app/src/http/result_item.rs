@@ -1,0 +1,444 @@
+//! One item of a result post: read as leniently as upstream reads it, validated alone, its algorithms resolved.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, de};
+use serde_json::value::RawValue;
+use trapline_core::{
+    CaptureId, Error, FailReason, Result, Timestamp,
+    ports::Posted,
+    result::{BBox, Classification, Detection, JobAlgorithm, check_text, deduplicate},
+    task::{DETAIL_MAX_CHARS, cut},
+};
+use trapline_engine::JobHead;
+
+const LABEL_MAX: usize = 1_000;
+const URL_MAX: usize = 4_096;
+
+/// What the envelope of an item says.
+pub(super) struct Envelope<'a> {
+    /// The receipt, empty if there was none.
+    pub(super) reply_subject: String,
+    /// The result, or why it can't be read.
+    pub(super) result: Result<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct RawItem<'a> {
+    reply_subject: Option<Loose<'a>>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+}
+
+/// Reads the envelope. `spare` holds the bytes if they had to be mended to find the receipt.
+pub(super) fn envelope<'a>(bytes: &'a [u8], spare: &'a mut Vec<u8>) -> Envelope<'a> {
+    match serde_json::from_slice::<RawItem<'a>>(bytes) {
+        Ok(item) => Envelope {
+            reply_subject: item.reply_subject.map(|s| s.0.into_owned()).unwrap_or_default(),
+            result: item.result.ok_or_else(|| Error::invalid("result: field required")),
+        },
+        Err(error) => {
+            // Python writes NaN and Infinity, which are no JSON; the receipt beside them is still good.
+            *spare = without_nan(bytes);
+            let receipt = serde_json::from_slice::<RawItem<'a>>(spare).ok().and_then(|item| item.reply_subject);
+            let what = if receipt.is_some() { " (NaN and Infinity are no JSON)" } else { "" };
+            Envelope {
+                reply_subject: receipt.map(|s| s.0.into_owned()).unwrap_or_default(),
+                result: Err(Error::invalid(format!("the item can't be read: {error}{what}"))),
+            }
+        }
+    }
+}
+
+/// The same bytes with every bare `NaN` and `Infinity` as `null`.
+fn without_nan(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let (mut string, mut escape, mut at) = (false, false, 0);
+    while at < bytes.len() {
+        let rest = &bytes[at..];
+        if !string {
+            if let Some(word) = ["-Infinity", "Infinity", "NaN"].iter().find(|w| rest.starts_with(w.as_bytes())) {
+                out.extend_from_slice(b"null");
+                at += word.len();
+                continue;
+            }
+        }
+        match rest[0] {
+            _ if escape => escape = false,
+            b'\\' if string => escape = true,
+            b'"' => string = !string,
+            _ => {}
+        }
+        out.push(rest[0]);
+        at += 1;
+    }
+    out
+}
+
+/// A text; a number is taken for its digits.
+struct Loose<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Loose<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Loose<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, v: &'de str) -> std::result::Result<Self::Value, E> {
+                Ok(Loose(Cow::Borrowed(v)))
+            }
+            fn visit_str<E>(self, v: &str) -> std::result::Result<Self::Value, E> {
+                Ok(Loose(Cow::Owned(v.to_owned())))
+            }
+            fn visit_i64<E>(self, v: i64) -> std::result::Result<Self::Value, E> {
+                Ok(Loose(Cow::Owned(v.to_string())))
+            }
+            fn visit_u64<E>(self, v: u64) -> std::result::Result<Self::Value, E> {
+                Ok(Loose(Cow::Owned(v.to_string())))
+            }
+            fn visit_f64<E>(self, v: f64) -> std::result::Result<Self::Value, E> {
+                Ok(Loose(Cow::Owned(v.to_string())))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A number; digits in a string are taken for one.
+#[derive(Clone, Copy)]
+struct Number(f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Number;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number")
+            }
+            fn visit_f64<E>(self, v: f64) -> std::result::Result<Number, E> {
+                Ok(Number(v))
+            }
+            fn visit_i64<E>(self, v: i64) -> std::result::Result<Number, E> {
+                Ok(Number(v as f64))
+            }
+            fn visit_u64<E>(self, v: u64) -> std::result::Result<Number, E> {
+                Ok(Number(v as f64))
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Number, E> {
+                v.trim().parse().map(Number).map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[derive(Deserialize)]
+struct RawResult<'a> {
+    #[serde(borrow)]
+    pipeline: Option<Loose<'a>>,
+    total_time: Option<Number>,
+    #[serde(borrow)]
+    source_images: Option<Vec<SourceImage<'a>>>,
+    #[serde(borrow)]
+    detections: Option<Vec<RawDetection<'a>>>,
+    #[serde(borrow)]
+    error: Option<Loose<'a>>,
+    #[serde(borrow)]
+    image_id: Option<Loose<'a>>,
+}
+
+#[derive(Deserialize)]
+struct SourceImage<'a> {
+    #[serde(borrow)]
+    id: Loose<'a>,
+}
+
+#[derive(Deserialize)]
+struct AlgorithmRef<'a> {
+    #[serde(borrow)]
+    key: Loose<'a>,
+}
+
+#[derive(Deserialize)]
+struct RawBox {
+    x1: Number,
+    y1: Number,
+    x2: Number,
+    y2: Number,
+}
+
+#[derive(Deserialize)]
+struct RawDetection<'a> {
+    #[serde(borrow)]
+    source_image_id: Loose<'a>,
+    #[serde(borrow)]
+    algorithm: AlgorithmRef<'a>,
+    #[serde(borrow)]
+    timestamp: Loose<'a>,
+    bbox: Option<RawBox>,
+    inference_time: Option<Number>,
+    #[serde(borrow)]
+    crop_image_url: Option<Loose<'a>>,
+    #[serde(borrow)]
+    classifications: Option<Vec<RawClassification<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct RawClassification<'a> {
+    #[serde(borrow)]
+    classification: Loose<'a>,
+    #[serde(borrow)]
+    algorithm: AlgorithmRef<'a>,
+    #[serde(borrow)]
+    timestamp: Loose<'a>,
+    scores: Option<Vec<f32>>,
+    logits: Option<Vec<f32>>,
+    inference_time: Option<Number>,
+    terminal: Option<bool>,
+}
+
+/// Reads the result of a task.
+///
+/// # Errors
+/// `Invalid`, saying what can't be saved and why.
+pub(super) fn read(raw: &RawValue, capture: CaptureId, head: &JobHead) -> Result<Posted> {
+    let mut json = serde_json::Deserializer::from_str(raw.get());
+    let result: RawResult<'_> = serde_path_to_error::deserialize(&mut json)
+        .map_err(|e| Error::invalid(format!("{}: {}", e.path(), e.inner())))?;
+    let id = capture.to_string();
+    if let RawResult { pipeline: Some(_), total_time: Some(_), source_images: Some(sources), detections: Some(detections), .. } =
+        &result
+    {
+        if let Some(other) = sources.iter().find(|s| s.id.0 != id) {
+            return Err(foreign("source_images", &other.id.0, capture));
+        }
+        let detections = detections
+            .iter()
+            .enumerate()
+            .filter_map(|(at, d)| detection(d, at, capture, head).transpose())
+            .collect::<Result<_>>()?;
+        return Ok(Posted::Success(deduplicate(detections)));
+    }
+    let Some(error) = result.error else {
+        let missing: Vec<&str> = [
+            ("pipeline", result.pipeline.is_none()),
+            ("total_time", result.total_time.is_none()),
+            ("source_images", result.source_images.is_none()),
+            ("detections", result.detections.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(name, missing)| missing.then_some(name))
+        .collect();
+        return Err(Error::invalid(format!("neither a result (missing: {}) nor an error", missing.join(", "))));
+    };
+    if let Some(other) = result.image_id.filter(|i| i.0 != id) {
+        return Err(foreign("image_id", &other.0, capture));
+    }
+    // What a database may refuse in a text must not cost the task its reason.
+    let detail = cut(&error.0.replace('\0', "\u{2400}"), DETAIL_MAX_CHARS);
+    Ok(Posted::Fail { reason: FailReason::WorkerError, detail })
+}
+
+fn foreign(field: &str, id: &str, capture: CaptureId) -> Error {
+    let id = trapline_core::time::head(id, 40);
+    Error::invalid(format!("{field}: `{id}` is not the image of this receipt, which is `{capture}`"))
+}
+
+fn algorithm<'h>(reference: &AlgorithmRef<'_>, head: &'h JobHead) -> Result<&'h JobAlgorithm> {
+    let key = reference.key.0.as_ref();
+    head.algorithms.get(key).ok_or_else(|| {
+        let mut known: Vec<&str> = head.algorithms.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        Error::invalid(format!(
+            "unknown algorithm `{}`; the pipeline's are {}",
+            trapline_core::time::head(key, 100),
+            known.join(", ")
+        ))
+    })
+}
+
+fn detection(raw: &RawDetection<'_>, at: usize, capture: CaptureId, head: &JobHead) -> Result<Option<Detection>> {
+    let within = |e: Error| Error::invalid(format!("detections[{at}]: {e}"));
+    if raw.source_image_id.0 != capture.to_string() {
+        return Err(within(foreign("source_image_id", &raw.source_image_id.0, capture)));
+    }
+    let algorithm = algorithm(&raw.algorithm, head).map_err(within)?;
+    let bbox = match &raw.bbox {
+        Some(b) => Some(BBox::new(b.x1.0, b.y1.0, b.x2.0, b.y2.0).map_err(within)?),
+        None => None,
+    };
+    let classifications = raw
+        .classifications
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(|(i, c)| classification(c, head).map_err(|e| within(Error::invalid(format!("classifications[{i}]: {e}")))))
+        .collect::<Result<Vec<_>>>()?;
+    if bbox.is_none() && classifications.is_empty() {
+        // Upstream's marker for "processed, nothing found": the settled task says that already.
+        return Ok(None);
+    }
+    if let Some(url) = &raw.crop_image_url {
+        check_text("crop_image_url", &url.0, URL_MAX).map_err(within)?;
+    }
+    Ok(Some(Detection {
+        algorithm: algorithm.id,
+        bbox,
+        at: Timestamp::parse(&raw.timestamp.0).map_err(within)?,
+        inference_seconds: seconds(raw.inference_time).map_err(within)?,
+        crop_image_url: raw.crop_image_url.as_ref().map(|u| u.0.clone().into_owned()),
+        classifications,
+    }))
+}
+
+fn classification(raw: &RawClassification<'_>, head: &JobHead) -> Result<Classification> {
+    let algorithm = algorithm(&raw.algorithm, head)?;
+    let label = raw.classification.0.as_ref();
+    check_text("classification", label, LABEL_MAX)?;
+    let scores = floats("scores", raw.scores.as_deref(), algorithm)?;
+    let logits = floats("logits", raw.logits.as_deref(), algorithm)?;
+    if let Some(labels) = &algorithm.labels {
+        if !labels.iter().any(|l| l == label) {
+            return Err(Error::invalid(format!("`{label}` is not a label of `{}`", algorithm.key)));
+        }
+    }
+    Ok(Classification {
+        algorithm: algorithm.id,
+        label: label.to_owned(),
+        terminal: raw.terminal.unwrap_or(true),
+        scores,
+        logits,
+        at: Timestamp::parse(&raw.timestamp.0)?,
+        inference_seconds: seconds(raw.inference_time)?,
+    })
+}
+
+fn seconds(number: Option<Number>) -> Result<Option<f64>> {
+    match number {
+        Some(n) if !n.0.is_finite() => Err(Error::invalid("inference_time is not a finite number")),
+        n => Ok(n.map(|n| n.0)),
+    }
+}
+
+fn floats(what: &str, values: Option<&[f32]>, algorithm: &JobAlgorithm) -> Result<Vec<f32>> {
+    let values = values.unwrap_or_default();
+    if !values.iter().all(|v| v.is_finite()) {
+        return Err(Error::invalid(format!("{what} holds a number that is not finite in 32 bits")));
+    }
+    match &algorithm.labels {
+        Some(labels) if !values.is_empty() && values.len() != labels.len() => Err(Error::invalid(format!(
+            "{what} has {} numbers, but `{}` has {} labels",
+            values.len(),
+            algorithm.key,
+            labels.len()
+        ))),
+        _ => Ok(values.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::HashMap, sync::Arc};
+    use serde_json::{Value, json};
+    use trapline_core::{AlgorithmId, JobId, JobStatus, ProjectId};
+
+    fn head() -> JobHead {
+        let algorithm = |id, key: &str, labels: Option<Vec<String>>| {
+            (key.to_owned(), JobAlgorithm { id: AlgorithmId(id), key: key.to_owned(), labels: labels.map(Arc::from) })
+        };
+        let algorithms = HashMap::from([
+            algorithm(1, "detector", None),
+            algorithm(2, "classifier", Some(vec!["moth".into(), "nonmoth".into()])),
+        ]);
+        JobHead {
+            job: JobId(1),
+            project: ProjectId(1),
+            run: 1,
+            status: JobStatus::Started,
+            pipeline_slug: None,
+            algorithms: Arc::new(algorithms),
+        }
+    }
+
+    fn success() -> Value {
+        json!({
+            "pipeline": "p", "algorithms": {}, "total_time": "0.42",
+            "source_images": [{"id": 4, "url": "https://x"}],
+            "detections": [{
+                "source_image_id": "4", "bbox": {"x1": 10, "y1": "20.5", "x2": 110.25, "y2": 220.75}, "inference_time": 0.0,
+                "algorithm": {"name": "D", "key": "detector"}, "timestamp": "2024-06-23T05:00:07.123456", "crop_image_url": null,
+                "classifications": [{
+                    "classification": "moth", "labels": null, "scores": [0.98, 0.02], "logits": null, "inference_time": 0.0,
+                    "algorithm": {"name": "C", "key": "classifier"}, "terminal": false, "timestamp": "2024-06-23T05:00:07.123456"}]
+            }],
+            "config": {"example_config_param": null}
+        })
+    }
+
+    fn posted(value: &Value) -> Result<Posted> {
+        let raw = RawValue::from_string(value.to_string()).unwrap();
+        read(&raw, CaptureId(4), &head())
+    }
+
+    #[test]
+    fn a_success_is_read_with_upstreams_coercions() {
+        let Posted::Success(detections) = posted(&success()).unwrap() else { panic!("a success") };
+        assert_eq!(detections[0].bbox, Some(BBox::new(10.0, 20.5, 110.25, 220.75).unwrap()));
+        assert_eq!(detections[0].classifications[0].scores, [0.98, 0.02]);
+        assert!(!detections[0].classifications[0].terminal);
+    }
+
+    #[test]
+    fn all_success_fields_win_over_an_error_beside_them() {
+        let mut both = success();
+        both["error"] = json!("no");
+        assert!(matches!(posted(&both).unwrap(), Posted::Success(_)));
+        let error = json!({"error": "failed to load image", "image_id": null});
+        assert!(matches!(posted(&error).unwrap(), Posted::Fail { reason: FailReason::WorkerError, .. }));
+    }
+
+    #[test]
+    fn a_detection_without_a_box_and_classifications_is_only_a_marker() {
+        let mut marker = success();
+        marker["detections"][0]["bbox"] = Value::Null;
+        marker["detections"][0]["classifications"] = json!([]);
+        let Posted::Success(detections) = posted(&marker).unwrap() else { panic!("a success") };
+        assert!(detections.is_empty());
+    }
+
+    #[test]
+    fn each_thing_that_cant_be_saved_is_refused_with_its_place() {
+        let cases: [(&str, Value, &str); 9] = [
+            ("/source_images/0/id", json!("5"), "not the image of this receipt"),
+            ("/detections/0/source_image_id", json!("5"), "detections[0]: source_image_id"),
+            ("/detections/0/algorithm/key", json!("other"), "unknown algorithm `other`; the pipeline's are classifier, detector"),
+            ("/detections/0/bbox/x1", json!(500), "x1 <= x2"),
+            ("/detections/0/bbox/x1", json!("wide"), "detections[0].bbox.x1"),
+            ("/detections/0/timestamp", json!("noon"), "not an ISO 8601 time"),
+            ("/detections/0/classifications/0/classification", json!("bat"), "`bat` is not a label of `classifier`"),
+            ("/detections/0/classifications/0/scores", json!([1.0]), "scores has 1 numbers"),
+            ("/detections/0/classifications/0/scores", json!([1e300, 0]), "not finite"),
+        ];
+        for (place, value, expected) in cases {
+            let mut bad = success();
+            *bad.pointer_mut(place).unwrap() = value;
+            let said = posted(&bad).unwrap_err().to_string();
+            assert!(said.contains(expected), "{place}: {said}");
+        }
+        let said = posted(&json!({"pipeline": "p"})).unwrap_err().to_string();
+        assert!(said.contains("missing: total_time, source_images, detections"), "{said}");
+    }
+
+    #[test]
+    fn a_receipt_is_found_beside_nan() {
+        let bytes = br#"{"reply_subject": "NaN \" r1", "result": {"scores": [NaN, -Infinity, 0.1]}}"#;
+        let mut spare = Vec::new();
+        let envelope = envelope(bytes, &mut spare);
+        assert_eq!(envelope.reply_subject, "NaN \" r1");
+        assert!(envelope.result.unwrap_err().to_string().contains("NaN"));
+    }
+}
