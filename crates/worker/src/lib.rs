@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Draft.
+mod backoff;
+pub mod client;
+mod http;
+mod time;
+pub mod wire;
