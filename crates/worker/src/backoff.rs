@@ -18,7 +18,11 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(first: Duration, longest: Duration) -> Self {
-        Self { first, longest, failures: 0 }
+        Self {
+            first,
+            longest,
+            failures: 0,
+        }
     }
 
     /// The delay after one more failure.
@@ -60,7 +64,13 @@ mod tests {
     #[test]
     fn a_wait_that_the_server_asks_for_is_obeyed_within_bounds() {
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(20));
-        assert_eq!(backoff.after_failure(Some(Duration::from_secs(7))), Duration::from_secs(7));
-        assert_eq!(backoff.after_failure(Some(Duration::from_secs(86_400))), ASKED_WAIT_MAX);
+        assert_eq!(
+            backoff.after_failure(Some(Duration::from_secs(7))),
+            Duration::from_secs(7)
+        );
+        assert_eq!(
+            backoff.after_failure(Some(Duration::from_secs(86_400))),
+            ASKED_WAIT_MAX
+        );
     }
 }

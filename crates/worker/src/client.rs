@@ -116,7 +116,11 @@ impl Api {
         let loopback = http::is_loopback(&base);
         let client = http::build(|| http::builder(loopback).redirect(same_request_only()))
             .map_err(ApiSetupError::Client)?;
-        Ok(Self { client, base, authorization })
+        Ok(Self {
+            client,
+            base,
+            authorization,
+        })
     }
 
     /// The server's URL, `/api/v2/` included.
@@ -132,14 +136,26 @@ impl Api {
 
     /// Extends or gives back leases of one job.
     pub async fn leases(&self, job_id: i64, request: &LeaseRequest) -> Result<LeaseAnswer, ApiError> {
-        read(self.post(&format!("jobs/{job_id}/leases/"), to_body(request)?, ANSWER_TIMEOUT).await?).await
+        read(
+            self.post(
+                &format!("jobs/{job_id}/leases/"),
+                to_body(request)?,
+                ANSWER_TIMEOUT,
+            )
+            .await?,
+        )
+        .await
     }
 
     /// Posts results of one job; `body` is the whole request, serialised.
     pub async fn post_results(&self, job_id: i64, body: Bytes) -> Result<ResultAnswer, ApiError> {
         // A second for each MiB: bodies of hundreds of MB travel over rural uplinks.
         let timeout = ANSWER_TIMEOUT + Duration::from_secs((body.len() >> 20) as u64);
-        read(self.post(&format!("jobs/{job_id}/result/"), body, timeout).await?).await
+        read(
+            self.post(&format!("jobs/{job_id}/result/"), body, timeout)
+                .await?,
+        )
+        .await
     }
 
     /// All projects that the token sees.
@@ -147,7 +163,8 @@ impl Api {
         let mut projects = Vec::new();
         let mut url = self.url("projects/");
         for _ in 0..PAGES_MAX {
-            let page: ProjectPage = read(self.send(Method::GET, url.clone(), None, ANSWER_TIMEOUT).await?).await?;
+            let page: ProjectPage =
+                read(self.send(Method::GET, url.clone(), None, ANSWER_TIMEOUT).await?).await?;
             projects.extend(page.results);
             // Only the query of `next` is followed: behind a proxy its host may be one that we can't reach,
             // and the token must not go anywhere else.
@@ -188,8 +205,15 @@ impl Api {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let response = request.send().await.map_err(|error| ApiError::Unreachable(error.without_url()))?;
-        if response.status().is_success() { Ok(response) } else { Err(refusal(response).await) }
+        let response = request
+            .send()
+            .await
+            .map_err(|error| ApiError::Unreachable(error.without_url()))?;
+        if response.status().is_success() {
+            Ok(response)
+        } else {
+            Err(refusal(response).await)
+        }
     }
 
     fn url(&self, path: &str) -> Url {
@@ -201,10 +225,16 @@ impl Api {
 
 /// The root that requests go to, or none if this is no URL for them.
 fn base_url(text: &str) -> Option<Url> {
-    let mut url = Url::parse(text.trim()).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let mut url = Url::parse(text.trim())
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))?;
     url.host_str()?;
     let root = url.path().trim_end_matches('/');
-    let root = root.strip_suffix("/api/v2").unwrap_or(root).trim_end_matches('/').to_owned();
+    let root = root
+        .strip_suffix("/api/v2")
+        .unwrap_or(root)
+        .trim_end_matches('/')
+        .to_owned();
     url.set_path(&format!("{root}/api/v2/"));
     url.set_query(None);
     url.set_fragment(None);
@@ -215,8 +245,10 @@ fn base_url(text: &str) -> Option<Url> {
 /// answer says nothing about the results that the POST carried.
 fn same_request_only() -> redirect::Policy {
     redirect::Policy::custom(|attempt| {
-        let keeps_request =
-            matches!(attempt.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+        let keeps_request = matches!(
+            attempt.status(),
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+        );
         if keeps_request && attempt.previous().len() <= REDIRECTS_MAX {
             attempt.follow()
         } else {
@@ -227,10 +259,12 @@ fn same_request_only() -> redirect::Policy {
 
 fn to_body(request: &impl Serialize) -> Result<Bytes, ApiError> {
     // Our own structs always serialise; were one not to, the answer would be as useless as a bad one.
-    serde_json::to_vec(request).map(Bytes::from).map_err(|error| ApiError::BadAnswer {
-        status: StatusCode::BAD_REQUEST,
-        detail: format!("the request can't be written: {error}"),
-    })
+    serde_json::to_vec(request)
+        .map(Bytes::from)
+        .map_err(|error| ApiError::BadAnswer {
+            status: StatusCode::BAD_REQUEST,
+            detail: format!("the request can't be written: {error}"),
+        })
 }
 
 async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
@@ -239,7 +273,10 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
         Ok(body) => body,
         Err(http::BodyError::Broken(error)) => return Err(ApiError::Unreachable(error)),
         Err(error @ http::BodyError::TooLong(_)) => {
-            return Err(ApiError::BadAnswer { status, detail: error.to_string() });
+            return Err(ApiError::BadAnswer {
+                status,
+                detail: error.to_string(),
+            });
         }
     };
     serde_json::from_slice(&body).map_err(|error| ApiError::BadAnswer {
@@ -257,19 +294,28 @@ async fn refusal(response: Response) -> ApiError {
         .and_then(|seconds| seconds.trim().parse().ok())
         .map(Duration::from_secs);
     // A body that can't be read changes nothing about the status.
-    let body = http::read_body(response, ANSWER_BYTES_MAX).await.unwrap_or_default();
+    let body = http::read_body(response, ANSWER_BYTES_MAX)
+        .await
+        .unwrap_or_default();
     let detail = detail_of(&body);
     if matches!(status.as_u16(), 408 | 425 | 429) || status.is_server_error() {
-        ApiError::Unavailable { status, detail, retry_after }
+        ApiError::Unavailable {
+            status,
+            detail,
+            retry_after,
+        }
     } else if status.is_client_error() {
         ApiError::Refused { status, detail, body }
     } else {
-        ApiError::BadAnswer { status, detail: format!("not followed: {detail}") }
+        ApiError::BadAnswer {
+            status,
+            detail: format!("not followed: {detail}"),
+        }
     }
 }
 
 /// The text of `detail`, else of the whole body, as it may be a list, an object by field, or a page.
-fn detail_of(body: &[u8]) -> String {
+pub(crate) fn detail_of(body: &[u8]) -> String {
     let text = match serde_json::from_slice::<serde_json::Value>(body) {
         Ok(value) => match value.get("detail").and_then(|detail| detail.as_str()) {
             Some(detail) => detail.to_owned(),
@@ -277,7 +323,11 @@ fn detail_of(body: &[u8]) -> String {
         },
         Err(_) => String::from_utf8_lossy(body).trim().to_owned(),
     };
-    if text.is_empty() { "no reason given".to_owned() } else { http::cut(&text, DETAIL_CHARACTERS_MAX) }
+    if text.is_empty() {
+        "no reason given".to_owned()
+    } else {
+        http::cut(&text, DETAIL_CHARACTERS_MAX)
+    }
 }
 
 #[cfg(test)]
@@ -292,7 +342,10 @@ mod tests {
             ("http://host/api/v2", "http://host/api/v2/"),
             ("http://host/api/v2/", "http://host/api/v2/"),
             ("https://host/trapline/", "https://host/trapline/api/v2/"),
-            ("https://host/trapline/api/v2/?x#y", "https://host/trapline/api/v2/"),
+            (
+                "https://host/trapline/api/v2/?x#y",
+                "https://host/trapline/api/v2/",
+            ),
         ] {
             assert_eq!(base_url(given).unwrap().as_str(), expected, "{given}");
         }
@@ -318,6 +371,9 @@ mod tests {
     fn a_token_is_not_printed() {
         let api = Api::new("http://127.0.0.1:1", "very-secret-token").unwrap();
         assert!(!format!("{api:?}").contains("very-secret"));
-        assert!(matches!(Api::new("http://127.0.0.1:1", "bro\nken"), Err(ApiSetupError::Token)));
+        assert!(matches!(
+            Api::new("http://127.0.0.1:1", "bro\nken"),
+            Err(ApiSetupError::Token)
+        ));
     }
 }

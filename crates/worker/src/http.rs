@@ -36,7 +36,10 @@ pub(crate) fn build(make: impl Fn() -> ClientBuilder) -> reqwest::Result<Client>
 fn install_crypto() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        if rustls::crypto::ring::default_provider().install_default().is_err() {
+        if rustls::crypto::ring::default_provider()
+            .install_default()
+            .is_err()
+        {
             tracing::debug!("a crypto provider was already installed");
         }
     });
@@ -45,7 +48,10 @@ fn install_crypto() {
 /// Whether a URL is on this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 /// Why a body could not be read.
@@ -59,11 +65,18 @@ pub(crate) enum BodyError {
 
 /// Reads a body of at most `bytes_max` bytes.
 pub(crate) async fn read_body(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, BodyError> {
-    if response.content_length().is_some_and(|length| length > bytes_max as u64) {
+    if response
+        .content_length()
+        .is_some_and(|length| length > bytes_max as u64)
+    {
         return Err(BodyError::TooLong(bytes_max));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| BodyError::Broken(error.without_url()))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| BodyError::Broken(error.without_url()))?
+    {
         if body.len() + chunk.len() > bytes_max {
             return Err(BodyError::TooLong(bytes_max));
         }

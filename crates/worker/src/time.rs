@@ -9,7 +9,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The monotonic time.
-#[allow(clippy::disallowed_methods, reason = "a client's own deadlines need no shared clock")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a client's own deadlines need no shared clock"
+)]
 pub(crate) fn now() -> Instant {
     Instant::now()
 }

@@ -372,6 +372,8 @@ pub(crate) fn string_or_integer<'de, D: Deserializer<'de>>(deserializer: D) -> R
     match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::String(text) => Ok(text),
         serde_json::Value::Number(number) if number.is_i64() || number.is_u64() => Ok(number.to_string()),
-        other => Err(D::Error::custom(format!("an id must be a string or an integer, not {other}"))),
+        other => Err(D::Error::custom(format!(
+            "an id must be a string or an integer, not {other}"
+        ))),
     }
 }
