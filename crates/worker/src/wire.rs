@@ -320,8 +320,7 @@ pub struct AlgorithmConfig {
 /// `GET /info` of a processing service.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ServiceInfo {
-    /// Its name.
-    #[serde(default, deserialize_with = "null_is_default")]
+    /// Its name; required, so that not every JSON object passes for a service.
     pub name: String,
     /// What it can process.
     #[serde(default, deserialize_with = "null_is_default")]

@@ -2,49 +2,10 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use serde_json::json;
+use support::running::Running;
 use support::{Act, Door, Fault, Gate, Server, config, receipt, receipts};
-use tokio::task::JoinSet;
-use trapline_worker::{Counts, Stop, Summary, Worker, WorkerConfig, WorkerError};
-
-/// A worker at work, and the switch to stop it.
-struct Running {
-    stop: Stop,
-    counts: tokio::sync::watch::Receiver<Counts>,
-    task: JoinSet<Result<Summary, WorkerError>>,
-}
-
-impl Running {
-    fn start(config: WorkerConfig, gate: Arc<Gate>) -> Self {
-        let worker = Worker::new(config, vec![gate]).expect("the test's settings are good");
-        let (stop, counts, mut task) = (Stop::new(), worker.counts(), JoinSet::new());
-        task.spawn(worker.run(stop.clone()));
-        Self { stop, counts, task }
-    }
-
-    async fn until(&mut self, what: &str, wanted: impl FnMut(&Counts) -> bool) {
-        let waiting = self.counts.wait_for(wanted);
-        let came = tokio::time::timeout(std::time::Duration::from_secs(30), waiting)
-            .await
-            .map(|_| ());
-        assert!(came.is_ok(), "never came: {what}; {:?}", self.counts.borrow());
-    }
-
-    async fn ended(mut self) -> Result<Summary, WorkerError> {
-        let ended = tokio::time::timeout(std::time::Duration::from_secs(30), self.task.join_next()).await;
-        ended
-            .expect("the worker ends")
-            .expect("it was started")
-            .expect("it does not panic")
-    }
-
-    async fn drained(self) -> Counts {
-        self.stop.drain();
-        self.ended().await.expect("a graceful stop is no error").counts
-    }
-}
+use trapline_worker::WorkerConfig;
 
 #[tokio::test]
 async fn results_reach_the_server_and_carry_what_the_contract_says() {
@@ -120,10 +81,10 @@ async fn a_post_is_repeated_until_it_is_answered_and_never_after() {
 #[tokio::test]
 async fn results_wait_while_the_server_is_away_and_arrive_when_it_is_back() {
     let server = Server::start().await;
-    let mut door = Door::open_to(&server).await;
+    let mut door = Door::open_to(&server.url).await;
     server.offer(7, 0, 8, 300.0);
     let gate = Gate::closed();
-    let mut worker = Running::start(config(&door.url()), Arc::clone(&gate));
+    let mut worker = Running::start(config(&door.url()), gate.clone());
     worker.until("images in work", |counts| counts.working == 4).await;
     door.shut().await;
     gate.permits.add_permits(8);
@@ -211,7 +172,7 @@ async fn a_post_that_is_refused_whole_is_tried_by_halves_and_only_the_offender_i
         gather: std::time::Duration::from_secs(20),
         ..config(&server.url)
     };
-    let mut worker = Running::start(settings, Arc::clone(&gate));
+    let mut worker = Running::start(settings, gate.clone());
     worker.until("all in work", |counts| counts.working == 4).await;
     gate.permits.add_permits(4);
     worker

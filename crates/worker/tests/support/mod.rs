@@ -1,6 +1,8 @@
 //! A scripted server that speaks the wire, a door to shut in front of it, and a pipeline under control.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod running;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -19,7 +21,7 @@ use trapline_worker::wire::{ClientInfo, PipelineConfig, Task};
 use trapline_worker::{Outcome, Pipeline, WorkerConfig};
 
 /// Bounds every wait, so that a broken test ends with a message.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the server does with one post of results instead of saving and answering.
 #[derive(Clone, Debug)]
@@ -325,8 +327,8 @@ pub struct Door {
 }
 
 impl Door {
-    pub async fn open_to(server: &Server) -> Self {
-        let target = server.url.trim_start_matches("http://").to_owned();
+    pub async fn open_to(url: &str) -> Self {
+        let target = url.trim_start_matches("http://").to_owned();
         let (listener, _) = listen().await;
         let port = listener.local_addr().expect("a bound port has an address").port();
         let mut door = Self {
