@@ -1,1 +1,4 @@
 //! Placeholder.
+
+pub mod light_sheet;
+pub mod samples;
