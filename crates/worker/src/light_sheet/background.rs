@@ -5,14 +5,15 @@
 //! out as outliers; what the surface gets wrong is then corrected from the bare sheet nearby. The surface
 //! bridges what is covered, the correction follows what is not.
 
-use super::plane::{Plane, median};
+use super::plane::{Plane, quantile};
 
 /// The longer side on which the sheet is modelled, in cells. Light changes slowly; more cells cost time.
 const CELLS: usize = 160;
 /// Terms of the surface: all products of powers of x and y up to the fourth degree together.
 const TERMS: usize = 15;
-/// How often the surface is fitted anew without the outliers of the fit before.
-const ROUNDS: usize = 10;
+/// The terms in use, fit by fit, each without the outliers of the fit before. It begins stiff, with a flat
+/// sheet, and bends only once large insects are known for outliers; else it would bend to them.
+const FREE_TERMS: [usize; 12] = [1, 1, 3, 3, 6, 6, 6, 10, 10, TERMS, TERMS, TERMS];
 /// The least spread that is believed, in levels of 255: below it, quantised values have none at all.
 const SPREAD_MIN: f32 = 1.5;
 /// Cells further from the surface than this many spreads have no say in the fit.
@@ -31,10 +32,10 @@ pub(super) fn bare_sheet(channels: &[Plane; 3]) -> [Plane; 3] {
     let terms = surface_terms(small[0].width, small[0].height);
     let mut weights = vec![1.0_f32; small[0].values.len()];
     let mut surfaces = small.clone();
-    for _ in 0..ROUNDS {
+    for free in FREE_TERMS {
         surfaces = small
             .each_ref()
-            .map(|channel| fit_surface(channel, &terms, &weights));
+            .map(|channel| fit_surface(channel, &terms, &weights, free));
         weights = inlier_weights(&small, &surfaces);
     }
     let mut sheets = surfaces.clone();
@@ -71,7 +72,7 @@ fn surface_terms(width: usize, height: usize) -> Vec<[f32; TERMS]> {
 }
 
 /// Least squares by the normal equations, in `f64` since their numbers span many magnitudes.
-fn fit_surface(channel: &Plane, terms: &[[f32; TERMS]], weights: &[f32]) -> Plane {
+fn fit_surface(channel: &Plane, terms: &[[f32; TERMS]], weights: &[f32], free: usize) -> Plane {
     let mut matrix = [[0.0_f64; TERMS + 1]; TERMS];
     for ((cell, value), weight) in terms.iter().zip(&channel.values).zip(weights) {
         if *weight <= 0.0 {
@@ -89,7 +90,11 @@ fn fit_surface(channel: &Plane, terms: &[[f32; TERMS]], weights: &[f32]) -> Plan
     // insect covers a whole corner and nothing else holds it.
     let pull = 1e-4 * terms.len() as f64;
     for row in 0..TERMS {
-        matrix[row][row] += if row == 0 { 1e-9 } else { pull };
+        matrix[row][row] += match row {
+            0 => 1e-9,
+            _ if row < free => pull,
+            _ => 1e12,
+        };
         for column in 0..row {
             matrix[row][column] = matrix[column][row];
         }
@@ -138,7 +143,7 @@ fn inlier_weights(channels: &[Plane; 3], sheets: &[Plane; 3]) -> Vec<f32> {
             .map(|(value, bare)| (value - bare).abs())
             .collect();
         // The median of absolute differences is 0.67 standard deviations of normal noise.
-        let spread = (median(&mut off.clone()) * 1.48).max(SPREAD_MIN);
+        let spread = (quantile(&mut off.clone(), 0.5) * 1.48).max(SPREAD_MIN);
         for (worst, off) in worst.iter_mut().zip(off) {
             *worst = worst.max(off / (spread * OUTLIER_SPREADS));
         }

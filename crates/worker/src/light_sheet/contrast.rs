@@ -6,7 +6,7 @@
 use image::RgbImage;
 
 use super::background::bare_sheet;
-use super::plane::{Plane, median};
+use super::plane::{Plane, quantile};
 
 /// A paler pixel counts less than a darker one: lamps leave highlights, but no insect is brighter than a
 /// well-lit sheet.
@@ -15,8 +15,13 @@ const PALE_WEIGHT: f32 = 0.6;
 const COLOUR_WEIGHT: f32 = 1.6;
 /// Side of the blocks over which noise is measured, in working pixels.
 const NOISE_BLOCK: usize = 24;
-/// Noise is the median over this many blocks each way, so that an insect is not taken for noise.
-const NOISE_REACH: usize = 3;
+/// Noise is taken from the calmer blocks of so many each way, so that an insect is not taken for noise.
+const NOISE_REACH: usize = 5;
+/// Which of the blocks, sorted by noise, as a share of them.
+const NOISE_RANK: f32 = 0.35;
+/// Nowhere is noise believed to be more than this many times that of the whole sheet: a moth can cover
+/// more blocks than are looked at.
+const NOISE_TIMES_MAX: f32 = 2.5;
 
 /// The difference of every pixel from the bare sheet, and the noise of the sheet around it.
 pub(super) struct Contrast {
@@ -24,6 +29,15 @@ pub(super) struct Contrast {
     pub(super) difference: Plane,
     /// The usual `difference` of bare sheet hereabouts.
     pub(super) noise: Plane,
+}
+
+impl Contrast {
+    /// The mean difference over some pixels, of which there must be one at least.
+    pub(super) fn mean(&self, pixels: &[(i32, i32)]) -> f32 {
+        let at =
+            |&(x, y): &(i32, i32)| self.difference.values[y as usize * self.difference.width + x as usize];
+        pixels.iter().map(at).sum::<f32>() / pixels.len() as f32
+    }
 }
 
 pub(super) fn contrast(image: &RgbImage) -> Contrast {
@@ -72,9 +86,10 @@ fn local_noise(difference: &Plane) -> Plane {
             for y in row * NOISE_BLOCK..((row + 1) * NOISE_BLOCK).min(difference.height) {
                 values.extend_from_slice(&difference.values[y * difference.width + left..][..right - left]);
             }
-            blocks.values[row * columns + column] = median(&mut values);
+            blocks.values[row * columns + column] = quantile(&mut values, 0.5);
         }
     }
+    let loudest = NOISE_TIMES_MAX * quantile(&mut blocks.values.clone(), 0.5);
     let mut calm = blocks.clone();
     for row in 0..rows {
         for column in 0..columns {
@@ -84,7 +99,7 @@ fn local_noise(difference: &Plane) -> Plane {
                     values.push(blocks.values[y * columns + x]);
                 }
             }
-            calm.values[row * columns + column] = median(&mut values);
+            calm.values[row * columns + column] = quantile(&mut values, NOISE_RANK).min(loudest);
         }
     }
     calm.stretch(difference.width, difference.height)

@@ -1,7 +1,7 @@
 //! From contrast to parts: connected patches of the picture that aren't bare sheet.
 
 use image::{GrayImage, Luma};
-use imageproc::distance_transform::Norm;
+use imageproc::distance_transform::{Norm, distance_transform};
 use imageproc::morphology::{close, open};
 
 use super::LightSheet;
@@ -14,6 +14,8 @@ pub(super) struct Part {
     pub(super) pixels: Vec<(i32, i32)>,
     /// Mean difference from the sheet, in levels of 255.
     pub(super) contrast: f32,
+    /// Whether it was cut off from a neighbour, and so must stay apart.
+    pub(super) cut: bool,
 }
 
 /// A box of whole pixels, both ends within.
@@ -105,37 +107,40 @@ pub(super) fn parts(contrast: &Contrast, settings: &LightSheet) -> Vec<Part> {
         }])
     });
     let closed = close(&weak, Norm::L2, settings.closing_px);
-    let opened = open(&fill_holes(closed), Norm::L1, 1);
-    let mut found = Vec::new();
-    for pixels in patches(&opened, 255) {
-        let values: Vec<(f32, f32)> = pixels
-            .iter()
-            .map(|&(x, y)| y as usize * width + x as usize)
-            .map(|at| (contrast.difference.values[at], contrast.noise.values[at]))
-            .collect();
-        let strong = values
-            .iter()
-            .filter(|(value, noise)| *value > settings.strong_contrast.max(settings.strong_noise * noise))
-            .count();
-        if strong as f32 >= settings.strong_share * pixels.len() as f32 && strong > 0 {
-            let mean = values.iter().map(|(value, _)| value).sum::<f32>() / values.len() as f32;
-            found.push(Part {
-                pixels,
-                contrast: mean,
-            });
-        }
-    }
-    found
+    let opened = open(&fill_holes(closed, settings.hole_px), Norm::L1, 1);
+    let is_strong = |&&(x, y): &&(i32, i32)| {
+        let at = y as usize * width + x as usize;
+        let limit = settings
+            .strong_contrast
+            .max(settings.strong_noise * contrast.noise.values[at]);
+        contrast.difference.values[at] > limit
+    };
+    let stands_out = |pixels: &Vec<(i32, i32)>| {
+        pixels.iter().filter(is_strong).count() as f32 > settings.strong_share * pixels.len() as f32
+    };
+    patches(&opened, 255)
+        .into_iter()
+        .filter(stands_out)
+        .map(|pixels| Part {
+            contrast: contrast.mean(&pixels),
+            pixels,
+            cut: false,
+        })
+        .collect()
 }
 
-/// Fills what is enclosed: pale bands and spots on a wing belong to the insect.
-fn fill_holes(mut mask: GrayImage) -> GrayImage {
+/// Fills small holes: pale bands and spots on a wing belong to the insect.
+///
+/// A wide hole is more likely the sheet between several insects that touch.
+fn fill_holes(mut mask: GrayImage, radius: u8) -> GrayImage {
+    let depth = distance_transform(&mask, Norm::L2);
     let (right, bottom) = (mask.width() as i32 - 1, mask.height() as i32 - 1);
     for hole in patches(&mask, 0) {
-        if hole
-            .iter()
-            .all(|&(x, y)| x > 0 && y > 0 && x < right && y < bottom)
-        {
+        let fills = |&(x, y): &(i32, i32)| {
+            let enclosed = x > 0 && y > 0 && x < right && y < bottom;
+            enclosed && depth.get_pixel(x as u32, y as u32).0[0] <= radius
+        };
+        if hole.iter().all(fills) {
             for (x, y) in hole {
                 mask.put_pixel(x as u32, y as u32, Luma([255]));
             }

@@ -106,13 +106,13 @@ fn running_mean(line: &[f32], mean: &mut [f32], radius: usize) {
     }
 }
 
-/// The middle value of a list, which is reordered; 0 for an empty one.
-pub(super) fn median(values: &mut [f32]) -> f32 {
+/// The value with `share` of the others below it; reorders the list; 0 for an empty one.
+pub(super) fn quantile(values: &mut [f32], share: f32) -> f32 {
     if values.is_empty() {
         return 0.0;
     }
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f32::total_cmp).1
+    let rank = ((values.len() - 1) as f32 * share) as usize;
+    *values.select_nth_unstable_by(rank, f32::total_cmp).1
 }
 
 #[cfg(test)]
