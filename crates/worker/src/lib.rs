@@ -7,6 +7,7 @@
 //! - [`run`], or [`Worker`] to watch its counts: the pull client.
 //! - [`Pipeline`]: what a worker runs. [`pipelines::light_sheet`] is built in, [`forward::Forward`] asks a
 //!   processing service.
+//! - [`light_sheet`] finds insects without a model; [`samples`] draws pictures to try it on.
 //! - [`client::Api`]: the calls themselves.
 
 mod backoff;
@@ -15,9 +16,11 @@ pub mod decode;
 pub mod fetch;
 pub mod forward;
 mod http;
+pub mod light_sheet;
 pub mod pipeline;
 pub mod pipelines;
 mod pull;
+pub mod samples;
 mod time;
 pub mod wire;
 

@@ -1,24 +1,28 @@
-//! A scripted server that speaks the wire, a door to shut in front of it, and a pipeline under control.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+//! A scripted server that speaks the wire, and what the tests put around it.
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses its part")]
 
+pub mod door;
+pub mod gate;
 pub mod running;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use trapline_worker::wire::{ClientInfo, PipelineConfig, Task};
-use trapline_worker::{Outcome, Pipeline, WorkerConfig};
+use trapline_worker::WorkerConfig;
+use trapline_worker::wire::ClientInfo;
+
+pub use door::Door;
+pub use gate::{Act, Gate};
 
 /// Bounds every wait, so that a broken test ends with a message.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -317,149 +321,6 @@ pub fn serve(listener: TcpListener, router: Router) -> JoinSet<()> {
     let mut serving = JoinSet::new();
     serving.spawn(async move { axum::serve(listener, router).await.expect("serving goes on") });
     serving
-}
-
-/// A TCP door in front of a server. Shut, it refuses connections and has broken those that were open.
-pub struct Door {
-    port: u16,
-    target: String,
-    open: Option<JoinSet<()>>,
-}
-
-impl Door {
-    pub async fn open_to(url: &str) -> Self {
-        let target = url.trim_start_matches("http://").to_owned();
-        let (listener, _) = listen().await;
-        let port = listener.local_addr().expect("a bound port has an address").port();
-        let mut door = Self {
-            port,
-            target,
-            open: None,
-        };
-        door.accept(listener);
-        door
-    }
-
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    pub async fn shut(&mut self) {
-        if let Some(mut open) = self.open.take() {
-            open.shutdown().await;
-        }
-    }
-
-    pub async fn open(&mut self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port))
-            .await
-            .expect("our own port");
-        self.accept(listener);
-    }
-
-    fn accept(&mut self, listener: TcpListener) {
-        let target = self.target.clone();
-        let mut open = JoinSet::new();
-        open.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((mut inside, _)) = listener.accept().await {
-                let target = target.clone();
-                connections.spawn(async move {
-                    if let Ok(mut outside) = TcpStream::connect(&target).await {
-                        // Either end may break it off; that is what a door is for.
-                        drop(tokio::io::copy_bidirectional(&mut inside, &mut outside).await);
-                    }
-                });
-            }
-        });
-        self.open = Some(open);
-    }
-}
-
-/// What the pipeline does with an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
-    Process,
-    Fail,
-    Panic,
-    Away,
-}
-
-/// A pipeline `test` whose images wait for the test's permission to finish.
-pub struct Gate {
-    pub permits: Semaphore,
-    pub act: HashMap<String, Act>,
-    pub started: Mutex<Vec<String>>,
-    pub per_call: usize,
-}
-
-impl Gate {
-    /// Lets everything through.
-    pub fn open() -> Arc<Self> {
-        Self::with(Semaphore::MAX_PERMITS, &[])
-    }
-
-    /// Lets nothing through until permits are added.
-    pub fn closed() -> Arc<Self> {
-        Self::with(0, &[])
-    }
-
-    pub fn with(permits: usize, acts: &[(usize, Act)]) -> Arc<Self> {
-        let act = acts.iter().map(|(n, act)| (n.to_string(), *act)).collect();
-        Arc::new(Self {
-            permits: Semaphore::new(permits),
-            act,
-            started: Mutex::default(),
-            per_call: 1,
-        })
-    }
-
-    pub fn started(&self) -> Vec<String> {
-        self.started.lock().expect("no poison").clone()
-    }
-}
-
-#[async_trait]
-impl Pipeline for Gate {
-    fn registration(&self) -> Vec<PipelineConfig> {
-        vec![PipelineConfig {
-            name: "Test".to_owned(),
-            slug: "test".to_owned(),
-            version: 1,
-            description: None,
-            algorithms: Vec::new(),
-            stages: Vec::new(),
-        }]
-    }
-
-    fn tasks_per_call(&self) -> usize {
-        self.per_call
-    }
-
-    async fn process(&self, _slug: &str, tasks: &[Task]) -> Vec<Outcome> {
-        let mut outcomes = Vec::new();
-        for task in tasks {
-            self.started
-                .lock()
-                .expect("no poison")
-                .push(task.image_id.clone());
-            self.permits.acquire().await.expect("never closed").forget();
-            outcomes.push(match self.act.get(&task.image_id).unwrap_or(&Act::Process) {
-                Act::Process => Outcome::Processed {
-                    detections: Vec::new(),
-                    seconds: 0.5,
-                },
-                Act::Fail => Outcome::Failed {
-                    error: "failed to load image: HTTP 404".to_owned(),
-                },
-                Act::Panic => panic!("the test's own panic"),
-                Act::Away => Outcome::Unavailable {
-                    reason: "away".to_owned(),
-                },
-            });
-        }
-        outcomes
-    }
 }
 
 /// Settings for tests: quick to try again, patient to stop.
