@@ -15,6 +15,9 @@ use tokio::time::Instant;
 
 use crate::wire::Task;
 
+#[cfg(test)]
+mod tests;
+
 /// For servers that don't say how long a lease lasts.
 const LEASE_DEFAULT: Duration = Duration::from_secs(300);
 /// A lease this short is extended no more often than its third, but never in a tight loop.
@@ -75,6 +78,7 @@ pub(crate) struct Work {
 pub(crate) struct Unsent {
     pub(crate) job_id: i64,
     pub(crate) receipt: String,
+    pub(crate) image_id: String,
     pub(crate) item: Box<RawValue>,
 }
 

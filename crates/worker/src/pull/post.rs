@@ -16,7 +16,6 @@ use super::ledger::{Counts, Delivery, Unsent};
 use super::worker::{Shared, WorkerError};
 use crate::backoff::Backoff;
 use crate::client::ApiError;
-use crate::http;
 use crate::time;
 use crate::wire::{ClientInfo, ResultAnswer};
 
@@ -154,12 +153,7 @@ fn settle(shared: &Shared, job_id: i64, batch: &[Unsent], answer: &ResultAnswer)
             let detail = status
                 .and_then(|status| status.detail.as_deref())
                 .unwrap_or("no reason given");
-            tracing::warn!(
-                job_id,
-                detail,
-                result = http::cut(result.item.get(), 200),
-                "a result is rejected"
-            );
+            tracing::warn!(job_id, image_id = result.image_id, detail, "a result is rejected");
         }
         shared.ledger.answered(
             result,

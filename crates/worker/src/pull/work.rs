@@ -141,6 +141,7 @@ fn record(shared: &Shared, job_id: i64, slug: &str, task: Task, outcome: Outcome
             Unsent {
                 job_id,
                 receipt: task.receipt,
+                image_id: task.image_id,
                 item,
             },
             detections,

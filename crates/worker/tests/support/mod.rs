@@ -1,5 +1,10 @@
 //! A scripted server that speaks the wire, and what the tests put around it.
-#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test file uses its part"
+)]
 
 pub mod door;
 pub mod gate;
