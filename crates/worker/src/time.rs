@@ -32,3 +32,20 @@ pub(crate) async fn sleep_until(moment: Instant) {
 pub(crate) fn utc_now() -> String {
     format!("{:.6}", jiff::Timestamp::now())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_is_utc_and_has_microseconds() {
+        let text = utc_now();
+        assert!(text.ends_with('Z'), "{text}");
+        assert_eq!(
+            text.split_once('.').map(|(_, fraction)| fraction.len()),
+            Some(7),
+            "{text}"
+        );
+        assert!(text.parse::<jiff::Timestamp>().is_ok(), "{text}");
+    }
+}
