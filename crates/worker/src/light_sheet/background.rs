@@ -11,6 +11,8 @@ use super::plane::{Plane, quantile};
 const CELLS: usize = 160;
 /// Terms of the surface: all products of powers of x and y up to the fourth degree together.
 const TERMS: usize = 15;
+/// Columns of the equations: the terms, and one right side for each channel.
+const COLUMNS: usize = TERMS + 3;
 /// The terms in use, fit by fit, each without the outliers of the fit before. It begins stiff, with a flat
 /// sheet, and bends only once large insects are known for outliers; else it would bend to them.
 const FREE_TERMS: [usize; 12] = [1, 1, 3, 3, 6, 6, 6, 10, 10, TERMS, TERMS, TERMS];
@@ -33,9 +35,7 @@ pub(super) fn bare_sheet(channels: &[Plane; 3]) -> [Plane; 3] {
     let mut weights = vec![1.0_f32; small[0].values.len()];
     let mut surfaces = small.clone();
     for free in FREE_TERMS {
-        surfaces = small
-            .each_ref()
-            .map(|channel| fit_surface(channel, &terms, &weights, free));
+        surfaces = fit_surfaces(&small, &terms, &weights, free);
         weights = inlier_weights(&small, &surfaces);
     }
     let mut sheets = surfaces.clone();
@@ -71,63 +71,67 @@ fn surface_terms(width: usize, height: usize) -> Vec<[f32; TERMS]> {
     terms
 }
 
-/// Least squares by the normal equations, in `f64` since their numbers span many magnitudes.
-fn fit_surface(channel: &Plane, terms: &[[f32; TERMS]], weights: &[f32], free: usize) -> Plane {
-    let mut matrix = [[0.0_f64; TERMS + 1]; TERMS];
-    for ((cell, value), weight) in terms.iter().zip(&channel.values).zip(weights) {
+/// Fits one surface to each channel, with the first `free` terms.
+///
+/// Least squares by the normal equations, in `f64` since their numbers span many magnitudes. The channels
+/// share one matrix, and so most of the work.
+fn fit_surfaces(channels: &[Plane; 3], terms: &[[f32; TERMS]], weights: &[f32], free: usize) -> [Plane; 3] {
+    let mut matrix = [[0.0_f64; COLUMNS]; TERMS];
+    for (at, (cell, weight)) in terms.iter().zip(weights).enumerate() {
         if *weight <= 0.0 {
             continue;
         }
-        for row in 0..TERMS {
+        for row in 0..free {
             let factor = f64::from(cell[row] * weight);
-            for column in row..TERMS {
+            for column in row..free {
                 matrix[row][column] += factor * f64::from(cell[column]);
             }
-            matrix[row][TERMS] += factor * f64::from(*value);
+            for (channel, sum) in channels.iter().zip(&mut matrix[row][TERMS..]) {
+                *sum += factor * f64::from(channel.values[at]);
+            }
         }
     }
     // A little pull of every term but the constant towards zero keeps the surface from soaring where an
     // insect covers a whole corner and nothing else holds it.
     let pull = 1e-4 * terms.len() as f64;
-    for row in 0..TERMS {
-        matrix[row][row] += match row {
-            0 => 1e-9,
-            _ if row < free => pull,
-            _ => 1e12,
-        };
-        for column in 0..row {
-            matrix[row][column] = matrix[column][row];
-        }
+    for (at, row) in matrix.iter_mut().enumerate() {
+        row[at] += if at == 0 { 1e-9 } else { pull };
     }
     let solution = solve(matrix);
-    let mut surface = Plane::new(channel.width, channel.height);
-    for (value, cell) in surface.values.iter_mut().zip(terms) {
-        *value = cell
-            .iter()
-            .zip(&solution)
-            .map(|(term, factor)| f64::from(*term) * factor)
-            .sum::<f64>() as f32;
-    }
-    surface
+    [0, 1, 2].map(|channel| {
+        let height = |cell: &[f32; TERMS]| {
+            (0..free)
+                .map(|row| f64::from(cell[row]) * solution[row][channel])
+                .sum::<f64>() as f32
+        };
+        Plane {
+            values: terms.iter().map(height).collect(),
+            ..channels[channel]
+        }
+    })
 }
 
-/// Gauss elimination; the matrix is positive definite by the pull above, so no pivot is sought.
-fn solve(mut matrix: [[f64; TERMS + 1]; TERMS]) -> [f64; TERMS] {
+/// Gauss elimination of a symmetric matrix, of which only the upper half is read.
+///
+/// It is positive definite by the pull above, so no pivot is sought.
+fn solve(mut matrix: [[f64; COLUMNS]; TERMS]) -> [[f64; 3]; TERMS] {
     for pivot in 0..TERMS {
         let head = matrix[pivot];
-        for row in matrix.iter_mut().skip(pivot + 1) {
-            let factor = row[pivot] / head[pivot];
-            for (value, above) in row.iter_mut().zip(&head).skip(pivot) {
+        for (at, row) in matrix.iter_mut().enumerate().skip(pivot + 1) {
+            let factor = head[at] / head[pivot];
+            for (value, above) in row.iter_mut().zip(&head).skip(at) {
                 *value -= factor * above;
             }
         }
     }
-    let mut solution = [0.0; TERMS];
+    let mut solution = [[0.0; 3]; TERMS];
     for row in (0..TERMS).rev() {
-        let known: f64 = (row + 1..TERMS)
-            .map(|column| matrix[row][column] * solution[column])
-            .sum();
-        solution[row] = (matrix[row][TERMS] - known) / matrix[row][row];
+        for channel in 0..3 {
+            let known: f64 = (row + 1..TERMS)
+                .map(|column| matrix[row][column] * solution[column][channel])
+                .sum();
+            solution[row][channel] = (matrix[row][TERMS + channel] - known) / matrix[row][row];
+        }
     }
     solution
 }

@@ -102,9 +102,13 @@ impl LightSheet {
         let picture = self.working_picture(image);
         let size = (picture.width() as i32, picture.height() as i32);
         let contrast = contrast::contrast(&picture);
-        let mut parts = grouping::cut_apart(mask::parts(&contrast, self), &contrast);
-        parts.retain(|part| !shape::is_tool(part, size));
-        let mut insects: Vec<Insect> = grouping::join(parts, self.joining_px)
+        // Before the cut, which would tear a scale bar into its squares, and after it, which frees a screw
+        // from the insect that sits by it.
+        let mut whole = mask::parts(&contrast, self);
+        whole.retain(|part| !shape::is_tool(part, size));
+        let mut pieces = grouping::cut_apart(whole, &contrast);
+        pieces.retain(|part| !shape::is_tool(part, size));
+        let mut insects: Vec<Insect> = grouping::join(pieces, self.joining_px)
             .into_iter()
             .filter(|part| self.is_large_and_clear(part, size))
             .map(|part| insect(&part, size, (image.width(), image.height())))

@@ -1,5 +1,7 @@
 //! Shapes that no insect has: the discs of screw heads, the rectangles of scale bars, strips of a frame.
 
+use std::f64::consts::TAU;
+
 use image::GrayImage;
 use imageproc::geometry::{contour_area, convex_hull, min_area_rect};
 use imageproc::point::Point;
@@ -11,6 +13,9 @@ const DISC_RADIUS_MIN: f64 = 4.0;
 /// How far the rim of a disc may stray from a circle: a share of the radius, and the grain of the pixels.
 const RIM_STRAY: f64 = 0.04;
 const RIM_GRAIN_PX: f64 = 0.35;
+/// Rim this near the centre, as a share of the radius, is a notch; so much of the rim may be.
+const NOTCH_DEPTH_MIN: f64 = 0.75;
+const NOTCH_SHARE_MAX: f64 = 0.3;
 /// The share of the full circle that must be seen; less fits the edge of any wing.
 const RIM_SEEN_MIN: f64 = 0.35;
 /// The convex hull of a rectangle fills at least this share of the tightest rectangle around it; those of
@@ -29,23 +34,20 @@ pub(super) fn is_tool(part: &Part, size: (i32, i32)) -> bool {
 /// Whether the part is a disc, whole or cut off by the picture's edge.
 fn is_disc(part: &Part, size: (i32, i32)) -> bool {
     let rim = rim(part, size);
-    let Some((x, y, radius)) = fit_circle(&rim) else {
+    let Some(rough) = Circle::through(&rim) else {
         return false;
     };
-    if radius < DISC_RADIUS_MIN {
+    // A bright socket that the picture's edge cuts open shows as a notch; the rest must still be a circle.
+    let no_notch = |point: &(i32, i32)| rough.distance(*point) > NOTCH_DEPTH_MIN * rough.radius;
+    let outer: Vec<(i32, i32)> = rim.iter().copied().filter(no_notch).collect();
+    if (outer.len() as f64) < (1.0 - NOTCH_SHARE_MAX) * rim.len() as f64 {
         return false;
     }
-    let mut seen = [false; 32];
-    let mut stray = 0.0;
-    for &(rim_x, rim_y) in &rim {
-        let (across, down) = (f64::from(rim_x) - x, f64::from(rim_y) - y);
-        stray += (across.hypot(down) - radius).powi(2);
-        let turn = (down.atan2(across) / std::f64::consts::TAU + 1.0).fract();
-        seen[((turn * 32.0) as usize).min(31)] = true;
-    }
-    let stray = (stray / rim.len() as f64).sqrt();
-    let seen = seen.iter().filter(|seen| **seen).count() as f64 / 32.0;
-    stray <= RIM_STRAY * radius + RIM_GRAIN_PX && seen >= RIM_SEEN_MIN
+    Circle::through(&outer).is_some_and(|circle| {
+        circle.radius >= DISC_RADIUS_MIN
+            && circle.stray(&outer) <= RIM_STRAY * circle.radius + RIM_GRAIN_PX
+            && circle.share_seen(&outer) >= RIM_SEEN_MIN
+    })
 }
 
 /// The pixels next to the sheet, less those where the picture ends.
@@ -65,32 +67,68 @@ fn rim(part: &Part, (width, height): (i32, i32)) -> Vec<(i32, i32)> {
     part.pixels.iter().filter(on_rim).copied().collect()
 }
 
-/// The circle through a set of points, by least squares of the algebraic distance (Kåsa 1976).
-fn fit_circle(points: &[(i32, i32)]) -> Option<(f64, f64, f64)> {
-    if points.len() < 8 {
-        return None;
+struct Circle {
+    x: f64,
+    y: f64,
+    radius: f64,
+}
+
+impl Circle {
+    /// The circle through a set of points, by least squares of the algebraic distance (Kåsa 1976); none
+    /// through few points or points on a line.
+    fn through(points: &[(i32, i32)]) -> Option<Self> {
+        if points.len() < 8 {
+            return None;
+        }
+        let count = points.len() as f64;
+        let mean_x = points.iter().map(|point| f64::from(point.0)).sum::<f64>() / count;
+        let mean_y = points.iter().map(|point| f64::from(point.1)).sum::<f64>() / count;
+        let (mut xx, mut xy, mut yy, mut xr, mut yr) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        for point in points {
+            let (x, y) = (f64::from(point.0) - mean_x, f64::from(point.1) - mean_y);
+            let square = x * x + y * y;
+            xx += x * x;
+            xy += x * y;
+            yy += y * y;
+            xr += x * square;
+            yr += y * square;
+        }
+        let determinant = xx * yy - xy * xy;
+        if determinant < 1e-6 * count * count {
+            return None;
+        }
+        let x = (xr * yy - yr * xy) / (2.0 * determinant);
+        let y = (yr * xx - xr * xy) / (2.0 * determinant);
+        let radius = (x * x + y * y + (xx + yy) / count).sqrt();
+        Some(Self {
+            x: x + mean_x,
+            y: y + mean_y,
+            radius,
+        })
     }
-    let count = points.len() as f64;
-    let mean_x = points.iter().map(|point| f64::from(point.0)).sum::<f64>() / count;
-    let mean_y = points.iter().map(|point| f64::from(point.1)).sum::<f64>() / count;
-    let (mut xx, mut xy, mut yy, mut xr, mut yr) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for point in points {
-        let (x, y) = (f64::from(point.0) - mean_x, f64::from(point.1) - mean_y);
-        let square = x * x + y * y;
-        xx += x * x;
-        xy += x * y;
-        yy += y * y;
-        xr += x * square;
-        yr += y * square;
+
+    fn distance(&self, (x, y): (i32, i32)) -> f64 {
+        (f64::from(x) - self.x).hypot(f64::from(y) - self.y)
     }
-    let determinant = xx * yy - xy * xy;
-    if determinant < 1e-6 * count * count {
-        return None;
+
+    /// How far the points lie from the circle: the root of the mean square.
+    fn stray(&self, points: &[(i32, i32)]) -> f64 {
+        let squares: f64 = points
+            .iter()
+            .map(|point| (self.distance(*point) - self.radius).powi(2))
+            .sum();
+        (squares / points.len() as f64).sqrt()
     }
-    let x = (xr * yy - yr * xy) / (2.0 * determinant);
-    let y = (yr * xx - xr * xy) / (2.0 * determinant);
-    let radius = (x * x + y * y + (xx + yy) / count).sqrt();
-    Some((x + mean_x, y + mean_y, radius))
+
+    /// The share of the circle's directions in which there is a point.
+    fn share_seen(&self, points: &[(i32, i32)]) -> f64 {
+        let mut seen = [false; 32];
+        for &(x, y) in points {
+            let turn = (f64::from(y) - self.y).atan2(f64::from(x) - self.x) / TAU;
+            seen[((turn + 1.0).fract() * 32.0) as usize % 32] = true;
+        }
+        seen.iter().filter(|direction| **direction).count() as f64 / 32.0
+    }
 }
 
 /// Whether the part fills the tightest rectangle around it.
