@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The pull client of Trapline, as a library, and the pipelines that it can run.
+//!
+//! A worker claims tasks from a server under leases, processes them, and posts one result for each. It knows
+//! only the wire: nothing here depends on the server's crates. Its invariant: a result, once computed, is
+//! posted until the server has answered for it, and a task that won't be computed is given back.
+//!
+//! - [`run`], or [`Worker`] to watch its counts: the pull client.
+//! - [`Pipeline`]: what a worker runs. [`pipelines::light_sheet`] is built in, [`forward::Forward`] asks a
+//!   processing service.
+//! - [`light_sheet`] finds insects without a model; [`samples`] draws pictures to try it on.
+//! - [`client::Api`]: the calls themselves.
+
+mod backoff;
+pub mod client;
+pub mod decode;
+pub mod fetch;
+pub mod forward;
+mod http;
+pub mod light_sheet;
+pub mod pipeline;
+pub mod pipelines;
+mod pull;
+pub mod samples;
+mod time;
+pub mod wire;
+
+pub use pipeline::{Outcome, Pipeline};
+pub use pull::{Counts, Stop, Summary, Worker, WorkerConfig, WorkerError, hostname, run};

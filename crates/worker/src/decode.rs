@@ -1,0 +1,135 @@
+//! From bytes to pixels, under limits.
+//!
+//! A few kilobytes can declare gigabytes of pixels. What a file declares is checked before it is believed,
+//! and decoding happens where a panic in a decoder ends one image and not the worker.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageError, ImageReader, Limits};
+
+use crate::http;
+
+const ERROR_CHARACTERS_MAX: usize = 300;
+
+/// Bounds of a decoded image.
+#[derive(Clone, Debug)]
+pub struct DecodeLimits {
+    /// The longest side, in pixels.
+    pub side_max: u32,
+    /// The most memory that the pixels may take.
+    pub bytes_max: u64,
+}
+
+impl Default for DecodeLimits {
+    fn default() -> Self {
+        Self {
+            side_max: 30_000,
+            bytes_max: 512 << 20,
+        }
+    }
+}
+
+/// Decodes an image. The error is one line for people.
+///
+/// An orientation tag is not applied: boxes are in the pixels of the file, as for Antenna's own workers.
+pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, String> {
+    if bytes.is_empty() {
+        return Err("empty file".to_owned());
+    }
+    let mut reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|error| format!("not an image: {error}"))?;
+    if reader.format().is_none() {
+        return Err(format!("not an image: {}", first_look(bytes)));
+    }
+    let mut image_limits = Limits::default();
+    image_limits.max_image_width = Some(limits.side_max);
+    image_limits.max_image_height = Some(limits.side_max);
+    image_limits.max_alloc = Some(limits.bytes_max);
+    reader.limits(image_limits);
+    reader.decode().map_err(|error| {
+        let kind = match error {
+            ImageError::Limits(_) => "too large an image",
+            ImageError::Unsupported(_) => "not an image that can be read",
+            _ => "broken image",
+        };
+        http::cut(&format!("{kind}: {}", http::chain(&error)), ERROR_CHARACTERS_MAX)
+    })
+}
+
+/// What a file that is no image looks like, so that a login page is told from a damaged file.
+fn first_look(bytes: &[u8]) -> String {
+    let start = &bytes[..bytes.len().min(24)];
+    let is_text = start
+        .iter()
+        .all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'));
+    if is_text {
+        let text: Vec<_> = std::str::from_utf8(start)
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        format!("text that begins `{}`", text.join(" "))
+    } else {
+        format!("{} bytes of no known format", bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::ImageFormat;
+
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        DynamicImage::new_rgb8(width, height)
+            .write_to(&mut bytes, ImageFormat::Png)
+            .unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn an_image_is_decoded_whatever_its_name() {
+        let image = decode(&png(7, 5), &DecodeLimits::default()).unwrap();
+        assert_eq!((image.width(), image.height()), (7, 5));
+    }
+
+    #[test]
+    fn an_empty_file_says_so() {
+        assert_eq!(decode(&[], &DecodeLimits::default()).unwrap_err(), "empty file");
+    }
+
+    #[test]
+    fn a_text_file_is_not_an_image_and_its_start_is_shown() {
+        let error = decode(b"<html>please log in</html>", &DecodeLimits::default()).unwrap_err();
+        assert_eq!(error, "not an image: text that begins `<html>please log in</htm`");
+    }
+
+    #[test]
+    fn bytes_of_no_format_are_not_an_image() {
+        let error = decode(&[0, 1, 2, 3], &DecodeLimits::default()).unwrap_err();
+        assert_eq!(error, "not an image: 4 bytes of no known format");
+    }
+
+    #[test]
+    fn a_cut_off_image_is_broken() {
+        let whole = png(64, 64);
+        let error = decode(&whole[..whole.len() / 2], &DecodeLimits::default()).unwrap_err();
+        assert!(error.starts_with("broken image: "), "{error}");
+    }
+
+    #[test]
+    fn an_image_that_declares_too_many_pixels_is_refused() {
+        let sides = DecodeLimits {
+            side_max: 10,
+            ..DecodeLimits::default()
+        };
+        let memory = DecodeLimits {
+            bytes_max: 100,
+            ..DecodeLimits::default()
+        };
+        for limits in [sides, memory] {
+            let error = decode(&png(64, 64), &limits).unwrap_err();
+            assert!(error.starts_with("too large an image: "), "{error}");
+        }
+    }
+}

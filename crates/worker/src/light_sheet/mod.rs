@@ -1,0 +1,152 @@
+//! The `light-sheet` detector: insects on a lit pale sheet, found without a model file.
+//!
+//! It knows one thing, that the sheet is smooth and its light changes slowly. So it estimates the bare
+//! sheet ([`background`]), measures what differs from it ([`contrast`]), gathers that into parts
+//! ([`mask`]), joins the parts of one insect and cuts apart neighbours that touch ([`grouping`]), and
+//! drops what is too small or has the shape of a tool ([`shape`]). It can't tell an insect from a leaf.
+//!
+//! Invariant: the same picture gives the same insects in the same order, on every machine and run.
+
+mod background;
+mod body_length;
+mod contrast;
+mod grouping;
+mod mask;
+mod plane;
+mod shape;
+
+use image::{DynamicImage, RgbImage};
+
+pub use body_length::{BODY_LENGTH_CLASSES, BodyLength, body_length};
+use mask::Part;
+
+/// The settings of the detector.
+///
+/// Contrast is in levels of 255. Shares are of the picture's longer side. Pixels (`_px`) are those of the
+/// working picture, whose longer side is at most `working_side`; they suit its default.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LightSheet {
+    /// The longer side to which pictures are shrunk. Default 1280: a moth's leg is then about a pixel wide,
+    /// so that it counts, and the grain of paint and cloth is averaged away.
+    pub working_side: u32,
+    /// The contrast from which a pixel may belong to an insect. Default 14.
+    pub weak_contrast: f32,
+    /// The same in multiples of the noise around it; the larger of the two holds. Default 4.
+    pub weak_noise: f32,
+    /// The contrast that some pixels of every insect must have. Default 32.
+    pub strong_contrast: f32,
+    /// The same in multiples of the noise around it; the larger of the two holds. Default 8.
+    pub strong_noise: f32,
+    /// More than this share of an insect's pixels must be strong. Default 0.1.
+    pub strong_share: f32,
+    /// Gaps up to twice as wide are closed. Default 2.
+    pub closing_px: u8,
+    /// Holes of up to this inner radius belong to what encloses them. Default 8.
+    pub hole_px: u8,
+    /// Small parts are joined to a much larger one over gaps of up to this width. Default 4.
+    pub joining_px: i32,
+    /// The least mean contrast of an insect. Default 28: stains and grain stay below.
+    pub contrast_min: f32,
+    /// The shortest length of an insect, as a share. Default 0.008.
+    pub length_min: f32,
+    /// The smallest area of an insect, as a share of the square of the longer side. Default 0.00003.
+    pub area_min: f32,
+}
+
+impl Default for LightSheet {
+    fn default() -> Self {
+        Self {
+            working_side: 1280,
+            weak_contrast: 14.0,
+            weak_noise: 4.0,
+            strong_contrast: 32.0,
+            strong_noise: 8.0,
+            strong_share: 0.1,
+            closing_px: 2,
+            hole_px: 8,
+            joining_px: 4,
+            contrast_min: 28.0,
+            length_min: 0.008,
+            area_min: 3e-5,
+        }
+    }
+}
+
+/// One insect found, in pixels of the picture given: `x1 < x2`, `y1 < y2`, within the picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Insect {
+    /// Left edge.
+    pub x1: f32,
+    /// Top edge.
+    pub y1: f32,
+    /// Right edge.
+    pub x2: f32,
+    /// Bottom edge.
+    pub y2: f32,
+    /// How clearly it stands out from the sheet, in (0, 1).
+    pub score: f32,
+}
+
+/// The contrast at which the score is 0.63, in levels of 255; the moths of test photographs lie near 0.9.
+const CONTRAST_SCALE: f32 = 40.0;
+
+/// Pictures with a longer side of fewer pixels hold no sheet that could be told from an insect.
+const PICTURE_SIDE_MIN: u32 = 64;
+
+impl LightSheet {
+    /// Finds the insects, from top to bottom and then from left to right by their corners.
+    pub fn detect(&self, image: &DynamicImage) -> Vec<Insect> {
+        if image.width().max(image.height()) < PICTURE_SIDE_MIN {
+            return Vec::new();
+        }
+        let picture = self.working_picture(image);
+        let size = (picture.width() as i32, picture.height() as i32);
+        let contrast = contrast::contrast(&picture);
+        // Before the cut, which would tear a scale bar into its squares, and after it, which frees a screw
+        // from the insect that sits by it.
+        let mut whole = mask::parts(&contrast, self);
+        whole.retain(|part| !shape::is_tool(part, size));
+        let mut pieces = grouping::cut_apart(whole, &contrast);
+        pieces.retain(|part| !shape::is_tool(part, size));
+        let mut insects: Vec<Insect> = grouping::join(pieces, self.joining_px)
+            .into_iter()
+            .filter(|part| self.is_large_and_clear(part, size))
+            .map(|part| insect(&part, size, (image.width(), image.height())))
+            .collect();
+        insects.sort_by(|a, b| a.y1.total_cmp(&b.y1).then(a.x1.total_cmp(&b.x1)));
+        insects
+    }
+
+    fn is_large_and_clear(&self, part: &Part, size: (i32, i32)) -> bool {
+        let longer = size.0.max(size.1) as f32;
+        part.bounds().longest() as f32 >= self.length_min * longer
+            && part.pixels.len() as f32 >= self.area_min * longer * longer
+            && part.contrast >= self.contrast_min
+    }
+
+    fn working_picture(&self, image: &DynamicImage) -> RgbImage {
+        let longer = image.width().max(image.height());
+        if longer <= self.working_side {
+            return image.to_rgb8();
+        }
+        let shrunk =
+            |side: u32| (u64::from(side) * u64::from(self.working_side) / u64::from(longer)).max(1) as u32;
+        image
+            .thumbnail_exact(shrunk(image.width()), shrunk(image.height()))
+            .into_rgb8()
+    }
+}
+
+/// Carries a part of the working picture over to the picture given.
+fn insect(part: &Part, working: (i32, i32), given: (u32, u32)) -> Insect {
+    let bounds = part.bounds();
+    let across = given.0 as f32 / working.0 as f32;
+    let down = given.1 as f32 / working.1 as f32;
+    Insect {
+        x1: bounds.left as f32 * across,
+        y1: bounds.top as f32 * down,
+        x2: ((bounds.right + 1) as f32 * across).min(given.0 as f32),
+        y2: ((bounds.bottom + 1) as f32 * down).min(given.1 as f32),
+        score: 1.0 - (-part.contrast / CONTRAST_SCALE).exp(),
+    }
+}

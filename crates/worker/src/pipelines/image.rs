@@ -1,0 +1,129 @@
+//! Pipelines over one decoded image: fetch, decode, detect, describe.
+//!
+//! Whatever is wrong with one image, a panic in a decoder or a detector included, becomes that image's error
+//! result. Decoding and detection run on blocking threads, no more of them at once than there are cores, so
+//! that more images than that can be on their way without slowing each other or holding the runtime.
+
+use std::num::NonZero;
+use std::sync::Arc;
+
+use ::image::DynamicImage;
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
+
+use crate::decode::{DecodeLimits, decode};
+use crate::fetch::Fetcher;
+use crate::http;
+use crate::pipeline::{Outcome, Pipeline};
+use crate::time;
+use crate::wire::{Detection, PipelineConfig, Task};
+
+const PANIC_CHARACTERS_MAX: usize = 300;
+
+/// What looks at the pixels. Runs on a blocking thread.
+pub trait Detector: Send + Sync + 'static {
+    /// What to register.
+    fn config(&self) -> PipelineConfig;
+
+    /// All detections of one image. `now` is for their timestamps.
+    fn detect(&self, image: &DynamicImage, image_id: &str, now: &str) -> Vec<Detection>;
+}
+
+/// A detector, with all that it needs around it to be a pipeline.
+pub struct ImagePipeline<D> {
+    detector: Arc<D>,
+    fetcher: Fetcher,
+    limits: DecodeLimits,
+    cores: Arc<Semaphore>,
+}
+
+impl<D: Detector> ImagePipeline<D> {
+    /// A pipeline of one detector.
+    pub fn new(detector: D, fetcher: Fetcher, limits: DecodeLimits) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            detector: Arc::new(detector),
+            fetcher,
+            limits,
+            cores: Arc::new(Semaphore::new(cores)),
+        }
+    }
+
+    async fn process_one(&self, task: &Task) -> Result<Vec<Box<RawValue>>, String> {
+        let bytes = self
+            .fetcher
+            .fetch(task.image_url.as_deref())
+            .await
+            .map_err(|error| format!("failed to load image: {error}"))?;
+        let _core = self
+            .cores
+            .acquire()
+            .await
+            .map_err(|_| "the worker is stopping".to_owned())?;
+        let (detector, limits, image_id) = (
+            Arc::clone(&self.detector),
+            self.limits.clone(),
+            task.image_id.clone(),
+        );
+        tokio::task::spawn_blocking(move || look(detector.as_ref(), &bytes, &limits, &image_id))
+            .await
+            .unwrap_or_else(|error| Err(format!("processing failed: {}", panic_text(error))))
+    }
+}
+
+#[async_trait]
+impl<D: Detector> Pipeline for ImagePipeline<D> {
+    fn registration(&self) -> Vec<PipelineConfig> {
+        vec![self.detector.config()]
+    }
+
+    async fn process(&self, _slug: &str, tasks: &[Task]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let started = time::now();
+            outcomes.push(match self.process_one(task).await {
+                Ok(detections) => Outcome::Processed {
+                    detections,
+                    seconds: started.elapsed().as_secs_f64(),
+                },
+                Err(error) => Outcome::Failed { error },
+            });
+        }
+        outcomes
+    }
+}
+
+fn look(
+    detector: &impl Detector,
+    bytes: &Bytes,
+    limits: &DecodeLimits,
+    image_id: &str,
+) -> Result<Vec<Box<RawValue>>, String> {
+    let image = decode(bytes, limits).map_err(|error| format!("failed to load image: {error}"))?;
+    let started = time::now();
+    let mut detections = detector.detect(&image, image_id, &time::utc_now());
+    let seconds_each = started.elapsed().as_secs_f64() / detections.len().max(1) as f64;
+    detections
+        .iter_mut()
+        .map(|detection| {
+            detection.inference_time = seconds_each;
+            to_raw_value(detection).map_err(|error| format!("processing failed: {error}"))
+        })
+        .collect()
+}
+
+/// What a panic said, if it said anything.
+fn panic_text(error: JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else {
+        return "cancelled".to_owned();
+    };
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    http::cut(text, PANIC_CHARACTERS_MAX)
+}
