@@ -7,7 +7,7 @@ use image::Luma;
 use imageproc::distance_transform::{Norm, distance_transform};
 
 use super::contrast::Contrast;
-use super::mask::{Part, patches};
+use super::mask::{Bounds, Part, patches};
 
 /// Necks up to twice as wide are cut, in working pixels, if both sides are thick enough.
 const NECK_RADIUS_MAX: u8 = 5;
@@ -99,24 +99,29 @@ fn share_out(part: &Part, cores: Vec<Vec<(i32, i32)>>) -> Vec<Part> {
 /// Parts of like size stay apart however near they are, since they may be two insects.
 pub(super) fn join(mut parts: Vec<Part>, reach: i32) -> Vec<Part> {
     parts.sort_by_key(|part| std::cmp::Reverse(part.pixels.len()));
-    let mut joined: Vec<Part> = Vec::new();
+    // With their bounds, which would else be measured anew for every pair: a grainy sheet has many parts.
+    let mut joined: Vec<(Bounds, Part)> = Vec::new();
     for part in parts {
-        let host = joined.iter_mut().find(|host| belongs_to(&part, host, reach));
+        let bounds = part.bounds();
+        let host = joined.iter_mut().find(|(around, host)| {
+            bounds.gap(around) <= reach && is_much_smaller(&part, host) && is_near(&part, host, reach)
+        });
         match host {
-            Some(host) => host.pixels.extend(part.pixels),
-            None => joined.push(part),
+            Some((around, host)) => {
+                *around = around.union(&bounds);
+                host.pixels.extend(part.pixels);
+            }
+            None => joined.push((bounds, part)),
         }
     }
-    joined
+    joined.into_iter().map(|(_, part)| part).collect()
 }
 
-fn belongs_to(part: &Part, host: &Part, reach: i32) -> bool {
-    if part.cut || part.pixels.len() as f32 * LARGER_TIMES > host.pixels.len() as f32 {
-        return false;
-    }
-    if part.bounds().gap(&host.bounds()) > reach {
-        return false;
-    }
+fn is_much_smaller(part: &Part, host: &Part) -> bool {
+    !part.cut && part.pixels.len() as f32 * LARGER_TIMES <= host.pixels.len() as f32
+}
+
+fn is_near(part: &Part, host: &Part, reach: i32) -> bool {
     let near = |&(x, y): &(i32, i32), &(other_x, other_y): &(i32, i32)| {
         let (across, down) = (x - other_x, y - other_y);
         across * across + down * down <= (reach + 1) * (reach + 1)

@@ -1,9 +1,9 @@
 //! The `light-sheet` detector: insects on a lit pale sheet, found without a model file.
 //!
 //! It knows one thing, that the sheet is smooth and its light changes slowly. So it estimates the bare
-//! sheet ([`background`]), measures what differs from it ([`contrast`]), gathers that into parts
-//! ([`mask`]), joins the parts of one insect and cuts apart neighbours that touch ([`grouping`]), and
-//! drops what is too small or has the shape of a tool ([`shape`]). It can't tell an insect from a leaf.
+//! sheet (`background`), measures what differs from it (`contrast`), gathers that into parts
+//! (`mask`), joins the parts of one insect and cuts apart neighbours that touch (`grouping`), and
+//! drops what is too small or has the shape of a tool (`shape`). It can't tell an insect from a leaf.
 //!
 //! Invariant: the same picture gives the same insects in the same order, on every machine and run.
 
