@@ -1,0 +1,418 @@
+//! Jobs: the list, the detail, and the verbs.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use trapline_core::{
+    CaptureId, CollectionId, JobId, JobStatus, PipelineId, ProjectId,
+    catalog::NewCapture,
+    ports::{Job, JobEdit, JobFilter, JobOrder, LogPage, LogQuery, NewJob},
+};
+
+use super::{
+    Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
+    error::ApiResult,
+    job_body,
+    paging::{PAGE_DEFAULT, offset_page},
+    worker::{self, Peer},
+};
+use crate::capture_lines;
+
+/// How old a failed job may be that the list still shows, in hours.
+const CUTOFF_HOURS: i64 = 72;
+const LOGS_DEFAULT: i64 = 1_000;
+const LOGS_MAX: i64 = 5_000;
+const DELAY_MAX: i64 = 366 * 24 * 3_600;
+const PRIORITY_MAX: i64 = 1_000_000;
+/// The priority of a job on a single capture: somebody looks on.
+const PRIORITY_SINGLE: i64 = 100;
+/// Captures of one job (RULES.md B10).
+const LIMIT_MAX: i64 = 1_000_000;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/jobs", get(list).post(create))
+        .route("/jobs/{id}", get(show).patch(edit).put(edit).delete(delete))
+        .route("/jobs/{id}/run", post(run))
+        .route("/jobs/{id}/retry", post(retry))
+        .route("/jobs/{id}/retry-failed", post(retry_failed))
+        .route("/jobs/{id}/cancel", post(cancel))
+}
+
+impl AppState {
+    /// A job that the caller sees.
+    pub(super) async fn visible_job(&self, principal: &Principal, id: i64) -> ApiResult<Job> {
+        let job = self.engine.store().job(JobId(id)).await?.ok_or_else(ApiError::not_found)?;
+        principal.require_project(job.project)?;
+        Ok(job)
+    }
+
+    async fn detail(&self, principal: &Principal, links: &Links, id: JobId, logs_limit: i64) -> ApiResult<Value> {
+        let job = self.visible_job(principal, id.0).await?;
+        let view = self.engine.view(job).await?;
+        let around = self.around(&view).await?;
+        let query = LogQuery { job: id, level: None, capture: None, page: LogPage::Newest, limit: logs_limit as u64 };
+        let mut body = job_body::body(&view, &around, links, principal);
+        body["logs"] = job_body::logs(&self.engine.store().logs(&query).await?);
+        body["result"] = Value::Null;
+        Ok(body)
+    }
+}
+
+async fn list(
+    State(app): State<AppState>,
+    principal: Principal,
+    peer: Peer,
+    params: Params,
+    links: Links,
+) -> ApiResult {
+    if params.flag("ids_only", false) {
+        check_dispatch_mode(&params)?;
+        return worker::poll(&app, &principal, &peer, &params, &links).await;
+    }
+    let filter = filter(&app, &principal, &params).await?;
+    let page = params.page(PAGE_DEFAULT)?;
+    let jobs = app.engine.store().jobs(&filter, page).await?;
+    let mut rows = Vec::with_capacity(jobs.rows.len());
+    for job in jobs.rows {
+        let view = app.engine.view(job).await?;
+        let around = app.around(&view).await?;
+        rows.push(job_body::body(&view, &around, &links, &principal));
+    }
+    Ok(offset_page(&links, &params, page, jobs.count, &rows, principal.verbs(Access::Operate, &["create"])))
+}
+
+fn invalid_choice(field: &str, value: &str) -> ApiError {
+    ApiError::field(field, format!("Select a valid choice. {value} is not one of the available choices."))
+}
+
+/// Only `async_api` has jobs; the other two of upstream's are known and empty.
+fn check_dispatch_mode(params: &Params) -> ApiResult<bool> {
+    match params.text("dispatch_mode") {
+        None | Some("" | "async_api") => Ok(true),
+        Some("internal" | "sync_api") => Ok(false),
+        Some(other) => Err(invalid_choice("dispatch_mode", other)),
+    }
+}
+
+async fn filter(app: &AppState, principal: &Principal, params: &Params) -> ApiResult<JobFilter> {
+    let project = match params.int("project")? {
+        Some(id) => Some(app.known_project(principal, id).await?),
+        None => app.narrow(principal, params).await?,
+    };
+    let mut status = Vec::new();
+    for text in params.list("status") {
+        status.push(text.parse().map_err(|_| invalid_choice("status", text))?);
+    }
+    if params.flag("incomplete_only", false) {
+        let running: Vec<JobStatus> = JobStatus::ALL.into_iter().filter(|s| !s.is_final()).collect();
+        status = if status.is_empty() { running } else { status.into_iter().filter(|s| !s.is_final()).collect() };
+        if status.is_empty() {
+            // Asked for final jobs that are not final: RECEIVED is a state that no job of ours is ever in.
+            status.push(JobStatus::Received);
+        }
+    }
+    if !check_dispatch_mode(params)? {
+        status = vec![JobStatus::Received];
+    }
+    let mut pipeline_slugs: Vec<String> = params.list("pipeline__slug__in").into_iter().map(str::to_owned).collect();
+    pipeline_slugs.extend(params.text("pipeline__slug").filter(|s| !s.is_empty()).map(str::to_owned));
+    let hours = params.int("cutoff_hours")?.unwrap_or(CUTOFF_HOURS);
+    let hours = u64::try_from(hours)
+        .map_err(|_| ApiError::field("cutoff_hours", "Ensure this value is greater than or equal to 0."))?;
+    Ok(JobFilter {
+        project,
+        status,
+        pipeline_slugs,
+        pipeline: params.int("pipeline")?.map(PipelineId),
+        collection: params.int("source_image_collection")?.map(CollectionId),
+        capture: params.int("source_image_single")?.map(CaptureId),
+        job_type: params.text("job_type_key").filter(|t| !t.is_empty()).map(str::to_owned),
+        failed_since: Some(app.engine.now().minus(std::time::Duration::from_secs(hours.min(1 << 40) * 3_600))),
+        search: params.text("search").filter(|t| !t.is_empty()).map(str::to_owned),
+        order: order(params)?,
+    })
+}
+
+fn order(params: &Params) -> ApiResult<(JobOrder, bool)> {
+    let Some(text) = params.text("ordering").filter(|t| !t.is_empty()) else {
+        return Ok((JobOrder::CreatedAt, true));
+    };
+    let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+    let order = match name {
+        "id" => JobOrder::Id,
+        "name" => JobOrder::Name,
+        "created_at" => JobOrder::CreatedAt,
+        "updated_at" => JobOrder::UpdatedAt,
+        "status" => JobOrder::Status,
+        "started_at" => JobOrder::StartedAt,
+        "finished_at" => JobOrder::FinishedAt,
+        "project" => JobOrder::Project,
+        // Jobs of one deployment are all there are: none has one.
+        "deployment" => JobOrder::Id,
+        "source_image_collection" => JobOrder::Collection,
+        "pipeline" => JobOrder::Pipeline,
+        other => return Err(invalid_choice("ordering", other)),
+    };
+    Ok((order, descending))
+}
+
+async fn show(
+    State(app): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+    params: Params,
+    links: Links,
+) -> ApiResult {
+    let limit = params.int("logs_limit")?.unwrap_or(LOGS_DEFAULT);
+    if limit < 1 {
+        return Err(ApiError::field("logs_limit", "Ensure this value is greater than or equal to 1."));
+    }
+    if limit > LOGS_MAX {
+        return Err(ApiError::field("logs_limit", format!("Ensure this value is less than or equal to {LOGS_MAX}.")));
+    }
+    Ok(Json(app.detail(&principal, &links, JobId(id), limit).await?).into_response())
+}
+
+/// What a body says of a job, for creating and for changing one.
+struct Parts {
+    pipeline: Option<PipelineId>,
+    collection: Option<CollectionId>,
+    capture: Option<CaptureId>,
+    captures: Option<Vec<NewCapture>>,
+    limit: Option<u64>,
+    shuffle: Option<bool>,
+    priority: Option<i64>,
+    failure_threshold: Option<f64>,
+    reprocess: Option<bool>,
+}
+
+async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> ApiResult<Parts> {
+    let pipeline = pipeline(app, fields).await?;
+    let collection = fields.maybe_int("source_image_collection_id", i64::MIN).map(CollectionId);
+    if let Some(id) = collection {
+        if !app.catalog.collection(id).await?.is_some_and(|c| principal.sees(c.project)) {
+            fields.error("source_image_collection_id", format!("Invalid pk \"{id}\" - object does not exist."));
+        }
+    }
+    let capture = fields.maybe_int("source_image_single_id", i64::MIN).map(CaptureId);
+    if let Some(id) = capture {
+        if !app.catalog.capture(id).await?.is_some_and(|c| principal.sees(c.project)) {
+            fields.error("source_image_single_id", format!("Invalid pk \"{id}\" - object does not exist."));
+        }
+    }
+    if fields.maybe_int("deployment_id", i64::MIN).is_some() {
+        fields.error("deployment_id", "There are no deployments here; leave it out.");
+    }
+    let limit = fields.maybe_int("limit", 1);
+    if limit.is_some_and(|l| l > LIMIT_MAX) {
+        fields.error("limit", format!("Ensure this value is less than or equal to {LIMIT_MAX}."));
+    }
+    let priority = fields.maybe_int("priority", -PRIORITY_MAX);
+    if priority.is_some_and(|p| p > PRIORITY_MAX) {
+        fields.error("priority", format!("Ensure this value is less than or equal to {PRIORITY_MAX}."));
+    }
+    Ok(Parts {
+        pipeline,
+        collection,
+        capture,
+        captures: inline_captures(app, fields),
+        limit: limit.and_then(|l| u64::try_from(l).ok()),
+        shuffle: fields.maybe_bool("shuffle"),
+        priority,
+        failure_threshold: fields.maybe_number("failure_threshold", 0.0, 1.0),
+        reprocess: fields.maybe_bool("reprocess"),
+    })
+}
+
+async fn pipeline(app: &AppState, fields: &mut Fields) -> ApiResult<Option<PipelineId>> {
+    if let Some(slug) = fields.maybe_text("pipeline_slug", NAME_MAX) {
+        let found = app.catalog.pipeline_by_slug(&slug).await?;
+        if found.is_none() {
+            let known = app.catalog.pipelines(None, trapline_core::ports::OffsetPage { limit: 100, offset: 0 }).await?;
+            let known: Vec<&str> = known.rows.iter().map(|p| p.slug.as_str()).collect();
+            let known = if known.is_empty() { "none is registered yet".to_owned() } else { known.join(", ") };
+            fields.error("pipeline_slug", format!("There is no pipeline `{slug}`; known: {known}."));
+        }
+        return Ok(found);
+    }
+    let id = fields.maybe_int("pipeline_id", i64::MIN).map(PipelineId);
+    if let Some(id) = id {
+        if app.catalog.pipeline(id).await?.is_none() {
+            fields.error("pipeline_id", format!("Invalid pk \"{id}\" - object does not exist."));
+        }
+    }
+    Ok(id)
+}
+
+fn inline_captures(app: &AppState, fields: &mut Fields) -> Option<Vec<NewCapture>> {
+    let list = fields.maybe_list("captures")?;
+    let mut captures = Vec::with_capacity(list.len());
+    for (at, item) in list.iter().enumerate() {
+        match capture_lines::capture_of(item, app.allow_file_urls) {
+            Ok(capture) => captures.push(capture),
+            Err(why) => fields.error("captures", format!("{}: {why}", at + 1)),
+        }
+    }
+    Some(captures)
+}
+
+async fn create(
+    State(app): State<AppState>,
+    principal: Principal,
+    params: Params,
+    links: Links,
+    mut fields: Fields,
+) -> ApiResult {
+    principal.require(Access::Operate)?;
+    let start = params.flag("start_now", false);
+    let name = fields.text("name", NAME_MAX);
+    let delay = fields.int("delay", 0);
+    if delay > DELAY_MAX {
+        fields.error("delay", format!("Ensure this value is less than or equal to {DELAY_MAX}."));
+    }
+    let project = fields.int("project_id", i64::MIN);
+    let job_type = fields.maybe_text("job_type_key", NAME_MAX).unwrap_or_else(|| "ml".to_owned());
+    if job_type != "ml" {
+        fields.error("job_type_key", "Only `ml` jobs run here.");
+    }
+    let parts = parts(&app, &principal, &mut fields).await?;
+    let sources = [parts.collection.is_some(), parts.capture.is_some(), parts.captures.is_some()];
+    if sources.iter().filter(|s| **s).count() > 1 {
+        fields.error("non_field_errors", "Give one of a capture set, a single capture and inline captures.");
+    }
+    fields.check()?;
+    let project = app.known_project(&principal, project).await?;
+    let settings = app.catalog.project(project).await?.ok_or_else(ApiError::not_found)?.settings;
+    if start && parts.pipeline.is_none() {
+        return Err(ApiError::field("pipeline_id", "The job needs a pipeline to start."));
+    }
+    let collection = match parts.captures {
+        Some(captures) => Some(app.engine.inline_captures(project, &captures).await?),
+        None => parts.collection,
+    };
+    let priority = if parts.capture.is_some() { PRIORITY_SINGLE } else { 0 };
+    let job = NewJob {
+        project,
+        name,
+        delay_seconds: u64::try_from(delay).unwrap_or(0),
+        priority: parts.priority.unwrap_or(priority),
+        failure_threshold: parts.failure_threshold.unwrap_or(settings.failure_threshold),
+        pipeline: parts.pipeline,
+        collection,
+        capture: parts.capture,
+        limit: parts.limit,
+        shuffle: parts.shuffle.unwrap_or(true),
+        reprocess: parts.reprocess.unwrap_or(settings.reprocess_all_images),
+        job_type,
+        start,
+    };
+    let id = app.engine.create_job(&job).await?;
+    let body = app.detail(&principal, &links, id, LOGS_DEFAULT).await?;
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+async fn edit(
+    State(app): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+    links: Links,
+    mut fields: Fields,
+) -> ApiResult {
+    principal.require(Access::Operate)?;
+    let job = app.visible_job(&principal, id).await?;
+    let has = |fields: &Fields, name: &str| fields.has(name);
+    let pipeline_given = has(&fields, "pipeline_id") || has(&fields, "pipeline_slug");
+    let collection_given = has(&fields, "source_image_collection_id");
+    let capture_given = has(&fields, "source_image_single_id");
+    let limit_given = has(&fields, "limit");
+    let name = if fields.has("name") { Some(fields.text("name", NAME_MAX)) } else { None };
+    let delay = fields.maybe_int("delay", 0);
+    if let Some(other) = fields.maybe_int("project_id", i64::MIN) {
+        if ProjectId(other) != job.project {
+            fields.error("project_id", "A job stays in its project.");
+        }
+    }
+    let parts = parts(&app, &principal, &mut fields).await?;
+    if parts.captures.is_some() {
+        fields.error("captures", "Inline captures are given when a job is created.");
+    }
+    fields.check()?;
+    // A PUT sends all fields back; what it does not change is no change.
+    let edit = JobEdit {
+        name,
+        priority: parts.priority,
+        failure_threshold: parts.failure_threshold.filter(|v| *v != job.failure_threshold),
+        delay_seconds: delay.and_then(|d| u64::try_from(d).ok()).filter(|v| *v != job.delay_seconds),
+        pipeline: (pipeline_given && parts.pipeline != job.pipeline.as_ref().map(|p| p.0)).then_some(parts.pipeline),
+        collection: (collection_given && parts.collection != job.collection).then_some(parts.collection),
+        capture: (capture_given && parts.capture != job.capture).then_some(parts.capture),
+        limit: (limit_given && parts.limit != job.limit).then_some(parts.limit),
+        shuffle: parts.shuffle.filter(|v| *v != job.shuffle),
+    };
+    app.engine.edit_job(&job, &edit).await?;
+    Ok(Json(app.detail(&principal, &links, job.id, LOGS_DEFAULT).await?).into_response())
+}
+
+async fn delete(State(app): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult {
+    principal.require(Access::Admin)?;
+    let job = app.visible_job(&principal, id).await?;
+    app.engine.delete_job(job.id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What is asked of a job by a POST without a body.
+enum Verb {
+    Run,
+    Retry,
+    RetryFailed,
+    Cancel,
+}
+
+async fn act(app: &AppState, principal: &Principal, links: &Links, id: i64, verb: Verb) -> ApiResult<Response> {
+    principal.require(Access::Operate)?;
+    let job = app.visible_job(principal, id).await?.id;
+    match verb {
+        Verb::Run => app.engine.run_job(job).await?,
+        Verb::Retry => app.engine.retry_job(job).await?,
+        Verb::RetryFailed => app.engine.retry_failed(job).await?,
+        Verb::Cancel => app.engine.cancel_job(job).await?,
+    };
+    Ok(Json(app.detail(principal, links, job, LOGS_DEFAULT).await?).into_response())
+}
+
+async fn run(State(app): State<AppState>, principal: Principal, Id(id): Id, links: Links) -> ApiResult {
+    act(&app, &principal, &links, id, Verb::Run).await
+}
+
+async fn retry(State(app): State<AppState>, principal: Principal, Id(id): Id, links: Links) -> ApiResult {
+    act(&app, &principal, &links, id, Verb::Retry).await
+}
+
+async fn retry_failed(State(app): State<AppState>, principal: Principal, Id(id): Id, links: Links) -> ApiResult {
+    act(&app, &principal, &links, id, Verb::RetryFailed).await
+}
+
+async fn cancel(State(app): State<AppState>, principal: Principal, Id(id): Id, links: Links) -> ApiResult {
+    act(&app, &principal, &links, id, Verb::Cancel).await
+}
+
+/// Rows as JSON, for pages.
+pub(super) fn rows<T>(page: &[T], row: impl Fn(&T) -> Value) -> Vec<Value> {
+    page.iter().map(row).collect::<Vec<_>>()
+}
+
+/// An unknown word in a query parameter.
+pub(super) fn unknown_choice(field: &str, value: &str) -> ApiError {
+    invalid_choice(field, value)
+}
+
+/// `null` for nothing, so that every row of a list has every field.
+pub(super) fn or_null<T: serde::Serialize>(value: Option<T>) -> Value {
+    json!(value)
+}
