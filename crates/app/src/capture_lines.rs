@@ -49,7 +49,10 @@ impl Columns {
 }
 
 fn csv_values(line: &[u8]) -> Result<Vec<String>, String> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line);
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(line);
     let mut record = csv::StringRecord::new();
     match reader.read_record(&mut record) {
         Ok(_) => Ok(record.iter().map(str::to_owned).collect()),
@@ -67,7 +70,9 @@ pub fn parse_capture_line(format: &Format, bytes: &[u8], allow_file: bool) -> Re
     }
     match format {
         Format::Text => {
-            let url = std::str::from_utf8(bytes).map_err(|_| "the line is not UTF-8")?.trim();
+            let url = std::str::from_utf8(bytes)
+                .map_err(|_| "the line is not UTF-8")?
+                .trim();
             capture(url, None, None, None, allow_file)
         }
         Format::Json => {
@@ -77,10 +82,18 @@ pub fn parse_capture_line(format: &Format, bytes: &[u8], allow_file: bool) -> Re
         Format::Csv(columns) => {
             let values = csv_values(bytes)?;
             let value = |at: Option<usize>| {
-                at.and_then(|at| values.get(at)).map(|v| v.trim()).filter(|v| !v.is_empty())
+                at.and_then(|at| values.get(at))
+                    .map(|v| v.trim())
+                    .filter(|v| !v.is_empty())
             };
-            let pixels = |at, name: &str| value(at).map(|v| v.parse().map_err(|_| not_pixels(name))).transpose();
-            let url = values.get(columns.url).ok_or("the line has no value in the column `url`")?;
+            let pixels = |at, name: &str| {
+                value(at)
+                    .map(|v| v.parse().map_err(|_| not_pixels(name)))
+                    .transpose()
+            };
+            let url = values
+                .get(columns.url)
+                .ok_or("the line has no value in the column `url`")?;
             let width = pixels(columns.width, "width")?;
             let height = pixels(columns.height, "height")?;
             capture(url.trim(), value(columns.taken_at), width, height, allow_file)
@@ -113,7 +126,9 @@ pub fn from_json(value: &Value, allow_file: bool) -> Result<NewCapture, String> 
     };
     let pixels = |name: &str| match get(name) {
         None => Ok(None),
-        Some(v) => crate::http::json::as_int(v).map(Some).ok_or_else(|| not_pixels(name)),
+        Some(v) => crate::http::json::as_int(v)
+            .map(Some)
+            .ok_or_else(|| not_pixels(name)),
     };
     capture(url, taken_at, pixels("width")?, pixels("height")?, allow_file)
 }
@@ -139,8 +154,16 @@ fn capture(
             return Err(not_pixels(name));
         }
     }
-    let taken_at = taken_at.map(Timestamp::parse).transpose().map_err(|e| e.message)?;
-    Ok(NewCapture { url: url.to_owned(), taken_at, width, height })
+    let taken_at = taken_at
+        .map(Timestamp::parse)
+        .transpose()
+        .map_err(|e| e.message)?;
+    Ok(NewCapture {
+        url: url.to_owned(),
+        taken_at,
+        width,
+        height,
+    })
 }
 
 /// The server never fetches a URL; it only keeps those from workers that they must not follow.
@@ -164,7 +187,10 @@ fn check_url(url: &str, allow_file: bool) -> Result<(), String> {
         }
         "http" | "https" => Ok(()),
         "file" if allow_file => Ok(()),
-        _ => Err(format!("the scheme `{}` is not allowed, only http and https", head(&scheme, 20))),
+        _ => Err(format!(
+            "the scheme `{}` is not allowed, only http and https",
+            head(&scheme, 20)
+        )),
     }
 }
 
@@ -184,7 +210,11 @@ pub struct Splitter {
 enum How {
     Lines,
     /// Inside a JSON list; `depth` counts the brackets that are open within the item.
-    Items { depth: u32, in_string: bool, escaped: bool },
+    Items {
+        depth: u32,
+        in_string: bool,
+        escaped: bool,
+    },
     /// Before the list's bracket.
     BeforeItems,
     /// After the list's end.
@@ -205,7 +235,12 @@ impl Splitter {
     }
 
     fn new(how: How) -> Self {
-        Self { how, held: Vec::new(), overflown: false, number: 0 }
+        Self {
+            how,
+            held: Vec::new(),
+            overflown: false,
+            number: 0,
+        }
     }
 
     /// How many records were begun.
@@ -252,10 +287,18 @@ impl Splitter {
 
     fn item_byte(&mut self, byte: u8, record: &mut dyn FnMut(Record<'_>)) -> Result<(), String> {
         let (depth, in_string, escaped) = match &mut self.how {
-            How::Items { depth, in_string, escaped } => (depth, in_string, escaped),
+            How::Items {
+                depth,
+                in_string,
+                escaped,
+            } => (depth, in_string, escaped),
             _ if byte.is_ascii_whitespace() => return Ok(()),
             How::BeforeItems if byte == b'[' => {
-                self.how = How::Items { depth: 0, in_string: false, escaped: false };
+                self.how = How::Items {
+                    depth: 0,
+                    in_string: false,
+                    escaped: false,
+                };
                 return Ok(());
             }
             How::BeforeItems => return Err("expected a list".to_owned()),
@@ -312,7 +355,10 @@ impl Splitter {
         if self.overflown {
             record((self.number, Err(too_long())));
         } else {
-            record((self.number, Ok(self.held.strip_suffix(b"\r").unwrap_or(&self.held))));
+            record((
+                self.number,
+                Ok(self.held.strip_suffix(b"\r").unwrap_or(&self.held)),
+            ));
         }
         self.held.clear();
         self.overflown = false;
@@ -341,7 +387,10 @@ mod tests {
     #[test]
     fn lines_are_the_same_however_the_bytes_are_cut() {
         for chunk in [1, 2, 3, 100] {
-            assert_eq!(split(Splitter::lines(), "a\r\nbb\n\nc", chunk).unwrap(), ["1:a", "2:bb", "3:", "4:c"]);
+            assert_eq!(
+                split(Splitter::lines(), "a\r\nbb\n\nc", chunk).unwrap(),
+                ["1:a", "2:bb", "3:", "4:c"]
+            );
         }
     }
 
@@ -362,7 +411,10 @@ mod tests {
     fn a_line_too_long_is_rejected_alone_and_not_held() {
         let text = format!("a\n{}\nb", "x".repeat(LINE_BYTES_MAX + 1));
         let seen = split(Splitter::lines(), &text, 1_000).unwrap();
-        assert_eq!(seen, ["1:a".to_owned(), format!("2!{}", too_long()), "3:b".to_owned()]);
+        assert_eq!(
+            seen,
+            ["1:a".to_owned(), format!("2!{}", too_long()), "3:b".to_owned()]
+        );
     }
 
     #[test]
@@ -372,7 +424,14 @@ mod tests {
         assert!(read("", false).is_ok());
         assert!(read("file:///a.jpg", true).is_ok());
         assert!(read("HTTP://h/a", false).is_ok());
-        for bad in ["file:///a.jpg", "ftp://h/a", "a.jpg", "http://", "http:///a", "http://h/\u{0}"] {
+        for bad in [
+            "file:///a.jpg",
+            "ftp://h/a",
+            "a.jpg",
+            "http://",
+            "http:///a",
+            "http://h/\u{0}",
+        ] {
             assert!(read(bad, false).is_err(), "{bad}");
         }
     }
@@ -382,7 +441,10 @@ mod tests {
         let format = Format::Csv(Columns::parse(b"\xef\xbb\xbfwidth,URL,x,taken_at").unwrap());
         let read = |line: &str| parse_capture_line(&format, line.as_bytes(), false);
         let full = read("640,\"http://h/a,b\",?,2024-06-23T05:00:07").unwrap();
-        assert_eq!((full.url.as_str(), full.width, full.height), ("http://h/a,b", Some(640), None));
+        assert_eq!(
+            (full.url.as_str(), full.width, full.height),
+            ("http://h/a,b", Some(640), None)
+        );
         assert_eq!(full.taken_at.unwrap().to_string(), "2024-06-23T05:00:07.000000Z");
         assert_eq!(read(",http://h/a").unwrap().width, None);
         assert!(read("wide,http://h/a").is_err());
@@ -393,10 +455,22 @@ mod tests {
     #[test]
     fn json_captures_are_objects_or_urls() {
         let read = |line: &str| parse_capture_line(&Format::Json, line.as_bytes(), false);
-        assert_eq!(read(r#"{"url": "http://h/a", "width": "64", "taken_at": null}"#).unwrap().width, Some(64));
+        assert_eq!(
+            read(r#"{"url": "http://h/a", "width": "64", "taken_at": null}"#)
+                .unwrap()
+                .width,
+            Some(64)
+        );
         assert_eq!(read(r#""http://h/a""#).unwrap().url, "http://h/a");
         assert_eq!(read(r#"{"url": null}"#).unwrap().url, "");
-        for bad in ["{}", "[]", "{", r#"{"url": 1}"#, r#"{"url": "http://h", "width": 0}"#, r#"{"url":"http://h","taken_at":"x"}"#] {
+        for bad in [
+            "{}",
+            "[]",
+            "{",
+            r#"{"url": 1}"#,
+            r#"{"url": "http://h", "width": 0}"#,
+            r#"{"url":"http://h","taken_at":"x"}"#,
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

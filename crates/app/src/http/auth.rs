@@ -79,7 +79,11 @@ impl Principal {
     /// # Errors
     /// 403.
     pub fn require(&self, access: Access) -> ApiResult<()> {
-        if self.may(access) { Ok(()) } else { Err(ApiError::forbidden()) }
+        if self.may(access) {
+            Ok(())
+        } else {
+            Err(ApiError::forbidden())
+        }
     }
 
     /// Refuses all but an admin of every project: what reaches beyond a project is not for one bound to it.
@@ -87,7 +91,11 @@ impl Principal {
     /// # Errors
     /// 403.
     pub fn require_unbound_admin(&self) -> ApiResult<()> {
-        if self.is_unbound_admin() { Ok(()) } else { Err(ApiError::forbidden()) }
+        if self.is_unbound_admin() {
+            Ok(())
+        } else {
+            Err(ApiError::forbidden())
+        }
     }
 
     /// An admin of every project.
@@ -107,7 +115,11 @@ impl Principal {
     /// # Errors
     /// 404.
     pub fn require_project(&self, project: ProjectId) -> ApiResult<()> {
-        if self.sees(project) { Ok(()) } else { Err(ApiError::not_found()) }
+        if self.sees(project) {
+            Ok(())
+        } else {
+            Err(ApiError::not_found())
+        }
     }
 
     /// `verbs` if the role allows `access`, else none: for `user_permissions`.
@@ -142,7 +154,11 @@ impl FromRequestParts<AppState> for Principal {
 }
 
 /// In front of every endpoint that is not public, so that a handler can't forget it.
-pub(super) async fn authenticate(State(state): State<AppState>, mut request: Request, next: Next) -> ApiResult {
+pub(super) async fn authenticate(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> ApiResult {
     let principal = state.auth.of(request.headers()).await?;
     if let Some(note) = request.extensions().get::<Note>() {
         note.token(&principal.prefix);
@@ -166,7 +182,10 @@ pub fn prefix(secret: &str) -> String {
 /// A new secret: 40 hex characters from the system's random numbers.
 #[must_use]
 pub fn new_secret() -> String {
-    rand::random::<[u8; 20]>().iter().map(|b| format!("{b:02x}")).collect()
+    rand::random::<[u8; 20]>()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// Looks up tokens; cheap to clone.
@@ -193,7 +212,12 @@ impl Auth {
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>, clock: Arc<dyn Clock>, admin_token: Option<&str>) -> Self {
         let admin = admin_token.map(|secret| (hash(secret), prefix(secret)));
-        Self(Arc::new(Inner { catalog, clock, admin, cache: Mutex::default() }))
+        Self(Arc::new(Inner {
+            catalog,
+            clock,
+            admin,
+            cache: Mutex::default(),
+        }))
     }
 
     /// The caller behind the headers of a request.
@@ -202,7 +226,9 @@ impl Auth {
     /// 401 without a valid token, 503 if the store can't be asked.
     pub async fn of(&self, headers: &HeaderMap) -> ApiResult<Principal> {
         let secret = credentials(headers)?;
-        self.of_secret(secret).await?.ok_or_else(|| ApiError::unauthenticated("Invalid token."))
+        self.of_secret(secret)
+            .await?
+            .ok_or_else(|| ApiError::unauthenticated("Invalid token."))
     }
 
     /// The caller behind a secret; `None` if it is not valid.
@@ -230,12 +256,22 @@ impl Auth {
 
     /// Forgets what is cached, after a token was deleted.
     pub fn forget(&self) {
-        self.0.cache.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     async fn look_up(&self, hash: &[u8; 32]) -> Result<Option<Principal>> {
         let now = self.0.clock.monotonic();
-        let known = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned();
+        let known = self
+            .0
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(hash)
+            .cloned();
         if let Some(known) = &known
             && now.saturating_sub(known.at) < FRESH
         {
@@ -273,14 +309,19 @@ impl Auth {
 
 /// The secret in the header. Another scheme than ours is as no header.
 fn credentials(headers: &HeaderMap) -> ApiResult<&str> {
-    let value = headers.get(header::AUTHORIZATION).ok_or_else(ApiError::no_credentials)?;
+    let value = headers
+        .get(header::AUTHORIZATION)
+        .ok_or_else(ApiError::no_credentials)?;
     let refuse = |why: &str| Err(ApiError::unauthenticated(format!("Invalid token header. {why}")));
     let Ok(value) = value.to_str() else {
         return refuse("Token string should not contain invalid characters.");
     };
     let mut words = value.split_ascii_whitespace();
     let scheme = words.next().unwrap_or("");
-    if !["token", "bearer", "api-key"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+    if !["token", "bearer", "api-key"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
         return Err(ApiError::no_credentials());
     }
     match (words.next(), words.next()) {

@@ -45,7 +45,14 @@ async fn list(
     let project = state.narrow(&principal, &params).await?;
     let sets = state.catalog.collections(project, page).await?;
     let rows: Vec<_> = sets.rows.iter().map(|s| view(s, &links)).collect();
-    Ok(offset_page(&links, &params, page, sets.count, &rows, principal.verbs(Access::Operate, &["create"])))
+    Ok(offset_page(
+        &links,
+        &params,
+        page,
+        sets.count,
+        &rows,
+        principal.verbs(Access::Operate, &["create"]),
+    ))
 }
 
 async fn create(
@@ -65,7 +72,11 @@ async fn create(
 
 /// A set that the caller sees.
 pub(super) async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Collection> {
-    let set = state.catalog.collection(CollectionId(id)).await?.ok_or_else(ApiError::not_found)?;
+    let set = state
+        .catalog
+        .collection(CollectionId(id))
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     principal.require_project(set.project)?;
     Ok(set)
 }

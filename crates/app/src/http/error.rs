@@ -31,7 +31,11 @@ impl ApiError {
     /// A body of the endpoint's own.
     #[must_use]
     pub fn body(status: StatusCode, body: Value) -> Self {
-        Self { status, body, cause: None }
+        Self {
+            status,
+            body,
+            cause: None,
+        }
     }
 
     /// 400 `{"<field>": ["…"]}`.
@@ -69,7 +73,10 @@ impl ApiError {
     /// 403.
     #[must_use]
     pub fn forbidden() -> Self {
-        Self::detail(StatusCode::FORBIDDEN, "You do not have permission to perform this action.")
+        Self::detail(
+            StatusCode::FORBIDDEN,
+            "You do not have permission to perform this action.",
+        )
     }
 
     /// 404.
@@ -81,13 +88,19 @@ impl ApiError {
     /// 405.
     #[must_use]
     pub fn method_not_allowed(method: &Method) -> Self {
-        Self::detail(StatusCode::METHOD_NOT_ALLOWED, format!("Method \"{method}\" not allowed."))
+        Self::detail(
+            StatusCode::METHOD_NOT_ALLOWED,
+            format!("Method \"{method}\" not allowed."),
+        )
     }
 
     /// 413.
     #[must_use]
     pub fn too_large(bytes_max: usize) -> Self {
-        Self::detail(StatusCode::PAYLOAD_TOO_LARGE, format!("Request body exceeds {bytes_max} bytes."))
+        Self::detail(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("Request body exceeds {bytes_max} bytes."),
+        )
     }
 
     /// 415.
@@ -119,9 +132,10 @@ impl From<Error> for ApiError {
             (ErrorKind::Forbidden, _) => Self::forbidden(),
             (ErrorKind::NotFound, _) => Self::not_found(),
             (ErrorKind::TooLarge, _) => Self::detail(StatusCode::PAYLOAD_TOO_LARGE, error.message.as_str()),
-            (ErrorKind::Unavailable, _) => {
-                Self::detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.")
-            }
+            (ErrorKind::Unavailable, _) => Self::detail(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Service temporarily unavailable, try again later.",
+            ),
             (ErrorKind::Internal, _) => Self::internal(),
         };
         if api.status.is_server_error() {
@@ -143,7 +157,9 @@ impl IntoResponse for ApiError {
         }
         let mut response = (self.status, Json(self.body)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
         }
         response
     }

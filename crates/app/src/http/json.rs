@@ -31,7 +31,9 @@ pub fn media_type(headers: &HeaderMap) -> Option<String> {
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     match media_type(headers) {
         None => Ok(()),
-        Some(t) if t == "application/json" || (t.starts_with("application/") && t.ends_with("+json")) => Ok(()),
+        Some(t) if t == "application/json" || (t.starts_with("application/") && t.ends_with("+json")) => {
+            Ok(())
+        }
         Some(t) => Err(ApiError::media_type(&t)),
     }
 }
@@ -41,7 +43,9 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 /// # Errors
 /// 413 if it is larger, 400 if it breaks off.
 pub async fn read_bounded(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|n| n > bytes_max) {
         return Err(ApiError::too_large(bytes_max));
     }
@@ -62,8 +66,12 @@ pub async fn read_bounded(headers: &HeaderMap, body: Body, bytes_max: usize) -> 
 /// # Errors
 /// 400 `{"detail": "JSON parse error - …: line 1 column 1 (char 0)"}`.
 pub fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|e| ApiError::invalid(format!("JSON parse error - byte {} is not UTF-8", e.valid_up_to())))?;
+    let text = std::str::from_utf8(bytes).map_err(|e| {
+        ApiError::invalid(format!(
+            "JSON parse error - byte {} is not UTF-8",
+            e.valid_up_to()
+        ))
+    })?;
     serde_json::from_str(text).map_err(|e| parse_error(&e, text))
 }
 
@@ -71,7 +79,9 @@ pub fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
 #[must_use]
 pub fn parse_error(error: &serde_json::Error, text: &str) -> ApiError {
     let said = error.to_string();
-    let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
+    let said = said
+        .rsplit_once(" at line ")
+        .map_or(said.as_str(), |(what, _)| what);
     let what = match said {
         "expected value" | "expected ident" | "EOF while parsing a value" => "Expecting value",
         "EOF while parsing a string" => "Unterminated string",
@@ -82,11 +92,17 @@ pub fn parse_error(error: &serde_json::Error, text: &str) -> ApiError {
         s => s,
     };
     // The parser counts the bytes that it has read; upstream names the place where it stands.
-    let column = if error.is_eof() { error.column() + 1 } else { error.column().max(1) };
+    let column = if error.is_eof() {
+        error.column() + 1
+    } else {
+        error.column().max(1)
+    };
     let line = error.line().max(1);
     let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let at = before + column - 1;
-    ApiError::invalid(format!("JSON parse error - {what}: line {line} column {column} (char {at})"))
+    ApiError::invalid(format!(
+        "JSON parse error - {what}: line {line} column {column} (char {at})"
+    ))
 }
 
 /// The fields of a JSON object, and what is wrong with them.
@@ -130,7 +146,10 @@ impl Fields {
     /// 400 if it is not an object.
     pub fn of(document: Value) -> Result<Self, ApiError> {
         match document {
-            Value::Object(map) => Ok(Self { map, errors: Map::new() }),
+            Value::Object(map) => Ok(Self {
+                map,
+                errors: Map::new(),
+            }),
             other => {
                 let text = format!("Invalid data. Expected a dictionary, but got {}.", kind(&other));
                 Err(ApiError::field("non_field_errors", text))
@@ -160,7 +179,11 @@ impl Fields {
     /// # Errors
     /// 400 with all of them.
     pub fn check(&mut self) -> Result<(), ApiError> {
-        if self.errors.is_empty() { Ok(()) } else { Err(ApiError::fields(std::mem::take(&mut self.errors))) }
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::fields(std::mem::take(&mut self.errors)))
+        }
     }
 
     /// The raw value; `None` if absent or null.
@@ -201,7 +224,10 @@ impl Fields {
         if text.contains('\0') {
             self.error(name, "Null characters are not allowed.");
         } else if text.len() > max && text.chars().count() > max {
-            self.error(name, format!("Ensure this field has no more than {max} characters."));
+            self.error(
+                name,
+                format!("Ensure this field has no more than {max} characters."),
+            );
         }
         Some(text)
     }
@@ -220,7 +246,10 @@ impl Fields {
         match as_int(&value) {
             Some(n) if n >= min => Some(n),
             Some(_) => {
-                self.error(name, format!("Ensure this value is greater than or equal to {min}."));
+                self.error(
+                    name,
+                    format!("Ensure this value is greater than or equal to {min}."),
+                );
                 None
             }
             None => {
@@ -289,7 +318,10 @@ impl Fields {
         match self.take(name)? {
             Value::Array(list) => Some(list),
             other => {
-                self.error(name, format!("Expected a list of items but got type \"{}\".", kind(&other)));
+                self.error(
+                    name,
+                    format!("Expected a list of items but got type \"{}\".", kind(&other)),
+                );
                 None
             }
         }
@@ -313,9 +345,18 @@ impl Fields {
     /// An object, with its own fields; hand it back to [`Fields::nested`] when it is read.
     pub fn maybe_object(&mut self, name: &str) -> Option<Self> {
         match self.take(name)? {
-            Value::Object(map) => Some(Self { map, errors: Map::new() }),
+            Value::Object(map) => Some(Self {
+                map,
+                errors: Map::new(),
+            }),
             other => {
-                self.error(name, format!("Expected a dictionary of items but got type \"{}\".", kind(&other)));
+                self.error(
+                    name,
+                    format!(
+                        "Expected a dictionary of items but got type \"{}\".",
+                        kind(&other)
+                    ),
+                );
                 None
             }
         }
@@ -334,9 +375,11 @@ impl Fields {
 pub fn as_int(value: &Value) -> Option<i64> {
     match value {
         #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-        Value::Number(n) => n
-            .as_i64()
-            .or_else(|| n.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9e15).map(|f| f as i64)),
+        Value::Number(n) => n.as_i64().or_else(|| {
+            n.as_f64()
+                .filter(|f| f.fract() == 0.0 && f.abs() < 9e15)
+                .map(|f| f as i64)
+        }),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     }
@@ -372,7 +415,10 @@ mod tests {
             "Expected a list of items but got type \\\"str\\\".",
             "Must be a valid boolean.",
         ] {
-            assert!(said.contains(&format!("{text:?}").replace("\\\\", "\\")) || said.contains(text), "{text} in {said}");
+            assert!(
+                said.contains(&format!("{text:?}").replace("\\\\", "\\")) || said.contains(text),
+                "{text} in {said}"
+            );
         }
     }
 

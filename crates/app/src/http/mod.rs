@@ -81,7 +81,10 @@ impl AppState {
         if principal.sees(project) && self.catalog.project(project).await?.is_some() {
             return Ok(project);
         }
-        Err(ApiError::field("project_id", format!("Invalid pk \"{id}\" - object does not exist.")))
+        Err(ApiError::field(
+            "project_id",
+            format!("Invalid pk \"{id}\" - object does not exist."),
+        ))
     }
 }
 
@@ -127,7 +130,10 @@ pub fn assemble(
     let private = private
         .method_not_allowed_fallback(wrong_method)
         .route_layer(middleware::from_fn_with_state(state.clone(), auth::authenticate));
-    let open = Router::new().nest("/api/v2", public).merge(root).method_not_allowed_fallback(wrong_method);
+    let open = Router::new()
+        .nest("/api/v2", public)
+        .merge(root)
+        .method_not_allowed_fallback(wrong_method);
     let inner = Router::new()
         .nest("/api/v2", private)
         .merge(open)

@@ -40,10 +40,16 @@ impl Links {
         let host = first("x-forwarded-host")
             .or_else(|| first(header::HOST.as_str()))
             .or_else(|| uri.authority().map(axum::http::uri::Authority::as_str))
-            .filter(|h| h.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-_[]".contains(&b)))
+            .filter(|h| {
+                h.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b".:-_[]".contains(&b))
+            })
             .unwrap_or("localhost");
         let path = uri.path().trim_end_matches('/');
-        Self { origin: format!("{scheme}://{host}"), path: format!("{path}/") }
+        Self {
+            origin: format!("{scheme}://{host}"),
+            path: format!("{path}/"),
+        }
     }
 
     /// The URL of an object: `links.to(format_args!("jobs/{id}"))`.
@@ -67,7 +73,11 @@ impl FromRequestParts<AppState> for Links {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self::of(&parts.headers, &parts.uri)))
+        Ok(parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .unwrap_or_else(|| Self::of(&parts.headers, &parts.uri)))
     }
 }
 

@@ -40,12 +40,20 @@ pub struct MapSizes(Arc<Mutex<HashMap<i64, usize>>>);
 
 impl MapSizes {
     async fn of(&self, catalog: &dyn Catalog, map: i64) -> Result<usize> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&map).copied();
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&map)
+            .copied();
         if let Some(size) = known {
             return Ok(size);
         }
         let size = catalog.category_map(map).await?.map_or(0, |m| m.labels.len());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(map, size);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(map, size);
         Ok(size)
     }
 }
@@ -174,8 +182,15 @@ async fn page(
 }
 
 async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {
-    let pipeline = state.catalog.pipeline(PipelineId(id)).await?.ok_or_else(ApiError::not_found)?;
-    if principal.project.is_some_and(|own| !pipeline.projects.contains(&own)) {
+    let pipeline = state
+        .catalog
+        .pipeline(PipelineId(id))
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    if principal
+        .project
+        .is_some_and(|own| !pipeline.projects.contains(&own))
+    {
         return Err(ApiError::not_found());
     }
     Ok(Json(view(&state, &principal, &pipeline, &links).await?).into_response())
@@ -189,7 +204,11 @@ async fn show_algorithm(State(state): State<AppState>, links: Links, Id(id): Id)
 }
 
 async fn show_map(State(state): State<AppState>, links: Links, Id(id): Id) -> ApiResult {
-    let map = state.catalog.category_map(id).await?.ok_or_else(ApiError::not_found)?;
+    let map = state
+        .catalog
+        .category_map(id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
     Ok(Json(json!({
         "id": id,
         "details": links.to(format_args!("ml/labels/{id}")),

@@ -23,7 +23,9 @@ use super::{
 const PAGE: u64 = 40;
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/projects", get(list).post(create)).route("/projects/{id}", get(show))
+    Router::new()
+        .route("/projects", get(list).post(create))
+        .route("/projects/{id}", get(show))
 }
 
 fn view(project: &Project, links: &Links) -> Value {
@@ -70,7 +72,11 @@ async fn list(
     let page = params.page(PAGE)?;
     let projects = state.catalog.projects(principal.project, page).await?;
     let rows: Vec<_> = projects.rows.iter().map(|p| view(p, &links)).collect();
-    let create: &[&str] = if principal.is_unbound_admin() { &["create"] } else { &[] };
+    let create: &[&str] = if principal.is_unbound_admin() {
+        &["create"]
+    } else {
+        &[]
+    };
     Ok(offset_page(&links, &params, page, projects.count, &rows, create))
 }
 
@@ -88,7 +94,9 @@ async fn show(State(state): State<AppState>, principal: Principal, links: Links,
 
 fn settings(fields: &mut Fields) -> ProjectSettings {
     let mut settings = ProjectSettings::default();
-    let Some(mut given) = fields.maybe_object("settings") else { return settings };
+    let Some(mut given) = fields.maybe_object("settings") else {
+        return settings;
+    };
     if let Some(threshold) = given.maybe_number("failure_threshold", 0.0, 1.0) {
         settings.failure_threshold = threshold;
     }
@@ -110,6 +118,9 @@ async fn create(
     let description = fields.maybe_text("description", TEXT_MAX).unwrap_or_default();
     let settings = settings(&mut fields);
     fields.check()?;
-    let project = state.catalog.create_project(&name, &description, &settings).await?;
+    let project = state
+        .catalog
+        .create_project(&name, &description, &settings)
+        .await?;
     Ok((StatusCode::CREATED, Json(detail(&project, &links))).into_response())
 }

@@ -43,13 +43,19 @@ impl Params {
     /// The parts of a comma-separated list; empty parts are none.
     #[must_use]
     pub fn list(&self, name: &str) -> Vec<&str> {
-        self.text(name).into_iter().flat_map(|t| t.split(',')).map(str::trim).filter(|t| !t.is_empty()).collect()
+        self.text(name)
+            .into_iter()
+            .flat_map(|t| t.split(','))
+            .map(str::trim)
+            .filter(|t| !t.is_empty())
+            .collect()
     }
 
     /// Absent: `default`. Present and empty: true. `0` and `false` in any case: false. Anything else: true.
     #[must_use]
     pub fn flag(&self, name: &str, default: bool) -> bool {
-        self.text(name).map_or(default, |t| t != "0" && !t.eq_ignore_ascii_case("false"))
+        self.text(name)
+            .map_or(default, |t| t != "0" && !t.eq_ignore_ascii_case("false"))
     }
 
     /// An integer; present and empty is as absent, as a form sends it.
@@ -71,7 +77,10 @@ impl Params {
     /// # Errors
     /// 400 if it is not an integer.
     pub fn limit(&self, default: u64) -> Result<u64, ApiError> {
-        let given = self.int("limit")?.and_then(|n| u64::try_from(n).ok()).filter(|&n| n > 0);
+        let given = self
+            .int("limit")?
+            .and_then(|n| u64::try_from(n).ok())
+            .filter(|&n| n > 0);
         Ok(given.unwrap_or(default).min(PAGE_MAX))
     }
 
@@ -80,8 +89,14 @@ impl Params {
     /// # Errors
     /// 400 if either is not an integer.
     pub fn page(&self, default_limit: u64) -> Result<OffsetPage, ApiError> {
-        let offset = self.int("offset")?.and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-        Ok(OffsetPage { limit: self.limit(default_limit)?, offset })
+        let offset = self
+            .int("offset")?
+            .and_then(|n| u64::try_from(n).ok())
+            .unwrap_or(0);
+        Ok(OffsetPage {
+            limit: self.limit(default_limit)?,
+            offset,
+        })
     }
 
     /// All parameters by name, for links to other pages.
@@ -101,7 +116,10 @@ mod tests {
     #[test]
     fn a_flag_is_true_unless_it_is_zero_or_false() {
         let p = params(&[("a", ""), ("b", "0"), ("c", "FALSE"), ("d", "no"), ("e", "1")]);
-        let read: Vec<_> = ["a", "b", "c", "d", "e", "absent"].iter().map(|n| p.flag(n, false)).collect();
+        let read: Vec<_> = ["a", "b", "c", "d", "e", "absent"]
+            .iter()
+            .map(|n| p.flag(n, false))
+            .collect();
         assert_eq!(read, [true, false, false, true, true, false]);
         assert!(p.flag("absent", true));
     }
@@ -109,7 +127,13 @@ mod tests {
     #[test]
     fn a_page_is_bounded() {
         assert_eq!(params(&[("limit", "99999")]).page(10).unwrap().limit, PAGE_MAX);
-        assert_eq!(params(&[("limit", "0"), ("offset", "-3")]).page(10).unwrap().limit, 10);
+        assert_eq!(
+            params(&[("limit", "0"), ("offset", "-3")])
+                .page(10)
+                .unwrap()
+                .limit,
+            10
+        );
         assert!(params(&[("limit", "x")]).page(10).is_err());
     }
 }

@@ -25,7 +25,10 @@ use super::{
 };
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/projects/{id}/pipelines", get(pipelines::list_of_project).post(register))
+    Router::new().route(
+        "/projects/{id}/pipelines",
+        get(pipelines::list_of_project).post(register),
+    )
 }
 
 /// Everything that is wrong with the list of pipelines, each with its place, as upstream's validator says it.
@@ -46,7 +49,8 @@ impl Place {
 
 impl Wrong {
     fn note(&mut self, place: &Place, message: impl Into<String>, kind: &str) {
-        self.0.push(json!({ "loc": place.0, "msg": message.into(), "type": kind }));
+        self.0
+            .push(json!({ "loc": place.0, "msg": message.into(), "type": kind }));
     }
 
     fn missing(&mut self, place: &Place) {
@@ -96,7 +100,11 @@ impl<'a> Object<'a> {
         }
         match text {
             Some(text) if text.is_empty() => {
-                wrong.note(&self.place.at(name), "this field may not be blank", "value_error.any_str.min_length");
+                wrong.note(
+                    &self.place.at(name),
+                    "this field may not be blank",
+                    "value_error.any_str.min_length",
+                );
                 text
             }
             other => other.unwrap_or_default(),
@@ -104,9 +112,15 @@ impl<'a> Object<'a> {
     }
 
     fn version(&self, wrong: &mut Wrong) -> i64 {
-        let Some(value) = self.get("version") else { return 1 };
+        let Some(value) = self.get("version") else {
+            return 1;
+        };
         as_int(value).unwrap_or_else(|| {
-            wrong.note(&self.place.at("version"), "value is not a valid integer", "type_error.integer");
+            wrong.note(
+                &self.place.at("version"),
+                "value is not a valid integer",
+                "type_error.integer",
+            );
             1
         })
     }
@@ -115,7 +129,11 @@ impl<'a> Object<'a> {
         match self.get(name)? {
             Value::Array(list) => Some(list),
             _ => {
-                wrong.note(&self.place.at(name), "value is not a valid list", "type_error.list");
+                wrong.note(
+                    &self.place.at(name),
+                    "value is not a valid list",
+                    "type_error.list",
+                );
                 None
             }
         }
@@ -182,8 +200,12 @@ fn pipeline(value: &Value, place: Place, wrong: &mut Wrong) -> Option<PipelineSp
         slug: object.text("slug", wrong),
         name: object.text("name", wrong),
         version: object.version(wrong),
-        description: object.maybe_text("description", TEXT_MAX, wrong).unwrap_or_default(),
-        version_name: object.maybe_text("version_name", NAME_MAX, wrong).unwrap_or_default(),
+        description: object
+            .maybe_text("description", TEXT_MAX, wrong)
+            .unwrap_or_default(),
+        version_name: object
+            .maybe_text("version_name", NAME_MAX, wrong)
+            .unwrap_or_default(),
         algorithms: algorithms
             .iter()
             .enumerate()
@@ -197,17 +219,25 @@ fn pipeline(value: &Value, place: Place, wrong: &mut Wrong) -> Option<PipelineSp
 fn pipelines(list: &[Value]) -> Result<Vec<PipelineSpec>, ApiError> {
     let mut wrong = Wrong::default();
     let root = Place(vec!["__root__".to_owned()]);
-    let specs: Vec<_> =
-        list.iter().enumerate().filter_map(|(at, value)| pipeline(value, root.at(at), &mut wrong)).collect();
+    let specs: Vec<_> = list
+        .iter()
+        .enumerate()
+        .filter_map(|(at, value)| pipeline(value, root.at(at), &mut wrong))
+        .collect();
     if wrong.0.is_empty() {
         return Ok(specs);
     }
-    Err(ApiError::body(StatusCode::BAD_REQUEST, json!({ "pipelines": wrong.0 })))
+    Err(ApiError::body(
+        StatusCode::BAD_REQUEST,
+        json!({ "pipelines": wrong.0 }),
+    ))
 }
 
 /// The algorithm for which a pipeline can't be registered.
 fn without_map(spec: &PipelineSpec) -> Option<&AlgorithmSpec> {
-    spec.algorithms.iter().find(|a| a.task_type.as_deref() == Some("classification") && a.category_map.is_none())
+    spec.algorithms
+        .iter()
+        .find(|a| a.task_type.as_deref() == Some("classification") && a.category_map.is_none())
 }
 
 fn answer(now: Timestamp, echo: Vec<Value>, done: &Registered, refused: &[String]) -> Response {
@@ -255,7 +285,12 @@ async fn register(
             false
         }
     });
-    let registration = Registration { project: project.id, service_name, endpoint_url: None, pipelines: specs };
+    let registration = Registration {
+        project: project.id,
+        service_name,
+        endpoint_url: None,
+        pipelines: specs,
+    };
     let done = state.catalog.register(&registration).await?;
     Ok(answer(state.clock.now(), echo, &done, &refused))
 }

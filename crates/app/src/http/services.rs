@@ -2,13 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use axum::{
-    Json, Router,
-    extract::State,
-    http::StatusCode,
-    response::IntoResponse as _,
-    routing::get,
-};
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse as _, routing::get};
 use serde_json::{Value, json};
 use trapline_core::{
     PipelineId, ServiceId, Timestamp,
@@ -36,7 +30,9 @@ pub(super) fn routes() -> Router<AppState> {
 
 /// Whether the service is registered in a project that the caller sees.
 pub(super) fn seen(principal: &Principal, service: &Service) -> bool {
-    principal.project.is_none_or(|own| service.projects.contains(&own))
+    principal
+        .project
+        .is_none_or(|own| service.projects.contains(&own))
 }
 
 fn live(service: &Service, now: Timestamp) -> bool {
@@ -61,7 +57,10 @@ pub(super) fn brief(service: &Service, now: Timestamp, links: &Links) -> Value {
 /// What services run: the pipelines by id.
 async fn runnable(state: &AppState, principal: &Principal) -> ApiResult<HashMap<PipelineId, Pipeline>> {
     let mut found = HashMap::new();
-    let mut page = OffsetPage { limit: PAGE_MAX, offset: 0 };
+    let mut page = OffsetPage {
+        limit: PAGE_MAX,
+        offset: 0,
+    };
     loop {
         let rows = state.catalog.pipelines(principal.project, page).await?;
         found.extend(rows.rows.into_iter().map(|p| (p.id, p)));
@@ -79,14 +78,22 @@ fn view(
     known: &HashMap<PipelineId, Pipeline>,
     links: &Links,
 ) -> Value {
-    let run: Vec<_> =
-        service.pipelines.iter().filter_map(|id| known.get(id)).map(|p| pipelines::brief(p, links)).collect();
+    let run: Vec<_> = service
+        .pipelines
+        .iter()
+        .filter_map(|id| known.get(id))
+        .map(|p| pipelines::brief(p, links))
+        .collect();
     let projects: Vec<_> = service.projects.iter().filter(|&&p| principal.sees(p)).collect();
     let mut body = brief(service, state.clock.now(), links);
     body["description"] = json!(service.description);
     body["projects"] = json!(projects);
     body["pipelines"] = json!(run);
-    body["user_permissions"] = json!(if may_delete(principal, service) { &["delete"][..] } else { &[] });
+    body["user_permissions"] = json!(if may_delete(principal, service) {
+        &["delete"][..]
+    } else {
+        &[]
+    });
     body
 }
 
@@ -103,14 +110,20 @@ async fn list(
     let page = params.page(PAGE_DEFAULT)?;
     let services = state.catalog.services(Some(project), page).await?;
     let known = runnable(&state, &principal).await?;
-    let rows: Vec<_> = services.rows.iter().map(|s| view(&state, &principal, s, &known, &links)).collect();
+    let rows: Vec<_> = services
+        .rows
+        .iter()
+        .map(|s| view(&state, &principal, s, &known, &links))
+        .collect();
     // Services are made by registration.
     Ok(offset_page(&links, &params, page, services.count, &rows, &[]))
 }
 
 async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Service> {
     let service = state.catalog.service(ServiceId(id)).await?;
-    service.filter(|s| seen(principal, s)).ok_or_else(ApiError::not_found)
+    service
+        .filter(|s| seen(principal, s))
+        .ok_or_else(ApiError::not_found)
 }
 
 async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {
@@ -143,8 +156,13 @@ async fn status(State(state): State<AppState>, principal: Principal, Id(id): Id)
     let known = runnable(&state, &principal).await?;
     let now = state.clock.now();
     let live = live(&service, now);
-    let online: Vec<_> =
-        service.pipelines.iter().filter(|_| live).filter_map(|id| known.get(id)).map(|p| &p.name).collect();
+    let online: Vec<_> = service
+        .pipelines
+        .iter()
+        .filter(|_| live)
+        .filter_map(|id| known.get(id))
+        .map(|p| &p.name)
+        .collect();
     Ok(Json(json!({
         "timestamp": now,
         "request_successful": true,

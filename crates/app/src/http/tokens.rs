@@ -20,7 +20,9 @@ use super::{
 };
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/tokens", get(list).post(create)).route("/tokens/{id}", delete(remove))
+    Router::new()
+        .route("/tokens", get(list).post(create))
+        .route("/tokens/{id}", delete(remove))
 }
 
 pub(super) fn login_routes() -> Router<AppState> {
@@ -36,7 +38,14 @@ async fn list(
     principal.require_unbound_admin()?;
     let page = params.page(PAGE_DEFAULT)?;
     let tokens = state.catalog.tokens(page).await?;
-    Ok(offset_page(&links, &params, page, tokens.count, &tokens.rows, &["create"]))
+    Ok(offset_page(
+        &links,
+        &params,
+        page,
+        tokens.count,
+        &tokens.rows,
+        &["create"],
+    ))
 }
 
 /// What a request asks for; its secret is made when it is stored.
@@ -61,7 +70,12 @@ fn read(fields: &mut Fields, now: trapline_core::Timestamp) -> ApiResult<Wanted>
     }
     fields.check()?;
     let role = known.ok_or_else(ApiError::internal)?;
-    Ok(Wanted { name, role, project, expires_at })
+    Ok(Wanted {
+        name,
+        role,
+        project,
+        expires_at,
+    })
 }
 
 async fn create(State(state): State<AppState>, principal: Principal, mut fields: Fields) -> ApiResult {
@@ -115,5 +129,8 @@ async fn login(State(state): State<AppState>, mut fields: Fields) -> ApiResult<R
     {
         return Ok(Json(json!({ "auth_token": secret })).into_response());
     }
-    Err(ApiError::field("non_field_errors", "Unable to log in with provided credentials."))
+    Err(ApiError::field(
+        "non_field_errors",
+        "Unable to log in with provided credentials.",
+    ))
 }

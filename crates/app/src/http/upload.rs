@@ -90,7 +90,8 @@ impl Upload {
             Err(why) => {
                 self.rejected_count += 1;
                 if self.rejected.len() < REJECTED_MAX {
-                    self.rejected.push(json!({ "line": line, "detail": head(&why, 300) }));
+                    self.rejected
+                        .push(json!({ "line": line, "detail": head(&why, 300) }));
                 }
             }
         }
