@@ -1,5 +1,7 @@
 //! The catalog on SQLite, on a file of its own per test.
 
+#![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
+
 use std::{
     path::Path,
     sync::{

@@ -7,6 +7,7 @@ mod access_log;
 pub mod auth;
 mod collections;
 pub mod error;
+mod fields;
 pub mod json;
 pub mod paging;
 mod path;
@@ -29,7 +30,7 @@ use trapline_core::{Clock, ProjectId, ports::Catalog};
 pub use self::{
     auth::{Access, Auth, Principal},
     error::{ApiError, ApiResult},
-    json::Fields,
+    fields::Fields,
     paging::Links,
     path::Id,
     pipelines::MapSizes,

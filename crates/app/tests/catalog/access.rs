@@ -1,6 +1,10 @@
 //! Who may do what, tokens, and what a token bound to a project sees.
 
-use std::time::Duration;
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::http::StatusCode;
 use serde_json::json;
@@ -263,4 +267,47 @@ async fn an_admin_of_one_project_does_not_remove_a_service_of_two() {
         admin.delete("/api/v2/ml/processing_services/1/").await.status,
         StatusCode::NO_CONTENT
     );
+}
+
+/// Where a test's log goes.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_has_a_line_per_request_and_eight_characters_of_a_token_at_most() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .finish();
+    let app = TestApp::new().await;
+    let _guard = tracing::subscriber::set_default(subscriber);
+    app.admin().get("/api/v2/projects/?key=a-query-secret").await;
+    let wrong = "0123456789abcdef";
+    app.with(&format!("Token {wrong}")).get("/api/v2/projects/").await;
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let line = text.lines().find(|l| l.contains("status=200")).unwrap();
+    for part in [
+        "method=GET",
+        "path=\"/api/v2/projects\"",
+        "request_id=",
+        &format!("token=\"{}\"", &ADMIN[..8]),
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    assert!(text.contains("status=401"));
+    for secret in [&ADMIN[..9], "a-query-secret", &wrong[..9]] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
 }
