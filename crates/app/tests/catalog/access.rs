@@ -71,7 +71,7 @@ async fn a_secret_is_shown_once_and_works_under_each_scheme_until_it_is_deleted(
     shown["prefix"] = json!("[prefix]");
     insta::assert_json_snapshot!(shown, @r#"
     {
-      "created_at": "2026-11-23T16:57:33.000000Z",
+      "created_at": "2024-06-23T05:00:00.000000Z",
       "expires_at": null,
       "id": 1,
       "name": "gpu",

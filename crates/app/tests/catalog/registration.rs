@@ -33,7 +33,7 @@ async fn a_registration_answers_what_it_made_and_again_nothing() {
       "pipelines_updated": [],
       "processing_service_id": 1,
       "success": true,
-      "timestamp": "2026-11-23T16:57:33.000000Z"
+      "timestamp": "2024-06-23T05:00:00.000000Z"
     }
     "#);
     let again = worker.post(URL, &moths()).await;
@@ -177,14 +177,14 @@ async fn pipelines_show_algorithms_services_and_projects() {
         {
           "category_count": null,
           "category_map": null,
-          "created_at": "2026-11-23T16:57:33.000000Z",
+          "created_at": "2024-06-23T05:00:00.000000Z",
           "description": null,
           "details": "http://trapline.test/api/v2/ml/algorithms/1/",
           "id": 1,
           "key": "detector",
           "name": "Detector",
           "task_type": "localization",
-          "updated_at": "2026-11-23T16:57:33.000000Z",
+          "updated_at": "2024-06-23T05:00:00.000000Z",
           "uri": null,
           "version": 1,
           "version_name": null
@@ -195,35 +195,35 @@ async fn pipelines_show_algorithms_services_and_projects() {
             "details": "http://trapline.test/api/v2/ml/labels/1/",
             "id": 1
           },
-          "created_at": "2026-11-23T16:57:33.000000Z",
+          "created_at": "2024-06-23T05:00:00.000000Z",
           "description": null,
           "details": "http://trapline.test/api/v2/ml/algorithms/2/",
           "id": 2,
           "key": "classifier",
           "name": "Classifier",
           "task_type": "classification",
-          "updated_at": "2026-11-23T16:57:33.000000Z",
+          "updated_at": "2024-06-23T05:00:00.000000Z",
           "uri": null,
           "version": 1,
           "version_name": null
         }
       ],
-      "created_at": "2026-11-23T16:57:33.000000Z",
+      "created_at": "2024-06-23T05:00:00.000000Z",
       "description": "Species classifier",
       "details": "http://trapline.test/api/v2/ml/pipelines/1/",
       "id": 1,
       "name": "Moths",
       "processing_services": [
         {
-          "created_at": "2026-11-23T16:57:33.000000Z",
+          "created_at": "2024-06-23T05:00:00.000000Z",
           "details": "http://trapline.test/api/v2/ml/processing_services/1/",
           "endpoint_url": null,
           "id": 1,
           "is_async": true,
-          "last_seen": "2026-11-23T16:57:33.000000Z",
+          "last_seen": "2024-06-23T05:00:00.000000Z",
           "last_seen_live": true,
           "name": "AMI Data Companion (gpu-3)",
-          "updated_at": "2026-11-23T16:57:33.000000Z"
+          "updated_at": "2024-06-23T05:00:00.000000Z"
         }
       ],
       "project_pipeline_configs": [
@@ -237,7 +237,7 @@ async fn pipelines_show_algorithms_services_and_projects() {
       ],
       "slug": "moths",
       "stages": [],
-      "updated_at": "2026-11-23T16:57:33.000000Z",
+      "updated_at": "2024-06-23T05:00:00.000000Z",
       "user_permissions": [],
       "version": 1,
       "version_name": ""
@@ -279,24 +279,24 @@ async fn a_service_is_live_for_a_minute_after_its_last_sign() {
       "previous": null,
       "results": [
         {
-          "created_at": "2026-11-23T16:57:33.000000Z",
+          "created_at": "2024-06-23T05:00:00.000000Z",
           "description": "",
           "details": "http://trapline.test/api/v2/ml/processing_services/1/",
           "endpoint_url": null,
           "id": 1,
           "is_async": true,
-          "last_seen": "2026-11-23T16:57:33.000000Z",
+          "last_seen": "2024-06-23T05:00:00.000000Z",
           "last_seen_live": true,
           "name": "AMI Data Companion (gpu-3)",
           "pipelines": [
             {
-              "created_at": "2026-11-23T16:57:33.000000Z",
+              "created_at": "2024-06-23T05:00:00.000000Z",
               "description": "Species classifier",
               "details": "http://trapline.test/api/v2/ml/pipelines/1/",
               "id": 1,
               "name": "Moths",
               "slug": "moths",
-              "updated_at": "2026-11-23T16:57:33.000000Z",
+              "updated_at": "2024-06-23T05:00:00.000000Z",
               "user_permissions": [],
               "version": 1,
               "version_name": ""
@@ -305,7 +305,7 @@ async fn a_service_is_live_for_a_minute_after_its_last_sign() {
           "projects": [
             1
           ],
-          "updated_at": "2026-11-23T16:57:33.000000Z",
+          "updated_at": "2024-06-23T05:00:00.000000Z",
           "user_permissions": [
             "delete"
           ]
@@ -357,7 +357,7 @@ async fn a_project_is_made_with_its_settings_and_listed_as_upstream_lists_it() {
       "previous": null,
       "results": [
         {
-          "created_at": "2026-11-23T16:57:33.000000Z",
+          "created_at": "2024-06-23T05:00:00.000000Z",
           "deployments_count": 0,
           "description": "",
           "details": "http://trapline.test/api/v2/projects/1/",
@@ -365,7 +365,7 @@ async fn a_project_is_made_with_its_settings_and_listed_as_upstream_lists_it() {
           "id": 1,
           "image": null,
           "name": "Default",
-          "updated_at": "2026-11-23T16:57:33.000000Z",
+          "updated_at": "2024-06-23T05:00:00.000000Z",
           "user_permissions": []
         }
       ],

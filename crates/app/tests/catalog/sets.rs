@@ -42,13 +42,13 @@ async fn a_set_is_made_in_a_project_and_listed() {
     insta::assert_json_snapshot!(listed["results"], @r#"
     [
       {
-        "created_at": "2026-11-23T16:57:33.000000Z",
+        "created_at": "2024-06-23T05:00:00.000000Z",
         "details": "http://trapline.test/api/v2/captures/collections/1/",
         "id": 1,
         "name": "June",
         "project": 1,
         "source_images_count": 0,
-        "updated_at": "2026-11-23T16:57:33.000000Z",
+        "updated_at": "2024-06-23T05:00:00.000000Z",
         "user_permissions": []
       }
     ]

@@ -1,13 +1,6 @@
 //! A server per test: its own store in its own folder, a clock that is moved by hand, clients by role.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -23,31 +16,16 @@ use trapline_core::{
     Clock, ProjectId, Timestamp,
     catalog::{NewToken, Role},
     ports::Catalog,
-    time::BoxFuture,
 };
+use trapline_testkit::ManualClock;
 
 pub(crate) const ADMIN: &str = "an-admin-token-of-this-process";
-
-/// Stands still until it is moved.
-pub(crate) struct StillClock(AtomicI64);
-
-impl Clock for StillClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_795_453_053_000_000 + self.0.load(Ordering::Relaxed))
-    }
-    fn monotonic(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed).unsigned_abs())
-    }
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
 
 pub(crate) struct TestApp {
     router: Router,
     state: AppState,
     pub(crate) store: Arc<SqliteStore>,
-    clock: Arc<StillClock>,
+    clock: ManualClock,
     _dir: tempfile::TempDir,
 }
 
@@ -63,23 +41,19 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-async fn open(dir: &Path, clock: &Arc<StillClock>) -> SqliteStore {
-    SqliteStore::open(
-        &dir.join("t.db"),
-        Access::Exclusive,
-        Arc::clone(clock) as Arc<dyn Clock>,
-    )
-    .await
-    .unwrap()
+async fn open(dir: &Path, clock: &Arc<dyn Clock>) -> SqliteStore {
+    SqliteStore::open(&dir.join("t.db"), Access::Exclusive, Arc::clone(clock))
+        .await
+        .unwrap()
 }
 
 impl TestApp {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let clock = Arc::new(StillClock(AtomicI64::new(0)));
-        let store = Arc::new(open(dir.path(), &clock).await);
+        let clock = ManualClock::new();
+        let time: Arc<dyn Clock> = Arc::new(clock.clone());
+        let store = Arc::new(open(dir.path(), &time).await);
         let catalog: Arc<dyn Catalog> = Arc::clone(&store) as Arc<dyn Catalog>;
-        let time: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
         let state = AppState {
             auth: Auth::new(Arc::clone(&catalog), Arc::clone(&time), Some(ADMIN)),
             catalog,
@@ -98,9 +72,7 @@ impl TestApp {
     }
 
     pub(crate) fn pass(&self, time: Duration) {
-        self.clock
-            .0
-            .fetch_add(i64::try_from(time.as_micros()).unwrap(), Ordering::Relaxed);
+        self.clock.advance(time);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
