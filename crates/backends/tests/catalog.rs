@@ -1,21 +1,16 @@
 //! The catalog on SQLite, on a file of its own per test.
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+#![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
+
+use std::{path::Path, sync::Arc, time::Duration};
 
 use trapline_backends::{SqliteStore, sqlite::Access};
 use trapline_core::{
     Clock, ErrorKind, ProjectId, Timestamp, TokenId,
     catalog::{AlgorithmSpec, CategoryMap, NewCapture, NewToken, PipelineSpec, Registration, Role},
     ports::{Catalog, OffsetPage},
-    time::BoxFuture,
 };
+use trapline_testkit::ManualClock;
 
 const DEFAULT: ProjectId = ProjectId(1);
 const ALL: OffsetPage = OffsetPage {
@@ -23,40 +18,21 @@ const ALL: OffsetPage = OffsetPage {
     offset: 0,
 };
 
-/// Stands still until it is moved.
-struct StillClock(AtomicI64);
-
-impl Clock for StillClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Relaxed))
-    }
-    fn monotonic(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed).unsigned_abs())
-    }
-    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::pending())
-    }
-}
-
 struct Fixture {
     store: SqliteStore,
-    clock: Arc<StillClock>,
+    clock: ManualClock,
     dir: tempfile::TempDir,
 }
 
-async fn open(dir: &Path, clock: &Arc<StillClock>) -> SqliteStore {
-    SqliteStore::open(
-        &dir.join("t.db"),
-        Access::Shared,
-        Arc::clone(clock) as Arc<dyn Clock>,
-    )
-    .await
-    .unwrap()
+async fn open(dir: &Path, clock: &ManualClock) -> SqliteStore {
+    SqliteStore::open(&dir.join("t.db"), Access::Shared, Arc::new(clock.clone()))
+        .await
+        .unwrap()
 }
 
 async fn fixture() -> Fixture {
     let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(StillClock(AtomicI64::new(1_000_000)));
+    let clock = ManualClock::new();
     Fixture {
         store: open(dir.path(), &clock).await,
         clock,
@@ -65,8 +41,8 @@ async fn fixture() -> Fixture {
 }
 
 impl Fixture {
-    fn pass(&self, micros: i64) {
-        self.clock.0.fetch_add(micros, Ordering::Relaxed);
+    fn pass(&self, micros: u64) {
+        self.clock.advance(Duration::from_micros(micros));
     }
 }
 
@@ -171,6 +147,7 @@ async fn what_is_registered_again_unchanged_is_neither_created_nor_updated() {
     let first = f.store.register(&what).await.unwrap();
     assert_eq!(first.pipelines_created, ["moths", "bees"]);
     assert_eq!(first.algorithms_created, ["det", "cls"]);
+    let began = f.clock.now();
     f.pass(60_000_000);
     let second = f.store.register(&what).await.unwrap();
     assert_eq!(second.service, first.service);
@@ -179,7 +156,7 @@ async fn what_is_registered_again_unchanged_is_neither_created_nor_updated() {
     let service = f.store.service(first.service).await.unwrap().unwrap();
     assert_eq!(
         (service.last_seen, service.updated_at),
-        (Some(Timestamp(61_000_000)), Timestamp(1_000_000))
+        (Some(f.clock.now()), began)
     );
     assert_eq!((service.projects, service.pipelines.len()), (vec![DEFAULT], 2));
 }
@@ -200,7 +177,7 @@ async fn a_new_category_map_is_a_new_row_and_every_pipeline_with_the_algorithm_i
     let again = f.store.register(&both(&["x", "y"])).await.unwrap();
     assert_eq!(again.pipelines_updated, ["a", "b"]);
     let new = f.store.pipeline(id).await.unwrap().unwrap();
-    assert_eq!(new.updated_at, Timestamp(1_000_001));
+    assert_eq!(new.updated_at, f.clock.now());
     assert_eq!(new.algorithms[0].id, old.id);
     assert_ne!(new.algorithms[0].category_map_id, old.category_map_id);
     let kept = f
@@ -294,16 +271,18 @@ async fn a_service_was_last_seen_when_any_of_its_workers_was() {
         <sqlx::SqliteConnection as sqlx::Connection>::connect(f.dir.path().join("t.db").to_str().unwrap())
             .await
             .unwrap();
+    let later = f.clock.now().plus(Duration::from_secs(6));
     sqlx::query(
         "INSERT INTO workers (token_id, instance, name, service_id, first_seen, last_seen)
-                 VALUES (0, 'i', 'n', ?1, 5, 7000000)",
+                 VALUES (0, 'i', 'n', ?1, 5, ?2)",
     )
     .bind(done.service.0)
+    .bind(later.0)
     .execute(&mut conn)
     .await
     .unwrap();
     let service = f.store.service(done.service).await.unwrap().unwrap();
-    assert_eq!(service.last_seen, Some(Timestamp(7_000_000)));
+    assert_eq!(service.last_seen, Some(later));
 }
 
 #[tokio::test]

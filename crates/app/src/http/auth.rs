@@ -1,0 +1,332 @@
+//! Who asks, and what they may do (RULES.md B2).
+//!
+//! A secret is only ever hashed: the cache, the store and every comparison hold SHA-256. No more than the first
+//! 8 characters of a token leave this module.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, header, request::Parts},
+    middleware::Next,
+};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use trapline_core::{
+    Clock, ErrorKind, ProjectId, Result, Timestamp, TokenId,
+    catalog::{Role, Token},
+    ports::Catalog,
+};
+
+use super::{ApiError, AppState, access_log::Note, error::ApiResult};
+
+/// How long a token is believed without asking the store: a deleted one is valid no longer than this.
+const FRESH: Duration = Duration::from_secs(5);
+/// How long a known token is believed while the store can't be asked. A result that arrives then waits for the
+/// store (DESIGN.md); it must not be dropped before that for want of a look-up.
+const STALE: Duration = Duration::from_secs(60);
+const CACHED_MAX: usize = 4_096;
+/// How much of a token may be shown.
+const PREFIX: usize = 8;
+
+/// What an endpoint needs of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Any GET.
+    Read,
+    /// Registration, tasks, claim, leases, result.
+    Work,
+    /// Jobs and capture sets.
+    Operate,
+    /// All else.
+    Admin,
+}
+
+/// The caller.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// Its token; 0 for `--admin-token`.
+    pub token: TokenId,
+    /// The token's name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// The only project it sees, if it is bound to one.
+    pub project: Option<ProjectId>,
+    /// The first 8 characters of the secret.
+    pub prefix: String,
+    expires_at: Option<Timestamp>,
+}
+
+impl Principal {
+    /// Whether the role allows it.
+    #[must_use]
+    pub fn may(&self, access: Access) -> bool {
+        match access {
+            Access::Read => true,
+            Access::Work => matches!(self.role, Role::Worker | Role::Admin),
+            Access::Operate => matches!(self.role, Role::Operator | Role::Admin),
+            Access::Admin => self.role == Role::Admin,
+        }
+    }
+
+    /// Refuses what the role does not allow.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require(&self, access: Access) -> ApiResult<()> {
+        if self.may(access) {
+            Ok(())
+        } else {
+            Err(ApiError::forbidden())
+        }
+    }
+
+    /// Refuses all but an admin of every project: what reaches beyond a project is not for one bound to it.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require_unbound_admin(&self) -> ApiResult<()> {
+        if self.is_unbound_admin() {
+            Ok(())
+        } else {
+            Err(ApiError::forbidden())
+        }
+    }
+
+    /// An admin of every project.
+    #[must_use]
+    pub fn is_unbound_admin(&self) -> bool {
+        self.role == Role::Admin && self.project.is_none()
+    }
+
+    /// Whether the project is there for this caller.
+    #[must_use]
+    pub fn sees(&self, project: ProjectId) -> bool {
+        self.project.is_none_or(|own| own == project)
+    }
+
+    /// Hides what belongs to another project.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn require_project(&self, project: ProjectId) -> ApiResult<()> {
+        if self.sees(project) {
+            Ok(())
+        } else {
+            Err(ApiError::not_found())
+        }
+    }
+
+    /// `verbs` if the role allows `access`, else none: for `user_permissions`.
+    #[must_use]
+    pub fn verbs<'a>(&self, access: Access, verbs: &'a [&'a str]) -> &'a [&'a str] {
+        if self.may(access) { verbs } else { &[] }
+    }
+}
+
+impl From<Token> for Principal {
+    fn from(token: Token) -> Self {
+        Self {
+            token: token.id,
+            name: token.name,
+            role: token.role,
+            project: token.project_id,
+            prefix: token.prefix,
+            expires_at: token.expires_at,
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Principal {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        match parts.extensions.get::<Self>() {
+            Some(known) => Ok(known.clone()),
+            None => state.auth.of(&parts.headers).await,
+        }
+    }
+}
+
+/// In front of every endpoint that is not public, so that a handler can't forget it.
+pub(super) async fn authenticate(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> ApiResult {
+    let principal = state.auth.of(request.headers()).await?;
+    if let Some(note) = request.extensions().get::<Note>() {
+        note.token(&principal.prefix);
+    }
+    request.extensions_mut().insert(principal);
+    Ok(next.run(request).await)
+}
+
+/// The hash under which a secret is stored.
+#[must_use]
+pub fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// What may be shown of a secret.
+#[must_use]
+pub fn prefix(secret: &str) -> String {
+    secret.chars().take(PREFIX).collect()
+}
+
+/// A new secret: 40 hex characters from the system's random numbers.
+#[must_use]
+pub fn new_secret() -> String {
+    rand::random::<[u8; 20]>()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
+/// Looks up tokens; cheap to clone.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    catalog: Arc<dyn Catalog>,
+    clock: Arc<dyn Clock>,
+    /// The hash of `--admin-token`, and what may be shown of it.
+    admin: Option<([u8; 32], String)>,
+    cache: Mutex<HashMap<[u8; 32], Cached>>,
+}
+
+#[derive(Clone)]
+struct Cached {
+    principal: Principal,
+    /// On the monotonic clock.
+    at: Duration,
+}
+
+impl Auth {
+    /// Tokens of `catalog`, and `admin_token`, which is valid for this process and never stored.
+    #[must_use]
+    pub fn new(catalog: Arc<dyn Catalog>, clock: Arc<dyn Clock>, admin_token: Option<&str>) -> Self {
+        let admin = admin_token.map(|secret| (hash(secret), prefix(secret)));
+        Self(Arc::new(Inner {
+            catalog,
+            clock,
+            admin,
+            cache: Mutex::default(),
+        }))
+    }
+
+    /// The caller behind the headers of a request.
+    ///
+    /// # Errors
+    /// 401 without a valid token, 503 if the store can't be asked.
+    pub async fn of(&self, headers: &HeaderMap) -> ApiResult<Principal> {
+        let secret = credentials(headers)?;
+        self.of_secret(secret)
+            .await?
+            .ok_or_else(|| ApiError::unauthenticated("Invalid token."))
+    }
+
+    /// The caller behind a secret; `None` if it is not valid.
+    ///
+    /// # Errors
+    /// `Unavailable` if the store can't be asked.
+    pub async fn of_secret(&self, secret: &str) -> Result<Option<Principal>> {
+        let hash = hash(secret);
+        if let Some((admin, prefix)) = &self.0.admin
+            && bool::from(admin.ct_eq(&hash))
+        {
+            return Ok(Some(Principal {
+                token: TokenId(0),
+                name: "--admin-token".to_owned(),
+                role: Role::Admin,
+                project: None,
+                prefix: prefix.clone(),
+                expires_at: None,
+            }));
+        }
+        let found = self.look_up(&hash).await?;
+        let now = self.0.clock.now();
+        Ok(found.filter(|p| p.expires_at.is_none_or(|end| now < end)))
+    }
+
+    /// Forgets what is cached, after a token was deleted.
+    pub fn forget(&self) {
+        self.0
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    async fn look_up(&self, hash: &[u8; 32]) -> Result<Option<Principal>> {
+        let now = self.0.clock.monotonic();
+        let known = self
+            .0
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(hash)
+            .cloned();
+        if let Some(known) = &known
+            && now.saturating_sub(known.at) < FRESH
+        {
+            return Ok(Some(known.principal.clone()));
+        }
+        match self.0.catalog.token_by_hash(hash).await {
+            Ok(token) => {
+                let principal = token.map(Principal::from);
+                self.remember(*hash, principal.clone(), now);
+                Ok(principal)
+            }
+            Err(error) => match known.filter(|k| now.saturating_sub(k.at) < STALE) {
+                Some(known) if error.kind == ErrorKind::Unavailable => Ok(Some(known.principal)),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Only what is valid is kept: guesses must not fill the cache, and a new token is valid at once.
+    fn remember(&self, hash: [u8; 32], principal: Option<Principal>, at: Duration) {
+        let mut cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        match principal {
+            Some(principal) => {
+                if cache.len() >= CACHED_MAX {
+                    cache.clear();
+                }
+                cache.insert(hash, Cached { principal, at });
+            }
+            None => {
+                cache.remove(&hash);
+            }
+        }
+    }
+}
+
+/// The secret in the header. Another scheme than ours is as no header.
+fn credentials(headers: &HeaderMap) -> ApiResult<&str> {
+    let value = headers
+        .get(header::AUTHORIZATION)
+        .ok_or_else(ApiError::no_credentials)?;
+    let refuse = |why: &str| Err(ApiError::unauthenticated(format!("Invalid token header. {why}")));
+    let Ok(value) = value.to_str() else {
+        return refuse("Token string should not contain invalid characters.");
+    };
+    let mut words = value.split_ascii_whitespace();
+    let scheme = words.next().unwrap_or("");
+    if !["token", "bearer", "api-key"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        return Err(ApiError::no_credentials());
+    }
+    match (words.next(), words.next()) {
+        (None, _) => refuse("No credentials provided."),
+        (Some(secret), None) => Ok(secret),
+        (Some(_), Some(_)) => refuse("Token string should not contain spaces."),
+    }
+}

@@ -1,0 +1,166 @@
+//! Every error on the wire, in upstream's shapes (API.md §1).
+//!
+//! A body never shows internals: what a 5xx was is logged here, once, with its whole chain.
+
+use axum::{
+    Json,
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+use trapline_core::{Error, ErrorKind, error::chain};
+
+/// The result of a handler.
+pub type ApiResult<T = Response> = Result<T, ApiError>;
+
+/// An answer that says what was wrong.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    body: Value,
+    /// Of a 5xx, for the log.
+    cause: Option<Error>,
+}
+
+impl ApiError {
+    /// `{"detail": …}`.
+    pub fn detail(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::body(status, json!({ "detail": detail.into() }))
+    }
+
+    /// A body of the endpoint's own.
+    #[must_use]
+    pub fn body(status: StatusCode, body: Value) -> Self {
+        Self {
+            status,
+            body,
+            cause: None,
+        }
+    }
+
+    /// 400 `{"<field>": ["…"]}`.
+    pub fn field(field: &str, text: impl Into<String>) -> Self {
+        Self::body(StatusCode::BAD_REQUEST, json!({ field: [text.into()] }))
+    }
+
+    /// 400 with texts per field.
+    #[must_use]
+    pub fn fields(errors: Map<String, Value>) -> Self {
+        Self::body(StatusCode::BAD_REQUEST, Value::Object(errors))
+    }
+
+    /// 400 `["…"]`, a bare list.
+    pub fn list(text: impl Into<String>) -> Self {
+        Self::body(StatusCode::BAD_REQUEST, json!([text.into()]))
+    }
+
+    /// 400 `{"detail": …}`.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::detail(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 401.
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::detail(StatusCode::UNAUTHORIZED, detail)
+    }
+
+    /// 401: no credentials at all.
+    #[must_use]
+    pub fn no_credentials() -> Self {
+        Self::unauthenticated("Authentication credentials were not provided.")
+    }
+
+    /// 403.
+    #[must_use]
+    pub fn forbidden() -> Self {
+        Self::detail(
+            StatusCode::FORBIDDEN,
+            "You do not have permission to perform this action.",
+        )
+    }
+
+    /// 404.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::detail(StatusCode::NOT_FOUND, "Not found.")
+    }
+
+    /// 405.
+    #[must_use]
+    pub fn method_not_allowed(method: &Method) -> Self {
+        Self::detail(
+            StatusCode::METHOD_NOT_ALLOWED,
+            format!("Method \"{method}\" not allowed."),
+        )
+    }
+
+    /// 413.
+    #[must_use]
+    pub fn too_large(bytes_max: usize) -> Self {
+        Self::detail(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("Request body exceeds {bytes_max} bytes."),
+        )
+    }
+
+    /// 415.
+    #[must_use]
+    pub fn media_type(given: &str) -> Self {
+        let detail = format!("Unsupported media type \"{given}\" in request.");
+        Self::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+    }
+
+    /// 500, for what was not an [`Error`]; the caller has logged it.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        let mut api = match (error.kind, error.field) {
+            (ErrorKind::Invalid, Some(field)) => Self::field(field, error.message.as_str()),
+            (ErrorKind::Invalid, None) => Self::invalid(error.message.as_str()),
+            (ErrorKind::Unauthenticated, _) => Self::unauthenticated(error.message.as_str()),
+            (ErrorKind::Forbidden, _) => Self::forbidden(),
+            (ErrorKind::NotFound, _) => Self::not_found(),
+            (ErrorKind::TooLarge, _) => Self::detail(StatusCode::PAYLOAD_TOO_LARGE, error.message.as_str()),
+            (ErrorKind::Unavailable, _) => Self::detail(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Service temporarily unavailable, try again later.",
+            ),
+            (ErrorKind::Internal, _) => Self::internal(),
+        };
+        if api.status.is_server_error() {
+            api.cause = Some(error);
+        }
+        api
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Some(cause) = &self.cause {
+            let cause: &(dyn std::error::Error + 'static) = cause;
+            if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+                tracing::error!(error = chain(cause), "a request failed by a fault of ours");
+            } else {
+                tracing::warn!(error = chain(cause), "a request could not be served now");
+            }
+        }
+        let mut response = (self.status, Json(self.body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
+        }
+        response
+    }
+}

@@ -1,0 +1,146 @@
+//! The HTTP side: handlers parse, decide, store, answer. Nothing here is a rule of the domain.
+//!
+//! Routes are declared without a trailing slash and answer with and without one, and no redirect ever: a client
+//! that follows one with a POST turns it into a GET (API.md §0).
+
+mod access_log;
+pub mod auth;
+mod collections;
+pub mod error;
+mod fields;
+pub mod json;
+pub mod paging;
+mod path;
+mod pipelines;
+mod projects;
+pub mod query;
+mod register;
+mod services;
+mod tokens;
+mod upload;
+mod users;
+
+use std::sync::Arc;
+
+use axum::{Router, http::Method, middleware};
+use tower::Layer as _;
+use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePathLayer};
+use trapline_core::{Clock, ProjectId, ports::Catalog};
+
+pub use self::{
+    auth::{Access, Auth, Principal},
+    error::{ApiError, ApiResult},
+    fields::Fields,
+    paging::Links,
+    path::Id,
+    pipelines::MapSizes,
+    query::Params,
+};
+
+/// A name is never longer (RULES.md B10).
+pub const NAME_MAX: usize = 255;
+/// Other free text is never longer.
+pub const TEXT_MAX: usize = 10_000;
+/// A JSON body other than a result is never larger, unless set otherwise.
+pub const JSON_BYTES_MAX: usize = 8 << 20;
+
+/// What every handler has; cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// What jobs are made of.
+    pub catalog: Arc<dyn Catalog>,
+    /// Who asks.
+    pub auth: Auth,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How large a JSON body may be.
+    pub json_bytes_max: usize,
+    /// Whether a capture may be a `file` URL, as in `trapline run`.
+    pub allow_file_urls: bool,
+    /// How many labels each category map has.
+    pub map_sizes: MapSizes,
+}
+
+impl AppState {
+    /// The project that a list is narrowed to: by `?project_id`, and by what the caller sees.
+    ///
+    /// # Errors
+    /// 400 if there is no such project, or not for this caller.
+    pub async fn narrow(&self, principal: &Principal, params: &Params) -> ApiResult<Option<ProjectId>> {
+        match params.int("project_id")? {
+            None => Ok(principal.project),
+            Some(id) => self.known_project(principal, id).await.map(Some),
+        }
+    }
+
+    /// A project that a request names in its field `project_id`.
+    ///
+    /// # Errors
+    /// 400 if there is no such project, or not for this caller.
+    pub async fn known_project(&self, principal: &Principal, id: i64) -> ApiResult<ProjectId> {
+        let project = ProjectId(id);
+        if principal.sees(project) && self.catalog.project(project).await?.is_some() {
+            return Ok(project);
+        }
+        Err(ApiError::field(
+            "project_id",
+            format!("Invalid pk \"{id}\" - object does not exist."),
+        ))
+    }
+}
+
+/// The endpoints for which a token is needed.
+fn private() -> Router<AppState> {
+    Router::new()
+        .merge(projects::routes())
+        .merge(register::routes())
+        .merge(pipelines::routes())
+        .merge(services::routes())
+        .merge(collections::routes())
+        .merge(upload::routes())
+        .merge(tokens::routes())
+        .merge(users::routes())
+}
+
+/// The endpoints for which none is (RULES.md B2).
+fn public() -> Router<AppState> {
+    tokens::login_routes()
+}
+
+async fn wrong_method(method: Method) -> ApiError {
+    ApiError::method_not_allowed(&method)
+}
+
+async fn nothing_here() -> ApiError {
+    ApiError::not_found()
+}
+
+/// The whole server.
+pub fn router(state: AppState) -> Router {
+    assemble(private(), public(), Router::new(), state)
+}
+
+/// Puts areas together: `private` and `public` under `/api/v2`, `root` at the root, without a token. Each gets the
+/// 405 and 404 of the contract, and all of it the layers.
+pub fn assemble(
+    private: Router<AppState>,
+    public: Router<AppState>,
+    root: Router<AppState>,
+    state: AppState,
+) -> Router {
+    let private = private
+        .method_not_allowed_fallback(wrong_method)
+        .route_layer(middleware::from_fn_with_state(state.clone(), auth::authenticate));
+    let open = Router::new()
+        .nest("/api/v2", public)
+        .merge(root)
+        .method_not_allowed_fallback(wrong_method);
+    let inner = Router::new()
+        .nest("/api/v2", private)
+        .merge(open)
+        .fallback(nothing_here)
+        .layer(CatchPanicLayer::custom(access_log::panicked))
+        .layer(middleware::from_fn_with_state(state.clone(), access_log::log))
+        .with_state(state);
+    Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(inner))
+}

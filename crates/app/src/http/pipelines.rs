@@ -1,0 +1,222 @@
+//! Pipelines, their algorithms and their category maps, as they are read (API.md §8).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+use trapline_core::{
+    AlgorithmId, PipelineId, Result,
+    catalog::{Algorithm, Pipeline},
+    ports::Catalog,
+};
+
+use super::{
+    AppState, Id, Links, Params, Principal,
+    error::{ApiError, ApiResult},
+    paging::{PAGE_DEFAULT, offset_page},
+    projects, services,
+};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/ml/pipelines", get(list))
+        .route("/ml/pipelines/{id}", get(show))
+        .route("/ml/algorithms/{id}", get(show_algorithm))
+        .route("/ml/labels/{id}", get(show_map))
+}
+
+/// How many labels the category maps have. A map never changes, so what is known stays true; a map of 29,000
+/// labels is read once, not for each line of a list.
+#[derive(Clone, Default)]
+pub struct MapSizes(Arc<Mutex<HashMap<i64, usize>>>);
+
+impl MapSizes {
+    async fn of(&self, catalog: &dyn Catalog, map: i64) -> Result<usize> {
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&map)
+            .copied();
+        if let Some(size) = known {
+            return Ok(size);
+        }
+        let size = catalog.category_map(map).await?.map_or(0, |m| m.labels.len());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(map, size);
+        Ok(size)
+    }
+}
+
+async fn algorithm_view(state: &AppState, algorithm: &Algorithm, links: &Links) -> Result<Value> {
+    let (map, count) = match algorithm.category_map_id {
+        Some(id) => {
+            let map = json!({ "id": id, "details": links.to(format_args!("ml/labels/{id}")) });
+            (map, Some(state.map_sizes.of(state.catalog.as_ref(), id).await?))
+        }
+        None => (Value::Null, None),
+    };
+    let spec = &algorithm.spec;
+    Ok(json!({
+        "id": algorithm.id,
+        "details": links.to(format_args!("ml/algorithms/{}", algorithm.id)),
+        "name": spec.name,
+        "key": spec.key,
+        "description": spec.description,
+        "uri": spec.uri,
+        "version": spec.version,
+        "version_name": spec.version_name,
+        "task_type": spec.task_type,
+        "category_map": map,
+        "category_count": count,
+        "created_at": algorithm.created_at,
+        "updated_at": algorithm.updated_at,
+    }))
+}
+
+/// A pipeline as the caller sees it: of other projects, and of services only in those, it shows nothing.
+pub(super) async fn view(
+    state: &AppState,
+    principal: &Principal,
+    pipeline: &Pipeline,
+    links: &Links,
+) -> Result<Value> {
+    let mut algorithms = Vec::with_capacity(pipeline.algorithms.len());
+    for algorithm in &pipeline.algorithms {
+        algorithms.push(algorithm_view(state, algorithm, links).await?);
+    }
+    let now = state.clock.now();
+    let details = links.to(format_args!("ml/pipelines/{}", pipeline.id));
+    let services: Vec<_> = pipeline
+        .services
+        .iter()
+        .filter(|s| services::seen(principal, s))
+        .map(|s| services::brief(s, now, links))
+        .collect();
+    let configs: Vec<_> = pipeline
+        .projects
+        .iter()
+        .filter(|&&p| principal.sees(p))
+        .map(|project| {
+            json!({
+                // A pipeline is in a project once, so the two numbers name the configuration.
+                "id": project.0,
+                "project": links.to(format_args!("projects/{project}")),
+                "pipeline": details,
+                "enabled": true,
+                "config": {},
+            })
+        })
+        .collect();
+    let mut body = brief(pipeline, links);
+    body["algorithms"] = Value::Array(algorithms);
+    body["stages"] = pipeline.stages.clone();
+    body["processing_services"] = json!(services);
+    body["project_pipeline_configs"] = json!(configs);
+    Ok(body)
+}
+
+/// A pipeline inside another object.
+pub(super) fn brief(pipeline: &Pipeline, links: &Links) -> Value {
+    json!({
+        "id": pipeline.id,
+        "details": links.to(format_args!("ml/pipelines/{}", pipeline.id)),
+        "name": pipeline.name,
+        "slug": pipeline.slug,
+        "description": pipeline.description,
+        "version": pipeline.version,
+        "version_name": pipeline.version_name,
+        "created_at": pipeline.created_at,
+        "updated_at": pipeline.updated_at,
+        "user_permissions": [],
+    })
+}
+
+async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    params: Params,
+) -> ApiResult {
+    let project = state.narrow(&principal, &params).await?;
+    page(&state, &principal, &links, &params, project).await
+}
+
+/// The enabled pipelines of one project.
+pub(super) async fn list_of_project(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    params: Params,
+    Id(id): Id,
+) -> ApiResult {
+    let project = projects::find(&state, &principal, id).await?;
+    page(&state, &principal, &links, &params, Some(project.id)).await
+}
+
+async fn page(
+    state: &AppState,
+    principal: &Principal,
+    links: &Links,
+    params: &Params,
+    project: Option<trapline_core::ProjectId>,
+) -> ApiResult<Response> {
+    let page = params.page(PAGE_DEFAULT)?;
+    let pipelines = state.catalog.pipelines(project, page).await?;
+    let mut rows = Vec::with_capacity(pipelines.rows.len());
+    for pipeline in &pipelines.rows {
+        rows.push(view(state, principal, pipeline, links).await?);
+    }
+    // Pipelines are made by registration only.
+    Ok(offset_page(links, params, page, pipelines.count, &rows, &[]))
+}
+
+async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {
+    let pipeline = state
+        .catalog
+        .pipeline(PipelineId(id))
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    if principal
+        .project
+        .is_some_and(|own| !pipeline.projects.contains(&own))
+    {
+        return Err(ApiError::not_found());
+    }
+    Ok(Json(view(&state, &principal, &pipeline, &links).await?).into_response())
+}
+
+/// Algorithms and maps belong to no project: they are words, and results quote them.
+async fn show_algorithm(State(state): State<AppState>, links: Links, Id(id): Id) -> ApiResult {
+    let found = state.catalog.algorithms(&[AlgorithmId(id)]).await?;
+    let algorithm = found.first().ok_or_else(ApiError::not_found)?;
+    Ok(Json(algorithm_view(&state, algorithm, &links).await?).into_response())
+}
+
+async fn show_map(State(state): State<AppState>, links: Links, Id(id): Id) -> ApiResult {
+    let map = state
+        .catalog
+        .category_map(id)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    Ok(Json(json!({
+        "id": id,
+        "details": links.to(format_args!("ml/labels/{id}")),
+        "labels": map.labels,
+        "data": map.data,
+        "version": map.version,
+        "description": map.description,
+        "uri": map.uri,
+    }))
+    .into_response())
+}

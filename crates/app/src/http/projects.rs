@@ -1,0 +1,126 @@
+//! Projects.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use serde_json::{Value, json};
+use trapline_core::{
+    ProjectId,
+    catalog::{Project, ProjectSettings},
+};
+
+use super::{
+    AppState, Fields, Id, Links, NAME_MAX, Params, Principal, TEXT_MAX,
+    error::{ApiError, ApiResult},
+    paging::offset_page,
+};
+
+/// Workers register in what they find on the first page, so it is a long one.
+const PAGE: u64 = 40;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/projects", get(list).post(create))
+        .route("/projects/{id}", get(show))
+}
+
+fn view(project: &Project, links: &Links) -> Value {
+    json!({
+        "id": project.id,
+        "name": project.name,
+        "description": project.description,
+        "details": links.to(format_args!("projects/{}", project.id)),
+        "deployments_count": 0,
+        "created_at": project.created_at,
+        "updated_at": project.updated_at,
+        "image": null,
+        "draft": false,
+        "user_permissions": [],
+    })
+}
+
+fn detail(project: &Project, links: &Links) -> Value {
+    let mut body = view(project, links);
+    body["feature_flags"] = json!({
+        "tags": false,
+        "reprocess_existing_detections": false,
+        "default_filters": false,
+        "reprocess_all_images": project.settings.reprocess_all_images,
+        "async_pipeline_workers": true,
+    });
+    body["settings"] = json!({
+        "default_processing_pipeline": null,
+        "failure_threshold": project.settings.failure_threshold,
+        "reprocess_all_images": project.settings.reprocess_all_images,
+    });
+    body["owner"] = Value::Null;
+    body["deployments"] = json!([]);
+    body["summary_data"] = json!([]);
+    body
+}
+
+async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    params: Params,
+) -> ApiResult {
+    let page = params.page(PAGE)?;
+    let projects = state.catalog.projects(principal.project, page).await?;
+    let rows: Vec<_> = projects.rows.iter().map(|p| view(p, &links)).collect();
+    let create: &[&str] = if principal.is_unbound_admin() {
+        &["create"]
+    } else {
+        &[]
+    };
+    Ok(offset_page(&links, &params, page, projects.count, &rows, create))
+}
+
+/// A project that the caller sees.
+pub(super) async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Project> {
+    let id = ProjectId(id);
+    principal.require_project(id)?;
+    state.catalog.project(id).await?.ok_or_else(ApiError::not_found)
+}
+
+async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {
+    let project = find(&state, &principal, id).await?;
+    Ok(Json(detail(&project, &links)).into_response())
+}
+
+fn settings(fields: &mut Fields) -> ProjectSettings {
+    let mut settings = ProjectSettings::default();
+    let Some(mut given) = fields.maybe_object("settings") else {
+        return settings;
+    };
+    if let Some(threshold) = given.maybe_number("failure_threshold", 0.0, 1.0) {
+        settings.failure_threshold = threshold;
+    }
+    if let Some(reprocess) = given.maybe_bool("reprocess_all_images") {
+        settings.reprocess_all_images = reprocess;
+    }
+    fields.nested("settings", given);
+    settings
+}
+
+async fn create(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    mut fields: Fields,
+) -> ApiResult<Response> {
+    principal.require_unbound_admin()?;
+    let name = fields.text("name", NAME_MAX);
+    let description = fields.maybe_text("description", TEXT_MAX).unwrap_or_default();
+    let settings = settings(&mut fields);
+    fields.check()?;
+    let project = state
+        .catalog
+        .create_project(&name, &description, &settings)
+        .await?;
+    Ok((StatusCode::CREATED, Json(detail(&project, &links))).into_response())
+}

@@ -1,0 +1,177 @@
+//! Processing services: registered fleets, and whether anything of them lives.
+
+use std::{collections::HashMap, time::Duration};
+
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse as _, routing::get};
+use serde_json::{Value, json};
+use trapline_core::{
+    PipelineId, ServiceId, Timestamp,
+    catalog::{Pipeline, Service},
+    ports::OffsetPage,
+};
+
+use super::{
+    Access, AppState, Id, Links, Params, Principal,
+    error::{ApiError, ApiResult},
+    paging::{PAGE_DEFAULT, offset_page},
+    pipelines,
+    query::PAGE_MAX,
+};
+
+/// A service that gave no sign for this long is not live.
+const LIVE: Duration = Duration::from_secs(60);
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/ml/processing_services", get(list))
+        .route("/ml/processing_services/{id}", get(show).delete(remove))
+        .route("/ml/processing_services/{id}/status", get(status))
+}
+
+/// Whether the service is registered in a project that the caller sees.
+pub(super) fn seen(principal: &Principal, service: &Service) -> bool {
+    principal
+        .project
+        .is_none_or(|own| service.projects.contains(&own))
+}
+
+fn live(service: &Service, now: Timestamp) -> bool {
+    service.last_seen.is_some_and(|at| now.since(at) <= LIVE)
+}
+
+/// A service inside another object.
+pub(super) fn brief(service: &Service, now: Timestamp, links: &Links) -> Value {
+    json!({
+        "id": service.id,
+        "details": links.to(format_args!("ml/processing_services/{}", service.id)),
+        "name": service.name,
+        "endpoint_url": service.endpoint_url,
+        "is_async": service.endpoint_url.is_none(),
+        "last_seen": service.last_seen,
+        "last_seen_live": live(service, now),
+        "created_at": service.created_at,
+        "updated_at": service.updated_at,
+    })
+}
+
+/// What services run: the pipelines by id.
+async fn runnable(state: &AppState, principal: &Principal) -> ApiResult<HashMap<PipelineId, Pipeline>> {
+    let mut found = HashMap::new();
+    let mut page = OffsetPage {
+        limit: PAGE_MAX,
+        offset: 0,
+    };
+    loop {
+        let rows = state.catalog.pipelines(principal.project, page).await?;
+        found.extend(rows.rows.into_iter().map(|p| (p.id, p)));
+        page.offset += PAGE_MAX;
+        if page.offset >= rows.count {
+            return Ok(found);
+        }
+    }
+}
+
+fn view(
+    state: &AppState,
+    principal: &Principal,
+    service: &Service,
+    known: &HashMap<PipelineId, Pipeline>,
+    links: &Links,
+) -> Value {
+    let run: Vec<_> = service
+        .pipelines
+        .iter()
+        .filter_map(|id| known.get(id))
+        .map(|p| pipelines::brief(p, links))
+        .collect();
+    let projects: Vec<_> = service.projects.iter().filter(|&&p| principal.sees(p)).collect();
+    let mut body = brief(service, state.clock.now(), links);
+    body["description"] = json!(service.description);
+    body["projects"] = json!(projects);
+    body["pipelines"] = json!(run);
+    body["user_permissions"] = json!(if may_delete(principal, service) {
+        &["delete"][..]
+    } else {
+        &[]
+    });
+    body
+}
+
+/// Upstream wants the project named, so that no list is of every service there is.
+async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    params: Params,
+) -> ApiResult {
+    let project = params.int("project_id")?;
+    let project = project.ok_or_else(|| ApiError::field("project_id", "This field is required."))?;
+    let project = state.known_project(&principal, project).await?;
+    let page = params.page(PAGE_DEFAULT)?;
+    let services = state.catalog.services(Some(project), page).await?;
+    let known = runnable(&state, &principal).await?;
+    let rows: Vec<_> = services
+        .rows
+        .iter()
+        .map(|s| view(&state, &principal, s, &known, &links))
+        .collect();
+    // Services are made by registration.
+    Ok(offset_page(&links, &params, page, services.count, &rows, &[]))
+}
+
+async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Service> {
+    let service = state.catalog.service(ServiceId(id)).await?;
+    service
+        .filter(|s| seen(principal, s))
+        .ok_or_else(ApiError::not_found)
+}
+
+async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {
+    let service = find(&state, &principal, id).await?;
+    let known = runnable(&state, &principal).await?;
+    Ok(Json(view(&state, &principal, &service, &known, &links)).into_response())
+}
+
+/// A service of several projects is not for an admin of one of them to remove.
+fn may_delete(principal: &Principal, service: &Service) -> bool {
+    principal.may(Access::Admin) && service.projects.iter().all(|&p| principal.sees(p))
+}
+
+async fn remove(State(state): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult<StatusCode> {
+    principal.require(Access::Admin)?;
+    let service = find(&state, &principal, id).await?;
+    if !may_delete(&principal, &service) {
+        return Err(ApiError::forbidden());
+    }
+    if state.catalog.delete_service(service.id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ApiError::not_found())
+    }
+}
+
+/// A pull service can't be asked; it is live if a worker of it was seen.
+async fn status(State(state): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult {
+    let service = find(&state, &principal, id).await?;
+    let known = runnable(&state, &principal).await?;
+    let now = state.clock.now();
+    let live = live(&service, now);
+    let online: Vec<_> = service
+        .pipelines
+        .iter()
+        .filter(|_| live)
+        .filter_map(|id| known.get(id))
+        .map(|p| &p.name)
+        .collect();
+    Ok(Json(json!({
+        "timestamp": now,
+        "request_successful": true,
+        "pipeline_configs": [],
+        "error": null,
+        "server_live": live,
+        "pipelines_online": online,
+        "endpoint_url": service.endpoint_url,
+        "latency": 0.0,
+    }))
+    .into_response())
+}

@@ -1,0 +1,136 @@
+//! Tokens: made and shown once, listed without their secret, deleted.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::{delete, get, post},
+};
+use serde_json::{Value, json};
+use trapline_core::{
+    ProjectId, TokenId,
+    catalog::{NewToken, Role, Token},
+};
+
+use super::{
+    AppState, Fields, Id, Links, NAME_MAX, Params, Principal, auth,
+    error::{ApiError, ApiResult},
+    paging::{PAGE_DEFAULT, offset_page},
+};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/tokens", get(list).post(create))
+        .route("/tokens/{id}", delete(remove))
+}
+
+pub(super) fn login_routes() -> Router<AppState> {
+    Router::new().route("/auth/token/login", post(login))
+}
+
+async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    params: Params,
+) -> ApiResult {
+    principal.require_unbound_admin()?;
+    let page = params.page(PAGE_DEFAULT)?;
+    let tokens = state.catalog.tokens(page).await?;
+    Ok(offset_page(
+        &links,
+        &params,
+        page,
+        tokens.count,
+        &tokens.rows,
+        &["create"],
+    ))
+}
+
+/// What a request asks for; its secret is made when it is stored.
+struct Wanted {
+    name: String,
+    role: Role,
+    project: Option<i64>,
+    expires_at: Option<trapline_core::Timestamp>,
+}
+
+fn read(fields: &mut Fields, now: trapline_core::Timestamp) -> ApiResult<Wanted> {
+    let name = fields.text("name", NAME_MAX);
+    let role = fields.text("role", NAME_MAX);
+    let project = fields.maybe_int("project_id", 1);
+    let expires_at = fields.maybe_time("expires_at");
+    if expires_at.is_some_and(|at| at <= now) {
+        fields.error("expires_at", "This time is in the past.");
+    }
+    let known = Role::parse(&role);
+    if known.is_none() && !role.is_empty() {
+        fields.error("role", format!("\"{role}\" is not a valid choice."));
+    }
+    fields.check()?;
+    let role = known.ok_or_else(ApiError::internal)?;
+    Ok(Wanted {
+        name,
+        role,
+        project,
+        expires_at,
+    })
+}
+
+async fn create(State(state): State<AppState>, principal: Principal, mut fields: Fields) -> ApiResult {
+    principal.require_unbound_admin()?;
+    let wanted = read(&mut fields, state.clock.now())?;
+    let project_id: Option<ProjectId> = match wanted.project {
+        Some(id) => Some(state.known_project(&principal, id).await?),
+        None => None,
+    };
+    let secret = auth::new_secret();
+    let new = NewToken {
+        name: wanted.name,
+        role: wanted.role,
+        project_id,
+        prefix: auth::prefix(&secret),
+        hash: auth::hash(&secret),
+        expires_at: wanted.expires_at,
+    };
+    let token = state.catalog.create_token(&new).await?;
+    Ok((StatusCode::CREATED, Json(with_secret(&token, &secret))).into_response())
+}
+
+/// The only body that ever shows a secret.
+fn with_secret(token: &Token, secret: &str) -> Value {
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "role": token.role,
+        "project_id": token.project_id,
+        "prefix": token.prefix,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "token": secret,
+    })
+}
+
+async fn remove(State(state): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult<StatusCode> {
+    principal.require_unbound_admin()?;
+    if !state.catalog.delete_token(TokenId(id)).await? {
+        return Err(ApiError::not_found());
+    }
+    state.auth.forget();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// There are no passwords; whoever gives a token as one gets it back, so that a client's login form works.
+async fn login(State(state): State<AppState>, mut fields: Fields) -> ApiResult<Response> {
+    let password = fields.take("password");
+    if let Some(secret) = password.as_ref().and_then(Value::as_str)
+        && state.auth.of_secret(secret).await?.is_some()
+    {
+        return Ok(Json(json!({ "auth_token": secret })).into_response());
+    }
+    Err(ApiError::field(
+        "non_field_errors",
+        "Unable to log in with provided credentials.",
+    ))
+}

@@ -1,0 +1,195 @@
+//! Uploads of captures into a set: streamed, of any length, in flat memory.
+//!
+//! At any moment one chunk of the body, one record and one slice of captures are held. What was read before a
+//! body broke off is stored, and the answer says how far that was.
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+    routing::post,
+};
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use trapline_core::{
+    CollectionId,
+    catalog::{Added, NewCapture},
+    time::head,
+};
+
+use super::{
+    Access, AppState, Id, Principal, collections,
+    error::{ApiError, ApiResult},
+    json::media_type,
+};
+use crate::capture_lines::{Columns, Format, Record, Splitter, parse_capture_line};
+
+/// How many captures are stored at once.
+const SLICE: usize = 2_000;
+/// How many bytes of URLs are held before they are stored.
+const SLICE_BYTES: usize = 1 << 20;
+/// How many rejected lines are listed; all are counted.
+const REJECTED_MAX: usize = 1_000;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/captures/collections/{id}/captures", post(upload))
+}
+
+/// What the lines of a body become.
+struct Upload {
+    /// `None` until the header of a CSV list was read.
+    format: Option<Format>,
+    allow_file: bool,
+    ready: Vec<NewCapture>,
+    ready_bytes: usize,
+    rejected: Vec<Value>,
+    rejected_count: u64,
+    added: Added,
+    /// Set if the list as a whole can't be read.
+    refused: Option<String>,
+}
+
+impl Upload {
+    fn new(format: Option<Format>, allow_file: bool) -> Self {
+        Self {
+            format,
+            allow_file,
+            ready: Vec::new(),
+            ready_bytes: 0,
+            rejected: Vec::new(),
+            rejected_count: 0,
+            added: Added::default(),
+            refused: None,
+        }
+    }
+
+    fn record(&mut self, (line, record): Record<'_>) {
+        if self.refused.is_some() {
+            return;
+        }
+        let Some(format) = &self.format else {
+            match record.and_then(Columns::parse) {
+                Ok(columns) => self.format = Some(Format::Csv(columns)),
+                Err(why) => self.refused = Some(why),
+            }
+            return;
+        };
+        let read = match record {
+            // A blank line is no capture: files end with one.
+            Ok(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => return,
+            Ok(bytes) => parse_capture_line(format, bytes, self.allow_file),
+            Err(why) => Err(why),
+        };
+        match read {
+            Ok(capture) => {
+                self.ready_bytes += capture.url.len();
+                self.ready.push(capture);
+            }
+            Err(why) => {
+                self.rejected_count += 1;
+                if self.rejected.len() < REJECTED_MAX {
+                    self.rejected
+                        .push(json!({ "line": line, "detail": head(&why, 300) }));
+                }
+            }
+        }
+    }
+
+    /// Stores what is ready, if that is a slice or the rest.
+    async fn store(&mut self, state: &AppState, set: CollectionId, rest: bool) -> ApiResult<()> {
+        if !rest && self.ready.len() < SLICE && self.ready_bytes < SLICE_BYTES {
+            return Ok(());
+        }
+        for slice in self.ready.chunks(SLICE) {
+            let done = state.catalog.add_captures(set, slice).await?;
+            self.added.added += done.added;
+            self.added.already_there += done.already_there;
+        }
+        self.ready.clear();
+        self.ready_bytes = 0;
+        Ok(())
+    }
+
+    fn answer(self, broken: Option<String>) -> Response {
+        let mut body = json!({
+            "added": self.added.added,
+            "already_there": self.added.already_there,
+            "rejected": self.rejected,
+            "rejected_count": self.rejected_count,
+        });
+        match broken {
+            None => Json(body).into_response(),
+            Some(detail) => {
+                body["detail"] = Value::String(detail);
+                (StatusCode::BAD_REQUEST, Json(body)).into_response()
+            }
+        }
+    }
+}
+
+/// How the body is cut and read, by its type.
+fn format(request: &Request) -> ApiResult<(Splitter, Option<Format>)> {
+    match media_type(request.headers()).as_deref() {
+        None | Some("application/json") => Ok((Splitter::json_list(), Some(Format::Json))),
+        Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
+            Ok((Splitter::lines(), Some(Format::Json)))
+        }
+        Some("text/csv") => Ok((Splitter::lines(), None)),
+        Some(other) => Err(ApiError::media_type(other)),
+    }
+}
+
+async fn upload(
+    State(state): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+    request: Request,
+) -> ApiResult<Response> {
+    let set = collections::find(&state, &principal, id).await?;
+    principal.require(Access::Operate)?;
+    let (splitter, format) = format(&request)?;
+    let mut upload = Upload::new(format, state.allow_file_urls);
+    let broken = read(&state, set.id, request.into_body(), splitter, &mut upload).await?;
+    Ok(upload.answer(broken))
+}
+
+/// Reads a body to its end; `Some` says why it could not.
+async fn read(
+    state: &AppState,
+    set: CollectionId,
+    body: Body,
+    mut splitter: Splitter,
+    upload: &mut Upload,
+) -> ApiResult<Option<String>> {
+    let mut stream = body.into_data_stream();
+    let mut broken = None;
+    while let Some(chunk) = stream.next().await {
+        let chunk: Bytes = match chunk {
+            Ok(chunk) => chunk,
+            Err(_) => {
+                broken = Some(format!("the body broke off after line {}", splitter.number()));
+                break;
+            }
+        };
+        // A chunk may hold many short lines: in parts, so that no slice grows beyond its bounds.
+        for part in chunk.chunks(64 << 10) {
+            let cut = splitter.push(part, &mut |r| upload.record(r));
+            broken = cut.err().or_else(|| upload.refused.take());
+            if broken.is_some() {
+                break;
+            }
+            upload.store(state, set, false).await?;
+        }
+        if broken.is_some() {
+            break;
+        }
+    }
+    if broken.is_none() {
+        let cut = splitter.finish(&mut |r| upload.record(r));
+        broken = cut.err().or_else(|| upload.refused.take());
+    }
+    upload.store(state, set, true).await?;
+    Ok(broken)
+}

@@ -1,0 +1,218 @@
+//! A server per test: its own store in its own folder, a clock that is moved by hand, clients by role.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request, StatusCode},
+};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+use trapline::http::{AppState, Auth, JSON_BYTES_MAX, MapSizes, assemble, auth, router};
+use trapline_backends::{SqliteStore, sqlite::Access};
+use trapline_core::{
+    Clock, ProjectId, Timestamp,
+    catalog::{NewToken, Role},
+    ports::Catalog,
+};
+use trapline_testkit::ManualClock;
+
+pub(crate) const ADMIN: &str = "an-admin-token-of-this-process";
+
+pub(crate) struct TestApp {
+    router: Router,
+    state: AppState,
+    pub(crate) store: Arc<SqliteStore>,
+    clock: ManualClock,
+    _dir: tempfile::TempDir,
+}
+
+/// A caller: a token, or none.
+pub(crate) struct Client {
+    router: Router,
+    authorization: Option<String>,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+async fn open(dir: &Path, clock: &Arc<dyn Clock>) -> SqliteStore {
+    SqliteStore::open(&dir.join("t.db"), Access::Exclusive, Arc::clone(clock))
+        .await
+        .unwrap()
+}
+
+impl TestApp {
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = ManualClock::new();
+        let time: Arc<dyn Clock> = Arc::new(clock.clone());
+        let store = Arc::new(open(dir.path(), &time).await);
+        let catalog: Arc<dyn Catalog> = Arc::clone(&store) as Arc<dyn Catalog>;
+        let state = AppState {
+            auth: Auth::new(Arc::clone(&catalog), Arc::clone(&time), Some(ADMIN)),
+            catalog,
+            clock: time,
+            json_bytes_max: JSON_BYTES_MAX,
+            allow_file_urls: false,
+            map_sizes: MapSizes::default(),
+        };
+        Self {
+            router: router(state.clone()),
+            state,
+            store,
+            clock,
+            _dir: dir,
+        }
+    }
+
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn with(&self, authorization: &str) -> Client {
+        Client {
+            router: self.router.clone(),
+            authorization: Some(authorization.to_owned()),
+        }
+    }
+
+    pub(crate) fn anon(&self) -> Client {
+        Client {
+            router: self.router.clone(),
+            authorization: None,
+        }
+    }
+
+    /// A caller of a server with these routes at its root.
+    pub(crate) fn anon_with_root(&self, root: Router<AppState>) -> Client {
+        let private = Router::new().route("/private", axum::routing::get(async || ()));
+        let router = assemble(private, Router::new(), root, self.state.clone());
+        Client {
+            router,
+            authorization: None,
+        }
+    }
+
+    pub(crate) fn admin(&self) -> Client {
+        self.with(&format!("Token {ADMIN}"))
+    }
+
+    /// A client with a new token of this role.
+    pub(crate) async fn client(&self, role: Role, project: Option<ProjectId>) -> Client {
+        let secret = auth::new_secret();
+        let token = NewToken {
+            name: format!("{role:?}"),
+            role,
+            project_id: project,
+            prefix: auth::prefix(&secret),
+            hash: auth::hash(&secret),
+            expires_at: None,
+        };
+        self.store.create_token(&token).await.unwrap();
+        self.with(&format!("Token {secret}"))
+    }
+
+    /// A second project.
+    pub(crate) async fn other_project(&self) -> ProjectId {
+        self.store
+            .create_project("Other", "", &Default::default())
+            .await
+            .unwrap()
+            .id
+    }
+}
+
+impl Client {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: impl Into<Body>,
+    ) -> Answer {
+        self.send_with(method, path, content_type, body, &[]).await
+    }
+
+    pub(crate) async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: impl Into<Body>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "trapline.test");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self
+            .router
+            .clone()
+            .oneshot(request.body(body.into()).unwrap())
+            .await
+            .unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, Body::empty()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, Some("application/json"), body.to_string())
+            .await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None, Body::empty()).await
+    }
+}
+
+/// Registers one pipeline with a detector and a classifier in the project.
+pub(crate) fn moths() -> Value {
+    json!({
+        "processing_service_name": "AMI Data Companion (gpu-3)",
+        "pipelines": [{
+            "name": "Moths", "slug": "moths", "version": 1, "description": "Species classifier",
+            "algorithms": [
+                {"name": "Detector", "key": "detector", "description": null, "task_type": "localization",
+                 "version": 1, "version_name": null, "uri": null, "category_map": null},
+                {"name": "Classifier", "key": "classifier", "description": null, "task_type": "classification",
+                 "version": 1, "version_name": null, "uri": null,
+                 "category_map": {"data": [{"label": "moth", "index": 0}, {"label": "nonmoth", "index": 1}],
+                                  "labels": ["moth", "nonmoth"], "version": "v1", "description": null, "uri": null}}
+            ],
+            "stages": []
+        }]
+    })
+}
