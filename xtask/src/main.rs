@@ -40,7 +40,10 @@ fn test() -> Result<()> {
 }
 
 fn cargo(args: &[&str]) -> Result<()> {
-    let status = Command::new("cargo").args(args).status().with_context(|| format!("cargo {}", args.join(" ")))?;
+    let status = Command::new("cargo")
+        .args(args)
+        .status()
+        .with_context(|| format!("cargo {}", args.join(" ")))?;
     if !status.success() {
         bail!("cargo {} failed", args.join(" "));
     }

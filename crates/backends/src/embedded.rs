@@ -32,7 +32,10 @@ impl EmbeddedQueue {
     /// An empty queue.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { jobs: Mutex::default(), clock }
+        Self {
+            jobs: Mutex::default(),
+            clock,
+        }
     }
 }
 
@@ -52,7 +55,10 @@ impl Queue for EmbeddedQueue {
         let created_at = self.clock.now();
         lock(&self.jobs)
             .entry(job)
-            .or_insert_with(|| JobQueue { candidates: VecDeque::new(), created_at })
+            .or_insert_with(|| JobQueue {
+                candidates: VecDeque::new(),
+                created_at,
+            })
             .candidates
             .extend(candidates);
         Ok(())
@@ -61,7 +67,10 @@ impl Queue for EmbeddedQueue {
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {
         Ok(lock(&self.jobs).get_mut(&job).map(|queue| {
             let n = limit.min(queue.candidates.len());
-            Proposal { candidates: queue.candidates.drain(..n).collect(), tickets: Vec::new() }
+            Proposal {
+                candidates: queue.candidates.drain(..n).collect(),
+                tickets: Vec::new(),
+            }
         }))
     }
 
@@ -79,7 +88,10 @@ impl Queue for EmbeddedQueue {
     }
 
     async fn list(&self) -> Result<Vec<QueueInfo>> {
-        let mut all: Vec<_> = lock(&self.jobs).iter().map(|(job, queue)| info(*job, queue)).collect();
+        let mut all: Vec<_> = lock(&self.jobs)
+            .iter()
+            .map(|(job, queue)| info(*job, queue))
+            .collect();
         all.sort_by_key(|q| q.job);
         Ok(all)
     }
@@ -109,7 +121,10 @@ impl EmbeddedProgress {
     /// Nothing projected yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { jobs: Mutex::default(), hints: broadcast::channel(HINTS_MAX).0 }
+        Self {
+            jobs: Mutex::default(),
+            hints: broadcast::channel(HINTS_MAX).0,
+        }
     }
 }
 

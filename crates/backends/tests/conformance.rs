@@ -1,5 +1,7 @@
 //! Every case of every port, against every implementation, each as a test of its own.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 use std::{future::Future, sync::Arc};
 
 use libtest_mimic::{Arguments, Trial};
@@ -14,8 +16,14 @@ async fn sqlite() -> World {
     let dir = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
     let path = dir.path().join("test.db");
-    let store = SqliteStore::open(&path, Access::Exclusive, Arc::new(clock.clone())).await.unwrap();
-    World { store: Arc::new(store), clock, keep: Box::new(dir) }
+    let store = SqliteStore::open(&path, Access::Exclusive, Arc::new(clock.clone()))
+        .await
+        .unwrap();
+    World {
+        store: Arc::new(store),
+        clock,
+        keep: Box::new(dir),
+    }
 }
 
 async fn queue() -> Arc<dyn Queue> {
@@ -35,7 +43,9 @@ fn trials<F: Send + 'static, M: Future<Output = F> + 'static>(
         .iter()
         .map(|(name, case)| {
             Trial::test(format!("{backend}::{name}"), move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()?;
                 runtime.block_on(async { case(make().await).await });
                 Ok(())
             })
@@ -46,6 +56,10 @@ fn trials<F: Send + 'static, M: Future<Output = F> + 'static>(
 fn main() {
     let mut all = trials("sqlite", store::CASES, sqlite);
     all.extend(trials("embedded_queue", projections::queue::CASES, queue));
-    all.extend(trials("embedded_progress", projections::progress::CASES, progress));
+    all.extend(trials(
+        "embedded_progress",
+        projections::progress::CASES,
+        progress,
+    ));
     libtest_mimic::run(&Arguments::from_args(), all).exit();
 }

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId,
-};
+use crate::{AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};
 
 /// What a token may do (RULES.md B2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -107,7 +105,10 @@ pub struct ProjectSettings {
 
 impl Default for ProjectSettings {
     fn default() -> Self {
-        Self { failure_threshold: 0.5, reprocess_all_images: false }
+        Self {
+            failure_threshold: 0.5,
+            reprocess_all_images: false,
+        }
     }
 }
 

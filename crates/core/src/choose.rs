@@ -30,9 +30,21 @@ mod tests {
     #[test]
     fn priority_wins_three_times_of_four_and_equals_take_turns() {
         let mut jobs = [
-            Waiting { job: JobId(1), priority: 0, since: Timestamp(0) },
-            Waiting { job: JobId(2), priority: 5, since: Timestamp(1) },
-            Waiting { job: JobId(3), priority: 5, since: Timestamp(2) },
+            Waiting {
+                job: JobId(1),
+                priority: 0,
+                since: Timestamp(0),
+            },
+            Waiting {
+                job: JobId(2),
+                priority: 5,
+                since: Timestamp(1),
+            },
+            Waiting {
+                job: JobId(3),
+                priority: 5,
+                since: Timestamp(2),
+            },
         ];
         let mut served = vec![];
         for turn in 0..8 {

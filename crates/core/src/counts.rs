@@ -103,13 +103,25 @@ pub fn stages(view: &StageView) -> Progress {
     let collect = f64::from(u8::from(view.collected));
     let stage = |key, name, progress: f64, params| {
         let status = stage_status(view, key, progress);
-        Stage { status, status_label: label(status, progress), progress, key, name, params }
+        Stage {
+            status,
+            status_label: label(status, progress),
+            progress,
+            key,
+            name,
+            params,
+        }
     };
 
     let mut stages = Vec::with_capacity(4);
     if let Some((seconds, passed)) = view.delay {
         let progress = f64::from(u8::from(passed));
-        stages.push(stage("delay", "Delay", progress, vec![param("Delay", "delay", Some(seconds))]));
+        stages.push(stage(
+            "delay",
+            "Delay",
+            progress,
+            vec![param("Delay", "delay", Some(seconds))],
+        ));
     }
     let mut collected = vec![param("Total Images", "total_images", known(c.total))];
     if c.skipped > 0 {
@@ -146,7 +158,12 @@ pub fn stages(view: &StageView) -> Progress {
 }
 
 fn param(name: &'static str, key: &'static str, value: Option<u64>) -> Param {
-    Param { name, key, category: "default", value }
+    Param {
+        name,
+        key,
+        category: "default",
+        value,
+    }
 }
 
 fn stage_status(view: &StageView, key: &str, progress: f64) -> JobStatus {
@@ -161,7 +178,10 @@ fn stage_status(view: &StageView, key: &str, progress: f64) -> JobStatus {
         }
     } else if view.status == JobStatus::Revoked {
         JobStatus::Revoked
-    } else if progress > 0.0 || (first_value && view.status != JobStatus::Created) || (key == "collect" && view.status == JobStatus::Started) {
+    } else if progress > 0.0
+        || (first_value && view.status != JobStatus::Created)
+        || (key == "collect" && view.status == JobStatus::Started)
+    {
         JobStatus::Started
     } else {
         JobStatus::Created
@@ -183,8 +203,21 @@ mod tests {
     use super::*;
 
     fn view(status: JobStatus, collected: bool, processed: u64, failed: u64, total: u64) -> StageView {
-        let counts = Counts { total, processed, failed, pending: total - processed - failed, ..Counts::default() };
-        StageView { status, collected, counts, candidates: total, limit: None, delay: None }
+        let counts = Counts {
+            total,
+            processed,
+            failed,
+            pending: total - processed - failed,
+            ..Counts::default()
+        };
+        StageView {
+            status,
+            collected,
+            counts,
+            candidates: total,
+            limit: None,
+            delay: None,
+        }
     }
 
     fn values(p: &Progress, at: usize) -> Vec<Option<u64>> {
@@ -194,7 +227,11 @@ mod tests {
     #[test]
     fn parameters_are_empty_until_collect_ends() {
         let p = stages(&view(JobStatus::Created, false, 0, 0, 0));
-        assert!(p.stages.iter().all(|s| s.progress == 0.0 && s.status == JobStatus::Created));
+        assert!(
+            p.stages
+                .iter()
+                .all(|s| s.progress == 0.0 && s.status == JobStatus::Created)
+        );
         assert_eq!(values(&p, 0), [None]);
         assert_eq!(serde_json::to_value(&p.stages[0].params[0]).unwrap()["value"], "");
     }
@@ -214,11 +251,10 @@ mod tests {
     #[test]
     fn a_failed_job_shows_failure_on_its_last_stages_and_a_revoked_one_on_its_unfinished_ones() {
         let failed = stages(&view(JobStatus::Failure, true, 2, 18, 20));
-        assert_eq!(failed.stages.iter().map(|s| s.status).collect::<Vec<_>>(), [
-            JobStatus::Success,
-            JobStatus::Failure,
-            JobStatus::Failure
-        ]);
+        assert_eq!(
+            failed.stages.iter().map(|s| s.status).collect::<Vec<_>>(),
+            [JobStatus::Success, JobStatus::Failure, JobStatus::Failure]
+        );
         let revoked = stages(&view(JobStatus::Revoked, true, 2, 0, 20));
         assert_eq!(revoked.stages[0].status, JobStatus::Success);
         assert_eq!(revoked.stages[1].status, JobStatus::Revoked);

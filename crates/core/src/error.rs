@@ -74,7 +74,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error without a cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), field: None, source: None }
+        Self {
+            kind,
+            message: message.into(),
+            field: None,
+            source: None,
+        }
     }
 
     /// The request is wrong.
@@ -84,7 +89,10 @@ impl Error {
 
     /// One field of the request is wrong.
     pub fn field(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field: Some(field), ..Self::invalid(message) }
+        Self {
+            field: Some(field),
+            ..Self::invalid(message)
+        }
     }
 
     /// There is no such thing.

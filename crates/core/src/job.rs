@@ -37,8 +37,9 @@ use JobStatus::{Canceling, Created, Failure, Pending, Received, Retry, Revoked, 
 
 impl JobStatus {
     /// All ten, in the order of the clients' table.
-    pub const ALL: [Self; 10] =
-        [Created, Pending, Started, Success, Failure, Retry, Canceling, Revoked, Received, Unknown];
+    pub const ALL: [Self; 10] = [
+        Created, Pending, Started, Success, Failure, Retry, Canceling, Revoked, Received, Unknown,
+    ];
     /// Not final, and somebody is responsible for it.
     pub const RUNNING: [Self; 5] = [Pending, Started, Retry, Canceling, Unknown];
     /// Ended.
@@ -152,24 +153,54 @@ impl RunMode {
 
 impl JobMove {
     /// Every move.
-    pub const ALL: [Self; 6] =
-        [Self::Run, Self::Retry, Self::RetryFailed, Self::Cancel, Self::Revoke, Self::Claim];
+    pub const ALL: [Self; 6] = [
+        Self::Run,
+        Self::Retry,
+        Self::RetryFailed,
+        Self::Cancel,
+        Self::Revoke,
+        Self::Claim,
+    ];
 
     /// The one table of legal moves. Landing is the other writer of `status`; see [`land`].
     #[must_use]
     pub fn transition(self, now_is: JobStatus) -> Option<Transition> {
         let t = match self {
-            Self::Run if now_is == Created => Transition { from: &[Created], to: Pending, new_run: None },
-            Self::Run => Transition { from: &JobStatus::FINAL, to: Pending, new_run: Some(RunMode::All) },
-            Self::Retry => Transition { from: &JobStatus::FINAL, to: Retry, new_run: Some(RunMode::All) },
-            Self::RetryFailed => {
-                Transition { from: &JobStatus::FINAL, to: Started, new_run: Some(RunMode::Failed) }
-            }
-            Self::Cancel => {
-                Transition { from: &[Created, Pending, Started, Retry, Unknown, Received], to: Canceling, new_run: None }
-            }
-            Self::Revoke => Transition { from: &[Canceling], to: Revoked, new_run: None },
-            Self::Claim => Transition { from: &[Pending, Retry, Started], to: Started, new_run: None },
+            Self::Run if now_is == Created => Transition {
+                from: &[Created],
+                to: Pending,
+                new_run: None,
+            },
+            Self::Run => Transition {
+                from: &JobStatus::FINAL,
+                to: Pending,
+                new_run: Some(RunMode::All),
+            },
+            Self::Retry => Transition {
+                from: &JobStatus::FINAL,
+                to: Retry,
+                new_run: Some(RunMode::All),
+            },
+            Self::RetryFailed => Transition {
+                from: &JobStatus::FINAL,
+                to: Started,
+                new_run: Some(RunMode::Failed),
+            },
+            Self::Cancel => Transition {
+                from: &[Created, Pending, Started, Retry, Unknown, Received],
+                to: Canceling,
+                new_run: None,
+            },
+            Self::Revoke => Transition {
+                from: &[Canceling],
+                to: Revoked,
+                new_run: None,
+            },
+            Self::Claim => Transition {
+                from: &[Pending, Retry, Started],
+                to: Started,
+                new_run: None,
+            },
         };
         t.from.contains(&now_is).then_some(t)
     }
@@ -208,7 +239,14 @@ impl Outcome {
 ///
 /// `failure_threshold` is a share in `0..=1`; strictly more failed than that is FAILURE, exactly as many is not.
 #[must_use]
-pub fn land(status: JobStatus, collected: bool, total: u64, processed: u64, failed: u64, failure_threshold: f64) -> JobStatus {
+pub fn land(
+    status: JobStatus,
+    collected: bool,
+    total: u64,
+    processed: u64,
+    failed: u64,
+    failure_threshold: f64,
+) -> JobStatus {
     let complete = collected && JobStatus::FINALIZABLE.contains(&status) && processed + failed == total;
     if !complete {
         status

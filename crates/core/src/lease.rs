@@ -47,7 +47,9 @@ pub fn lease_end(
     margin: Duration,
     now: Timestamp,
 ) -> LeaseEnd {
-    let extended = life.filter(|l| granted_at >= l.extend_from).map_or(lease_until, |l| l.extended_until);
+    let extended = life
+        .filter(|l| granted_at >= l.extend_from)
+        .map_or(lease_until, |l| l.extended_until);
     let mut deadline = lease_until.max(extended);
     let mut strike = true;
     if let Some(gap) = gap.filter(|g| granted_at < g.to && deadline >= g.from) {
@@ -55,7 +57,11 @@ pub fn lease_end(
         strike = false;
     }
     let over_at = deadline.plus(margin);
-    if now < over_at { LeaseEnd::Alive(over_at) } else { LeaseEnd::Over { strike } }
+    if now < over_at {
+        LeaseEnd::Alive(over_at)
+    } else {
+        LeaseEnd::Over { strike }
+    }
 }
 
 /// The signs of life after a result for a task reserved at `reserved_at`, seen at `now`: none revives a lease
@@ -77,7 +83,10 @@ pub fn extend(
     if let Some(life) = before.filter(|l| now < l.extended_until.plus(margin)) {
         oldest = oldest.min(life.extend_from);
     }
-    SignsOfLife { extend_from: reserved_at.max(oldest), extended_until: now.plus(ttr) }
+    SignsOfLife {
+        extend_from: reserved_at.max(oldest),
+        extended_until: now.plus(ttr),
+    }
 }
 
 /// Whether a task's budget is used up (RULES.md A5): by strikes, or by hand-outs so that everything ends.
@@ -103,22 +112,37 @@ mod tests {
 
     #[test]
     fn a_lease_is_over_a_margin_after_its_deadline_and_is_a_strike() {
-        assert_eq!(lease_end(at(0), at(10), None, None, MARGIN, at(10)), LeaseEnd::Alive(at(11)));
-        assert_eq!(lease_end(at(0), at(10), None, None, MARGIN, at(11)), LeaseEnd::Over { strike: true });
+        assert_eq!(
+            lease_end(at(0), at(10), None, None, MARGIN, at(10)),
+            LeaseEnd::Alive(at(11))
+        );
+        assert_eq!(
+            lease_end(at(0), at(10), None, None, MARGIN, at(11)),
+            LeaseEnd::Over { strike: true }
+        );
     }
 
     #[test]
     fn a_result_keeps_what_was_reserved_later_alive_but_not_what_was_skipped() {
         let life = Some(extend(None, None, at(5), TTR, MARGIN, at(9)));
-        assert_eq!(lease_end(at(6), at(16), life, None, MARGIN, at(17)), LeaseEnd::Alive(at(20)));
-        assert_eq!(lease_end(at(4), at(14), life, None, MARGIN, at(17)), LeaseEnd::Over { strike: true });
+        assert_eq!(
+            lease_end(at(6), at(16), life, None, MARGIN, at(17)),
+            LeaseEnd::Alive(at(20))
+        );
+        assert_eq!(
+            lease_end(at(4), at(14), life, None, MARGIN, at(17)),
+            LeaseEnd::Over { strike: true }
+        );
     }
 
     #[test]
     fn a_sign_of_life_after_the_deadline_revives_nothing() {
         // Reserved at 0, deadline 10; the worker answers it at 30, when it has long been over.
         let life = Some(extend(None, None, at(0), TTR, MARGIN, at(30)));
-        assert_eq!(lease_end(at(0), at(10), life, None, MARGIN, at(31)), LeaseEnd::Over { strike: true });
+        assert_eq!(
+            lease_end(at(0), at(10), life, None, MARGIN, at(31)),
+            LeaseEnd::Over { strike: true }
+        );
     }
 
     #[test]
@@ -127,18 +151,37 @@ mod tests {
         for now in 1..100 {
             life = Some(extend(life, None, at(0), TTR, MARGIN, at(now)));
         }
-        assert!(matches!(lease_end(at(0), at(10), life, None, MARGIN, at(100)), LeaseEnd::Alive(_)));
+        assert!(matches!(
+            lease_end(at(0), at(10), life, None, MARGIN, at(100)),
+            LeaseEnd::Alive(_)
+        ));
     }
 
     #[test]
     fn a_lease_that_lived_through_a_gap_ends_after_the_grace_and_without_a_strike() {
-        let gap = Some(Gap { from: at(5), to: at(60), grace_until: at(70) });
-        assert_eq!(lease_end(at(0), at(10), None, gap, MARGIN, at(61)), LeaseEnd::Alive(at(71)));
-        assert_eq!(lease_end(at(0), at(10), None, gap, MARGIN, at(71)), LeaseEnd::Over { strike: false });
+        let gap = Some(Gap {
+            from: at(5),
+            to: at(60),
+            grace_until: at(70),
+        });
+        assert_eq!(
+            lease_end(at(0), at(10), None, gap, MARGIN, at(61)),
+            LeaseEnd::Alive(at(71))
+        );
+        assert_eq!(
+            lease_end(at(0), at(10), None, gap, MARGIN, at(71)),
+            LeaseEnd::Over { strike: false }
+        );
         // It had ended before the gap began.
-        assert_eq!(lease_end(at(-9), at(1), None, gap, MARGIN, at(61)), LeaseEnd::Over { strike: true });
+        assert_eq!(
+            lease_end(at(-9), at(1), None, gap, MARGIN, at(61)),
+            LeaseEnd::Over { strike: true }
+        );
         // A late post within the grace extends what lived through the gap.
         let life = Some(extend(None, gap, at(0), TTR, MARGIN, at(65)));
-        assert_eq!(lease_end(at(0), at(10), life, gap, MARGIN, at(73)), LeaseEnd::Alive(at(76)));
+        assert_eq!(
+            lease_end(at(0), at(10), life, gap, MARGIN, at(73)),
+            LeaseEnd::Alive(at(76))
+        );
     }
 }

@@ -49,7 +49,14 @@ impl ReceiptKey {
     #[must_use]
     pub fn sign(&self, r: &Receipt) -> String {
         let mut bytes = Vec::with_capacity(FIELDS * 8 + MAC_BYTES);
-        for field in [r.job.0, r.run, r.capture.0, r.delivery, r.worker.0, r.granted_at.0] {
+        for field in [
+            r.job.0,
+            r.run,
+            r.capture.0,
+            r.delivery,
+            r.worker.0,
+            r.granted_at.0,
+        ] {
             bytes.extend_from_slice(&field.to_be_bytes());
         }
         let mac = self.mac(&bytes).finalize().into_bytes();

@@ -27,10 +27,17 @@ impl BBox {
             return Err(Error::invalid("a corner of the box is not a finite number"));
         }
         if x1 > x2 || y1 > y2 {
-            return Err(Error::invalid(format!("the box ({x1}, {y1}, {x2}, {y2}) must have x1 <= x2 and y1 <= y2")));
+            return Err(Error::invalid(format!(
+                "the box ({x1}, {y1}, {x2}, {y2}) must have x1 <= x2 and y1 <= y2"
+            )));
         }
         // -0.0 and 0.0 are one box.
-        Ok(Self { x1: x1 + 0.0, y1: y1 + 0.0, x2: x2 + 0.0, y2: y2 + 0.0 })
+        Ok(Self {
+            x1: x1 + 0.0,
+            y1: y1 + 0.0,
+            x2: x2 + 0.0,
+            y2: y2 + 0.0,
+        })
     }
 
     /// The box as a key: equal for equal boxes.
@@ -138,7 +145,12 @@ pub fn pack(values: &[f32]) -> Vec<u8> {
 /// Unpacks what [`pack`] packed; a rest of fewer than 4 bytes is dropped.
 #[must_use]
 pub fn unpack(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|b| f32::from_le_bytes(*b))
+        .collect()
 }
 
 /// Refuses what a database may refuse in a text: NUL, and more than `max` characters.
@@ -185,7 +197,11 @@ mod tests {
             detection(0.0, class(2, "d")),
         ]);
         assert_eq!(unique.len(), 2);
-        let labels: Vec<_> = unique[0].classifications.iter().map(|c| c.label.as_str()).collect();
+        let labels: Vec<_> = unique[0]
+            .classifications
+            .iter()
+            .map(|c| c.label.as_str())
+            .collect();
         assert_eq!(labels, ["d", "b"]);
     }
 

@@ -73,7 +73,10 @@ pub enum Change {
 #[must_use]
 pub fn settle(row: TaskView, run: i64, delivery: i64, verdict: Verdict) -> Change {
     match verdict {
-        Verdict::Success { detections, classifications } => {
+        Verdict::Success {
+            detections,
+            classifications,
+        } => {
             if row.state == TaskState::Processed {
                 return Change::Ignore("a result is saved already");
             }
@@ -105,8 +108,15 @@ pub fn settle(row: TaskView, run: i64, delivery: i64, verdict: Verdict) -> Chang
                 return Change::Ignore("an error is believed only from the newest hand-out");
             }
             Change::Settle {
-                row: TaskView { state: TaskState::Failed, reason: Some(reason), ..row },
-                deltas: Deltas { failed: 1, ..Deltas::default() },
+                row: TaskView {
+                    state: TaskState::Failed,
+                    reason: Some(reason),
+                    ..row
+                },
+                deltas: Deltas {
+                    failed: 1,
+                    ..Deltas::default()
+                },
             }
         }
     }
@@ -118,13 +128,32 @@ mod tests {
     use proptest::prelude::*;
 
     fn pending() -> TaskView {
-        TaskView { run: 1, delivery: 1, state: TaskState::Pending, reason: None, n_detections: 0, n_classifications: 0 }
+        TaskView {
+            run: 1,
+            delivery: 1,
+            state: TaskState::Pending,
+            reason: None,
+            n_detections: 0,
+            n_classifications: 0,
+        }
     }
 
     #[test]
     fn a_late_success_turns_a_failed_task_into_processed() {
-        let lost = TaskView { state: TaskState::Failed, reason: Some(FailReason::Lost), ..pending() };
-        let Change::Settle { row, deltas } = settle(lost, 1, 1, Verdict::Success { detections: 2, classifications: 2 }) else {
+        let lost = TaskView {
+            state: TaskState::Failed,
+            reason: Some(FailReason::Lost),
+            ..pending()
+        };
+        let Change::Settle { row, deltas } = settle(
+            lost,
+            1,
+            1,
+            Verdict::Success {
+                detections: 2,
+                classifications: 2,
+            },
+        ) else {
             panic!("a late success must settle");
         };
         assert_eq!(row.state, TaskState::Processed);
@@ -133,8 +162,14 @@ mod tests {
 
     #[test]
     fn an_error_from_an_old_hand_out_changes_nothing() {
-        let again = TaskView { delivery: 2, ..pending() };
-        assert!(matches!(settle(again, 1, 1, Verdict::Fail(FailReason::WorkerError)), Change::Ignore(_)));
+        let again = TaskView {
+            delivery: 2,
+            ..pending()
+        };
+        assert!(matches!(
+            settle(again, 1, 1, Verdict::Fail(FailReason::WorkerError)),
+            Change::Ignore(_)
+        ));
     }
 
     proptest! {

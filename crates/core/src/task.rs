@@ -30,7 +30,9 @@ impl TaskState {
     /// Reads the stored value.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Pending, Self::Processed, Self::Failed].into_iter().find(|s| s.as_str() == text)
+        [Self::Pending, Self::Processed, Self::Failed]
+            .into_iter()
+            .find(|s| s.as_str() == text)
     }
 }
 

@@ -41,7 +41,10 @@ impl Timestamp {
         });
         match at {
             Ok(at) => Ok(Self(at.as_microsecond())),
-            Err(_) => Err(Error::invalid(format!("`{}` is not an ISO 8601 time", head(text, 40)))),
+            Err(_) => Err(Error::invalid(format!(
+                "`{}` is not an ISO 8601 time",
+                head(text, 40)
+            ))),
         }
     }
 }
@@ -100,7 +103,10 @@ mod tests {
     fn a_naive_time_is_utc_and_an_offset_is_honoured() {
         let naive = Timestamp::parse("2024-06-23T05:00:07.123456").unwrap();
         assert_eq!(naive.to_string(), "2024-06-23T05:00:07.123456Z");
-        assert_eq!(Timestamp::parse("2024-06-23T07:00:07.123456+02:00").unwrap(), naive);
+        assert_eq!(
+            Timestamp::parse("2024-06-23T07:00:07.123456+02:00").unwrap(),
+            naive
+        );
         assert!(Timestamp::parse("yesterday").is_err());
     }
 }

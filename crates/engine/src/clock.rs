@@ -14,7 +14,9 @@ impl SystemClock {
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "the clock itself")]
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+        }
     }
 }
 

@@ -25,7 +25,9 @@ impl Engine {
             match self.dispatch_once().await {
                 Ok(true) => continue,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(error = chain(&error), "a dispatch failed; its claim will run out"),
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "a dispatch failed; its claim will run out")
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -37,8 +39,16 @@ impl Engine {
 
     /// Claims one job, collects it and offers its tasks; `false` if there is none to claim.
     pub(crate) async fn dispatch_once(&self) -> Result<bool> {
-        let Ok(now) = self.inner.time.now() else { return Ok(false) };
-        let Some(claim) = self.inner.ports.store.claim_job(now, CLAIM, rand::random()).await? else {
+        let Ok(now) = self.inner.time.now() else {
+            return Ok(false);
+        };
+        let Some(claim) = self
+            .inner
+            .ports
+            .store
+            .claim_job(now, CLAIM, rand::random())
+            .await?
+        else {
             return Ok(false);
         };
         self.hint(Hint::Job(claim.job)).await;
@@ -58,7 +68,12 @@ impl Engine {
                 Slice::More(watermark) => claim.watermark = watermark,
                 Slice::Done { status, total } => {
                     let message = format!("Collected {total} image(s); tasks are handed out to workers now");
-                    let line = LogLine { job: claim.job, level: Level::Info, message, capture: None };
+                    let line = LogLine {
+                        job: claim.job,
+                        level: Level::Info,
+                        message,
+                        capture: None,
+                    };
                     store.log(&[line], self.now()).await?;
                     self.hint(Hint::Job(claim.job)).await;
                     if status.is_final() {

@@ -12,9 +12,7 @@ use trapline_core::{
     receipt::ReceiptKey,
 };
 
-use crate::{
-    Supervisor, life::Life, reserve::Handed, settle::Settler, spec::Specs, store_time::StoreTime,
-};
+use crate::{Supervisor, life::Life, reserve::Handed, settle::Settler, spec::Specs, store_time::StoreTime};
 
 /// What is plugged in.
 #[derive(Clone)]
@@ -73,7 +71,11 @@ impl Policy {
     }
 
     pub(crate) fn leases(&self) -> LeasePolicy {
-        LeasePolicy { ttr: self.task_ttr, margin: self.flush_interval() * 2, max_deliver: self.max_deliver }
+        LeasePolicy {
+            ttr: self.task_ttr,
+            margin: self.flush_interval() * 2,
+            max_deliver: self.max_deliver,
+        }
     }
 }
 
@@ -111,7 +113,12 @@ impl Engine {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn start(ports: Ports, policy: Policy, image_url: ImageUrl, supervisor: Supervisor) -> Result<Self> {
+    pub async fn start(
+        ports: Ports,
+        policy: Policy,
+        image_url: ImageUrl,
+        supervisor: Supervisor,
+    ) -> Result<Self> {
         let key = ports.store.receipt_key().await?;
         let (settler, inbox) = Settler::new(&policy);
         let inner = Inner {
@@ -128,7 +135,9 @@ impl Engine {
             policy,
             ports,
         };
-        let engine = Self { inner: Arc::new(inner) };
+        let engine = Self {
+            inner: Arc::new(inner),
+        };
         engine.beat(true).await?;
         engine.spawn_services(inbox);
         Ok(engine)
@@ -143,10 +152,18 @@ impl Engine {
             let engine = self.clone();
             supervisor.every(name, interval, move || what(engine.clone()));
         };
-        every("heartbeat", BEAT, |e| Box::pin(async move { e.beat(false).await }));
-        every("signs of life", policy.flush_interval(), |e| Box::pin(async move { e.flush_signs().await }));
-        every("sweep", policy.sweep_interval, |e| Box::pin(async move { e.sweep_once().await.map(drop) }));
-        every("purge", policy.sweep_interval, |e| Box::pin(async move { e.purge_once().await }));
+        every("heartbeat", BEAT, |e| {
+            Box::pin(async move { e.beat(false).await })
+        });
+        every("signs of life", policy.flush_interval(), |e| {
+            Box::pin(async move { e.flush_signs().await })
+        });
+        every("sweep", policy.sweep_interval, |e| {
+            Box::pin(async move { e.sweep_once().await.map(drop) })
+        });
+        every("purge", policy.sweep_interval, |e| {
+            Box::pin(async move { e.purge_once().await })
+        });
         for _ in 0..DISPATCHERS {
             let dispatching = self.clone();
             supervisor.once("dispatcher", async move { dispatching.dispatch_loop().await });
@@ -210,7 +227,12 @@ impl Engine {
     /// One heartbeat.
     pub(crate) async fn beat(&self, first: bool) -> Result<()> {
         let asked_at = self.inner.ports.clock.monotonic();
-        let beat = self.inner.ports.store.heartbeat(first, self.inner.policy.task_ttr).await?;
+        let beat = self
+            .inner
+            .ports
+            .store
+            .heartbeat(first, self.inner.policy.task_ttr)
+            .await?;
         self.inner.time.anchor(&beat, asked_at);
         Ok(())
     }

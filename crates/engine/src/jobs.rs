@@ -48,7 +48,10 @@ impl Engine {
     pub async fn create_job(&self, job: &NewJob) -> Result<JobId> {
         self.check_parts(job.project, job).await?;
         if job.start {
-            check_startable(job.pipeline.is_some(), sources(job.collection.is_some(), job.capture.is_some()))?;
+            check_startable(
+                job.pipeline.is_some(),
+                sources(job.collection.is_some(), job.capture.is_some()),
+            )?;
         }
         let id = self.inner.ports.store.create_job(job, self.now()).await?;
         self.wake(id).await;
@@ -58,23 +61,39 @@ impl Engine {
     async fn check_parts(&self, project: ProjectId, job: &NewJob) -> Result<()> {
         let store = &self.inner.ports.store;
         if let Some(id) = job.pipeline {
-            let enabled = store.pipeline(id).await?.is_some_and(|p| p.projects.contains(&project));
+            let enabled = store
+                .pipeline(id)
+                .await?
+                .is_some_and(|p| p.projects.contains(&project));
             if !enabled {
                 let known = store.pipeline_slugs(project).await?.join(", ");
-                let known = if known.is_empty() { "none yet".to_owned() } else { known };
-                return Err(Error::field("pipeline_id", format!("the pipeline is not enabled in project {project}; known: {known}")));
+                let known = if known.is_empty() {
+                    "none yet".to_owned()
+                } else {
+                    known
+                };
+                return Err(Error::field(
+                    "pipeline_id",
+                    format!("the pipeline is not enabled in project {project}; known: {known}"),
+                ));
             }
         }
         if let Some(id) = job.collection {
             let set = store.collection(id).await?;
             if set.is_none_or(|s| s.project != project) {
-                return Err(Error::field("source_image_collection_id", format!("capture set {id} is not of project {project}")));
+                return Err(Error::field(
+                    "source_image_collection_id",
+                    format!("capture set {id} is not of project {project}"),
+                ));
             }
         }
         if let Some(id) = job.capture {
             let capture = store.capture(id).await?;
             if capture.is_none_or(|c| c.project != project) {
-                return Err(Error::field("source_image_single_id", format!("capture {id} is not of project {project}")));
+                return Err(Error::field(
+                    "source_image_single_id",
+                    format!("capture {id} is not of project {project}"),
+                ));
             }
         }
         Ok(())
@@ -101,7 +120,12 @@ impl Engine {
             start: false,
         };
         self.check_parts(job.project, &parts).await?;
-        self.inner.ports.store.edit_job(job.id, edit, self.now()).await?.ok_or_else(Error::not_found)?;
+        self.inner
+            .ports
+            .store
+            .edit_job(job.id, edit, self.now())
+            .await?
+            .ok_or_else(Error::not_found)?;
         self.hint(Hint::Job(job.id)).await;
         Ok(())
     }
@@ -111,9 +135,24 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Invalid` if something is missing that it needs.
     pub async fn run_job(&self, id: JobId) -> Result<Moved> {
-        let job = self.inner.ports.store.job(id).await?.ok_or_else(Error::not_found)?;
-        check_startable(job.pipeline.is_some(), sources(job.collection.is_some(), job.capture.is_some()))?;
-        self.begin(id, JobMove::Run, "Job started", "Run was asked for, but the job is running already").await
+        let job = self
+            .inner
+            .ports
+            .store
+            .job(id)
+            .await?
+            .ok_or_else(Error::not_found)?;
+        check_startable(
+            job.pipeline.is_some(),
+            sources(job.collection.is_some(), job.capture.is_some()),
+        )?;
+        self.begin(
+            id,
+            JobMove::Run,
+            "Job started",
+            "Run was asked for, but the job is running already",
+        )
+        .await
     }
 
     /// Settles every task of a final job anew.
@@ -121,7 +160,13 @@ impl Engine {
     /// # Errors
     /// `NotFound`, or as the store's.
     pub async fn retry_job(&self, id: JobId) -> Result<Moved> {
-        self.begin(id, JobMove::Retry, "Job is retried in full", "Retry was asked for, but the job has not ended").await
+        self.begin(
+            id,
+            JobMove::Retry,
+            "Job is retried in full",
+            "Retry was asked for, but the job has not ended",
+        )
+        .await
     }
 
     /// Settles the failed and the never settled tasks of a final job anew.
@@ -130,13 +175,26 @@ impl Engine {
     /// `NotFound`, or as the store's.
     pub async fn retry_failed(&self, id: JobId) -> Result<Moved> {
         let nothing = "Retry of the failed was asked for, but there is nothing to retry now";
-        self.begin(id, JobMove::RetryFailed, "Failed images of the job are retried", nothing).await
+        self.begin(
+            id,
+            JobMove::RetryFailed,
+            "Failed images of the job are retried",
+            nothing,
+        )
+        .await
     }
 
     async fn begin(&self, id: JobId, by: JobMove, done: &str, not_done: &str) -> Result<Moved> {
-        let moved = self.inner.ports.store.move_job(id, by, self.now()).await?.ok_or_else(Error::not_found)?;
+        let moved = self
+            .inner
+            .ports
+            .store
+            .move_job(id, by, self.now())
+            .await?
+            .ok_or_else(Error::not_found)?;
         self.inner.specs.forget(id);
-        self.note(id, Level::Info, if moved.changed { done } else { not_done }).await?;
+        self.note(id, Level::Info, if moved.changed { done } else { not_done })
+            .await?;
         if moved.changed {
             self.wake(id).await;
         }
@@ -149,11 +207,21 @@ impl Engine {
     /// `NotFound`, or as the store's.
     pub async fn cancel_job(&self, id: JobId) -> Result<Moved> {
         let store = &self.inner.ports.store;
-        let canceling = store.move_job(id, JobMove::Cancel, self.now()).await?.ok_or_else(Error::not_found)?;
-        let mut moved = store.move_job(id, JobMove::Revoke, self.now()).await?.ok_or_else(Error::not_found)?;
+        let canceling = store
+            .move_job(id, JobMove::Cancel, self.now())
+            .await?
+            .ok_or_else(Error::not_found)?;
+        let mut moved = store
+            .move_job(id, JobMove::Revoke, self.now())
+            .await?
+            .ok_or_else(Error::not_found)?;
         moved.changed |= canceling.changed;
         self.inner.specs.forget(id);
-        let message = if moved.changed { "Job canceled" } else { "Cancel was asked for, but the job has ended already" };
+        let message = if moved.changed {
+            "Job canceled"
+        } else {
+            "Cancel was asked for, but the job has ended already"
+        };
         self.note(id, Level::Info, message).await?;
         self.hint(Hint::Job(id)).await;
         Ok(moved)
@@ -165,14 +233,24 @@ impl Engine {
     /// `NotFound`, or as the store's.
     pub async fn delete_job(&self, id: JobId) -> Result<()> {
         self.cancel_job(id).await?;
-        self.inner.ports.store.delete_job(id, self.now()).await?.ok_or_else(Error::not_found)?;
+        self.inner
+            .ports
+            .store
+            .delete_job(id, self.now())
+            .await?
+            .ok_or_else(Error::not_found)?;
         self.inner.specs.forget(id);
         self.hint(Hint::Job(id)).await;
         Ok(())
     }
 
     async fn note(&self, job: JobId, level: Level, message: &str) -> Result<()> {
-        let line = LogLine { job, level, message: message.to_owned(), capture: None };
+        let line = LogLine {
+            job,
+            level,
+            message: message.to_owned(),
+            capture: None,
+        };
         self.inner.ports.store.log(&[line], self.now()).await
     }
 
@@ -196,11 +274,18 @@ impl Engine {
         let eta_seconds = rate_per_minute
             .filter(|_| job.status.is_active() && job.collected && remaining > 0)
             .map(|rate| remaining as f64 / rate * 60.0);
-        Ok(JobView { job, rate_per_minute, eta_seconds, waiting_for })
+        Ok(JobView {
+            job,
+            rate_per_minute,
+            eta_seconds,
+            waiting_for,
+        })
     }
 
     async fn waiting_for(&self, job: &Job, now: Timestamp) -> Result<Option<String>> {
-        let Some((_, slug)) = &job.pipeline else { return Ok(None) };
+        let Some((_, slug)) = &job.pipeline else {
+            return Ok(None);
+        };
         match job.status {
             JobStatus::Pending | JobStatus::Retry => Ok(Some(match job.not_before.filter(|at| *at > now) {
                 Some(at) => format!("waiting for its delay to pass, at {at}"),
@@ -213,7 +298,9 @@ impl Engine {
                     Some(at) if now.since(at) > ONLINE => {
                         format!("waiting for workers: the last one for pipeline `{slug}` was seen at {at}")
                     }
-                    Some(_) => format!("waiting for workers: those for pipeline `{slug}` are busy or about to ask"),
+                    Some(_) => {
+                        format!("waiting for workers: those for pipeline `{slug}` are busy or about to ask")
+                    }
                 }))
             }
             _ => Ok(None),

@@ -31,16 +31,28 @@ impl Engine {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn leases(&self, job: JobId, request: LeaseRequest, worker: WorkerId) -> Result<Vec<(String, LeaseAnswer)>> {
+    pub async fn leases(
+        &self,
+        job: JobId,
+        request: LeaseRequest,
+        worker: WorkerId,
+    ) -> Result<Vec<(String, LeaseAnswer)>> {
         self.inner.life.seen(worker, self.now(), &[]);
-        let mut answers = self.change_texts(job, LeaseChange::Extend, request.extend).await?;
-        answers.extend(self.change_texts(job, LeaseChange::Release, request.release).await?);
+        let mut answers = self
+            .change_texts(job, LeaseChange::Extend, request.extend)
+            .await?;
+        answers.extend(
+            self.change_texts(job, LeaseChange::Release, request.release)
+                .await?,
+        );
         for (text, error) in request.fail {
             let answer = match self.verify(job, &text) {
                 None => Err(FOREIGN),
                 Some(receipt) => {
-                    let posted =
-                        Posted::Fail { reason: FailReason::WorkerError, detail: cut(&error, DETAIL_MAX_CHARS) };
+                    let posted = Posted::Fail {
+                        reason: FailReason::WorkerError,
+                        detail: cut(&error, DETAIL_MAX_CHARS),
+                    };
                     let pending = self.submit(Settlement { receipt, posted }, error.len()).await?;
                     match pending.outcome().await? {
                         Settled::Saved => Ok(()),
@@ -63,7 +75,12 @@ impl Engine {
     ) -> Result<Vec<(String, LeaseAnswer)>> {
         let verified: Vec<Option<Receipt>> = texts.iter().map(|text| self.verify(job, text)).collect();
         let good: Vec<Receipt> = verified.iter().flatten().copied().collect();
-        let mut changed = if good.is_empty() { Vec::new() } else { self.change_receipts(change, &good).await? }.into_iter();
+        let mut changed = if good.is_empty() {
+            Vec::new()
+        } else {
+            self.change_receipts(change, &good).await?
+        }
+        .into_iter();
         Ok(texts
             .into_iter()
             .zip(verified)
@@ -75,10 +92,16 @@ impl Engine {
     }
 
     /// Changes leases and offers again what became free.
-    pub(crate) async fn change_receipts(&self, change: LeaseChange, receipts: &[Receipt]) -> Result<Vec<LeaseAnswer>> {
+    pub(crate) async fn change_receipts(
+        &self,
+        change: LeaseChange,
+        receipts: &[Receipt],
+    ) -> Result<Vec<LeaseAnswer>> {
         let now = self.inner.time.now()?;
         let store = &self.inner.ports.store;
-        let (answers, freed) = store.change_leases(change, receipts, &self.inner.policy.leases(), now).await?;
+        let (answers, freed) = store
+            .change_leases(change, receipts, &self.inner.policy.leases(), now)
+            .await?;
         self.offer(freed).await;
         Ok(answers)
     }

@@ -97,7 +97,12 @@ impl Engine {
                 pipelines: sign.pipelines.clone(),
             })
             .collect();
-        let written = self.inner.ports.store.keep_alive(&signs, &self.inner.policy.leases(), self.now()).await;
+        let written = self
+            .inner
+            .ports
+            .store
+            .keep_alive(&signs, &self.inner.policy.leases(), self.now())
+            .await;
         if written.is_err() {
             for sign in signs {
                 self.inner.life.seen(sign.worker, sign.seen_at, &sign.pipelines);

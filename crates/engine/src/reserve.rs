@@ -53,7 +53,10 @@ pub struct Reservation {
 
 impl std::fmt::Debug for Reservation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reservation").field("job", &self.job).field("tasks", &self.tasks).finish_non_exhaustive()
+        f.debug_struct("Reservation")
+            .field("job", &self.job)
+            .field("tasks", &self.tasks)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,22 +113,36 @@ struct Filling<'a>(&'a Handed, JobId);
 
 impl Drop for Filling<'_> {
     fn drop(&mut self) {
-        self.0.filling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+        self.0
+            .filling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.1);
     }
 }
 
 impl Handed {
     fn fill(&self, job: JobId) -> Option<Filling<'_>> {
-        let new = self.filling.lock().unwrap_or_else(PoisonError::into_inner).insert(job);
+        let new = self
+            .filling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(job);
         new.then(|| Filling(self, job))
     }
 
     fn handed(&self, job: JobId, now: Timestamp) {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(job, now);
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(job, now);
     }
 
     pub(crate) fn forget(&self, job: JobId) {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).remove(&job);
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&job);
     }
 
     fn order(&self, jobs: &mut [Waiting], turn: u64) {
@@ -146,13 +163,19 @@ impl Engine {
         self.inner.time.now()?;
         let limit = limit.min(self.inner.policy.grant_max);
         let engine = self.clone();
-        self.within("reserve", self.inner.policy.reserve_wait, async move { engine.reserve_now(job, limit, worker).await })
-            .await
+        self.within("reserve", self.inner.policy.reserve_wait, async move {
+            engine.reserve_now(job, limit, worker).await
+        })
+        .await
     }
 
     async fn reserve_now(&self, job: JobId, limit: usize, worker: WorkerId) -> Result<Reservation> {
-        let mut reservation =
-            Reservation { job, tasks: Vec::new(), engine: self.clone(), undelivered: Vec::new() };
+        let mut reservation = Reservation {
+            job,
+            tasks: Vec::new(),
+            engine: self.clone(),
+            undelivered: Vec::new(),
+        };
         while reservation.tasks.len() < limit {
             let want = limit - reservation.tasks.len();
             // A queue that can't be reached is no reason to hand out nothing: the store knows what is free.
@@ -202,8 +225,14 @@ impl Engine {
         };
         let Granted { run, tasks, .. } = self.inner.ports.store.grant(&request).await?;
         for task in tasks {
-            let receipt =
-                Receipt { job: into.job, run, capture: task.capture, delivery: task.delivery, worker, granted_at: now };
+            let receipt = Receipt {
+                job: into.job,
+                run,
+                capture: task.capture,
+                delivery: task.delivery,
+                worker,
+                granted_at: now,
+            };
             into.tasks.push(ReservedTask {
                 capture: task.capture,
                 image_url: (self.inner.image_url)(into.job, task.capture, &task.url),
@@ -219,12 +248,21 @@ impl Engine {
     ///
     /// # Errors
     /// As the store's.
-    pub async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<(JobId, String)>> {
+    pub async fn waiting_jobs(
+        &self,
+        slugs: &[String],
+        project: Option<ProjectId>,
+    ) -> Result<Vec<(JobId, String)>> {
         let jobs: Vec<WaitingJob> = self.inner.ports.store.waiting_jobs(slugs, project).await?;
         let mut order: Vec<Waiting> = jobs.iter().map(|j| j.waiting).collect();
         let mut slugs: HashMap<JobId, String> = jobs.into_iter().map(|j| (j.waiting.job, j.slug)).collect();
-        self.inner.handed.order(&mut order, self.inner.turn.fetch_add(1, Ordering::Relaxed));
-        Ok(order.iter().filter_map(|j| slugs.remove(&j.job).map(|slug| (j.job, slug))).collect())
+        self.inner
+            .handed
+            .order(&mut order, self.inner.turn.fetch_add(1, Ordering::Relaxed));
+        Ok(order
+            .iter()
+            .filter_map(|j| slugs.remove(&j.job).map(|slug| (j.job, slug)))
+            .collect())
     }
 
     /// Tasks of the job that is to be served next; waits for work if there is none. `None` when the wait is over.
@@ -244,14 +282,19 @@ impl Engine {
             for (job, pipeline_slug) in self.waiting_jobs(&request.pipelines, caller.project).await? {
                 let reservation = self.reserve(job, request.batch_size, caller.worker).await?;
                 if !reservation.tasks.is_empty() {
-                    return Ok(Some(Claimed { pipeline_slug, reservation }));
+                    return Ok(Some(Claimed {
+                        pipeline_slug,
+                        reservation,
+                    }));
                 }
             }
             let left = until.saturating_sub(clock.monotonic());
             if left.is_zero() || stop.is_cancelled() {
                 return Ok(None);
             }
-            self.inner.life.seen(caller.worker, self.now(), &request.pipelines);
+            self.inner
+                .life
+                .seen(caller.worker, self.now(), &request.pipelines);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = next_work(&mut hints) => {}
@@ -262,7 +305,9 @@ impl Engine {
 }
 
 async fn next_work(hints: &mut Option<trapline_core::ports::HintStream>) {
-    let Some(stream) = hints else { return std::future::pending().await };
+    let Some(stream) = hints else {
+        return std::future::pending().await;
+    };
     loop {
         match stream.next().await {
             Some(Hint::Work(_) | Hint::Everything) => return,

@@ -42,7 +42,14 @@ impl Settler {
     pub(crate) fn new(policy: &Policy) -> (Self, Inbox) {
         let (inbox, rx) = mpsc::channel(policy.settle_items_max);
         let permits_max = (policy.settle_bytes_max / KIB).max(1);
-        (Self { inbox, bytes: Arc::new(Semaphore::new(permits_max)), permits_max }, Inbox(rx))
+        (
+            Self {
+                inbox,
+                bytes: Arc::new(Semaphore::new(permits_max)),
+                permits_max,
+            },
+            Inbox(rx),
+        )
     }
 }
 
@@ -55,7 +62,11 @@ impl Pending {
     /// # Errors
     /// `Unavailable` if the store did not come back in time; the result is not saved then.
     pub async fn outcome(self) -> Result<Settled> {
-        self.0.await.unwrap_or_else(|_| Err(Error::unavailable("the server is stopping; post the result again")))
+        self.0.await.unwrap_or_else(|_| {
+            Err(Error::unavailable(
+                "the server is stopping; post the result again",
+            ))
+        })
     }
 }
 
@@ -71,16 +82,29 @@ impl Engine {
         let permits = bytes.div_ceil(KIB).clamp(1, settler.permits_max) as u32;
         let until = clock.monotonic() + self.inner.policy.settle_wait;
         let admit = async {
-            let permit = Arc::clone(&settler.bytes).acquire_many_owned(permits).await.ok()?;
+            let permit = Arc::clone(&settler.bytes)
+                .acquire_many_owned(permits)
+                .await
+                .ok()?;
             let (reply, outcome) = oneshot::channel();
-            settler.inbox.send(Waiting { settlement, reply, until, permit }).await.ok()?;
+            settler
+                .inbox
+                .send(Waiting {
+                    settlement,
+                    reply,
+                    until,
+                    permit,
+                })
+                .await
+                .ok()?;
             Some(Pending(outcome))
         };
         let admitted = tokio::select! {
             admitted = admit => admitted,
             () = clock.sleep(self.inner.policy.settle_wait) => None,
         };
-        admitted.ok_or_else(|| Error::unavailable("too many results wait for the store; post the result again"))
+        admitted
+            .ok_or_else(|| Error::unavailable("too many results wait for the store; post the result again"))
     }
 
     /// Settles groups until the supervisor stops and nothing waits.
@@ -122,7 +146,11 @@ impl Engine {
                 Ok(report) => break Ok(report),
                 Err(error) if error.kind.retry() && clock.monotonic() + RETRY < patience => {
                     if !told {
-                        tracing::warn!(error = chain(&error), results = settlements.len(), "results wait for the store");
+                        tracing::warn!(
+                            error = chain(&error),
+                            results = settlements.len(),
+                            "results wait for the store"
+                        );
                         told = true;
                     }
                     clock.sleep(RETRY).await;
@@ -139,9 +167,18 @@ impl Engine {
                 }
             }
             Err(error) => {
-                tracing::error!(error = chain(&error), results = settlements.len(), "results were not saved");
+                tracing::error!(
+                    error = chain(&error),
+                    results = settlements.len(),
+                    "results were not saved"
+                );
                 for (reply, ..) in rest {
-                    reply.send(Err(Error::new(error.kind, "the results could not be saved; post them again"))).ok();
+                    reply
+                        .send(Err(Error::new(
+                            error.kind,
+                            "the results could not be saved; post them again",
+                        )))
+                        .ok();
                 }
             }
         }
@@ -151,7 +188,9 @@ impl Engine {
     async fn after_commit(&self, settlements: &[Settlement], report: SettleReport) -> Vec<Settled> {
         let now = self.now();
         for s in settlements {
-            self.inner.life.answered(s.receipt.worker, s.receipt.granted_at, now);
+            self.inner
+                .life
+                .answered(s.receipt.worker, s.receipt.granted_at, now);
         }
         self.tell(&report.touched).await;
         let refused: Vec<Settlement> = settlements
@@ -160,7 +199,10 @@ impl Engine {
             .filter_map(|(s, item)| match item {
                 Settled::Refused(why) => Some(Settlement {
                     receipt: s.receipt,
-                    posted: Posted::Fail { reason: FailReason::InvalidResult, detail: why.clone() },
+                    posted: Posted::Fail {
+                        reason: FailReason::InvalidResult,
+                        detail: why.clone(),
+                    },
                 }),
                 _ => None,
             })
@@ -168,7 +210,10 @@ impl Engine {
         if !refused.is_empty() {
             match self.inner.ports.store.settle(&refused, now).await {
                 Ok(report) => self.tell(&report.touched).await,
-                Err(error) => tracing::warn!(error = chain(&error), "refused results stay unsettled until their lease ends"),
+                Err(error) => tracing::warn!(
+                    error = chain(&error),
+                    "refused results stay unsettled until their lease ends"
+                ),
             }
         }
         report.items

@@ -65,8 +65,20 @@ impl Engine {
                 return Ok(head.clone());
             }
         }
-        let row = self.inner.ports.store.job(job).await?.ok_or_else(Error::not_found)?;
-        let known = self.inner.specs.jobs().get(&job).filter(|(_, h)| h.run == row.run && !h.algorithms.is_empty()).map(|(_, h)| Arc::clone(&h.algorithms));
+        let row = self
+            .inner
+            .ports
+            .store
+            .job(job)
+            .await?
+            .ok_or_else(Error::not_found)?;
+        let known = self
+            .inner
+            .specs
+            .jobs()
+            .get(&job)
+            .filter(|(_, h)| h.run == row.run && !h.algorithms.is_empty())
+            .map(|(_, h)| Arc::clone(&h.algorithms));
         let algorithms = match known {
             Some(algorithms) => algorithms,
             None => Arc::new(self.algorithms(&row.algorithms).await?),
@@ -87,18 +99,31 @@ impl Engine {
         Ok(head)
     }
 
-    async fn algorithms(&self, ids: &[(trapline_core::AlgorithmId, Option<i64>)]) -> Result<HashMap<String, JobAlgorithm>> {
+    async fn algorithms(
+        &self,
+        ids: &[(trapline_core::AlgorithmId, Option<i64>)],
+    ) -> Result<HashMap<String, JobAlgorithm>> {
         let store = &self.inner.ports.store;
         let only: Vec<_> = ids.iter().map(|(id, _)| *id).collect();
         let mut by_key = HashMap::new();
         for algorithm in store.algorithms(&only).await? {
-            let map = ids.iter().find(|(id, _)| *id == algorithm.id).and_then(|(_, map)| *map);
+            let map = ids
+                .iter()
+                .find(|(id, _)| *id == algorithm.id)
+                .and_then(|(_, map)| *map);
             let labels = match map {
                 Some(map) => self.labels(map).await?,
                 None => None,
             };
             let key = algorithm.spec.key;
-            by_key.insert(key.clone(), JobAlgorithm { id: algorithm.id, key, labels });
+            by_key.insert(
+                key.clone(),
+                JobAlgorithm {
+                    id: algorithm.id,
+                    key,
+                    labels,
+                },
+            );
         }
         Ok(by_key)
     }
@@ -107,7 +132,9 @@ impl Engine {
         if let Some(labels) = self.inner.specs.labels().get(&map) {
             return Ok(Some(Arc::clone(labels)));
         }
-        let Some(found) = self.inner.ports.store.category_map(map).await? else { return Ok(None) };
+        let Some(found) = self.inner.ports.store.category_map(map).await? else {
+            return Ok(None);
+        };
         let labels: Arc<[String]> = found.labels.into();
         let mut all = self.inner.specs.labels();
         if all.len() >= REMEMBERED_MAX {

@@ -18,7 +18,10 @@ pub(crate) struct StoreTime {
 
 impl StoreTime {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, anchor: Mutex::new(None) }
+        Self {
+            clock,
+            anchor: Mutex::new(None),
+        }
     }
 
     /// Anchors store time. `asked_at` is the monotonic time before the question, so that a slow answer makes store
@@ -34,7 +37,9 @@ impl StoreTime {
     pub(crate) fn now(&self) -> Result<Timestamp> {
         match self.read() {
             Some((now, age)) if age <= FRESH => Ok(now),
-            _ => Err(Error::unavailable("the store has not answered for a while; try again")),
+            _ => Err(Error::unavailable(
+                "the store has not answered for a while; try again",
+            )),
         }
     }
 

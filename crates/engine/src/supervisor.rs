@@ -42,7 +42,9 @@ impl Supervisor {
             next: AtomicU64::new(0),
             running: Mutex::default(),
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Fires when the process is to stop.
@@ -61,7 +63,10 @@ impl Supervisor {
         let inner = Arc::clone(&self.inner);
         let id = inner.next.fetch_add(1, Ordering::Relaxed);
         lock(&inner.running).insert(id, name);
-        #[allow(clippy::disallowed_methods, reason = "the supervisor is where tasks are spawned")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the supervisor is where tasks are spawned"
+        )]
         self.inner.tracker.spawn(async move {
             let done = AssertUnwindSafe(work).catch_unwind().await;
             lock(&inner.running).remove(&id);
@@ -77,8 +82,12 @@ impl Supervisor {
 
     /// A service: `run_once` on a timer until the process stops. An error is logged and the next turn comes as usual;
     /// a panic too, so that one bad row does not end a reconciler.
-    pub fn every<F>(&self, name: &'static str, interval: Duration, run_once: impl Fn() -> F + Send + Sync + 'static)
-    where
+    pub fn every<F>(
+        &self,
+        name: &'static str,
+        interval: Duration,
+        run_once: impl Fn() -> F + Send + Sync + 'static,
+    ) where
         F: Future<Output = Result<()>> + Send,
     {
         let clock = Arc::clone(&self.inner.clock);
@@ -93,7 +102,11 @@ impl Supervisor {
                     }
                     Ok(Err(error)) => {
                         failing = true;
-                        tracing::warn!(service = name, error = chain(&error), "the service failed; it goes on");
+                        tracing::warn!(
+                            service = name,
+                            error = chain(&error),
+                            "the service failed; it goes on"
+                        );
                     }
                     Err(_) => tracing::error!(service = name, "the service panicked; it goes on"),
                 }
@@ -146,8 +159,10 @@ mod tests {
                     }
                 });
             }
-            let (a, b) =
-                futures::join!(supervisor.stop(Duration::from_secs(10)), supervisor.stop(Duration::from_secs(10)));
+            let (a, b) = futures::join!(
+                supervisor.stop(Duration::from_secs(10)),
+                supervisor.stop(Duration::from_secs(10))
+            );
             assert_eq!((a, b), (Ok(()), Ok(())));
             let after = turns.load(Ordering::Relaxed);
             assert_eq!(supervisor.stop(Duration::from_secs(10)).await, Ok(()));
@@ -159,7 +174,10 @@ mod tests {
     async fn a_stop_past_its_deadline_names_what_hung() {
         let supervisor = Supervisor::new(Arc::new(SystemClock::new()));
         supervisor.once("hangs", std::future::pending::<()>());
-        assert_eq!(supervisor.stop(Duration::from_millis(1)).await, Err(vec!["hangs"]));
+        assert_eq!(
+            supervisor.stop(Duration::from_millis(1)).await,
+            Err(vec!["hangs"])
+        );
     }
 
     #[tokio::test]

@@ -33,8 +33,15 @@ impl Engine {
     pub async fn sweep_once(&self) -> Result<SweepReport> {
         let mut report = SweepReport::default();
         for _ in 0..SLICES_MAX {
-            let Ok(now) = self.inner.time.now() else { return Ok(report) };
-            let swept = self.inner.ports.store.sweep(&self.inner.policy.leases(), now).await?;
+            let Ok(now) = self.inner.time.now() else {
+                return Ok(report);
+            };
+            let swept = self
+                .inner
+                .ports
+                .store
+                .sweep(&self.inner.policy.leases(), now)
+                .await?;
             report.freed += swept.freed.len() as u64;
             report.lost += swept.touched.iter().map(|t| t.settled.len() as u64).sum::<u64>();
             report.landed += swept.touched.iter().filter(|t| t.landed).count() as u64;
@@ -61,7 +68,12 @@ impl Engine {
             seen.insert(*job);
             if !ports.store.cleaned(*job, *run).await? {
                 // A new run began in between; what was removed may have been its own.
-                if let Some(view) = ports.store.job(*job).await?.filter(|j| j.collected && j.status.is_active()) {
+                if let Some(view) = ports
+                    .store
+                    .job(*job)
+                    .await?
+                    .filter(|j| j.collected && j.status.is_active())
+                {
                     self.project(*job, view.counts.total).await?;
                 }
             }

@@ -6,7 +6,10 @@ use std::time::Duration;
 ///
 /// # Panics
 /// If the condition does not come true in time.
-#[allow(clippy::disallowed_methods, reason = "waits for real processes and sockets, which no clock of ours moves")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "waits for real processes and sockets, which no clock of ours moves"
+)]
 pub async fn until<T, F>(what: &str, bound: Duration, mut check: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<T, String>>,
@@ -15,7 +18,9 @@ where
     loop {
         match check().await {
             Ok(value) => return value,
-            Err(last) if tokio::time::Instant::now() >= deadline => panic!("{what}: not within {bound:?}; last: {last}"),
+            Err(last) if tokio::time::Instant::now() >= deadline => {
+                panic!("{what}: not within {bound:?}; last: {last}")
+            }
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }

@@ -42,7 +42,12 @@ struct Collected {
 }
 
 impl SqliteStore {
-    pub(super) async fn claim_next(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>> {
+    pub(super) async fn claim_next(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        seed: i64,
+    ) -> Result<Option<Claim>> {
         let mut tx = self.writer.background().await?;
         let claim = claim_in(tx.conn(), now, lease, seed).await.map_err(store_error)?;
         tx.commit().await?;
@@ -50,14 +55,18 @@ impl SqliteStore {
     }
 
     pub(super) async fn slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice> {
-        let Some(mut source) = self.source(claim.job).await.map_err(store_error)? else { return Ok(Slice::Fenced) };
+        let Some(mut source) = self.source(claim.job).await.map_err(store_error)? else {
+            return Ok(Slice::Fenced);
+        };
         let mut cut = None;
         if source.phase == ADDING && source.limit.is_some() && source.cut.is_none() {
             cut = self.cut(claim.job, &source).await.map_err(store_error)?;
             source.cut = cut;
         }
         let mut tx = self.writer.background().await?;
-        let slice = slice_in(tx.conn(), claim, &source, cut, now, lease).await.map_err(store_error)?;
+        let slice = slice_in(tx.conn(), claim, &source, cut, now, lease)
+            .await
+            .map_err(store_error)?;
         tx.commit().await?;
         Ok(slice)
     }
@@ -113,9 +122,16 @@ impl SqliteStore {
     }
 }
 
-async fn claim_in(conn: &mut SqliteConnection, now: Timestamp, lease: Duration, seed: i64) -> sqlx::Result<Option<Claim>> {
-    let row: Option<SqliteRow> =
-        sqlx::query(include_str!("sql/claim.sql")).bind(now.0).fetch_optional(&mut *conn).await?;
+async fn claim_in(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    lease: Duration,
+    seed: i64,
+) -> sqlx::Result<Option<Claim>> {
+    let row: Option<SqliteRow> = sqlx::query(include_str!("sql/claim.sql"))
+        .bind(now.0)
+        .fetch_optional(&mut *conn)
+        .await?;
     let Some(row) = row else { return Ok(None) };
     let job: i64 = row.try_get("id")?;
     let watermark: i64 = row.try_get("watermark")?;
@@ -124,7 +140,10 @@ async fn claim_in(conn: &mut SqliteConnection, now: Timestamp, lease: Duration, 
     let fresh = watermark == 0 && mode == "all";
     let snapshot: (Option<String>, Option<String>) = match row.try_get::<Option<i64>, _>("pipeline_id")? {
         Some(pipeline) if fresh => {
-            sqlx::query_as(include_str!("sql/pipeline_snapshot.sql")).bind(pipeline).fetch_one(&mut *conn).await?
+            sqlx::query_as(include_str!("sql/pipeline_snapshot.sql"))
+                .bind(pipeline)
+                .fetch_one(&mut *conn)
+                .await?
         }
         _ => (None, None),
     };
@@ -137,7 +156,12 @@ async fn claim_in(conn: &mut SqliteConnection, now: Timestamp, lease: Duration, 
         .bind(snapshot.1)
         .fetch_one(conn)
         .await?;
-    Ok(Some(Claim { job: JobId(job), run: row.try_get("run")?, epoch, watermark }))
+    Ok(Some(Claim {
+        job: JobId(job),
+        run: row.try_get("run")?,
+        epoch,
+        watermark,
+    }))
 }
 
 async fn slice_in(
@@ -186,7 +210,12 @@ async fn slice_in(
             ADDING => add(conn, claim, source, &ids, now).await?,
             _ => reset(conn, claim, &ids, now).await?,
         };
-        let change = counts::Change { job: claim.job, deltas, total: None, by_result: false };
+        let change = counts::Change {
+            job: claim.job,
+            deltas,
+            total: None,
+            by_result: false,
+        };
         counts::apply(conn, &change, now).await?;
         return Ok(Slice::More(to));
     }
@@ -201,11 +230,23 @@ async fn finish(conn: &mut SqliteConnection, claim: &Claim, now: Timestamp) -> s
         .bind(claim.job.0)
         .fetch_one(&mut *conn)
         .await?;
-    sqlx::query("UPDATE jobs SET dispatch_until = NULL WHERE id = ?1").bind(claim.job.0).execute(&mut *conn).await?;
-    let change =
-        counts::Change { job: claim.job, deltas: Deltas::default(), total: Some(total), by_result: false };
-    let status = counts::apply(conn, &change, now).await?.map_or(JobStatus::Revoked, |t| t.status);
-    Ok(Slice::Done { status, total: u64::try_from(total).unwrap_or(0) })
+    sqlx::query("UPDATE jobs SET dispatch_until = NULL WHERE id = ?1")
+        .bind(claim.job.0)
+        .execute(&mut *conn)
+        .await?;
+    let change = counts::Change {
+        job: claim.job,
+        deltas: Deltas::default(),
+        total: Some(total),
+        by_result: false,
+    };
+    let status = counts::apply(conn, &change, now)
+        .await?
+        .map_or(JobStatus::Revoked, |t| t.status);
+    Ok(Slice::Done {
+        status,
+        total: u64::try_from(total).unwrap_or(0),
+    })
 }
 
 /// The next captures of the job's set.
@@ -240,11 +281,20 @@ async fn stale(conn: &mut SqliteConnection, claim: &Claim, source: &Source) -> s
     .await
 }
 
-async fn look(conn: &mut SqliteConnection, job: JobId, source: &Source, ids: &[i64]) -> sqlx::Result<Vec<Collected>> {
+async fn look(
+    conn: &mut SqliteConnection,
+    job: JobId,
+    source: &Source,
+    ids: &[i64],
+) -> sqlx::Result<Vec<Collected>> {
     let rows = sqlx::query(include_str!("sql/collect_page.sql"))
         .bind(json(ids))
         .bind(job.0)
-        .bind(if source.reprocess { "" } else { source.fingerprint.as_str() })
+        .bind(if source.reprocess {
+            ""
+        } else {
+            source.fingerprint.as_str()
+        })
         .bind(source.seed.rem_euclid(PRIME))
         .bind((source.seed / PRIME).rem_euclid(PRIME))
         .bind(source.shuffle)
@@ -262,7 +312,13 @@ async fn look(conn: &mut SqliteConnection, job: JobId, source: &Source, ids: &[i
         .collect()
 }
 
-async fn add(conn: &mut SqliteConnection, claim: &Claim, source: &Source, ids: &[i64], now: Timestamp) -> sqlx::Result<Deltas> {
+async fn add(
+    conn: &mut SqliteConnection,
+    claim: &Claim,
+    source: &Source,
+    ids: &[i64],
+    now: Timestamp,
+) -> sqlx::Result<Deltas> {
     let captures = look(conn, claim.job, source, ids).await?;
     let skipped = captures.iter().filter(|c| c.done).count() as i64;
     let tasks: Vec<_> = captures
@@ -288,10 +344,18 @@ async fn add(conn: &mut SqliteConnection, claim: &Claim, source: &Source, ids: &
         let line = format!("{failed} image(s) failed (no_url): the capture has no url");
         counts::log_line(conn, claim.job, "ERROR", &line, None, now).await?;
     }
-    Ok(Deltas { failed, ..Deltas::default() })
+    Ok(Deltas {
+        failed,
+        ..Deltas::default()
+    })
 }
 
-async fn reset(conn: &mut SqliteConnection, claim: &Claim, ids: &[i64], now: Timestamp) -> sqlx::Result<Deltas> {
+async fn reset(
+    conn: &mut SqliteConnection,
+    claim: &Claim,
+    ids: &[i64],
+    now: Timestamp,
+) -> sqlx::Result<Deltas> {
     let (processed, failed): (i64, i64) = sqlx::query_as(
         "SELECT ifnull(sum(state = 'processed'), 0), ifnull(sum(state = 'failed' AND reason <> 'no_url'), 0) \
          FROM tasks WHERE job_id = ?1 AND capture_id IN (SELECT value FROM json_each(?2))",
@@ -307,5 +371,9 @@ async fn reset(conn: &mut SqliteConnection, claim: &Claim, ids: &[i64], now: Tim
         .bind(now.0)
         .execute(conn)
         .await?;
-    Ok(Deltas { processed: -processed, failed: -failed, ..Deltas::default() })
+    Ok(Deltas {
+        processed: -processed,
+        failed: -failed,
+        ..Deltas::default()
+    })
 }

@@ -14,7 +14,11 @@ pub(super) struct Change {
 }
 
 /// Applies a change; last in its transaction. `None` if the job is no more.
-pub(super) async fn apply(conn: &mut SqliteConnection, change: &Change, now: Timestamp) -> sqlx::Result<Option<Touched>> {
+pub(super) async fn apply(
+    conn: &mut SqliteConnection,
+    change: &Change,
+    now: Timestamp,
+) -> sqlx::Result<Option<Touched>> {
     let d = &change.deltas;
     let row = sqlx::query(include_str!("sql/counts.sql"))
         .bind(change.job.0)
@@ -32,13 +36,25 @@ pub(super) async fn apply(conn: &mut SqliteConnection, change: &Change, now: Tim
     let finished_at: Option<i64> = row.try_get("finished_at")?;
     let landed = finished_at == Some(now.0) && matches!(status, JobStatus::Success | JobStatus::Failure);
     if landed {
-        let (total, processed, failed): (i64, i64, i64) =
-            (row.try_get("total")?, row.try_get("processed")?, row.try_get("failed")?);
-        let level = if status == JobStatus::Success { "INFO" } else { "ERROR" };
+        let (total, processed, failed): (i64, i64, i64) = (
+            row.try_get("total")?,
+            row.try_get("processed")?,
+            row.try_get("failed")?,
+        );
+        let level = if status == JobStatus::Success {
+            "INFO"
+        } else {
+            "ERROR"
+        };
         let line = format!("Job landed {status}: {processed} processed, {failed} failed, of {total}");
         log_line(conn, change.job, level, &line, None, now).await?;
     }
-    Ok(Some(Touched { job: change.job, status, landed, settled: Vec::new() }))
+    Ok(Some(Touched {
+        job: change.job,
+        status,
+        landed,
+        settled: Vec::new(),
+    }))
 }
 
 /// Adds one line to a job's log.
@@ -63,5 +79,6 @@ pub(super) async fn log_line(
 
 /// A stored word; one that is not in the table is a bug of ours.
 pub(super) fn decode<T: std::str::FromStr<Err = trapline_core::Error>>(text: String) -> sqlx::Result<T> {
-    text.parse().map_err(|e: trapline_core::Error| sqlx::Error::Decode(Box::new(e)))
+    text.parse()
+        .map_err(|e: trapline_core::Error| sqlx::Error::Decode(Box::new(e)))
 }

@@ -34,10 +34,16 @@ impl SqliteStore {
         for row in &picked {
             let capture = CaptureId(get(row, "capture_id")?);
             // The queue may propose a task twice in one answer.
-            if granted.tasks.len() < request.limit && granted.tasks.last().is_none_or(|t| t.capture != capture) {
+            if granted.tasks.len() < request.limit
+                && granted.tasks.last().is_none_or(|t| t.capture != capture)
+            {
                 granted.run = get(row, "run")?;
                 let delivery = get::<i64>(row, "delivery")? + 1;
-                granted.tasks.push(GrantedTask { capture, delivery, url: get(row, "url")? });
+                granted.tasks.push(GrantedTask {
+                    capture,
+                    delivery,
+                    url: get(row, "url")?,
+                });
             }
         }
         if granted.tasks.is_empty() {
@@ -94,7 +100,11 @@ impl SqliteStore {
         rows.iter()
             .map(|row| {
                 let capture = CaptureId(get(row, "capture_id")?);
-                let candidate = Candidate { capture, run: get(row, "run")?, delivery: get(row, "delivery")? };
+                let candidate = Candidate {
+                    capture,
+                    run: get(row, "run")?,
+                    delivery: get(row, "delivery")?,
+                };
                 Ok(((get(row, "ord")?, capture), candidate))
             })
             .collect()
@@ -123,7 +133,11 @@ impl SqliteStore {
         Ok(WorkerId(id))
     }
 
-    pub(super) async fn waiting(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>> {
+    pub(super) async fn waiting(
+        &self,
+        slugs: &[String],
+        project: Option<ProjectId>,
+    ) -> Result<Vec<WaitingJob>> {
         let rows = sqlx::query(include_str!("sql/waiting.sql"))
             .bind(json(slugs))
             .bind(project.map(|p| p.0))
@@ -137,7 +151,10 @@ impl SqliteStore {
                     priority: get(row, "priority")?,
                     since: Timestamp(get(row, "since")?),
                 };
-                Ok(WaitingJob { waiting, slug: get(row, "slug")? })
+                Ok(WaitingJob {
+                    waiting,
+                    slug: get(row, "slug")?,
+                })
             })
             .collect()
     }

@@ -18,7 +18,10 @@ impl SqliteStore {
             false => (JobStatus::Created, None),
             true => {
                 let wait = std::time::Duration::from_secs(job.delay_seconds);
-                (JobStatus::Pending, (job.delay_seconds > 0).then(|| now.plus(wait).0))
+                (
+                    JobStatus::Pending,
+                    (job.delay_seconds > 0).then(|| now.plus(wait).0),
+                )
             }
         };
         let mut tx = self.writer.foreground().await?;
@@ -78,9 +81,15 @@ impl SqliteStore {
         set("name", edit.name.clone().map(Value::Text));
         set("priority", edit.priority.map(|v| Value::Int(Some(v))));
         set("failure_threshold", edit.failure_threshold.map(Value::Real));
-        set("delay_seconds", edit.delay_seconds.map(|v| Value::Int(Some(v as i64))));
+        set(
+            "delay_seconds",
+            edit.delay_seconds.map(|v| Value::Int(Some(v as i64))),
+        );
         set("pipeline_id", edit.pipeline.map(|v| Value::Int(v.map(|p| p.0))));
-        set("collection_id", edit.collection.map(|v| Value::Int(v.map(|c| c.0))));
+        set(
+            "collection_id",
+            edit.collection.map(|v| Value::Int(v.map(|c| c.0))),
+        );
         set("capture_id", edit.capture.map(|v| Value::Int(v.map(|c| c.0))));
         set("image_limit", edit.limit.map(|v| Value::Int(v.map(|l| l as i64))));
         set("shuffle", edit.shuffle.map(|v| Value::Int(Some(i64::from(v)))));
@@ -114,11 +123,12 @@ impl SqliteStore {
     }
 
     pub(super) async fn purge_slice(&self) -> Result<bool> {
-        let job: Option<i64> =
-            sqlx::query_scalar("SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND cleanup_due = 0 LIMIT 1")
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(store_error)?;
+        let job: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND cleanup_due = 0 LIMIT 1",
+        )
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(store_error)?;
         let Some(job) = job else { return Ok(false) };
         let mut tx = self.writer.background().await?;
         purge_in(tx.conn(), job).await.map_err(store_error)?;
@@ -136,19 +146,40 @@ impl SqliteStore {
     }
 
     pub(super) async fn read_jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
-        let mut counting =
-            QueryBuilder::new("SELECT count(*) FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id WHERE j.deleted_at IS NULL");
+        let mut counting = QueryBuilder::new(
+            "SELECT count(*) FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id WHERE j.deleted_at IS NULL",
+        );
         narrow(&mut counting, filter);
-        let count: i64 = counting.build_query_scalar().fetch_one(&self.readers).await.map_err(store_error)?;
+        let count: i64 = counting
+            .build_query_scalar()
+            .fetch_one(&self.readers)
+            .await
+            .map_err(store_error)?;
         let mut query = QueryBuilder::new(JOB);
         narrow(&mut query, filter);
         let column = order_column(filter.order.0);
         let direction = if filter.order.1 { "DESC" } else { "ASC" };
-        query.push(format!(" ORDER BY {column} {direction} NULLS LAST, j.id {direction} LIMIT "));
-        query.push_bind(page.limit as i64).push(" OFFSET ").push_bind(page.offset as i64);
-        let rows = query.build().fetch_all(&self.readers).await.map_err(store_error)?;
-        let rows = rows.iter().map(decode_job).collect::<sqlx::Result<_>>().map_err(store_error)?;
-        Ok(Total { rows, count: count as u64 })
+        query.push(format!(
+            " ORDER BY {column} {direction} NULLS LAST, j.id {direction} LIMIT "
+        ));
+        query
+            .push_bind(page.limit as i64)
+            .push(" OFFSET ")
+            .push_bind(page.offset as i64);
+        let rows = query
+            .build()
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        let rows = rows
+            .iter()
+            .map(decode_job)
+            .collect::<sqlx::Result<_>>()
+            .map_err(store_error)?;
+        Ok(Total {
+            rows,
+            count: count as u64,
+        })
     }
 }
 
@@ -165,13 +196,19 @@ pub(super) async fn move_in(
     by: JobMove,
     now: Timestamp,
 ) -> sqlx::Result<Option<Moved>> {
-    let status: Option<String> = sqlx::query_scalar("SELECT status FROM jobs WHERE id = ?1 AND deleted_at IS NULL")
-        .bind(job.0)
-        .fetch_optional(&mut *conn)
-        .await?;
+    let status: Option<String> =
+        sqlx::query_scalar("SELECT status FROM jobs WHERE id = ?1 AND deleted_at IS NULL")
+            .bind(job.0)
+            .fetch_optional(&mut *conn)
+            .await?;
     let Some(status) = status else { return Ok(None) };
     let status: JobStatus = counts::decode(status)?;
-    let Some(transition) = by.transition(status) else { return Ok(Some(Moved { status, changed: false })) };
+    let Some(transition) = by.transition(status) else {
+        return Ok(Some(Moved {
+            status,
+            changed: false,
+        }));
+    };
     let changed = sqlx::query(include_str!("sql/move.sql"))
         .bind(job.0)
         .bind(json(transition.from))
@@ -182,38 +219,57 @@ pub(super) async fn move_in(
         .await?
         .rows_affected()
         > 0;
-    Ok(Some(Moved { status: if changed { transition.to } else { status }, changed }))
+    Ok(Some(Moved {
+        status: if changed { transition.to } else { status },
+        changed,
+    }))
 }
 
 /// Removes the next rows of a deleted job; the job's own row goes last.
 async fn purge_in(conn: &mut SqliteConnection, job: i64) -> sqlx::Result<()> {
-    let tasks: Vec<(i64, i64)> = sqlx::query_as("SELECT job_id, capture_id FROM tasks WHERE job_id = ?1 LIMIT ?2")
-        .bind(job)
-        .bind(SLICE_ROWS / 10)
-        .fetch_all(&mut *conn)
-        .await?;
+    let tasks: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT job_id, capture_id FROM tasks WHERE job_id = ?1 LIMIT ?2")
+            .bind(job)
+            .bind(SLICE_ROWS / 10)
+            .fetch_all(&mut *conn)
+            .await?;
     if !tasks.is_empty() {
         settle::delete_detections(conn, &tasks).await?;
         let captures: Vec<i64> = tasks.iter().map(|t| t.1).collect();
-        sqlx::query("DELETE FROM tasks WHERE job_id = ?1 AND capture_id IN (SELECT value FROM json_each(?2))")
-            .bind(job)
-            .bind(json(&captures))
-            .execute(conn)
-            .await?;
+        sqlx::query(
+            "DELETE FROM tasks WHERE job_id = ?1 AND capture_id IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(job)
+        .bind(json(&captures))
+        .execute(conn)
+        .await?;
         return Ok(());
     }
     for (select, delete) in [
-        ("SELECT id FROM job_logs WHERE job_id = ?1 LIMIT ?2", "DELETE FROM job_logs WHERE id IN (SELECT value FROM json_each(?1))"),
-        ("SELECT id FROM grants WHERE job_id = ?1 LIMIT ?2", "DELETE FROM grants WHERE id IN (SELECT value FROM json_each(?1))"),
+        (
+            "SELECT id FROM job_logs WHERE job_id = ?1 LIMIT ?2",
+            "DELETE FROM job_logs WHERE id IN (SELECT value FROM json_each(?1))",
+        ),
+        (
+            "SELECT id FROM grants WHERE job_id = ?1 LIMIT ?2",
+            "DELETE FROM grants WHERE id IN (SELECT value FROM json_each(?1))",
+        ),
     ] {
-        let ids: Vec<i64> =
-            sqlx::query_scalar(select).bind(job).bind(SLICE_ROWS).fetch_all(&mut *conn).await?;
+        let ids: Vec<i64> = sqlx::query_scalar(select)
+            .bind(job)
+            .bind(SLICE_ROWS)
+            .fetch_all(&mut *conn)
+            .await?;
         if !ids.is_empty() {
             sqlx::query(delete).bind(json(&ids)).execute(conn).await?;
             return Ok(());
         }
     }
-    sqlx::query("DELETE FROM jobs WHERE id = ?1").bind(job).execute(conn).await.map(drop)
+    sqlx::query("DELETE FROM jobs WHERE id = ?1")
+        .bind(job)
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 fn order_column(order: JobOrder) -> &'static str {
@@ -242,10 +298,16 @@ fn narrow(query: &mut QueryBuilder<sqlx::Sqlite>, filter: &JobFilter) {
     same("j.collection_id", filter.collection.map(|v| v.0));
     same("j.capture_id", filter.capture.map(|v| v.0));
     if !filter.status.is_empty() {
-        query.push(" AND j.status IN (SELECT value FROM json_each(").push_bind(json(&filter.status)).push("))");
+        query
+            .push(" AND j.status IN (SELECT value FROM json_each(")
+            .push_bind(json(&filter.status))
+            .push("))");
     }
     if !filter.pipeline_slugs.is_empty() {
-        query.push(" AND p.slug IN (SELECT value FROM json_each(").push_bind(json(&filter.pipeline_slugs)).push("))");
+        query
+            .push(" AND p.slug IN (SELECT value FROM json_each(")
+            .push_bind(json(&filter.pipeline_slugs))
+            .push("))");
     }
     if let Some(job_type) = &filter.job_type {
         query.push(" AND j.job_type = ").push_bind(job_type.clone());
@@ -255,21 +317,34 @@ fn narrow(query: &mut QueryBuilder<sqlx::Sqlite>, filter: &JobFilter) {
         query.push_bind(since.0).push(")");
     }
     if let Some(text) = &filter.search {
-        let like = format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        query.push(" AND (j.name LIKE ").push_bind(like.clone()).push(" ESCAPE '\\' OR p.name LIKE ");
+        let like = format!(
+            "%{}%",
+            text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+        );
+        query
+            .push(" AND (j.name LIKE ")
+            .push_bind(like.clone())
+            .push(" ESCAPE '\\' OR p.name LIKE ");
         query.push_bind(like).push(" ESCAPE '\\')");
     }
 }
 
 fn decode_job(row: &SqliteRow) -> sqlx::Result<Job> {
-    let unsigned = |column| row.try_get::<i64, _>(column).map(|v| u64::try_from(v).unwrap_or(0));
+    let unsigned = |column| {
+        row.try_get::<i64, _>(column)
+            .map(|v| u64::try_from(v).unwrap_or(0))
+    };
     let time = |column| row.try_get::<Option<i64>, _>(column).map(|v| v.map(Timestamp));
     let parse = |column| {
         let text: String = row.try_get(column)?;
         serde_json::from_str::<serde_json::Value>(&text).map_err(|e| sqlx::Error::Decode(e.into()))
     };
-    let (total, processed, failed, in_flight) =
-        (unsigned("total")?, unsigned("processed")?, unsigned("failed")?, unsigned("in_flight")?);
+    let (total, processed, failed, in_flight) = (
+        unsigned("total")?,
+        unsigned("processed")?,
+        unsigned("failed")?,
+        unsigned("in_flight")?,
+    );
     let pipeline: Option<i64> = row.try_get("pipeline_id")?;
     let slug: Option<String> = row.try_get("pipeline_slug")?;
     Ok(Job {
@@ -278,7 +353,11 @@ fn decode_job(row: &SqliteRow) -> sqlx::Result<Job> {
         name: row.try_get("name")?,
         status: counts::decode(row.try_get("status")?)?,
         run: row.try_get("run")?,
-        mode: if row.try_get::<String, _>("mode")? == "failed" { RunMode::Failed } else { RunMode::All },
+        mode: if row.try_get::<String, _>("mode")? == "failed" {
+            RunMode::Failed
+        } else {
+            RunMode::All
+        },
         collected: row.try_get("collected")?,
         priority: row.try_get("priority")?,
         failure_threshold: row.try_get("failure_threshold")?,
@@ -292,7 +371,9 @@ fn decode_job(row: &SqliteRow) -> sqlx::Result<Job> {
             .collect(),
         collection: row.try_get::<Option<i64>, _>("collection_id")?.map(CollectionId),
         capture: row.try_get::<Option<i64>, _>("capture_id")?.map(CaptureId),
-        limit: row.try_get::<Option<i64>, _>("image_limit")?.and_then(|l| u64::try_from(l).ok()),
+        limit: row
+            .try_get::<Option<i64>, _>("image_limit")?
+            .and_then(|l| u64::try_from(l).ok()),
         shuffle: row.try_get("shuffle")?,
         job_type: row.try_get("job_type")?,
         candidates: unsigned("candidates")?,

@@ -21,24 +21,34 @@ impl SqliteStore {
         let mut tx = self.writer.foreground().await?;
         let now = self.clock.now();
         let conn = tx.conn();
-        let (alive_at, clean): (Option<i64>, bool) =
-            sqlx::query_as("SELECT alive_at, clean FROM cluster").fetch_one(&mut *conn).await.map_err(store_error)?;
+        let (alive_at, clean): (Option<i64>, bool) = sqlx::query_as("SELECT alive_at, clean FROM cluster")
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(store_error)?;
         let before = read_gap(conn).await.map_err(store_error)?;
         let silent = alive_at.is_some_and(|at| now.since(Timestamp(at)) > GAP_AFTER);
         let mut gap = before;
         if let Some(at) = alive_at.map(Timestamp).filter(|_| silent || (first && !clean)) {
             // What lived through the last gap and is still in its grace lives through this one too.
-            let from = before.filter(|g| at < g.grace_until).map_or(at, |g| g.from.min(at));
-            gap = Some(Gap { from, to: now, grace_until: now.plus(grace) });
+            let from = before
+                .filter(|g| at < g.grace_until)
+                .map_or(at, |g| g.from.min(at));
+            gap = Some(Gap {
+                from,
+                to: now,
+                grace_until: now.plus(grace),
+            });
         }
-        sqlx::query("UPDATE cluster SET alive_at = ?1, clean = 0, gap_from = ?2, gap_to = ?3, grace_until = ?4")
-            .bind(now.0)
-            .bind(gap.map(|g| g.from.0))
-            .bind(gap.map(|g| g.to.0))
-            .bind(gap.map(|g| g.grace_until.0))
-            .execute(conn)
-            .await
-            .map_err(store_error)?;
+        sqlx::query(
+            "UPDATE cluster SET alive_at = ?1, clean = 0, gap_from = ?2, gap_to = ?3, grace_until = ?4",
+        )
+        .bind(now.0)
+        .bind(gap.map(|g| g.from.0))
+        .bind(gap.map(|g| g.to.0))
+        .bind(gap.map(|g| g.grace_until.0))
+        .execute(conn)
+        .await
+        .map_err(store_error)?;
         tx.commit().await?;
         Ok(Beat { now, gap })
     }
@@ -61,17 +71,26 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<(Vec<LeaseAnswer>, Vec<(JobId, Candidate)>)> {
         let mut tx = self.writer.foreground().await?;
-        let done = change_in(tx.conn(), change, receipts, policy, now).await.map_err(store_error)?;
+        let done = change_in(tx.conn(), change, receipts, policy, now)
+            .await
+            .map_err(store_error)?;
         tx.commit().await?;
         Ok(done)
     }
 
-    pub(super) async fn write_signs(&self, signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) -> Result<()> {
+    pub(super) async fn write_signs(
+        &self,
+        signs: &[SignOfLife],
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Result<()> {
         if signs.is_empty() {
             return Ok(());
         }
         let mut tx = self.writer.foreground().await?;
-        write_signs_in(tx.conn(), signs, policy, now).await.map_err(store_error)?;
+        write_signs_in(tx.conn(), signs, policy, now)
+            .await
+            .map_err(store_error)?;
         tx.commit().await
     }
 }
@@ -79,7 +98,9 @@ impl SqliteStore {
 /// The last gap, if there was one.
 pub(super) async fn read_gap(conn: &mut SqliteConnection) -> sqlx::Result<Option<Gap>> {
     let (from, to, grace): (Option<i64>, Option<i64>, Option<i64>) =
-        sqlx::query_as("SELECT gap_from, gap_to, grace_until FROM cluster").fetch_one(conn).await?;
+        sqlx::query_as("SELECT gap_from, gap_to, grace_until FROM cluster")
+            .fetch_one(conn)
+            .await?;
     Ok(from.zip(to).zip(grace).map(|((from, to), grace)| Gap {
         from: Timestamp(from),
         to: Timestamp(to),
@@ -106,10 +127,19 @@ async fn change_in(
 ) -> sqlx::Result<(Vec<LeaseAnswer>, Vec<(JobId, Candidate)>)> {
     let gap = read_gap(conn).await?;
     let keys: Vec<(i64, i64)> = receipts.iter().map(|r| (r.job.0, r.capture.0)).collect();
-    let rows = sqlx::query(include_str!("sql/lease_rows.sql")).bind(json(&keys)).fetch_all(&mut *conn).await?;
+    let rows = sqlx::query(include_str!("sql/lease_rows.sql"))
+        .bind(json(&keys))
+        .fetch_all(&mut *conn)
+        .await?;
     let mut by_key = HashMap::with_capacity(rows.len());
     for row in &rows {
-        by_key.insert((row.try_get::<i64, _>("job_id")?, row.try_get::<i64, _>("capture_id")?), row);
+        by_key.insert(
+            (
+                row.try_get::<i64, _>("job_id")?,
+                row.try_get::<i64, _>("capture_id")?,
+            ),
+            row,
+        );
     }
     let mut answers = Vec::with_capacity(receipts.len());
     let mut free = Vec::new();
@@ -124,8 +154,11 @@ async fn change_in(
             if change != LeaseChange::Extend {
                 // Named twice in one request, it is given back once.
                 by_key.remove(&key);
-                let candidate =
-                    Candidate { capture: CaptureId(key.1), run: receipt.run, delivery: receipt.delivery };
+                let candidate = Candidate {
+                    capture: CaptureId(key.1),
+                    run: receipt.run,
+                    delivery: receipt.delivery,
+                };
                 free.push((receipt.job, candidate));
             }
         }
@@ -146,18 +179,23 @@ fn judge(
     if state != "pending" {
         return Ok(Err("the task is settled"));
     }
-    let newest = (row.try_get::<i64, _>("run")?, row.try_get::<i64, _>("delivery")?) == (receipt.run, receipt.delivery);
+    let newest = (row.try_get::<i64, _>("run")?, row.try_get::<i64, _>("delivery")?)
+        == (receipt.run, receipt.delivery);
     let held: Option<i64> = row.try_get("grant_id")?;
     if !newest || held.is_none() {
         return Ok(Err("the lease is over"));
     }
     let granted_at = Timestamp(row.try_get("granted_at")?);
     let lease_until = Timestamp(row.try_get("lease_until")?);
-    if let LeaseEnd::Over { .. } = lease::lease_end(granted_at, lease_until, signs_of(row)?, gap, policy.margin, now) {
+    if let LeaseEnd::Over { .. } =
+        lease::lease_end(granted_at, lease_until, signs_of(row)?, gap, policy.margin, now)
+    {
         return Ok(Err("the lease is over"));
     }
     if change == LeaseChange::Release && row.try_get::<i64, _>("releases")? >= RELEASES_MAX {
-        return Ok(Err("the task was given back too often; its lease runs out by itself"));
+        return Ok(Err(
+            "the task was given back too often; its lease runs out by itself",
+        ));
     }
     Ok(Ok(()))
 }
@@ -170,12 +208,12 @@ async fn apply(
     now: Timestamp,
 ) -> sqlx::Result<()> {
     let query = match change {
-        LeaseChange::Extend => {
-            sqlx::query("UPDATE tasks SET lease_until = max(lease_until, ?3) WHERE job_id = ?1 AND capture_id = ?2")
-                .bind(receipt.job.0)
-                .bind(receipt.capture.0)
-                .bind(now.plus(policy.ttr).0)
-        }
+        LeaseChange::Extend => sqlx::query(
+            "UPDATE tasks SET lease_until = max(lease_until, ?3) WHERE job_id = ?1 AND capture_id = ?2",
+        )
+        .bind(receipt.job.0)
+        .bind(receipt.capture.0)
+        .bind(now.plus(policy.ttr).0),
         // An answer that was never read was no hand-out that anybody had; it does not use up the five.
         LeaseChange::Release | LeaseChange::Undelivered => sqlx::query(
             "UPDATE tasks SET grant_id = NULL, lease_until = NULL, releases = releases + ?3 \

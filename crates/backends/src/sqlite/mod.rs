@@ -79,7 +79,11 @@ impl SqliteStore {
                 sqlx::migrate::MigrateError::Execute(cause) => db(cause).0,
                 _ => ErrorKind::Invalid,
             };
-            Error::new(kind, format!("cannot bring `{}` to the schema of this version", path.display())).with_source(e)
+            Error::new(
+                kind,
+                format!("cannot bring `{}` to the schema of this version", path.display()),
+            )
+            .with_source(e)
         })?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
@@ -87,7 +91,12 @@ impl SqliteStore {
             .connect_with(options.pragma("query_only", "on"))
             .await
             .map_err(cannot_open)?;
-        let store = Self { writer: Writer::new(conn), readers, clock, _lock: lock };
+        let store = Self {
+            writer: Writer::new(conn),
+            readers,
+            clock,
+            _lock: lock,
+        };
         store.make_default_project().await?;
         Ok(store)
     }
@@ -122,14 +131,15 @@ fn db(e: &sqlx::Error) -> (ErrorKind, bool) {
             // BUSY, LOCKED, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL
             Some(5 | 6 | 8 | 9 | 10 | 13 | 14 | 15) => (ErrorKind::Unavailable, false),
             // TOOBIG, CONSTRAINT, MISMATCH
-            Some(18 | 19 | 20) => (ErrorKind::Invalid, true),
+            Some(18..=20) => (ErrorKind::Invalid, true),
             // NOTADB
             Some(26) => (ErrorKind::Invalid, false),
             _ => (ErrorKind::Internal, false),
         },
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-            (ErrorKind::Unavailable, false)
-        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => (ErrorKind::Unavailable, false),
         _ => (ErrorKind::Internal, false),
     }
 }
@@ -151,6 +161,9 @@ fn json<T: serde::Serialize>(list: &[T]) -> String {
 }
 
 /// A column that the schema guarantees; a mismatch is a bug of ours.
-fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(row: &'r SqliteRow, column: &str) -> Result<T> {
+fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
+    row: &'r SqliteRow,
+    column: &str,
+) -> Result<T> {
     row.try_get(column).map_err(store_error)
 }

@@ -4,7 +4,8 @@ use sqlx::QueryBuilder;
 use trapline_core::{
     CaptureId, FailReason, JobId, Result, TaskState, Timestamp,
     ports::{
-        ClassificationRow, DetectionRow, ImageQuery, ImageRow, ImageState, Level, LogLine, LogPage, LogQuery, LogRow,
+        ClassificationRow, DetectionRow, ImageQuery, ImageRow, ImageState, Level, LogLine, LogPage, LogQuery,
+        LogRow,
     },
     result::unpack,
     task::{DETAIL_MAX_CHARS, cut},
@@ -112,19 +113,33 @@ impl SqliteStore {
         let mut tx = self.writer.foreground().await?;
         for line in lines {
             let message = cut(&line.message.replace('\0', "␀"), DETAIL_MAX_CHARS);
-            counts::log_line(tx.conn(), line.job, line.level.as_str(), &message, line.capture.map(|c| c.0), now)
-                .await
-                .map_err(store_error)?;
+            counts::log_line(
+                tx.conn(),
+                line.job,
+                line.level.as_str(),
+                &message,
+                line.capture.map(|c| c.0),
+                now,
+            )
+            .await
+            .map_err(store_error)?;
         }
         tx.commit().await
     }
 
     pub(super) async fn log_page(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
-        let mut sql = QueryBuilder::new("SELECT id, at, level, message, capture_id FROM job_logs WHERE job_id = ");
+        let mut sql =
+            QueryBuilder::new("SELECT id, at, level, message, capture_id FROM job_logs WHERE job_id = ");
         sql.push_bind(query.job.0);
         if let Some(level) = query.level {
-            let levels: Vec<_> = Level::ALL.into_iter().filter(|l| *l >= level).map(Level::as_str).collect();
-            sql.push(" AND level IN (SELECT value FROM json_each(").push_bind(json(&levels)).push("))");
+            let levels: Vec<_> = Level::ALL
+                .into_iter()
+                .filter(|l| *l >= level)
+                .map(Level::as_str)
+                .collect();
+            sql.push(" AND level IN (SELECT value FROM json_each(")
+                .push_bind(json(&levels))
+                .push("))");
         }
         if let Some(capture) = query.capture {
             sql.push(" AND capture_id = ").push_bind(capture.0);
@@ -141,7 +156,8 @@ impl SqliteStore {
                 Ok(LogRow {
                     id: get(row, "id")?,
                     at: Timestamp(get(row, "at")?),
-                    level: Level::parse(&level).ok_or_else(|| store_error(sqlx::Error::Decode(level.into())))?,
+                    level: Level::parse(&level)
+                        .ok_or_else(|| store_error(sqlx::Error::Decode(level.into())))?,
                     message: get(row, "message")?,
                     capture: get::<Option<i64>>(row, "capture_id")?.map(CaptureId),
                 })

@@ -58,14 +58,26 @@ impl SqliteStore {
         let plan = plan(items, rows);
         let touched = write(tx.conn(), &plan, now).await?;
         tx.try_commit().await?;
-        Ok(SettleReport { items: plan.items, touched })
+        Ok(SettleReport {
+            items: plan.items,
+            touched,
+        })
     }
 }
 
-async fn read_rows(conn: &mut SqliteConnection, items: &[Settlement]) -> sqlx::Result<HashMap<TaskKey, TaskView>> {
-    let keys: HashSet<TaskKey> = items.iter().map(|i| (i.receipt.job.0, i.receipt.capture.0)).collect();
+async fn read_rows(
+    conn: &mut SqliteConnection,
+    items: &[Settlement],
+) -> sqlx::Result<HashMap<TaskKey, TaskView>> {
+    let keys: HashSet<TaskKey> = items
+        .iter()
+        .map(|i| (i.receipt.job.0, i.receipt.capture.0))
+        .collect();
     let keys: Vec<TaskKey> = keys.into_iter().collect();
-    let rows = sqlx::query(include_str!("sql/settle_rows.sql")).bind(json(&keys)).fetch_all(conn).await?;
+    let rows = sqlx::query(include_str!("sql/settle_rows.sql"))
+        .bind(json(&keys))
+        .fetch_all(conn)
+        .await?;
     rows.iter()
         .map(|row| {
             let state: String = row.try_get("state")?;
@@ -130,10 +142,22 @@ async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> 
         .iter()
         .map(|((job, capture), (t, detail))| {
             let reason = t.reason.map(FailReason::as_str);
-            (job, capture, t.state.as_str(), reason, detail, t.n_detections, t.n_classifications)
+            (
+                job,
+                capture,
+                t.state.as_str(),
+                reason,
+                detail,
+                t.n_detections,
+                t.n_classifications,
+            )
         })
         .collect();
-    sqlx::query(include_str!("sql/settle_set.sql")).bind(json(&rows)).bind(now.0).execute(&mut *conn).await?;
+    sqlx::query(include_str!("sql/settle_set.sql"))
+        .bind(json(&rows))
+        .bind(now.0)
+        .execute(&mut *conn)
+        .await?;
     delete_detections(conn, &plan.replaced).await?;
     insert_detections(conn, &plan.detections).await?;
     for ((job, capture), (task, detail)) in &plan.rows {
@@ -144,7 +168,12 @@ async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> 
     }
     let mut touched = Vec::with_capacity(plan.deltas.len());
     for (job, deltas) in &plan.deltas {
-        let change = counts::Change { job: JobId(*job), deltas: *deltas, total: None, by_result: true };
+        let change = counts::Change {
+            job: JobId(*job),
+            deltas: *deltas,
+            total: None,
+            by_result: true,
+        };
         if let Some(mut t) = counts::apply(conn, &change, now).await? {
             t.settled = plan
                 .rows
@@ -173,12 +202,17 @@ pub(super) async fn delete_detections(conn: &mut SqliteConnection, tasks: &[Task
     Ok(())
 }
 
-async fn insert_detections(conn: &mut SqliteConnection, tasks: &BTreeMap<TaskKey, &[Detection]>) -> sqlx::Result<()> {
+async fn insert_detections(
+    conn: &mut SqliteConnection,
+    tasks: &BTreeMap<TaskKey, &[Detection]>,
+) -> sqlx::Result<()> {
     const HEAD: &str = "INSERT INTO detections \
         (job_id, capture_id, algorithm_id, x1, y1, x2, y2, at, inference_seconds, crop_image_url) VALUES ";
     const TAIL: &str = " RETURNING id, job_id, capture_id, algorithm_id, x1, y1, x2, y2";
-    let rows: Vec<(TaskKey, &Detection)> =
-        tasks.iter().flat_map(|(key, list)| list.iter().map(|d| (*key, d))).collect();
+    let rows: Vec<(TaskKey, &Detection)> = tasks
+        .iter()
+        .flat_map(|(key, list)| list.iter().map(|d| (*key, d)))
+        .collect();
     // A classification finds its detection by key, never by position: RETURNING promises no order.
     let mut ids: HashMap<(TaskKey, DetectionKey), i64> = HashMap::with_capacity(rows.len());
     for chunk in chunks(&rows) {
@@ -198,8 +232,12 @@ async fn insert_detections(conn: &mut SqliteConnection, tasks: &BTreeMap<TaskKey
                 .bind(d.crop_image_url.as_deref());
         }
         for row in query.fetch_all(&mut *conn).await? {
-            let corners: [Option<f64>; 4] =
-                [row.try_get("x1")?, row.try_get("y1")?, row.try_get("x2")?, row.try_get("y2")?];
+            let corners: [Option<f64>; 4] = [
+                row.try_get("x1")?,
+                row.try_get("y1")?,
+                row.try_get("x2")?,
+                row.try_get("y2")?,
+            ];
             let bbox = match corners {
                 [Some(x1), Some(y1), Some(x2), Some(y2)] => Some([x1, y1, x2, y2].map(f64::to_bits)),
                 _ => None,
@@ -212,7 +250,12 @@ async fn insert_detections(conn: &mut SqliteConnection, tasks: &BTreeMap<TaskKey
     let mut classifications = Vec::new();
     for (key, d) in &rows {
         let id = *ids.get(&(*key, d.key())).ok_or(sqlx::Error::RowNotFound)?;
-        classifications.extend(d.classifications.iter().enumerate().map(|(at, c)| (id, at as i64, c)));
+        classifications.extend(
+            d.classifications
+                .iter()
+                .enumerate()
+                .map(|(at, c)| (id, at as i64, c)),
+        );
     }
     insert_classifications(conn, &classifications).await
 }

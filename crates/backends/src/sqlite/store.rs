@@ -8,9 +8,10 @@ use trapline_core::{
     Error, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::JobMove,
     ports::{
-        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantRequest, Granted, ImageQuery, ImageRow, Job, JobEdit,
-        JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
-        SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantRequest, Granted, ImageQuery, ImageRow, Job,
+        JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob,
+        OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total, WaitingJob,
+        WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -24,7 +25,9 @@ impl Store for SqliteStore {
             .fetch_one(&self.readers)
             .await
             .map_err(store_error)?;
-        let key = key.try_into().map_err(|_| Error::internal("the receipt key has not 32 bytes"))?;
+        let key = key
+            .try_into()
+            .map_err(|_| Error::internal("the receipt key has not 32 bytes"))?;
         Ok(ReceiptKey::new(key))
     }
 
@@ -37,7 +40,11 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT id FROM cluster").fetch_one(&self.readers).await.map(drop).map_err(store_error)
+        sqlx::query("SELECT id FROM cluster")
+            .fetch_one(&self.readers)
+            .await
+            .map(drop)
+            .map_err(store_error)
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
@@ -68,7 +75,12 @@ impl Store for SqliteStore {
         self.slice(claim, now, lease).await
     }
 
-    async fn free_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<(FreeCursor, Candidate)>> {
+    async fn free_tasks(
+        &self,
+        job: JobId,
+        after: FreeCursor,
+        limit: u64,
+    ) -> Result<Vec<(FreeCursor, Candidate)>> {
         self.free_page(job, after, limit).await
     }
 
@@ -103,11 +115,12 @@ impl Store for SqliteStore {
     }
 
     async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>> {
-        let rows: Vec<(i64, i64)> = sqlx::query_as("SELECT id, run FROM jobs WHERE cleanup_due = 1 ORDER BY id LIMIT ?1")
-            .bind(limit as i64)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(store_error)?;
+        let rows: Vec<(i64, i64)> =
+            sqlx::query_as("SELECT id, run FROM jobs WHERE cleanup_due = 1 ORDER BY id LIMIT ?1")
+                .bind(limit as i64)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(store_error)?;
         Ok(rows.into_iter().map(|(job, run)| (JobId(job), run)).collect())
     }
 
@@ -163,7 +176,13 @@ impl Store for SqliteStore {
         self.image_page(query).await
     }
 
-    async fn detections(&self, job: JobId, after: i64, limit: u64, scores: bool) -> Result<Vec<DetectionRow>> {
+    async fn detections(
+        &self,
+        job: JobId,
+        after: i64,
+        limit: u64,
+        scores: bool,
+    ) -> Result<Vec<DetectionRow>> {
         self.detection_page(job, after, limit, scores).await
     }
 

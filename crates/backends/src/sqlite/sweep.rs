@@ -67,18 +67,31 @@ async fn sweep_in(conn: &mut SqliteConnection, policy: &LeasePolicy, now: Timest
     .await?;
     for job in stuck {
         jobs::move_in(conn, JobId(job), JobMove::Revoke, now).await?;
-        counts::log_line(conn, JobId(job), "WARNING", "Cancel finished by the sweep", None, now).await?;
+        counts::log_line(
+            conn,
+            JobId(job),
+            "WARNING",
+            "Cancel finished by the sweep",
+            None,
+            now,
+        )
+        .await?;
     }
     Ok(swept)
 }
 
 async fn due(conn: &mut SqliteConnection, now: Timestamp) -> sqlx::Result<(Vec<DueGrant>, bool)> {
-    let rows = sqlx::query(include_str!("sql/sweep_due.sql")).bind(now.0).bind(GRANTS_MAX).fetch_all(conn).await?;
+    let rows = sqlx::query(include_str!("sql/sweep_due.sql"))
+        .bind(now.0)
+        .bind(GRANTS_MAX)
+        .fetch_all(conn)
+        .await?;
     let mut due = Vec::new();
     let mut tasks = 0;
     for row in &rows {
         let captures: String = row.try_get("captures")?;
-        let captures: Vec<i64> = serde_json::from_str(&captures).map_err(|e| sqlx::Error::Decode(e.into()))?;
+        let captures: Vec<i64> =
+            serde_json::from_str(&captures).map_err(|e| sqlx::Error::Decode(e.into()))?;
         if tasks > 0 && tasks + captures.len() as i64 > SLICE_ROWS {
             return Ok((due, true));
         }
@@ -87,7 +100,9 @@ async fn due(conn: &mut SqliteConnection, now: Timestamp) -> sqlx::Result<(Vec<D
             id: row.try_get("id")?,
             job: row.try_get("job_id")?,
             granted_at: Timestamp(row.try_get("granted_at")?),
-            worker: row.try_get::<Option<String>, _>("worker")?.unwrap_or_else(|| "unknown worker".to_owned()),
+            worker: row
+                .try_get::<Option<String>, _>("worker")?
+                .unwrap_or_else(|| "unknown worker".to_owned()),
             life: leases::signs_of(row)?,
             captures,
             again: None,
@@ -104,14 +119,24 @@ async fn end_leases(
     swept: &mut Swept,
 ) -> sqlx::Result<()> {
     let gap = leases::read_gap(conn).await?;
-    let held: Vec<_> = due.iter().flat_map(|g| g.captures.iter().map(|c| (g.id, g.job, *c))).collect();
-    let rows = sqlx::query(include_str!("sql/sweep_tasks.sql")).bind(json(&held)).fetch_all(&mut *conn).await?;
+    let held: Vec<_> = due
+        .iter()
+        .flat_map(|g| g.captures.iter().map(|c| (g.id, g.job, *c)))
+        .collect();
+    let rows = sqlx::query(include_str!("sql/sweep_tasks.sql"))
+        .bind(json(&held))
+        .fetch_all(&mut *conn)
+        .await?;
     let mut by_id: HashMap<i64, &mut DueGrant> = due.iter_mut().map(|g| (g.id, g)).collect();
     let mut ended = Vec::new();
     let mut deltas: BTreeMap<i64, Deltas> = BTreeMap::new();
     for row in &rows {
-        let Some(grant) = by_id.get_mut(&row.try_get::<i64, _>("grant_id")?) else { continue };
-        let Some(task) = end_lease(row, grant, gap, policy, now)? else { continue };
+        let Some(grant) = by_id.get_mut(&row.try_get::<i64, _>("grant_id")?) else {
+            continue;
+        };
+        let Some(task) = end_lease(row, grant, gap, policy, now)? else {
+            continue;
+        };
         if task.lost.is_some() {
             deltas.entry(task.job).or_default().failed += 1;
         } else if row.try_get::<i64, _>("run")? == row.try_get::<i64, _>("job_run")? {
@@ -127,7 +152,12 @@ async fn end_leases(
     write_ended(conn, &ended, now).await?;
     write_grants(conn, due).await?;
     for (job, deltas) in deltas {
-        let change = counts::Change { job: JobId(job), deltas, total: None, by_result: false };
+        let change = counts::Change {
+            job: JobId(job),
+            deltas,
+            total: None,
+            by_result: false,
+        };
         if let Some(mut touched) = counts::apply(conn, &change, now).await? {
             touched.settled = ended
                 .iter()
@@ -161,7 +191,10 @@ fn end_lease(
     let mut history: String = row.try_get("history")?;
     if strike {
         let sep = if history.is_empty() { "" } else { ", " };
-        history = cut(&format!("{history}{sep}{} at {}", grant.worker, grant.granted_at), DETAIL_MAX_CHARS);
+        history = cut(
+            &format!("{history}{sep}{} at {}", grant.worker, grant.granted_at),
+            DETAIL_MAX_CHARS,
+        );
     }
     let status: JobStatus = counts::decode(row.try_get("status")?)?;
     let current = row.try_get::<i64, _>("run")? == row.try_get::<i64, _>("job_run")?;
@@ -169,15 +202,28 @@ fn end_lease(
     // Tasks of a stopped job stay pending, and those of an older run are about to be reset.
     let lost = (lease::exhausted(strikes, attempts, policy.max_deliver) && current && status.is_running())
         .then(|| format!("no answer after {attempts} hand-out(s), {strikes} of them counted: to {history}"));
-    Ok(Some(Ended { job: row.try_get("job_id")?, capture: row.try_get("capture_id")?, strikes, history, lost }))
+    Ok(Some(Ended {
+        job: row.try_get("job_id")?,
+        capture: row.try_get("capture_id")?,
+        strikes,
+        history,
+        lost,
+    }))
 }
 
 async fn write_ended(conn: &mut SqliteConnection, ended: &[Ended], now: Timestamp) -> sqlx::Result<()> {
     if ended.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = ended.iter().map(|t| (t.job, t.capture, t.strikes, &t.history, &t.lost)).collect();
-    sqlx::query(include_str!("sql/sweep_set.sql")).bind(json(&rows)).bind(now.0).execute(&mut *conn).await?;
+    let rows: Vec<_> = ended
+        .iter()
+        .map(|t| (t.job, t.capture, t.strikes, &t.history, &t.lost))
+        .collect();
+    sqlx::query(include_str!("sql/sweep_set.sql"))
+        .bind(json(&rows))
+        .bind(now.0)
+        .execute(&mut *conn)
+        .await?;
     for task in ended {
         if let Some(lost) = &task.lost {
             let line = format!("Image {} failed (lost): {lost}", task.capture);
@@ -194,7 +240,10 @@ async fn write_grants(conn: &mut SqliteConnection, due: &[DueGrant]) -> sqlx::Re
         .bind(json(&done))
         .execute(&mut *conn)
         .await?;
-    let again: Vec<(i64, i64)> = due.iter().filter_map(|g| g.again.map(|at| (g.id, at.0))).collect();
+    let again: Vec<(i64, i64)> = due
+        .iter()
+        .filter_map(|g| g.again.map(|at| (g.id, at.0)))
+        .collect();
     sqlx::query("UPDATE grants SET due_at = e.value->>1 FROM json_each(?1) e WHERE grants.id = e.value->>0")
         .bind(json(&again))
         .execute(conn)

@@ -41,7 +41,11 @@ impl Drop for Turn {
             let waiter = {
                 let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 let background = !turns.background_was_last || turns.foreground.is_empty();
-                let waiter = if background { turns.background.pop_front() } else { None };
+                let waiter = if background {
+                    turns.background.pop_front()
+                } else {
+                    None
+                };
                 turns.background_was_last = waiter.is_some();
                 let waiter = waiter.or_else(|| turns.foreground.pop_front());
                 if waiter.is_none() {
@@ -68,7 +72,10 @@ impl Writer {
     pub(super) fn new(conn: SqliteConnection) -> Self {
         Self {
             turns: Arc::default(),
-            conn: Arc::new(tokio::sync::Mutex::new(Conn { conn: Some(conn), open: false })),
+            conn: Arc::new(tokio::sync::Mutex::new(Conn {
+                conn: Some(conn),
+                open: false,
+            })),
         }
     }
 
@@ -84,10 +91,15 @@ impl Writer {
 
     /// A slice of background work.
     pub(super) async fn background(&self) -> Result<WriteTx> {
-        self.begin(|turns| &mut turns.background).await.map_err(store_error)
+        self.begin(|turns| &mut turns.background)
+            .await
+            .map_err(store_error)
     }
 
-    async fn begin(&self, class: fn(&mut Turns) -> &mut VecDeque<oneshot::Sender<Turn>>) -> sqlx::Result<WriteTx> {
+    async fn begin(
+        &self,
+        class: fn(&mut Turns) -> &mut VecDeque<oneshot::Sender<Turn>>,
+    ) -> sqlx::Result<WriteTx> {
         let waiting = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             if turns.busy {
@@ -101,7 +113,9 @@ impl Writer {
         };
         let turn = match waiting {
             None => Turn(Arc::clone(&self.turns)),
-            Some(rx) => rx.await.expect("a waiter is answered before its sender is dropped"),
+            Some(rx) => rx
+                .await
+                .expect("a waiter is answered before its sender is dropped"),
         };
         let mut guard = Arc::clone(&self.conn).lock_owned().await;
         let leftover = guard.open;
@@ -116,10 +130,11 @@ impl Writer {
     }
 
     pub(super) async fn close(&self) {
-        if let Some(conn) = self.conn.lock().await.conn.take() {
-            if let Err(error) = conn.close().await {
-                tracing::warn!(%error, "the database file was not closed cleanly");
-            }
+        let conn = self.conn.lock().await.conn.take();
+        if let Some(conn) = conn
+            && let Err(error) = conn.close().await
+        {
+            tracing::warn!(%error, "the database file was not closed cleanly");
         }
     }
 }
@@ -127,7 +142,10 @@ impl Writer {
 impl WriteTx {
     /// The connection, within the transaction.
     pub(super) fn conn(&mut self) -> &mut SqliteConnection {
-        self.guard.conn.as_mut().expect("a transaction begins only on an open connection")
+        self.guard
+            .conn
+            .as_mut()
+            .expect("a transaction begins only on an open connection")
     }
 
     pub(super) async fn commit(self) -> Result<()> {
@@ -148,12 +166,19 @@ mod tests {
 
     async fn writer() -> Writer {
         let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        sqlx::raw_sql("CREATE TABLE seen (what TEXT)").execute(&mut conn).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE seen (what TEXT)")
+            .execute(&mut conn)
+            .await
+            .unwrap();
         Writer::new(conn)
     }
 
     async fn note(mut tx: WriteTx, what: &'static str) {
-        sqlx::query("INSERT INTO seen VALUES (?1)").bind(what).execute(tx.conn()).await.unwrap();
+        sqlx::query("INSERT INTO seen VALUES (?1)")
+            .bind(what)
+            .execute(tx.conn())
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -178,7 +203,10 @@ mod tests {
         let release = async { note(first, "first").await };
         futures::join!(work, release);
         let mut tx = writer.foreground().await.unwrap();
-        let seen: Vec<(String,)> = sqlx::query_as("SELECT what FROM seen").fetch_all(tx.conn()).await.unwrap();
+        let seen: Vec<(String,)> = sqlx::query_as("SELECT what FROM seen")
+            .fetch_all(tx.conn())
+            .await
+            .unwrap();
         let seen: String = seen.into_iter().map(|(w,)| w).collect();
         assert_eq!(seen, "firstbfbfbf");
     }
@@ -187,7 +215,10 @@ mod tests {
     async fn a_dropped_transaction_is_rolled_back_and_a_waiter_that_gave_up_does_not_keep_the_turn() {
         let writer = writer().await;
         let mut tx = writer.foreground().await.unwrap();
-        sqlx::query("INSERT INTO seen VALUES ('lost')").execute(tx.conn()).await.unwrap();
+        sqlx::query("INSERT INTO seen VALUES ('lost')")
+            .execute(tx.conn())
+            .await
+            .unwrap();
         {
             let mut gives_up = Box::pin(writer.background());
             assert!(futures::poll!(&mut gives_up).is_pending());
@@ -195,7 +226,10 @@ mod tests {
         drop(tx);
         note(writer.background().await.unwrap(), "kept").await;
         let mut tx = writer.foreground().await.unwrap();
-        let seen: Vec<(String,)> = sqlx::query_as("SELECT what FROM seen").fetch_all(tx.conn()).await.unwrap();
+        let seen: Vec<(String,)> = sqlx::query_as("SELECT what FROM seen")
+            .fetch_all(tx.conn())
+            .await
+            .unwrap();
         assert_eq!(seen, [("kept".to_owned(),)]);
     }
 }

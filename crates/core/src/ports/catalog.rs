@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use crate::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project, ProjectSettings,
-        Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
+        ProjectSettings, Registered, Registration, Service, Token,
     },
 };
 
@@ -32,7 +32,12 @@ pub struct Total<T> {
 #[async_trait]
 pub trait Catalog: Send + Sync + 'static {
     /// Stores a project.
-    async fn create_project(&self, name: &str, description: &str, settings: &ProjectSettings) -> Result<Project>;
+    async fn create_project(
+        &self,
+        name: &str,
+        description: &str,
+        settings: &ProjectSettings,
+    ) -> Result<Project>;
     /// Projects by id.
     async fn projects(&self, only: Option<ProjectId>, page: OffsetPage) -> Result<Total<Project>>;
     /// One project.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AlgorithmId, CaptureId, CollectionId, FailReason, GrantId, JobId, JobStatus, PipelineId, ProjectId, Result, ServiceId, TaskState,
-    Timestamp, TokenId, WorkerId,
+    AlgorithmId, CaptureId, CollectionId, FailReason, GrantId, JobId, JobStatus, PipelineId, ProjectId,
+    Result, ServiceId, TaskState, Timestamp, TokenId, WorkerId,
     choose::Waiting,
     counts::Counts,
     job::{JobMove, RunMode},
@@ -605,7 +605,12 @@ pub trait Store: Catalog {
     /// Collects the next slice of a claimed job, fenced (A12), and renews the claim.
     async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice>;
     /// Free tasks of a job in dispatch order after a cursor, with the cursor after each.
-    async fn free_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<(FreeCursor, Candidate)>>;
+    async fn free_tasks(
+        &self,
+        job: JobId,
+        after: FreeCursor,
+        limit: u64,
+    ) -> Result<Vec<(FreeCursor, Candidate)>>;
 
     /// Hands out tasks (A7).
     async fn grant(&self, request: &GrantRequest) -> Result<Granted>;
@@ -646,7 +651,8 @@ pub trait Store: Catalog {
     /// A page of tasks by key.
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>>;
     /// A page of detections by key, in the order of storing.
-    async fn detections(&self, job: JobId, after: i64, limit: u64, scores: bool) -> Result<Vec<DetectionRow>>;
+    async fn detections(&self, job: JobId, after: i64, limit: u64, scores: bool)
+    -> Result<Vec<DetectionRow>>;
     /// Adds lines to job logs.
     async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()>;
     /// A page of a job's log.

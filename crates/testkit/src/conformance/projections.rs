@@ -12,7 +12,12 @@ pub mod queue {
     type Fixture = Arc<dyn Queue>;
 
     fn candidates(of: std::ops::Range<i64>) -> Vec<Candidate> {
-        of.map(|id| Candidate { capture: CaptureId(id), run: 1, delivery: 0 }).collect()
+        of.map(|id| Candidate {
+            capture: CaptureId(id),
+            run: 1,
+            delivery: 0,
+        })
+        .collect()
     }
 
     use crate::conformance::cases;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use trapline_core::{
     CaptureId, FailReason, JobStatus, TaskState,
     job::{JobMove, RunMode, land},
-    ports::{ImageQuery, ImageState, LeaseChange, LogPage, LogQuery, Posted, Settled, Settlement, SignOfLife, Slice},
+    ports::{
+        ImageQuery, ImageState, LeaseChange, LogPage, LogQuery, Posted, Settled, Settlement, SignOfLife,
+        Slice,
+    },
 };
 
 use super::{World, cases, world::failure};
@@ -13,7 +16,13 @@ use super::{World, cases, world::failure};
 const CLAIM: Duration = Duration::from_secs(30);
 
 fn failed(job: trapline_core::JobId) -> ImageQuery {
-    ImageQuery { job, state: Some(ImageState::Failed), reason: None, after: CaptureId(0), limit: 100 }
+    ImageQuery {
+        job,
+        state: Some(ImageState::Failed),
+        reason: None,
+        after: CaptureId(0),
+        limit: 100,
+    }
 }
 
 cases! { World;

@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use trapline_core::{
-    CaptureId, CollectionId, FailReason, JobId, JobStatus, PipelineId, ProjectId, Timestamp, TokenId, WorkerId, Clock as _,
+    CaptureId, Clock as _, CollectionId, FailReason, JobId, JobStatus, PipelineId, ProjectId, Timestamp,
+    TokenId, WorkerId,
     catalog::{AlgorithmSpec, CategoryMap, NewCapture, PipelineSpec, Registration},
     job::JobMove,
     lease::Gap,
     ports::{
-        GrantRequest, GrantedTask, Job, LeasePolicy, NewJob, Posted, Settled, Settlement, SettleReport, Slice, Store, Swept,
-        WorkerIdentity,
+        GrantRequest, GrantedTask, Job, LeasePolicy, NewJob, Posted, SettleReport, Settled, Settlement,
+        Slice, Store, Swept, WorkerIdentity,
     },
     receipt::Receipt,
     result::{BBox, Classification, Detection},
@@ -37,7 +38,11 @@ const CLAIM: Duration = Duration::from_secs(30);
 #[allow(missing_docs, reason = "each says in its name what it does")]
 impl World {
     pub fn policy(&self) -> LeasePolicy {
-        LeasePolicy { ttr: Duration::from_secs(60), margin: Duration::from_secs(4), max_deliver: 2 }
+        LeasePolicy {
+            ttr: Duration::from_secs(60),
+            margin: Duration::from_secs(4),
+            max_deliver: 2,
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -109,7 +114,11 @@ impl World {
             .iter()
             .enumerate()
             .map(|(at, has_url)| NewCapture {
-                url: if *has_url { format!("https://x.test/{}/{at}.jpg", set.id) } else { String::new() },
+                url: if *has_url {
+                    format!("https://x.test/{}/{at}.jpg", set.id)
+                } else {
+                    String::new()
+                },
                 taken_at: None,
                 width: None,
                 height: None,
@@ -180,7 +189,13 @@ impl World {
         self.grant_of(job, None, limit, worker).await
     }
 
-    pub async fn grant_of(&self, job: JobId, candidates: Option<Vec<CaptureId>>, limit: usize, worker: &str) -> Vec<Grant> {
+    pub async fn grant_of(
+        &self,
+        job: JobId,
+        candidates: Option<Vec<CaptureId>>,
+        limit: usize,
+        worker: &str,
+    ) -> Vec<Grant> {
         let worker = self.worker(worker).await;
         let policy = self.policy();
         let request = GrantRequest {
@@ -210,7 +225,10 @@ impl World {
 
     /// Posts a result with `n` detections, each classified.
     pub async fn succeed(&self, grant: Grant, n: usize) -> Settled {
-        let items = [Settlement { receipt: grant.0, posted: Posted::Success(self.detections(n).await) }];
+        let items = [Settlement {
+            receipt: grant.0,
+            posted: Posted::Success(self.detections(n).await),
+        }];
         self.settle(&items).await.items.remove(0)
     }
 
@@ -268,17 +286,31 @@ impl World {
 
     /// Every task of a job as (state, in flight, reason), by capture, checked against the job's counts.
     pub async fn check_counts(&self, job: JobId) {
-        let query = trapline_core::ports::ImageQuery { job, state: None, reason: None, after: CaptureId(0), limit: 1_000_000 };
+        let query = trapline_core::ports::ImageQuery {
+            job,
+            state: None,
+            reason: None,
+            after: CaptureId(0),
+            limit: 1_000_000,
+        };
         let rows = self.store.images(&query).await.unwrap();
         let of = |state| rows.iter().filter(|r| r.state == state).count() as u64;
         let view = self.job(job).await;
         let c = view.counts;
         assert_eq!(c.processed, of(trapline_core::TaskState::Processed), "processed");
         assert_eq!(c.failed, of(trapline_core::TaskState::Failed), "failed");
-        assert_eq!(c.in_flight, rows.iter().filter(|r| r.in_flight).count() as u64, "in flight");
+        assert_eq!(
+            c.in_flight,
+            rows.iter().filter(|r| r.in_flight).count() as u64,
+            "in flight"
+        );
         assert_eq!(c.total, rows.len() as u64, "total");
         assert_eq!(c.total, c.pending + c.in_flight + c.processed + c.failed, "sum");
-        assert_eq!(c.detections as i64, rows.iter().map(|r| r.detections).sum::<i64>(), "detections of the tasks");
+        assert_eq!(
+            c.detections as i64,
+            rows.iter().map(|r| r.detections).sum::<i64>(),
+            "detections of the tasks"
+        );
         let stored = self.store.detections(job, 0, 1_000_000, false).await.unwrap();
         assert_eq!(c.detections, stored.len() as u64, "stored detections");
         let classified: usize = stored.iter().map(|d| d.classifications.len()).sum();
@@ -288,6 +320,12 @@ impl World {
 
 /// An error of a worker for a task.
 pub(super) fn failure(grant: Grant) -> Settlement {
-    let posted = Posted::Fail { reason: FailReason::WorkerError, detail: "no".into() };
-    Settlement { receipt: grant.0, posted }
+    let posted = Posted::Fail {
+        reason: FailReason::WorkerError,
+        detail: "no".into(),
+    };
+    Settlement {
+        receipt: grant.0,
+        posted,
+    }
 }
