@@ -193,11 +193,11 @@ impl Engine {
                 tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
             }
         }
-        if reservation.tasks.len() < limit {
-            if let Some(_filling) = self.inner.handed.fill(job) {
-                let want = limit - reservation.tasks.len();
-                self.grant(&mut reservation, None, want, worker).await?;
-            }
+        if reservation.tasks.len() < limit
+            && let Some(_filling) = self.inner.handed.fill(job)
+        {
+            let want = limit - reservation.tasks.len();
+            self.grant(&mut reservation, None, want, worker).await?;
         }
         if !reservation.tasks.is_empty() {
             self.inner.handed.handed(job, self.now());

@@ -60,10 +60,10 @@ impl Engine {
     /// `NotFound`, or as the store's.
     pub async fn head(&self, job: JobId) -> Result<JobHead> {
         let now = self.inner.ports.clock.monotonic();
-        if let Some((at, head)) = self.inner.specs.jobs().get(&job) {
-            if now.saturating_sub(*at) < FRESH {
-                return Ok(head.clone());
-            }
+        if let Some((at, head)) = self.inner.specs.jobs().get(&job)
+            && now.saturating_sub(*at) < FRESH
+        {
+            return Ok(head.clone());
         }
         let row = self
             .inner
