@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use tokio_util::sync::CancellationToken;
 use trapline_core::{
     CaptureId, Clock, JobId, Result, Timestamp,
     error::chain,
@@ -101,6 +102,8 @@ pub(crate) struct Inner {
     pub(crate) settler: Settler,
     pub(crate) wake_dispatch: tokio::sync::Notify,
     pub(crate) turn: AtomicU64,
+    /// Fires when nobody may wait for work any longer.
+    pub(crate) no_waiting: CancellationToken,
 }
 
 /// How many jobs are dispatched at the same time.
@@ -128,6 +131,7 @@ impl Engine {
             handed: Handed::default(),
             wake_dispatch: tokio::sync::Notify::new(),
             turn: AtomicU64::new(0),
+            no_waiting: CancellationToken::new(),
             key,
             image_url,
             settler,
@@ -175,6 +179,11 @@ impl Engine {
                 tracing::warn!(error = chain(&error), "running jobs were not all projected");
             }
         });
+    }
+
+    /// Ends every wait for work: the first step of a stop, so that the requests that wait can be answered.
+    pub fn stop_waiting(&self) {
+        self.inner.no_waiting.cancel();
     }
 
     /// Writes what must not wait for the next start. Call it after the supervisor has stopped.

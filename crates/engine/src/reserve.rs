@@ -276,7 +276,7 @@ impl Engine {
         let until = clock.monotonic() + request.wait;
         // Listening begins before looking, so that what becomes free in between is not missed.
         let mut hints = self.inner.ports.progress.hints().await.ok();
-        let stop = self.inner.supervisor.stopping();
+        let stop = &self.inner.no_waiting;
         loop {
             self.inner.time.now()?;
             for (job, pipeline_slug) in self.waiting_jobs(&request.pipelines, caller.project).await? {

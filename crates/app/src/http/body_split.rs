@@ -1,8 +1,8 @@
 //! Cuts the body of a result post into its items as it arrives, so that memory is bounded by one item whatever the
 //! body. It knows only where values begin and end; what an item says is parsed elsewhere, alone.
 
-/// One value is never kept beyond this, unless it is an item.
-const OTHER_BYTES_MAX: usize = 64 << 10;
+/// A key of the body is never kept beyond this.
+const KEY_BYTES_MAX: usize = 256;
 
 /// An item of `results`, in the order of the body.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,8 +114,6 @@ pub(super) struct Splitter {
     item_bytes_max: usize,
     /// Complete items, not yet taken.
     pub(super) items: std::collections::VecDeque<Item>,
-    /// `client_info`, if it was there and not too long.
-    pub(super) client_info: Option<Vec<u8>>,
 }
 
 impl Splitter {
@@ -130,7 +128,6 @@ impl Splitter {
             offset: 0,
             item_bytes_max,
             items: std::collections::VecDeque::new(),
-            client_info: None,
         }
     }
 
@@ -173,12 +170,8 @@ impl Splitter {
             ended = true;
             break;
         }
-        let (wanted, max) = match self.at {
-            At::InItem => (true, self.item_bytes_max),
-            _ => (self.key == b"client_info", OTHER_BYTES_MAX),
-        };
-        if wanted && !self.too_large {
-            if self.value.len() + taken > max {
+        if self.at == At::InItem && !self.too_large {
+            if self.value.len() + taken > self.item_bytes_max {
                 self.too_large = true;
                 self.value = Vec::new();
             } else {
@@ -188,12 +181,13 @@ impl Splitter {
         if ended {
             let value = std::mem::take(&mut self.value);
             if self.at == At::InItem {
-                self.items.push_back(if self.too_large { Item::TooLarge } else { Item::Whole(value) });
+                self.items.push_back(if self.too_large {
+                    Item::TooLarge
+                } else {
+                    Item::Whole(value)
+                });
                 self.at = At::AfterItem;
             } else {
-                if wanted && !self.too_large {
-                    self.client_info = Some(value);
-                }
                 self.at = At::AfterValue;
             }
         }
@@ -220,7 +214,10 @@ impl Splitter {
             (At::Key { first: true } | At::AfterValue, b'}') => self.at = At::End,
             (At::Key { .. }, b'"') => {
                 self.key.clear();
-                self.scan = Scan { string: true, ..Scan::default() };
+                self.scan = Scan {
+                    string: true,
+                    ..Scan::default()
+                };
                 self.at = At::KeyText;
             }
             (At::Colon, b':') => self.at = At::Value,
@@ -252,7 +249,7 @@ impl Splitter {
     fn key_text(&mut self, byte: u8) -> Result<(), Malformed> {
         match self.scan.step(byte) {
             Step::Last => self.at = At::Colon,
-            _ if self.key.len() < OTHER_BYTES_MAX => self.key.push(byte),
+            _ if self.key.len() < KEY_BYTES_MAX => self.key.push(byte),
             _ => return Err(self.syntax()),
         }
         Ok(())
@@ -302,7 +299,14 @@ mod tests {
         assert_eq!(split("[]", 9).1, Err(Malformed::NotAnObject("list")));
         assert_eq!(split(r#"{"results": 7}"#, 9).1, Err(Malformed::NotAList("int")));
         assert_eq!(split(r#"{"results": [] }"#, 9), (vec![], Ok(())));
-        for text in [r#"{"results": [1 2]}"#, r#"{"results": [,]}"#, r#"{"results": []]"#, "{1}", r#"{"a": ]}"#, r#"{"a":1,}"#] {
+        for text in [
+            r#"{"results": [1 2]}"#,
+            r#"{"results": [,]}"#,
+            r#"{"results": []]"#,
+            "{1}",
+            r#"{"a": ]}"#,
+            r#"{"a":1,}"#,
+        ] {
             assert!(matches!(split(text, 9).1, Err(Malformed::Syntax(_))), "{text}");
         }
     }
@@ -318,8 +322,13 @@ mod tests {
     fn an_item_over_its_bound_is_passed_over_alone() {
         let long = "x".repeat(5_000);
         let mut splitter = Splitter::new(1_000);
-        splitter.feed(format!(r#"{{"results": [{{"a": "{long}"}}, {{"b": 1}}]}}"#).as_bytes()).unwrap();
-        assert_eq!(splitter.items, [Item::TooLarge, Item::Whole(br#"{"b": 1}"#.to_vec())]);
+        splitter
+            .feed(format!(r#"{{"results": [{{"a": "{long}"}}, {{"b": 1}}]}}"#).as_bytes())
+            .unwrap();
+        assert_eq!(
+            splitter.items,
+            [Item::TooLarge, Item::Whole(br#"{"b": 1}"#.to_vec())]
+        );
         splitter.finish().unwrap();
     }
 

@@ -28,7 +28,7 @@ impl FromRequest<AppState> for Fields {
     /// An empty body is an empty object, as upstream has it.
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read_bounded(&parts.headers, body, state.json_bytes_max).await?;
+        let bytes = read_bounded(&parts.headers, body, state.limits.json_bytes).await?;
         if bytes.is_empty() {
             return Ok(Self::default());
         }

@@ -9,7 +9,7 @@ use trapline_core::{
 };
 use trapline_engine::JobView;
 
-use super::{Access, AppState, Links, Principal, error::ApiResult};
+use super::{Access, AppState, Links, Principal, captures, error::ApiResult};
 
 /// What a job's body shows of other tables.
 pub(super) struct Around {
@@ -46,7 +46,10 @@ impl AppState {
 pub(super) fn body(view: &JobView, around: &Around, links: &Links, principal: &Principal) -> Value {
     let job = &view.job;
     let outcome = Outcome::of(job.status, job.counts.failed);
-    let duration = job.started_at.zip(job.finished_at).map(|(a, b)| b.since(a).as_secs_f64().to_string());
+    let duration = job
+        .started_at
+        .zip(job.finished_at)
+        .map(|(a, b)| b.since(a).as_secs_f64().to_string());
     json!({
         "id": job.id,
         "details": links.to(format_args!("jobs/{}", job.id)),
@@ -62,10 +65,7 @@ pub(super) fn body(view: &JobView, around: &Around, links: &Links, principal: &P
             "id": c.id, "name": c.name, "details": links.to(format_args!("captures/collections/{}", c.id)),
             "method": "manual", "user_permissions": principal.verbs(Access::Operate, &["update"]),
         })),
-        "source_image_single": around.capture.as_ref().map(|c| json!({
-            "id": c.id, "details": links.to(format_args!("captures/{}", c.id)), "url": c.url, "width": c.width,
-            "height": c.height, "timestamp": c.taken_at, "event_id": null, "user_permissions": [],
-        })),
+        "source_image_single": around.capture.as_ref().map(|c| captures::view(c, links)),
         "pipeline": around.pipeline.as_ref().map(|p| json!({
             "id": p.id, "details": links.to(format_args!("ml/pipelines/{}", p.id)), "name": p.name, "slug": p.slug,
             "description": p.description, "version": p.version, "version_name": p.version_name,
@@ -99,7 +99,9 @@ fn job_type_name(key: &str) -> &str {
 }
 
 fn permissions(principal: &Principal) -> Vec<&'static str> {
-    let mut verbs = principal.verbs(Access::Operate, &["run", "update", "retry", "cancel"]).to_vec();
+    let mut verbs = principal
+        .verbs(Access::Operate, &["run", "update", "retry", "cancel"])
+        .to_vec();
     verbs.extend(principal.verbs(Access::Admin, &["delete"]));
     verbs
 }
@@ -113,7 +115,8 @@ fn progress(view: &JobView) -> Value {
         counts: job.counts,
         candidates: job.candidates,
         limit: job.limit.filter(|l| *l < job.candidates),
-        delay: (job.delay_seconds > 0).then_some((job.delay_seconds, waited && job.status != JobStatus::Created)),
+        delay: (job.delay_seconds > 0)
+            .then_some((job.delay_seconds, waited && job.status != JobStatus::Created)),
     });
     json!({
         "summary": {
@@ -129,10 +132,15 @@ fn progress(view: &JobView) -> Value {
 
 /// The newest lines of a log, as upstream shows them.
 pub(super) fn logs(rows: &[LogRow]) -> Value {
-    let stdout: Vec<String> =
-        rows.iter().map(|r| format!("[{}] {} {}", seconds(r.at), r.level.as_str(), r.message)).collect();
-    let stderr: Vec<&str> =
-        rows.iter().filter(|r| r.level == Level::Error).map(|r| r.message.as_str()).collect();
+    let stdout: Vec<String> = rows
+        .iter()
+        .map(|r| format!("[{}] {} {}", seconds(r.at), r.level.as_str(), r.message))
+        .collect();
+    let stderr: Vec<&str> = rows
+        .iter()
+        .filter(|r| r.level == Level::Error)
+        .map(|r| r.message.as_str())
+        .collect();
     json!({ "stdout": stdout, "stderr": stderr })
 }
 

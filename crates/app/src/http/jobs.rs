@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use trapline_core::{
     CaptureId, CollectionId, JobId, JobStatus, PipelineId, ProjectId,
     catalog::NewCapture,
@@ -47,16 +47,33 @@ pub(super) fn routes() -> Router<AppState> {
 impl AppState {
     /// A job that the caller sees.
     pub(super) async fn visible_job(&self, principal: &Principal, id: i64) -> ApiResult<Job> {
-        let job = self.engine.store().job(JobId(id)).await?.ok_or_else(ApiError::not_found)?;
+        let job = self
+            .engine
+            .store()
+            .job(JobId(id))
+            .await?
+            .ok_or_else(ApiError::not_found)?;
         principal.require_project(job.project)?;
         Ok(job)
     }
 
-    async fn detail(&self, principal: &Principal, links: &Links, id: JobId, logs_limit: i64) -> ApiResult<Value> {
+    async fn detail(
+        &self,
+        principal: &Principal,
+        links: &Links,
+        id: JobId,
+        logs_limit: i64,
+    ) -> ApiResult<Value> {
         let job = self.visible_job(principal, id.0).await?;
         let view = self.engine.view(job).await?;
         let around = self.around(&view).await?;
-        let query = LogQuery { job: id, level: None, capture: None, page: LogPage::Newest, limit: logs_limit as u64 };
+        let query = LogQuery {
+            job: id,
+            level: None,
+            capture: None,
+            page: LogPage::Newest,
+            limit: logs_limit as u64,
+        };
         let mut body = job_body::body(&view, &around, links, principal);
         body["logs"] = job_body::logs(&self.engine.store().logs(&query).await?);
         body["result"] = Value::Null;
@@ -84,11 +101,21 @@ async fn list(
         let around = app.around(&view).await?;
         rows.push(job_body::body(&view, &around, &links, &principal));
     }
-    Ok(offset_page(&links, &params, page, jobs.count, &rows, principal.verbs(Access::Operate, &["create"])))
+    Ok(offset_page(
+        &links,
+        &params,
+        page,
+        jobs.count,
+        &rows,
+        principal.verbs(Access::Operate, &["create"]),
+    ))
 }
 
-fn invalid_choice(field: &str, value: &str) -> ApiError {
-    ApiError::field(field, format!("Select a valid choice. {value} is not one of the available choices."))
+pub(super) fn invalid_choice(field: &str, value: &str) -> ApiError {
+    ApiError::field(
+        field,
+        format!("Select a valid choice. {value} is not one of the available choices."),
+    )
 }
 
 /// Only `async_api` has jobs; the other two of upstream's are known and empty.
@@ -111,7 +138,11 @@ async fn filter(app: &AppState, principal: &Principal, params: &Params) -> ApiRe
     }
     if params.flag("incomplete_only", false) {
         let running: Vec<JobStatus> = JobStatus::ALL.into_iter().filter(|s| !s.is_final()).collect();
-        status = if status.is_empty() { running } else { status.into_iter().filter(|s| !s.is_final()).collect() };
+        status = if status.is_empty() {
+            running
+        } else {
+            status.into_iter().filter(|s| !s.is_final()).collect()
+        };
         if status.is_empty() {
             // Asked for final jobs that are not final: RECEIVED is a state that no job of ours is ever in.
             status.push(JobStatus::Received);
@@ -120,8 +151,17 @@ async fn filter(app: &AppState, principal: &Principal, params: &Params) -> ApiRe
     if !check_dispatch_mode(params)? {
         status = vec![JobStatus::Received];
     }
-    let mut pipeline_slugs: Vec<String> = params.list("pipeline__slug__in").into_iter().map(str::to_owned).collect();
-    pipeline_slugs.extend(params.text("pipeline__slug").filter(|s| !s.is_empty()).map(str::to_owned));
+    let mut pipeline_slugs: Vec<String> = params
+        .list("pipeline__slug__in")
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    pipeline_slugs.extend(
+        params
+            .text("pipeline__slug")
+            .filter(|s| !s.is_empty())
+            .map(str::to_owned),
+    );
     let hours = params.int("cutoff_hours")?.unwrap_or(CUTOFF_HOURS);
     let hours = u64::try_from(hours)
         .map_err(|_| ApiError::field("cutoff_hours", "Ensure this value is greater than or equal to 0."))?;
@@ -132,8 +172,15 @@ async fn filter(app: &AppState, principal: &Principal, params: &Params) -> ApiRe
         pipeline: params.int("pipeline")?.map(PipelineId),
         collection: params.int("source_image_collection")?.map(CollectionId),
         capture: params.int("source_image_single")?.map(CaptureId),
-        job_type: params.text("job_type_key").filter(|t| !t.is_empty()).map(str::to_owned),
-        failed_since: Some(app.engine.now().minus(std::time::Duration::from_secs(hours.min(1 << 40) * 3_600))),
+        job_type: params
+            .text("job_type_key")
+            .filter(|t| !t.is_empty())
+            .map(str::to_owned),
+        failed_since: Some(
+            app.engine
+                .now()
+                .minus(std::time::Duration::from_secs(hours.min(1 << 40) * 3_600)),
+        ),
         search: params.text("search").filter(|t| !t.is_empty()).map(str::to_owned),
         order: order(params)?,
     })
@@ -171,10 +218,16 @@ async fn show(
 ) -> ApiResult {
     let limit = params.int("logs_limit")?.unwrap_or(LOGS_DEFAULT);
     if limit < 1 {
-        return Err(ApiError::field("logs_limit", "Ensure this value is greater than or equal to 1."));
+        return Err(ApiError::field(
+            "logs_limit",
+            "Ensure this value is greater than or equal to 1.",
+        ));
     }
     if limit > LOGS_MAX {
-        return Err(ApiError::field("logs_limit", format!("Ensure this value is less than or equal to {LOGS_MAX}.")));
+        return Err(ApiError::field(
+            "logs_limit",
+            format!("Ensure this value is less than or equal to {LOGS_MAX}."),
+        ));
     }
     Ok(Json(app.detail(&principal, &links, JobId(id), limit).await?).into_response())
 }
@@ -194,16 +247,36 @@ struct Parts {
 
 async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> ApiResult<Parts> {
     let pipeline = pipeline(app, fields).await?;
-    let collection = fields.maybe_int("source_image_collection_id", i64::MIN).map(CollectionId);
+    let collection = fields
+        .maybe_int("source_image_collection_id", i64::MIN)
+        .map(CollectionId);
     if let Some(id) = collection {
-        if !app.catalog.collection(id).await?.is_some_and(|c| principal.sees(c.project)) {
-            fields.error("source_image_collection_id", format!("Invalid pk \"{id}\" - object does not exist."));
+        if !app
+            .catalog
+            .collection(id)
+            .await?
+            .is_some_and(|c| principal.sees(c.project))
+        {
+            fields.error(
+                "source_image_collection_id",
+                format!("Invalid pk \"{id}\" - object does not exist."),
+            );
         }
     }
-    let capture = fields.maybe_int("source_image_single_id", i64::MIN).map(CaptureId);
+    let capture = fields
+        .maybe_int("source_image_single_id", i64::MIN)
+        .map(CaptureId);
     if let Some(id) = capture {
-        if !app.catalog.capture(id).await?.is_some_and(|c| principal.sees(c.project)) {
-            fields.error("source_image_single_id", format!("Invalid pk \"{id}\" - object does not exist."));
+        if !app
+            .catalog
+            .capture(id)
+            .await?
+            .is_some_and(|c| principal.sees(c.project))
+        {
+            fields.error(
+                "source_image_single_id",
+                format!("Invalid pk \"{id}\" - object does not exist."),
+            );
         }
     }
     if fields.maybe_int("deployment_id", i64::MIN).is_some() {
@@ -211,11 +284,17 @@ async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> Ap
     }
     let limit = fields.maybe_int("limit", 1);
     if limit.is_some_and(|l| l > LIMIT_MAX) {
-        fields.error("limit", format!("Ensure this value is less than or equal to {LIMIT_MAX}."));
+        fields.error(
+            "limit",
+            format!("Ensure this value is less than or equal to {LIMIT_MAX}."),
+        );
     }
     let priority = fields.maybe_int("priority", -PRIORITY_MAX);
     if priority.is_some_and(|p| p > PRIORITY_MAX) {
-        fields.error("priority", format!("Ensure this value is less than or equal to {PRIORITY_MAX}."));
+        fields.error(
+            "priority",
+            format!("Ensure this value is less than or equal to {PRIORITY_MAX}."),
+        );
     }
     Ok(Parts {
         pipeline,
@@ -234,17 +313,36 @@ async fn pipeline(app: &AppState, fields: &mut Fields) -> ApiResult<Option<Pipel
     if let Some(slug) = fields.maybe_text("pipeline_slug", NAME_MAX) {
         let found = app.catalog.pipeline_by_slug(&slug).await?;
         if found.is_none() {
-            let known = app.catalog.pipelines(None, trapline_core::ports::OffsetPage { limit: 100, offset: 0 }).await?;
+            let known = app
+                .catalog
+                .pipelines(
+                    None,
+                    trapline_core::ports::OffsetPage {
+                        limit: 100,
+                        offset: 0,
+                    },
+                )
+                .await?;
             let known: Vec<&str> = known.rows.iter().map(|p| p.slug.as_str()).collect();
-            let known = if known.is_empty() { "none is registered yet".to_owned() } else { known.join(", ") };
-            fields.error("pipeline_slug", format!("There is no pipeline `{slug}`; known: {known}."));
+            let known = if known.is_empty() {
+                "none is registered yet".to_owned()
+            } else {
+                known.join(", ")
+            };
+            fields.error(
+                "pipeline_slug",
+                format!("There is no pipeline `{slug}`; known: {known}."),
+            );
         }
         return Ok(found);
     }
     let id = fields.maybe_int("pipeline_id", i64::MIN).map(PipelineId);
     if let Some(id) = id {
         if app.catalog.pipeline(id).await?.is_none() {
-            fields.error("pipeline_id", format!("Invalid pk \"{id}\" - object does not exist."));
+            fields.error(
+                "pipeline_id",
+                format!("Invalid pk \"{id}\" - object does not exist."),
+            );
         }
     }
     Ok(id)
@@ -254,7 +352,7 @@ fn inline_captures(app: &AppState, fields: &mut Fields) -> Option<Vec<NewCapture
     let list = fields.maybe_list("captures")?;
     let mut captures = Vec::with_capacity(list.len());
     for (at, item) in list.iter().enumerate() {
-        match capture_lines::capture_of(item, app.allow_file_urls) {
+        match capture_lines::from_json(item, app.allow_file_urls) {
             Ok(capture) => captures.push(capture),
             Err(why) => fields.error("captures", format!("{}: {why}", at + 1)),
         }
@@ -274,29 +372,53 @@ async fn create(
     let name = fields.text("name", NAME_MAX);
     let delay = fields.int("delay", 0);
     if delay > DELAY_MAX {
-        fields.error("delay", format!("Ensure this value is less than or equal to {DELAY_MAX}."));
+        fields.error(
+            "delay",
+            format!("Ensure this value is less than or equal to {DELAY_MAX}."),
+        );
     }
     let project = fields.int("project_id", i64::MIN);
-    let job_type = fields.maybe_text("job_type_key", NAME_MAX).unwrap_or_else(|| "ml".to_owned());
+    let job_type = fields
+        .maybe_text("job_type_key", NAME_MAX)
+        .unwrap_or_else(|| "ml".to_owned());
     if job_type != "ml" {
         fields.error("job_type_key", "Only `ml` jobs run here.");
     }
     let parts = parts(&app, &principal, &mut fields).await?;
-    let sources = [parts.collection.is_some(), parts.capture.is_some(), parts.captures.is_some()];
+    let sources = [
+        parts.collection.is_some(),
+        parts.capture.is_some(),
+        parts.captures.is_some(),
+    ];
     if sources.iter().filter(|s| **s).count() > 1 {
-        fields.error("non_field_errors", "Give one of a capture set, a single capture and inline captures.");
+        fields.error(
+            "non_field_errors",
+            "Give one of a capture set, a single capture and inline captures.",
+        );
     }
     fields.check()?;
     let project = app.known_project(&principal, project).await?;
-    let settings = app.catalog.project(project).await?.ok_or_else(ApiError::not_found)?.settings;
+    let settings = app
+        .catalog
+        .project(project)
+        .await?
+        .ok_or_else(ApiError::not_found)?
+        .settings;
     if start && parts.pipeline.is_none() {
-        return Err(ApiError::field("pipeline_id", "The job needs a pipeline to start."));
+        return Err(ApiError::field(
+            "pipeline_id",
+            "The job needs a pipeline to start.",
+        ));
     }
     let collection = match parts.captures {
         Some(captures) => Some(app.engine.inline_captures(project, &captures).await?),
         None => parts.collection,
     };
-    let priority = if parts.capture.is_some() { PRIORITY_SINGLE } else { 0 };
+    let priority = if parts.capture.is_some() {
+        PRIORITY_SINGLE
+    } else {
+        0
+    };
     let job = NewJob {
         project,
         name,
@@ -331,7 +453,11 @@ async fn edit(
     let collection_given = has(&fields, "source_image_collection_id");
     let capture_given = has(&fields, "source_image_single_id");
     let limit_given = has(&fields, "limit");
-    let name = if fields.has("name") { Some(fields.text("name", NAME_MAX)) } else { None };
+    let name = if fields.has("name") {
+        Some(fields.text("name", NAME_MAX))
+    } else {
+        None
+    };
     let delay = fields.maybe_int("delay", 0);
     if let Some(other) = fields.maybe_int("project_id", i64::MIN) {
         if ProjectId(other) != job.project {
@@ -348,8 +474,11 @@ async fn edit(
         name,
         priority: parts.priority,
         failure_threshold: parts.failure_threshold.filter(|v| *v != job.failure_threshold),
-        delay_seconds: delay.and_then(|d| u64::try_from(d).ok()).filter(|v| *v != job.delay_seconds),
-        pipeline: (pipeline_given && parts.pipeline != job.pipeline.as_ref().map(|p| p.0)).then_some(parts.pipeline),
+        delay_seconds: delay
+            .and_then(|d| u64::try_from(d).ok())
+            .filter(|v| *v != job.delay_seconds),
+        pipeline: (pipeline_given && parts.pipeline != job.pipeline.as_ref().map(|p| p.0))
+            .then_some(parts.pipeline),
         collection: (collection_given && parts.collection != job.collection).then_some(parts.collection),
         capture: (capture_given && parts.capture != job.capture).then_some(parts.capture),
         limit: (limit_given && parts.limit != job.limit).then_some(parts.limit),
@@ -374,7 +503,13 @@ enum Verb {
     Cancel,
 }
 
-async fn act(app: &AppState, principal: &Principal, links: &Links, id: i64, verb: Verb) -> ApiResult<Response> {
+async fn act(
+    app: &AppState,
+    principal: &Principal,
+    links: &Links,
+    id: i64,
+    verb: Verb,
+) -> ApiResult<Response> {
     principal.require(Access::Operate)?;
     let job = app.visible_job(principal, id).await?.id;
     match verb {
@@ -394,25 +529,15 @@ async fn retry(State(app): State<AppState>, principal: Principal, Id(id): Id, li
     act(&app, &principal, &links, id, Verb::Retry).await
 }
 
-async fn retry_failed(State(app): State<AppState>, principal: Principal, Id(id): Id, links: Links) -> ApiResult {
+async fn retry_failed(
+    State(app): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+    links: Links,
+) -> ApiResult {
     act(&app, &principal, &links, id, Verb::RetryFailed).await
 }
 
 async fn cancel(State(app): State<AppState>, principal: Principal, Id(id): Id, links: Links) -> ApiResult {
     act(&app, &principal, &links, id, Verb::Cancel).await
-}
-
-/// Rows as JSON, for pages.
-pub(super) fn rows<T>(page: &[T], row: impl Fn(&T) -> Value) -> Vec<Value> {
-    page.iter().map(row).collect::<Vec<_>>()
-}
-
-/// An unknown word in a query parameter.
-pub(super) fn unknown_choice(field: &str, value: &str) -> ApiError {
-    invalid_choice(field, value)
-}
-
-/// `null` for nothing, so that every row of a list has every field.
-pub(super) fn or_null<T: serde::Serialize>(value: Option<T>) -> Value {
-    json!(value)
 }

@@ -5,20 +5,31 @@
 
 mod access_log;
 pub mod auth;
+mod body_split;
+mod captures;
 mod collections;
 pub mod error;
 mod fields;
+mod health;
+mod images;
+mod job_body;
+mod jobs;
 pub mod json;
+mod logs;
 pub mod paging;
 mod path;
 mod pipelines;
 mod projects;
 pub mod query;
 mod register;
+mod result_item;
+mod results;
+mod results_export;
 mod services;
 mod tokens;
 mod upload;
 mod users;
+mod worker;
 
 use std::sync::Arc;
 
@@ -26,6 +37,7 @@ use axum::{Router, http::Method, middleware};
 use tower::Layer as _;
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePathLayer};
 use trapline_core::{Clock, ProjectId, ports::Catalog};
+use trapline_engine::Engine;
 
 pub use self::{
     auth::{Access, Auth, Principal},
@@ -41,20 +53,41 @@ pub use self::{
 pub const NAME_MAX: usize = 255;
 /// Other free text is never longer.
 pub const TEXT_MAX: usize = 10_000;
-/// A JSON body other than a result is never larger, unless set otherwise.
-pub const JSON_BYTES_MAX: usize = 8 << 20;
+
+/// How large bodies may be (RULES.md B10), in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A JSON body other than a post of results.
+    pub json_bytes: usize,
+    /// A post of results.
+    pub result_bytes: usize,
+    /// One result in it.
+    pub item_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            json_bytes: 8 << 20,
+            result_bytes: 1 << 30,
+            item_bytes: 64 << 20,
+        }
+    }
+}
 
 /// What every handler has; cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
+    /// The verbs.
+    pub engine: Engine,
     /// What jobs are made of.
     pub catalog: Arc<dyn Catalog>,
     /// Who asks.
     pub auth: Auth,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// How large a JSON body may be.
-    pub json_bytes_max: usize,
+    /// How large bodies may be.
+    pub limits: Limits,
     /// Whether a capture may be a `file` URL, as in `trapline run`.
     pub allow_file_urls: bool,
     /// How many labels each category map has.
@@ -96,10 +129,17 @@ fn private() -> Router<AppState> {
         .merge(register::routes())
         .merge(pipelines::routes())
         .merge(services::routes())
+        .merge(captures::routes())
         .merge(collections::routes())
         .merge(upload::routes())
         .merge(tokens::routes())
         .merge(users::routes())
+        .merge(jobs::routes())
+        .merge(worker::routes())
+        .merge(results::routes())
+        .merge(results_export::routes())
+        .merge(images::routes())
+        .merge(logs::routes())
 }
 
 /// The endpoints for which none is (RULES.md B2).
@@ -117,7 +157,7 @@ async fn nothing_here() -> ApiError {
 
 /// The whole server.
 pub fn router(state: AppState) -> Router {
-    assemble(private(), public(), Router::new(), state)
+    assemble(private(), public(), health::routes(), state)
 }
 
 /// Puts areas together: `private` and `public` under `/api/v2`, `root` at the root, without a token. Each gets the

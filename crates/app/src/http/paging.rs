@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use trapline_core::ports::OffsetPage;
 
 use super::{ApiError, AppState, query::Params};
@@ -106,14 +106,19 @@ pub fn offset_page<T: Serialize>(
     .into_response()
 }
 
-/// A page by key (RULES.md B9). `next` is the parameter and its value that continue after this page.
+/// A page by key (RULES.md B9). `next` is the parameter and its value that continue after this page. Serialised as it
+/// is, not by way of a document, so that a 32-bit number keeps its shortest form.
 pub fn key_page<T: Serialize>(
     links: &Links,
     params: &Params,
     results: &[T],
     next: Option<(&str, String)>,
 ) -> Response {
-    let next: Option<String> = next.map(|(name, value)| links.here(params, &[(name, Some(&value))]));
-    let body: Value = json!({ "results": results, "next": next });
-    Json(body).into_response()
+    #[derive(Serialize)]
+    struct Page<'a, T> {
+        results: &'a [T],
+        next: Option<String>,
+    }
+    let next = next.map(|(name, value)| links.here(params, &[(name, Some(&value))]));
+    Json(Page { results, next }).into_response()
 }

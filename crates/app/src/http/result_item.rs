@@ -35,13 +35,21 @@ pub(super) fn envelope<'a>(bytes: &'a [u8], spare: &'a mut Vec<u8>) -> Envelope<
     match serde_json::from_slice::<RawItem<'a>>(bytes) {
         Ok(item) => Envelope {
             reply_subject: item.reply_subject.map(|s| s.0.into_owned()).unwrap_or_default(),
-            result: item.result.ok_or_else(|| Error::invalid("result: field required")),
+            result: item
+                .result
+                .ok_or_else(|| Error::invalid("result: field required")),
         },
         Err(error) => {
             // Python writes NaN and Infinity, which are no JSON; the receipt beside them is still good.
             *spare = without_nan(bytes);
-            let receipt = serde_json::from_slice::<RawItem<'a>>(spare).ok().and_then(|item| item.reply_subject);
-            let what = if receipt.is_some() { " (NaN and Infinity are no JSON)" } else { "" };
+            let receipt = serde_json::from_slice::<RawItem<'a>>(spare)
+                .ok()
+                .and_then(|item| item.reply_subject);
+            let what = if receipt.is_some() {
+                " (NaN and Infinity are no JSON)"
+            } else {
+                ""
+            };
             Envelope {
                 reply_subject: receipt.map(|s| s.0.into_owned()).unwrap_or_default(),
                 result: Err(Error::invalid(format!("the item can't be read: {error}{what}"))),
@@ -57,7 +65,10 @@ fn without_nan(bytes: &[u8]) -> Vec<u8> {
     while at < bytes.len() {
         let rest = &bytes[at..];
         if !string {
-            if let Some(word) = ["-Infinity", "Infinity", "NaN"].iter().find(|w| rest.starts_with(w.as_bytes())) {
+            if let Some(word) = ["-Infinity", "Infinity", "NaN"]
+                .iter()
+                .find(|w| rest.starts_with(w.as_bytes()))
+            {
                 out.extend_from_slice(b"null");
                 at += word.len();
                 continue;
@@ -78,7 +89,7 @@ fn without_nan(bytes: &[u8]) -> Vec<u8> {
 /// A text; a number is taken for its digits.
 struct Loose<'a>(Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Loose<'de> {
+impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         struct Visitor;
         impl<'de> de::Visitor<'de> for Visitor {
@@ -128,7 +139,10 @@ impl<'de> Deserialize<'de> for Number {
                 Ok(Number(v as f64))
             }
             fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Number, E> {
-                v.trim().parse().map(Number).map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
+                v.trim()
+                    .parse()
+                    .map(Number)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -205,12 +219,20 @@ struct RawClassification<'a> {
 /// # Errors
 /// `Invalid`, saying what can't be saved and why.
 pub(super) fn read(raw: &RawValue, capture: CaptureId, head: &JobHead) -> Result<Posted> {
-    let mut json = serde_json::Deserializer::from_str(raw.get());
-    let result: RawResult<'_> = serde_path_to_error::deserialize(&mut json)
-        .map_err(|e| Error::invalid(format!("{}: {}", e.path(), e.inner())))?;
+    // Following the path costs on every number of a long list, so it is followed only to name a fault.
+    let result = serde_json::from_str(raw.get()).or_else(|_| {
+        let mut json = serde_json::Deserializer::from_str(raw.get());
+        serde_path_to_error::deserialize::<_, RawResult<'_>>(&mut json)
+            .map_err(|e| Error::invalid(format!("{}: {}", e.path(), e.inner())))
+    })?;
     let id = capture.to_string();
-    if let RawResult { pipeline: Some(_), total_time: Some(_), source_images: Some(sources), detections: Some(detections), .. } =
-        &result
+    if let RawResult {
+        pipeline: Some(_),
+        total_time: Some(_),
+        source_images: Some(sources),
+        detections: Some(detections),
+        ..
+    } = &result
     {
         if let Some(other) = sources.iter().find(|s| s.id.0 != id) {
             return Err(foreign("source_images", &other.id.0, capture));
@@ -232,19 +254,27 @@ pub(super) fn read(raw: &RawValue, capture: CaptureId, head: &JobHead) -> Result
         .into_iter()
         .filter_map(|(name, missing)| missing.then_some(name))
         .collect();
-        return Err(Error::invalid(format!("neither a result (missing: {}) nor an error", missing.join(", "))));
+        return Err(Error::invalid(format!(
+            "neither a result (missing: {}) nor an error",
+            missing.join(", ")
+        )));
     };
     if let Some(other) = result.image_id.filter(|i| i.0 != id) {
         return Err(foreign("image_id", &other.0, capture));
     }
     // What a database may refuse in a text must not cost the task its reason.
     let detail = cut(&error.0.replace('\0', "\u{2400}"), DETAIL_MAX_CHARS);
-    Ok(Posted::Fail { reason: FailReason::WorkerError, detail })
+    Ok(Posted::Fail {
+        reason: FailReason::WorkerError,
+        detail,
+    })
 }
 
 fn foreign(field: &str, id: &str, capture: CaptureId) -> Error {
     let id = trapline_core::time::head(id, 40);
-    Error::invalid(format!("{field}: `{id}` is not the image of this receipt, which is `{capture}`"))
+    Error::invalid(format!(
+        "{field}: `{id}` is not the image of this receipt, which is `{capture}`"
+    ))
 }
 
 fn algorithm<'h>(reference: &AlgorithmRef<'_>, head: &'h JobHead) -> Result<&'h JobAlgorithm> {
@@ -260,10 +290,19 @@ fn algorithm<'h>(reference: &AlgorithmRef<'_>, head: &'h JobHead) -> Result<&'h 
     })
 }
 
-fn detection(raw: &RawDetection<'_>, at: usize, capture: CaptureId, head: &JobHead) -> Result<Option<Detection>> {
+fn detection(
+    raw: &RawDetection<'_>,
+    at: usize,
+    capture: CaptureId,
+    head: &JobHead,
+) -> Result<Option<Detection>> {
     let within = |e: Error| Error::invalid(format!("detections[{at}]: {e}"));
     if raw.source_image_id.0 != capture.to_string() {
-        return Err(within(foreign("source_image_id", &raw.source_image_id.0, capture)));
+        return Err(within(foreign(
+            "source_image_id",
+            &raw.source_image_id.0,
+            capture,
+        )));
     }
     let algorithm = algorithm(&raw.algorithm, head).map_err(within)?;
     let bbox = match &raw.bbox {
@@ -275,7 +314,9 @@ fn detection(raw: &RawDetection<'_>, at: usize, capture: CaptureId, head: &JobHe
         .iter()
         .flatten()
         .enumerate()
-        .map(|(i, c)| classification(c, head).map_err(|e| within(Error::invalid(format!("classifications[{i}]: {e}")))))
+        .map(|(i, c)| {
+            classification(c, head).map_err(|e| within(Error::invalid(format!("classifications[{i}]: {e}"))))
+        })
         .collect::<Result<Vec<_>>>()?;
     if bbox.is_none() && classifications.is_empty() {
         // Upstream's marker for "processed, nothing found": the settled task says that already.
@@ -302,7 +343,10 @@ fn classification(raw: &RawClassification<'_>, head: &JobHead) -> Result<Classif
     let logits = floats("logits", raw.logits.as_deref(), algorithm)?;
     if let Some(labels) = &algorithm.labels {
         if !labels.iter().any(|l| l == label) {
-            return Err(Error::invalid(format!("`{label}` is not a label of `{}`", algorithm.key)));
+            return Err(Error::invalid(format!(
+                "`{label}` is not a label of `{}`",
+                algorithm.key
+            )));
         }
     }
     Ok(Classification {
@@ -326,7 +370,9 @@ fn seconds(number: Option<Number>) -> Result<Option<f64>> {
 fn floats(what: &str, values: Option<&[f32]>, algorithm: &JobAlgorithm) -> Result<Vec<f32>> {
     let values = values.unwrap_or_default();
     if !values.iter().all(|v| v.is_finite()) {
-        return Err(Error::invalid(format!("{what} holds a number that is not finite in 32 bits")));
+        return Err(Error::invalid(format!(
+            "{what} holds a number that is not finite in 32 bits"
+        )));
     }
     match &algorithm.labels {
         Some(labels) if !values.is_empty() && values.len() != labels.len() => Err(Error::invalid(format!(
@@ -342,13 +388,20 @@ fn floats(what: &str, values: Option<&[f32]>, algorithm: &JobAlgorithm) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{collections::HashMap, sync::Arc};
     use serde_json::{Value, json};
+    use std::{collections::HashMap, sync::Arc};
     use trapline_core::{AlgorithmId, JobId, JobStatus, ProjectId};
 
     fn head() -> JobHead {
         let algorithm = |id, key: &str, labels: Option<Vec<String>>| {
-            (key.to_owned(), JobAlgorithm { id: AlgorithmId(id), key: key.to_owned(), labels: labels.map(Arc::from) })
+            (
+                key.to_owned(),
+                JobAlgorithm {
+                    id: AlgorithmId(id),
+                    key: key.to_owned(),
+                    labels: labels.map(Arc::from),
+                },
+            )
         };
         let algorithms = HashMap::from([
             algorithm(1, "detector", None),
@@ -386,8 +439,13 @@ mod tests {
 
     #[test]
     fn a_success_is_read_with_upstreams_coercions() {
-        let Posted::Success(detections) = posted(&success()).unwrap() else { panic!("a success") };
-        assert_eq!(detections[0].bbox, Some(BBox::new(10.0, 20.5, 110.25, 220.75).unwrap()));
+        let Posted::Success(detections) = posted(&success()).unwrap() else {
+            panic!("a success")
+        };
+        assert_eq!(
+            detections[0].bbox,
+            Some(BBox::new(10.0, 20.5, 110.25, 220.75).unwrap())
+        );
         assert_eq!(detections[0].classifications[0].scores, [0.98, 0.02]);
         assert!(!detections[0].classifications[0].terminal);
     }
@@ -398,7 +456,13 @@ mod tests {
         both["error"] = json!("no");
         assert!(matches!(posted(&both).unwrap(), Posted::Success(_)));
         let error = json!({"error": "failed to load image", "image_id": null});
-        assert!(matches!(posted(&error).unwrap(), Posted::Fail { reason: FailReason::WorkerError, .. }));
+        assert!(matches!(
+            posted(&error).unwrap(),
+            Posted::Fail {
+                reason: FailReason::WorkerError,
+                ..
+            }
+        ));
     }
 
     #[test]
@@ -406,7 +470,9 @@ mod tests {
         let mut marker = success();
         marker["detections"][0]["bbox"] = Value::Null;
         marker["detections"][0]["classifications"] = json!([]);
-        let Posted::Success(detections) = posted(&marker).unwrap() else { panic!("a success") };
+        let Posted::Success(detections) = posted(&marker).unwrap() else {
+            panic!("a success")
+        };
         assert!(detections.is_empty());
     }
 
@@ -414,14 +480,34 @@ mod tests {
     fn each_thing_that_cant_be_saved_is_refused_with_its_place() {
         let cases: [(&str, Value, &str); 9] = [
             ("/source_images/0/id", json!("5"), "not the image of this receipt"),
-            ("/detections/0/source_image_id", json!("5"), "detections[0]: source_image_id"),
-            ("/detections/0/algorithm/key", json!("other"), "unknown algorithm `other`; the pipeline's are classifier, detector"),
+            (
+                "/detections/0/source_image_id",
+                json!("5"),
+                "detections[0]: source_image_id",
+            ),
+            (
+                "/detections/0/algorithm/key",
+                json!("other"),
+                "unknown algorithm `other`; the pipeline's are classifier, detector",
+            ),
             ("/detections/0/bbox/x1", json!(500), "x1 <= x2"),
             ("/detections/0/bbox/x1", json!("wide"), "detections[0].bbox.x1"),
             ("/detections/0/timestamp", json!("noon"), "not an ISO 8601 time"),
-            ("/detections/0/classifications/0/classification", json!("bat"), "`bat` is not a label of `classifier`"),
-            ("/detections/0/classifications/0/scores", json!([1.0]), "scores has 1 numbers"),
-            ("/detections/0/classifications/0/scores", json!([1e300, 0]), "not finite"),
+            (
+                "/detections/0/classifications/0/classification",
+                json!("bat"),
+                "`bat` is not a label of `classifier`",
+            ),
+            (
+                "/detections/0/classifications/0/scores",
+                json!([1.0]),
+                "scores has 1 numbers",
+            ),
+            (
+                "/detections/0/classifications/0/scores",
+                json!([1e300, 0]),
+                "not finite",
+            ),
         ];
         for (place, value, expected) in cases {
             let mut bad = success();
@@ -430,7 +516,10 @@ mod tests {
             assert!(said.contains(expected), "{place}: {said}");
         }
         let said = posted(&json!({"pipeline": "p"})).unwrap_err().to_string();
-        assert!(said.contains("missing: total_time, source_images, detections"), "{said}");
+        assert!(
+            said.contains("missing: total_time, source_images, detections"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -24,14 +24,15 @@ use super::{
     error::ApiResult,
     json::require_json,
     result_item,
-    worker::Peer,
 };
 
 /// An item larger than this is parsed off the runtime's threads.
 const INLINE_BYTES_MAX: usize = 128 << 10;
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/jobs/{id}/result", post(result)).layer(DefaultBodyLimit::disable())
+    Router::new()
+        .route("/jobs/{id}/result", post(result))
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// What is answered for an item, or will be.
@@ -44,7 +45,6 @@ struct Answer {
 async fn result(
     State(app): State<AppState>,
     principal: Principal,
-    peer: Peer,
     Id(id): Id,
     headers: HeaderMap,
     body: Body,
@@ -54,11 +54,12 @@ async fn result(
     let head = app.engine.head(job).await?;
     principal.require_project(head.project)?;
     require_json(&headers)?;
-    let declared = headers.get("content-length").and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let declared = headers
+        .get("content-length")
+        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|n| n > app.limits.result_bytes) {
         return Err(ApiError::too_large(app.limits.result_bytes));
     }
-    app.heard_of(&principal, &peer, None, head.pipeline_slug.as_slice()).await?;
 
     let mut splitter = Splitter::new(app.limits.item_bytes);
     let mut answers = Vec::new();
@@ -75,9 +76,14 @@ async fn result(
             return Err(ApiError::field("non_field_errors", text));
         }
         Err(End::Malformed(Malformed::NotAList(kind))) => {
-            return Err(ApiError::field("results", format!("Expected a list of items but got type \"{kind}\".")));
+            return Err(ApiError::field(
+                "results",
+                format!("Expected a list of items but got type \"{kind}\"."),
+            ));
         }
-        Err(End::Malformed(Malformed::Syntax(byte))) => Some((400, format!("JSON parse error near byte {byte}"))),
+        Err(End::Malformed(Malformed::Syntax(byte))) => {
+            Some((400, format!("JSON parse error near byte {byte}")))
+        }
         Err(End::Malformed(Malformed::BrokeOff) | End::Gone) => Some((400, "the body broke off".to_owned())),
         Err(End::TooLarge) => Some((413, format!("the body exceeds {} bytes", app.limits.result_bytes))),
         Err(End::Error(error)) => return Err(error),
@@ -85,14 +91,21 @@ async fn result(
     if let Some((status, what)) = broken {
         let detail = format!("{what} at item {}", items + 1);
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        return Err(ApiError::body(status, json!({ "detail": detail, "results_queued": queued, "tasks": tasks })));
+        return Err(ApiError::body(
+            status,
+            json!({ "detail": detail, "results_queued": queued, "tasks": tasks }),
+        ));
     }
     Ok(answer(job, queued, &tasks))
 }
 
 fn answer(job: JobId, queued: usize, tasks: &[Value]) -> Response {
     let none = queued == 0 && !tasks.is_empty();
-    let status = if none { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let status = if none {
+        StatusCode::BAD_REQUEST
+    } else {
+        StatusCode::OK
+    };
     let word = if none { "rejected" } else { "accepted" };
     let body = json!({ "status": word, "job_id": job, "results_queued": queued, "tasks": tasks });
     (status, Json(body)).into_response()
@@ -135,7 +148,10 @@ async fn read(
 async fn submit(app: &AppState, head: &JobHead, item: Item) -> ApiResult<Answer> {
     let Item::Whole(bytes) = item else {
         let why = format!("the result exceeds {} bytes", app.limits.item_bytes);
-        return Ok(Answer { reply_subject: String::new(), fate: Err(why) });
+        return Ok(Answer {
+            reply_subject: String::new(),
+            fate: Err(why),
+        });
     };
     let size = bytes.len();
     let parsed = parse(app, head, bytes).await?;
@@ -145,13 +161,22 @@ async fn submit(app: &AppState, head: &JobHead, item: Item) -> ApiResult<Answer>
             Ok(_) => "reply_subject: field required".to_owned(),
             Err(why) => why,
         };
-        return Ok(Answer { reply_subject: parsed.reply_subject, fate: Err(why) });
+        return Ok(Answer {
+            reply_subject: parsed.reply_subject,
+            fate: Err(why),
+        });
     };
     let (posted, rejected) = match parsed.posted {
         Ok(posted) => (posted, None),
         Err(why) => {
             let detail = cut(&why, DETAIL_MAX_CHARS);
-            (Posted::Fail { reason: FailReason::InvalidResult, detail }, Some(why))
+            (
+                Posted::Fail {
+                    reason: FailReason::InvalidResult,
+                    detail,
+                },
+                Some(why),
+            )
         }
     };
     let pending = app.engine.submit(Settlement { receipt, posted }, size).await?;
@@ -162,7 +187,10 @@ async fn submit(app: &AppState, head: &JobHead, item: Item) -> ApiResult<Answer>
             Err(why)
         }
     };
-    Ok(Answer { reply_subject: parsed.reply_subject, fate })
+    Ok(Answer {
+        reply_subject: parsed.reply_subject,
+        fate,
+    })
 }
 
 struct Parsed {
@@ -175,20 +203,25 @@ async fn parse(app: &AppState, head: &JobHead, bytes: Vec<u8>) -> ApiResult<Pars
         return Ok(parse_now(app, head, &bytes));
     }
     let (app, head) = (app.clone(), head.clone());
-    tokio::task::spawn_blocking(move || parse_now(&app, &head, &bytes)).await.map_err(|e| {
-        ApiError::from(Error::internal("the parser of a result panicked").with_source(e))
-    })
+    tokio::task::spawn_blocking(move || parse_now(&app, &head, &bytes))
+        .await
+        .map_err(|e| ApiError::from(Error::internal("the parser of a result panicked").with_source(e)))
 }
 
 fn parse_now(app: &AppState, head: &JobHead, bytes: &[u8]) -> Parsed {
     let mut spare = Vec::new();
     let envelope = result_item::envelope(bytes, &mut spare);
-    let posted = envelope.result.and_then(|raw| match app.engine.verify(head.job, &envelope.reply_subject) {
-        Some(receipt) => result_item::read(raw, receipt.capture, head),
-        // Without its receipt there is nothing to check the ids against; the caller rejects it for that.
-        None => Ok(Posted::Success(Vec::new())),
-    });
-    Parsed { reply_subject: envelope.reply_subject, posted: posted.map_err(|e| e.to_string()) }
+    let posted = envelope
+        .result
+        .and_then(|raw| match app.engine.verify(head.job, &envelope.reply_subject) {
+            Some(receipt) => result_item::read(raw, receipt.capture, head),
+            // Without its receipt there is nothing to check the ids against; the caller rejects it for that.
+            None => Ok(Posted::Success(Vec::new())),
+        });
+    Parsed {
+        reply_subject: envelope.reply_subject,
+        posted: posted.map_err(|e| e.to_string()),
+    }
 }
 
 /// Waits for every commit.

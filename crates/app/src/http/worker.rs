@@ -1,28 +1,18 @@
 //! What workers call: the poll, `tasks`, `claim`, `jobs/next`, `leases`. Each call is a sign of life of one worker,
 //! told apart by `client_info`'s instance, else by token and address.
 
-use std::{
-    net::SocketAddr,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use axum::{
     Json, Router,
-    body::{Body, Bytes, HttpBody},
+    body::{Body, Bytes},
     extract::{ConnectInfo, FromRequestParts, State},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use http_body_util::combinators::UnsyncBoxBody;
 use serde_json::{Value, json};
-use trapline_core::{
-    JobId, WorkerId,
-    ports::WorkerIdentity,
-    result::check_text,
-};
+use trapline_core::{JobId, WorkerId, ports::WorkerIdentity, result::check_text};
 use trapline_engine::{Caller, ClaimRequest, LeaseRequest, Reservation};
 
 use super::{
@@ -56,8 +46,14 @@ impl FromRequestParts<AppState> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
         // Behind a proxy the first hop is what tells workers apart. It identifies, it does not authorise.
-        let forwarded = parts.headers.get("x-forwarded-for").and_then(|v| v.to_str().ok()?.split(',').next());
-        let address = match forwarded.map(str::trim).filter(|a| !a.is_empty() && a.len() <= 64) {
+        let forwarded = parts
+            .headers
+            .get("x-forwarded-for")
+            .and_then(|v| v.to_str().ok()?.split(',').next());
+        let address = match forwarded
+            .map(str::trim)
+            .filter(|a| !a.is_empty() && a.len() <= 64)
+        {
             Some(address) => address.to_owned(),
             None => parts
                 .extensions
@@ -85,15 +81,27 @@ impl ClientInfo {
             return None;
         }
         if json.len() > CLIENT_INFO_BYTES_MAX || json.contains("\\u0000") {
-            fields.error("client_info", format!("Ensure this is at most {CLIENT_INFO_BYTES_MAX} bytes, without NUL."));
+            fields.error(
+                "client_info",
+                format!("Ensure this is at most {CLIENT_INFO_BYTES_MAX} bytes, without NUL."),
+            );
             return None;
         }
-        let text = |key: &str| value[key].as_str().filter(|t| check_text(key, t, NAME_MAX).is_ok()).map(str::to_owned);
+        let text = |key: &str| {
+            value[key]
+                .as_str()
+                .filter(|t| check_text(key, t, NAME_MAX).is_ok())
+                .map(str::to_owned)
+        };
         let name = text("hostname").map(|host| match text("software") {
             Some(software) => format!("{host} ({software})"),
             None => host,
         });
-        Some(Self { instance: text("instance"), name, json })
+        Some(Self {
+            instance: text("instance"),
+            name,
+            json,
+        })
     }
 }
 
@@ -133,7 +141,9 @@ impl AppState {
         pipelines: &[String],
     ) -> ApiResult<WorkerId> {
         principal.require(Access::Work)?;
-        self.heard_of(principal, peer, info, pipelines).await?.ok_or_else(ApiError::forbidden)
+        self.heard_of(principal, peer, info, pipelines)
+            .await?
+            .ok_or_else(ApiError::forbidden)
     }
 }
 
@@ -155,22 +165,37 @@ async fn tasks(
         return Err(ApiError::list("This job does not have a pipeline configured"));
     };
     let worker = app.worker(&principal, &peer, info, &[slug]).await?;
-    let reservation = app.engine.reserve(head.job, batch_size, worker).await.map_err(queue_away)?;
+    let reservation = app
+        .engine
+        .reserve(head.job, batch_size, worker)
+        .await
+        .map_err(queue_away)?;
     Ok(handed_out(&app, json!({}), reservation))
 }
 
-async fn claim(State(app): State<AppState>, principal: Principal, peer: Peer, mut fields: Fields) -> ApiResult {
+async fn claim(
+    State(app): State<AppState>,
+    principal: Principal,
+    peer: Peer,
+    mut fields: Fields,
+) -> ApiResult {
     let batch_size = batch_size(&mut fields);
     let wait = fields.maybe_int("wait_seconds", 0).unwrap_or(0);
     if wait > WAIT_MAX {
-        fields.error("wait_seconds", format!("Ensure this value is less than or equal to {WAIT_MAX}."));
+        fields.error(
+            "wait_seconds",
+            format!("Ensure this value is less than or equal to {WAIT_MAX}."),
+        );
     }
     if !fields.has("pipelines") {
         fields.error("pipelines", "This field is required.");
     }
     let pipelines = fields.maybe_texts("pipelines", NAME_MAX).unwrap_or_default();
     if pipelines.len() > LIST_MAX {
-        fields.error("pipelines", format!("Ensure this field has no more than {LIST_MAX} elements."));
+        fields.error(
+            "pipelines",
+            format!("Ensure this field has no more than {LIST_MAX} elements."),
+        );
     } else if pipelines.is_empty() {
         fields.error("pipelines", "This list may not be empty.");
     }
@@ -178,36 +203,52 @@ async fn claim(State(app): State<AppState>, principal: Principal, peer: Peer, mu
     fields.check()?;
     app.engine.check_store().map_err(|_| away())?;
     let worker = app.worker(&principal, &peer, info, &pipelines).await?;
-    let caller = Caller { worker, project: principal.project };
+    let caller = Caller {
+        worker,
+        project: principal.project,
+    };
     let wait = Duration::from_secs(u64::try_from(wait).unwrap_or(0));
-    let request = ClaimRequest { pipelines, batch_size, wait };
-    Ok(match app.engine.claim(&request, &caller).await.map_err(queue_away)? {
-        None => Json(json!({ "job_id": null, "pipeline_slug": null, "tasks": [] })).into_response(),
-        Some(claimed) => {
-            let head = json!({ "job_id": claimed.reservation.job, "pipeline_slug": claimed.pipeline_slug });
-            handed_out(&app, head, claimed.reservation)
-        }
-    })
+    let request = ClaimRequest {
+        pipelines,
+        batch_size,
+        wait,
+    };
+    Ok(
+        match app.engine.claim(&request, &caller).await.map_err(queue_away)? {
+            None => Json(json!({ "job_id": null, "pipeline_slug": null, "tasks": [] })).into_response(),
+            Some(claimed) => {
+                let head =
+                    json!({ "job_id": claimed.reservation.job, "pipeline_slug": claimed.pipeline_slug });
+                handed_out(&app, head, claimed.reservation)
+            }
+        },
+    )
 }
 
 fn batch_size(fields: &mut Fields) -> usize {
     let batch_size = fields.int("batch_size", 1);
     if batch_size > BATCH_MAX {
-        fields.error("batch_size", format!("Ensure this value is less than or equal to {BATCH_MAX}."));
+        fields.error(
+            "batch_size",
+            format!("Ensure this value is less than or equal to {BATCH_MAX}."),
+        );
     }
     usize::try_from(batch_size).unwrap_or(0)
 }
 
 /// Upstream's body while no tasks can be handed out.
 fn away() -> ApiError {
-    ApiError::body(StatusCode::SERVICE_UNAVAILABLE, json!({ "error": "Task queue temporarily unavailable" }))
+    ApiError::body(
+        StatusCode::SERVICE_UNAVAILABLE,
+        json!({ "error": "Task queue temporarily unavailable" }),
+    )
 }
 
 fn queue_away(error: trapline_core::Error) -> ApiError {
     if error.kind.retry() { away() } else { error.into() }
 }
 
-fn handed_out(app: &AppState, mut body: Value, reservation: Reservation) -> Response {
+fn handed_out(app: &AppState, mut body: Value, mut reservation: Reservation) -> Response {
     let lease_seconds = app.engine.policy().task_ttr.as_secs();
     body["tasks"] = reservation
         .tasks
@@ -225,38 +266,18 @@ fn handed_out(app: &AppState, mut body: Value, reservation: Reservation) -> Resp
             })
         })
         .collect();
-    let answer = Answer { bytes: Some(Bytes::from(body.to_string())), reservation };
-    ([(header::CONTENT_TYPE, "application/json")], Body::new(UnsyncBoxBody::new(answer))).into_response()
-}
-
-/// The body of a hand-out. Dropped before it was taken for writing, its reservation goes back without a strike.
-struct Answer {
-    bytes: Option<Bytes>,
-    reservation: Reservation,
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
-        let bytes = self.bytes.take();
-        if bytes.is_some() {
-            self.reservation.delivered();
-        }
-        Poll::Ready(bytes.map(|b| Ok(http_body::Frame::data(b))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        http_body::SizeHint::with_exact(self.bytes.as_ref().map_or(0, |b| b.len() as u64))
-    }
+    let bytes = Bytes::from(body.to_string());
+    let length = bytes.len();
+    // Dropped before it was taken for writing, the body gives its reservation back without a strike (A5).
+    let answer = futures::stream::once(async move {
+        reservation.delivered();
+        Ok::<_, Infallible>(bytes)
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_LENGTH, HeaderValue::from(length)),
+    ];
+    (headers, Body::from_stream(answer)).into_response()
 }
 
 async fn leases(
@@ -271,14 +292,28 @@ async fn leases(
     let release = fields.maybe_texts("release", NAME_MAX).unwrap_or_default();
     let fail = failures(&mut fields);
     if extend.len() + release.len() + fail.len() > LIST_MAX {
-        fields.error("non_field_errors", format!("Ensure there are no more than {LIST_MAX} receipts."));
+        fields.error(
+            "non_field_errors",
+            format!("Ensure there are no more than {LIST_MAX} receipts."),
+        );
     }
     let info = ClientInfo::take(&mut fields);
     fields.check()?;
     let head = app.engine.head(JobId(id)).await?;
     principal.require_project(head.project)?;
     let worker = app.worker(&principal, &peer, info, &[]).await?;
-    let answers = app.engine.leases(head.job, LeaseRequest { extend, release, fail }, worker).await?;
+    let answers = app
+        .engine
+        .leases(
+            head.job,
+            LeaseRequest {
+                extend,
+                release,
+                fail,
+            },
+            worker,
+        )
+        .await?;
     let answers: Vec<Value> = answers
         .into_iter()
         .map(|(receipt, answer)| match answer {
@@ -297,7 +332,10 @@ fn failures(fields: &mut Fields) -> Vec<(String, String)> {
                 all.push((receipt.to_owned(), trapline_core::task::cut(error, TEXT_MAX)));
             }
             _ => {
-                fields.error("fail", "Each item needs the texts `receipt` and `error`, without NUL characters.");
+                fields.error(
+                    "fail",
+                    "Each item needs the texts `receipt` and `error`, without NUL characters.",
+                );
                 break;
             }
         }
@@ -307,8 +345,17 @@ fn failures(fields: &mut Fields) -> Vec<(String, String)> {
 
 /// Slugs that a poll names, in any of its spellings.
 fn slugs(params: &Params) -> Vec<String> {
-    let mut slugs: Vec<String> = params.list("pipeline__slug__in").into_iter().map(str::to_owned).collect();
-    slugs.extend(params.text("pipeline__slug").filter(|s| !s.is_empty()).map(str::to_owned));
+    let mut slugs: Vec<String> = params
+        .list("pipeline__slug__in")
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    slugs.extend(
+        params
+            .text("pipeline__slug")
+            .filter(|s| !s.is_empty())
+            .map(str::to_owned),
+    );
     slugs
 }
 
@@ -324,7 +371,11 @@ pub(super) async fn poll(
     let project = app.narrow(principal, params).await?;
     let slugs = slugs(params);
     app.heard_of(principal, peer, None, &slugs).await?;
-    let page = if params.has("limit") || params.has("page_size") { params.page(10)? } else { params.page(1)? };
+    let page = if params.has("limit") || params.has("page_size") {
+        params.page(10)?
+    } else {
+        params.page(1)?
+    };
     let waiting = app.engine.waiting_jobs(&slugs, project).await?;
     let verbs = principal.verbs(Access::Operate, &["run", "update", "retry", "cancel"]);
     let rows: Vec<Value> = waiting
@@ -334,7 +385,14 @@ pub(super) async fn poll(
         .map(|(job, slug)| json!({ "id": job, "pipeline_slug": slug, "user_permissions": verbs }))
         .collect();
     let create = principal.verbs(Access::Operate, &["create"]);
-    Ok(offset_page(links, params, page, waiting.len() as u64, &rows, create))
+    Ok(offset_page(
+        links,
+        params,
+        page,
+        waiting.len() as u64,
+        &rows,
+        create,
+    ))
 }
 
 async fn next(State(app): State<AppState>, principal: Principal, peer: Peer, params: Params) -> ApiResult {

@@ -10,13 +10,14 @@ use axum::{
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
-use trapline::http::{AppState, Auth, JSON_BYTES_MAX, MapSizes, assemble, auth, router};
-use trapline_backends::{SqliteStore, sqlite::Access};
+use trapline::http::{AppState, Auth, Limits, MapSizes, assemble, auth, router};
+use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
     Clock, ProjectId, Timestamp,
     catalog::{NewToken, Role},
-    ports::Catalog,
+    ports::{Catalog, Store},
 };
+use trapline_engine::{Engine, Policy, Ports, Supervisor};
 use trapline_testkit::ManualClock;
 
 pub(crate) const ADMIN: &str = "an-admin-token-of-this-process";
@@ -54,11 +55,23 @@ impl TestApp {
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let store = Arc::new(open(dir.path(), &time).await);
         let catalog: Arc<dyn Catalog> = Arc::clone(&store) as Arc<dyn Catalog>;
+        let ports = Ports {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            queue: Arc::new(EmbeddedQueue::new(Arc::clone(&time))),
+            progress: Arc::new(EmbeddedProgress::new()),
+            clock: Arc::clone(&time),
+        };
+        let supervisor = Supervisor::new(Arc::clone(&time));
+        let image_url = Arc::new(|_, _, url: &str| url.to_owned());
+        let engine = Engine::start(ports, Policy::default(), image_url, supervisor)
+            .await
+            .unwrap();
         let state = AppState {
+            engine,
             auth: Auth::new(Arc::clone(&catalog), Arc::clone(&time), Some(ADMIN)),
             catalog,
             clock: time,
-            json_bytes_max: JSON_BYTES_MAX,
+            limits: Limits::default(),
             allow_file_urls: false,
             map_sizes: MapSizes::default(),
         };

@@ -1,0 +1,20 @@
+//! The log of the process: lines on stderr.
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::LogFormat;
+
+/// Starts the log. Called twice, the first one stays.
+pub(super) fn start(filter: &str, format: LogFormat) {
+    let filter = filter
+        .parse::<EnvFilter>()
+        .unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => lines.with_target(false).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::debug!(%error, "the log was started already");
+    }
+}

@@ -1,0 +1,307 @@
+//! The configuration: one typed tree, one table of its keys. Defaults < `trapline.toml` < environment < flags; validated at
+//! start, every error naming its key; secrets never shown.
+
+mod table;
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use trapline_core::{Error, Result, error::chain};
+
+pub use self::table::{SETTINGS, Setting};
+use crate::http::Limits;
+
+/// The file that is read when none is named and it is there.
+pub const FILE: &str = "trapline.toml";
+/// An admin token given from outside has at least this many characters (RULES.md B2).
+pub const ADMIN_TOKEN_MIN: usize = 20;
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs, one object a line.
+    Json,
+}
+
+/// What a server can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `host:port`; port 0 takes a free one.
+    pub listen: String,
+    /// `sqlite:` and a path.
+    pub database: String,
+    /// `embedded:`.
+    pub queue: String,
+    /// `embedded:`.
+    pub progress: String,
+    /// An admin token of this process, never stored.
+    pub admin_token: Option<String>,
+    /// How long a lease lasts.
+    pub task_ttr: Duration,
+    /// How many strikes make a task `lost`.
+    pub max_deliver: i64,
+    /// How many tasks may be proposed by the broker and not granted yet.
+    pub max_ack_pending: u64,
+    /// How large bodies may be.
+    pub limits: Limits,
+    /// How long a graceful stop may take.
+    pub drain: Duration,
+    /// Which lines are logged, as `tracing` filters: `info`, `warn,trapline_engine=debug`.
+    pub log: String,
+    /// How they are written.
+    pub log_format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8000".to_owned(),
+            database: "sqlite:trapline.db".to_owned(),
+            queue: "embedded:".to_owned(),
+            progress: "embedded:".to_owned(),
+            admin_token: None,
+            task_ttr: Duration::from_secs(300),
+            max_deliver: 2,
+            max_ack_pending: 1_000,
+            limits: Limits::default(),
+            drain: Duration::from_secs(30),
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody said anything.
+    Default,
+    /// This file.
+    File(String),
+    /// This variable.
+    Environment(&'static str),
+    /// The command line.
+    Flag,
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "file {path}"),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag => f.write_str("flag"),
+        }
+    }
+}
+
+/// A configuration, and where each of its values came from.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// The values.
+    pub config: Config,
+    origins: BTreeMap<&'static str, Origin>,
+}
+
+impl Effective {
+    /// Puts the layers together. `flags` are pairs of key and value; `env` looks a variable up.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the key and where the value came from.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Fn(&str) -> Option<String>,
+        flags: &[(String, String)],
+    ) -> Result<Self> {
+        let mut all = Self {
+            config: Config::default(),
+            origins: BTreeMap::new(),
+        };
+        match file {
+            Some(path) => all.read_file(path)?,
+            None if Path::new(FILE).exists() => all.read_file(Path::new(FILE))?,
+            None => {}
+        }
+        for setting in SETTINGS {
+            let given = setting.env.iter().find_map(|name| Some((*name, env(name)?)));
+            if let Some((name, value)) = given.filter(|(_, value)| !value.is_empty()) {
+                all.set(setting, &value, Origin::Environment(name))?;
+            }
+        }
+        for (key, value) in flags {
+            all.set(find(key)?, value, Origin::Flag)?;
+        }
+        all.validate()?;
+        Ok(all)
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<()> {
+        let shown = path.display().to_string();
+        let wrong = |what: String| Error::invalid(format!("the configuration file `{shown}` {what}"));
+        let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("can't be read: {e}")))?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| wrong(format!("is no TOML: {e}")))?;
+        for (key, value) in table {
+            let value = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+                    value.to_string()
+                }
+                _ => {
+                    return Err(wrong(format!(
+                        "has a list or table at `{key}`; every key has one value"
+                    )));
+                }
+            };
+            let setting = find(&key).map_err(|e| wrong(format!("is wrong: {e}")))?;
+            self.set(setting, &value, Origin::File(shown.clone()))?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, setting: &'static Setting, value: &str, origin: Origin) -> Result<()> {
+        (setting.set)(&mut self.config, value.trim()).map_err(|why| {
+            let shown = if setting.secret { "the value" } else { value };
+            Error::invalid(format!("`{}` from {origin}: {shown} {why}", setting.key))
+        })?;
+        self.origins.insert(setting.key, origin);
+        Ok(())
+    }
+
+    /// Checks what no single value shows.
+    fn validate(&self) -> Result<()> {
+        let c = &self.config;
+        if c.limits.item_bytes > c.limits.result_bytes {
+            return Err(Error::invalid(format!(
+                "`item_bytes_max` ({}) must not be above `result_bytes_max` ({})",
+                c.limits.item_bytes, c.limits.result_bytes
+            )));
+        }
+        Ok(())
+    }
+
+    /// Key, value as shown, and origin of every setting, in the order of the table.
+    pub fn rows(&self) -> impl Iterator<Item = (&'static Setting, String, Origin)> + '_ {
+        SETTINGS.iter().map(|setting| {
+            let value = (setting.show)(&self.config);
+            let shown = if setting.secret && !value.is_empty() {
+                "(set, not shown)".to_owned()
+            } else {
+                value
+            };
+            (
+                setting,
+                shown,
+                self.origins.get(setting.key).cloned().unwrap_or(Origin::Default),
+            )
+        })
+    }
+}
+
+fn find(key: &str) -> Result<&'static Setting> {
+    SETTINGS.iter().find(|s| s.key == key).ok_or_else(|| {
+        let known: Vec<&str> = SETTINGS.iter().map(|s| s.key).collect();
+        Error::invalid(format!(
+            "there is no setting `{key}`; known: {}",
+            known.join(", ")
+        ))
+    })
+}
+
+/// The path in a `sqlite:` database, or what is wrong with it.
+///
+/// # Errors
+/// `Invalid` if it names another kind of database.
+pub fn sqlite_path(database: &str) -> Result<&Path> {
+    let path = match database.split_once(':') {
+        Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
+        Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            return Err(Error::field(
+                "database",
+                format!("`database`: `{scheme}:` is not supported; give `sqlite:PATH`"),
+            ));
+        }
+        _ => database,
+    };
+    if path.is_empty() {
+        return Err(Error::field(
+            "database",
+            "`database`: the path is missing; give `sqlite:PATH`",
+        ));
+    }
+    Ok(Path::new(path))
+}
+
+/// An error as a person reads it on the command line.
+#[must_use]
+pub fn say(error: &Error) -> String {
+    chain(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Effective> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("t.toml");
+        std::fs::write(&path, file).unwrap();
+        let flags: Vec<_> = flags
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        let env = |name: &str| env.iter().find(|(k, _)| *k == name).map(|(_, v)| (*v).to_owned());
+        Effective::load(Some(&path), env, &flags)
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_over_the_file_over_defaults() {
+        let file = "task_ttr = 10\nmax_deliver = 3\nlisten = \"127.0.0.1:1\"";
+        let env = [("NATS_TASK_TTR", "20"), ("TRAPLINE_LISTEN", "127.0.0.1:2")];
+        let all = load(file, &env, &[("listen", "127.0.0.1:3")]).unwrap();
+        assert_eq!(all.config.listen, "127.0.0.1:3");
+        assert_eq!(all.config.task_ttr, Duration::from_secs(20));
+        assert_eq!(all.config.max_deliver, 3);
+        assert_eq!(all.config.max_ack_pending, 1_000);
+        let origins: Vec<String> = all.rows().map(|(s, _, o)| format!("{} {o}", s.key)).collect();
+        assert!(origins.contains(&"listen flag".to_owned()));
+        assert!(origins.contains(&"task_ttr environment NATS_TASK_TTR".to_owned()));
+        assert!(origins.contains(&"max_ack_pending default".to_owned()));
+    }
+
+    #[test]
+    fn every_error_names_its_key_and_where_it_came_from() {
+        let said = |r: Result<Effective>| say(&r.unwrap_err());
+        assert!(said(load("task_ttr = 0", &[], &[])).contains("`task_ttr` from file"));
+        assert!(
+            said(load("", &[("NATS_MAX_DELIVER", "x")], &[]))
+                .contains("`max_deliver` from environment NATS_MAX_DELIVER")
+        );
+        assert!(said(load("tusk_ttr = 1", &[], &[])).contains("no setting `tusk_ttr`; known: listen"));
+        assert!(said(load("task_ttr = [1]", &[], &[])).contains("list or table at `task_ttr`"));
+        assert!(said(load("= 1", &[], &[])).contains("is no TOML"));
+        assert!(
+            said(load("item_bytes_max = 9\nresult_bytes_max = 8", &[], &[])).contains("`item_bytes_max` (9)")
+        );
+    }
+
+    #[test]
+    fn a_secret_is_shown_neither_in_the_table_nor_in_an_error() {
+        let secret = "a-token-of-more-than-twenty";
+        let all = load("", &[("TRAPLINE_ADMIN_TOKEN", secret)], &[]).unwrap();
+        assert!(all.rows().all(|(_, value, _)| !value.contains(secret)));
+        let error = load("", &[("TRAPLINE_ADMIN_TOKEN", "short-secret")], &[]).unwrap_err();
+        assert!(!say(&error).contains("short-secret"), "{error}");
+    }
+
+    #[test]
+    fn a_database_is_a_path_with_or_without_its_scheme() {
+        for text in ["sqlite:a/b.db", "sqlite://a/b.db", "a/b.db"] {
+            assert_eq!(sqlite_path(text).unwrap(), Path::new("a/b.db"));
+        }
+        assert!(sqlite_path("mysql://x").is_err());
+        assert!(sqlite_path("sqlite:").is_err());
+    }
+}

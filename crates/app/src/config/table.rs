@@ -1,0 +1,206 @@
+//! The table of settings: the only place that knows a key's name, variables, bounds and how it is shown.
+
+use std::time::Duration;
+
+use super::{ADMIN_TOKEN_MIN, Config, LogFormat, sqlite_path};
+
+/// One key.
+pub struct Setting {
+    /// In `trapline.toml` and for `--set`.
+    pub key: &'static str,
+    /// Variables of the environment; the first that is set counts.
+    pub env: &'static [&'static str],
+    /// What it is, for people.
+    pub about: &'static str,
+    /// Whether its value is never shown.
+    pub secret: bool,
+    pub(super) set: fn(&mut Config, &str) -> Result<(), String>,
+    pub(super) show: fn(&Config) -> String,
+}
+
+impl std::fmt::Debug for Setting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.key)
+    }
+}
+
+fn number(text: &str, min: u64, max: u64) -> Result<u64, String> {
+    let wrong = || format!("is not a whole number from {min} to {max}");
+    let n: u64 = text.parse().map_err(|_| wrong())?;
+    if (min..=max).contains(&n) {
+        Ok(n)
+    } else {
+        Err(wrong())
+    }
+}
+
+fn seconds(text: &str, min: u64, max: u64) -> Result<Duration, String> {
+    number(text, min, max).map(Duration::from_secs)
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    number(text, 1, 1 << 40).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
+}
+
+fn embedded(text: &str) -> Result<String, String> {
+    match text {
+        "embedded" | "embedded:" => Ok("embedded:".to_owned()),
+        _ => Err("is not supported; give `embedded:`".to_owned()),
+    }
+}
+
+const fn setting(
+    key: &'static str,
+    env: &'static [&'static str],
+    about: &'static str,
+    set: fn(&mut Config, &str) -> Result<(), String>,
+    show: fn(&Config) -> String,
+) -> Setting {
+    Setting {
+        key,
+        env,
+        about,
+        secret: false,
+        set,
+        show,
+    }
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    setting(
+        "listen",
+        &["TRAPLINE_LISTEN"],
+        "host:port to listen on; port 0 takes a free one",
+        |c, v| {
+            let port = v
+                .rsplit_once(':')
+                .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+            match port {
+                Some((host, _)) if !host.is_empty() => c.listen = v.to_owned(),
+                _ => return Err("is not host:port".to_owned()),
+            }
+            Ok(())
+        },
+        |c| c.listen.clone(),
+    ),
+    setting(
+        "database",
+        &["TRAPLINE_DATABASE", "DATABASE_URL"],
+        "sqlite:PATH",
+        |c, v| {
+            sqlite_path(v).map_err(|e| e.message)?;
+            c.database = v.to_owned();
+            Ok(())
+        },
+        |c| c.database.clone(),
+    ),
+    setting(
+        "queue",
+        &["TRAPLINE_QUEUE", "NATS_URL"],
+        "embedded:",
+        |c, v| embedded(v).map(|v| c.queue = v),
+        |c| c.queue.clone(),
+    ),
+    setting(
+        "progress",
+        &["TRAPLINE_PROGRESS", "REDIS_URL"],
+        "embedded:",
+        |c, v| embedded(v).map(|v| c.progress = v),
+        |c| c.progress.clone(),
+    ),
+    Setting {
+        key: "admin_token",
+        env: &["TRAPLINE_ADMIN_TOKEN"],
+        about: "an admin token of this process, never stored",
+        secret: true,
+        set: |c, v| {
+            if v.chars().count() < ADMIN_TOKEN_MIN || !v.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err(format!(
+                    "must have at least {ADMIN_TOKEN_MIN} visible ASCII characters"
+                ));
+            }
+            c.admin_token = Some(v.to_owned());
+            Ok(())
+        },
+        show: |c| c.admin_token.clone().unwrap_or_default(),
+    },
+    setting(
+        "task_ttr",
+        &["TRAPLINE_TASK_TTR", "NATS_TASK_TTR"],
+        "seconds that a lease lasts",
+        |c, v| seconds(v, 1, 86_400).map(|v| c.task_ttr = v),
+        |c| c.task_ttr.as_secs().to_string(),
+    ),
+    setting(
+        "max_deliver",
+        &["TRAPLINE_MAX_DELIVER", "NATS_MAX_DELIVER"],
+        "strikes after which a task is lost",
+        |c, v| number(v, 1, 100).map(|v| c.max_deliver = v.cast_signed()),
+        |c| c.max_deliver.to_string(),
+    ),
+    setting(
+        "max_ack_pending",
+        &["TRAPLINE_MAX_ACK_PENDING", "NATS_MAX_ACK_PENDING"],
+        "candidates of a job that a broker may have out at a time",
+        |c, v| number(v, 1, 1_000_000).map(|v| c.max_ack_pending = v),
+        |c| c.max_ack_pending.to_string(),
+    ),
+    setting(
+        "json_bytes_max",
+        &["TRAPLINE_JSON_BYTES_MAX"],
+        "bytes of a JSON body other than a post of results",
+        |c, v| bytes(v).map(|v| c.limits.json_bytes = v),
+        |c| c.limits.json_bytes.to_string(),
+    ),
+    setting(
+        "result_bytes_max",
+        &["TRAPLINE_RESULT_BYTES_MAX"],
+        "bytes of a post of results",
+        |c, v| bytes(v).map(|v| c.limits.result_bytes = v),
+        |c| c.limits.result_bytes.to_string(),
+    ),
+    setting(
+        "item_bytes_max",
+        &["TRAPLINE_ITEM_BYTES_MAX"],
+        "bytes of one result",
+        |c, v| bytes(v).map(|v| c.limits.item_bytes = v),
+        |c| c.limits.item_bytes.to_string(),
+    ),
+    setting(
+        "drain_seconds",
+        &["TRAPLINE_DRAIN_SECONDS"],
+        "seconds that a graceful stop may take",
+        |c, v| seconds(v, 1, 3_600).map(|v| c.drain = v),
+        |c| c.drain.as_secs().to_string(),
+    ),
+    setting(
+        "log",
+        &["TRAPLINE_LOG", "RUST_LOG"],
+        "which lines are logged: `info`, `warn,trapline_engine=debug`",
+        |c, v| {
+            v.parse::<tracing_subscriber::EnvFilter>()
+                .map_err(|e| format!("is no filter: {e}"))?;
+            c.log = v.to_owned();
+            Ok(())
+        },
+        |c| c.log.clone(),
+    ),
+    setting(
+        "log_format",
+        &["TRAPLINE_LOG_FORMAT"],
+        "`text` or `json`",
+        |c, v| {
+            c.log_format = match v {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => return Err("is neither `text` nor `json`".to_owned()),
+            };
+            Ok(())
+        },
+        |c| match c.log_format {
+            LogFormat::Text => "text".to_owned(),
+            LogFormat::Json => "json".to_owned(),
+        },
+    ),
+];

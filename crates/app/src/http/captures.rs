@@ -1,0 +1,40 @@
+//! Captures, one by one; sets of them are `collections`.
+
+use axum::{Json, Router, extract::State, response::IntoResponse as _, routing::get};
+use serde_json::{Value, json};
+use trapline_core::{CaptureId, catalog::Capture};
+
+use super::{
+    AppState, Id, Links, Principal,
+    error::{ApiError, ApiResult},
+};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/captures/{id}", get(show))
+}
+
+/// A capture, in the detail of its own and inside a job.
+pub(super) fn view(capture: &Capture, links: &Links) -> Value {
+    json!({
+        "id": capture.id,
+        "details": links.to(format_args!("captures/{}", capture.id)),
+        "url": capture.url,
+        "width": capture.width,
+        "height": capture.height,
+        "timestamp": capture.taken_at,
+        "event_id": null,
+        "user_permissions": [],
+    })
+}
+
+async fn show(State(app): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {
+    let capture = app
+        .catalog
+        .capture(CaptureId(id))
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    principal.require_project(capture.project)?;
+    let mut body = view(&capture, &links);
+    body["project"] = json!(capture.project);
+    Ok(Json(body).into_response())
+}

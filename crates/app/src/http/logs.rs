@@ -1,0 +1,57 @@
+//! `GET /jobs/{id}/logs/`: the job's log, oldest first, nothing capped away.
+
+use axum::{Router, extract::State, routing::get};
+use serde_json::{Value, json};
+use trapline_core::{
+    CaptureId,
+    ports::{Level, LogPage, LogQuery, LogRow},
+};
+
+use super::{
+    AppState, Id, Links, Params, Principal,
+    error::ApiResult,
+    jobs::invalid_choice,
+    paging::{PAGE_DEFAULT, key_page},
+};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/jobs/{id}/logs", get(logs))
+}
+
+async fn logs(
+    State(app): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+    params: Params,
+    links: Links,
+) -> ApiResult {
+    let job = app.visible_job(&principal, id).await?.id;
+    let level = match params.text("level").unwrap_or_default() {
+        "" => None,
+        text => {
+            let level = Level::parse(&text.to_ascii_uppercase());
+            Some(level.ok_or_else(|| invalid_choice("level", text))?)
+        }
+    };
+    let limit = params.limit(PAGE_DEFAULT)?;
+    let query = LogQuery {
+        job,
+        level,
+        capture: params.int("image")?.map(CaptureId),
+        page: LogPage::After(params.int("after")?.unwrap_or(0)),
+        limit,
+    };
+    let rows = app.engine.store().logs(&query).await?;
+    let next = rows.last().filter(|_| rows.len() as u64 == limit);
+    let next = next.map(|r| ("after", r.id.to_string()));
+    let rows: Vec<Value> = rows.iter().map(view).collect();
+    Ok(key_page(&links, &params, &rows, next))
+}
+
+fn view(row: &LogRow) -> Value {
+    let mut line = json!({ "id": row.id, "at": row.at, "level": row.level.as_str(), "message": row.message });
+    if let Some(capture) = row.capture {
+        line["image_id"] = json!(capture.to_string());
+    }
+    line
+}

@@ -1,0 +1,69 @@
+//! `GET /jobs/{id}/results/`: what was found, a page at a time as JSON, or all of it streamed as NDJSON or CSV.
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use futures::TryStreamExt as _;
+use trapline_core::{JobId, error::chain};
+
+use super::{
+    AppState, Id, Links, Params, Principal,
+    error::ApiResult,
+    jobs::invalid_choice,
+    paging::{PAGE_DEFAULT, key_page},
+};
+use crate::export::{self, Format};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/jobs/{id}/results", get(results))
+}
+
+async fn results(
+    State(app): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+    params: Params,
+    links: Links,
+) -> ApiResult {
+    let job = app.visible_job(&principal, id).await?.id;
+    let scores = params.flag("scores", false);
+    match params.text("format") {
+        None | Some("" | "json") => {
+            let after = params.int("after")?.unwrap_or(0);
+            let limit = params.limit(PAGE_DEFAULT)?;
+            let (rows, next) = export::page(app.engine.store().as_ref(), job, after, limit, scores).await?;
+            Ok(key_page(
+                &links,
+                &params,
+                &rows,
+                next.map(|id| ("after", id.to_string())),
+            ))
+        }
+        Some("ndjson") => Ok(streamed(&app, job, Format::Ndjson, scores)),
+        Some("csv") => Ok(streamed(&app, job, Format::Csv, scores)),
+        Some(other) => Err(invalid_choice("format", other)),
+    }
+}
+
+fn streamed(app: &AppState, job: JobId, format: Format, scores: bool) -> Response {
+    let (kind, ending) = match format {
+        Format::Ndjson => ("application/x-ndjson", "ndjson"),
+        Format::Csv => ("text/csv; charset=utf-8", "csv"),
+    };
+    let name = format!("attachment; filename=\"job-{job}-results.{ending}\"");
+    let store = std::sync::Arc::clone(app.engine.store());
+    let rows = export::stream(store, job, format, scores).inspect_err(move |error| {
+        // The status is long sent; the broken body tells the client.
+        tracing::warn!(%job, error = chain(error), "an export broke off");
+    });
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    (headers, Body::from_stream(rows)).into_response()
+}

@@ -1,0 +1,237 @@
+//! What is plugged into what: the only place of the server that names a concrete backend.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
+use trapline_core::{
+    Clock, Error, Result,
+    catalog::{NewToken, Role},
+    error::chain,
+    ports::{Catalog, OffsetPage, Store},
+};
+use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
+
+use crate::{
+    config::{Config, sqlite_path},
+    http::{AppState, Auth, MapSizes, auth, router},
+};
+
+/// How a node differs from a plain server.
+pub struct NodeOptions {
+    /// How a task's `image_url` is made when it is reserved.
+    pub image_url: ImageUrl,
+    /// Whether captures may have `file` URLs, as in `trapline run`.
+    pub allow_file_urls: bool,
+    /// Routes beside the API's, without a token.
+    pub beside: Router,
+    /// An address that is listened on already.
+    pub listener: Option<TcpListener>,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            image_url: Arc::new(|_, _, url| url.to_owned()),
+            allow_file_urls: false,
+            beside: Router::new(),
+            listener: None,
+        }
+    }
+}
+
+/// A running node.
+pub struct Node {
+    /// The verbs.
+    pub engine: Engine,
+    /// Where it listens.
+    pub address: SocketAddr,
+    supervisor: Supervisor,
+    store: Arc<SqliteStore>,
+    clock: Arc<dyn Clock>,
+    close_http: CancellationToken,
+    http: tokio::task::JoinHandle<()>,
+    drain: Duration,
+}
+
+/// Opens the store of a configuration, for a server or for a tool beside one.
+///
+/// # Errors
+/// `Invalid` if it is not a database of ours or in use, `Unavailable` if it can't be opened.
+pub async fn open_store(database: &str, access: Access, clock: Arc<dyn Clock>) -> Result<Arc<SqliteStore>> {
+    Ok(Arc::new(
+        SqliteStore::open(sqlite_path(database)?, access, clock).await?,
+    ))
+}
+
+/// Listens on `host:port`.
+///
+/// # Errors
+/// `Invalid` naming the address if it is in use or not ours to listen on.
+pub async fn listen(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|e| {
+        let what = match e.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "is in use; stop what listens there, or give another with --listen"
+            }
+            _ => "can't be listened on",
+        };
+        Error::invalid(format!("the address `{address}` {what}")).with_source(e)
+    })
+}
+
+impl Node {
+    /// Starts a node: store, engine, HTTP.
+    ///
+    /// # Errors
+    /// `Invalid` if what was configured can't be used, else as the store's.
+    pub async fn start(config: &Config, options: NodeOptions) -> Result<Self> {
+        let listener = match options.listener {
+            Some(listener) => listener,
+            None => listen(&config.listen).await?,
+        };
+        let address = listener
+            .local_addr()
+            .map_err(|e| Error::internal("the listening address is unknown").with_source(e))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let store = open_store(&config.database, Access::Exclusive, Arc::clone(&clock)).await?;
+        let ports = Ports {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            queue: Arc::new(EmbeddedQueue::new(Arc::clone(&clock))),
+            progress: Arc::new(EmbeddedProgress::new()),
+            clock: Arc::clone(&clock),
+        };
+        let policy = Policy {
+            task_ttr: config.task_ttr,
+            max_deliver: config.max_deliver,
+            ..Policy::default()
+        };
+        let supervisor = Supervisor::new(Arc::clone(&clock));
+        let engine = Engine::start(ports, policy, options.image_url, supervisor.clone()).await?;
+        let catalog: Arc<dyn Catalog> = Arc::clone(&store) as Arc<dyn Catalog>;
+        let state = AppState {
+            engine: engine.clone(),
+            auth: Auth::new(
+                Arc::clone(&catalog),
+                Arc::clone(&clock),
+                config.admin_token.as_deref(),
+            ),
+            catalog,
+            clock: Arc::clone(&clock),
+            limits: config.limits,
+            allow_file_urls: options.allow_file_urls,
+            map_sizes: MapSizes::default(),
+        };
+        let app = options.beside.fallback_service(router(state));
+        let close_http = CancellationToken::new();
+        let closing = close_http.clone();
+        let http = supervisor.once("http server", async move {
+            let service = app.into_make_service_with_connect_info::<SocketAddr>();
+            let served = axum::serve(listener, service)
+                .with_graceful_shutdown(closing.cancelled_owned())
+                .await;
+            if let Err(error) = served {
+                tracing::error!(error = chain(&error), "the http server ended");
+            }
+        });
+        Ok(Self {
+            engine,
+            address,
+            supervisor,
+            store,
+            clock,
+            close_http,
+            http,
+            drain: config.drain,
+        })
+    }
+
+    /// The root of its API, for clients on this machine.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+        }
+        format!("http://{address}")
+    }
+
+    /// Where tasks that outlive a request are spawned.
+    #[must_use]
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Stops gracefully: long polls end, requests under way are answered, results that came are settled, then the
+    /// store is closed.
+    ///
+    /// # Errors
+    /// `Internal` naming what did not stop within the drain; as the store's, if its last words could not be written.
+    pub async fn stop(self) -> Result<()> {
+        self.engine.stop_waiting();
+        self.close_http.cancel();
+        let until = self.clock.monotonic() + self.drain;
+        tokio::select! {
+            _ = self.http => {}
+            () = self.clock.sleep(self.drain) => {
+                tracing::warn!("requests were still under way when the drain was over");
+            }
+        }
+        let left = until
+            .saturating_sub(self.clock.monotonic())
+            .max(Duration::from_secs(1));
+        let hung = self.supervisor.stop(left).await;
+        let written = self.engine.finish().await;
+        self.store.close().await;
+        written?;
+        hung.map_err(|names| Error::internal(format!("did not stop in time: {}", names.join(", "))))
+    }
+}
+
+/// Makes an admin token if the store has none; its secret is returned once and kept nowhere.
+///
+/// # Errors
+/// As the store's.
+pub async fn first_admin_token(engine: &Engine) -> Result<Option<String>> {
+    let store = engine.store();
+    let mut page = OffsetPage {
+        limit: 1_000,
+        offset: 0,
+    };
+    loop {
+        let tokens = store.tokens(page).await?;
+        let now = engine.now();
+        if tokens.rows.iter().any(|t| {
+            t.role == Role::Admin && t.project_id.is_none() && t.expires_at.is_none_or(|end| now < end)
+        }) {
+            return Ok(None);
+        }
+        page.offset += page.limit;
+        if page.offset >= tokens.count {
+            break;
+        }
+    }
+    make_token(store.as_ref(), "first admin", Role::Admin)
+        .await
+        .map(Some)
+}
+
+/// Stores a new token of every project that never expires; its secret is kept nowhere.
+///
+/// # Errors
+/// As the store's.
+pub async fn make_token<C: Catalog + ?Sized>(catalog: &C, name: &str, role: Role) -> Result<String> {
+    let secret = auth::new_secret();
+    let token = NewToken {
+        name: name.to_owned(),
+        role,
+        project_id: None,
+        prefix: auth::prefix(&secret),
+        hash: auth::hash(&secret),
+        expires_at: None,
+    };
+    catalog.create_token(&token).await?;
+    Ok(secret)
+}
