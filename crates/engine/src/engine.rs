@@ -213,6 +213,12 @@ impl Engine {
         &self.inner.ports.queue
     }
 
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.ports.clock
+    }
+
     /// The settings.
     #[must_use]
     pub fn policy(&self) -> &Policy {

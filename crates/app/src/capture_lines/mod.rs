@@ -2,12 +2,16 @@
 //!
 //! A line is judged alone, so that one bad line rejects that line only.
 
+mod reader;
 mod split;
 
 use serde_json::Value;
 use trapline_core::{Timestamp, catalog::NewCapture, time::head};
 
-pub use self::split::{Record, Splitter};
+pub use self::{
+    reader::{Line, Reader},
+    split::{Record, Splitter},
+};
 
 /// A record is never longer (RULES.md B10).
 pub const LINE_BYTES_MAX: usize = 64 << 10;

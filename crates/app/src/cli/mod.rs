@@ -3,6 +3,7 @@
 mod config;
 mod exit;
 mod log;
+mod run;
 mod serve;
 mod signals;
 
@@ -21,6 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run a pipeline over images, everything in this one process.
+    Run(run::Args),
     /// Serve the API.
     Serve(serve::Args),
     /// Print the effective configuration and where each value comes from; secrets are not shown.
@@ -44,6 +47,7 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command) -> Exit {
     match command {
+        Command::Run(args) => run::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Config(args) => config::run(&args),
     }

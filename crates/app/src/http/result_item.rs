@@ -506,7 +506,7 @@ mod tests {
             (
                 "/detections/0/classifications/0/scores",
                 json!([1e300, 0]),
-                "not finite",
+                "scores[0]: number out of range",
             ),
         ];
         for (place, value, expected) in cases {

@@ -24,7 +24,7 @@ use super::{
     error::{ApiError, ApiResult},
     json::media_type,
 };
-use crate::capture_lines::{Columns, Format, Record, Splitter, parse_capture_line};
+use crate::capture_lines::{Line, Reader};
 
 /// How many captures are stored at once.
 const SLICE: usize = 2_000;
@@ -38,50 +38,17 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 /// What the lines of a body become.
+#[derive(Default)]
 struct Upload {
-    /// `None` until the header of a CSV list was read.
-    format: Option<Format>,
-    allow_file: bool,
     ready: Vec<NewCapture>,
     ready_bytes: usize,
     rejected: Vec<Value>,
     rejected_count: u64,
     added: Added,
-    /// Set if the list as a whole can't be read.
-    refused: Option<String>,
 }
 
 impl Upload {
-    fn new(format: Option<Format>, allow_file: bool) -> Self {
-        Self {
-            format,
-            allow_file,
-            ready: Vec::new(),
-            ready_bytes: 0,
-            rejected: Vec::new(),
-            rejected_count: 0,
-            added: Added::default(),
-            refused: None,
-        }
-    }
-
-    fn record(&mut self, (line, record): Record<'_>) {
-        if self.refused.is_some() {
-            return;
-        }
-        let Some(format) = &self.format else {
-            match record.and_then(Columns::parse) {
-                Ok(columns) => self.format = Some(Format::Csv(columns)),
-                Err(why) => self.refused = Some(why),
-            }
-            return;
-        };
-        let read = match record {
-            // A blank line is no capture: files end with one.
-            Ok(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => return,
-            Ok(bytes) => parse_capture_line(format, bytes, self.allow_file),
-            Err(why) => Err(why),
-        };
+    fn take(&mut self, (line, read): Line) {
         match read {
             Ok(capture) => {
                 self.ready_bytes += capture.url.len();
@@ -129,14 +96,14 @@ impl Upload {
     }
 }
 
-/// How the body is cut and read, by its type.
-fn format(request: &Request) -> ApiResult<(Splitter, Option<Format>)> {
+/// How the body is read, by its type.
+fn reader(request: &Request, allow_file: bool) -> ApiResult<Reader> {
     match media_type(request.headers()).as_deref() {
-        None | Some("application/json") => Ok((Splitter::json_list(), Some(Format::Json))),
+        None | Some("application/json") => Ok(Reader::json(allow_file)),
         Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
-            Ok((Splitter::lines(), Some(Format::Json)))
+            Ok(Reader::ndjson(allow_file))
         }
-        Some("text/csv") => Ok((Splitter::lines(), None)),
+        Some("text/csv") => Ok(Reader::csv(allow_file)),
         Some(other) => Err(ApiError::media_type(other)),
     }
 }
@@ -149,9 +116,9 @@ async fn upload(
 ) -> ApiResult<Response> {
     let set = collections::find(&state, &principal, id).await?;
     principal.require(Access::Operate)?;
-    let (splitter, format) = format(&request)?;
-    let mut upload = Upload::new(format, state.allow_file_urls);
-    let broken = read(&state, set.id, request.into_body(), splitter, &mut upload).await?;
+    let reader = reader(&request, state.allow_file_urls)?;
+    let mut upload = Upload::default();
+    let broken = read(&state, set.id, request.into_body(), reader, &mut upload).await?;
     Ok(upload.answer(broken))
 }
 
@@ -160,35 +127,30 @@ async fn read(
     state: &AppState,
     set: CollectionId,
     body: Body,
-    mut splitter: Splitter,
+    mut reader: Reader,
     upload: &mut Upload,
 ) -> ApiResult<Option<String>> {
     let mut stream = body.into_data_stream();
     let mut broken = None;
-    while let Some(chunk) = stream.next().await {
+    'body: while let Some(chunk) = stream.next().await {
         let chunk: Bytes = match chunk {
             Ok(chunk) => chunk,
             Err(_) => {
-                broken = Some(format!("the body broke off after line {}", splitter.number()));
+                broken = Some(format!("the body broke off after line {}", reader.number()));
                 break;
             }
         };
         // A chunk may hold many short lines: in parts, so that no slice grows beyond its bounds.
         for part in chunk.chunks(64 << 10) {
-            let cut = splitter.push(part, &mut |r| upload.record(r));
-            broken = cut.err().or_else(|| upload.refused.take());
+            broken = reader.push(part, &mut |line| upload.take(line)).err();
             if broken.is_some() {
-                break;
+                break 'body;
             }
             upload.store(state, set, false).await?;
         }
-        if broken.is_some() {
-            break;
-        }
     }
     if broken.is_none() {
-        let cut = splitter.finish(&mut |r| upload.record(r));
-        broken = cut.err().or_else(|| upload.refused.take());
+        broken = reader.finish(&mut |line| upload.take(line)).err();
     }
     upload.store(state, set, true).await?;
     Ok(broken)
