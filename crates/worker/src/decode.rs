@@ -5,9 +5,11 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
 
 use crate::http;
+
+mod jpeg;
 
 const ERROR_CHARACTERS_MAX: usize = 300;
 
@@ -41,6 +43,10 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, Strin
         .map_err(|error| format!("not an image: {error}"))?;
     if reader.format().is_none() {
         return Err(format!("not an image: {}", first_look(bytes)));
+    }
+    // The decoder fills what is missing with grey, and a half-read photograph would count as processed.
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_whole(bytes) {
+        return Err("broken image: the file is cut off".to_owned());
     }
     let mut image_limits = Limits::default();
     image_limits.max_image_width = Some(limits.side_max);
@@ -77,12 +83,15 @@ fn first_look(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::ImageFormat;
 
     fn png(width: u32, height: u32) -> Vec<u8> {
+        file(ImageFormat::Png, width, height)
+    }
+
+    fn file(format: ImageFormat, width: u32, height: u32) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
         DynamicImage::new_rgb8(width, height)
-            .write_to(&mut bytes, ImageFormat::Png)
+            .write_to(&mut bytes, format)
             .unwrap();
         bytes.into_inner()
     }
@@ -112,9 +121,22 @@ mod tests {
 
     #[test]
     fn a_cut_off_image_is_broken() {
-        let whole = png(64, 64);
-        let error = decode(&whole[..whole.len() / 2], &DecodeLimits::default()).unwrap_err();
-        assert!(error.starts_with("broken image: "), "{error}");
+        for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+            let whole = file(format, 64, 64);
+            assert!(decode(&whole, &DecodeLimits::default()).is_ok());
+            // Of a PNG's last bytes none is a pixel's, so half of each is taken.
+            match decode(&whole[..whole.len() / 2], &DecodeLimits::default()) {
+                Err(error) => assert!(error.starts_with("broken image: "), "{format:?}: {error}"),
+                Ok(_) => panic!("half a {format:?} was decoded"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_camera_writes_after_the_end_of_a_jpeg_is_passed_over() {
+        let mut jpeg = file(ImageFormat::Jpeg, 9, 9);
+        jpeg.extend_from_slice(b"\0\0maker's notes");
+        assert!(decode(&jpeg, &DecodeLimits::default()).is_ok());
     }
 
     #[test]

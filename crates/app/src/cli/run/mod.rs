@@ -80,8 +80,8 @@ fn settings(args: &Args) -> Result<Config> {
         .any(|(s, _, origin)| s.key == "log" && origin == Origin::Default);
     let mut config = effective.config;
     if log_is_default {
-        // Whoever runs this looks at a progress bar.
-        "warn".clone_into(&mut config.log);
+        // Whoever runs this looks at a progress bar, and finds the images that failed in the summary.
+        "warn,trapline_worker=error".clone_into(&mut config.log);
     }
     Ok(config)
 }
