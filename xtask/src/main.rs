@@ -1,8 +1,11 @@
 //! The project's own chores.
 
-use std::process::{Command, ExitCode};
+mod check;
+mod tools;
 
-use anyhow::{Context as _, Result, bail};
+use std::process::ExitCode;
+
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -13,13 +16,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Everything that decides whether a change lands: format, lints, docs, tests.
+    /// Everything that decides whether a change lands: format, lints, docs, licences, tests. Installs what it needs.
     Test,
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().chore {
-        Chore::Test => test(),
+    let done: Result<()> = match Cli::parse().chore {
+        Chore::Test => check::all(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,21 +34,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn test() -> Result<()> {
-    cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    cargo(&["test", "--workspace"])
-}
-
-fn cargo(args: &[&str]) -> Result<()> {
-    let status = Command::new("cargo")
-        .args(args)
-        .status()
-        .with_context(|| format!("cargo {}", args.join(" ")))?;
-    if !status.success() {
-        bail!("cargo {} failed", args.join(" "));
-    }
-    Ok(())
 }
