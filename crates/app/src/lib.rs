@@ -1,4 +1,5 @@
 //! The server and its tools, as a library, so that tests drive the same router that the binary serves.
 
 pub mod capture_lines;
+pub mod cli;
 pub mod http;
