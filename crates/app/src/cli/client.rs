@@ -36,7 +36,13 @@ pub struct ServerArgs {
     )]
     pub url: String,
     /// A token of the server (`trapline token create`)
-    #[arg(long, global = true, help_heading = "Server", env = "TRAPLINE_TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Server",
+        env = "TRAPLINE_TOKEN",
+        hide_env_values = true
+    )]
     pub token: Option<String>,
     /// Print JSON: one document, or one per line where there are many
     #[arg(long, global = true)]
@@ -183,12 +189,13 @@ pub struct Pages<'a> {
 impl Pages<'_> {
     /// The next rows; `None` after the last ones.
     pub async fn next(&mut self) -> CliResult<Option<Vec<Value>>> {
-        let Some(mut query) = self.query.take() else {
-            return Ok(None);
-        };
+        // Asked first: what is left of the list stays known, for `has_more`.
         if self.left == Some(0) {
             return Ok(None);
         }
+        let Some(mut query) = self.query.take() else {
+            return Ok(None);
+        };
         let size = self.left.unwrap_or(PAGE_MAX).min(PAGE_MAX);
         query.retain(|(name, _)| name != "limit");
         query.push(("limit".to_owned(), size.to_string()));

@@ -117,7 +117,7 @@ impl CreateArgs {
         let limit = self.limit.map(|v| ("limit", json!(v)));
         let priority = self.priority.map(|v| ("priority", json!(v)));
         let threshold = self.failure_threshold.map(|v| ("failure_threshold", json!(v)));
-        let reprocess = self.reprocess.then(|| ("reprocess", json!(true)));
+        let reprocess = self.reprocess.then_some(("reprocess", Value::Bool(true)));
         let given = [limit, priority, threshold, reprocess];
         body.extend(
             given
