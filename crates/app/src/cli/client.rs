@@ -30,6 +30,7 @@ pub struct ServerArgs {
     #[arg(
         long,
         global = true,
+        help_heading = "Server",
         env = "TRAPLINE_URL",
         default_value = "http://127.0.0.1:8000",
         value_name = "URL"

@@ -120,6 +120,14 @@ async fn bad_lines_are_named_and_no_job_is_made_unless_they_may_be_left_out() {
     assert!(ran.err.contains("line 1:"), "{ran:?}");
     let ran = create(&server, &["--captures", "-"], "\n\n").await.exits(2);
     assert!(ran.err.contains("`standard input` holds no captures"), "{ran:?}");
+    let ran = create(
+        &server,
+        &["--captures", "-", "--format", "csv"],
+        "image\nhttp://h/1\n",
+    )
+    .await
+    .exits(2);
+    assert!(ran.err.contains("column `url`"), "{ran:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

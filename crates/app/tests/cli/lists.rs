@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Seen, Server, answer, not_found, text};
+use super::support::{Seen, Server, answer, ended, not_found, text};
 
 fn job(id: i64, name: &str) -> Value {
     json!({"id": id, "name": name, "status": "STARTED", "pipeline": {"slug": "light-sheet"}, "created_at": "2026-01-01",
@@ -92,6 +92,17 @@ async fn images_are_followed_page_by_page() {
     let ran = server.run(&["job", "images", "1", "--limit", "3"]).await.exits(0);
     assert_eq!(ran.out.lines().count(), 4, "{ran:?}");
     assert!(ran.err.contains("--all"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_has_seen_enough_ends_the_command_quietly() {
+    let image = json!({"image_id": "1", "url": "http://h/1", "state": "pending"});
+    let page = json!({"results": vec![image; 1_000], "next": null});
+    let server = Server::start(move |_| answer(200, &page)).await;
+    let mut child = server.spawn(&["job", "images", "1", "--all"]);
+    drop(child.stdout.take());
+    let ran = ended(child).await.exits(0);
+    assert_eq!(ran.err, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,15 @@
 //! Ctrl-C and SIGTERM.
 
-use std::process::{Child, Command};
+use std::{
+    io::Error,
+    process::{Child, Command},
+    sync::Mutex,
+};
 
+use axum::{body::Body, response::Response};
 use serde_json::json;
 
-use super::support::{Server, answer, ended, not_found};
+use super::support::{Seen, Server, answer, ended, not_found, text};
 
 fn send(signal: &str, child: &Child) {
     let sent = Command::new("kill")
@@ -50,24 +55,24 @@ async fn ctrl_c_ends_a_read_of_standard_input_that_never_comes() {
     drop(input);
 }
 
-/// A server with one project and no work.
-async fn idle() -> Server {
-    Server::start(|seen| match seen.line.split('?').next().unwrap() {
+/// One project, and no work.
+fn no_work(seen: &Seen) -> Response {
+    match seen.line.split('?').next().unwrap() {
         "GET projects" => answer(
             200,
             &json!({"results": [{"id": 1, "name": "Default"}], "next": null}),
         ),
         "POST projects/1/pipelines" => answer(201, &json!({"success": true, "pipelines_created": []})),
         "POST tasks/claim" => answer(200, &json!({"job_id": null, "pipeline_slug": null, "tasks": []})),
+        "POST jobs/1/leases" => answer(200, &json!({"leases": []})),
         _ => not_found(),
-    })
-    .await
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_drains_on_its_first_signal_and_sums_up() {
     for (signal, code) in [("-INT", 130), ("-TERM", 0)] {
-        let server = idle().await;
+        let server = Server::start(no_work).await;
         let child = server.spawn(&["worker", "--name", "box-7", "--batch-size", "8", "--json"]);
         server.until("POST tasks/claim").await;
         send(signal, &child);
@@ -81,6 +86,41 @@ async fn a_worker_drains_on_its_first_signal_and_sums_up() {
         let name = &sent("POST projects/1/pipelines")["processing_service_name"];
         assert_eq!(name, "Trapline worker (box-7)");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_a_worker_at_once() {
+    let (url_in, url) = std::sync::mpsc::channel::<String>();
+    let url = Mutex::new(url);
+    let server = Server::start(move |seen| match seen.line.as_str() {
+        // An image that never arrives.
+        "GET /image" => text(
+            200,
+            Body::from_stream(futures::stream::pending::<Result<Vec<u8>, Error>>()),
+        ),
+        "POST tasks/claim" => match url.lock().unwrap().try_recv() {
+            Err(_) => no_work(seen),
+            Ok(url) => {
+                let url = format!("{url}/image");
+                let task = json!({"id": "1", "image_id": "1", "image_url": url, "reply_subject": "r",
+                    "attempt": 1, "lease_seconds": 300.0});
+                answer(
+                    200,
+                    &json!({"job_id": 1, "pipeline_slug": "light-sheet", "tasks": [task]}),
+                )
+            }
+        },
+        _ => no_work(seen),
+    })
+    .await;
+    url_in.send(server.url.clone()).unwrap();
+    let child = server.spawn(&["worker", "--json"]);
+    server.until("GET /image").await;
+    // Of one kind, two that come together are one to the process that gets them.
+    send("-INT", &child);
+    send("-TERM", &child);
+    let ran = ended(child).await.exits(130);
+    assert_eq!(ran.json()["claimed"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

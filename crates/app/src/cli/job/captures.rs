@@ -120,15 +120,18 @@ impl Manifest {
             size = about.is_file().then_some(about.len());
             reader = Box::pin(file);
         }
-        let format = match format.or_else(|| Format::of_name(name)) {
-            Some(format) => format,
-            None => {
-                let head = head(&mut reader).await.map_err(refused)?;
-                let format = Format::of_head(&head);
-                reader = Box::pin(Cursor::new(head).chain(reader));
-                format
-            }
-        };
+        let known = format.or_else(|| Format::of_name(name));
+        if let Some(format @ (Format::Txt | Format::Ndjson | Format::Json)) = known {
+            return Ok(Self { format, reader, size });
+        }
+        let head = head(&mut reader).await.map_err(refused)?;
+        let format = known.unwrap_or_else(|| Format::of_head(&head));
+        if format == Format::Csv && !head.trim_ascii().is_empty() {
+            // A server that refuses at the first line may hang up before the rest is sent, and its answer be lost.
+            let header = head.split(|&b| b == b'\n').next().unwrap_or_default();
+            Columns::parse(header).map_err(|e| CliError::Usage(format!("`{}`: {e}", called(name))))?;
+        }
+        reader = Box::pin(Cursor::new(head).chain(reader));
         Ok(Self { format, reader, size })
     }
 

@@ -75,7 +75,7 @@ struct Shown {
 impl Shown {
     fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
             ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
         Self {
@@ -120,7 +120,7 @@ impl Shown {
         }
         job.errors()
             .iter()
-            .for_each(|error| output::note(format_args!("error: {error}")));
+            .for_each(|error| output::note(format_args!("the job says: {error}")));
     }
 
     fn say(&self, text: &str) {
