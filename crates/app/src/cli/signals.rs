@@ -31,9 +31,10 @@ impl Signals {
         })
     }
 
-    /// The next one.
+    /// The next one; of two that came together, the person's.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
+            biased;
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.terminate.recv() => Signal::Terminate,
         }

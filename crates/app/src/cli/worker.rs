@@ -57,13 +57,15 @@ impl WorkerArgs {
             _ = signals.next() => return Ok(Exit::Interrupted),
         };
         let stop = Stop::new();
-        let mut first = None;
+        let mut asked = None;
         let ended = {
             let listening = async {
-                first = Some(signals.next().await);
+                asked = Some(signals.next().await);
                 tracing::info!("stopping: finishing what is begun; once more ends at once");
                 stop.drain();
                 signals.next().await;
+                // Whoever sent it: what was begun is left behind, and that is no clean end.
+                asked = Some(Signal::Interrupt);
                 stop.at_once();
                 std::future::pending::<()>().await;
             };
@@ -74,7 +76,7 @@ impl WorkerArgs {
         };
         let Summary { counts } = ended.map_err(error)?;
         self.report(&counts, clock.monotonic().as_secs_f64())?;
-        Ok(match first {
+        Ok(match asked {
             _ if counts.unsent > 0 => Exit::Unreachable,
             Some(Signal::Interrupt) => Exit::Interrupted,
             Some(Signal::Terminate) | None => Exit::Done,
