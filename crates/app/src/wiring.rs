@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
     Clock, Error, Result,
-    catalog::{NewToken, Role},
+    catalog::Role,
     error::chain,
     ports::{Catalog, OffsetPage, Store},
 };
@@ -56,14 +56,19 @@ pub struct Node {
     drain: Duration,
 }
 
-/// Opens the store of a configuration, for a server or for a tool beside one.
+/// Opens a store that is there already, for a tool beside a server.
 ///
 /// # Errors
-/// `Invalid` if it is not a database of ours or in use, `Unavailable` if it can't be opened.
-pub async fn open_store(database: &str, access: Access, clock: Arc<dyn Clock>) -> Result<Arc<SqliteStore>> {
-    Ok(Arc::new(
-        SqliteStore::open(sqlite_path(database)?, access, clock).await?,
-    ))
+/// `Invalid` if there is none, or it is not a database of ours; `Unavailable` if it can't be opened.
+pub async fn open_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
+    let path = sqlite_path(database)?;
+    if !path.exists() {
+        return Err(Error::invalid(format!(
+            "there is no database `{}`",
+            path.display()
+        )));
+    }
+    Ok(Arc::new(SqliteStore::open(path, Access::Shared, clock).await?))
 }
 
 /// Listens on `host:port`.
@@ -96,7 +101,8 @@ impl Node {
             .local_addr()
             .map_err(|e| Error::internal("the listening address is unknown").with_source(e))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store = open_store(&config.database, Access::Exclusive, Arc::clone(&clock)).await?;
+        let path = sqlite_path(&config.database)?;
+        let store = Arc::new(SqliteStore::open(path, Access::Exclusive, Arc::clone(&clock)).await?);
         let ports = Ports {
             store: Arc::clone(&store) as Arc<dyn Store>,
             queue: Arc::new(EmbeddedQueue::new(Arc::clone(&clock))),
@@ -213,25 +219,6 @@ pub async fn first_admin_token(engine: &Engine) -> Result<Option<String>> {
             break;
         }
     }
-    make_token(store.as_ref(), "first admin", Role::Admin)
-        .await
-        .map(Some)
-}
-
-/// Stores a new token of every project that never expires; its secret is kept nowhere.
-///
-/// # Errors
-/// As the store's.
-pub async fn make_token<C: Catalog + ?Sized>(catalog: &C, name: &str, role: Role) -> Result<String> {
-    let secret = auth::new_secret();
-    let token = NewToken {
-        name: name.to_owned(),
-        role,
-        project_id: None,
-        prefix: auth::prefix(&secret),
-        hash: auth::hash(&secret),
-        expires_at: None,
-    };
-    catalog.create_token(&token).await?;
-    Ok(secret)
+    let (_, secret) = auth::mint(store.as_ref(), "first admin", Role::Admin, None, None).await?;
+    Ok(Some(secret))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
+use reqwest::{Body, Client, Method, Response, StatusCode, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -97,6 +97,33 @@ pub enum ApiSetupError {
     Client(#[source] reqwest::Error),
 }
 
+/// What a request carries, and how long it may take.
+#[derive(Debug)]
+pub struct Payload {
+    /// The content type and the body.
+    pub body: Option<(&'static str, Body)>,
+    /// From the first byte sent to the last one read; none for streams, which take as long as they take.
+    pub timeout: Option<Duration>,
+}
+
+impl Payload {
+    /// No body.
+    pub fn none(timeout: Duration) -> Self {
+        Self {
+            body: None,
+            timeout: Some(timeout),
+        }
+    }
+
+    /// A JSON body.
+    pub fn json(body: Bytes, timeout: Duration) -> Self {
+        Self {
+            body: Some(("application/json", body.into())),
+            timeout: Some(timeout),
+        }
+    }
+}
+
 /// A connection to one server under one token.
 #[derive(Clone, Debug)]
 pub struct Api {
@@ -163,8 +190,11 @@ impl Api {
         let mut projects = Vec::new();
         let mut url = self.url("projects/");
         for _ in 0..PAGES_MAX {
-            let page: ProjectPage =
-                read(self.send(Method::GET, url.clone(), None, ANSWER_TIMEOUT).await?).await?;
+            let page: ProjectPage = read(
+                self.send(Method::GET, url.clone(), Payload::none(ANSWER_TIMEOUT))
+                    .await?,
+            )
+            .await?;
             projects.extend(page.results);
             // Only the query of `next` is followed: behind a proxy its host may be one that we can't reach,
             // and the token must not go anywhere else.
@@ -186,24 +216,37 @@ impl Api {
         read(self.post(&path, to_body(registration)?, ANSWER_TIMEOUT).await?).await
     }
 
-    async fn post(&self, path: &str, body: Bytes, timeout: Duration) -> Result<Response, ApiError> {
-        self.send(Method::POST, self.url(path), Some(body), timeout).await
-    }
-
-    async fn send(
+    /// Any request, for callers other than a worker. The answer is a success; read it with [`read`], or as a
+    /// stream. `path` is relative to [`Api::base`].
+    pub async fn request(
         &self,
         method: Method,
-        url: Url,
-        body: Option<Bytes>,
-        timeout: Duration,
+        path: &str,
+        query: &[(String, String)],
+        payload: Payload,
     ) -> Result<Response, ApiError> {
+        let mut url = self.url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.send(method, url, payload).await
+    }
+
+    async fn post(&self, path: &str, body: Bytes, timeout: Duration) -> Result<Response, ApiError> {
+        self.send(Method::POST, self.url(path), Payload::json(body, timeout))
+            .await
+    }
+
+    async fn send(&self, method: Method, url: Url, payload: Payload) -> Result<Response, ApiError> {
         let mut request = self
             .client
             .request(method, url)
-            .header(AUTHORIZATION, self.authorization.clone())
-            .timeout(timeout);
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
+            .header(AUTHORIZATION, self.authorization.clone());
+        if let Some(timeout) = payload.timeout {
+            request = request.timeout(timeout);
+        }
+        if let Some((content_type, body)) = payload.body {
+            request = request.header(CONTENT_TYPE, content_type).body(body);
         }
         let response = request
             .send()
@@ -267,7 +310,8 @@ fn to_body(request: &impl Serialize) -> Result<Bytes, ApiError> {
         })
 }
 
-async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
+/// Reads an answer as JSON, up to a bound.
+pub async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ApiError> {
     let status = response.status();
     let body = match http::read_body(response, ANSWER_BYTES_MAX).await {
         Ok(body) => body,

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 use trapline_core::Result;
 
-use super::Exit;
-use crate::config::{Effective, say};
+use super::{
+    exit::{CliResult, Exit},
+    output,
+};
+use crate::config::Effective;
 
 /// Where settings come from, beside the environment.
 #[derive(clap::Args, Debug, Default)]
@@ -38,39 +41,38 @@ impl Sources {
     }
 }
 
+/// Print the effective configuration, and where each value comes from; secrets are not shown
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(super) struct ConfigArgs {
     #[command(flatten)]
     sources: Sources,
-    /// As one JSON object.
+    /// As one JSON object
     #[arg(long)]
     json: bool,
 }
 
-#[allow(clippy::print_stdout, reason = "a command's own output")]
-pub(super) fn run(args: &Args) -> Exit {
-    let all = match args.sources.load(&[]) {
-        Ok(all) => all,
-        Err(error) => return Exit::Usage.say(&say(&error)),
-    };
-    if args.json {
-        let object: Map<String, Value> = all
-            .rows()
-            .map(|(setting, value, origin)| {
-                let row = json!({ "value": value, "origin": origin.to_string(), "about": setting.about, "env": setting.env });
-                (setting.key.to_owned(), row)
-            })
-            .collect();
-        println!("{}", Value::Object(object));
-    } else {
-        for (setting, value, origin) in all.rows() {
-            println!(
-                "# {} ({origin}; {})\n{} = {value:?}",
-                setting.about,
-                setting.env.join(", "),
-                setting.key
-            );
+impl ConfigArgs {
+    /// Runs it.
+    pub(super) fn run(&self) -> CliResult {
+        let all = self.sources.load(&[])?;
+        if self.json {
+            let object: Map<String, Value> = all
+                .rows()
+                .map(|(setting, value, origin)| {
+                    let row = json!({ "value": value, "origin": origin.to_string(), "about": setting.about, "env": setting.env });
+                    (setting.key.to_owned(), row)
+                })
+                .collect();
+            output::json(&object)?;
+            return Ok(Exit::Done);
         }
+        for (setting, value, origin) in all.rows() {
+            let env = setting.env.join(", ");
+            output::line(format_args!(
+                "# {} ({origin}; {env})\n{} = {value:?}",
+                setting.about, setting.key
+            ))?;
+        }
+        Ok(Exit::Done)
     }
-    Exit::Done
 }

@@ -23,3 +23,11 @@ pub(super) fn start(filter: &str, format: LogFormat) {
         tracing::debug!(%error, "the log was started already");
     }
 }
+
+/// Starts the log of a command that reads no configuration.
+pub(super) fn start_by_environment() {
+    let filter = ["TRAPLINE_LOG", "RUST_LOG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    start(filter.as_deref().unwrap_or("info"), LogFormat::Text);
+}

@@ -1,54 +1,58 @@
-//! The command line: parses, starts the log and the runtime, and turns what came out into an exit code.
+//! The command line: roles and tools as subcommands.
 
+pub mod client;
 mod config;
-mod exit;
+pub mod exit;
+pub mod health;
+pub mod job;
 mod log;
+pub mod output;
 mod run;
 mod serve;
-mod signals;
-
-use std::process::ExitCode;
+pub mod signals;
+pub mod token;
+pub mod worker;
 
 use clap::{Parser, Subcommand};
 
-pub use self::exit::Exit;
+use self::exit::CliResult;
 
+/// Batch inference over pull workers, where every job lands
 #[derive(Parser)]
-#[command(name = "trapline", version, about, max_term_width = 110)]
-struct Cli {
+#[command(name = "trapline", version, max_term_width = 110)]
+pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a pipeline over images, everything in this one process.
-    Run(run::Args),
-    /// Serve the API.
-    Serve(serve::Args),
-    /// Print the effective configuration and where each value comes from; secrets are not shown.
-    Config(config::Args),
+    Run(run::RunArgs),
+    Serve(serve::ServeArgs),
+    Worker(worker::WorkerArgs),
+    Job(job::JobArgs),
+    Token(token::TokenArgs),
+    HealthCheck(health::HealthCheckArgs),
+    Config(config::ConfigArgs),
 }
 
-/// Runs the command line of this process.
-pub fn main() -> ExitCode {
-    // clap itself exits with 2 on bad usage and 0 after --help.
-    let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let exit = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli.command)),
-        Err(error) => Exit::say(
-            Exit::Internal,
-            &format!("the runtime could not be started: {error}"),
-        ),
-    };
-    exit.into()
-}
-
-async fn run(command: Command) -> Exit {
-    match command {
-        Command::Run(args) => run::run(args).await,
-        Command::Serve(args) => serve::run(args).await,
-        Command::Config(args) => config::run(&args),
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Why it could not do what it was asked for.
+    pub async fn run(self) -> CliResult {
+        match self.command {
+            Command::Run(args) => args.run().await,
+            Command::Serve(args) => args.run().await,
+            Command::Config(args) => args.run(),
+            Command::Worker(args) => {
+                log::start_by_environment();
+                args.run().await
+            }
+            Command::Job(args) => args.run().await,
+            Command::Token(args) => args.run().await,
+            Command::HealthCheck(args) => args.run().await,
+        }
     }
 }

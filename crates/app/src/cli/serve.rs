@@ -1,15 +1,19 @@
 //! `trapline serve`: a node, until a signal.
 
-use trapline_core::Result;
-
-use super::{Exit, config::Sources, log, signals::Signals};
+use super::{
+    config::Sources,
+    exit::{CliResult, Exit},
+    log, output,
+    signals::Signals,
+};
 use crate::{
     config::Config,
     wiring::{Node, NodeOptions, first_admin_token},
 };
 
+/// Serve the API
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(super) struct ServeArgs {
     /// Where to listen (default 127.0.0.1:8000); port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
@@ -30,48 +34,42 @@ pub(super) struct Args {
     sources: Sources,
 }
 
-pub(super) async fn run(args: Args) -> Exit {
-    let flags = [
-        ("listen", args.listen.as_deref()),
-        ("database", args.database.as_deref()),
-        ("queue", args.queue.as_deref()),
-        ("progress", args.progress.as_deref()),
-        ("admin_token", args.admin_token.as_deref()),
-    ];
-    let config = match args.sources.load(&flags) {
-        Ok(all) => all.config,
-        Err(error) => return Exit::from_error(&error),
-    };
-    log::start(&config.log, config.log_format);
-    match serve(&config).await {
-        Ok(()) => Exit::Done,
-        Err(error) => Exit::from_error(&error),
+impl ServeArgs {
+    /// Runs it.
+    pub(super) async fn run(self) -> CliResult {
+        let flags = [
+            ("listen", self.listen.as_deref()),
+            ("database", self.database.as_deref()),
+            ("queue", self.queue.as_deref()),
+            ("progress", self.progress.as_deref()),
+            ("admin_token", self.admin_token.as_deref()),
+        ];
+        let config = self.sources.load(&flags)?.config;
+        log::start(&config.log, config.log_format);
+        serve(&config).await
     }
 }
 
-async fn serve(config: &Config) -> Result<()> {
-    let mut signals = Signals::new()?;
+async fn serve(config: &Config) -> CliResult {
+    let mut signals = Signals::listen()?;
     let node = Node::start(config, NodeOptions::default()).await?;
     if config.admin_token.is_none()
         && let Some(secret) = first_admin_token(&node.engine).await?
     {
-        show_token(&secret);
+        // Not by the log, which may be kept.
+        output::note(format_args!(
+            "this admin token is shown once; keep it, or make others with `trapline token create`:\n{secret}"
+        ));
     }
     tracing::info!(url = node.url(), database = config.database, "serving");
     signals.next().await;
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {
         stopped = node.stop() => stopped?,
-        () = signals.next() => tracing::warn!("stopped at once; leases live on, and results under way were not answered"),
+        _ = signals.next() => {
+            tracing::warn!("stopped at once; leases live on, and results under way were not answered");
+        }
     }
     tracing::info!("stopped");
-    Ok(())
-}
-
-/// On stderr and nowhere else, on a line of its own; not by the log, which may be kept.
-#[allow(clippy::print_stderr, reason = "a command's own output")]
-fn show_token(secret: &str) {
-    eprintln!(
-        "trapline: this admin token is shown once; keep it, or make others with `trapline token create`:\n{secret}"
-    );
+    Ok(Exit::Done)
 }

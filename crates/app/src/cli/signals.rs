@@ -1,33 +1,51 @@
-//! Ctrl-C and SIGTERM: the first asks for a graceful stop, the second for one at once.
+//! Ctrl-C and SIGTERM.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use trapline_core::{Error, Result};
+use tokio::signal::unix::{SignalKind, signal};
 
-/// Listens from when it is made, so that no signal is missed.
-pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
+use super::exit::{CliError, CliResult, Exit};
+
+/// Who asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: a person, whose shell wants to know that it was they.
+    Interrupt,
+    /// SIGTERM: a supervisor, for whom a clean end is a success.
+    Terminate,
+}
+
+/// Both signals, heard from now on.
+pub struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    /// Begins to listen.
-    ///
-    /// # Errors
-    /// `Internal` if the system does not let us.
-    pub(super) fn new() -> Result<Self> {
-        let listen =
-            |kind| signal(kind).map_err(|e| Error::internal("signals can't be listened to").with_source(e));
+    /// Starts to listen; from here on neither signal ends the process by itself.
+    pub fn listen() -> CliResult<Self> {
+        let listen = |kind| {
+            signal(kind).map_err(|e| CliError::Unreachable(format!("signals can't be heard here: {e}")))
+        };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
         })
     }
 
-    /// Returns with the next one.
-    pub(super) async fn next(&mut self) {
+    /// The next one; of two that came together, the person's.
+    pub async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            biased;
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
         }
+    }
+}
+
+/// Runs a command that may be dropped at any point; a signal ends it.
+pub async fn interruptible(command: impl Future<Output = CliResult>) -> CliResult {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        result = command => result,
+        _ = signals.next() => Ok(Exit::Interrupted),
     }
 }

@@ -5,7 +5,7 @@ mod table;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use trapline_core::{Error, Result, error::chain};
+use trapline_core::{Error, Result};
 
 pub use self::table::{SETTINGS, Setting};
 use crate::http::Limits;
@@ -234,15 +234,10 @@ pub fn sqlite_path(database: &str) -> Result<&Path> {
     Ok(Path::new(path))
 }
 
-/// An error as a person reads it on the command line.
-#[must_use]
-pub fn say(error: &Error) -> String {
-    chain(error)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use trapline_core::error::chain;
 
     fn load(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Effective> {
         let dir = tempfile::tempdir().unwrap();
@@ -273,7 +268,7 @@ mod tests {
 
     #[test]
     fn every_error_names_its_key_and_where_it_came_from() {
-        let said = |r: Result<Effective>| say(&r.unwrap_err());
+        let said = |r: Result<Effective>| chain(&r.unwrap_err());
         assert!(said(load("task_ttr = 0", &[], &[])).contains("`task_ttr` from file"));
         assert!(
             said(load("", &[("NATS_MAX_DELIVER", "x")], &[]))
@@ -293,7 +288,7 @@ mod tests {
         let all = load("", &[("TRAPLINE_ADMIN_TOKEN", secret)], &[]).unwrap();
         assert!(all.rows().all(|(_, value, _)| !value.contains(secret)));
         let error = load("", &[("TRAPLINE_ADMIN_TOKEN", "short-secret")], &[]).unwrap_err();
-        assert!(!say(&error).contains("short-secret"), "{error}");
+        assert!(!chain(&error).contains("short-secret"), "{error}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use trapline_core::{
     Clock, ErrorKind, ProjectId, Result, Timestamp, TokenId,
-    catalog::{Role, Token},
+    catalog::{NewToken, Role, Token},
     ports::Catalog,
 };
 
@@ -186,6 +186,29 @@ pub fn new_secret() -> String {
         .iter()
         .map(|b| format!("{b:02x}"))
         .collect()
+}
+
+/// Stores a new token; its secret is returned once and kept nowhere.
+///
+/// # Errors
+/// As the store's.
+pub async fn mint<C: Catalog + ?Sized>(
+    catalog: &C,
+    name: &str,
+    role: Role,
+    project_id: Option<ProjectId>,
+    expires_at: Option<Timestamp>,
+) -> Result<(Token, String)> {
+    let secret = new_secret();
+    let new = NewToken {
+        name: name.to_owned(),
+        role,
+        project_id,
+        prefix: prefix(&secret),
+        hash: hash(&secret),
+        expires_at,
+    };
+    Ok((catalog.create_token(&new).await?, secret))
 }
 
 /// Looks up tokens; cheap to clone.

@@ -26,7 +26,7 @@ mod result_item;
 mod results;
 mod results_export;
 mod services;
-mod tokens;
+pub(crate) mod tokens;
 mod upload;
 mod users;
 mod worker;

@@ -10,7 +10,7 @@ use axum::{
 use serde_json::{Value, json};
 use trapline_core::{
     ProjectId, TokenId,
-    catalog::{NewToken, Role, Token},
+    catalog::{Role, Token},
 };
 
 use super::{
@@ -85,21 +85,19 @@ async fn create(State(state): State<AppState>, principal: Principal, mut fields:
         Some(id) => Some(state.known_project(&principal, id).await?),
         None => None,
     };
-    let secret = auth::new_secret();
-    let new = NewToken {
-        name: wanted.name,
-        role: wanted.role,
+    let (token, secret) = auth::mint(
+        state.catalog.as_ref(),
+        &wanted.name,
+        wanted.role,
         project_id,
-        prefix: auth::prefix(&secret),
-        hash: auth::hash(&secret),
-        expires_at: wanted.expires_at,
-    };
-    let token = state.catalog.create_token(&new).await?;
+        wanted.expires_at,
+    )
+    .await?;
     Ok((StatusCode::CREATED, Json(with_secret(&token, &secret))).into_response())
 }
 
 /// The only body that ever shows a secret.
-fn with_secret(token: &Token, secret: &str) -> Value {
+pub(crate) fn with_secret(token: &Token, secret: &str) -> Value {
     json!({
         "id": token.id,
         "name": token.name,

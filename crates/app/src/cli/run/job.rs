@@ -7,13 +7,13 @@ use trapline_core::{
 };
 use trapline_engine::Engine;
 
-use super::{Args, Started, sources::Sources};
+use super::{RunArgs, Started, sources::Sources};
 
 /// A new store has this project.
 const PROJECT: ProjectId = ProjectId(1);
 
 /// Starts the job of these sources, or goes on with one that was cut short.
-pub(super) async fn start(args: &Args, engine: &Engine, sources: &Sources) -> Result<Started> {
+pub(super) async fn start(args: &RunArgs, engine: &Engine, sources: &Sources) -> Result<Started> {
     let name = set_name(sources);
     if let Some(set) = find_set(engine, &name).await?
         && let Some(job) = unfinished(args, engine, set).await?
@@ -120,7 +120,7 @@ async fn find_set(engine: &Engine, name: &str) -> Result<Option<CollectionId>> {
     }
 }
 
-async fn unfinished(args: &Args, engine: &Engine, set: CollectionId) -> Result<Option<JobId>> {
+async fn unfinished(args: &RunArgs, engine: &Engine, set: CollectionId) -> Result<Option<JobId>> {
     let filter = JobFilter {
         project: Some(PROJECT),
         collection: Some(set),

@@ -22,15 +22,21 @@ use trapline_worker::{
 };
 
 use self::{export::Target, local_images::LocalImages, sources::Sources, summary::Summary};
-use super::{Exit, config, log, signals::Signals};
+use super::{
+    config,
+    exit::{CliResult, Exit},
+    log, output,
+    signals::Signals,
+};
 use crate::{
     config::{Config, Origin},
     http::auth,
     wiring::{Node, NodeOptions, listen},
 };
 
+/// Run a pipeline over images, everything in this one process
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(super) struct RunArgs {
     /// Folders, image files, or manifests of URLs (txt, csv, ndjson, jsonl). Without one, sample images are made.
     sources: Vec<PathBuf>,
     /// What to run on them.
@@ -61,19 +67,16 @@ pub(super) struct Args {
     settings: config::Sources,
 }
 
-pub(super) async fn run(args: Args) -> Exit {
-    let config = match settings(&args) {
-        Ok(config) => config,
-        Err(error) => return Exit::from_error(&error),
-    };
-    log::start(&config.log, config.log_format);
-    match run_all(&args, config).await {
-        Ok(exit) => exit,
-        Err(error) => Exit::from_error(&error),
+impl RunArgs {
+    /// Runs it.
+    pub(super) async fn run(self) -> CliResult {
+        let config = settings(&self)?;
+        log::start(&config.log, config.log_format);
+        run_all(&self, config).await
     }
 }
 
-fn settings(args: &Args) -> Result<Config> {
+fn settings(args: &RunArgs) -> Result<Config> {
     let effective = args.settings.load(&[])?;
     let log_is_default = effective
         .rows()
@@ -116,8 +119,8 @@ impl Place {
     }
 }
 
-async fn run_all(args: &Args, mut config: Config) -> Result<Exit> {
-    let mut signals = Signals::new()?;
+async fn run_all(args: &RunArgs, mut config: Config) -> CliResult {
+    let mut signals = Signals::listen()?;
     let place = Place::of(args.database.as_ref())?;
     let given = if args.sources.is_empty() {
         samples::write_samples(&place.samples, samples::SAMPLE_SEED, samples::SAMPLE_COUNT)
@@ -152,12 +155,12 @@ async fn run_all(args: &Args, mut config: Config) -> Result<Exit> {
     let working = node.supervisor().once("worker", worker.run(stop.clone()));
     let ended = tokio::select! {
         ended = drive(args, &node, &sources, counts, &place) => ended.map(Some),
-        () = signals.next() => Ok(None),
+        _ = signals.next() => Ok(None),
     };
     stop.drain();
     let worked = tokio::select! {
         worked = working => worked.map_err(|e| Error::internal("the worker panicked").with_source(e))?,
-        () = signals.next() => {
+        _ = signals.next() => {
             stop.at_once();
             return Ok(Exit::Interrupted);
         }
@@ -167,20 +170,19 @@ async fn run_all(args: &Args, mut config: Config) -> Result<Exit> {
     match ended? {
         Some(exit) => Ok(exit),
         None => match refused {
-            Some(error) => Err(error),
+            Some(error) => Err(error.into()),
             None => Ok(interrupted(args)),
         },
     }
 }
 
-#[allow(clippy::print_stderr, reason = "a command's own output")]
-fn interrupted(args: &Args) -> Exit {
+fn interrupted(args: &RunArgs) -> Exit {
     match &args.database {
-        Some(database) => eprintln!(
-            "trapline: stopped; the same command with `--database {}` goes on from here",
+        Some(database) => output::note(format_args!(
+            "stopped; the same command with `--database {}` goes on from here",
             database.display()
-        ),
-        None => eprintln!("trapline: stopped; with `--database FILE` a job can be resumed"),
+        )),
+        None => output::note("stopped; with `--database FILE` a job can be resumed"),
     }
     Exit::Interrupted
 }
@@ -194,7 +196,7 @@ fn refused(error: WorkerError) -> Error {
 }
 
 /// What the worker of this process can run.
-async fn pipelines(args: &Args) -> Result<Vec<Arc<dyn Pipeline>>> {
+async fn pipelines(args: &RunArgs) -> Result<Vec<Arc<dyn Pipeline>>> {
     if let Some(url) = &args.forward {
         let config = ForwardConfig {
             patience: std::time::Duration::from_secs(10),
@@ -213,7 +215,7 @@ async fn pipelines(args: &Args) -> Result<Vec<Arc<dyn Pipeline>>> {
     ))])
 }
 
-fn worker(args: &Args, url: &str, token: &str, pipelines: Vec<Arc<dyn Pipeline>>) -> Result<Worker> {
+fn worker(args: &RunArgs, url: &str, token: &str, pipelines: Vec<Arc<dyn Pipeline>>) -> Result<Worker> {
     let mut config = WorkerConfig::new(url, token);
     config.pipelines = vec![args.pipeline.clone()];
     if let Some(workers) = args.workers {
@@ -224,12 +226,12 @@ fn worker(args: &Args, url: &str, token: &str, pipelines: Vec<Arc<dyn Pipeline>>
 
 /// From the worker's registration to the summary.
 async fn drive(
-    args: &Args,
+    args: &RunArgs,
     node: &Node,
     sources: &Sources,
     mut counts: tokio::sync::watch::Receiver<Counts>,
     place: &Place,
-) -> Result<Exit> {
+) -> CliResult {
     let clock = node.engine.clock();
     let began = clock.monotonic();
     // The pipeline is there as soon as the worker has registered it.
@@ -250,7 +252,7 @@ async fn drive(
         seconds: clock.monotonic().saturating_sub(began).as_secs_f64(),
         database: args.database.as_ref().map(|_| place.database.clone()),
     };
-    summary.print(args.json);
+    summary.print(args.json)?;
     Ok(summary.exit())
 }
 
@@ -262,18 +264,17 @@ struct Started {
 }
 
 impl Started {
-    #[allow(clippy::print_stderr, reason = "a command's own output")]
     fn tell(&self) {
         if self.resumed {
-            eprintln!("trapline: job {} was cut short and goes on", self.job);
+            output::note(format_args!("job {} was cut short and goes on", self.job));
         }
         for bad in &self.bad_lines {
-            eprintln!(
-                "trapline: {} line {}: {}; the line is passed over",
+            output::note(format_args!(
+                "{} line {}: {}; the line is passed over",
                 bad.manifest.display(),
                 bad.line,
                 bad.why
-            );
+            ));
         }
     }
 }

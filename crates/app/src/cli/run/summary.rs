@@ -10,7 +10,10 @@ use trapline_core::{
 use trapline_engine::Engine;
 
 use super::sources::BadLine;
-use crate::cli::Exit;
+use crate::cli::{
+    exit::{CliResult, Exit},
+    output,
+};
 
 /// How many failed images a summary for people lists.
 const LISTED: usize = 20;
@@ -51,12 +54,11 @@ impl Summary {
         }
     }
 
-    #[allow(clippy::print_stdout, reason = "a command's own output")]
-    pub(super) fn print(&self, as_json: bool) {
+    pub(super) fn print(&self, as_json: bool) -> CliResult<()> {
         if as_json {
-            println!("{}", self.json());
+            output::json(&self.json())
         } else {
-            print!("{}", self.text());
+            output::line(self.text().trim_end())
         }
     }
 

@@ -6,6 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use trapline_core::{Error, JobId, Result, ports::Job};
 use trapline_engine::Engine;
 
+use crate::cli::output;
+
 const LOOK: Duration = Duration::from_millis(200);
 /// Between two lines, when no person looks on.
 const LINES: Duration = Duration::from_secs(10);
@@ -47,7 +49,6 @@ impl View {
         Self::Bar(bar)
     }
 
-    #[allow(clippy::print_stderr, reason = "a command's own output")]
     fn show(&mut self, job: &Job, now: Duration) {
         let c = &job.counts;
         let settled = c.processed + c.failed;
@@ -61,10 +62,10 @@ impl View {
                 let due =
                     last.is_none_or(|(at, before)| settled != before && now.saturating_sub(at) >= LINES);
                 if job.collected && (due || job.status.is_final()) {
-                    eprintln!(
-                        "trapline: job {} {}: {settled}/{} images, {} detections, {} failed",
+                    output::note(format_args!(
+                        "job {} {}: {settled}/{} images, {} detections, {} failed",
                         job.id, job.status, c.total, c.detections, c.failed
-                    );
+                    ));
                     *last = Some((now, settled));
                 }
             }

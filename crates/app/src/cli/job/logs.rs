@@ -1,0 +1,115 @@
+//! `trapline job logs`: a job's log, from its first line; with `--follow`, until the job has landed.
+
+use std::time::Duration;
+
+use clap::{Args, builder::PossibleValuesParser};
+use serde_json::Value;
+use trapline_core::{Clock as _, ports::Level};
+use trapline_engine::SystemClock;
+
+use super::{
+    super::{
+        client::Query,
+        exit::{CliError, CliResult, Exit},
+        output::{self, cell},
+    },
+    Context, Job, JobId, param,
+};
+
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_LONGEST: Duration = Duration::from_secs(10);
+
+/// Print a job's log
+#[derive(Args)]
+pub(super) struct LogsArgs {
+    #[command(flatten)]
+    job: JobId,
+    /// At least this level
+    #[arg(long, value_parser = PossibleValuesParser::new(Level::ALL.map(Level::as_str)), ignore_case = true)]
+    level: Option<String>,
+    /// About this capture only
+    #[arg(long, value_name = "ID")]
+    image: Option<i64>,
+    /// Go on until the job has landed
+    #[arg(long)]
+    follow: bool,
+}
+
+impl LogsArgs {
+    pub(super) async fn run(self, context: &Context) -> CliResult {
+        let clock = SystemClock::new();
+        let (mut after, mut pause, mut seen, mut away) = (0, PAUSE, false, false);
+        loop {
+            // Asked before the log is read, so that no line of a job that landed in between is missed.
+            let step = async {
+                let landed = !self.follow || self.has_landed(context).await?;
+                self.print(context, &mut after).await?;
+                Ok(landed)
+            };
+            match step.await {
+                Ok(true) => return Ok(Exit::Done),
+                Ok(false) => {
+                    if std::mem::take(&mut away) {
+                        output::note("the server answers again");
+                    }
+                    (pause, seen) = (PAUSE, true);
+                }
+                Err(CliError::Unreachable(why)) if seen => {
+                    if !std::mem::replace(&mut away, true) {
+                        output::note(format_args!("{why}; trying again until it answers"));
+                    }
+                    pause = (pause * 2).min(PAUSE_LONGEST);
+                }
+                Err(error) => return Err(error),
+            }
+            clock.sleep(pause).await;
+        }
+    }
+
+    async fn has_landed(&self, context: &Context) -> CliResult<bool> {
+        let job = context
+            .client
+            .get(&self.job.path(), &vec![param("logs_limit", 1)])
+            .await
+            .map(Job)?;
+        Ok(job.landed().is_some())
+    }
+
+    /// Prints the lines after a row, and moves on to the last one that is printed.
+    async fn print(&self, context: &Context, after: &mut i64) -> CliResult<()> {
+        let mut query: Query = vec![param("after", *after)];
+        query.extend(
+            self.level
+                .as_ref()
+                .map(|level| param("level", level.to_ascii_uppercase())),
+        );
+        query.extend(self.image.map(|image| param("image", image)));
+        let mut pages = context
+            .client
+            .pages(format!("{}logs/", self.job.path()), query, None);
+        while let Some(lines) = pages.next().await? {
+            for line in &lines {
+                if context.json {
+                    output::json(line)?;
+                } else {
+                    output::line(text(line))?;
+                }
+                *after = line["id"].as_i64().unwrap_or(*after);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn text(line: &Value) -> String {
+    let image = match &line["image_id"] {
+        Value::Null => String::new(),
+        id => format!(" [image {}]", cell(id)),
+    };
+    format!(
+        "{} {}{image} {}",
+        cell(&line["at"]),
+        cell(&line["level"]),
+        cell(&line["message"])
+    )
+}

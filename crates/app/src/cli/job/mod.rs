@@ -1,0 +1,129 @@
+//! `trapline job`: jobs over HTTP.
+
+mod captures;
+mod create;
+mod explain;
+mod images;
+mod list;
+mod logs;
+mod results;
+mod view;
+mod watch;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use self::view::Job;
+use super::{
+    client::{Client, Query, ServerArgs},
+    exit::{CliResult, Exit},
+    output,
+    signals::interruptible,
+};
+
+/// Make, follow and steer jobs
+#[derive(Args)]
+pub struct JobArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(subcommand)]
+    command: JobCommand,
+}
+
+#[derive(Subcommand)]
+enum JobCommand {
+    Create(Box<create::CreateArgs>),
+    List(list::ListArgs),
+    /// Show a job
+    Show(JobId),
+    /// Follow a job until it lands; exit 0 on SUCCESS, 1 on FAILURE or REVOKED
+    Watch(JobId),
+    /// Start a job; of a job that has landed, a new run
+    Run(JobId),
+    /// Stop a job; its results are kept
+    Cancel(JobId),
+    /// Run a job that has landed again, on all its captures
+    Retry(JobId),
+    /// Run a job that has landed again, on what failed or was never settled
+    RetryFailed(JobId),
+    Images(images::ImagesArgs),
+    Logs(logs::LogsArgs),
+    /// Say why a job is not moving, and on what evidence
+    Explain(JobId),
+    Results(results::ResultsArgs),
+}
+
+#[derive(Args)]
+struct JobId {
+    /// The job's id
+    id: i64,
+}
+
+impl JobId {
+    fn path(&self) -> String {
+        format!("jobs/{}/", self.id)
+    }
+}
+
+/// What every command has: the server, and how to print.
+struct Context {
+    client: Client,
+    json: bool,
+}
+
+impl JobArgs {
+    /// Runs it.
+    pub async fn run(self) -> CliResult {
+        interruptible(self.act()).await
+    }
+
+    async fn act(self) -> CliResult {
+        let context = Context {
+            client: self.server.client()?,
+            json: self.server.json,
+        };
+        match self.command {
+            JobCommand::Create(args) => args.run(&context).await,
+            JobCommand::List(args) => args.run(&context).await,
+            JobCommand::Show(job) => list::show(&context, &job).await,
+            JobCommand::Watch(job) => watch::run(&context, job.id).await,
+            JobCommand::Run(job) => context.steer(&job, "run").await,
+            JobCommand::Cancel(job) => context.steer(&job, "cancel").await,
+            JobCommand::Retry(job) => context.steer(&job, "retry").await,
+            JobCommand::RetryFailed(job) => context.steer(&job, "retry-failed").await,
+            JobCommand::Images(args) => args.run(&context).await,
+            JobCommand::Logs(args) => args.run(&context).await,
+            JobCommand::Explain(job) => explain::run(&context, &job).await,
+            JobCommand::Results(args) => args.run(&context).await,
+        }
+    }
+}
+
+impl Context {
+    async fn steer(&self, job: &JobId, verb: &str) -> CliResult {
+        let body = self
+            .client
+            .act(&format!("{}{verb}/", job.path()), &Query::new())
+            .await?;
+        self.print_job(body)?;
+        Ok(Exit::Done)
+    }
+
+    fn print_job(&self, body: Value) -> CliResult<()> {
+        if self.json {
+            return output::json(&body);
+        }
+        let job = Job(body);
+        output::line(format_args!(
+            "job {} is {}{}",
+            job.id(),
+            job.status(),
+            job.waiting_clause()
+        ))
+    }
+}
+
+/// A parameter of a request.
+fn param(name: &str, value: impl ToString) -> (String, String) {
+    (name.to_owned(), value.to_string())
+}

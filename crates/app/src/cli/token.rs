@@ -1,0 +1,163 @@
+//! `trapline token`: tokens over HTTP, and the first one on the store itself.
+//!
+//! A secret is printed once, alone on standard output, so that a script can take it.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand, builder::PossibleValuesParser};
+use serde_json::{Value, json};
+use trapline_core::{Clock, ProjectId, Timestamp, catalog::Role};
+use trapline_engine::SystemClock;
+
+use super::{
+    client::{Query, ServerArgs},
+    exit::{CliError, CliResult, Exit},
+    output::{self, Table, cell},
+    signals::interruptible,
+};
+use crate::{
+    http::{auth, tokens::with_secret},
+    wiring,
+};
+
+/// Make, list and revoke tokens
+#[derive(Args)]
+pub struct TokenArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// Make a token and print its secret, this once
+    Create(NewTokenArgs),
+    /// List the tokens, without their secrets
+    List,
+    /// Revoke a token: nobody gets in with it from now on
+    Revoke {
+        /// Its id, as `trapline token list` shows it
+        id: i64,
+    },
+}
+
+/// What a new token is to be.
+#[derive(Args)]
+pub struct NewTokenArgs {
+    /// What people call it
+    #[arg(long)]
+    pub name: String,
+    /// What it may do
+    #[arg(long, value_parser = PossibleValuesParser::new(Role::ALL.map(Role::as_str)))]
+    pub role: String,
+    /// Bind it to this project
+    #[arg(long, value_name = "ID")]
+    pub project: Option<i64>,
+    /// When it ends, as ISO 8601; a time without an offset is UTC
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| Timestamp::parse(text).map_err(|e| e.message))]
+    pub expires_at: Option<Timestamp>,
+    /// Make it in this store, without a server
+    #[arg(long, value_name = "DATABASE")]
+    pub database: Option<String>,
+}
+
+impl TokenArgs {
+    /// Runs it.
+    pub async fn run(self) -> CliResult {
+        interruptible(self.act()).await
+    }
+
+    async fn act(&self) -> CliResult {
+        match &self.command {
+            TokenCommand::Create(new) => self.create(new).await,
+            TokenCommand::List => self.list().await,
+            TokenCommand::Revoke { id } => self.revoke(*id).await,
+        }
+    }
+
+    async fn create(&self, new: &NewTokenArgs) -> CliResult {
+        let made = match &new.database {
+            Some(database) => create_in_store(database, new).await?,
+            None => {
+                let body = json!({ "name": new.name, "role": new.role, "project_id": new.project,
+                    "expires_at": new.expires_at });
+                self.server
+                    .client()?
+                    .post("tokens/", &Query::new(), &body)
+                    .await?
+            }
+        };
+        if self.server.json {
+            output::json(&made)?;
+            return Ok(Exit::Done);
+        }
+        let secret = made["token"].as_str().ok_or_else(|| {
+            CliError::Unreachable("the server made a token and does not say its secret".to_owned())
+        })?;
+        output::line(secret)?;
+        output::note(format_args!(
+            "token {} `{}`, {}; its secret is shown this once",
+            made["id"],
+            cell(&made["name"]),
+            cell(&made["role"])
+        ));
+        Ok(Exit::Done)
+    }
+
+    async fn list(&self) -> CliResult {
+        let rows = self
+            .server
+            .client()?
+            .pages("tokens/", Query::new(), None)
+            .all()
+            .await?;
+        if self.server.json {
+            output::json(&rows)?;
+            return Ok(Exit::Done);
+        }
+        let mut table = Table::new(&["ID", "NAME", "ROLE", "PROJECT", "PREFIX", "CREATED", "EXPIRES"]);
+        let columns = [
+            "id",
+            "name",
+            "role",
+            "project_id",
+            "prefix",
+            "created_at",
+            "expires_at",
+        ];
+        table.page(
+            rows.iter()
+                .map(|row| columns.map(|c| cell(&row[c])).to_vec())
+                .collect(),
+        )?;
+        Ok(Exit::Done)
+    }
+
+    async fn revoke(&self, id: i64) -> CliResult {
+        self.server.client()?.delete(&format!("tokens/{id}/")).await?;
+        if self.server.json {
+            output::json(&json!({ "id": id, "revoked": true }))?;
+        } else {
+            output::note(format_args!("token {id} is revoked"));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Makes a token in a store, beside a server that may be running, with the body that it would answer.
+async fn create_in_store(database: &str, new: &NewTokenArgs) -> CliResult<Value> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let store = wiring::open_store(database, clock).await?;
+    let role = Role::parse(&new.role).ok_or_else(|| CliError::Usage(format!("`{}` is no role", new.role)))?;
+    let project = new.project.map(ProjectId);
+    if let Some(id) = project
+        && store.project(id).await?.is_none()
+    {
+        return Err(CliError::Usage(format!(
+            "there is no project {id} in `{database}`"
+        )));
+    }
+    let (token, secret) = auth::mint(store.as_ref(), &new.name, role, project, new.expires_at).await?;
+    Ok(with_secret(&token, &secret))
+}

@@ -1,0 +1,10 @@
+//! The real binary against a scripted server that answers as API.md says.
+
+#![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
+
+mod captures;
+mod exits;
+mod follow;
+mod lists;
+mod signals;
+mod support;
