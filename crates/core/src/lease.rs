@@ -47,20 +47,30 @@ pub fn lease_end(
     margin: Duration,
     now: Timestamp,
 ) -> LeaseEnd {
-    let extended = life
-        .filter(|l| granted_at >= l.extend_from)
-        .map_or(lease_until, |l| l.extended_until);
-    let mut deadline = lease_until.max(extended);
-    let mut strike = true;
-    if let Some(gap) = gap.filter(|g| granted_at < g.to && deadline >= g.from) {
-        deadline = deadline.max(gap.grace_until);
-        strike = false;
-    }
+    let (deadline, strike) = deadline(granted_at, lease_until, life, gap);
     let over_at = deadline.plus(margin);
     if now < over_at {
         LeaseEnd::Alive(over_at)
     } else {
         LeaseEnd::Over { strike }
+    }
+}
+
+/// The effective deadline of a lease, and whether its end would be a strike: not if it lived through a gap.
+#[must_use]
+pub fn deadline(
+    granted_at: Timestamp,
+    lease_until: Timestamp,
+    life: Option<SignsOfLife>,
+    gap: Option<Gap>,
+) -> (Timestamp, bool) {
+    let extended = life
+        .filter(|l| granted_at >= l.extend_from)
+        .map_or(lease_until, |l| l.extended_until);
+    let deadline = lease_until.max(extended);
+    match gap.filter(|g| granted_at < g.to && deadline >= g.from) {
+        Some(gap) => (deadline.max(gap.grace_until), false),
+        None => (deadline, true),
     }
 }
 

@@ -5,9 +5,11 @@
 //! *lands*. What is decided here is pure: from a view, a time and a policy to what is to be done. The engine
 //! carries it out, the ports say what it needs of the world. This crate knows no runtime, no database, no wire.
 
+pub mod batch_error;
 pub mod catalog;
 pub mod choose;
 pub mod counts;
+pub mod death;
 pub mod error;
 pub mod ids;
 pub mod job;

@@ -1,6 +1,6 @@
 //! What a result settles (RULES.md A8): from the task's row and the item to the change, without I/O.
 
-use crate::{FailReason, TaskState};
+use crate::{FailReason, GrantId, TaskState, lease};
 
 /// The columns of a task's row that decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,36 @@ pub struct TaskView {
     pub n_detections: i64,
     /// Stored classifications.
     pub n_classifications: i64,
+    /// The grant that holds it, while it is under a lease.
+    pub grant: Option<GrantId>,
+    /// Hand-outs in this run.
+    pub attempts: i64,
+    /// Strikes in this run.
+    pub strikes: i64,
+    /// Whether it is handed out alone.
+    pub suspect: bool,
+    /// The grant that died with it, and which hand-out that was.
+    pub died: Option<(GrantId, i64)>,
+}
+
+impl TaskView {
+    /// A task of `run` that was never handed out.
+    #[must_use]
+    pub fn new(run: i64) -> Self {
+        Self {
+            run,
+            delivery: 0,
+            state: TaskState::Pending,
+            reason: None,
+            n_detections: 0,
+            n_classifications: 0,
+            grant: None,
+            attempts: 0,
+            strikes: 0,
+            suspect: false,
+            died: None,
+        }
+    }
 }
 
 /// What an item says of its task.
@@ -31,6 +61,11 @@ pub enum Verdict {
     },
     /// An error or an invalid result.
     Fail(FailReason),
+    /// The error of a whole batch, of which this task is one (RULES.md B8).
+    BatchError {
+        /// The budget of strikes.
+        max_deliver: i64,
+    },
 }
 
 /// By how much a job's counters change.
@@ -65,6 +100,11 @@ pub enum Change {
         /// The change of the counters.
         deltas: Deltas,
     },
+    /// The row becomes `row`: free again, suspect, with a strike. No counter changes.
+    Suspect {
+        /// The row afterwards.
+        row: TaskView,
+    },
     /// Nothing: a replay, or an error that is not from the newest hand-out. Answered as accepted all the same.
     Ignore(&'static str),
 }
@@ -88,6 +128,7 @@ pub fn settle(row: TaskView, run: i64, delivery: i64, verdict: Verdict) -> Chang
                 row: TaskView {
                     state: TaskState::Processed,
                     reason: None,
+                    grant: None,
                     n_detections: detections,
                     n_classifications: classifications,
                     ..row
@@ -100,25 +141,59 @@ pub fn settle(row: TaskView, run: i64, delivery: i64, verdict: Verdict) -> Chang
                 },
             }
         }
-        Verdict::Fail(reason) => {
-            if row.state != TaskState::Pending {
-                return Change::Ignore("the task is settled already");
-            }
-            if (row.run, row.delivery) != (run, delivery) {
-                return Change::Ignore("an error is believed only from the newest hand-out");
-            }
-            Change::Settle {
-                row: TaskView {
-                    state: TaskState::Failed,
-                    reason: Some(reason),
-                    ..row
-                },
-                deltas: Deltas {
-                    failed: 1,
-                    ..Deltas::default()
-                },
-            }
-        }
+        Verdict::Fail(reason) => match disbelieved(row, run, delivery) {
+            Some(why) => Change::Ignore(why),
+            None => fail(row, reason),
+        },
+        Verdict::BatchError { max_deliver } => match disbelieved(row, run, delivery) {
+            Some(why) => Change::Ignore(why),
+            None => batch_error(row, max_deliver),
+        },
+    }
+}
+
+/// Why an error changes nothing, if it does not.
+fn disbelieved(row: TaskView, run: i64, delivery: i64) -> Option<&'static str> {
+    if row.state != TaskState::Pending {
+        Some("the task is settled already")
+    } else if (row.run, row.delivery) != (run, delivery) {
+        Some("an error is believed only from the newest hand-out")
+    } else {
+        None
+    }
+}
+
+fn fail(row: TaskView, reason: FailReason) -> Change {
+    Change::Settle {
+        row: TaskView {
+            state: TaskState::Failed,
+            reason: Some(reason),
+            grant: None,
+            ..row
+        },
+        deltas: Deltas {
+            failed: 1,
+            ..Deltas::default()
+        },
+    }
+}
+
+fn batch_error(row: TaskView, max_deliver: i64) -> Change {
+    // A lease that has ended was counted when it did, by this error posted before or by the sweep.
+    let strikes = row.strikes + i64::from(row.grant.is_some());
+    if row.grant.is_none() && row.suspect {
+        return Change::Ignore("the task is suspect already");
+    }
+    if lease::exhausted(strikes, row.attempts, max_deliver) {
+        return fail(row, FailReason::WorkerError);
+    }
+    Change::Suspect {
+        row: TaskView {
+            grant: None,
+            suspect: true,
+            strikes,
+            ..row
+        },
     }
 }
 
@@ -129,12 +204,10 @@ mod tests {
 
     fn pending() -> TaskView {
         TaskView {
-            run: 1,
             delivery: 1,
-            state: TaskState::Pending,
-            reason: None,
-            n_detections: 0,
-            n_classifications: 0,
+            attempts: 1,
+            grant: Some(GrantId(1)),
+            ..TaskView::new(1)
         }
     }
 
@@ -170,6 +243,41 @@ mod tests {
             settle(again, 1, 1, Verdict::Fail(FailReason::WorkerError)),
             Change::Ignore(_)
         ));
+    }
+
+    #[test]
+    fn a_batch_error_makes_a_suspect_with_a_strike_while_strikes_are_left_and_counts_once() {
+        let verdict = Verdict::BatchError { max_deliver: 2 };
+        let Change::Suspect { row } = settle(pending(), 1, 1, verdict) else {
+            panic!("strikes are left");
+        };
+        assert!(row.suspect && row.grant.is_none() && row.state == TaskState::Pending);
+        assert_eq!(row.strikes, 1);
+        // The same post again.
+        assert!(matches!(settle(row, 1, 1, verdict), Change::Ignore(_)));
+        // Handed out again: not from the old hand-out, and from the new one it is the last.
+        let again = TaskView {
+            delivery: 2,
+            attempts: 2,
+            grant: Some(GrantId(2)),
+            ..row
+        };
+        assert!(matches!(settle(again, 1, 1, verdict), Change::Ignore(_)));
+        let Change::Settle { row, .. } = settle(again, 1, 2, verdict) else {
+            panic!("no strike is left");
+        };
+        assert_eq!(row.reason, Some(FailReason::WorkerError));
+    }
+
+    #[test]
+    fn a_batch_error_after_its_lease_ended_is_no_second_strike() {
+        let struck = TaskView {
+            grant: None,
+            strikes: 1,
+            ..pending()
+        };
+        let late = settle(struck, 1, 1, Verdict::BatchError { max_deliver: 3 });
+        assert!(matches!(late, Change::Suspect { row } if row.strikes == 1 && row.suspect));
     }
 
     proptest! {

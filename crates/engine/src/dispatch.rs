@@ -38,7 +38,10 @@ impl Engine {
     }
 
     /// Claims one job, collects it and offers its tasks; `false` if there is none to claim.
-    pub(crate) async fn dispatch_once(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// As the ports'.
+    pub async fn dispatch_once(&self) -> Result<bool> {
         let Ok(now) = self.inner.time.now() else {
             return Ok(false);
         };

@@ -239,8 +239,11 @@ impl Engine {
         self.inner.time.now().map(drop)
     }
 
-    /// One heartbeat.
-    pub(crate) async fn beat(&self, first: bool) -> Result<()> {
+    /// One heartbeat; the first one of a node records a gap if the last node did not end cleanly.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn beat(&self, first: bool) -> Result<()> {
         let asked_at = self.inner.ports.clock.monotonic();
         let beat = self
             .inner

@@ -83,7 +83,10 @@ impl Engine {
     }
 
     /// Writes the signs of life gathered since the last time; what can't be written is kept.
-    pub(crate) async fn flush_signs(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn flush_signs(&self) -> Result<()> {
         let taken = std::mem::take(&mut *self.inner.life.signs());
         if taken.is_empty() {
             return Ok(());

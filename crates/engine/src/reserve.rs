@@ -1,5 +1,6 @@
 //! Reserve: the queue proposes, one statement of the store grants, and what the queue leaves short is filled from the
-//! store (RULES.md A7). Only what was granted is handed out.
+//! store (RULES.md A7). Only what was granted is handed out. A suspect is alone in its answer; suspects and batches take
+//! turns (A6).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,7 +13,7 @@ use trapline_core::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     choose::{self, Waiting},
     error::chain,
-    ports::{GrantRequest, Granted, Hint, LeaseChange, WaitingJob},
+    ports::{GrantRequest, Granted, Hint, LeaseChange, WaitingJob, Want},
     receipt::Receipt,
 };
 
@@ -101,11 +102,13 @@ pub struct Claimed {
     pub reservation: Reservation,
 }
 
-/// When each job was last handed out by this node, and where a fill is under way.
+/// When each job was last handed out by this node, where a fill is under way, and where the next answer is a suspect's.
 #[derive(Default)]
 pub(crate) struct Handed {
     last: Mutex<HashMap<JobId, Timestamp>>,
     filling: Mutex<HashSet<JobId>>,
+    /// Jobs in which suspects waited when a batch was handed out: batches and suspects take turns.
+    suspects_turn: Mutex<HashSet<JobId>>,
 }
 
 /// A fill under way; at most one per job and node.
@@ -143,6 +146,23 @@ impl Handed {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&job);
+        self.take_suspects_turn(job);
+    }
+
+    /// The next answer for the job is a suspect's.
+    fn give_suspects_turn(&self, job: JobId) {
+        self.suspects_turn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(job);
+    }
+
+    /// Whether this answer is a suspect's; the one after it is not.
+    fn take_suspects_turn(&self, job: JobId) -> bool {
+        self.suspects_turn
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&job)
     }
 
     fn order(&self, jobs: &mut [Waiting], turn: u64) {
@@ -176,8 +196,36 @@ impl Engine {
             engine: self.clone(),
             undelivered: Vec::new(),
         };
-        while reservation.tasks.len() < limit {
-            let want = limit - reservation.tasks.len();
+        // Asked before the queue is: what it proposes to a worker that may get nothing is lost to the others.
+        if limit == 0 || self.inner.ports.store.holds_suspect(worker).await? {
+            return Ok(reservation);
+        }
+        let handed = &self.inner.handed;
+        if handed.take_suspects_turn(job) {
+            self.grant(&mut reservation, Want::Suspect, None, 1, worker)
+                .await?;
+        }
+        if reservation.tasks.is_empty() {
+            let suspects = self.grant_batch(&mut reservation, limit, worker).await?;
+            if suspects && reservation.tasks.is_empty() {
+                self.grant(&mut reservation, Want::Suspect, None, 1, worker)
+                    .await?;
+            } else if suspects {
+                handed.give_suspects_turn(job);
+            }
+        }
+        if !reservation.tasks.is_empty() {
+            handed.handed(job, self.now());
+        }
+        Ok(reservation)
+    }
+
+    /// Grants what the queue proposes, then what the store has; whether suspects of the job wait.
+    async fn grant_batch(&self, into: &mut Reservation, limit: usize, worker: WorkerId) -> Result<bool> {
+        let job = into.job;
+        let mut suspects = false;
+        while into.tasks.len() < limit {
+            let want = limit - into.tasks.len();
             // A queue that can't be reached is no reason to hand out nothing: the store knows what is free.
             let proposal = match self.inner.ports.queue.propose(job, want).await {
                 Ok(Some(proposal)) if !proposal.candidates.is_empty() => proposal,
@@ -188,34 +236,40 @@ impl Engine {
                 }
             };
             let captures = proposal.candidates.iter().map(|c| c.capture).collect();
-            self.grant(&mut reservation, Some(captures), want, worker).await?;
+            let seen = self
+                .grant(into, Want::Batch, Some(captures), want, worker)
+                .await?;
+            if seen.held_back {
+                // It got a suspect meanwhile. Not acknowledged, what was proposed may be proposed to others.
+                return Ok(false);
+            }
+            suspects = seen.suspects;
             if let Err(error) = self.inner.ports.queue.acknowledge(job, proposal).await {
                 tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
             }
         }
-        if reservation.tasks.len() < limit
+        if into.tasks.len() < limit
             && let Some(_filling) = self.inner.handed.fill(job)
         {
-            let want = limit - reservation.tasks.len();
-            self.grant(&mut reservation, None, want, worker).await?;
+            let want = limit - into.tasks.len();
+            suspects = self.grant(into, Want::Batch, None, want, worker).await?.suspects;
         }
-        if !reservation.tasks.is_empty() {
-            self.inner.handed.handed(job, self.now());
-        }
-        Ok(reservation)
+        Ok(suspects)
     }
 
     async fn grant(
         &self,
         into: &mut Reservation,
+        want: Want,
         candidates: Option<Vec<CaptureId>>,
         limit: usize,
         worker: WorkerId,
-    ) -> Result<()> {
+    ) -> Result<Granted> {
         let now = self.inner.time.now()?;
         let policy = &self.inner.policy;
         let request = GrantRequest {
             job: into.job,
+            want,
             candidates,
             limit,
             worker,
@@ -223,11 +277,11 @@ impl Engine {
             ttr: policy.task_ttr,
             max_deliver: policy.max_deliver,
         };
-        let Granted { run, tasks, .. } = self.inner.ports.store.grant(&request).await?;
-        for task in tasks {
+        let mut granted = self.inner.ports.store.grant(&request).await?;
+        for task in std::mem::take(&mut granted.tasks) {
             let receipt = Receipt {
                 job: into.job,
-                run,
+                run: granted.run,
                 capture: task.capture,
                 delivery: task.delivery,
                 worker,
@@ -241,7 +295,7 @@ impl Engine {
             });
             into.undelivered.push(receipt);
         }
-        Ok(())
+        Ok(granted)
     }
 
     /// Jobs with a task for this caller, in the order in which they should be served.

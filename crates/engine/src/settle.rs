@@ -193,6 +193,7 @@ impl Engine {
                 .answered(s.receipt.worker, s.receipt.granted_at, now);
         }
         self.tell(&report.touched).await;
+        self.offer(report.freed).await;
         let refused: Vec<Settlement> = settlements
             .iter()
             .zip(&report.items)

@@ -115,6 +115,9 @@ CREATE TABLE workers (
     -- Signs of life: what it reserved at extend_from or later lives until extended_until.
     extend_from    INTEGER,
     extended_until INTEGER,
+    -- Until when the lease ran of the last grant that was charged as its death: what it was handed before that
+    -- belongs to the same death.
+    charged_until  INTEGER,
     UNIQUE (token_id, instance)
 ) STRICT;
 
@@ -214,7 +217,12 @@ CREATE TABLE tasks (
     delivery_base     INTEGER NOT NULL DEFAULT 0,
     strikes           INTEGER NOT NULL DEFAULT 0,
     releases          INTEGER NOT NULL DEFAULT 0,
+    -- How often it went back uncharged because a dead worker held it ahead.
+    returns           INTEGER NOT NULL DEFAULT 0,
+    -- Handed out alone. The grant that died with it, and which hand-out that was: an answer to it clears the others.
     suspect           INTEGER NOT NULL DEFAULT 0,
+    died_grant        INTEGER,
+    died_delivery     INTEGER,
     -- The lease: held while grant_id is set. Only the sweep, a release and a settlement end it.
     holder            INTEGER,
     grant_id          INTEGER,
@@ -232,6 +240,7 @@ CREATE TABLE tasks (
     CHECK (state = 'pending' OR grant_id IS NULL)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tasks_pending ON tasks (job_id, ord) WHERE state = 'pending';
+CREATE INDEX tasks_suspect ON tasks (job_id, ord) WHERE state = 'pending' AND suspect = 1;
 CREATE INDEX tasks_capture ON tasks (capture_id, job_id);
 
 -- One row per answer of `reserve`, while any task of it may be under its lease. So the sweep looks at what is
@@ -244,11 +253,16 @@ CREATE TABLE grants (
     lease_until INTEGER NOT NULL,
     -- When to look at it again.
     due_at      INTEGER NOT NULL,
-    captures    TEXT    NOT NULL
+    captures    TEXT    NOT NULL,
+    -- Whether its one task is a suspect.
+    suspect     INTEGER NOT NULL DEFAULT 0,
+    -- Whether any task of it was answered; if not when its leases end, its worker has died.
+    answered    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX grants_due ON grants (due_at);
 CREATE INDEX grants_job ON grants (job_id);
 CREATE INDEX grants_worker ON grants (worker_id);
+CREATE INDEX grants_suspect ON grants (worker_id) WHERE suspect = 1;
 
 CREATE TABLE detections (
     id                INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,10 +1,10 @@
 //! Handing out tasks (RULES.md A7), and who they go to.
 
-use sqlx::Row as _;
+use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
     choose::Waiting,
-    ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, WorkerIdentity},
+    ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, Want, WorkerIdentity},
 };
 
 use super::{SqliteStore, get, json, store_error};
@@ -12,69 +12,10 @@ use super::{SqliteStore, get, json, store_error};
 impl SqliteStore {
     pub(super) async fn grant_tasks(&self, request: &GrantRequest) -> Result<Granted> {
         let mut tx = self.writer.foreground().await?;
-        let conn = tx.conn();
-        let candidates: Vec<i64> = match &request.candidates {
-            Some(proposed) => proposed.iter().map(|c| c.0).collect(),
-            None => sqlx::query_scalar(include_str!("sql/grant_fill.sql"))
-                .bind(request.job.0)
-                .bind(request.limit as i64)
-                .bind(request.max_deliver)
-                .fetch_all(&mut *conn)
-                .await
-                .map_err(store_error)?,
-        };
-        let picked = sqlx::query(include_str!("sql/grant_pick.sql"))
-            .bind(request.job.0)
-            .bind(json(&candidates))
-            .bind(request.max_deliver)
-            .fetch_all(&mut *conn)
-            .await
-            .map_err(store_error)?;
-        let mut granted = Granted::default();
-        for row in &picked {
-            let capture = CaptureId(get(row, "capture_id")?);
-            // The queue may propose a task twice in one answer.
-            if granted.tasks.len() < request.limit
-                && granted.tasks.last().is_none_or(|t| t.capture != capture)
-            {
-                granted.run = get(row, "run")?;
-                let delivery = get::<i64>(row, "delivery")? + 1;
-                granted.tasks.push(GrantedTask {
-                    capture,
-                    delivery,
-                    url: get(row, "url")?,
-                });
-            }
+        let granted = grant_in(tx.conn(), request).await.map_err(store_error)?;
+        if !granted.tasks.is_empty() {
+            tx.commit().await?;
         }
-        if granted.tasks.is_empty() {
-            return Ok(granted);
-        }
-        let captures = json(&granted.tasks.iter().map(|t| t.capture).collect::<Vec<_>>());
-        let lease_until = request.now.plus(request.ttr);
-        granted.grant = sqlx::query_scalar(
-            "INSERT INTO grants (job_id, worker_id, granted_at, lease_until, due_at, captures) \
-             VALUES (?1, ?2, ?3, ?4, ?4, ?5) RETURNING id",
-        )
-        .bind(request.job.0)
-        .bind(request.worker.0)
-        .bind(request.now.0)
-        .bind(lease_until.0)
-        .bind(&captures)
-        .fetch_one(&mut *conn)
-        .await
-        .map(GrantId)
-        .map_err(store_error)?;
-        sqlx::query(include_str!("sql/grant_set.sql"))
-            .bind(request.job.0)
-            .bind(&captures)
-            .bind(request.worker.0)
-            .bind(granted.grant.0)
-            .bind(request.now.0)
-            .bind(lease_until.0)
-            .execute(conn)
-            .await
-            .map_err(store_error)?;
-        tx.commit().await?;
         Ok(granted)
     }
 
@@ -171,4 +112,110 @@ impl SqliteStore {
         .map_err(store_error)?;
         Ok(at.map(Timestamp))
     }
+}
+
+/// Whether the worker is one process and holds a suspect.
+pub(super) async fn holds_suspect(conn: &mut SqliteConnection, worker: WorkerId) -> sqlx::Result<bool> {
+    sqlx::query_scalar(include_str!("sql/holds_suspect.sql"))
+        .bind(worker.0)
+        .fetch_one(conn)
+        .await
+}
+
+async fn grant_in(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::Result<Granted> {
+    if holds_suspect(conn, request.worker).await? {
+        return Ok(Granted {
+            held_back: true,
+            ..Granted::default()
+        });
+    }
+    let (fill, limit) = match request.want {
+        Want::Batch => (include_str!("sql/grant_fill.sql"), request.limit),
+        Want::Suspect => (include_str!("sql/grant_suspects.sql"), request.limit.min(1)),
+    };
+    let candidates: Vec<i64> = match &request.candidates {
+        Some(proposed) => proposed.iter().map(|c| c.0).collect(),
+        None => free(conn, fill, request, limit).await?,
+    };
+    let mut granted = pick(conn, request, &candidates, limit).await?;
+    if !granted.tasks.is_empty() {
+        granted.grant = record(conn, request, &granted.tasks).await?;
+    }
+    let suspects = include_str!("sql/grant_suspects.sql");
+    granted.suspects = !free(conn, suspects, request, 1).await?.is_empty();
+    Ok(granted)
+}
+
+async fn free(
+    conn: &mut SqliteConnection,
+    sql: &'static str,
+    request: &GrantRequest,
+    limit: usize,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar(sql)
+        .bind(request.job.0)
+        .bind(limit as i64)
+        .bind(request.max_deliver)
+        .fetch_all(conn)
+        .await
+}
+
+async fn pick(
+    conn: &mut SqliteConnection,
+    request: &GrantRequest,
+    candidates: &[i64],
+    limit: usize,
+) -> sqlx::Result<Granted> {
+    let picked = sqlx::query(include_str!("sql/grant_pick.sql"))
+        .bind(request.job.0)
+        .bind(json(candidates))
+        .bind(request.max_deliver)
+        .bind(request.want == Want::Suspect)
+        .fetch_all(conn)
+        .await?;
+    let mut granted = Granted::default();
+    for row in &picked {
+        let capture = CaptureId(row.try_get("capture_id")?);
+        // The queue may propose a task twice in one answer.
+        if granted.tasks.len() < limit && granted.tasks.last().is_none_or(|t| t.capture != capture) {
+            granted.run = row.try_get("run")?;
+            granted.tasks.push(GrantedTask {
+                capture,
+                delivery: row.try_get::<i64, _>("delivery")? + 1,
+                url: row.try_get("url")?,
+            });
+        }
+    }
+    Ok(granted)
+}
+
+async fn record(
+    conn: &mut SqliteConnection,
+    request: &GrantRequest,
+    tasks: &[GrantedTask],
+) -> sqlx::Result<GrantId> {
+    let captures = json(&tasks.iter().map(|t| t.capture).collect::<Vec<_>>());
+    let lease_until = request.now.plus(request.ttr);
+    let grant: i64 = sqlx::query_scalar(
+        "INSERT INTO grants (job_id, worker_id, granted_at, lease_until, due_at, captures, suspect) \
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6) RETURNING id",
+    )
+    .bind(request.job.0)
+    .bind(request.worker.0)
+    .bind(request.now.0)
+    .bind(lease_until.0)
+    .bind(&captures)
+    .bind(request.want == Want::Suspect)
+    .fetch_one(&mut *conn)
+    .await?;
+    sqlx::query(include_str!("sql/grant_set.sql"))
+        .bind(request.job.0)
+        .bind(&captures)
+        .bind(request.worker.0)
+        .bind(grant)
+        .bind(request.now.0)
+        .bind(lease_until.0)
+        .execute(conn)
+        .await?;
+    Ok(GrantId(grant))
 }

@@ -7,6 +7,7 @@
 mod catalog;
 mod collect;
 mod counts;
+mod deaths;
 mod grant;
 mod jobs;
 mod leases;
@@ -14,6 +15,7 @@ mod lock;
 mod reports;
 mod settle;
 mod store;
+mod suspects;
 mod sweep;
 mod writer;
 

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteArguments};
 use trapline_core::{
-    CaptureId, FailReason, JobId, Result, TaskState, Timestamp,
+    CaptureId, FailReason, GrantId, JobId, Result, TaskState, Timestamp,
     ports::{Posted, SettleReport, Settled, Settlement, Touched},
     result::{Classification, Detection, DetectionKey, pack},
     settle::{self, Change, Deltas, TaskView, Verdict},
 };
 
-use super::{SqliteStore, counts, db, json, store_error};
+use super::{SqliteStore, counts, db, json, store_error, suspects::Asides};
 
-type TaskKey = (i64, i64);
+pub(super) type TaskKey = (i64, i64);
 
 /// What a group does, decided before anything is written.
 #[derive(Default)]
@@ -25,6 +25,7 @@ struct Plan<'a> {
     replaced: Vec<TaskKey>,
     detections: BTreeMap<TaskKey, &'a [Detection]>,
     deltas: BTreeMap<i64, Deltas>,
+    asides: Asides<'a>,
 }
 
 impl SqliteStore {
@@ -37,6 +38,7 @@ impl SqliteStore {
                 Ok(done) => {
                     report.items.extend(done.items);
                     report.touched.extend(done.touched);
+                    report.freed.extend(done.freed);
                 }
                 Err(e) if db(&e).1 && group.len() == 1 => report.items.push(Settled::Refused(e.to_string())),
                 Err(e) if db(&e).1 => {
@@ -59,6 +61,7 @@ impl SqliteStore {
         let touched = write(tx.conn(), &plan, now).await?;
         tx.try_commit().await?;
         Ok(SettleReport {
+            freed: plan.asides.freed(),
             items: plan.items,
             touched,
         })
@@ -89,6 +92,14 @@ async fn read_rows(
                 reason: reason.as_deref().and_then(FailReason::parse),
                 n_detections: row.try_get("n_detections")?,
                 n_classifications: row.try_get("n_classifications")?,
+                grant: row.try_get::<Option<i64>, _>("grant_id")?.map(GrantId),
+                attempts: row.try_get("attempts")?,
+                strikes: row.try_get("strikes")?,
+                suspect: row.try_get("suspect")?,
+                died: row
+                    .try_get::<Option<i64>, _>("died_grant")?
+                    .map(GrantId)
+                    .zip(row.try_get("died_delivery")?),
             };
             Ok(((row.try_get("job_id")?, row.try_get("capture_id")?), view))
         })
@@ -109,22 +120,36 @@ fn plan(items: &[Settlement], mut rows: HashMap<TaskKey, TaskView>) -> Plan<'_> 
                 classifications: detections.iter().map(|d| d.classifications.len() as i64).sum(),
             },
             Posted::Fail { reason, .. } => Verdict::Fail(*reason),
+            Posted::BatchError { max_deliver, .. } => Verdict::BatchError {
+                max_deliver: *max_deliver,
+            },
+        };
+        let detail = match &item.posted {
+            Posted::Success(_) => None,
+            Posted::Fail { detail, .. } | Posted::BatchError { detail, .. } => Some(detail.as_str()),
         };
         match settle::settle(*row, item.receipt.run, item.receipt.delivery, verdict) {
             Change::Ignore(why) => plan.items.push(Settled::Ignored(why)),
+            Change::Suspect { row: after } => {
+                plan.asides.answered(&item.receipt, row);
+                plan.asides
+                    .suspect(item.receipt, after, detail.unwrap_or_default());
+                *row = after;
+                // No counter changes, but the job does: it is a worker's result.
+                plan.deltas.entry(key.0).or_default();
+                plan.items.push(Settled::Saved);
+            }
             Change::Settle { row: after, deltas } => {
+                plan.asides.answered(&item.receipt, row);
+                plan.asides.settled(&item.receipt, row);
                 if row.n_detections > 0 && after.state == TaskState::Processed {
                     plan.replaced.push(key);
                 }
                 *row = after;
                 *plan.deltas.entry(key.0).or_default() += deltas;
-                let detail = match &item.posted {
-                    Posted::Success(detections) => {
-                        plan.detections.insert(key, detections);
-                        None
-                    }
-                    Posted::Fail { detail, .. } => Some(detail.as_str()),
-                };
+                if let Posted::Success(detections) = &item.posted {
+                    plan.detections.insert(key, detections);
+                }
                 plan.rows.insert(key, (after, detail));
                 plan.items.push(Settled::Saved);
             }
@@ -134,7 +159,7 @@ fn plan(items: &[Settlement], mut rows: HashMap<TaskKey, TaskView>) -> Plan<'_> 
 }
 
 async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx::Result<Vec<Touched>> {
-    if plan.rows.is_empty() {
+    if plan.deltas.is_empty() {
         return Ok(Vec::new());
     }
     let rows: Vec<_> = plan
@@ -158,6 +183,7 @@ async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> 
         .bind(now.0)
         .execute(&mut *conn)
         .await?;
+    plan.asides.write(conn, now).await?;
     delete_detections(conn, &plan.replaced).await?;
     insert_detections(conn, &plan.detections).await?;
     for ((job, capture), (task, detail)) in &plan.rows {

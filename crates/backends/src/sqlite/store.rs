@@ -16,7 +16,7 @@ use trapline_core::{
     receipt::{Receipt, ReceiptKey},
 };
 
-use super::{SqliteStore, store_error};
+use super::{SqliteStore, grant, store_error};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -82,6 +82,11 @@ impl Store for SqliteStore {
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>> {
         self.free_page(job, after, limit).await
+    }
+
+    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
+        let mut conn = self.readers.acquire().await.map_err(store_error)?;
+        grant::holds_suspect(&mut conn, worker).await.map_err(store_error)
     }
 
     async fn grant(&self, request: &GrantRequest) -> Result<Granted> {

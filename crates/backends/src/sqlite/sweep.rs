@@ -1,5 +1,5 @@
 //! The sweep: leases that are over become strikes, exhausted tasks are settled `lost`, cancels that a crash cut short
-//! are finished. Its cost is in what is due (RULES.md A3 to A5, A17).
+//! are finished. Its cost is in what is due (RULES.md A3 to A6, A17).
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -8,7 +8,8 @@ use std::{
 
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use trapline_core::{
-    CaptureId, JobId, JobStatus, Result, Timestamp,
+    CaptureId, JobId, JobStatus, Result, Timestamp, WorkerId,
+    death::{self, GrantEnd},
     job::JobMove,
     lease::{self, Gap, LeaseEnd},
     ports::{Candidate, LeasePolicy, Swept},
@@ -16,22 +17,27 @@ use trapline_core::{
     task::{DETAIL_MAX_CHARS, cut},
 };
 
-use super::{SLICE_ROWS, SqliteStore, counts, jobs, json, leases, store_error};
+use super::{SLICE_ROWS, SqliteStore, counts, deaths, jobs, json, leases, store_error};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
 const GRANTS_MAX: i64 = 500;
 /// How old a CANCELING job must be before the sweep finishes it.
 const CANCEL_AFTER: Duration = Duration::from_secs(10);
 
-struct DueGrant {
-    id: i64,
-    job: i64,
-    granted_at: Timestamp,
-    worker: String,
+pub(super) struct DueGrant {
+    pub(super) id: i64,
+    pub(super) job: i64,
+    pub(super) granted_at: Timestamp,
+    pub(super) worker: WorkerId,
+    pub(super) name: String,
+    pub(super) answered: bool,
+    pub(super) charged_until: Option<Timestamp>,
     life: Option<lease::SignsOfLife>,
     captures: Vec<i64>,
     /// When to look again, if any of its leases is alive.
-    again: Option<Timestamp>,
+    pub(super) again: Option<Timestamp>,
+    /// The last deadline of its leases that are over, of those whose end is a strike.
+    pub(super) ended_at: Option<Timestamp>,
 }
 
 /// A task whose lease is over.
@@ -41,6 +47,8 @@ struct Ended {
     strikes: i64,
     history: String,
     lost: Option<String>,
+    suspect: bool,
+    returned: bool,
 }
 
 impl SqliteStore {
@@ -100,12 +108,16 @@ async fn due(conn: &mut SqliteConnection, now: Timestamp) -> sqlx::Result<(Vec<D
             id: row.try_get("id")?,
             job: row.try_get("job_id")?,
             granted_at: Timestamp(row.try_get("granted_at")?),
-            worker: row
+            worker: WorkerId(row.try_get("worker_id")?),
+            name: row
                 .try_get::<Option<String>, _>("worker")?
                 .unwrap_or_else(|| "unknown worker".to_owned()),
+            answered: row.try_get("answered")?,
+            charged_until: row.try_get::<Option<i64>, _>("charged_until")?.map(Timestamp),
             life: leases::signs_of(row)?,
             captures,
             again: None,
+            ended_at: None,
         });
     }
     Ok((due, rows.len() as i64 == GRANTS_MAX))
@@ -127,16 +139,17 @@ async fn end_leases(
         .bind(json(&held))
         .fetch_all(&mut *conn)
         .await?;
-    let mut by_id: HashMap<i64, &mut DueGrant> = due.iter_mut().map(|g| (g.id, g)).collect();
+    let over = leases_over(&rows, due, gap, policy, now)?;
+    let ends = deaths::judge(conn, due).await?;
     let mut ended = Vec::new();
+    let mut told: HashMap<i64, usize> = HashMap::new();
     let mut deltas: BTreeMap<i64, Deltas> = BTreeMap::new();
-    for row in &rows {
-        let Some(grant) = by_id.get_mut(&row.try_get::<i64, _>("grant_id")?) else {
-            continue;
-        };
-        let Some(task) = end_lease(row, grant, gap, policy, now)? else {
-            continue;
-        };
+    for lease in over {
+        let grant = &due[lease.grant];
+        *told.entry(grant.id).or_default() += usize::from(lease.strike);
+        let end = ends.get(&grant.id).filter(|_| lease.strike).copied();
+        let row = lease.row;
+        let task = end_task(row, grant, end, policy)?;
         if task.lost.is_some() {
             deltas.entry(task.job).or_default().failed += 1;
         } else if row.try_get::<i64, _>("run")? == row.try_get::<i64, _>("job_run")? {
@@ -149,6 +162,7 @@ async fn end_leases(
         }
         ended.push(task);
     }
+    deaths::tell(conn, due, &ends, &told, now).await?;
     write_ended(conn, &ended, now).await?;
     write_grants(conn, due).await?;
     for (job, deltas) in deltas {
@@ -170,29 +184,62 @@ async fn end_leases(
     Ok(())
 }
 
-/// Decides on one task; `None` if its lease is alive.
-fn end_lease(
-    row: &SqliteRow,
-    grant: &mut DueGrant,
+/// A lease that is over.
+struct Over<'r> {
+    row: &'r SqliteRow,
+    /// Of which of the grants that are due.
+    grant: usize,
+    strike: bool,
+}
+
+/// The leases that are over; notes in the grants what lives and what ended.
+fn leases_over<'r>(
+    rows: &'r [SqliteRow],
+    due: &mut [DueGrant],
     gap: Option<Gap>,
     policy: &LeasePolicy,
     now: Timestamp,
-) -> sqlx::Result<Option<Ended>> {
-    let until = Timestamp(row.try_get("lease_until")?);
-    let strike = match lease::lease_end(grant.granted_at, until, grant.life, gap, policy.margin, now) {
-        LeaseEnd::Alive(at) => {
-            grant.again = Some(grant.again.map_or(at, |again| again.min(at)));
-            return Ok(None);
+) -> sqlx::Result<Vec<Over<'r>>> {
+    let by_id: HashMap<i64, usize> = due.iter().enumerate().map(|(at, g)| (g.id, at)).collect();
+    let mut over = Vec::new();
+    for row in rows {
+        let Some(at) = by_id.get(&row.try_get::<i64, _>("grant_id")?) else {
+            continue;
+        };
+        let grant = &mut due[*at];
+        let until = Timestamp(row.try_get("lease_until")?);
+        match lease::lease_end(grant.granted_at, until, grant.life, gap, policy.margin, now) {
+            LeaseEnd::Alive(at) => grant.again = Some(grant.again.map_or(at, |again| again.min(at))),
+            LeaseEnd::Over { strike } => {
+                if strike {
+                    let (deadline, _) = lease::deadline(grant.granted_at, until, grant.life, gap);
+                    grant.ended_at = grant.ended_at.max(Some(deadline));
+                }
+                let grant = *at;
+                over.push(Over { row, grant, strike });
+            }
         }
-        LeaseEnd::Over { strike } => strike,
-    };
+    }
+    Ok(over)
+}
+
+/// Decides on one task whose lease is over; `end` is `None` if that costs it nothing.
+fn end_task(
+    row: &SqliteRow,
+    grant: &DueGrant,
+    end: Option<GrantEnd>,
+    policy: &LeasePolicy,
+) -> sqlx::Result<Ended> {
+    let returns = row.try_get("returns")?;
+    let cost = end.map(|end| death::task_end(end, returns));
+    let strike = cost.is_some_and(|c| c.strike);
     let (delivery, base): (i64, i64) = (row.try_get("delivery")?, row.try_get("delivery_base")?);
     let strikes = row.try_get::<i64, _>("strikes")? + i64::from(strike);
     let mut history: String = row.try_get("history")?;
     if strike {
         let sep = if history.is_empty() { "" } else { ", " };
         history = cut(
-            &format!("{history}{sep}{} at {}", grant.worker, grant.granted_at),
+            &format!("{history}{sep}{} at {}", grant.name, grant.granted_at),
             DETAIL_MAX_CHARS,
         );
     }
@@ -202,13 +249,15 @@ fn end_lease(
     // Tasks of a stopped job stay pending, and those of an older run are about to be reset.
     let lost = (lease::exhausted(strikes, attempts, policy.max_deliver) && current && status.is_running())
         .then(|| format!("no answer after {attempts} hand-out(s), {strikes} of them counted: to {history}"));
-    Ok(Some(Ended {
+    Ok(Ended {
         job: row.try_get("job_id")?,
         capture: row.try_get("capture_id")?,
         strikes,
         history,
         lost,
-    }))
+        suspect: cost.is_some_and(|c| c.suspect),
+        returned: cost.is_some_and(|c| c.returned),
+    })
 }
 
 async fn write_ended(conn: &mut SqliteConnection, ended: &[Ended], now: Timestamp) -> sqlx::Result<()> {
@@ -217,7 +266,11 @@ async fn write_ended(conn: &mut SqliteConnection, ended: &[Ended], now: Timestam
     }
     let rows: Vec<_> = ended
         .iter()
-        .map(|t| (t.job, t.capture, t.strikes, &t.history, &t.lost))
+        .map(|t| {
+            (
+                t.job, t.capture, t.strikes, &t.history, &t.lost, t.suspect, t.returned,
+            )
+        })
         .collect();
     sqlx::query(include_str!("sql/sweep_set.sql"))
         .bind(json(&rows))

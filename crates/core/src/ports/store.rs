@@ -185,11 +185,22 @@ pub enum Slice {
 /// Where a walk over a job's free tasks stands: dispatch order, then capture.
 pub type FreeCursor = (i64, CaptureId);
 
+/// What an answer is made of: a suspect is alone in the one that hands it out (A6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Tasks that are no suspects.
+    Batch,
+    /// One suspect.
+    Suspect,
+}
+
 /// A request to hand out tasks.
 #[derive(Clone, Debug)]
 pub struct GrantRequest {
     /// Of which job.
     pub job: JobId,
+    /// Of which kind; candidates of the other are not granted.
+    pub want: Want,
     /// What the queue proposed; `None` takes any free tasks in dispatch order.
     pub candidates: Option<Vec<CaptureId>>,
     /// How many at the most.
@@ -213,6 +224,10 @@ pub struct Granted {
     pub run: i64,
     /// The tasks.
     pub tasks: Vec<GrantedTask>,
+    /// Whether the job has free suspects, so that the next answer can be one.
+    pub suspects: bool,
+    /// Nothing is granted: the worker is one process and holds a suspect.
+    pub held_back: bool,
 }
 
 /// One task that was handed out.
@@ -246,6 +261,14 @@ pub enum Posted {
         reason: FailReason,
         /// At most 10,000 characters.
         detail: String,
+    },
+    /// The error of a whole batch: a strike, and the task is suspect, while strikes are left; else `worker_error`.
+    /// [`crate::batch_error`] says which errors are.
+    BatchError {
+        /// At most 10,000 characters.
+        detail: String,
+        /// The budget of strikes.
+        max_deliver: i64,
     },
 }
 
@@ -282,6 +305,8 @@ pub struct SettleReport {
     pub items: Vec<Settled>,
     /// The jobs that changed.
     pub touched: Vec<Touched>,
+    /// Tasks that are free again: suspects of a batch error.
+    pub freed: Vec<(JobId, Candidate)>,
 }
 
 /// What is asked of leases.
@@ -614,6 +639,9 @@ pub trait Store: Catalog {
 
     /// Hands out tasks (A7).
     async fn grant(&self, request: &GrantRequest) -> Result<Granted>;
+    /// Whether the worker is one process (it has an instance of its own, by `client_info`) and holds a suspect, so
+    /// that it is given nothing else. [`Store::grant`] looks again.
+    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool>;
     /// Settles results (A8): one transaction, or several if the database refuses an item (A11).
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport>;
     /// Extends or gives back leases: an answer per receipt, and what became free.

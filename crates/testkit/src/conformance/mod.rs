@@ -3,6 +3,7 @@
 
 pub mod projections;
 pub mod store;
+pub mod suspects;
 mod world;
 
 use std::{future::Future, pin::Pin};

@@ -9,8 +9,8 @@ use trapline_core::{
     job::JobMove,
     lease::Gap,
     ports::{
-        GrantRequest, GrantedTask, Job, LeasePolicy, NewJob, Posted, SettleReport, Settled, Settlement,
-        Slice, Store, Swept, WorkerIdentity,
+        GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, SettleReport, Settled,
+        Settlement, Slice, Store, Swept, Want, WorkerIdentity,
     },
     receipt::Receipt,
     result::{BBox, Classification, Detection},
@@ -173,20 +173,36 @@ impl World {
         self.store.job(id).await.unwrap().unwrap()
     }
 
-    pub async fn worker(&self, instance: &str) -> WorkerId {
+    /// A worker that is known only by token and address.
+    pub async fn worker(&self, address: &str) -> WorkerId {
+        self.meet(address, None).await
+    }
+
+    /// A worker that is one process: its `client_info` says which.
+    pub async fn process(&self, instance: &str) -> WorkerId {
+        let info = serde_json::json!({ "instance": instance, "host": "h" });
+        self.meet(instance, Some(info.to_string())).await
+    }
+
+    async fn meet(&self, instance: &str, client_info: Option<String>) -> WorkerId {
         let who = WorkerIdentity {
             token: TokenId(1),
             instance: instance.into(),
             name: instance.into(),
-            client_info: None,
+            client_info,
             service: None,
         };
         self.store.meet_worker(&who, self.now()).await.unwrap()
     }
 
-    /// Grants up to `limit` free tasks to a worker.
+    /// Hands out as a reserve does: up to `limit` free tasks, or else a suspect.
     pub async fn grant(&self, job: JobId, limit: usize, worker: &str) -> Vec<Grant> {
-        self.grant_of(job, None, limit, worker).await
+        let batch = self.grant_of(job, None, limit, worker).await;
+        if batch.is_empty() {
+            self.grant_suspect(job, worker).await
+        } else {
+            batch
+        }
     }
 
     pub async fn grant_of(
@@ -197,9 +213,26 @@ impl World {
         worker: &str,
     ) -> Vec<Grant> {
         let worker = self.worker(worker).await;
+        self.hand_out(job, Want::Batch, candidates, limit, worker).await.0
+    }
+
+    pub async fn grant_suspect(&self, job: JobId, worker: &str) -> Vec<Grant> {
+        let worker = self.worker(worker).await;
+        self.hand_out(job, Want::Suspect, None, 10, worker).await.0
+    }
+
+    pub async fn hand_out(
+        &self,
+        job: JobId,
+        want: Want,
+        candidates: Option<Vec<CaptureId>>,
+        limit: usize,
+        worker: WorkerId,
+    ) -> (Vec<Grant>, Granted) {
         let policy = self.policy();
         let request = GrantRequest {
             job,
+            want,
             candidates,
             limit,
             worker,
@@ -216,7 +249,8 @@ impl World {
             worker,
             granted_at: request.now,
         };
-        granted.tasks.iter().map(|t| Grant(receipt(t))).collect()
+        let receipts = granted.tasks.iter().map(|t| Grant(receipt(t))).collect();
+        (receipts, granted)
     }
 
     pub async fn settle(&self, items: &[Settlement]) -> SettleReport {

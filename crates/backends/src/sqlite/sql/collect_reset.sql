@@ -2,7 +2,8 @@
 -- Stored detections stay until the task is processed again.
 UPDATE tasks SET
     run = ?2, state = CASE WHEN reason = 'no_url' THEN 'failed' ELSE 'pending' END,
-    delivery_base = delivery, strikes = 0, releases = 0, suspect = 0, history = '',
+    delivery_base = delivery, strikes = 0, releases = 0, returns = 0, suspect = 0,
+    died_grant = NULL, died_delivery = NULL, history = '',
     grant_id = NULL, lease_until = NULL,
     reason = CASE WHEN reason = 'no_url' THEN reason END,
     detail = CASE WHEN reason = 'no_url' THEN detail END,

@@ -1,0 +1,330 @@
+//! The cases of the store: death and suspects (RULES.md A6), and the error of a whole batch (B8).
+
+use trapline_core::{
+    FailReason, JobId, JobStatus, batch_error,
+    death::RETURNS_MAX,
+    job::JobMove,
+    ports::{
+        ImageQuery, ImageState, LeaseChange, Level, LogPage, LogQuery, Posted, Settled, Settlement, Want,
+    },
+};
+
+use super::{Grant, World, cases};
+
+/// Longer than a lease and its margin.
+const DEATH: u64 = 65;
+
+/// Every free task of a job: in the one batch, and one by one the suspects.
+async fn all_free(w: &World, job: JobId, worker: &str) -> (Vec<Grant>, Vec<Grant>) {
+    let batch = w.grant_of(job, None, 1_000, worker).await;
+    let mut suspects = Vec::new();
+    loop {
+        let alone = w.grant_suspect(job, worker).await;
+        assert!(alone.len() <= 1, "a suspect is alone");
+        if alone.is_empty() {
+            return (batch, suspects);
+        }
+        suspects.extend(alone);
+    }
+}
+
+/// Works off a job with a worker that dies whenever it gets to `killer`, restarted each time as `life` says.
+async fn work_off(
+    w: &World,
+    job: JobId,
+    killer: trapline_core::CaptureId,
+    life: fn(usize) -> String,
+) -> usize {
+    for deaths in 0..20 {
+        loop {
+            let tasks = w.grant(job, 24, &life(deaths)).await;
+            if tasks.iter().any(|t| t.0.capture == killer) {
+                break;
+            }
+            if tasks.is_empty() {
+                return deaths;
+            }
+            for task in tasks {
+                assert_eq!(w.succeed(task, 0).await, Settled::Saved);
+            }
+        }
+        w.pass(DEATH);
+        w.sweep().await;
+    }
+    panic!("the job does not end");
+}
+
+/// The job's log at this level, oldest first.
+async fn log(w: &World, job: JobId, level: Level) -> Vec<String> {
+    let query = LogQuery {
+        job,
+        level: Some(level),
+        capture: None,
+        page: LogPage::After(0),
+        limit: 1_000,
+    };
+    let rows = w.store.logs(&query).await.unwrap();
+    rows.into_iter()
+        .filter(|r| r.level == level)
+        .map(|r| r.message)
+        .collect()
+}
+
+async fn failures(w: &World, job: JobId) -> Vec<FailReason> {
+    let query = ImageQuery {
+        job,
+        state: Some(ImageState::Failed),
+        reason: None,
+        after: trapline_core::CaptureId(0),
+        limit: 1_000,
+    };
+    w.store
+        .images(&query)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter_map(|r| r.reason)
+        .collect()
+}
+
+fn batch_of(tasks: &[Grant], error: &str) -> Vec<Settlement> {
+    let errors = vec![error; tasks.len()];
+    batch_error::posted(&errors, 2)
+        .into_iter()
+        .zip(tasks)
+        .map(|(posted, task)| Settlement {
+            receipt: task.0,
+            posted,
+        })
+        .collect()
+}
+
+cases! { World;
+    async fn a_batch_with_one_killer_loses_only_the_killer(w: World) {
+        for life in [|_: usize| "same address".to_owned(), |n: usize| format!("life {n}")] {
+            let job = w.job_of(24).await;
+            let killer = w.store.free_tasks(job, (i64::MIN, trapline_core::CaptureId(0)), 24).await.unwrap()[11].1.capture;
+            let deaths = work_off(&w, job, killer, life).await;
+            assert_eq!(deaths, 2, "the batch, and the killer alone");
+            assert_eq!(w.counts(job).await, [24, 0, 0, 23, 1]);
+            assert_eq!(failures(&w, job).await, [FailReason::Lost]);
+            assert_eq!(w.job(job).await.status, JobStatus::Success);
+            w.check_counts(job).await;
+        }
+    }
+
+    async fn what_a_dead_worker_held_ahead_goes_back_uncharged_in_whichever_sweep_it_ends(w: World) {
+        let job = w.job_of(12).await;
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(w.grant(job, 4, "w").await);
+            w.pass(20);
+        }
+        // It dies now. The leases end 20 s apart, each in a sweep of its own.
+        w.pass(5);
+        for _ in 0..3 {
+            assert_eq!(w.sweep().await.freed.len(), 4);
+            w.pass(20);
+        }
+        let warned = log(&w, job, Level::Warning).await;
+        assert!(warned.len() == 1 && warned[0].contains("Worker w answered none of the 4 image(s)"), "{warned:?}");
+        let (batch, suspects) = all_free(&w, job, "next").await;
+        let captures = |grants: &[Grant]| {
+            let mut all: Vec<_> = grants.iter().map(|g| g.0.capture).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(captures(&suspects), captures(&held[0]));
+        assert_eq!(batch.len(), 8);
+        // Had they been charged, this would be their last strike.
+        w.pass(DEATH);
+        w.sweep().await;
+        assert_eq!(w.counts(job).await[4], 0, "the suspects were held ahead this time");
+        let (batch, suspects) = all_free(&w, job, "last").await;
+        assert_eq!((batch.len(), suspects.len()), (0, 12));
+    }
+
+    async fn another_life_of_the_same_worker_is_another_death(w: World) {
+        let job = w.job_of(3).await;
+        w.grant(job, 1, "w").await;
+        w.pass(DEATH);
+        w.sweep().await;
+        w.grant(job, 1, "w").await;
+        w.pass(DEATH);
+        w.sweep().await;
+        assert_eq!(log(&w, job, Level::Warning).await.len(), 2);
+        let (batch, suspects) = all_free(&w, job, "next").await;
+        assert_eq!((batch.len(), suspects.len()), (1, 2));
+    }
+
+    async fn a_task_is_held_ahead_three_times_at_most(w: World) {
+        let job = w.job_of(2).await;
+        let other = w.job_of(20).await;
+        for round in 0..=RETURNS_MAX {
+            // The worker dies on the other job's tasks, and holds this job's ahead.
+            assert_eq!(w.grant(other, 4, "w").await.len(), 4);
+            assert_eq!(w.grant_of(job, None, 2, "w").await.len(), 2, "round {round}");
+            w.pass(DEATH);
+            w.sweep().await;
+        }
+        let (batch, suspects) = all_free(&w, job, "next").await;
+        assert_eq!((batch.len(), suspects.len()), (0, 2), "the fourth time they are charged");
+    }
+
+    async fn a_grant_answered_in_part_gives_plain_strikes(w: World) {
+        let job = w.job_of(6).await;
+        let tasks = w.grant(job, 6, "w").await;
+        w.succeed(tasks[0], 0).await;
+        w.fail(tasks[1]).await;
+        w.pass(DEATH);
+        w.sweep().await;
+        assert!(log(&w, job, Level::Warning).await.is_empty());
+        assert_eq!(w.grant_of(job, None, 6, "x").await.len(), 4, "no suspects");
+        w.pass(DEATH);
+        w.sweep().await;
+        assert_eq!(w.counts(job).await, [6, 0, 0, 1, 5], "the second strike is the last");
+    }
+
+    async fn a_late_answer_clears_the_siblings_of_a_grant_that_was_taken_for_dead(w: World) {
+        let job = w.job_of(8).await;
+        let tasks = w.grant(job, 4, "slow").await;
+        let ahead = w.grant(job, 4, "dead").await;
+        w.pass(DEATH);
+        w.sweep().await;
+        // Handed out alone again, and answered under that hand-out: the others stay suspect.
+        let alone = w.grant_suspect(job, "x").await[0];
+        w.succeed(alone, 0).await;
+        let late = tasks.iter().chain(&ahead).find(|t| t.0.capture != alone.0.capture).copied().unwrap();
+        assert_eq!(w.succeed(late, 0).await, Settled::Saved);
+        let siblings = if tasks.iter().any(|t| t.0.capture == late.0.capture) { &tasks } else { &ahead };
+        let (batch, suspects) = all_free(&w, job, "y").await;
+        assert_eq!(batch.len() + suspects.len(), 6);
+        assert!(batch.iter().all(|b| siblings.iter().any(|s| s.0.capture == b.0.capture)));
+        assert!(suspects.iter().all(|b| !siblings.iter().any(|s| s.0.capture == b.0.capture)));
+        assert!(log(&w, job, Level::Info).await.iter().any(|l| l.contains("was not dead")));
+    }
+
+    async fn outages_and_leases_given_back_are_no_death(w: World) {
+        let job = w.job_of(4).await;
+        w.beat().await;
+        let tasks = w.grant(job, 4, "w").await;
+        let (answers, _) = w.store.change_leases(LeaseChange::Release, &[tasks[0].0], &w.policy(), w.now()).await.unwrap();
+        assert_eq!(answers, [Ok(())]);
+        let (answers, _) = w.store.change_leases(LeaseChange::Undelivered, &[tasks[1].0], &w.policy(), w.now()).await.unwrap();
+        assert_eq!(answers, [Ok(())]);
+        w.pass(500);
+        w.beat().await;
+        w.live(DEATH).await;
+        w.sweep().await;
+        assert_eq!(w.grant_of(job, None, 9, "x").await.len(), 4, "none is suspect");
+        // Named in an extension, one lease lives on: its worker is alive and let the others end.
+        let tasks = w.grant(w.job_of(3).await, 3, "alive").await;
+        w.live(30).await;
+        w.store.change_leases(LeaseChange::Extend, &[tasks[0].0], &w.policy(), w.now()).await.unwrap();
+        w.live(35).await;
+        w.sweep().await;
+        assert_eq!(w.grant_of(tasks[0].0.job, None, 9, "x").await.len(), 2, "struck, not suspect");
+    }
+
+    async fn a_suspect_is_alone_and_one_process_that_holds_it_gets_nothing_else(w: World) {
+        let job = w.job_of(10).await;
+        let dead = w.grant(job, 3, "dead").await;
+        w.pass(DEATH);
+        w.sweep().await;
+        let proposed = || Some(dead.iter().map(|g| g.0.capture).collect::<Vec<_>>());
+        assert!(w.grant_of(job, proposed(), 9, "x").await.is_empty(), "a suspect is in no batch");
+        let process = w.process("p").await;
+        let (alone, seen) = w.hand_out(job, Want::Suspect, None, 9, process).await;
+        assert!(alone.len() == 1 && seen.suspects && !seen.held_back);
+        assert!(w.store.holds_suspect(process).await.unwrap());
+        for want in [Want::Batch, Want::Suspect] {
+            let (none, seen) = w.hand_out(job, want, None, 9, process).await;
+            assert!(none.is_empty() && seen.held_back);
+        }
+        w.succeed(alone[0], 0).await;
+        assert!(!w.store.holds_suspect(process).await.unwrap());
+        assert_eq!(w.hand_out(job, Want::Batch, None, 3, process).await.0.len(), 3);
+        // Others may be behind the same address.
+        let address = w.worker("10.0.0.1").await;
+        assert_eq!(w.hand_out(job, Want::Suspect, None, 9, address).await.0.len(), 1);
+        assert!(!w.store.holds_suspect(address).await.unwrap());
+        let (more, seen) = w.hand_out(job, Want::Batch, None, 9, address).await;
+        assert!(more.len() == 4 && seen.suspects);
+        assert_eq!(w.store.waiting_jobs(&["p".into()], None).await.unwrap().len(), 1, "a job of suspects waits too");
+        let (last, seen) = w.hand_out(job, Want::Suspect, None, 9, address).await;
+        assert!(last.len() == 1 && !seen.suspects);
+        assert!(w.store.waiting_jobs(&["p".into()], None).await.unwrap().is_empty());
+    }
+
+    async fn a_new_run_begins_without_suspicion(w: World) {
+        let job = w.job_of(5).await;
+        w.grant(job, 5, "w").await;
+        w.pass(DEATH);
+        w.sweep().await;
+        w.go(job, JobMove::Cancel).await;
+        w.go(job, JobMove::Revoke).await;
+        w.go(job, JobMove::RetryFailed).await;
+        w.collect().await;
+        assert_eq!(w.grant_of(job, None, 9, "x").await.len(), 5);
+    }
+
+    async fn the_same_batch_error_on_every_image_fails_only_the_one_that_has_it_alone(w: World) {
+        let job = w.job_of(24).await;
+        let tasks = w.grant(job, 24, "adc").await;
+        let items = batch_of(&tasks, "Batch processing error: CUDA out of memory");
+        let report = w.settle(&items).await;
+        assert!(report.items.iter().all(|i| *i == Settled::Saved));
+        assert_eq!(report.freed.len(), 24);
+        assert!(report.touched.len() == 1 && report.touched[0].settled.is_empty() && !report.touched[0].landed);
+        assert_eq!(w.counts(job).await, [24, 24, 0, 0, 0]);
+        assert_eq!(w.job(job).await.last_result_at, Some(w.now()));
+        let warned = log(&w, job, Level::Warning).await;
+        assert!(warned.len() == 1 && warned[0].contains("Worker adc") && warned[0].contains("24 image(s)") && warned[0].contains("CUDA"), "{warned:?}");
+        // The same post again, and again after they were handed out anew.
+        let again = w.settle(&items).await;
+        assert!(again.items.iter().all(|i| matches!(i, Settled::Ignored(_))) && again.freed.is_empty());
+        let (batch, suspects) = all_free(&w, job, "adc").await;
+        assert_eq!((batch.len(), suspects.len()), (0, 24));
+        assert!(w.settle(&items).await.items.iter().all(|i| matches!(i, Settled::Ignored(_))));
+        w.fail(suspects[5]).await;
+        for (at, task) in suspects.iter().enumerate() {
+            if at != 5 {
+                w.succeed(*task, 0).await;
+            }
+        }
+        assert_eq!(w.counts(job).await, [24, 0, 0, 23, 1]);
+        assert_eq!(failures(&w, job).await, [FailReason::WorkerError]);
+        assert_eq!(w.job(job).await.status, JobStatus::Success);
+        w.check_counts(job).await;
+    }
+
+    async fn a_batch_error_without_strikes_left_fails_at_once(w: World) {
+        let job = w.job_of(3).await;
+        let tasks = w.grant(job, 3, "w").await;
+        let detail = "Batch processing error".to_owned();
+        let items: Vec<Settlement> = tasks.iter().map(|t| {
+            Settlement { receipt: t.0, posted: Posted::BatchError { detail: detail.clone(), max_deliver: 1 } }
+        }).collect();
+        let report = w.settle(&items).await;
+        assert!(report.freed.is_empty() && report.touched[0].landed);
+        assert_eq!(failures(&w, job).await, [FailReason::WorkerError; 3]);
+        w.check_counts(job).await;
+    }
+
+    async fn a_success_beside_a_batch_error_counts_and_its_grant_is_answered(w: World) {
+        let job = w.job_of(6).await;
+        let tasks = w.grant(job, 6, "w").await;
+        let mut items = batch_of(&tasks[..2], "Batch processing error: x");
+        items.push(Settlement { receipt: tasks[2].0, posted: Posted::Success(vec![]) });
+        // A success for one of them in the same group is the last word.
+        items.push(Settlement { receipt: tasks[1].0, posted: Posted::Success(vec![]) });
+        let report = w.settle(&items).await;
+        assert_eq!(report.freed.len(), 1);
+        assert_eq!(w.counts(job).await, [6, 1, 3, 2, 0]);
+        w.check_counts(job).await;
+        w.pass(DEATH);
+        w.sweep().await;
+        let (batch, suspects) = all_free(&w, job, "x").await;
+        assert_eq!((batch.len(), suspects.len()), (3, 1), "the rest has plain strikes");
+    }
+}
