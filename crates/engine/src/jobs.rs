@@ -5,7 +5,7 @@ use std::time::Duration;
 use trapline_core::{
     CollectionId, Error, JobId, JobStatus, ProjectId, Result, Timestamp,
     catalog::NewCapture,
-    job::JobMove,
+    job::{JobMove, RunMode},
     ports::{Hint, Job, JobEdit, Level, LogLine, Moved, NewJob},
 };
 
@@ -269,7 +269,9 @@ impl Engine {
         let settled = job.counts.processed + job.counts.failed;
         let end = job.finished_at.unwrap_or(now);
         let minutes = job.started_at.map_or(0.0, |s| end.since(s).as_secs_f64() / 60.0);
-        let rate_per_minute = (settled > 0 && minutes > 0.0).then(|| settled as f64 / minutes);
+        // A run on the failed began with most of them settled, so its own rate is not known.
+        let known = job.mode == RunMode::All && settled > 0 && minutes > 0.0;
+        let rate_per_minute = known.then(|| settled as f64 / minutes);
         let remaining = job.counts.pending + job.counts.in_flight;
         let eta_seconds = rate_per_minute
             .filter(|_| job.status.is_active() && job.collected && remaining > 0)
