@@ -13,6 +13,7 @@ mod fields;
 mod health;
 mod images;
 mod job_body;
+mod job_list;
 mod jobs;
 pub mod json;
 mod logs;

@@ -404,6 +404,7 @@ async fn the_list_is_filtered_and_ordered_as_asked() {
         fleet.app.second().await;
     }
     fleet.act(2, "cancel").await;
+    fleet.app.second().await;
     for (query, expected) in [
         ("", vec![3, 2, 1]),
         ("ordering=created_at", vec![1, 2, 3]),
