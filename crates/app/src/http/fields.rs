@@ -149,7 +149,13 @@ impl Fields {
 
     /// An integer that must be there, `min` at the least; digit strings are accepted.
     pub fn int(&mut self, name: &str, min: i64) -> i64 {
-        self.required(name, |fields| fields.maybe_int(name, min))
+        self.required(name, |fields| {
+            if fields.map.get(name) == Some(&Value::String(String::new())) {
+                // As absent it would pass for 0.
+                fields.error(name, "A valid integer is required.");
+            }
+            fields.maybe_int(name, min)
+        })
     }
 
     /// An integer, `min` at the least; digit strings are accepted, an empty one is as absent.

@@ -223,6 +223,16 @@ impl Client {
         (parts, body.collect().await.unwrap().to_bytes())
     }
 
+    /// Posts, and goes away when the answer's head has come.
+    pub(crate) async fn drop_answer(&self, path: &str, body: &Value) {
+        let request = Request::post(path)
+            .header("authorization", self.authorization.as_deref().unwrap())
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+
     /// The body as it is.
     pub(crate) async fn text(&self, path: &str) -> (HeaderMap, String) {
         let (parts, bytes) = self.exchange(Method::GET, path, None, Body::empty(), &[]).await;
