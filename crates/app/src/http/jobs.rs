@@ -117,34 +117,32 @@ async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> Ap
     let collection = fields
         .maybe_int("source_image_collection_id", i64::MIN)
         .map(CollectionId);
-    if let Some(id) = collection {
-        if !app
+    if let Some(id) = collection
+        && !app
             .catalog
             .collection(id)
             .await?
             .is_some_and(|c| principal.sees(c.project))
-        {
-            fields.error(
-                "source_image_collection_id",
-                format!("Invalid pk \"{id}\" - object does not exist."),
-            );
-        }
+    {
+        fields.error(
+            "source_image_collection_id",
+            format!("Invalid pk \"{id}\" - object does not exist."),
+        );
     }
     let capture = fields
         .maybe_int("source_image_single_id", i64::MIN)
         .map(CaptureId);
-    if let Some(id) = capture {
-        if !app
+    if let Some(id) = capture
+        && !app
             .catalog
             .capture(id)
             .await?
             .is_some_and(|c| principal.sees(c.project))
-        {
-            fields.error(
-                "source_image_single_id",
-                format!("Invalid pk \"{id}\" - object does not exist."),
-            );
-        }
+    {
+        fields.error(
+            "source_image_single_id",
+            format!("Invalid pk \"{id}\" - object does not exist."),
+        );
     }
     if fields.maybe_int("deployment_id", i64::MIN).is_some() {
         fields.error("deployment_id", "There are no deployments here; leave it out.");
@@ -203,13 +201,13 @@ async fn pipeline(
         return Ok(found);
     }
     let id = fields.maybe_int("pipeline_id", i64::MIN).map(PipelineId);
-    if let Some(id) = id {
-        if app.catalog.pipeline(id).await?.is_none() {
-            fields.error(
-                "pipeline_id",
-                format!("Invalid pk \"{id}\" - object does not exist."),
-            );
-        }
+    if let Some(id) = id
+        && app.catalog.pipeline(id).await?.is_none()
+    {
+        fields.error(
+            "pipeline_id",
+            format!("Invalid pk \"{id}\" - object does not exist."),
+        );
     }
     Ok(id)
 }
@@ -325,10 +323,10 @@ async fn edit(
         None
     };
     let delay = fields.maybe_int("delay", 0);
-    if let Some(other) = fields.maybe_int("project_id", i64::MIN) {
-        if ProjectId(other) != job.project {
-            fields.error("project_id", "A job stays in its project.");
-        }
+    if let Some(other) = fields.maybe_int("project_id", i64::MIN)
+        && ProjectId(other) != job.project
+    {
+        fields.error("project_id", "A job stays in its project.");
     }
     let parts = parts(&app, &principal, &mut fields).await?;
     if parts.captures.is_some() {

@@ -16,6 +16,7 @@ mod job_body;
 mod job_list;
 mod jobs;
 pub mod json;
+mod lenient;
 mod logs;
 pub mod paging;
 mod path;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer as _, de};
 use serde_json::value::RawValue;
 use trapline_core::{
     CaptureId, Error, FailReason, Result, Timestamp,
@@ -11,6 +11,8 @@ use trapline_core::{
     task::{DETAIL_MAX_CHARS, cut},
 };
 use trapline_engine::JobHead;
+
+use super::lenient::{Loose, Number};
 
 const LABEL_MAX: usize = 1_000;
 const URL_MAX: usize = 4_096;
@@ -74,69 +76,6 @@ pub(super) fn receipt_before_fault(bytes: &[u8]) -> String {
         .deserialize_map(Find(&mut found))
         .ok();
     found
-}
-
-/// A text; a number is taken for its digits.
-struct Loose<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Loose<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, v: &'de str) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Borrowed(v)))
-            }
-            fn visit_str<E>(self, v: &str) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Owned(v.to_owned())))
-            }
-            fn visit_i64<E>(self, v: i64) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Owned(v.to_string())))
-            }
-            fn visit_u64<E>(self, v: u64) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Owned(v.to_string())))
-            }
-            fn visit_f64<E>(self, v: f64) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Owned(v.to_string())))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-/// A number; digits in a string are taken for one.
-#[derive(Clone, Copy)]
-struct Number(f64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Number;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a number")
-            }
-            fn visit_f64<E>(self, v: f64) -> std::result::Result<Number, E> {
-                Ok(Number(v))
-            }
-            fn visit_i64<E>(self, v: i64) -> std::result::Result<Number, E> {
-                Ok(Number(v as f64))
-            }
-            fn visit_u64<E>(self, v: u64) -> std::result::Result<Number, E> {
-                Ok(Number(v as f64))
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Number, E> {
-                v.trim()
-                    .parse()
-                    .map(Number)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
 }
 
 #[derive(Deserialize)]
@@ -331,13 +270,13 @@ fn classification(raw: &RawClassification<'_>, head: &JobHead) -> Result<Classif
     check_text("classification", label, LABEL_MAX)?;
     let scores = floats("scores", raw.scores.as_deref(), algorithm)?;
     let logits = floats("logits", raw.logits.as_deref(), algorithm)?;
-    if let Some(labels) = &algorithm.labels {
-        if !labels.iter().any(|l| l == label) {
-            return Err(Error::invalid(format!(
-                "`{label}` is not a label of `{}`",
-                algorithm.key
-            )));
-        }
+    if let Some(labels) = &algorithm.labels
+        && !labels.iter().any(|l| l == label)
+    {
+        return Err(Error::invalid(format!(
+            "`{label}` is not a label of `{}`",
+            algorithm.key
+        )));
     }
     Ok(Classification {
         algorithm: algorithm.id,
