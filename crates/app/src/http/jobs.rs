@@ -22,7 +22,7 @@ use crate::capture_lines;
 
 const LOGS_DEFAULT: i64 = 1_000;
 const LOGS_MAX: i64 = 5_000;
-const DELAY_MAX: i64 = 366 * 24 * 3_600;
+const DELAY_MAX: u64 = 366 * 24 * 3_600;
 const PRIORITY_MAX: i64 = 1_000_000;
 /// The priority of a job on a single capture: somebody looks on.
 const PRIORITY_SINGLE: i64 = 100;
@@ -174,6 +174,15 @@ async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> Ap
     })
 }
 
+fn check_delay(fields: &mut Fields, seconds: u64) {
+    if seconds > DELAY_MAX {
+        fields.error(
+            "delay",
+            format!("Ensure this value is less than or equal to {DELAY_MAX}."),
+        );
+    }
+}
+
 async fn pipeline(
     app: &AppState,
     principal: &Principal,
@@ -234,13 +243,8 @@ async fn create(
     principal.require(Access::Operate)?;
     let start = params.flag("start_now", false);
     let name = fields.text("name", NAME_MAX);
-    let delay = fields.int("delay", 0);
-    if delay > DELAY_MAX {
-        fields.error(
-            "delay",
-            format!("Ensure this value is less than or equal to {DELAY_MAX}."),
-        );
-    }
+    let delay = u64::try_from(fields.int("delay", 0)).unwrap_or(0);
+    check_delay(&mut fields, delay);
     let project = fields.int("project_id", i64::MIN);
     let job_type = fields
         .maybe_text("job_type_key", NAME_MAX)
@@ -286,7 +290,7 @@ async fn create(
     let job = NewJob {
         project,
         name,
-        delay_seconds: u64::try_from(delay).unwrap_or(0),
+        delay_seconds: delay,
         priority: parts.priority.unwrap_or(priority),
         failure_threshold: parts.failure_threshold.unwrap_or(settings.failure_threshold),
         pipeline: parts.pipeline,
@@ -322,7 +326,8 @@ async fn edit(
     } else {
         None
     };
-    let delay = fields.maybe_int("delay", 0);
+    let delay = fields.maybe_int("delay", 0).and_then(|d| u64::try_from(d).ok());
+    check_delay(&mut fields, delay.unwrap_or(0));
     if let Some(other) = fields.maybe_int("project_id", i64::MIN)
         && ProjectId(other) != job.project
     {
@@ -338,9 +343,7 @@ async fn edit(
         name,
         priority: parts.priority,
         failure_threshold: parts.failure_threshold.filter(|v| *v != job.failure_threshold),
-        delay_seconds: delay
-            .and_then(|d| u64::try_from(d).ok())
-            .filter(|v| *v != job.delay_seconds),
+        delay_seconds: delay.filter(|v| *v != job.delay_seconds),
         pipeline: (pipeline_given && parts.pipeline != job.pipeline.as_ref().map(|p| p.0))
             .then_some(parts.pipeline),
         collection: (collection_given && parts.collection != job.collection).then_some(parts.collection),

@@ -158,6 +158,11 @@ impl Fleet {
     }
 }
 
+/// Whether a run has begun: a dispatcher may have taken the job before its body was read.
+pub(crate) fn has_begun(body: &Value, first: &str) -> bool {
+    body["status"] == first || body["status"] == "STARTED"
+}
+
 /// What creates a job on `images` captures; `more` adds and replaces fields.
 pub(crate) fn body(images: usize, more: Value) -> Value {
     let captures: Vec<Value> = (1..=images)

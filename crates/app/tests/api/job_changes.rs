@@ -38,6 +38,14 @@ async fn name_and_priority_change_always_and_the_rest_while_created() {
         fleet.admin.patch("/api/v2/jobs/1/", &back).await.body["limit"],
         Value::Null
     );
+    for bad in [
+        json!({"delay": i64::MAX}),
+        json!({"limit": 0}),
+        json!({"pipeline_slug": "wasps"}),
+    ] {
+        let answer = fleet.admin.patch("/api/v2/jobs/1/", &bad).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}: {}", answer.body);
+    }
     fleet.act(1, "run").await;
 
     let answer = fleet

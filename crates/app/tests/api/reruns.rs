@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fleet::{Fleet, failure, success};
+use crate::fleet::{Fleet, failure, has_begun, success};
 
 #[tokio::test]
 async fn run_pressed_twice_changes_nothing_and_is_in_the_log() {
@@ -32,15 +32,10 @@ async fn retry_settles_all_anew_and_keeps_the_totals() {
         .await;
     let body = fleet.act(job, "retry").await;
     assert_eq!(
-        (
-            &body["status"],
-            &body["run"],
-            &body["outcome"],
-            &body["finished_at"]
-        ),
-        (&json!("RETRY"), &json!(2), &Value::Null, &Value::Null)
+        (&body["run"], &body["outcome"], &body["finished_at"]),
+        (&json!(2), &Value::Null, &Value::Null)
     );
-    assert_eq!(body["progress"]["stages"][1]["params"][0]["value"], "");
+    assert!(has_begun(&body, "RETRY"), "{}", body["status"]);
     let body = fleet.until(job, "/progress/stages/0/status", "SUCCESS").await;
     assert_eq!(
         (
@@ -71,7 +66,8 @@ async fn run_on_a_landed_job_runs_it_again_in_full() {
     let job = fleet.job(2).await;
     fleet.land(job).await;
     let body = fleet.act(job, "run").await;
-    assert_eq!((&body["status"], &body["run"]), (&json!("PENDING"), &json!(2)));
+    assert_eq!(body["run"], 2);
+    assert!(has_begun(&body, "PENDING"), "{}", body["status"]);
     fleet.until(job, "/progress/stages/0/status", "SUCCESS").await;
     assert_eq!(fleet.land(job).await["counts"]["processed"], 2);
 }
