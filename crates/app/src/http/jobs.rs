@@ -112,6 +112,15 @@ struct Parts {
     reprocess: Option<bool>,
 }
 
+impl Parts {
+    /// How many sources of captures are named.
+    fn sources(&self) -> usize {
+        usize::from(self.collection.is_some())
+            + usize::from(self.capture.is_some())
+            + usize::from(self.captures.is_some())
+    }
+}
+
 async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> ApiResult<Parts> {
     let pipeline = pipeline(app, principal, fields).await?;
     let collection = fields
@@ -253,12 +262,7 @@ async fn create(
         fields.error("job_type_key", "Only `ml` jobs run here.");
     }
     let parts = parts(&app, &principal, &mut fields).await?;
-    let sources = [
-        parts.collection.is_some(),
-        parts.capture.is_some(),
-        parts.captures.is_some(),
-    ];
-    if sources.iter().filter(|s| **s).count() > 1 {
+    if parts.sources() > 1 {
         fields.error(
             "non_field_errors",
             "Give one of a capture set, a single capture and inline captures.",

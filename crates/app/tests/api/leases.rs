@@ -160,3 +160,19 @@ async fn an_answer_that_is_dropped_before_it_was_written_gives_its_tasks_back() 
     .await;
     assert_eq!(fleet.tasks(job, 9).await.len(), 2);
 }
+
+#[tokio::test]
+async fn many_failures_in_one_request_are_answered_one_by_one() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(300).await;
+    let tasks = fleet.tasks(job, 300).await;
+    let fail: Vec<Value> = tasks
+        .iter()
+        .map(|t| json!({"receipt": t["reply_subject"], "error": "no"}))
+        .collect();
+    assert_eq!(
+        leases(&fleet, job, &json!({ "fail": fail })).await,
+        vec!["ok"; 300]
+    );
+    assert_eq!(fleet.show(job).await["status"], "FAILURE");
+}
