@@ -1,6 +1,9 @@
 //! Cuts the body of a result post into its items as it arrives, so that memory is bounded by one item whatever the
 //! body. It knows only where values begin and end; what an item says is parsed elsewhere, alone.
 
+/// What is kept of an item over its bound: enough to find its receipt.
+const HEAD_BYTES: usize = 4 << 10;
+
 /// A key of the body is never kept beyond this.
 const KEY_BYTES_MAX: usize = 256;
 
@@ -9,8 +12,8 @@ const KEY_BYTES_MAX: usize = 256;
 pub(super) enum Item {
     /// Its bytes: one JSON value, perhaps not a valid one.
     Whole(Vec<u8>),
-    /// It has more bytes than one item may have; they were passed over.
-    TooLarge,
+    /// It has more bytes than one item may have; these are its first, the rest was passed over.
+    TooLarge(Vec<u8>),
 }
 
 /// Why a body is not a post of results.
@@ -173,7 +176,9 @@ impl Splitter {
         if self.at == At::InItem && !self.too_large {
             if self.value.len() + taken > self.item_bytes_max {
                 self.too_large = true;
-                self.value = Vec::new();
+                self.value.extend_from_slice(&bytes[..taken.min(HEAD_BYTES)]);
+                self.value.truncate(HEAD_BYTES);
+                self.value.shrink_to_fit();
             } else {
                 self.value.extend_from_slice(&bytes[..taken]);
             }
@@ -182,7 +187,7 @@ impl Splitter {
             let value = std::mem::take(&mut self.value);
             if self.at == At::InItem {
                 self.items.push_back(if self.too_large {
-                    Item::TooLarge
+                    Item::TooLarge(value)
                 } else {
                     Item::Whole(value)
                 });
@@ -325,10 +330,8 @@ mod tests {
         splitter
             .feed(format!(r#"{{"results": [{{"a": "{long}"}}, {{"b": 1}}]}}"#).as_bytes())
             .unwrap();
-        assert_eq!(
-            splitter.items,
-            [Item::TooLarge, Item::Whole(br#"{"b": 1}"#.to_vec())]
-        );
+        assert!(matches!(&splitter.items[0], Item::TooLarge(head) if head.starts_with(b"{\"a\": \"x")));
+        assert_eq!(splitter.items[1], Item::Whole(br#"{"b": 1}"#.to_vec()));
         splitter.finish().unwrap();
     }
 
@@ -357,7 +360,7 @@ mod tests {
             prop_assert_eq!(end, Ok(()));
             let out: Vec<Value> = out.iter().map(|i| match i {
                 Item::Whole(bytes) => serde_json::from_slice(bytes).unwrap(),
-                Item::TooLarge => Value::Null,
+                Item::TooLarge(_) => Value::Null,
             }).collect();
             prop_assert_eq!(out, items);
         }

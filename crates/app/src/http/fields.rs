@@ -13,6 +13,8 @@ use super::{
 };
 
 const REQUIRED: &str = "This field is required.";
+/// Faults of one field that an answer tells.
+const TOLD_MAX: usize = 100;
 const NOT_NULL: &str = "This field may not be null.";
 
 /// The fields of a JSON object, and what is wrong with them.
@@ -73,11 +75,14 @@ impl Fields {
         self.map.contains_key(name)
     }
 
-    /// Notes that a field is wrong.
+    /// Notes that a field is wrong. Of a long list of faults the first ones are told: the answer must not outgrow
+    /// the body that it is about.
     pub fn error(&mut self, name: &str, text: impl Into<String>) {
         let text = Value::String(text.into());
         match self.errors.get_mut(name) {
-            Some(Value::Array(texts)) => texts.push(text),
+            Some(Value::Array(texts)) if texts.len() < TOLD_MAX => texts.push(text),
+            Some(Value::Array(texts)) if texts.len() == TOLD_MAX => texts.push("... and more".into()),
+            Some(Value::Array(_)) => {}
             _ => {
                 self.errors.insert(name.to_owned(), json!([text]));
             }
@@ -144,7 +149,13 @@ impl Fields {
 
     /// An integer that must be there, `min` at the least; digit strings are accepted.
     pub fn int(&mut self, name: &str, min: i64) -> i64 {
-        self.required(name, |fields| fields.maybe_int(name, min))
+        self.required(name, |fields| {
+            if fields.map.get(name) == Some(&Value::String(String::new())) {
+                // As absent it would pass for 0.
+                fields.error(name, "A valid integer is required.");
+            }
+            fields.maybe_int(name, min)
+        })
     }
 
     /// An integer, `min` at the least; digit strings are accepted, an empty one is as absent.

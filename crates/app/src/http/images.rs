@@ -10,7 +10,7 @@ use trapline_core::{
 use super::{
     AppState, Id, Links, Params, Principal,
     error::ApiResult,
-    jobs::invalid_choice,
+    job_list::invalid_choice,
     paging::{PAGE_DEFAULT, key_page},
 };
 

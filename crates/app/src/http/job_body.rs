@@ -114,7 +114,9 @@ fn progress(view: &JobView) -> Value {
         collected: job.collected,
         counts: job.counts,
         candidates: job.candidates,
-        limit: job.limit.filter(|l| *l < job.candidates),
+        limit: job
+            .limit
+            .filter(|l| *l < job.candidates.saturating_sub(job.counts.skipped)),
         delay: (job.delay_seconds > 0)
             .then_some((job.delay_seconds, waited && job.status != JobStatus::Created)),
     });

@@ -1,4 +1,4 @@
-//! Jobs: the list, the detail, and the verbs.
+//! Jobs: the detail, what makes and changes one, and the verbs.
 
 use axum::{
     Json, Router,
@@ -9,25 +9,20 @@ use axum::{
 };
 use serde_json::Value;
 use trapline_core::{
-    CaptureId, CollectionId, JobId, JobStatus, PipelineId, ProjectId,
+    CaptureId, CollectionId, JobId, PipelineId, ProjectId,
     catalog::NewCapture,
-    ports::{Job, JobEdit, JobFilter, JobOrder, LogPage, LogQuery, NewJob},
+    ports::{Job, JobEdit, LogPage, LogQuery, NewJob, OffsetPage},
 };
 
 use super::{
-    Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
-    error::ApiResult,
-    job_body,
-    paging::{PAGE_DEFAULT, offset_page},
-    worker::{self, Peer},
+    Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal, error::ApiResult, job_body,
+    job_list,
 };
 use crate::capture_lines;
 
-/// How old a failed job may be that the list still shows, in hours.
-const CUTOFF_HOURS: i64 = 72;
 const LOGS_DEFAULT: i64 = 1_000;
 const LOGS_MAX: i64 = 5_000;
-const DELAY_MAX: i64 = 366 * 24 * 3_600;
+const DELAY_MAX: u64 = 366 * 24 * 3_600;
 const PRIORITY_MAX: i64 = 1_000_000;
 /// The priority of a job on a single capture: somebody looks on.
 const PRIORITY_SINGLE: i64 = 100;
@@ -36,7 +31,7 @@ const LIMIT_MAX: i64 = 1_000_000;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
-        .route("/jobs", get(list).post(create))
+        .route("/jobs", get(job_list::list).post(create))
         .route("/jobs/{id}", get(show).patch(edit).put(edit).delete(delete))
         .route("/jobs/{id}/run", post(run))
         .route("/jobs/{id}/retry", post(retry))
@@ -81,134 +76,6 @@ impl AppState {
     }
 }
 
-async fn list(
-    State(app): State<AppState>,
-    principal: Principal,
-    peer: Peer,
-    params: Params,
-    links: Links,
-) -> ApiResult {
-    if params.flag("ids_only", false) {
-        check_dispatch_mode(&params)?;
-        return worker::poll(&app, &principal, &peer, &params, &links).await;
-    }
-    let filter = filter(&app, &principal, &params).await?;
-    let page = params.page(PAGE_DEFAULT)?;
-    let jobs = app.engine.store().jobs(&filter, page).await?;
-    let mut rows = Vec::with_capacity(jobs.rows.len());
-    for job in jobs.rows {
-        let view = app.engine.view(job).await?;
-        let around = app.around(&view).await?;
-        rows.push(job_body::body(&view, &around, &links, &principal));
-    }
-    Ok(offset_page(
-        &links,
-        &params,
-        page,
-        jobs.count,
-        &rows,
-        principal.verbs(Access::Operate, &["create"]),
-    ))
-}
-
-pub(super) fn invalid_choice(field: &str, value: &str) -> ApiError {
-    ApiError::field(
-        field,
-        format!("Select a valid choice. {value} is not one of the available choices."),
-    )
-}
-
-/// Only `async_api` has jobs; the other two of upstream's are known and empty.
-fn check_dispatch_mode(params: &Params) -> ApiResult<bool> {
-    match params.text("dispatch_mode") {
-        None | Some("" | "async_api") => Ok(true),
-        Some("internal" | "sync_api") => Ok(false),
-        Some(other) => Err(invalid_choice("dispatch_mode", other)),
-    }
-}
-
-async fn filter(app: &AppState, principal: &Principal, params: &Params) -> ApiResult<JobFilter> {
-    let project = match params.int("project")? {
-        Some(id) => Some(app.known_project(principal, id).await?),
-        None => app.narrow(principal, params).await?,
-    };
-    let mut status = Vec::new();
-    for text in params.list("status") {
-        status.push(text.parse().map_err(|_| invalid_choice("status", text))?);
-    }
-    if params.flag("incomplete_only", false) {
-        let running: Vec<JobStatus> = JobStatus::ALL.into_iter().filter(|s| !s.is_final()).collect();
-        status = if status.is_empty() {
-            running
-        } else {
-            status.into_iter().filter(|s| !s.is_final()).collect()
-        };
-        if status.is_empty() {
-            // Asked for final jobs that are not final: RECEIVED is a state that no job of ours is ever in.
-            status.push(JobStatus::Received);
-        }
-    }
-    if !check_dispatch_mode(params)? {
-        status = vec![JobStatus::Received];
-    }
-    let mut pipeline_slugs: Vec<String> = params
-        .list("pipeline__slug__in")
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    pipeline_slugs.extend(
-        params
-            .text("pipeline__slug")
-            .filter(|s| !s.is_empty())
-            .map(str::to_owned),
-    );
-    let hours = params.int("cutoff_hours")?.unwrap_or(CUTOFF_HOURS);
-    let hours = u64::try_from(hours)
-        .map_err(|_| ApiError::field("cutoff_hours", "Ensure this value is greater than or equal to 0."))?;
-    Ok(JobFilter {
-        project,
-        status,
-        pipeline_slugs,
-        pipeline: params.int("pipeline")?.map(PipelineId),
-        collection: params.int("source_image_collection")?.map(CollectionId),
-        capture: params.int("source_image_single")?.map(CaptureId),
-        job_type: params
-            .text("job_type_key")
-            .filter(|t| !t.is_empty())
-            .map(str::to_owned),
-        failed_since: Some(
-            app.engine
-                .now()
-                .minus(std::time::Duration::from_secs(hours.min(1 << 40) * 3_600)),
-        ),
-        search: params.text("search").filter(|t| !t.is_empty()).map(str::to_owned),
-        order: order(params)?,
-    })
-}
-
-fn order(params: &Params) -> ApiResult<(JobOrder, bool)> {
-    let Some(text) = params.text("ordering").filter(|t| !t.is_empty()) else {
-        return Ok((JobOrder::CreatedAt, true));
-    };
-    let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
-    let order = match name {
-        "id" => JobOrder::Id,
-        "name" => JobOrder::Name,
-        "created_at" => JobOrder::CreatedAt,
-        "updated_at" => JobOrder::UpdatedAt,
-        "status" => JobOrder::Status,
-        "started_at" => JobOrder::StartedAt,
-        "finished_at" => JobOrder::FinishedAt,
-        "project" => JobOrder::Project,
-        // Jobs of one deployment are all there are: none has one.
-        "deployment" => JobOrder::Id,
-        "source_image_collection" => JobOrder::Collection,
-        "pipeline" => JobOrder::Pipeline,
-        other => return Err(invalid_choice("ordering", other)),
-    };
-    Ok((order, descending))
-}
-
 async fn show(
     State(app): State<AppState>,
     principal: Principal,
@@ -245,39 +112,46 @@ struct Parts {
     reprocess: Option<bool>,
 }
 
+impl Parts {
+    /// How many sources of captures are named.
+    fn sources(&self) -> usize {
+        usize::from(self.collection.is_some())
+            + usize::from(self.capture.is_some())
+            + usize::from(self.captures.is_some())
+    }
+}
+
 async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> ApiResult<Parts> {
-    let pipeline = pipeline(app, fields).await?;
+    let pipeline = pipeline(app, principal, fields).await?;
     let collection = fields
         .maybe_int("source_image_collection_id", i64::MIN)
         .map(CollectionId);
-    if let Some(id) = collection {
-        if !app
+    if let Some(id) = collection
+        && !app
             .catalog
             .collection(id)
             .await?
             .is_some_and(|c| principal.sees(c.project))
-        {
-            fields.error(
-                "source_image_collection_id",
-                format!("Invalid pk \"{id}\" - object does not exist."),
-            );
-        }
+    {
+        fields.error(
+            "source_image_collection_id",
+            format!("Invalid pk \"{id}\" - object does not exist."),
+        );
     }
     let capture = fields
         .maybe_int("source_image_single_id", i64::MIN)
         .map(CaptureId);
-    if let Some(id) = capture {
-        if !app
+    if let Some(id) = capture
+        && !app
             .catalog
             .capture(id)
             .await?
             .is_some_and(|c| principal.sees(c.project))
-        {
-            fields.error(
-                "source_image_single_id",
-                format!("Invalid pk \"{id}\" - object does not exist."),
-            );
-        }
+    {
+        fields.error(
+            "source_image_single_id",
+            format!("Invalid pk \"{id}\" - object does not exist."),
+        );
     }
     if fields.maybe_int("deployment_id", i64::MIN).is_some() {
         fields.error("deployment_id", "There are no deployments here; leave it out.");
@@ -309,20 +183,28 @@ async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> Ap
     })
 }
 
-async fn pipeline(app: &AppState, fields: &mut Fields) -> ApiResult<Option<PipelineId>> {
+fn check_delay(fields: &mut Fields, seconds: u64) {
+    if seconds > DELAY_MAX {
+        fields.error(
+            "delay",
+            format!("Ensure this value is less than or equal to {DELAY_MAX}."),
+        );
+    }
+}
+
+async fn pipeline(
+    app: &AppState,
+    principal: &Principal,
+    fields: &mut Fields,
+) -> ApiResult<Option<PipelineId>> {
     if let Some(slug) = fields.maybe_text("pipeline_slug", NAME_MAX) {
         let found = app.catalog.pipeline_by_slug(&slug).await?;
         if found.is_none() {
-            let known = app
-                .catalog
-                .pipelines(
-                    None,
-                    trapline_core::ports::OffsetPage {
-                        limit: 100,
-                        offset: 0,
-                    },
-                )
-                .await?;
+            let page = OffsetPage {
+                limit: 100,
+                offset: 0,
+            };
+            let known = app.catalog.pipelines(principal.project, page).await?;
             let known: Vec<&str> = known.rows.iter().map(|p| p.slug.as_str()).collect();
             let known = if known.is_empty() {
                 "none is registered yet".to_owned()
@@ -337,13 +219,13 @@ async fn pipeline(app: &AppState, fields: &mut Fields) -> ApiResult<Option<Pipel
         return Ok(found);
     }
     let id = fields.maybe_int("pipeline_id", i64::MIN).map(PipelineId);
-    if let Some(id) = id {
-        if app.catalog.pipeline(id).await?.is_none() {
-            fields.error(
-                "pipeline_id",
-                format!("Invalid pk \"{id}\" - object does not exist."),
-            );
-        }
+    if let Some(id) = id
+        && app.catalog.pipeline(id).await?.is_none()
+    {
+        fields.error(
+            "pipeline_id",
+            format!("Invalid pk \"{id}\" - object does not exist."),
+        );
     }
     Ok(id)
 }
@@ -370,13 +252,8 @@ async fn create(
     principal.require(Access::Operate)?;
     let start = params.flag("start_now", false);
     let name = fields.text("name", NAME_MAX);
-    let delay = fields.int("delay", 0);
-    if delay > DELAY_MAX {
-        fields.error(
-            "delay",
-            format!("Ensure this value is less than or equal to {DELAY_MAX}."),
-        );
-    }
+    let delay = u64::try_from(fields.int("delay", 0)).unwrap_or(0);
+    check_delay(&mut fields, delay);
     let project = fields.int("project_id", i64::MIN);
     let job_type = fields
         .maybe_text("job_type_key", NAME_MAX)
@@ -385,12 +262,7 @@ async fn create(
         fields.error("job_type_key", "Only `ml` jobs run here.");
     }
     let parts = parts(&app, &principal, &mut fields).await?;
-    let sources = [
-        parts.collection.is_some(),
-        parts.capture.is_some(),
-        parts.captures.is_some(),
-    ];
-    if sources.iter().filter(|s| **s).count() > 1 {
+    if parts.sources() > 1 {
         fields.error(
             "non_field_errors",
             "Give one of a capture set, a single capture and inline captures.",
@@ -422,7 +294,7 @@ async fn create(
     let job = NewJob {
         project,
         name,
-        delay_seconds: u64::try_from(delay).unwrap_or(0),
+        delay_seconds: delay,
         priority: parts.priority.unwrap_or(priority),
         failure_threshold: parts.failure_threshold.unwrap_or(settings.failure_threshold),
         pipeline: parts.pipeline,
@@ -458,11 +330,12 @@ async fn edit(
     } else {
         None
     };
-    let delay = fields.maybe_int("delay", 0);
-    if let Some(other) = fields.maybe_int("project_id", i64::MIN) {
-        if ProjectId(other) != job.project {
-            fields.error("project_id", "A job stays in its project.");
-        }
+    let delay = fields.maybe_int("delay", 0).and_then(|d| u64::try_from(d).ok());
+    check_delay(&mut fields, delay.unwrap_or(0));
+    if let Some(other) = fields.maybe_int("project_id", i64::MIN)
+        && ProjectId(other) != job.project
+    {
+        fields.error("project_id", "A job stays in its project.");
     }
     let parts = parts(&app, &principal, &mut fields).await?;
     if parts.captures.is_some() {
@@ -474,9 +347,7 @@ async fn edit(
         name,
         priority: parts.priority,
         failure_threshold: parts.failure_threshold.filter(|v| *v != job.failure_threshold),
-        delay_seconds: delay
-            .and_then(|d| u64::try_from(d).ok())
-            .filter(|v| *v != job.delay_seconds),
+        delay_seconds: delay.filter(|v| *v != job.delay_seconds),
         pipeline: (pipeline_given && parts.pipeline != job.pipeline.as_ref().map(|p| p.0))
             .then_some(parts.pipeline),
         collection: (collection_given && parts.collection != job.collection).then_some(parts.collection),

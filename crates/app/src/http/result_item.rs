@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer as _, de};
 use serde_json::value::RawValue;
 use trapline_core::{
     CaptureId, Error, FailReason, Result, Timestamp,
@@ -11,6 +11,8 @@ use trapline_core::{
     task::{DETAIL_MAX_CHARS, cut},
 };
 use trapline_engine::JobHead;
+
+use super::lenient::{Loose, Number};
 
 const LABEL_MAX: usize = 1_000;
 const URL_MAX: usize = 4_096;
@@ -30,123 +32,50 @@ struct RawItem<'a> {
     result: Option<&'a RawValue>,
 }
 
-/// Reads the envelope. `spare` holds the bytes if they had to be mended to find the receipt.
-pub(super) fn envelope<'a>(bytes: &'a [u8], spare: &'a mut Vec<u8>) -> Envelope<'a> {
-    match serde_json::from_slice::<RawItem<'a>>(bytes) {
+/// Reads the envelope.
+pub(super) fn envelope(bytes: &[u8]) -> Envelope<'_> {
+    match serde_json::from_slice::<RawItem<'_>>(bytes) {
         Ok(item) => Envelope {
             reply_subject: item.reply_subject.map(|s| s.0.into_owned()).unwrap_or_default(),
             result: item
                 .result
                 .ok_or_else(|| Error::invalid("result: field required")),
         },
-        Err(error) => {
-            // Python writes NaN and Infinity, which are no JSON; the receipt beside them is still good.
-            *spare = without_nan(bytes);
-            let receipt = serde_json::from_slice::<RawItem<'a>>(spare)
-                .ok()
-                .and_then(|item| item.reply_subject);
-            let what = if receipt.is_some() {
-                " (NaN and Infinity are no JSON)"
-            } else {
-                ""
-            };
-            Envelope {
-                reply_subject: receipt.map(|s| s.0.into_owned()).unwrap_or_default(),
-                result: Err(Error::invalid(format!("the item can't be read: {error}{what}"))),
-            }
-        }
+        Err(error) => Envelope {
+            reply_subject: receipt_before_fault(bytes),
+            result: Err(Error::invalid(format!(
+                "the item can't be read: {error} (NaN and Infinity are no JSON)"
+            ))),
+        },
     }
 }
 
-/// The same bytes with every bare `NaN` and `Infinity` as `null`.
-fn without_nan(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let (mut string, mut escape, mut at) = (false, false, 0);
-    while at < bytes.len() {
-        let rest = &bytes[at..];
-        if !string {
-            if let Some(word) = ["-Infinity", "Infinity", "NaN"]
-                .iter()
-                .find(|w| rest.starts_with(w.as_bytes()))
-            {
-                out.extend_from_slice(b"null");
-                at += word.len();
-                continue;
+/// The receipt of an item that breaks after it: Python writes NaN, texts may be no UTF-8, an item over its bound is cut
+/// off. The task that it names must not be handed out again for that. Empty if there is none.
+pub(super) fn receipt_before_fault(bytes: &[u8]) -> String {
+    struct Find<'f>(&'f mut String);
+    impl<'de> de::Visitor<'de> for Find<'_> {
+        type Value = ();
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+            while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                if key == "reply_subject" {
+                    *self.0 = map.next_value::<Loose<'de>>()?.0.into_owned();
+                    return Ok(());
+                }
+                map.next_value::<de::IgnoredAny>()?;
             }
+            Ok(())
         }
-        match rest[0] {
-            _ if escape => escape = false,
-            b'\\' if string => escape = true,
-            b'"' => string = !string,
-            _ => {}
-        }
-        out.push(rest[0]);
-        at += 1;
     }
-    out
-}
-
-/// A text; a number is taken for its digits.
-struct Loose<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Loose<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Loose<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, v: &'de str) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Borrowed(v)))
-            }
-            fn visit_str<E>(self, v: &str) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Owned(v.to_owned())))
-            }
-            fn visit_i64<E>(self, v: i64) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Owned(v.to_string())))
-            }
-            fn visit_u64<E>(self, v: u64) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Owned(v.to_string())))
-            }
-            fn visit_f64<E>(self, v: f64) -> std::result::Result<Self::Value, E> {
-                Ok(Loose(Cow::Owned(v.to_string())))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-/// A number; digits in a string are taken for one.
-#[derive(Clone, Copy)]
-struct Number(f64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Number;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a number")
-            }
-            fn visit_f64<E>(self, v: f64) -> std::result::Result<Number, E> {
-                Ok(Number(v))
-            }
-            fn visit_i64<E>(self, v: i64) -> std::result::Result<Number, E> {
-                Ok(Number(v as f64))
-            }
-            fn visit_u64<E>(self, v: u64) -> std::result::Result<Number, E> {
-                Ok(Number(v as f64))
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> std::result::Result<Number, E> {
-                v.trim()
-                    .parse()
-                    .map(Number)
-                    .map_err(|_| E::invalid_value(de::Unexpected::Str(v), &self))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
+    let mut found = String::new();
+    // It ends in the fault that is reported already, or early at the receipt.
+    serde_json::Deserializer::from_slice(bytes)
+        .deserialize_map(Find(&mut found))
+        .ok();
+    found
 }
 
 #[derive(Deserialize)]
@@ -341,13 +270,13 @@ fn classification(raw: &RawClassification<'_>, head: &JobHead) -> Result<Classif
     check_text("classification", label, LABEL_MAX)?;
     let scores = floats("scores", raw.scores.as_deref(), algorithm)?;
     let logits = floats("logits", raw.logits.as_deref(), algorithm)?;
-    if let Some(labels) = &algorithm.labels {
-        if !labels.iter().any(|l| l == label) {
-            return Err(Error::invalid(format!(
-                "`{label}` is not a label of `{}`",
-                algorithm.key
-            )));
-        }
+    if let Some(labels) = &algorithm.labels
+        && !labels.iter().any(|l| l == label)
+    {
+        return Err(Error::invalid(format!(
+            "`{label}` is not a label of `{}`",
+            algorithm.key
+        )));
     }
     Ok(Classification {
         algorithm: algorithm.id,
@@ -524,9 +453,9 @@ mod tests {
 
     #[test]
     fn a_receipt_is_found_beside_nan() {
-        let bytes = br#"{"reply_subject": "NaN \" r1", "result": {"scores": [NaN, -Infinity, 0.1]}}"#;
-        let mut spare = Vec::new();
-        let envelope = envelope(bytes, &mut spare);
+        let bytes =
+            br#"{"x": [], "reply_subject": "NaN \" r1", "result": {"scores": [NaN, -Infinity, 0.1]}}"#;
+        let envelope = envelope(bytes);
         assert_eq!(envelope.reply_subject, "NaN \" r1");
         assert!(envelope.result.unwrap_err().to_string().contains("NaN"));
     }

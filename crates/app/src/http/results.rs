@@ -68,35 +68,51 @@ async fn result(
     let (tasks, queued) = outcomes(answers).await?;
     let broken = match end {
         Ok(()) => None,
-        Err(End::Malformed(Malformed::NoResults)) => {
-            return Err(ApiError::field("results", "This field is required."));
-        }
-        Err(End::Malformed(Malformed::NotAnObject(kind))) => {
-            let text = format!("Invalid data. Expected a dictionary, but got {kind}.");
-            return Err(ApiError::field("non_field_errors", text));
-        }
-        Err(End::Malformed(Malformed::NotAList(kind))) => {
-            return Err(ApiError::field(
-                "results",
-                format!("Expected a list of items but got type \"{kind}\"."),
-            ));
-        }
-        Err(End::Malformed(Malformed::Syntax(byte))) => {
-            Some((400, format!("JSON parse error near byte {byte}")))
-        }
-        Err(End::Malformed(Malformed::BrokeOff) | End::Gone) => Some((400, "the body broke off".to_owned())),
-        Err(End::TooLarge) => Some((413, format!("the body exceeds {} bytes", app.limits.result_bytes))),
         Err(End::Error(error)) => return Err(error),
+        // What is wrong with the body as a whole is told only if nothing of it was settled.
+        Err(End::Malformed(malformed)) if items == 0 => match shape(&malformed) {
+            Some(error) => return Err(error),
+            None => Some((StatusCode::BAD_REQUEST, words(&malformed))),
+        },
+        Err(End::Malformed(malformed)) => Some((StatusCode::BAD_REQUEST, words(&malformed))),
+        Err(End::Gone) => Some((StatusCode::BAD_REQUEST, words(&Malformed::BrokeOff))),
+        Err(End::TooLarge) => {
+            let what = format!("the body exceeds {} bytes", app.limits.result_bytes);
+            Some((StatusCode::PAYLOAD_TOO_LARGE, what))
+        }
     };
     if let Some((status, what)) = broken {
         let detail = format!("{what} at item {}", items + 1);
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
         return Err(ApiError::body(
             status,
             json!({ "detail": detail, "results_queued": queued, "tasks": tasks }),
         ));
     }
     Ok(answer(job, queued, &tasks))
+}
+
+/// Upstream's answer to a body that is no post of results at all.
+fn shape(malformed: &Malformed) -> Option<ApiError> {
+    match malformed {
+        Malformed::NoResults => Some(ApiError::field("results", "This field is required.")),
+        Malformed::NotAnObject(kind) => {
+            let text = format!("Invalid data. Expected a dictionary, but got {kind}.");
+            Some(ApiError::field("non_field_errors", text))
+        }
+        Malformed::NotAList(kind) => {
+            let text = format!("Expected a list of items but got type \"{kind}\".");
+            Some(ApiError::field("results", text))
+        }
+        Malformed::Syntax(_) | Malformed::BrokeOff => None,
+    }
+}
+
+fn words(malformed: &Malformed) -> String {
+    match malformed {
+        Malformed::Syntax(byte) => format!("JSON parse error near byte {byte}"),
+        Malformed::BrokeOff => "the body broke off".to_owned(),
+        _ => "the body is no post of results".to_owned(),
+    }
 }
 
 fn answer(job: JobId, queued: usize, tasks: &[Value]) -> Response {
@@ -146,15 +162,16 @@ async fn read(
 
 /// Validates an item and hands it over; a rejected one that names its task settles it as `invalid_result`.
 async fn submit(app: &AppState, head: &JobHead, item: Item) -> ApiResult<Answer> {
-    let Item::Whole(bytes) = item else {
-        let why = format!("the result exceeds {} bytes", app.limits.item_bytes);
-        return Ok(Answer {
-            reply_subject: String::new(),
-            fate: Err(why),
-        });
+    let (size, parsed) = match item {
+        Item::Whole(bytes) => (bytes.len(), parse(app, head, bytes).await?),
+        Item::TooLarge(first) => {
+            let parsed = Parsed {
+                reply_subject: result_item::receipt_before_fault(&first),
+                posted: Err(format!("the result exceeds {} bytes", app.limits.item_bytes)),
+            };
+            (first.len(), parsed)
+        }
     };
-    let size = bytes.len();
-    let parsed = parse(app, head, bytes).await?;
     let Some(receipt) = app.engine.verify(head.job, &parsed.reply_subject) else {
         let why = match parsed.posted {
             _ if !parsed.reply_subject.is_empty() => "the receipt is not one of this job's".to_owned(),
@@ -209,8 +226,7 @@ async fn parse(app: &AppState, head: &JobHead, bytes: Vec<u8>) -> ApiResult<Pars
 }
 
 fn parse_now(app: &AppState, head: &JobHead, bytes: &[u8]) -> Parsed {
-    let mut spare = Vec::new();
-    let envelope = result_item::envelope(bytes, &mut spare);
+    let envelope = result_item::envelope(bytes);
     let posted = envelope
         .result
         .and_then(|raw| match app.engine.verify(head.job, &envelope.reply_subject) {

@@ -14,7 +14,7 @@ use trapline_core::{JobId, error::chain};
 use super::{
     AppState, Id, Links, Params, Principal,
     error::ApiResult,
-    jobs::invalid_choice,
+    job_list::invalid_choice,
     paging::{PAGE_DEFAULT, key_page},
 };
 use crate::export::{self, Format};

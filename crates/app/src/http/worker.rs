@@ -113,7 +113,7 @@ impl AppState {
         peer: &Peer,
         info: Option<ClientInfo>,
         pipelines: &[String],
-    ) -> ApiResult<Option<WorkerId>> {
+    ) -> trapline_core::Result<Option<WorkerId>> {
         if !principal.may(Access::Work) {
             return Ok(None);
         }
@@ -142,7 +142,8 @@ impl AppState {
     ) -> ApiResult<WorkerId> {
         principal.require(Access::Work)?;
         self.heard_of(principal, peer, info, pipelines)
-            .await?
+            .await
+            .map_err(queue_away)?
             .ok_or_else(ApiError::forbidden)
     }
 }

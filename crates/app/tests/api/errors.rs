@@ -25,7 +25,7 @@ async fn credentials_that_are_missing_or_wrong_are_401_and_name_the_scheme() {
             "Invalid token header. Token string should not contain spaces.",
         ),
     ] {
-        let client = authorization.map_or_else(|| app.anon(), |a| app.with(a));
+        let client = authorization.map_or_else(|| app.anon(), |a| app.caller(a));
         let answer = client.get("/api/v2/projects/").await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         assert_eq!(answer.body, json!({ "detail": detail }));

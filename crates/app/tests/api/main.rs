@@ -1,9 +1,21 @@
-//! The catalog's endpoints and the base of the server, in process on a real store.
+//! The HTTP API, in process on a real store and a clock that is moved by hand.
 
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 
 mod access;
+mod bad_input;
 mod errors;
+mod fleet;
+mod fuzz;
+mod job_changes;
+mod job_list;
+mod jobs;
+mod leases;
+mod lifecycle;
+mod pages;
 mod registration;
+mod reruns;
+mod results;
 mod sets;
 mod support;
+mod worker;

@@ -4,8 +4,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::Body,
-    http::{HeaderMap, Method, Request, StatusCode},
+    body::{Body, Bytes},
+    http::{HeaderMap, Method, Request, StatusCode, response::Parts},
 };
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use trapline_core::{
     ports::{Catalog, Store},
 };
 use trapline_engine::{Engine, Policy, Ports, Supervisor};
-use trapline_testkit::ManualClock;
+use trapline_testkit::{ManualClock, until};
 
 pub(crate) const ADMIN: &str = "an-admin-token-of-this-process";
 
@@ -50,6 +50,10 @@ async fn open(dir: &Path, clock: &Arc<dyn Clock>) -> SqliteStore {
 
 impl TestApp {
     pub(crate) async fn new() -> Self {
+        Self::with(Policy::default(), Limits::default()).await
+    }
+
+    pub(crate) async fn with(policy: Policy, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::new();
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -63,15 +67,13 @@ impl TestApp {
         };
         let supervisor = Supervisor::new(Arc::clone(&time));
         let image_url = Arc::new(|_, _, url: &str| url.to_owned());
-        let engine = Engine::start(ports, Policy::default(), image_url, supervisor)
-            .await
-            .unwrap();
+        let engine = Engine::start(ports, policy, image_url, supervisor).await.unwrap();
         let state = AppState {
             engine,
             auth: Auth::new(Arc::clone(&catalog), Arc::clone(&time), Some(ADMIN)),
             catalog,
             clock: time,
-            limits: Limits::default(),
+            limits,
             allow_file_urls: false,
             map_sizes: MapSizes::default(),
         };
@@ -88,11 +90,22 @@ impl TestApp {
         self.clock.advance(time);
     }
 
+    /// A second passes, and the engine's services see it: no outage is made by moving on faster than they write.
+    pub(crate) async fn second(&self) {
+        self.clock.advance(Duration::from_secs(1));
+        let ttr = self.state.engine.policy().task_ttr;
+        self.store.heartbeat(false, ttr).await.unwrap();
+        until("the engine's heartbeat", Duration::from_secs(20), async || {
+            self.state.engine.check_store().map_err(|e| e.to_string())
+        })
+        .await;
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(crate) fn with(&self, authorization: &str) -> Client {
+    pub(crate) fn caller(&self, authorization: &str) -> Client {
         Client {
             router: self.router.clone(),
             authorization: Some(authorization.to_owned()),
@@ -117,7 +130,7 @@ impl TestApp {
     }
 
     pub(crate) fn admin(&self) -> Client {
-        self.with(&format!("Token {ADMIN}"))
+        self.caller(&format!("Token {ADMIN}"))
     }
 
     /// A client with a new token of this role.
@@ -132,7 +145,7 @@ impl TestApp {
             expires_at: None,
         };
         self.store.create_token(&token).await.unwrap();
-        self.with(&format!("Token {secret}"))
+        self.caller(&format!("Token {secret}"))
     }
 
     /// A second project.
@@ -164,6 +177,29 @@ impl Client {
         body: impl Into<Body>,
         headers: &[(&str, &str)],
     ) -> Answer {
+        let (parts, bytes) = self
+            .exchange(method, path, content_type, body.into(), headers)
+            .await;
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: Body,
+        headers: &[(&str, &str)],
+    ) -> (Parts, Bytes) {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -180,21 +216,28 @@ impl Client {
         let response = self
             .router
             .clone()
-            .oneshot(request.body(body.into()).unwrap())
+            .oneshot(request.body(body).unwrap())
             .await
             .unwrap();
         let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let body = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).unwrap()
-        };
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        (parts, body.collect().await.unwrap().to_bytes())
+    }
+
+    /// Posts, and goes away when the answer's head has come.
+    pub(crate) async fn drop_answer(&self, path: &str, body: &Value) {
+        let request = Request::post(path)
+            .header("authorization", self.authorization.as_deref().unwrap())
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+
+    /// The body as it is.
+    pub(crate) async fn text(&self, path: &str) -> (HeaderMap, String) {
+        let (parts, bytes) = self.exchange(Method::GET, path, None, Body::empty(), &[]).await;
+        assert_eq!(parts.status, StatusCode::OK, "{path}");
+        (parts.headers, String::from_utf8(bytes.to_vec()).unwrap())
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -203,6 +246,11 @@ impl Client {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(Method::POST, path, Some("application/json"), body.to_string())
+            .await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, path, Some("application/json"), body.to_string())
             .await
     }
 
