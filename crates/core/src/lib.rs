@@ -9,6 +9,8 @@ pub mod catalog;
 pub mod choose;
 pub mod counts;
 pub mod error;
+pub mod explain;
+pub mod health;
 pub mod ids;
 pub mod job;
 pub mod lease;
@@ -18,6 +20,7 @@ pub mod result;
 pub mod settle;
 pub mod task;
 pub mod time;
+pub mod verify;
 
 pub use error::{Error, ErrorKind, Result};
 pub use ids::*;

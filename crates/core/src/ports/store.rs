@@ -14,7 +14,7 @@ use crate::{
     counts::Counts,
     job::{JobMove, RunMode},
     lease::Gap,
-    ports::{Candidate, Catalog, OffsetPage, Total},
+    ports::{Candidate, Catalog, Health, OffsetPage, Total},
     receipt::{Receipt, ReceiptKey},
     result::Detection,
 };
@@ -578,7 +578,7 @@ pub enum LogPage {
 
 /// The port.
 #[async_trait]
-pub trait Store: Catalog {
+pub trait Store: Catalog + Health {
     /// The key that signs receipts: made once, the same for every node.
     async fn receipt_key(&self) -> Result<ReceiptKey>;
     /// Touches the cluster's row and tells store time. Finding it untouched for more than 5 s, or coming first
