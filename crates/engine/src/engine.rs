@@ -8,11 +8,15 @@ use std::{
 use trapline_core::{
     CaptureId, Clock, JobId, Result, Timestamp,
     error::chain,
+    health::HealthPolicy,
     ports::{Hint, LeasePolicy, Progress, Queue, Store},
     receipt::ReceiptKey,
 };
 
-use crate::{Supervisor, life::Life, reserve::Handed, settle::Settler, spec::Specs, store_time::StoreTime};
+use crate::{
+    Supervisor, health::Ticking, life::Life, reserve::Handed, settle::Settler, spec::Specs,
+    store_time::StoreTime,
+};
 
 /// What is plugged in.
 #[derive(Clone)]
@@ -46,6 +50,8 @@ pub struct Policy {
     pub settle_items_max: usize,
     /// In bytes.
     pub settle_bytes_max: usize,
+    /// Those of the health check.
+    pub health: HealthPolicy,
 }
 
 impl Default for Policy {
@@ -59,6 +65,7 @@ impl Default for Policy {
             reserve_wait: Duration::from_millis(1_500),
             settle_items_max: 4_096,
             settle_bytes_max: 512 << 20,
+            health: HealthPolicy::default(),
         }
     }
 }
@@ -101,6 +108,7 @@ pub(crate) struct Inner {
     pub(crate) settler: Settler,
     pub(crate) wake_dispatch: tokio::sync::Notify,
     pub(crate) turn: AtomicU64,
+    pub(crate) ticking: Ticking,
 }
 
 /// How many jobs are dispatched at the same time.
@@ -128,6 +136,7 @@ impl Engine {
             handed: Handed::default(),
             wake_dispatch: tokio::sync::Notify::new(),
             turn: AtomicU64::new(0),
+            ticking: Ticking::new(),
             key,
             image_url,
             settler,
@@ -163,6 +172,9 @@ impl Engine {
         });
         every("purge", policy.sweep_interval, |e| {
             Box::pin(async move { e.purge_once().await })
+        });
+        every("health check", policy.health.health_interval, |e| {
+            Box::pin(async move { e.tick_on_time().await })
         });
         for _ in 0..DISPATCHERS {
             let dispatching = self.clone();

@@ -8,6 +8,7 @@ mod catalog;
 mod collect;
 mod counts;
 mod grant;
+mod health;
 mod jobs;
 mod leases;
 mod lock;

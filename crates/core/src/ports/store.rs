@@ -641,8 +641,6 @@ pub trait Store: Catalog + Health {
     async fn running_jobs(&self) -> Result<Vec<JobId>>;
     /// When the next lease of any job may end.
     async fn next_lease_end(&self) -> Result<Option<Timestamp>>;
-    /// When a worker that asks for this pipeline was last seen.
-    async fn worker_last_seen(&self, slug: &str) -> Result<Option<Timestamp>>;
 
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<Job>>;
