@@ -162,7 +162,7 @@ impl Engine {
             supervisor.every(name, interval, move || what(engine.clone()));
         };
         every("heartbeat", BEAT, |e| {
-            Box::pin(async move { e.beat(false).await })
+            Box::pin(async move { e.beat_once().await })
         });
         every("signs of life", policy.flush_interval(), |e| {
             Box::pin(async move { e.flush_signs().await })
@@ -236,16 +236,22 @@ impl Engine {
         self.inner.time.now().map(drop)
     }
 
-    /// One heartbeat.
-    pub(crate) async fn beat(&self, first: bool) -> Result<()> {
-        let asked_at = self.inner.ports.clock.monotonic();
+    /// One heartbeat, as the timer makes each second.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn beat_once(&self) -> Result<()> {
+        self.beat(false).await
+    }
+
+    async fn beat(&self, first: bool) -> Result<()> {
         let beat = self
             .inner
             .ports
             .store
             .heartbeat(first, self.inner.policy.task_ttr)
             .await?;
-        self.inner.time.anchor(&beat, asked_at);
+        self.inner.time.anchor(&beat, self.inner.ports.clock.monotonic());
         Ok(())
     }
 
