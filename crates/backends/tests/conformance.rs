@@ -9,7 +9,7 @@ use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Ac
 use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock,
-    conformance::{Case, World, projections, store, suspects},
+    conformance::{Case, World, health, projections, store, suspects},
 };
 
 async fn sqlite() -> World {
@@ -56,6 +56,7 @@ fn trials<F: Send + 'static, M: Future<Output = F> + 'static>(
 fn main() {
     let mut all = trials("sqlite", store::CASES, sqlite);
     all.extend(trials("sqlite", suspects::CASES, sqlite));
+    all.extend(trials("sqlite", health::CASES, sqlite));
     all.extend(trials("embedded_queue", projections::queue::CASES, queue));
     all.extend(trials(
         "embedded_progress",

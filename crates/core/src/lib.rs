@@ -11,6 +11,8 @@ pub mod choose;
 pub mod counts;
 pub mod death;
 pub mod error;
+pub mod explain;
+pub mod health;
 pub mod ids;
 pub mod job;
 pub mod lease;
@@ -20,6 +22,7 @@ pub mod result;
 pub mod settle;
 pub mod task;
 pub mod time;
+pub mod verify;
 
 pub use error::{Error, ErrorKind, Result};
 pub use ids::*;

@@ -9,11 +9,15 @@ use tokio_util::sync::CancellationToken;
 use trapline_core::{
     CaptureId, Clock, JobId, Result, Timestamp,
     error::chain,
+    health::HealthPolicy,
     ports::{Hint, LeasePolicy, Progress, Queue, Store},
     receipt::ReceiptKey,
 };
 
-use crate::{Supervisor, life::Life, reserve::Handed, settle::Settler, spec::Specs, store_time::StoreTime};
+use crate::{
+    Supervisor, health::Ticking, life::Life, reserve::Handed, settle::Settler, spec::Specs,
+    store_time::StoreTime,
+};
 
 /// What is plugged in.
 #[derive(Clone)]
@@ -47,6 +51,8 @@ pub struct Policy {
     pub settle_items_max: usize,
     /// In bytes.
     pub settle_bytes_max: usize,
+    /// Those of the health check.
+    pub health: HealthPolicy,
 }
 
 impl Default for Policy {
@@ -60,6 +66,7 @@ impl Default for Policy {
             reserve_wait: Duration::from_millis(1_500),
             settle_items_max: 4_096,
             settle_bytes_max: 512 << 20,
+            health: HealthPolicy::default(),
         }
     }
 }
@@ -104,6 +111,7 @@ pub(crate) struct Inner {
     pub(crate) turn: AtomicU64,
     /// Fires when nobody may wait for work any longer.
     pub(crate) no_waiting: CancellationToken,
+    pub(crate) ticking: Ticking,
 }
 
 /// How many jobs are dispatched at the same time.
@@ -132,6 +140,7 @@ impl Engine {
             wake_dispatch: tokio::sync::Notify::new(),
             turn: AtomicU64::new(0),
             no_waiting: CancellationToken::new(),
+            ticking: Ticking::new(),
             key,
             image_url,
             settler,
@@ -167,6 +176,9 @@ impl Engine {
         });
         every("purge", policy.sweep_interval, |e| {
             Box::pin(async move { e.purge_once().await })
+        });
+        every("health check", policy.health.health_interval, |e| {
+            Box::pin(async move { e.tick_on_time().await })
         });
         for _ in 0..DISPATCHERS {
             let dispatching = self.clone();
@@ -244,14 +256,13 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn beat(&self, first: bool) -> Result<()> {
-        let asked_at = self.inner.ports.clock.monotonic();
         let beat = self
             .inner
             .ports
             .store
             .heartbeat(first, self.inner.policy.task_ttr)
             .await?;
-        self.inner.time.anchor(&beat, asked_at);
+        self.inner.time.anchor(&beat, self.inner.ports.clock.monotonic());
         Ok(())
     }
 

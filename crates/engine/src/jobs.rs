@@ -1,9 +1,7 @@
 //! The verbs on a job: create, change, run, cancel, retry, retry-failed, delete; and how it looks to people.
 
-use std::time::Duration;
-
 use trapline_core::{
-    CollectionId, Error, JobId, JobStatus, ProjectId, Result, Timestamp,
+    CollectionId, Error, JobId, ProjectId, Result,
     catalog::NewCapture,
     job::{JobMove, RunMode},
     ports::{Hint, Job, JobEdit, Level, LogLine, Moved, NewJob},
@@ -23,9 +21,6 @@ pub struct JobView {
     /// Why nothing happens, if nothing does.
     pub waiting_for: Option<String>,
 }
-
-/// After this long without a sign a worker is not counted on (upstream's "online recently").
-const ONLINE: Duration = Duration::from_secs(300);
 
 impl Engine {
     /// Stores inline captures as an unnamed set, which a job may then name.
@@ -265,7 +260,7 @@ impl Engine {
     /// As the store's.
     pub async fn view(&self, job: Job) -> Result<JobView> {
         let now = self.now();
-        let waiting_for = self.waiting_for(&job, now).await?;
+        let waiting_for = self.waiting_for(&job).await?;
         let settled = job.counts.processed + job.counts.failed;
         let end = job.finished_at.unwrap_or(now);
         let minutes = job.started_at.map_or(0.0, |s| end.since(s).as_secs_f64() / 60.0);
@@ -282,31 +277,6 @@ impl Engine {
             eta_seconds,
             waiting_for,
         })
-    }
-
-    async fn waiting_for(&self, job: &Job, now: Timestamp) -> Result<Option<String>> {
-        let Some((_, slug)) = &job.pipeline else {
-            return Ok(None);
-        };
-        match job.status {
-            JobStatus::Pending | JobStatus::Retry => Ok(Some(match job.not_before.filter(|at| *at > now) {
-                Some(at) => format!("waiting for its delay to pass, at {at}"),
-                None => "waiting for a dispatcher to collect its images".to_owned(),
-            })),
-            JobStatus::Started if job.collected && job.counts.in_flight == 0 && job.counts.pending > 0 => {
-                let seen = self.inner.ports.store.worker_last_seen(slug).await?;
-                Ok(Some(match seen {
-                    None => format!("waiting for workers: none has asked for pipeline `{slug}` yet"),
-                    Some(at) if now.since(at) > ONLINE => {
-                        format!("waiting for workers: the last one for pipeline `{slug}` was seen at {at}")
-                    }
-                    Some(_) => {
-                        format!("waiting for workers: those for pipeline `{slug}` are busy or about to ask")
-                    }
-                }))
-            }
-            _ => Ok(None),
-        }
     }
 }
 

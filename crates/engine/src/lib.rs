@@ -4,6 +4,8 @@
 mod clock;
 mod dispatch;
 mod engine;
+mod explain;
+mod health;
 mod jobs;
 mod leases;
 mod life;

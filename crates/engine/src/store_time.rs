@@ -24,10 +24,10 @@ impl StoreTime {
         }
     }
 
-    /// Anchors store time. `asked_at` is the monotonic time before the question, so that a slow answer makes store
+    /// Anchors store time. `answered_at` is the monotonic time after the answer, so that a slow answer makes store
     /// time early rather than late: a lease is then granted shorter, never ended sooner.
-    pub(crate) fn anchor(&self, beat: &Beat, asked_at: Duration) {
-        *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Some((beat.now, asked_at));
+    pub(crate) fn anchor(&self, beat: &Beat, answered_at: Duration) {
+        *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Some((beat.now, answered_at));
     }
 
     /// Store time.

@@ -8,7 +8,11 @@ CREATE TABLE cluster (
     clean       INTEGER NOT NULL DEFAULT 1,
     gap_from    INTEGER,
     gap_to      INTEGER,
-    grace_until INTEGER
+    grace_until INTEGER,
+    -- The tick's lease: who runs the health check, until when, and when the last one began.
+    tick_node       TEXT,
+    tick_until      INTEGER,
+    tick_started_at INTEGER
 ) STRICT;
 INSERT INTO cluster (id, receipt_key) VALUES (1, randomblob(32));
 
@@ -241,6 +245,8 @@ CREATE TABLE tasks (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tasks_pending ON tasks (job_id, ord) WHERE state = 'pending';
 CREATE INDEX tasks_suspect ON tasks (job_id, ord) WHERE state = 'pending' AND suspect = 1;
+-- Strikes are rare and change only when a lease ends: a hand-out writes nothing here.
+CREATE INDEX tasks_struck ON tasks (job_id, capture_id) WHERE state = 'pending' AND strikes > 0;
 CREATE INDEX tasks_capture ON tasks (capture_id, job_id);
 
 -- One row per answer of `reserve`, while any task of it may be under its lease. So the sweep looks at what is
@@ -306,3 +312,10 @@ CREATE TABLE job_logs (
     capture_id INTEGER
 ) STRICT;
 CREATE INDEX job_logs_job ON job_logs (job_id, id);
+
+-- The reports of the health check, as JSON; kept for a while.
+CREATE TABLE ticks (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    started_at INTEGER NOT NULL,
+    report     TEXT    NOT NULL
+) STRICT;

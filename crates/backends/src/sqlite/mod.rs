@@ -9,6 +9,7 @@ mod collect;
 mod counts;
 mod deaths;
 mod grant;
+mod health;
 mod jobs;
 mod leases;
 mod lock;

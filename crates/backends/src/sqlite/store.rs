@@ -165,10 +165,6 @@ impl Store for SqliteStore {
         Ok(at.map(Timestamp))
     }
 
-    async fn worker_last_seen(&self, slug: &str) -> Result<Option<Timestamp>> {
-        self.last_seen(slug).await
-    }
-
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         self.read_job(id).await
     }

@@ -41,14 +41,14 @@ pub(super) struct DueGrant {
 }
 
 /// A task whose lease is over.
-struct Ended {
-    job: i64,
-    capture: i64,
-    strikes: i64,
-    history: String,
-    lost: Option<String>,
-    suspect: bool,
-    returned: bool,
+pub(super) struct Ended {
+    pub(super) job: i64,
+    pub(super) capture: i64,
+    pub(super) strikes: i64,
+    pub(super) history: String,
+    pub(super) lost: Option<String>,
+    pub(super) suspect: bool,
+    pub(super) returned: bool,
 }
 
 impl SqliteStore {
@@ -61,12 +61,7 @@ impl SqliteStore {
 }
 
 async fn sweep_in(conn: &mut SqliteConnection, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<Swept> {
-    let mut swept = Swept::default();
-    let (mut due, more) = due(conn, now).await?;
-    swept.more = more;
-    if !due.is_empty() {
-        end_leases(conn, &mut due, policy, now, &mut swept).await?;
-    }
+    let swept = end_due(conn, None, policy, now).await?;
     let stuck: Vec<i64> = sqlx::query_scalar(
         "SELECT id FROM jobs WHERE status = 'CANCELING' AND updated_at <= ?1 AND deleted_at IS NULL LIMIT 100",
     )
@@ -88,10 +83,31 @@ async fn sweep_in(conn: &mut SqliteConnection, policy: &LeasePolicy, now: Timest
     Ok(swept)
 }
 
-async fn due(conn: &mut SqliteConnection, now: Timestamp) -> sqlx::Result<(Vec<DueGrant>, bool)> {
+/// Ends leases that are over: of every job, or of one.
+pub(super) async fn end_due(
+    conn: &mut SqliteConnection,
+    only: Option<JobId>,
+    policy: &LeasePolicy,
+    now: Timestamp,
+) -> sqlx::Result<Swept> {
+    let mut swept = Swept::default();
+    let (mut due, more) = due(conn, only, now).await?;
+    swept.more = more;
+    if !due.is_empty() {
+        end_leases(conn, &mut due, policy, now, &mut swept).await?;
+    }
+    Ok(swept)
+}
+
+async fn due(
+    conn: &mut SqliteConnection,
+    only: Option<JobId>,
+    now: Timestamp,
+) -> sqlx::Result<(Vec<DueGrant>, bool)> {
     let rows = sqlx::query(include_str!("sql/sweep_due.sql"))
         .bind(now.0)
         .bind(GRANTS_MAX)
+        .bind(only.map(|j| j.0))
         .fetch_all(conn)
         .await?;
     let mut due = Vec::new();
@@ -260,7 +276,12 @@ fn end_task(
     })
 }
 
-async fn write_ended(conn: &mut SqliteConnection, ended: &[Ended], now: Timestamp) -> sqlx::Result<()> {
+/// Writes the ends of leases, and what is lost by them.
+pub(super) async fn write_ended(
+    conn: &mut SqliteConnection,
+    ended: &[Ended],
+    now: Timestamp,
+) -> sqlx::Result<()> {
     if ended.is_empty() {
         return Ok(());
     }

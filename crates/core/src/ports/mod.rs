@@ -5,11 +5,13 @@
 //! thing is gone, `Err(Unavailable)` that it can't be reached.
 
 mod catalog;
+mod health;
 mod progress;
 mod queue;
 mod store;
 
 pub use catalog::{Catalog, OffsetPage, Total};
+pub use health::*;
 pub use progress::{Hint, HintStream, LiveCounts, Progress};
 pub use queue::{Candidate, Proposal, Queue, QueueInfo};
 pub use store::*;

@@ -1,6 +1,7 @@
 //! The queue: which tasks are probably free.
 
 use async_trait::async_trait;
+use serde::Serialize;
 
 use crate::{CaptureId, JobId, Result, Timestamp};
 
@@ -27,7 +28,7 @@ pub struct Proposal {
 }
 
 /// What a queue says of a job. Figures for people; nothing is decided from them but whether to project again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueInfo {
     /// The job.
     pub job: JobId,

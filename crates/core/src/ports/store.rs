@@ -14,7 +14,7 @@ use crate::{
     counts::Counts,
     job::{JobMove, RunMode},
     lease::Gap,
-    ports::{Candidate, Catalog, OffsetPage, Total},
+    ports::{Candidate, Catalog, Health, OffsetPage, Total},
     receipt::{Receipt, ReceiptKey},
     result::Detection,
 };
@@ -603,7 +603,7 @@ pub enum LogPage {
 
 /// The port.
 #[async_trait]
-pub trait Store: Catalog {
+pub trait Store: Catalog + Health {
     /// The key that signs receipts: made once, the same for every node.
     async fn receipt_key(&self) -> Result<ReceiptKey>;
     /// Touches the cluster's row and tells store time. Finding it untouched for more than 5 s, or coming first
@@ -669,8 +669,6 @@ pub trait Store: Catalog {
     async fn running_jobs(&self) -> Result<Vec<JobId>>;
     /// When the next lease of any job may end.
     async fn next_lease_end(&self) -> Result<Option<Timestamp>>;
-    /// When a worker that asks for this pipeline was last seen.
-    async fn worker_last_seen(&self, slug: &str) -> Result<Option<Timestamp>>;
 
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<Job>>;

@@ -318,6 +318,14 @@ impl World {
         [c.total, c.pending, c.in_flight, c.processed, c.failed]
     }
 
+    /// Every invariant of the store holds.
+    pub async fn check_invariants(&self) {
+        let verified = trapline_core::verify::verify(self.store.as_ref(), 7)
+            .await
+            .unwrap();
+        assert_eq!((verified.violations, verified.busy), (vec![], vec![]));
+    }
+
     /// Every task of a job as (state, in flight, reason), by capture, checked against the job's counts.
     pub async fn check_counts(&self, job: JobId) {
         let query = trapline_core::ports::ImageQuery {
@@ -349,6 +357,7 @@ impl World {
         assert_eq!(c.detections, stored.len() as u64, "stored detections");
         let classified: usize = stored.iter().map(|d| d.classifications.len()).sum();
         assert_eq!(c.classifications, classified as u64, "stored classifications");
+        self.check_invariants().await;
     }
 }
 

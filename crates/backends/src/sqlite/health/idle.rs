@@ -1,0 +1,288 @@
+//! Idle jobs: which they are, and how their lost tasks are settled or they are ended. Each is one transaction with
+//! its own guard, so that a result that came in between wins; a dry run is the same one, rolled back.
+
+use sqlx::{Row as _, SqliteConnection};
+use trapline_core::{
+    CaptureId, JobId, JobStatus, Result, Timestamp,
+    counts::Counts,
+    health::{STRICT_DETAIL, id_lists, lost_line},
+    job::JobMove,
+    ports::{Ended, MarkLost, MarkedLost, Touched, Vitals},
+    settle::Deltas,
+};
+
+use super::super::{SLICE_ROWS, SqliteStore, counts, jobs, json, store_error, sweep};
+
+impl SqliteStore {
+    pub(super) async fn vitals_page(
+        &self,
+        after: JobId,
+        limit: u64,
+        max_deliver: i64,
+    ) -> Result<Vec<Vitals>> {
+        let rows = sqlx::query(include_str!("../sql/health/vitals.sql"))
+            .bind(after.0)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(max_deliver)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        rows.iter().map(|row| vitals(row).map_err(store_error)).collect()
+    }
+
+    pub(super) async fn mark_lost_slice(&self, request: &MarkLost) -> Result<MarkedLost> {
+        let mut tx = self.writer.background().await?;
+        let marked = mark_lost_in(tx.conn(), request).await.map_err(store_error)?;
+        if !request.dry_run {
+            tx.commit().await?;
+        }
+        Ok(marked)
+    }
+
+    pub(super) async fn end_stale_job(
+        &self,
+        job: &Vitals,
+        cutoff: Timestamp,
+        line: &str,
+        now: Timestamp,
+        dry_run: bool,
+    ) -> Result<Ended> {
+        let mut tx = self.writer.background().await?;
+        let ended = end_stale_in(tx.conn(), job, cutoff, line, now)
+            .await
+            .map_err(store_error)?;
+        if !dry_run {
+            tx.commit().await?;
+        }
+        Ok(ended)
+    }
+}
+
+fn vitals(row: &sqlx::sqlite::SqliteRow) -> sqlx::Result<Vitals> {
+    let unsigned = |column| {
+        row.try_get::<i64, _>(column)
+            .map(|v| u64::try_from(v).unwrap_or(0))
+    };
+    let (total, processed, failed) = (unsigned("total")?, unsigned("processed")?, unsigned("failed")?);
+    let (leased, exhausted) = (unsigned("leased")?, unsigned("exhausted")?);
+    let pending = total.saturating_sub(processed + failed + leased);
+    let free = match row.try_get("has_free")? {
+        true => pending.saturating_sub(exhausted).max(1),
+        false => 0,
+    };
+    Ok(Vitals {
+        job: JobId(row.try_get("id")?),
+        run: row.try_get("run")?,
+        status: counts::decode(row.try_get("status")?)?,
+        collected: row.try_get("collected")?,
+        counts: Counts {
+            total,
+            pending,
+            in_flight: leased,
+            processed,
+            failed,
+            detections: unsigned("detections")?,
+            classifications: unsigned("classifications")?,
+            skipped: unsigned("skipped")?,
+        },
+        idle_since: Timestamp(row.try_get("idle_since")?),
+        free,
+        leased,
+        exhausted,
+    })
+}
+
+async fn still_idle(
+    conn: &mut SqliteConnection,
+    job: JobId,
+    run: i64,
+    cutoff: Timestamp,
+) -> sqlx::Result<bool> {
+    let found: i64 = sqlx::query_scalar(include_str!("../sql/health/still_idle.sql"))
+        .bind(job.0)
+        .bind(run)
+        .bind(cutoff.0)
+        .fetch_one(conn)
+        .await?;
+    Ok(found > 0)
+}
+
+async fn mark_lost_in(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<MarkedLost> {
+    let mut marked = MarkedLost::default();
+    if !still_idle(conn, request.job, request.run, request.cutoff).await? {
+        marked.raced = true;
+        return Ok(marked);
+    }
+    if !request.strict {
+        let swept = sweep::end_due(conn, Some(request.job), &request.leases, request.now).await?;
+        marked.freed = swept.freed;
+        marked.more = swept.more;
+        for touched in swept.touched {
+            note(&mut marked, touched);
+        }
+    }
+    let rest = lose(conn, request).await?;
+    marked.more |= rest.len() as i64 == SLICE_ROWS;
+    if !rest.is_empty() {
+        let change = counts::Change {
+            job: request.job,
+            deltas: Deltas {
+                failed: rest.len() as i64,
+                ..Deltas::default()
+            },
+            total: None,
+            by_result: false,
+        };
+        if let Some(mut touched) = counts::apply(conn, &change, request.now).await? {
+            touched.settled = rest.into_iter().map(|c| (c, true)).collect();
+            note(&mut marked, touched);
+        }
+    }
+    if !marked.lost.is_empty() {
+        write_lines(conn, request, &marked.lost).await?;
+    }
+    Ok(marked)
+}
+
+fn note(marked: &mut MarkedLost, touched: Touched) {
+    marked
+        .lost
+        .extend(touched.settled.iter().map(|(capture, _)| *capture));
+    match &mut marked.touched {
+        None => marked.touched = Some(touched),
+        Some(before) => {
+            before.status = touched.status;
+            before.landed |= touched.landed;
+            before.settled.extend(touched.settled);
+        }
+    }
+}
+
+/// Settles what no lease holds any more, or everything, by the statement of the sweep.
+async fn lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
+    let (sql, budget) = match request.strict {
+        true => (include_str!("../sql/health/pending.sql"), None),
+        false => (
+            include_str!("../sql/health/exhausted.sql"),
+            Some(request.leases.max_deliver),
+        ),
+    };
+    let mut query = sqlx::query(sql)
+        .bind(request.job.0)
+        .bind(request.run)
+        .bind(SLICE_ROWS);
+    if let Some(budget) = budget {
+        query = query.bind(budget);
+    }
+    let rows = query.fetch_all(&mut *conn).await?;
+    let mut ended = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (strikes, history): (i64, String) = (row.try_get("strikes")?, row.try_get("history")?);
+        let attempts: i64 = row.try_get("attempts")?;
+        let lost = match request.strict {
+            true => STRICT_DETAIL.to_owned(),
+            false => {
+                format!("no answer after {attempts} hand-out(s), {strikes} of them counted: to {history}")
+            }
+        };
+        ended.push(sweep::Ended {
+            job: request.job.0,
+            capture: row.try_get("capture_id")?,
+            strikes,
+            history,
+            lost: Some(lost),
+            suspect: false,
+            returned: false,
+        });
+    }
+    sweep::write_ended(conn, &ended, request.now).await?;
+    Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
+}
+
+/// One line in the job's errors, for all slices; the full list in its log.
+async fn write_lines(
+    conn: &mut SqliteConnection,
+    request: &MarkLost,
+    lost: &[CaptureId],
+) -> sqlx::Result<()> {
+    let mut all = request.earlier.clone();
+    all.extend(lost);
+    let queue = request.queue.as_ref();
+    let line = lost_line(queue, &all);
+    let before = (!request.earlier.is_empty()).then(|| lost_line(queue, &request.earlier));
+    write_error(conn, request.job, &line, before.as_deref()).await?;
+    for ids in id_lists(lost) {
+        let line = format!("{line} {ids}");
+        counts::log_line(conn, request.job, "WARNING", &line, None, request.now).await?;
+    }
+    Ok(())
+}
+
+/// Adds a line to a job's errors, in the place of `before` if that is the last.
+async fn write_error(
+    conn: &mut SqliteConnection,
+    job: JobId,
+    line: &str,
+    before: Option<&str>,
+) -> sqlx::Result<()> {
+    let errors: String = sqlx::query_scalar("SELECT errors FROM jobs WHERE id = ?1")
+        .bind(job.0)
+        .fetch_one(&mut *conn)
+        .await?;
+    let mut errors: Vec<String> = serde_json::from_str(&errors).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    if before.is_some() && errors.last().map(String::as_str) == before {
+        errors.pop();
+    }
+    errors.push(line.to_owned());
+    sqlx::query("UPDATE jobs SET errors = ?2 WHERE id = ?1")
+        .bind(job.0)
+        .bind(json(&errors))
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+async fn end_stale_in(
+    conn: &mut SqliteConnection,
+    job: &Vitals,
+    cutoff: Timestamp,
+    line: &str,
+    now: Timestamp,
+) -> sqlx::Result<Ended> {
+    if !still_idle(conn, job.job, job.run, cutoff).await? {
+        return Ok(Ended::Raced);
+    }
+    if job.collected
+        && let Some(touched) = recount(conn, job.job, now).await?
+        && touched.landed
+    {
+        return Ok(Ended::Landed(touched.status));
+    }
+    let moved = jobs::move_in(conn, job.job, JobMove::Reap, now).await?;
+    if !moved.is_some_and(|m| m.changed && m.status == JobStatus::Revoked) {
+        return Ok(Ended::Raced);
+    }
+    write_error(conn, job.job, line, None).await?;
+    counts::log_line(conn, job.job, "ERROR", line, None, now).await?;
+    Ok(Ended::Reaped)
+}
+
+/// Makes the counters agree with the rows, which lands the job if they are all settled.
+async fn recount(conn: &mut SqliteConnection, job: JobId, now: Timestamp) -> sqlx::Result<Option<Touched>> {
+    let row = sqlx::query(include_str!("../sql/health/recount.sql"))
+        .bind(job.0)
+        .fetch_one(&mut *conn)
+        .await?;
+    let change = counts::Change {
+        job,
+        deltas: Deltas {
+            processed: row.try_get("processed")?,
+            failed: row.try_get("failed")?,
+            detections: row.try_get("detections")?,
+            classifications: row.try_get("classifications")?,
+        },
+        total: Some(row.try_get("total")?),
+        by_result: false,
+    };
+    counts::apply(conn, &change, now).await
+}

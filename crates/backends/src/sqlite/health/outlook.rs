@@ -1,0 +1,74 @@
+//! What `explain` needs to know of a job: its workers, its oldest lease, its strikes.
+
+use trapline_core::{
+    JobId, Result, Timestamp,
+    ports::{OldestLease, Outlook, WorkerNow},
+};
+
+use super::super::{SqliteStore, get, store_error};
+
+/// Workers named at the most.
+const WORKERS_MAX: i64 = 100;
+
+impl SqliteStore {
+    pub(super) async fn outlook_of(&self, job: JobId, seen_since: Timestamp) -> Result<Option<Outlook>> {
+        let found: Option<Option<String>> = sqlx::query_scalar(
+            "SELECT p.slug FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id \
+             WHERE j.id = ?1 AND j.deleted_at IS NULL",
+        )
+        .bind(job.0)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(store_error)?;
+        let Some(slug) = found else { return Ok(None) };
+        let slug = slug.unwrap_or_default();
+        let strikes = sqlx::query(include_str!("../sql/health/outlook_strikes.sql"))
+            .bind(job.0)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(store_error)?;
+        Ok(Some(Outlook {
+            workers: self.workers_now(&slug, seen_since).await?,
+            last_seen: self.last_seen(&slug).await?,
+            oldest_lease: self.oldest_lease(job).await?,
+            strikes: u64::try_from(get::<i64>(&strikes, "strikes")?).unwrap_or(0),
+            struck_by: get(&strikes, "worker")?,
+        }))
+    }
+
+    async fn workers_now(&self, slug: &str, seen_since: Timestamp) -> Result<Vec<WorkerNow>> {
+        let rows = sqlx::query(include_str!("../sql/health/outlook_workers.sql"))
+            .bind(slug)
+            .bind(seen_since.0)
+            .bind(WORKERS_MAX)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        rows.iter()
+            .map(|row| {
+                Ok(WorkerNow {
+                    name: get(row, "name")?,
+                    last_seen: Timestamp(get(row, "last_seen")?),
+                    busy_with: get::<Option<i64>>(row, "busy_with")?.map(JobId),
+                })
+            })
+            .collect()
+    }
+
+    async fn oldest_lease(&self, job: JobId) -> Result<Option<OldestLease>> {
+        let row = sqlx::query(include_str!("../sql/health/outlook_lease.sql"))
+            .bind(job.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?;
+        row.map(|row| {
+            Ok(OldestLease {
+                granted_at: Timestamp(get(&row, "granted_at")?),
+                lease_until: Timestamp(get(&row, "lease_until")?),
+                worker: get(&row, "worker")?,
+                last_seen: get::<Option<i64>>(&row, "last_seen")?.map(Timestamp),
+            })
+        })
+        .transpose()
+    }
+}

@@ -1,0 +1,227 @@
+//! Why a job is not moving, in one sentence: decided from what the store says of it and whether its projections
+//! are there. The evidence goes beside it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    JobId, JobStatus, Timestamp,
+    counts::Counts,
+    health::REAPED,
+    ports::{Job, OldestLease, Outlook, QueueInfo, WorkerNow},
+};
+
+/// After this long without a sign a worker is not counted on (upstream's "online recently").
+pub const ONLINE: Duration = Duration::from_secs(300);
+
+/// How a dependency is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "detail")]
+pub enum Reach {
+    /// It answers.
+    Ok,
+    /// It answers, and has nothing of this job.
+    Gone,
+    /// It can't be reached, and why.
+    Unreachable(String),
+}
+
+/// What the sentence is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// Its workers and leases.
+    pub outlook: &'a Outlook,
+    /// Its queue; `Ok` if nobody looked.
+    pub queue: &'a Reach,
+    /// Store time.
+    pub now: Timestamp,
+}
+
+/// What happens next by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Next {
+    /// What.
+    pub action: &'static str,
+    /// When, if it is known.
+    pub at: Option<Timestamp>,
+}
+
+/// A sentence and its evidence.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// The job.
+    pub job: JobId,
+    /// Why it is not moving, or how it moves.
+    pub sentence: String,
+    /// Its status; none while the store is away.
+    pub status: Option<JobStatus>,
+    /// Its counts.
+    pub counts: Option<Counts>,
+    /// Workers that asked for its pipeline and were seen lately.
+    pub workers: Vec<WorkerNow>,
+    /// Tasks under a lease.
+    pub leases_out: u64,
+    /// The oldest of these leases.
+    pub oldest_lease: Option<OldestLease>,
+    /// Its age.
+    pub oldest_lease_seconds: Option<u64>,
+    /// The queue's counters.
+    pub queue_counters: Option<QueueInfo>,
+    /// The store.
+    pub store: Reach,
+    /// The queue.
+    pub queue: Reach,
+    /// The progress.
+    pub progress: Reach,
+    /// When the last tick began.
+    pub last_tick_at: Option<Timestamp>,
+    /// What happens next.
+    pub next: Next,
+}
+
+/// The sentence while the store is away.
+#[must_use]
+pub fn store_away(why: &str) -> String {
+    format!("the store can't be reached, so nothing is handed out and results wait: {why}")
+}
+
+/// The sentence.
+#[must_use]
+pub fn sentence(scene: &Scene<'_>) -> String {
+    let job = scene.job;
+    match job.status {
+        JobStatus::Created => "waiting to be started: run it".to_owned(),
+        JobStatus::Success | JobStatus::Failure => landed(job),
+        JobStatus::Revoked => revoked(job),
+        JobStatus::Canceling => "being canceled; the sweep finishes that within seconds".to_owned(),
+        JobStatus::Received | JobStatus::Unknown => {
+            format!(
+                "in the state {}, which nothing moves on; the health check reaps it",
+                job.status
+            )
+        }
+        JobStatus::Pending | JobStatus::Retry => match job.not_before.filter(|at| *at > scene.now) {
+            Some(at) => format!("waiting for its delay to pass, at {at}"),
+            None => "waiting for a dispatcher to collect its images".to_owned(),
+        },
+        JobStatus::Started if !job.collected => "a dispatcher collects its images".to_owned(),
+        JobStatus::Started => started(scene),
+    }
+}
+
+fn landed(job: &Job) -> String {
+    let c = &job.counts;
+    let share = format!("{} of {} image(s) failed", c.failed, c.total);
+    let limit = job.failure_threshold * 100.0;
+    match job.status {
+        JobStatus::Failure => format!("landed FAILURE: {share}, more than {limit}%"),
+        _ if c.failed == 0 => format!("landed SUCCESS: all {} image(s) are processed", c.total),
+        _ => format!("landed SUCCESS: {share}, not more than {limit}%"),
+    }
+}
+
+fn revoked(job: &Job) -> String {
+    match job.errors.iter().rev().find(|e| e.starts_with(REAPED)) {
+        Some(why) => format!("revoked by the health check: {why}"),
+        None => format!(
+            "canceled with {} image(s) unsettled; results are kept",
+            job.counts.pending + job.counts.in_flight
+        ),
+    }
+}
+
+fn started(scene: &Scene<'_>) -> String {
+    let (job, outlook) = (scene.job, scene.outlook);
+    let (leased, free) = (job.counts.in_flight, job.counts.pending);
+    if let Some(lease) = outlook.oldest_lease.as_ref().filter(|_| leased > 0) {
+        let (worker, age) = (&lease.worker, scene.now.since(lease.granted_at).as_secs());
+        let answered = job.last_result_at.is_some_and(|at| at >= lease.granted_at);
+        if outlook.strikes > 0 && !answered {
+            return format!(
+                "worker `{worker}` reserves and does not answer: {} hand-out(s) have ended without a result, and the \
+                 oldest of {leased} lease(s) is {age} s old",
+                outlook.strikes
+            );
+        }
+        return format!("{leased} lease(s) are out, the oldest for {age} s, held by worker `{worker}`");
+    }
+    if job.counts.processed + job.counts.failed >= job.counts.total {
+        return "all its images are settled and it has not landed; the health check lands it".to_owned();
+    }
+    waiting_for_workers(scene, free)
+}
+
+fn waiting_for_workers(scene: &Scene<'_>, free: u64) -> String {
+    let (job, outlook) = (scene.job, scene.outlook);
+    let slug = job.pipeline.as_ref().map_or("", |(_, slug)| slug);
+    if outlook.workers.is_empty() {
+        return match outlook.last_seen {
+            None => format!("waiting for workers: none has asked for pipeline `{slug}` yet"),
+            Some(at) => format!("waiting for workers: the last one for pipeline `{slug}` was seen at {at}"),
+        };
+    }
+    let busy = outlook
+        .workers
+        .iter()
+        .all(|w| w.busy_with.is_some_and(|with| with != job.id));
+    if busy && let Some((worker, with)) = outlook.workers.iter().find_map(|w| Some((&w.name, w.busy_with?))) {
+        let n = outlook.workers.len();
+        return format!(
+            "waiting for workers: all {n} for pipeline `{slug}` are busy, worker `{worker}` with job {with}"
+        );
+    }
+    if let Some(worker) = outlook
+        .struck_by
+        .as_ref()
+        .filter(|_| outlook.strikes > 0 && job.last_result_at.is_none())
+    {
+        return format!(
+            "worker `{worker}` reserves and does not answer: {} hand-out(s) have ended without a result",
+            outlook.strikes
+        );
+    }
+    match scene.queue {
+        Reach::Gone => format!(
+            "its queue is gone: {free} free image(s) are handed out from the store, and the health check projects it again"
+        ),
+        Reach::Unreachable(why) => {
+            format!(
+                "the queue can't be reached, so {free} free image(s) are handed out from the store: {why}"
+            )
+        }
+        Reach::Ok => format!("waiting for workers: those for pipeline `{slug}` are about to ask"),
+    }
+}
+
+/// What happens next by itself: `margin` is how long after its deadline a lease is over, `tick_at` when the next
+/// tick is due.
+#[must_use]
+pub fn next(scene: &Scene<'_>, margin: Duration, tick_at: Option<Timestamp>) -> Next {
+    let job = scene.job;
+    let (action, at) = match job.status {
+        s if s.is_final() => ("none: the job has ended", None),
+        JobStatus::Created => ("none until it is run", None),
+        JobStatus::Pending | JobStatus::Retry => ("a dispatcher collects its images", job.not_before),
+        JobStatus::Canceling => ("the sweep finishes the cancel", None),
+        JobStatus::Started if !job.collected => ("its images are handed out", None),
+        JobStatus::Started if job.counts.in_flight > 0 => (
+            "a result, or the sweep ends the oldest lease unless its worker shows signs of life",
+            scene
+                .outlook
+                .oldest_lease
+                .as_ref()
+                .map(|l| l.lease_until.plus(margin)),
+        ),
+        JobStatus::Started if job.counts.pending > 0 => {
+            ("the next worker that asks is handed its images", None)
+        }
+        _ => ("the health check", tick_at),
+    };
+    Next { action, at }
+}
+
+#[cfg(test)]
+mod tests;

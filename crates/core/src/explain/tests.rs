@@ -1,0 +1,257 @@
+use super::*;
+use crate::{PipelineId, ProjectId, job::RunMode};
+
+const NOW: Timestamp = Timestamp(1_000_000_000);
+
+fn ago(seconds: u64) -> Timestamp {
+    NOW.minus(Duration::from_secs(seconds))
+}
+
+fn job(status: JobStatus, pending: u64, in_flight: u64, processed: u64, failed: u64) -> Job {
+    let counts = Counts {
+        total: pending + in_flight + processed + failed,
+        pending,
+        in_flight,
+        processed,
+        failed,
+        ..Counts::default()
+    };
+    Job {
+        id: JobId(7),
+        project: ProjectId(1),
+        name: String::new(),
+        status,
+        run: 1,
+        mode: RunMode::All,
+        collected: true,
+        priority: 0,
+        failure_threshold: 0.5,
+        delay_seconds: 0,
+        not_before: None,
+        pipeline: Some((PipelineId(1), "moths".into())),
+        algorithms: vec![],
+        collection: None,
+        capture: None,
+        limit: None,
+        shuffle: false,
+        job_type: "ml".into(),
+        candidates: 0,
+        counts,
+        errors: vec![],
+        created_at: ago(100),
+        updated_at: ago(100),
+        started_at: Some(ago(100)),
+        finished_at: None,
+        last_result_at: None,
+    }
+}
+
+fn worker(name: &str, busy_with: Option<i64>) -> WorkerNow {
+    WorkerNow {
+        name: name.into(),
+        last_seen: ago(1),
+        busy_with: busy_with.map(JobId),
+    }
+}
+
+fn lease() -> OldestLease {
+    OldestLease {
+        granted_at: ago(40),
+        lease_until: ago(0),
+        worker: "gpu-3".into(),
+        last_seen: Some(ago(40)),
+    }
+}
+
+fn say(job: &Job, outlook: &Outlook) -> String {
+    say_with(job, outlook, &Reach::Ok)
+}
+
+fn say_with(job: &Job, outlook: &Outlook, queue: &Reach) -> String {
+    sentence(&Scene {
+        job,
+        outlook,
+        queue,
+        now: NOW,
+    })
+}
+
+fn free() -> Job {
+    job(JobStatus::Started, 3, 0, 17, 0)
+}
+
+#[test]
+fn no_worker_for_this_pipeline() {
+    let none = Outlook::default();
+    assert_eq!(
+        say(&free(), &none),
+        "waiting for workers: none has asked for pipeline `moths` yet"
+    );
+    let gone = Outlook {
+        last_seen: Some(ago(900)),
+        ..Outlook::default()
+    };
+    assert!(
+        say(&free(), &gone)
+            .starts_with("waiting for workers: the last one for pipeline `moths` was seen at ")
+    );
+}
+
+#[test]
+fn workers_alive_but_busy_with_another_job() {
+    let busy = Outlook {
+        workers: vec![worker("gpu-1", Some(4)), worker("gpu-2", Some(5))],
+        ..Outlook::default()
+    };
+    assert_eq!(
+        say(&free(), &busy),
+        "waiting for workers: all 2 for pipeline `moths` are busy, worker `gpu-1` with job 4"
+    );
+}
+
+#[test]
+fn workers_alive_and_about_to_ask() {
+    let one_idle = Outlook {
+        workers: vec![worker("gpu-1", Some(4)), worker("gpu-2", None)],
+        ..Outlook::default()
+    };
+    assert_eq!(
+        say(&free(), &one_idle),
+        "waiting for workers: those for pipeline `moths` are about to ask"
+    );
+}
+
+#[test]
+fn leases_out_with_the_oldest_age_and_holder() {
+    let out = Outlook {
+        oldest_lease: Some(lease()),
+        ..Outlook::default()
+    };
+    assert_eq!(
+        say(&job(JobStatus::Started, 0, 3, 17, 0), &out),
+        "3 lease(s) are out, the oldest for 40 s, held by worker `gpu-3`"
+    );
+}
+
+#[test]
+fn a_worker_that_reserves_and_never_answers() {
+    let silent = Outlook {
+        oldest_lease: Some(lease()),
+        strikes: 2,
+        ..Outlook::default()
+    };
+    let leased = job(JobStatus::Started, 0, 3, 0, 0);
+    assert!(say(&leased, &silent).starts_with("worker `gpu-3` reserves and does not answer: 2 hand-out(s)"));
+    let between = Outlook {
+        workers: vec![worker("gpu-3", None)],
+        oldest_lease: None,
+        struck_by: Some("gpu-3".into()),
+        ..silent.clone()
+    };
+    assert!(say(&free(), &between).starts_with("worker `gpu-3` reserves and does not answer: 2 hand-out(s)"));
+    let answers = Job {
+        last_result_at: Some(ago(2)),
+        ..leased
+    };
+    assert!(say(&answers, &silent).starts_with("3 lease(s) are out"));
+}
+
+#[test]
+fn a_projection_that_is_gone_or_unreachable() {
+    let alive = Outlook {
+        workers: vec![worker("gpu-1", None)],
+        ..Outlook::default()
+    };
+    assert!(say_with(&free(), &alive, &Reach::Gone).starts_with("its queue is gone: 3 free image(s)"));
+    let away = Reach::Unreachable("timed out".into());
+    assert!(say_with(&free(), &alive, &away).starts_with("the queue can't be reached"));
+}
+
+#[test]
+fn the_store_is_unreachable() {
+    assert!(store_away("disk full").ends_with("results wait: disk full"));
+}
+
+#[test]
+fn waiting_for_a_dispatcher() {
+    let waits = job(JobStatus::Pending, 0, 0, 0, 0);
+    assert_eq!(
+        say(&waits, &Outlook::default()),
+        "waiting for a dispatcher to collect its images"
+    );
+    let collecting = Job {
+        collected: false,
+        ..free()
+    };
+    assert_eq!(
+        say(&collecting, &Outlook::default()),
+        "a dispatcher collects its images"
+    );
+}
+
+#[test]
+fn waiting_for_its_delay() {
+    let delayed = Job {
+        not_before: Some(NOW.plus(Duration::from_secs(5))),
+        ..job(JobStatus::Pending, 0, 0, 0, 0)
+    };
+    assert!(
+        say(&delayed, &Outlook::default())
+            .starts_with("waiting for its delay to pass, at 1970-01-01T00:16:45")
+    );
+}
+
+#[test]
+fn landed_and_why_so() {
+    let none = Outlook::default();
+    let of = |status, processed, failed| say(&job(status, 0, 0, processed, failed), &none);
+    assert_eq!(
+        of(JobStatus::Success, 20, 0),
+        "landed SUCCESS: all 20 image(s) are processed"
+    );
+    assert_eq!(
+        of(JobStatus::Success, 10, 10),
+        "landed SUCCESS: 10 of 20 image(s) failed, not more than 50%"
+    );
+    assert_eq!(
+        of(JobStatus::Failure, 3, 17),
+        "landed FAILURE: 17 of 20 image(s) failed, more than 50%"
+    );
+}
+
+#[test]
+fn canceled_or_reaped() {
+    let canceled = job(JobStatus::Revoked, 3, 0, 17, 0);
+    assert_eq!(
+        say(&canceled, &Outlook::default()),
+        "canceled with 3 image(s) unsettled; results are kept"
+    );
+    let reaped = Job {
+        errors: vec!["Reaping stalled job: no progress for 600 s".into()],
+        ..canceled
+    };
+    assert!(
+        say(&reaped, &Outlook::default()).starts_with("revoked by the health check: Reaping stalled job")
+    );
+}
+
+#[test]
+fn not_started_canceling_and_states_that_nothing_moves() {
+    let of = |status| say(&job(status, 3, 0, 0, 0), &Outlook::default());
+    assert!(of(JobStatus::Created).starts_with("waiting to be started"));
+    assert!(of(JobStatus::Canceling).starts_with("being canceled"));
+    assert!(of(JobStatus::Unknown).starts_with("in the state UNKNOWN"));
+}
+
+#[test]
+fn settled_and_not_landed_is_for_the_health_check() {
+    let settled = job(JobStatus::Started, 0, 0, 20, 0);
+    assert!(say(&settled, &Outlook::default()).contains("has not landed"));
+    let scene = Scene {
+        job: &settled,
+        outlook: &Outlook::default(),
+        queue: &Reach::Ok,
+        now: NOW,
+    };
+    assert_eq!(next(&scene, Duration::ZERO, Some(NOW)).at, Some(NOW));
+}

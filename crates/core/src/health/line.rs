@@ -1,0 +1,117 @@
+//! The lines that the health check writes. Runbooks and tests of the upstream system match the first; its ids are
+//! written as upstream's, a list of quoted strings.
+
+use std::time::Duration;
+
+use crate::{CaptureId, JobStatus, counts::Counts, ports::QueueInfo};
+
+use super::REAPED;
+
+/// Ids that the line in a job's errors names.
+const NAMED: usize = 10;
+/// Ids in one line of a job's log, so that it stays within 10,000 characters.
+const LISTED: usize = 500;
+
+/// The line in a job's errors for tasks that were settled lost; `queue` is the evidence, if there is a queue.
+#[must_use]
+pub fn lost_line(queue: Option<&QueueInfo>, lost: &[CaptureId]) -> String {
+    let named = list(&lost[..lost.len().min(NAMED)]);
+    let more = match lost.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" ... and {more} more"),
+    };
+    format!(
+        "jobs_health_check: marked {} image(s) as failed (job idle past cutoff; {}). IDs: {named}{more}",
+        lost.len(),
+        counters(queue),
+    )
+}
+
+/// The full list of ids, cut into lines for a job's log.
+pub fn id_lists(lost: &[CaptureId]) -> impl Iterator<Item = String> {
+    lost.chunks(LISTED)
+        .map(|ids| format!("(full IDs: {})", list(ids)))
+}
+
+/// The line for a job that is revoked as a last resort.
+#[must_use]
+pub fn reap_line(idle: Duration, status: JobStatus, counts: &Counts) -> String {
+    format!(
+        "{REAPED}: no progress for {} s in {status}, and no rule explains it, which is a bug in Trapline; \
+         {} processed, {} failed of {} image(s), results are kept",
+        idle.as_secs(),
+        counts.processed,
+        counts.failed,
+        counts.total,
+    )
+}
+
+/// The line of `running_job_snapshots`.
+#[must_use]
+pub fn snapshot_line(status: JobStatus, counts: &Counts, queue: Option<&QueueInfo>) -> String {
+    format!(
+        "jobs_health_check: {status}, {} pending, {} in flight, {} processed, {} failed of {}; {}",
+        counts.pending,
+        counts.in_flight,
+        counts.processed,
+        counts.failed,
+        counts.total,
+        counters(queue),
+    )
+}
+
+fn counters(queue: Option<&QueueInfo>) -> String {
+    match queue {
+        Some(q) => format!(
+            "NATS consumer num_pending={} num_ack_pending={} num_redelivered={}",
+            q.num_pending, q.num_ack_pending, q.num_redelivered
+        ),
+        None => "NATS consumer num_pending=n/a num_ack_pending=n/a num_redelivered=n/a".to_owned(),
+    }
+}
+
+fn list(ids: &[CaptureId]) -> String {
+    let quoted: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::JobId;
+
+    #[test]
+    fn the_line_is_upstreams_to_the_letter() {
+        let queue = QueueInfo {
+            job: JobId(1),
+            num_pending: 0,
+            num_ack_pending: 0,
+            num_redelivered: 16,
+            created_at: None,
+        };
+        let lost: Vec<CaptureId> = (2868..2884).map(CaptureId).collect();
+        assert_eq!(
+            lost_line(Some(&queue), &lost),
+            "jobs_health_check: marked 16 image(s) as failed (job idle past cutoff; NATS consumer num_pending=0 \
+             num_ack_pending=0 num_redelivered=16). IDs: ['2868', '2869', '2870', '2871', '2872', '2873', '2874', \
+             '2875', '2876', '2877'] ... and 6 more"
+        );
+        assert!(lost_line(None, &lost[..10]).ends_with("'2877']"));
+    }
+
+    #[test]
+    fn the_full_list_names_every_id_once_in_lines_within_the_bound() {
+        let lost: Vec<CaptureId> = (1_000_000_000..1_000_001_200).map(CaptureId).collect();
+        let lines: Vec<String> = id_lists(&lost).collect();
+        assert_eq!(lines.len(), 3);
+        assert!(
+            lines
+                .iter()
+                .all(|l| l.len() < 10_000 && l.starts_with("(full IDs: ['"))
+        );
+        assert_eq!(
+            lines.iter().map(|l| l.matches('\'').count() / 2).sum::<usize>(),
+            1_200
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! The health check: what a *tick* looks for, decides and reports. The safety net under the sweep, so that a job
+//! lands even if everything quicker has failed. Each check is a plan made from views, time and policy; the engine
+//! carries it out, and a `dry_run` only reports it.
+
+mod line;
+mod plan;
+mod policy;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{JobId, Timestamp};
+
+pub use line::{id_lists, lost_line, reap_line, snapshot_line};
+pub use plan::{QueueState, idle, missing_queues, stale_jobs, zombie};
+pub use policy::{HealthPolicy, IdlePolicy};
+
+/// The detail of a task that the strict idle policy settled; `verify` knows it by this.
+pub const STRICT_DETAIL: &str = "the job was idle past its cutoff, and the idle policy is strict";
+
+/// How a line in a job's errors begins if the job was reaped.
+pub const REAPED: &str = "Reaping stalled job";
+
+/// What was done about one job, or would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Did {
+    /// Tasks were settled `lost`.
+    MarkedLost,
+    /// Tasks of leases that were over were offered again.
+    Freed,
+    /// A result came between choosing and acting; nothing was done.
+    Raced,
+    /// Its projections were made anew.
+    Projected,
+    /// Its queue holds fewer candidates than there are free tasks; projected if the next tick sees it too.
+    Short,
+    /// All its tasks were settled, and it was landed.
+    Landed,
+    /// It was revoked as a last resort.
+    Reaped,
+    /// Its queue was removed.
+    Removed,
+    /// It could not be helped now; the next tick tries again.
+    Failed,
+}
+
+/// One finding of a check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The job.
+    pub job: JobId,
+    /// What was done.
+    pub did: Did,
+    /// In words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
+/// Findings that one check reports at the most; the numbers count all.
+pub const FINDINGS_MAX: usize = 1_000;
+
+/// What one check did. The three numbers are upstream's; what follows is there when there is something to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckReport {
+    /// What it looked at.
+    pub checked: u64,
+    /// What it set right.
+    pub fixed: u64,
+    /// What it could not set right.
+    pub unfixable: u64,
+    /// Why the check broke off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}
+
+impl CheckReport {
+    /// Adds a finding and counts it.
+    pub fn found(&mut self, job: JobId, did: Did, detail: impl fmt::Display) {
+        match did {
+            Did::Raced | Did::Short => {}
+            Did::Failed => self.unfixable += 1,
+            _ => self.fixed += 1,
+        }
+        if self.findings.len() < FINDINGS_MAX {
+            let detail = detail.to_string();
+            self.findings.push(Finding { job, did, detail });
+        }
+    }
+
+    /// Whether this was found of a job.
+    #[must_use]
+    pub fn has(&self, job: JobId, did: Did) -> bool {
+        self.findings.iter().any(|f| f.job == job && f.did == did)
+    }
+}
+
+/// What one tick did, check by check, in the order in which they ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TickReport {
+    /// When it began, in store time.
+    pub started_at: Timestamp,
+    /// When it was done.
+    pub finished_at: Timestamp,
+    /// The node that ran it.
+    pub node: String,
+    /// Whether it only looked.
+    pub dry_run: bool,
+    /// Tasks of idle jobs of which no result will come.
+    pub lost_images: CheckReport,
+    /// Running jobs whose projections are gone or short.
+    pub missing_queues: CheckReport,
+    /// Idle jobs that no rule explains.
+    pub stale_jobs: CheckReport,
+    /// One line per running job in its log.
+    pub running_job_snapshots: CheckReport,
+    /// Old queues of jobs that have ended or are no more.
+    pub zombie_streams: CheckReport,
+}
+
+impl TickReport {
+    /// The checks by name, in order.
+    #[must_use]
+    pub fn checks(&self) -> [(&'static str, &CheckReport); 5] {
+        [
+            ("lost_images", &self.lost_images),
+            ("missing_queues", &self.missing_queues),
+            ("stale_jobs", &self.stale_jobs),
+            ("running_job_snapshots", &self.running_job_snapshots),
+            ("zombie_streams", &self.zombie_streams),
+        ]
+    }
+}

@@ -1,0 +1,253 @@
+//! What each check decides about a job, from what the store and the queue say of it.
+
+use crate::{
+    JobStatus, Timestamp,
+    ports::{QueueInfo, Vitals},
+};
+
+use super::{Did, HealthPolicy};
+
+/// Whether a job is idle: no worker's result since the cut-off, which is `stalled_after` before now, though its
+/// tasks are there to be handed out. Only such a job can have lost images.
+#[must_use]
+pub fn idle(job: &Vitals, cutoff: Timestamp) -> bool {
+    job.collected && job.status.is_active() && job.idle_since <= cutoff
+}
+
+/// What the projections say of a job.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueState {
+    /// Its queue.
+    pub queue: Option<QueueInfo>,
+    /// Whether its progress is there.
+    pub progress: bool,
+    /// Whether the last tick found its queue short.
+    pub was_short: bool,
+}
+
+/// What `missing_queues` does about a job, if anything: the queue of a job whose free tasks it does not all hold is
+/// made anew at the second look, since in between it is normal.
+#[must_use]
+pub fn missing_queues(job: &Vitals, state: &QueueState) -> Option<(Did, String)> {
+    if !(job.collected && job.status.is_active() && job.free > 0) {
+        return None;
+    }
+    let Some(queue) = state.queue else {
+        return Some((Did::Projected, "its queue was gone".to_owned()));
+    };
+    if !state.progress {
+        return Some((Did::Projected, "its progress was gone".to_owned()));
+    }
+    let held = queue.num_pending + queue.num_ack_pending;
+    if held >= job.free {
+        return None;
+    }
+    let did = if state.was_short {
+        Did::Projected
+    } else {
+        Did::Short
+    };
+    Some((
+        did,
+        format!("its queue held {held} candidate(s) of {} free task(s)", job.free),
+    ))
+}
+
+/// What `stale_jobs` does about a job, if anything: it is idle, and it waits neither for a dispatcher nor for a
+/// worker nor for the end of a lease. Which of the two is done is the store's to say, who counts the rows.
+#[must_use]
+pub fn stale_jobs(job: &Vitals, cutoff: Timestamp) -> Option<Did> {
+    if job.idle_since > cutoff {
+        return None;
+    }
+    let claimable = matches!(job.status, JobStatus::Pending | JobStatus::Retry)
+        || (job.status == JobStatus::Started && !job.collected);
+    if claimable {
+        return None;
+    }
+    let settled = job.counts.processed + job.counts.failed >= job.counts.total;
+    if job.collected && settled && JobStatus::FINALIZABLE.contains(&job.status) {
+        return Some(Did::Landed);
+    }
+    let explained = job.status.is_active() && (job.free > 0 || job.leased > 0 || job.exhausted > 0);
+    (!explained).then_some(Did::Reaped)
+}
+
+/// Whether `zombie_streams` removes a queue: old, and of a job that has ended (`Some`) or is no more (`None`). An
+/// unknown age is never old.
+#[must_use]
+pub fn zombie(queue: &QueueInfo, job: Option<JobStatus>, now: Timestamp, policy: &HealthPolicy) -> bool {
+    let old = queue
+        .created_at
+        .is_some_and(|at| now.since(at) >= policy.zombie_after);
+    old && job.is_none_or(JobStatus::is_final)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{JobId, counts::Counts};
+    use std::time::Duration;
+
+    const CUTOFF: Timestamp = Timestamp(100);
+
+    fn job() -> Vitals {
+        let counts = Counts {
+            total: 20,
+            processed: 17,
+            in_flight: 1,
+            pending: 2,
+            ..Counts::default()
+        };
+        Vitals {
+            job: JobId(1),
+            run: 1,
+            status: JobStatus::Started,
+            collected: true,
+            counts,
+            idle_since: CUTOFF,
+            free: 2,
+            leased: 1,
+            exhausted: 0,
+        }
+    }
+
+    fn queue(num_pending: u64) -> QueueState {
+        let queue = QueueInfo {
+            job: JobId(1),
+            num_pending,
+            num_ack_pending: 0,
+            num_redelivered: 0,
+            created_at: Some(Timestamp(0)),
+        };
+        QueueState {
+            queue: Some(queue),
+            progress: true,
+            was_short: false,
+        }
+    }
+
+    #[test]
+    fn a_job_is_idle_from_its_last_result_on_and_only_if_it_is_handed_out() {
+        assert!(idle(&job(), CUTOFF));
+        assert!(!idle(&job(), Timestamp(99)));
+        let collecting = Vitals {
+            collected: false,
+            ..job()
+        };
+        assert!(!idle(&collecting, CUTOFF));
+        let canceling = Vitals {
+            status: JobStatus::Canceling,
+            ..job()
+        };
+        assert!(!idle(&canceling, CUTOFF));
+    }
+
+    #[test]
+    fn a_queue_or_progress_that_vanished_is_projected_at_once() {
+        let gone = QueueState {
+            queue: None,
+            ..queue(2)
+        };
+        assert_eq!(missing_queues(&job(), &gone).unwrap().0, Did::Projected);
+        let gone = QueueState {
+            progress: false,
+            ..queue(2)
+        };
+        assert_eq!(missing_queues(&job(), &gone).unwrap().0, Did::Projected);
+    }
+
+    #[test]
+    fn a_short_queue_is_projected_at_the_second_tick_in_a_row() {
+        assert_eq!(missing_queues(&job(), &queue(2)), None);
+        assert_eq!(missing_queues(&job(), &queue(1)).unwrap().0, Did::Short);
+        let again = QueueState {
+            was_short: true,
+            ..queue(1)
+        };
+        assert_eq!(missing_queues(&job(), &again).unwrap().0, Did::Projected);
+    }
+
+    #[test]
+    fn a_job_without_free_tasks_needs_no_queue() {
+        let leased = Vitals { free: 0, ..job() };
+        let gone = QueueState {
+            queue: None,
+            ..queue(0)
+        };
+        assert_eq!(missing_queues(&leased, &gone), None);
+    }
+
+    #[test]
+    fn a_job_with_free_leased_or_exhausted_tasks_is_never_stale() {
+        assert_eq!(stale_jobs(&job(), CUTOFF), None);
+        let one = |free, leased, exhausted| Vitals {
+            free,
+            leased,
+            exhausted,
+            ..job()
+        };
+        for explained in [one(1, 0, 0), one(0, 1, 0), one(0, 0, 1)] {
+            assert_eq!(stale_jobs(&explained, CUTOFF), None);
+        }
+        assert_eq!(stale_jobs(&one(0, 0, 0), CUTOFF), Some(Did::Reaped));
+        assert_eq!(stale_jobs(&one(0, 0, 0), Timestamp(99)), None);
+    }
+
+    #[test]
+    fn a_job_that_waits_for_a_dispatcher_is_never_stale() {
+        let waits = |status, collected| Vitals {
+            status,
+            collected,
+            free: 0,
+            leased: 0,
+            ..job()
+        };
+        assert_eq!(stale_jobs(&waits(JobStatus::Pending, false), CUTOFF), None);
+        assert_eq!(stale_jobs(&waits(JobStatus::Retry, true), CUTOFF), None);
+        assert_eq!(stale_jobs(&waits(JobStatus::Started, false), CUTOFF), None);
+    }
+
+    #[test]
+    fn a_job_that_is_settled_is_landed_and_one_in_no_mans_land_is_reaped() {
+        let counts = Counts {
+            processed: 20,
+            pending: 0,
+            in_flight: 0,
+            ..job().counts
+        };
+        let settled = Vitals {
+            counts,
+            free: 0,
+            leased: 0,
+            ..job()
+        };
+        assert_eq!(stale_jobs(&settled, CUTOFF), Some(Did::Landed));
+        let unknown = Vitals {
+            status: JobStatus::Unknown,
+            ..job()
+        };
+        assert_eq!(stale_jobs(&unknown, CUTOFF), Some(Did::Reaped));
+        let canceling = Vitals {
+            status: JobStatus::Canceling,
+            ..settled
+        };
+        assert_eq!(stale_jobs(&canceling, CUTOFF), Some(Did::Reaped));
+    }
+
+    #[test]
+    fn only_an_old_queue_of_an_ended_job_is_a_zombie_and_an_unknown_age_is_never_old() {
+        let policy = HealthPolicy::default();
+        let late = Timestamp(0).plus(policy.zombie_after);
+        let old = queue(0).queue.unwrap();
+        assert!(zombie(&old, None, late, &policy));
+        assert!(zombie(&old, Some(JobStatus::Revoked), late, &policy));
+        assert!(!zombie(&old, Some(JobStatus::Started), late, &policy));
+        assert!(!zombie(&old, None, late.minus(Duration::from_secs(1)), &policy));
+        let ageless = QueueInfo {
+            created_at: None,
+            ..old
+        };
+        assert!(!zombie(&ageless, None, late, &policy));
+    }
+}

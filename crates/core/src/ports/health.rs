@@ -1,0 +1,166 @@
+//! The part of the store that the health check, `explain` and `verify` need. Every change goes through the one
+//! function that counts and lands (RULES.md A9).
+
+use async_trait::async_trait;
+use std::time::Duration;
+
+use crate::{
+    CaptureId, JobId, JobStatus, Result, Timestamp,
+    counts::Counts,
+    health::TickReport,
+    ports::{Candidate, LeasePolicy, QueueInfo, Touched},
+    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+};
+
+/// A running job as the health check sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Vitals {
+    /// The job.
+    pub job: JobId,
+    /// Its run.
+    pub run: i64,
+    /// Its status.
+    pub status: JobStatus,
+    /// Whether the task set of this run is complete.
+    pub collected: bool,
+    /// Its counts.
+    pub counts: Counts,
+    /// Since when no worker has posted a result: `last_result_at`, else `started_at`, else its last change; but not
+    /// before the end of the last gap, since an outage of ours is nobody's idleness.
+    pub idle_since: Timestamp,
+    /// Tasks that may be handed out; exact only as to whether there are any.
+    pub free: u64,
+    /// Tasks under a lease that somebody will end.
+    pub leased: u64,
+    /// Pending tasks under no lease whose strikes are used up.
+    pub exhausted: u64,
+}
+
+/// The tasks of an idle job that are to be settled `lost`, in one background slice.
+#[derive(Clone, Debug)]
+pub struct MarkLost {
+    /// The job.
+    pub job: JobId,
+    /// Its run when it was chosen.
+    pub run: i64,
+    /// It is raced if it is not idle since this; that of the first slice, for all.
+    pub cutoff: Timestamp,
+    /// Every pending task, leased or never handed out, instead of the exhausted ones.
+    pub strict: bool,
+    /// The rules of leases.
+    pub leases: LeasePolicy,
+    /// The evidence for the line in the job's errors.
+    pub queue: Option<QueueInfo>,
+    /// What earlier slices marked: their line is replaced, so that there is one.
+    pub earlier: Vec<CaptureId>,
+    /// Store time.
+    pub now: Timestamp,
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
+}
+
+/// What a slice of [`Health::mark_lost`] did.
+#[derive(Clone, Debug, Default)]
+pub struct MarkedLost {
+    /// A result came, or the job ended; nothing was done.
+    pub raced: bool,
+    /// Settled `lost`.
+    pub lost: Vec<CaptureId>,
+    /// Free again.
+    pub freed: Vec<(JobId, Candidate)>,
+    /// The job, if its counters changed.
+    pub touched: Option<Touched>,
+    /// Whether there is more.
+    pub more: bool,
+}
+
+/// What became of a stale job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It moved, or a result came.
+    Raced,
+    /// Its tasks were all settled.
+    Landed(JobStatus),
+    /// It was revoked.
+    Reaped,
+}
+
+/// A worker that asks for a pipeline, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct WorkerNow {
+    /// What people call it.
+    pub name: String,
+    /// When it was last heard of.
+    pub last_seen: Timestamp,
+    /// The job of its newest live grant.
+    pub busy_with: Option<JobId>,
+}
+
+/// The oldest lease of a job.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct OldestLease {
+    /// When it was granted.
+    pub granted_at: Timestamp,
+    /// Its own deadline, without signs of life.
+    pub lease_until: Timestamp,
+    /// Who holds it.
+    pub worker: String,
+    /// When the holder was last heard of.
+    pub last_seen: Option<Timestamp>,
+}
+
+/// What `explain` needs to know of a job beyond its row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Outlook {
+    /// Workers that asked for its pipeline and were seen lately, the latest first; at most 100.
+    pub workers: Vec<WorkerNow>,
+    /// When any worker that asks for its pipeline was last seen.
+    pub last_seen: Option<Timestamp>,
+    /// Its oldest lease.
+    pub oldest_lease: Option<OldestLease>,
+    /// Hand-outs of its pending tasks that ended without an answer.
+    pub strikes: u64,
+    /// To whom one of those went.
+    pub struck_by: Option<String>,
+}
+
+/// The port: a part of [`crate::ports::Store`].
+#[async_trait]
+pub trait Health: Send + Sync + 'static {
+    /// Takes or renews the tick's lease for a node: `false` while another node holds it, or if a tick began after
+    /// `not_since`.
+    async fn take_tick(
+        &self,
+        node: &str,
+        now: Timestamp,
+        lease: Duration,
+        not_since: Option<Timestamp>,
+    ) -> Result<bool>;
+    /// Stores a report, gives the lease of its node back, and forgets reports of ticks that began before `keep_since`.
+    async fn save_tick(&self, tick: &TickReport, keep_since: Timestamp) -> Result<()>;
+    /// Reports, newest first.
+    async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>>;
+    /// Running jobs by id, after one.
+    async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>>;
+    /// Settles tasks of an idle job `lost`; ends its leases that are over on the way, as the sweep does.
+    async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost>;
+    /// Ends a stale job that is idle since `cutoff`: sets its counters right from its rows, which lands it if all its
+    /// tasks are settled; else revokes it, `line` in its errors.
+    async fn end_stale(
+        &self,
+        job: &Vitals,
+        cutoff: Timestamp,
+        line: &str,
+        now: Timestamp,
+        dry_run: bool,
+    ) -> Result<Ended>;
+    /// Workers seen since a time, leases and strikes of a job; `None` if it is gone.
+    async fn outlook(&self, job: JobId, seen_since: Timestamp) -> Result<Option<Outlook>>;
+
+    /// Jobs by id for [`crate::verify`], with what their rows say now.
+    async fn audit_jobs(&self, after: JobId, limit: u64) -> Result<Vec<JobAudit>>;
+    /// Tasks of a job by capture for [`crate::verify`], with what is stored for them.
+    async fn audit_tasks(&self, job: JobId, after: CaptureId, limit: u64) -> Result<Vec<TaskAudit>>;
+    /// Rows that belong to nothing, in the next `limit` rows by key; and the key to go on from, if there is more.
+    async fn strays(&self, kind: StrayKind, after: i64, limit: u64) -> Result<(Vec<Stray>, Option<i64>)>;
+}

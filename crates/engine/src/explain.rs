@@ -1,0 +1,153 @@
+//! Why a job is not moving: the evidence gathered, and core's sentence on it.
+
+use std::time::Duration;
+
+use trapline_core::{
+    Error, JobId, JobStatus, Result,
+    error::chain,
+    explain::{self, Explanation, Next, ONLINE, Reach, Scene},
+    ports::{Job, Outlook, QueueInfo},
+};
+
+use crate::Engine;
+
+/// How long a part may take to answer before it counts as unreachable.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Engine {
+    /// Why a job is not moving, with the evidence. An unreachable store is an answer, not an error.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such job.
+    pub async fn explain(&self, id: JobId) -> Result<Explanation> {
+        let engine = self.clone();
+        let read = self
+            .within("explain", PATIENCE, async move {
+                engine.inner.time.now()?;
+                let store = &engine.inner.ports.store;
+                let seen_since = engine.now().minus(ONLINE);
+                let Some(job) = store.job(id).await? else {
+                    return Ok(None);
+                };
+                let outlook = store.outlook(id, seen_since).await?.unwrap_or_default();
+                Ok(Some((
+                    job,
+                    outlook,
+                    engine.last_tick().await?.map(|t| t.started_at),
+                )))
+            })
+            .await;
+        match read {
+            Ok(None) => Err(Error::not_found()),
+            Err(error) if error.kind.retry() => Ok(self.without_store(id, &chain(&error)).await),
+            Err(error) => Err(error),
+            Ok(Some((job, outlook, last_tick_at))) => {
+                let (queue_counters, queue, progress) = self.projections(id).await;
+                let now = self.now();
+                let scene = Scene {
+                    job: &job,
+                    outlook: &outlook,
+                    queue: &queue,
+                    now,
+                };
+                let tick_at = last_tick_at.map(|at| at.plus(self.inner.policy.health.health_interval));
+                let oldest = outlook.oldest_lease.clone();
+                Ok(Explanation {
+                    job: id,
+                    sentence: explain::sentence(&scene),
+                    next: explain::next(&scene, self.inner.policy.leases().margin, tick_at),
+                    status: Some(job.status),
+                    counts: Some(job.counts),
+                    workers: outlook.workers.clone(),
+                    leases_out: job.counts.in_flight,
+                    oldest_lease_seconds: oldest.as_ref().map(|l| now.since(l.granted_at).as_secs()),
+                    oldest_lease: oldest,
+                    queue_counters,
+                    store: Reach::Ok,
+                    queue,
+                    progress,
+                    last_tick_at,
+                })
+            }
+        }
+    }
+
+    async fn without_store(&self, id: JobId, why: &str) -> Explanation {
+        let (queue_counters, queue, progress) = self.projections(id).await;
+        Explanation {
+            job: id,
+            sentence: explain::store_away(why),
+            status: None,
+            counts: None,
+            workers: Vec::new(),
+            leases_out: 0,
+            oldest_lease: None,
+            oldest_lease_seconds: None,
+            queue_counters,
+            store: Reach::Unreachable(why.to_owned()),
+            queue,
+            progress,
+            last_tick_at: None,
+            next: Next {
+                action: "the store is asked again every second",
+                at: None,
+            },
+        }
+    }
+
+    async fn projections(&self, job: JobId) -> (Option<QueueInfo>, Reach, Reach) {
+        let ports = &self.inner.ports;
+        let queue = self.patiently(ports.queue.info(job));
+        let progress = self.patiently(ports.progress.read(job));
+        let (queue, progress) = futures::join!(queue, progress);
+        let counters = queue.as_ref().ok().copied().flatten();
+        (counters, reach(queue), reach(progress))
+    }
+
+    async fn patiently<T>(&self, asked: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            answer = asked => answer,
+            () = self.inner.ports.clock.sleep(PATIENCE) => {
+                Err(Error::unavailable(format!("no answer within {PATIENCE:?}")))
+            }
+        }
+    }
+
+    /// The sentence for a job that does not move, beside every job that people see.
+    pub(crate) async fn waiting_for(&self, job: &Job) -> Result<Option<String>> {
+        let waits = match job.status {
+            JobStatus::Pending | JobStatus::Retry => true,
+            JobStatus::Started => job.collected && job.counts.in_flight == 0 && job.counts.pending > 0,
+            _ => false,
+        };
+        if !waits || job.pipeline.is_none() {
+            return Ok(None);
+        }
+        let now = self.now();
+        // A list shows many jobs; one that waits for no worker costs no read.
+        let outlook = match job.status {
+            JobStatus::Started => {
+                let store = &self.inner.ports.store;
+                store
+                    .outlook(job.id, now.minus(ONLINE))
+                    .await?
+                    .unwrap_or_default()
+            }
+            _ => Outlook::default(),
+        };
+        Ok(Some(explain::sentence(&Scene {
+            job,
+            outlook: &outlook,
+            queue: &Reach::Ok,
+            now,
+        })))
+    }
+}
+
+fn reach<T>(answer: Result<Option<T>>) -> Reach {
+    match answer {
+        Ok(Some(_)) => Reach::Ok,
+        Ok(None) => Reach::Gone,
+        Err(error) => Reach::Unreachable(chain(&error)),
+    }
+}

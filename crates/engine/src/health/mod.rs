@@ -1,0 +1,198 @@
+//! The tick: five checks in order, each isolated from the others' failure. It is idempotent and takes no input; one
+//! node at a time runs it, by a lease in the store that a dead node loses.
+
+mod jobs;
+mod queues;
+
+use std::{sync::Arc, time::Duration};
+
+use trapline_core::{
+    Error, JobId, Result, Timestamp,
+    error::chain,
+    health::{CheckReport, HealthPolicy, TickReport},
+    ports::Vitals,
+    verify::{self, Verified},
+};
+
+use crate::Engine;
+
+/// Running jobs that are read at a time.
+const PAGE: u64 = 500;
+/// Rows that `verify` reads at a time.
+const VERIFY_PAGE: u64 = 2_000;
+
+/// What a node knows of its ticks.
+pub(crate) struct Ticking {
+    /// Names the node in the lease and in the reports.
+    node: String,
+    /// A tick on request waits for the one that is running.
+    running: tokio::sync::Mutex<()>,
+}
+
+impl Ticking {
+    pub(crate) fn new() -> Self {
+        Self {
+            node: format!("{}-{:08x}", std::process::id(), rand::random::<u32>()),
+            running: tokio::sync::Mutex::default(),
+        }
+    }
+}
+
+/// One tick under way: what all its checks share.
+struct Tick<'a> {
+    engine: &'a Engine,
+    policy: &'a HealthPolicy,
+    /// Idle is what had no result since.
+    cutoff: Timestamp,
+    /// What the tick before reported.
+    before: Option<TickReport>,
+    dry_run: bool,
+}
+
+impl Engine {
+    /// One tick. A dry run only reports; its report is not kept. `None` if another node is at it.
+    ///
+    /// # Errors
+    /// `Unavailable` if the store can't be reached; what fails within a check is in its report.
+    pub async fn tick_once(&self, dry_run: bool) -> Result<Option<TickReport>> {
+        self.tick(dry_run, None).await
+    }
+
+    /// The tick of the timer: not if a node, this or another, has begun one within the interval.
+    pub(crate) async fn tick_on_time(&self) -> Result<()> {
+        let Ok(now) = self.inner.time.now() else {
+            return Ok(());
+        };
+        // A little less than the interval, so that two timers do not skip every other turn.
+        let recent = self.inner.policy.health.health_interval * 9 / 10;
+        self.tick(false, Some(now.minus(recent))).await.map(drop)
+    }
+
+    async fn tick(&self, dry_run: bool, not_since: Option<Timestamp>) -> Result<Option<TickReport>> {
+        let _running = self.inner.ticking.running.lock().await;
+        let store = &self.inner.ports.store;
+        let policy = &self.inner.policy.health;
+        let now = self.inner.time.now()?;
+        if !dry_run && !self.hold_tick(not_since).await? {
+            return Ok(None);
+        }
+        let tick = Tick {
+            engine: self,
+            policy,
+            cutoff: now.minus(policy.stalled_after),
+            before: store.ticks(1).await?.pop(),
+            dry_run,
+        };
+        let mut report = TickReport {
+            started_at: now,
+            node: self.inner.ticking.node.clone(),
+            dry_run,
+            ..TickReport::default()
+        };
+        tick.run(&mut report).await;
+        report.finished_at = self.now();
+        if !dry_run {
+            store.save_tick(&report, now.minus(policy.tick_retention)).await?;
+        }
+        Ok(Some(report))
+    }
+
+    /// Takes the lease of the tick, or renews it.
+    async fn hold_tick(&self, not_since: Option<Timestamp>) -> Result<bool> {
+        let lease = self.inner.policy.health.health_interval * 2;
+        let store = &self.inner.ports.store;
+        let node = &self.inner.ticking.node;
+        store
+            .take_tick(node, self.inner.time.now()?, lease, not_since)
+            .await
+    }
+
+    /// Reports of ticks, newest first.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>> {
+        self.inner.ports.store.ticks(limit).await
+    }
+
+    /// The newest report; the watchman is watched by its age.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn last_tick(&self) -> Result<Option<TickReport>> {
+        Ok(self.ticks(1).await?.pop())
+    }
+
+    /// The invariants, checked on the store.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn verify_store(&self) -> Result<Verified> {
+        let store = Arc::clone(&self.inner.ports.store);
+        verify::verify(store.as_ref(), VERIFY_PAGE).await
+    }
+}
+
+impl Tick<'_> {
+    async fn run(&self, report: &mut TickReport) {
+        let done = self.lost_images(&mut report.lost_images).await;
+        self.close(&mut report.lost_images, "lost_images", done).await;
+        let done = self.missing_queues(&mut report.missing_queues).await;
+        self.close(&mut report.missing_queues, "missing_queues", done)
+            .await;
+        let done = self.stale_jobs(&mut report.stale_jobs).await;
+        self.close(&mut report.stale_jobs, "stale_jobs", done).await;
+        let done = self.snapshots(&mut report.running_job_snapshots).await;
+        self.close(&mut report.running_job_snapshots, "running_job_snapshots", done)
+            .await;
+        let done = self.zombies(&mut report.zombie_streams).await;
+        self.close(&mut report.zombie_streams, "zombie_streams", done)
+            .await;
+    }
+
+    /// A check that broke off says so in its report and stops no other.
+    async fn close(&self, report: &mut CheckReport, check: &'static str, done: Result<()>) {
+        if let Err(error) = done {
+            tracing::warn!(
+                check,
+                error = chain(&error),
+                "a health check broke off; the others go on"
+            );
+            report.error = Some(chain(&error));
+        }
+        if !self.dry_run {
+            // Lost to another node it does no harm: every action has a guard of its own.
+            if let Err(error) = self.engine.hold_tick(None).await {
+                tracing::debug!(error = chain(&error), "the tick's lease was not renewed");
+            }
+        }
+    }
+
+    /// Every running job, a page at a time from the store.
+    async fn running(&self) -> Result<Vec<Vitals>> {
+        let store = &self.engine.inner.ports.store;
+        let max_deliver = self.engine.inner.policy.max_deliver;
+        let mut all = Vec::new();
+        let mut after = JobId(0);
+        loop {
+            let page = store.vitals(after, PAGE, max_deliver).await?;
+            let Some(last) = page.last() else {
+                return Ok(all);
+            };
+            after = last.job;
+            let full = page.len() as u64 == PAGE;
+            all.extend(page);
+            if !full {
+                return Ok(all);
+            }
+            if self.engine.inner.supervisor.stopping().is_cancelled() {
+                return Err(Error::unavailable("the node is stopping"));
+            }
+        }
+    }
+}
+
+/// How long ago, for lines that people read.
+fn idle_for(job: &Vitals, now: Timestamp) -> Duration {
+    now.since(job.idle_since)
+}

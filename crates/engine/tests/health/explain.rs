@@ -1,0 +1,83 @@
+//! Why a job is not moving, from a real store.
+
+use trapline_core::{ErrorKind, JobId, JobStatus, explain::Reach, ports::NewJob};
+
+use crate::support::{node, quiet};
+
+#[tokio::test]
+async fn a_job_is_explained_from_its_delay_to_its_landing() {
+    let node = node(quiet()).await;
+    let delayed = NewJob {
+        delay_seconds: 90,
+        ..node.new_job(2).await
+    };
+    let delayed = node.engine.create_job(&delayed).await.unwrap();
+    let why = node.engine.explain(delayed).await.unwrap();
+    assert!(
+        why.sentence.starts_with("waiting for its delay to pass, at "),
+        "{}",
+        why.sentence
+    );
+    assert!(why.next.at.is_some());
+
+    let job = node.job_of(2).await;
+    let say = async |job| node.engine.explain(job).await.unwrap();
+    assert_eq!(
+        say(job).await.sentence,
+        "waiting for workers: none has asked for pipeline `p` yet"
+    );
+    let view = node.engine.view(node.job(job).await).await.unwrap();
+    assert_eq!(view.waiting_for, Some(say(job).await.sentence));
+    let worker = node.worker("gpu").await;
+    let tasks = node.reserve(job, 2, worker).await;
+    node.live(8).await;
+    let out = say(job).await;
+    assert_eq!(
+        out.sentence,
+        "2 lease(s) are out, the oldest for 8 s, held by worker `gpu`"
+    );
+    assert_eq!((out.leases_out, out.oldest_lease_seconds), (2, Some(8)));
+    assert_eq!(out.workers[0].busy_with, Some(job));
+    assert_eq!(
+        (out.store, out.queue, out.progress),
+        (Reach::Ok, Reach::Ok, Reach::Ok)
+    );
+    node.answer(job, &tasks).await;
+    let done = say(job).await;
+    assert_eq!(done.sentence, "landed SUCCESS: all 2 image(s) are processed");
+    assert_eq!(done.status, Some(JobStatus::Success));
+    node.engine.cancel_job(delayed).await.unwrap();
+    assert!(say(delayed).await.sentence.starts_with("canceled"));
+    let none = node.engine.explain(JobId(99)).await.unwrap_err();
+    assert_eq!(none.kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_worker_that_reserves_and_never_answers_is_named() {
+    let node = node(quiet()).await;
+    let job = node.job_of(2).await;
+    let worker = node.worker("silent").await;
+    node.reserve(job, 2, worker).await;
+    node.live(70).await;
+    node.engine.sweep_once().await.unwrap();
+    let why = node.engine.explain(job).await.unwrap().sentence;
+    assert_eq!(
+        why,
+        "worker `silent` reserves and does not answer: 2 hand-out(s) have ended without a result"
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_an_answer() {
+    let node = node(quiet()).await;
+    let job = node.job_of(2).await;
+    node.sqlite.close().await;
+    let why = node.engine.explain(job).await.unwrap();
+    assert!(
+        why.sentence.starts_with("the store can't be reached"),
+        "{}",
+        why.sentence
+    );
+    assert!(matches!(why.store, Reach::Unreachable(_)));
+    assert_eq!(why.queue, Reach::Ok);
+}

@@ -1,0 +1,9 @@
+//! The tick, `explain` and their records, by an engine on a real store.
+
+#![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
+
+mod explain;
+mod idle;
+mod queues;
+mod support;
+mod ticks;

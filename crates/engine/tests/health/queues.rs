@@ -1,0 +1,200 @@
+//! The checks of the projections.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use trapline_core::{
+    CaptureId, Error, JobId, JobStatus, Result,
+    health::Did,
+    ports::{Candidate, LogPage, LogQuery, Proposal, Queue, QueueInfo},
+};
+
+use trapline_testkit::until;
+
+use crate::support::{did, node, node_with, numbers, quiet};
+
+#[tokio::test]
+async fn a_queue_or_a_progress_that_vanished_is_projected_at_the_next_tick() {
+    let node = node(quiet()).await;
+    let job = node.job_of(30).await;
+    assert_eq!(numbers(&node.tick().await.missing_queues), (1, 0, 0));
+    node.ports.queue.remove(job).await.unwrap();
+    let dry = node.engine.tick_once(true).await.unwrap().unwrap();
+    assert_eq!(did(&dry.missing_queues), [(job, Did::Projected)]);
+    assert!(node.ports.queue.info(job).await.unwrap().is_none());
+    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Projected)]);
+    assert_eq!(node.ports.queue.info(job).await.unwrap().unwrap().num_pending, 30);
+    node.ports.progress.remove(job).await.unwrap();
+    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Projected)]);
+    assert_eq!(node.ports.progress.read(job).await.unwrap().unwrap().pending, 30);
+    assert_eq!(
+        node.ports.queue.info(job).await.unwrap().unwrap().num_pending,
+        30,
+        "and not twice"
+    );
+}
+
+#[tokio::test]
+async fn a_queue_that_is_short_for_two_ticks_in_a_row_is_projected_again() {
+    let node = node(quiet()).await;
+    let job = node.job_of(30).await;
+    node.ports.queue.propose(job, 10).await.unwrap();
+    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Short)]);
+    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Projected)]);
+    assert_eq!(node.ports.queue.info(job).await.unwrap().unwrap().num_pending, 30);
+    assert_eq!(did(&node.tick().await.missing_queues), []);
+}
+
+#[tokio::test]
+async fn old_queues_of_no_job_or_an_ended_one_are_removed_and_those_of_running_jobs_stay() {
+    let node = node(quiet()).await;
+    let job = node.job_of(3).await;
+    let ended = node.engine.create_job(&node.new_job(0).await).await.unwrap();
+    until("the landing", Duration::from_secs(20), async || {
+        let status = node.job(ended).await.status;
+        if status.is_final() {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        }
+    })
+    .await;
+    let stray = Candidate {
+        capture: CaptureId(1),
+        run: 1,
+        delivery: 0,
+    };
+    for job in [ended, JobId(999)] {
+        node.ports.queue.publish(job, &[stray]).await.unwrap();
+    }
+    node.pass(59 * 60).await;
+    assert_eq!(numbers(&node.tick().await.zombie_streams), (3, 0, 0));
+    node.pass(60).await;
+    let tick = node.tick().await;
+    assert_eq!(
+        did(&tick.zombie_streams),
+        [(ended, Did::Removed), (JobId(999), Did::Removed)]
+    );
+    let left: Vec<JobId> = node
+        .ports
+        .queue
+        .list()
+        .await
+        .unwrap()
+        .iter()
+        .map(|q| q.job)
+        .collect();
+    assert_eq!(left, [job]);
+}
+
+#[tokio::test]
+async fn each_running_job_gets_one_line_per_tick_in_its_log() {
+    let node = node(quiet()).await;
+    let job = node.job_of(3).await;
+    let before = node.job(job).await.updated_at;
+    node.live(8).await;
+    assert_eq!(numbers(&node.tick().await.running_job_snapshots), (1, 0, 0));
+    let query = LogQuery {
+        job,
+        level: None,
+        capture: None,
+        page: LogPage::Newest,
+        limit: 1,
+    };
+    let line = node.ports.store.logs(&query).await.unwrap().remove(0).message;
+    assert_eq!(
+        line,
+        "jobs_health_check: STARTED, 3 pending, 0 in flight, 0 processed, 0 failed of 3; NATS consumer num_pending=3 \
+         num_ack_pending=0 num_redelivered=0"
+    );
+    assert_eq!(
+        node.job(job).await.updated_at,
+        before,
+        "a line in the log is no progress"
+    );
+}
+
+/// A queue that can be taken away.
+struct Breakable {
+    inner: Arc<dyn Queue>,
+    away: Arc<AtomicBool>,
+}
+
+impl Breakable {
+    fn here(&self) -> Result<()> {
+        match self.away.load(Ordering::Relaxed) {
+            true => Err(Error::unavailable("the broker is away")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for Breakable {
+    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<()> {
+        self.here()?;
+        self.inner.publish(job, candidates).await
+    }
+    async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {
+        self.here()?;
+        self.inner.propose(job, limit).await
+    }
+    async fn acknowledge(&self, job: JobId, proposal: Proposal) -> Result<()> {
+        self.here()?;
+        self.inner.acknowledge(job, proposal).await
+    }
+    async fn remove(&self, job: JobId) -> Result<()> {
+        self.here()?;
+        self.inner.remove(job).await
+    }
+    async fn info(&self, job: JobId) -> Result<Option<QueueInfo>> {
+        self.here()?;
+        self.inner.info(job).await
+    }
+    async fn list(&self) -> Result<Vec<QueueInfo>> {
+        self.here()?;
+        self.inner.list().await
+    }
+    async fn ping(&self) -> Result<()> {
+        self.here()
+    }
+}
+
+#[tokio::test]
+async fn checks_that_need_the_broker_break_off_and_those_that_do_not_go_on() {
+    let away = Arc::new(AtomicBool::new(false));
+    let taken = Arc::clone(&away);
+    let node = node_with(quiet(), |inner| Arc::new(Breakable { inner, away: taken })).await;
+    let job = node.job_of(20).await;
+    node.all_but(job, 2).await;
+    node.live(11 * 60).await;
+    node.tick().await;
+    let worker = node.worker("silent").await;
+    node.reserve(job, 2, worker).await;
+    let other = node.job_of(1).await;
+    node.live(70).await;
+    away.store(true, Ordering::Relaxed);
+    let tick = node.tick().await;
+    assert_eq!(did(&tick.lost_images), [(job, Did::MarkedLost)]);
+    assert_eq!(node.ended(job).await, (JobStatus::Success, 18, 2));
+    assert_eq!(tick.missing_queues.error.as_deref(), Some("the broker is away"));
+    assert_eq!(
+        (numbers(&tick.stale_jobs), tick.stale_jobs.error),
+        ((0, 0, 0), None)
+    );
+    assert_eq!(numbers(&tick.running_job_snapshots), (1, 0, 0));
+    assert_eq!(tick.zombie_streams.error.as_deref(), Some("the broker is away"));
+    let why = node.engine.explain(other).await.unwrap();
+    assert_eq!(
+        why.queue,
+        trapline_core::explain::Reach::Unreachable("the broker is away".into())
+    );
+    away.store(false, Ordering::Relaxed);
+    assert_eq!(node.tick().await.missing_queues.error, None);
+}

@@ -1,0 +1,199 @@
+//! A node on a real SQLite store with a clock that is moved by hand, its timers switched off unless a test wants them.
+
+use std::{sync::Arc, time::Duration};
+
+use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
+use trapline_core::{
+    FailReason, JobId, JobStatus, TokenId, WorkerId,
+    health::{CheckReport, Did, TickReport},
+    ports::{Job, NewJob, Posted, Queue, Store, WorkerIdentity},
+};
+use trapline_engine::{Engine, Policy, Ports, Supervisor};
+use trapline_testkit::{ManualClock, conformance::World, until};
+
+/// Never, for timers that a test does without.
+pub(crate) const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The bound of waiting for what a node does by itself.
+const BOUND: Duration = Duration::from_secs(20);
+const TTR: Duration = Duration::from_secs(60);
+
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) world: World,
+    pub(crate) sqlite: Arc<SqliteStore>,
+    pub(crate) ports: Ports,
+}
+
+/// Neither sweep nor ticks by themselves.
+pub(crate) fn quiet() -> Policy {
+    let mut policy = Policy {
+        task_ttr: TTR,
+        sweep_interval: NEVER,
+        ..Policy::default()
+    };
+    policy.health.health_interval = NEVER;
+    policy
+}
+
+pub(crate) async fn node(policy: Policy) -> Node {
+    node_with(policy, |queue| queue).await
+}
+
+pub(crate) async fn node_with(policy: Policy, wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>) -> Node {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let sqlite = SqliteStore::open(
+        &dir.path().join("t.db"),
+        Access::Exclusive,
+        Arc::new(clock.clone()),
+    )
+    .await
+    .unwrap();
+    let sqlite = Arc::new(sqlite);
+    let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
+    let ports = Ports {
+        store: Arc::clone(&store),
+        queue: wrap(Arc::new(EmbeddedQueue::new(Arc::new(clock.clone())))),
+        progress: Arc::new(EmbeddedProgress::new()),
+        clock: Arc::new(clock.clone()),
+    };
+    let world = World {
+        store,
+        clock,
+        keep: Box::new(dir),
+    };
+    let engine = start(&ports, policy).await;
+    Node {
+        engine,
+        world,
+        sqlite,
+        ports,
+    }
+}
+
+pub(crate) async fn start(ports: &Ports, policy: Policy) -> Engine {
+    let supervisor = Supervisor::new(Arc::clone(&ports.clock));
+    let url = Arc::new(|_, _, url: &str| url.to_owned());
+    Engine::start(ports.clone(), policy, url, supervisor)
+        .await
+        .unwrap()
+}
+
+impl Node {
+    /// Time passes while the node is up.
+    pub(crate) async fn live(&self, seconds: u64) {
+        let mut left = seconds;
+        while left > 0 {
+            let step = left.min(4);
+            self.pass(step).await;
+            left -= step;
+        }
+    }
+
+    /// Time passes, and the node hears from the store again.
+    pub(crate) async fn pass(&self, seconds: u64) {
+        self.world.pass(seconds);
+        self.engine.beat(false).await.unwrap();
+    }
+
+    pub(crate) async fn new_job(&self, n: usize) -> NewJob {
+        let (pipeline, set) = (self.world.pipeline().await, self.world.set(&vec![true; n]).await);
+        self.world.new_job(pipeline, set)
+    }
+
+    /// A job of `n` captures, collected and projected.
+    pub(crate) async fn job_of(&self, n: usize) -> JobId {
+        let job = self.engine.create_job(&self.new_job(n).await).await.unwrap();
+        until("the dispatch", BOUND, async || {
+            let queue = self.ports.queue.info(job).await.unwrap();
+            match queue.map(|q| q.num_pending) {
+                Some(held) if held == n as u64 => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        job
+    }
+
+    pub(crate) async fn worker(&self, name: &str) -> WorkerId {
+        let who = WorkerIdentity {
+            token: TokenId(1),
+            instance: name.into(),
+            name: name.into(),
+            client_info: None,
+            service: None,
+        };
+        self.engine.meet(&who, &["p".into()]).await.unwrap()
+    }
+
+    /// Receipts of up to `n` tasks.
+    pub(crate) async fn reserve(&self, job: JobId, n: usize, worker: WorkerId) -> Vec<String> {
+        let mut all = Vec::new();
+        while all.len() < n {
+            let mut answer = self.engine.reserve(job, n - all.len(), worker).await.unwrap();
+            if answer.tasks.is_empty() {
+                break;
+            }
+            answer.delivered();
+            all.extend(answer.tasks.drain(..).map(|t| t.receipt));
+        }
+        all
+    }
+
+    pub(crate) async fn answer(&self, job: JobId, receipts: &[String]) {
+        for text in receipts {
+            let receipt = self.engine.verify(job, text).unwrap();
+            let posted = Posted::Success(vec![]);
+            let settlement = trapline_core::ports::Settlement { receipt, posted };
+            self.engine
+                .submit(settlement, 1)
+                .await
+                .unwrap()
+                .outcome()
+                .await
+                .unwrap();
+        }
+    }
+
+    /// A worker takes `silent` tasks and never answers them; another answers the rest.
+    pub(crate) async fn all_but(&self, job: JobId, silent: usize) {
+        let lost = self.worker("silent").await;
+        assert_eq!(self.reserve(job, silent, lost).await.len(), silent);
+        let good = self.worker("good").await;
+        let rest = self.reserve(job, 100_000, good).await;
+        self.answer(job, &rest).await;
+    }
+
+    pub(crate) async fn tick(&self) -> TickReport {
+        self.engine.tick_once(false).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn job(&self, id: JobId) -> Job {
+        self.world.job(id).await
+    }
+
+    /// Status, processed, failed.
+    pub(crate) async fn ended(&self, id: JobId) -> (JobStatus, u64, u64) {
+        let job = self.job(id).await;
+        (job.status, job.counts.processed, job.counts.failed)
+    }
+
+    pub(crate) async fn lost(&self, job: JobId) -> usize {
+        let query = trapline_core::ports::ImageQuery {
+            job,
+            state: None,
+            reason: Some(FailReason::Lost),
+            after: trapline_core::CaptureId(0),
+            limit: 10_000,
+        };
+        self.ports.store.images(&query).await.unwrap().len()
+    }
+}
+
+pub(crate) fn numbers(check: &CheckReport) -> (u64, u64, u64) {
+    (check.checked, check.fixed, check.unfixable)
+}
+
+pub(crate) fn did(check: &CheckReport) -> Vec<(JobId, Did)> {
+    check.findings.iter().map(|f| (f.job, f.did)).collect()
+}

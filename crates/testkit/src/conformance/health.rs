@@ -1,0 +1,236 @@
+//! The cases of the store's part for the health check: ticks and their lease, idle jobs, outlook.
+
+use std::time::Duration;
+
+use trapline_core::{
+    CaptureId, FailReason, JobId, JobStatus, Timestamp,
+    health::{Did, TickReport, lost_line},
+    job::JobMove,
+    ports::{Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, SignOfLife, Vitals},
+};
+
+use super::{World, cases};
+
+const LEASE: Duration = Duration::from_secs(120);
+
+fn tick(node: &str, started_at: Timestamp) -> TickReport {
+    let mut tick = TickReport {
+        node: node.into(),
+        started_at,
+        finished_at: started_at,
+        ..TickReport::default()
+    };
+    tick.lost_images.found(JobId(7), Did::MarkedLost, "16");
+    tick
+}
+
+async fn vitals(w: &World, job: JobId) -> Vitals {
+    w.store
+        .vitals(JobId(job.0 - 1), 1, w.policy().max_deliver)
+        .await
+        .unwrap()[0]
+}
+
+async fn lose(w: &World, job: JobId, strict: bool) -> MarkLost {
+    let seen = vitals(w, job).await;
+    MarkLost {
+        job,
+        run: seen.run,
+        cutoff: seen.idle_since,
+        strict,
+        leases: w.policy(),
+        queue: None,
+        earlier: vec![],
+        now: w.now(),
+        dry_run: false,
+    }
+}
+
+/// Hands everything out and lets the leases end, `times` times, without a gap; the last end is not swept.
+async fn never_answered(w: &World, job: JobId, times: usize) {
+    for turn in 0..times {
+        if turn > 0 {
+            w.sweep().await;
+        }
+        w.grant(job, 9_999, "silent").await;
+        w.live(65).await;
+    }
+}
+
+async fn lost_of(w: &World, job: JobId) -> usize {
+    let query = ImageQuery {
+        job,
+        state: Some(ImageState::Failed),
+        reason: Some(FailReason::Lost),
+        after: CaptureId(0),
+        limit: 10_000,
+    };
+    w.store.images(&query).await.unwrap().len()
+}
+
+cases! { World;
+    async fn one_node_holds_the_tick_and_a_dead_one_loses_it(w: World) {
+        let take = async |node, not_since| w.store.take_tick(node, w.now(), LEASE, not_since).await.unwrap();
+        assert!(take("a", None).await);
+        assert!(take("a", None).await, "renewed");
+        assert!(!take("b", None).await);
+        w.pass(120);
+        assert!(take("b", None).await, "a node that died does not keep it");
+        assert!(!take("a", None).await);
+        w.store.save_tick(&tick("b", w.now()), Timestamp(0)).await.unwrap();
+        w.pass(1);
+        assert!(!take("a", Some(w.now().minus(Duration::from_secs(54)))).await, "one has just been run");
+        assert!(take("a", None).await, "on request it runs all the same");
+    }
+
+    async fn ticks_are_kept_for_a_while_and_read_newest_first(w: World) {
+        let first = w.now();
+        for _ in 0..4 {
+            w.store.save_tick(&tick("a", w.now()), first.plus(Duration::from_secs(1))).await.unwrap();
+            w.pass(60);
+        }
+        let kept = w.store.ticks(10).await.unwrap();
+        assert_eq!(kept.len(), 3);
+        assert!(kept.windows(2).all(|t| t[0].started_at > t[1].started_at));
+        assert_eq!(kept[2], tick("a", first.plus(Duration::from_secs(60))));
+        assert_eq!(w.store.ticks(1).await.unwrap().len(), 1);
+    }
+
+    async fn vitals_tell_free_leased_and_exhausted_tasks_and_since_when_a_job_is_idle(w: World) {
+        w.beat().await;
+        let job = w.job_of(5).await;
+        let started = w.now();
+        let of = async |job| { let v = vitals(&w, job).await; (v.free, v.leased, v.exhausted, v.idle_since) };
+        assert_eq!(of(job).await, (5, 0, 0, started));
+        let tasks = w.grant(job, 2, "w").await;
+        w.live(10).await;
+        assert_eq!(of(job).await, (3, 2, 0, started), "a hand-out is no result");
+        w.succeed(tasks[0], 0).await;
+        assert_eq!(of(job).await, (3, 1, 0, w.now()));
+        w.pass(100);
+        w.beat().await;
+        assert_eq!(of(job).await.3, w.now(), "nobody is idle for an outage of ours");
+        w.go(job, JobMove::Cancel).await;
+        w.go(job, JobMove::Revoke).await;
+        assert!(w.store.vitals(JobId(0), 9, 2).await.unwrap().is_empty(), "it runs no more");
+    }
+
+    async fn the_net_ends_leases_as_the_sweep_does_and_lands_the_job_with_one_line(w: World) {
+        w.beat().await;
+        let job = w.job_of(12).await;
+        never_answered(&w, job, 1).await;
+        let first = w.store.mark_lost(&lose(&w, job, false).await).await.unwrap();
+        assert_eq!((first.freed.len(), first.lost.len(), first.raced), (12, 0, false));
+        assert!(first.touched.is_none() && w.job(job).await.errors.is_empty());
+        never_answered(&w, job, 1).await;
+        let second = w.store.mark_lost(&lose(&w, job, false).await).await.unwrap();
+        assert_eq!((second.freed.len(), second.lost.len()), (0, 12));
+        assert!(second.touched.unwrap().landed);
+        let done = w.job(job).await;
+        assert_eq!(done.status, JobStatus::Failure);
+        assert_eq!(done.errors, [lost_line(None, &second.lost)]);
+        let query = LogQuery { job, level: None, capture: None, page: LogPage::Newest, limit: 50 };
+        let log = w.store.logs(&query).await.unwrap();
+        let full = log.iter().find(|l| l.message.contains("(full IDs: [")).unwrap();
+        assert!(second.lost.iter().all(|id| full.message.contains(&format!("'{id}'"))));
+        w.check_counts(job).await;
+    }
+
+    async fn a_lower_budget_makes_free_tasks_exhausted_and_they_are_lost_not_left(w: World) {
+        w.beat().await;
+        let job = w.job_of(3).await;
+        never_answered(&w, job, 1).await;
+        w.sweep().await;
+        let mut request = lose(&w, job, false).await;
+        assert!(w.store.mark_lost(&request).await.unwrap().lost.is_empty());
+        request.leases.max_deliver = 1;
+        assert_eq!(w.store.vitals(JobId(0), 9, 1).await.unwrap()[0].exhausted, 3);
+        assert_eq!(w.store.mark_lost(&request).await.unwrap().lost.len(), 3);
+        assert_eq!(w.job(job).await.status, JobStatus::Failure);
+        w.check_counts(job).await;
+    }
+
+    async fn a_result_between_choosing_and_acting_wins(w: World) {
+        w.beat().await;
+        let job = w.job_of(4).await;
+        let tasks = w.grant(job, 2, "w").await;
+        let request = lose(&w, job, true).await;
+        w.live(1).await;
+        w.succeed(tasks[0], 1).await;
+        let done = w.store.mark_lost(&request).await.unwrap();
+        assert!(done.raced && done.lost.is_empty());
+        let stale = w.store.end_stale(&vitals(&w, job).await, request.cutoff, "line", w.now(), false).await.unwrap();
+        assert_eq!(stale, Ended::Raced);
+        assert_eq!(w.counts(job).await, [4, 2, 1, 1, 0]);
+        w.check_counts(job).await;
+    }
+
+    async fn strict_loses_every_pending_task_in_slices_under_one_line(w: World) {
+        w.beat().await;
+        let job = w.job_of(2_500).await;
+        let tasks = w.grant(job, 600, "w").await;
+        w.succeed(tasks[0], 1).await;
+        let mut request = lose(&w, job, true).await;
+        w.live(1).await;
+        let dry = MarkLost { dry_run: true, ..request.clone() };
+        assert_eq!(w.store.mark_lost(&dry).await.unwrap().lost.len(), 2_000);
+        assert_eq!(lost_of(&w, job).await, 0, "a dry run does nothing");
+        let first = w.store.mark_lost(&request).await.unwrap();
+        assert!(first.more && first.lost.len() == 2_000 && !first.touched.unwrap().landed);
+        request.earlier = first.lost;
+        let second = w.store.mark_lost(&request).await.unwrap();
+        assert!(!second.raced && !second.more && second.lost.len() == 499);
+        let done = w.job(job).await;
+        assert_eq!(done.status, JobStatus::Failure);
+        assert_eq!(done.errors.len(), 1);
+        assert!(done.errors[0].contains("marked 2499 image(s) as failed"));
+        assert_eq!(lost_of(&w, job).await, 2_499);
+        // A late success is saved all the same, and the status stays.
+        w.succeed(tasks[1], 1).await;
+        assert_eq!(w.counts(job).await, [2_500, 0, 0, 2, 2_498]);
+        w.check_counts(job).await;
+    }
+
+    async fn an_unexplained_job_is_revoked_with_its_results(w: World) {
+        w.beat().await;
+        let job = w.job_of(3).await;
+        let tasks = w.grant(job, 1, "w").await;
+        w.succeed(tasks[0], 2).await;
+        w.live(1).await;
+        let seen = vitals(&w, job).await;
+        let line = "Reaping stalled job: no progress for 600 s";
+        let end = async |dry| w.store.end_stale(&seen, seen.idle_since, line, w.now(), dry).await.unwrap();
+        assert_eq!(end(true).await, Ended::Reaped);
+        assert_eq!(w.job(job).await.status, JobStatus::Started, "a dry run does nothing");
+        assert_eq!(end(false).await, Ended::Reaped);
+        let done = w.job(job).await;
+        assert_eq!((done.status, done.counts.processed, done.counts.detections), (JobStatus::Revoked, 1, 2));
+        assert_eq!(done.errors, [line]);
+        assert_eq!(w.store.cleanup_due(9).await.unwrap(), [(job, 1)]);
+        assert_eq!(end(false).await, Ended::Raced);
+        w.check_counts(job).await;
+    }
+
+    async fn the_outlook_tells_workers_and_what_they_are_busy_with_the_oldest_lease_and_strikes(w: World) {
+        w.beat().await;
+        let (a, b) = (w.job_of(2).await, w.job_of(2).await);
+        let outlook = async |job| w.store.outlook(job, w.now().minus(Duration::from_secs(300))).await.unwrap().unwrap();
+        assert_eq!(outlook(a).await, trapline_core::ports::Outlook::default());
+        let granted_at = w.now();
+        w.grant(a, 1, "gpu").await;
+        w.live(3).await;
+        let worker = w.worker("gpu").await;
+        let sign = SignOfLife { worker, seen_at: w.now(), reserved_at: None, pipelines: vec!["p".into()] };
+        w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
+        let seen = outlook(b).await;
+        assert_eq!((seen.workers.len(), seen.workers[0].busy_with, seen.last_seen), (1, Some(a), Some(w.now())));
+        let lease = outlook(a).await.oldest_lease.unwrap();
+        assert_eq!((lease.granted_at, lease.worker.as_str()), (granted_at, "gpu"));
+        w.live(65).await;
+        w.sweep().await;
+        let after = outlook(a).await;
+        assert_eq!((after.strikes, after.struck_by.as_deref(), after.oldest_lease), (1, Some("gpu"), None));
+        assert_eq!(after.workers[0].busy_with, None);
+        assert!(w.store.outlook(JobId(999), w.now()).await.unwrap().is_none());
+    }
+}
