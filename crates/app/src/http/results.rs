@@ -12,8 +12,9 @@ use axum::{
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use trapline_core::{
-    Error, FailReason, JobId,
+    Error, FailReason, JobId, batch_error,
     ports::{Posted, Settled, Settlement},
+    receipt::Receipt,
     task::{DETAIL_MAX_CHARS, cut},
 };
 use trapline_engine::{JobHead, Pending};
@@ -38,8 +39,16 @@ pub(super) fn routes() -> Router<AppState> {
 /// What is answered for an item, or will be.
 struct Answer {
     reply_subject: String,
-    /// `Err` says why it is rejected.
-    fate: Result<Pending, String>,
+    fate: Fate,
+}
+
+enum Fate {
+    /// Why.
+    Rejected(String),
+    /// Handed over; the answer comes with the commit.
+    Waiting(Pending),
+    /// An error that may be one of a whole batch, which only the end of the post tells.
+    Held(Receipt, String),
 }
 
 async fn result(
@@ -65,6 +74,7 @@ async fn result(
     let mut answers = Vec::new();
     let end = read(&app, &head, &mut splitter, body, &mut answers).await;
     let items = answers.len();
+    submit_held(&app, &mut answers).await?;
     let (tasks, queued) = outcomes(answers).await?;
     let broken = match end {
         Ok(()) => None,
@@ -180,10 +190,16 @@ async fn submit(app: &AppState, head: &JobHead, item: Item) -> ApiResult<Answer>
         };
         return Ok(Answer {
             reply_subject: parsed.reply_subject,
-            fate: Err(why),
+            fate: Fate::Rejected(why),
         });
     };
     let (posted, rejected) = match parsed.posted {
+        Ok(Posted::Fail { detail, .. }) if batch_error::may_be(&detail) => {
+            return Ok(Answer {
+                reply_subject: parsed.reply_subject,
+                fate: Fate::Held(receipt, detail),
+            });
+        }
         Ok(posted) => (posted, None),
         Err(why) => {
             let detail = cut(&why, DETAIL_MAX_CHARS);
@@ -198,16 +214,40 @@ async fn submit(app: &AppState, head: &JobHead, item: Item) -> ApiResult<Answer>
     };
     let pending = app.engine.submit(Settlement { receipt, posted }, size).await?;
     let fate = match rejected {
-        None => Ok(pending),
+        None => Fate::Waiting(pending),
         Some(why) => {
             pending.outcome().await?;
-            Err(why)
+            Fate::Rejected(why)
         }
     };
     Ok(Answer {
         reply_subject: parsed.reply_subject,
         fate,
     })
+}
+
+/// Hands over the errors that were held, as the crash of a batch where two or more are the same (RULES.md B8).
+async fn submit_held(app: &AppState, answers: &mut [Answer]) -> ApiResult<()> {
+    let texts: Vec<&str> = answers
+        .iter()
+        .filter_map(|a| match &a.fate {
+            Fate::Held(_, text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    let mut posted = batch_error::posted(&texts, app.engine.policy().max_deliver).into_iter();
+    for answer in answers {
+        if let Fate::Held(receipt, text) = &answer.fate
+            && let Some(posted) = posted.next()
+        {
+            let settlement = Settlement {
+                receipt: *receipt,
+                posted,
+            };
+            answer.fate = Fate::Waiting(app.engine.submit(settlement, text.len()).await?);
+        }
+    }
+    Ok(())
 }
 
 struct Parsed {
@@ -246,8 +286,10 @@ async fn outcomes(answers: Vec<Answer>) -> ApiResult<(Vec<Value>, usize)> {
     let mut queued = 0;
     for Answer { reply_subject, fate } in answers {
         let rejected = match fate {
-            Err(why) => Some(why),
-            Ok(pending) => match pending.outcome().await? {
+            Fate::Rejected(why) => Some(why),
+            // Every held one was handed over at the end of the post.
+            Fate::Held(..) => None,
+            Fate::Waiting(pending) => match pending.outcome().await? {
                 Settled::Saved | Settled::Ignored(_) => None,
                 Settled::Refused(why) => Some(format!("the store refuses it: {why}")),
                 Settled::Gone => Some("the task is no more".to_owned()),

@@ -433,3 +433,40 @@ async fn floats_come_back_in_the_shortest_form_of_32_bits() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn the_crash_of_a_batch_makes_suspects_that_go_alone_until_the_bad_one_is_named() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let crash = "Batch processing error: CUDA out of memory";
+    let tasks = fleet.tasks(job, 10).await;
+    assert_eq!(tasks.len(), 3);
+    let items: Vec<Value> = tasks.iter().map(|t| failure(t, crash)).collect();
+    let answer = fleet.post(job, &items).await;
+    assert_eq!(
+        (answer.status, &answer.body["results_queued"]),
+        (StatusCode::OK, &json!(3))
+    );
+    assert_eq!(fleet.show(job).await["counts"]["failed"], 0);
+    for _ in 0..3 {
+        let alone = fleet.tasks(job, 10).await;
+        assert_eq!(alone.len(), 1, "a suspect goes alone");
+        let bad = alone[0]["id"] == tasks[1]["id"];
+        let item = if bad {
+            failure(&alone[0], crash)
+        } else {
+            nothing(&alone[0])
+        };
+        fleet.settle(job, &[item]).await;
+    }
+    let done = fleet.show(job).await;
+    assert_eq!(
+        (&done["status"], &done["counts"]["processed"]),
+        (&json!("SUCCESS"), &json!(2))
+    );
+    let failed = fleet.images(job, "state=failed").await;
+    assert_eq!(
+        (&failed[0]["image_id"], &failed[0]["detail"]),
+        (&tasks[1]["id"], &json!(crash))
+    );
+}

@@ -20,12 +20,7 @@ async fn twice_unanswered(
     node.live(60).await;
     let freed = node.tick().await;
     assert_eq!(did(&freed.lost_images), [(job, Did::Freed)]);
-    let worker = node.worker("silent").await;
-    assert_eq!(
-        node.reserve(job, silent + 1, worker).await.len(),
-        silent,
-        "offered again"
-    );
+    assert_eq!(node.each_to_a_silent_one(job).await, silent, "offered again");
     node.live(70).await;
     node.tick().await
 }
@@ -85,8 +80,7 @@ async fn a_dry_run_names_what_is_lost_and_changes_nothing() {
     node.all_but(job, 4).await;
     node.live(11 * 60).await;
     node.tick().await;
-    let worker = node.worker("silent").await;
-    node.reserve(job, 4, worker).await;
+    node.each_to_a_silent_one(job).await;
     node.live(70).await;
     let before = node.job(job).await;
     let dry = node.engine.tick_once(true).await.unwrap().unwrap();

@@ -175,8 +175,7 @@ async fn checks_that_need_the_broker_break_off_and_those_that_do_not_go_on() {
     node.all_but(job, 2).await;
     node.live(11 * 60).await;
     node.tick().await;
-    let worker = node.worker("silent").await;
-    node.reserve(job, 2, worker).await;
+    node.each_to_a_silent_one(job).await;
     let other = node.job_of(1).await;
     node.live(70).await;
     away.store(true, Ordering::Relaxed);
