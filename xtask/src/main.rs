@@ -1,5 +1,7 @@
 //! The project's own chores.
 
+mod soak;
+
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,11 +17,14 @@ struct Cli {
 enum Chore {
     /// Everything that decides whether a change lands: format, lints, docs, tests.
     Test,
+    /// A large job, simulated workers, and a server that is killed on the way: it must land exact to the row.
+    Soak(soak::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test => test(),
+        Chore::Soak(args) => soak::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,9 @@ use std::{sync::Once, time::Duration};
 
 use serde_json::Value;
 
+/// For what has no bound of its own: exports and uploads.
+const LONG: Duration = Duration::from_secs(600);
+
 /// A caller with a token.
 #[derive(Clone)]
 pub struct Client {
@@ -82,7 +85,7 @@ impl Client {
     /// # Panics
     /// If no answer came, or not a 2xx, or not to its end.
     pub async fn text(&self, path: &str) -> String {
-        let request = self.request(reqwest::Method::GET, path);
+        let request = self.request(reqwest::Method::GET, path).timeout(LONG);
         let answer = request.send().await.unwrap().error_for_status().unwrap();
         answer.text().await.unwrap()
     }
@@ -111,6 +114,7 @@ impl Client {
         let request = self
             .request(reqwest::Method::POST, path)
             .header("content-type", content_type)
+            .timeout(LONG)
             .body(body);
         read(request).await.unwrap().ok()
     }
