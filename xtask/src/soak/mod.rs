@@ -7,9 +7,9 @@
 mod check;
 mod fleet;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use futures::stream;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -43,17 +43,25 @@ pub(crate) struct Args {
     lease: u64,
 }
 
-/// Builds the release binary and drives it.
+/// Drives the release binary.
 pub(crate) fn run(args: &Args) -> Result<()> {
     if cfg!(debug_assertions) {
         // The workers share the machine with the server: unoptimised, they would be what is measured.
         return again_in_release(args);
     }
-    cargo(&["build", "--release", "--package", "trapline"])?;
     tokio::runtime::Runtime::new()?.block_on(soak(args))
 }
 
 fn again_in_release(args: &Args) -> Result<()> {
+    // Together, as each alone would be built with other features, and so twice.
+    cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "trapline",
+        "--package",
+        "xtask",
+    ])?;
     let given = [
         ("--images", args.images.to_string()),
         ("--kills", args.kills.to_string()),
@@ -61,17 +69,22 @@ fn again_in_release(args: &Args) -> Result<()> {
         ("--seed", args.seed.to_string()),
         ("--lease", args.lease.to_string()),
     ];
-    let mut all = vec!["run", "--release", "--quiet", "--package", "xtask", "--", "soak"];
-    all.extend(given.iter().flat_map(|(flag, value)| [*flag, value.as_str()]));
-    cargo(&all)
+    let status = Command::new(release("xtask"))
+        .arg("soak")
+        .args(given.iter().flat_map(|(flag, value)| [*flag, value.as_str()]))
+        .status()
+        .context("the optimised xtask can't be run")?;
+    ensure!(status.success(), "the soak failed");
+    Ok(())
 }
 
-fn binary() -> PathBuf {
+/// An optimised binary of ours.
+fn release(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
         PathBuf::from,
     );
-    target.join("release").join("trapline")
+    target.join("release").join(name)
 }
 
 /// Tells what happened, with the seconds since the start.
@@ -96,7 +109,7 @@ impl Teller {
 async fn soak(args: &Args) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("trapline-soak-").tempdir()?;
     let lease = args.lease.to_string();
-    let mut server = Server::start(&binary(), folder.path(), &[("NATS_TASK_TTR", &lease)]).await;
+    let mut server = Server::start(&release("trapline"), folder.path(), &[("NATS_TASK_TTR", &lease)]).await;
     let client = server.client();
     let teller = Teller::new();
     teller.tell(&format!("server ready on {}", server.url()));
