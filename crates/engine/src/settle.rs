@@ -1,11 +1,11 @@
 //! Settle: results from many requests meet in one group commit per node, one in flight while the next gathers. Whoever
 //! posted is answered after the commit; while the store is away a result waits for it, up to `settle_wait`.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use trapline_core::{
-    Error, FailReason, Result,
+    Error, FailReason, JobId, Result,
     error::chain,
     ports::{Hint, Posted, SettleReport, Settled, Settlement, Touched},
 };
@@ -194,6 +194,7 @@ impl Engine {
         }
         self.tell(&report.touched).await;
         self.offer(report.freed).await;
+        log_ignored(settlements, &report.items);
         let refused: Vec<Settlement> = settlements
             .iter()
             .zip(&report.items)
@@ -232,5 +233,19 @@ impl Engine {
             }
             self.hint(Hint::Job(t.job)).await;
         }
+    }
+}
+
+/// Results that change nothing are answered as if they had, so that they are seen in the log alone (RULES.md A8): a
+/// line per job and reason, as a post that is repeated after a crash may hold hundreds.
+fn log_ignored(settlements: &[Settlement], items: &[Settled]) {
+    let mut ignored: BTreeMap<(JobId, &str), usize> = BTreeMap::new();
+    for (settlement, item) in settlements.iter().zip(items) {
+        if let Settled::Ignored(why) = item {
+            *ignored.entry((settlement.receipt.job, why)).or_default() += 1;
+        }
+    }
+    for ((job, why), results) in ignored {
+        tracing::info!(%job, why, results, "results changed nothing");
     }
 }

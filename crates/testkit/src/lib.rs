@@ -1,5 +1,5 @@
-//! What tests share: a clock that is moved by hand, waiting on conditions, and the conformance cases of the ports.
-//! It names no backend: a backend's tests bring their own.
+//! What tests share: a clock that is moved by hand, waiting on conditions, the conformance cases of the ports, and the
+//! server as a process that can be killed. It names no backend: a backend's tests bring their own.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,9 +7,13 @@
     reason = "tests fail by panicking"
 )]
 
+mod client;
 mod clock;
 pub mod conformance;
+mod server;
 mod wait;
 
+pub use client::{Answer, Client};
 pub use clock::ManualClock;
+pub use server::{SERVER_TOKEN, Server};
 pub use wait::until;

@@ -10,10 +10,7 @@ use std::time::Duration;
     clippy::disallowed_methods,
     reason = "waits for real processes and sockets, which no clock of ours moves"
 )]
-pub async fn until<T, F>(what: &str, bound: Duration, mut check: impl FnMut() -> F) -> T
-where
-    F: Future<Output = Result<T, String>>,
-{
+pub async fn until<T>(what: &str, bound: Duration, mut check: impl AsyncFnMut() -> Result<T, String>) -> T {
     let deadline = tokio::time::Instant::now() + bound;
     loop {
         match check().await {

@@ -1,0 +1,231 @@
+//! `cargo xtask soak`: a large job drained by simulated workers while its server is killed again and again. It must
+//! land `SUCCESS` with counts that are exact to the row; anything else is a failure.
+//!
+//! Everything is as in production, but the fetching and the model: the release binary over HTTP with its default
+//! settings, the worker library, an upload of a manifest. The database is a temporary file.
+
+mod check;
+mod fleet;
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use bytes::Bytes;
+use futures::stream;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde_json::{Value, json};
+use trapline_testkit::{Client, Server, until};
+
+use self::fleet::Fleet;
+use crate::cargo;
+
+/// Lines of the manifest that are sent at a time.
+const CHUNK: u64 = 1_000;
+/// The slowest that a drain may be, in images per second, before it is given up.
+const SLOWEST: u64 = 100;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Captures of the job.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    images: u64,
+    /// How often the server is killed on the way.
+    #[arg(long, default_value_t = 3)]
+    kills: u32,
+    /// Simulated workers.
+    #[arg(long, default_value_t = 8)]
+    workers: usize,
+    /// Decides when the server is killed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Seconds that a lease lasts.
+    #[arg(long, default_value_t = 5)]
+    lease: u64,
+}
+
+/// Drives the release binary.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if cfg!(debug_assertions) {
+        // The workers share the machine with the server: unoptimised, they would be what is measured.
+        return again_in_release(args);
+    }
+    tokio::runtime::Runtime::new()?.block_on(soak(args))
+}
+
+fn again_in_release(args: &Args) -> Result<()> {
+    // Together, as each alone would be built with other features, and so twice.
+    cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "trapline",
+        "--package",
+        "xtask",
+    ])?;
+    let given = [
+        ("--images", args.images.to_string()),
+        ("--kills", args.kills.to_string()),
+        ("--workers", args.workers.to_string()),
+        ("--seed", args.seed.to_string()),
+        ("--lease", args.lease.to_string()),
+    ];
+    let status = Command::new(release("xtask"))
+        .arg("soak")
+        .args(given.iter().flat_map(|(flag, value)| [*flag, value.as_str()]))
+        .status()
+        .context("the optimised xtask can't be run")?;
+    ensure!(status.success(), "the soak failed");
+    Ok(())
+}
+
+/// An optimised binary of ours.
+fn release(name: &str) -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        PathBuf::from,
+    );
+    target.join("release").join(name)
+}
+
+/// Tells what happened, with the seconds since the start.
+struct Teller(tokio::time::Instant);
+
+impl Teller {
+    #[allow(clippy::disallowed_methods, reason = "a measurement of real processes")]
+    fn new() -> Self {
+        Self(tokio::time::Instant::now())
+    }
+
+    fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+
+    #[allow(clippy::print_stdout, reason = "a command's own output")]
+    fn tell(&self, what: &str) {
+        println!("{:8.2}s {what}", self.seconds());
+    }
+}
+
+async fn soak(args: &Args) -> Result<()> {
+    let folder = tempfile::Builder::new().prefix("trapline-soak-").tempdir()?;
+    let lease = args.lease.to_string();
+    let mut server = Server::start(&release("trapline"), folder.path(), &[("NATS_TASK_TTR", &lease)]).await;
+    let client = server.client();
+    let teller = Teller::new();
+    teller.tell(&format!("server ready on {}", server.url()));
+    let fleet = Fleet::start(args.workers, &server.url()).await?;
+    teller.tell(&format!("{} workers registered", args.workers));
+    let set = upload(&client, args.images).await?;
+    teller.tell(&format!("{} captures uploaded", args.images));
+
+    let began = Teller::new();
+    let job = start(&client, set).await?;
+    teller.tell(&format!("job {job} started"));
+    for after in moments(args) {
+        fleet.until_delivered(after, patience(args)).await?;
+        server.kill();
+        teller.tell(&format!("server killed after {after} results"));
+        server.restart().await;
+        teller.tell("server ready again");
+    }
+    let landed = landed(&client, job, &fleet, args).await?;
+    let seconds = began.seconds();
+    teller.tell(&format!("job landed: {} {}", landed["status"], landed["counts"]));
+    let summary = fleet.stop().await?;
+    teller.tell(&format!("workers stopped: {summary}"));
+
+    check::job(&landed, args.images)?;
+    check::images(&client, job, args.images).await?;
+    check::export(&client, job, args.images).await?;
+    teller.tell("counts, images and exported rows agree");
+    let stopped = server.stop().await;
+    if !stopped.success() {
+        bail!("the server did not stop cleanly: {stopped}");
+    }
+    let strikes = check::database(&server.database(), job, args.images).await?;
+    teller.tell("rows in the database agree");
+    report(args, seconds, check::ignored(&server.log()), strikes);
+    if strikes > 0 {
+        bail!("{strikes} strikes, though no worker has died: an outage was charged to tasks");
+    }
+    Ok(())
+}
+
+#[allow(clippy::print_stdout, reason = "a command's own output")]
+fn report(args: &Args, seconds: f64, duplicates: u64, strikes: i64) {
+    let (images, kills) = (args.images, args.kills);
+    let rate = images as f64 / seconds;
+    println!(
+        "images={images} seconds={seconds:.1} results_per_second={rate:.0} kills={kills} restarts={kills} \
+         duplicates_refused={duplicates} strikes={strikes}"
+    );
+}
+
+fn patience(args: &Args) -> Duration {
+    Duration::from_secs(60 + args.images / SLOWEST)
+}
+
+/// After how many results the server is killed each time.
+fn moments(args: &Args) -> Vec<u64> {
+    let mut random = StdRng::seed_from_u64(args.seed);
+    let mut moments: Vec<u64> = (0..args.kills)
+        .map(|_| random.random_range(args.images / 50..args.images * 19 / 20))
+        .collect();
+    moments.sort_unstable();
+    moments
+}
+
+fn id(body: &Value) -> Result<i64> {
+    match body["id"].as_i64() {
+        Some(id) => Ok(id),
+        None => bail!("an answer without an id: {body}"),
+    }
+}
+
+/// A set of this many captures, from a manifest that is made as it is sent.
+async fn upload(client: &Client, images: u64) -> Result<i64> {
+    let set = json!({ "name": "soak", "project_id": 1 });
+    let set = id(&client.post("/api/v2/captures/collections/", &set).await)?;
+    let chunks = (0..images).step_by(CHUNK as usize).map(move |from| {
+        let lines: String = (from..images.min(from + CHUNK))
+            .map(|n| format!("{{\"url\":\"https://captures.test/soak/{n:07}.jpg\"}}\n"))
+            .collect();
+        Ok::<_, std::convert::Infallible>(Bytes::from(lines))
+    });
+    let body = reqwest::Body::wrap_stream(stream::iter(chunks));
+    let path = format!("/api/v2/captures/collections/{set}/captures/");
+    let answer = client.upload(&path, "application/x-ndjson", body).await;
+    if answer["added"] != images {
+        bail!("not every capture was added: {answer}");
+    }
+    Ok(set)
+}
+
+async fn start(client: &Client, set: i64) -> Result<i64> {
+    let job = json!({
+        "name": "soak", "delay": 0, "project_id": 1, "pipeline_slug": fleet::SLUG, "source_image_collection_id": set,
+    });
+    id(&client.post("/api/v2/jobs/?start_now", &job).await)
+}
+
+/// The job, once it is final.
+async fn landed(client: &Client, job: i64, fleet: &Fleet, args: &Args) -> Result<Value> {
+    // Asked only when it may have landed: the question is work for the server too.
+    fleet.until_delivered(args.images, patience(args)).await?;
+    let path = format!("/api/v2/jobs/{job}/?logs_limit=1");
+    Ok(until("the job lands", patience(args), || async {
+        match client.try_get(&path).await {
+            Ok(answer)
+                if matches!(
+                    answer.body["status"].as_str(),
+                    Some("SUCCESS" | "FAILURE" | "REVOKED")
+                ) =>
+            {
+                Ok(answer.body)
+            }
+            Ok(answer) => Err(answer.body["counts"].to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await)
+}
