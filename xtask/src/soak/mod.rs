@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use trapline_testkit::{Client, Server, until};
 
 use self::fleet::Fleet;
-use crate::cargo;
+use crate::check::step;
 
 /// Lines of the manifest that are sent at a time.
 const CHUNK: u64 = 1_000;
@@ -54,14 +54,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn again_in_release(args: &Args) -> Result<()> {
     // Together, as each alone would be built with other features, and so twice.
-    cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "trapline",
-        "--package",
-        "xtask",
-    ])?;
+    step(
+        "release build",
+        Command::new("cargo").args([
+            "build",
+            "--release",
+            "--package",
+            "trapline",
+            "--package",
+            "xtask",
+        ]),
+    )?;
     let given = [
         ("--images", args.images.to_string()),
         ("--kills", args.kills.to_string()),
