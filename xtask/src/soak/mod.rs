@@ -124,8 +124,9 @@ async fn soak(args: &Args) -> Result<()> {
     let began = Teller::new();
     let job = start(&client, set).await?;
     teller.tell(&format!("job {job} started"));
-    for after in moments(args) {
+    for (after, and_then) in moments(args) {
         fleet.until_delivered(after, patience(args)).await?;
+        pass(and_then).await;
         server.kill();
         teller.tell(&format!("server killed after {after} results"));
         server.restart().await;
@@ -168,14 +169,25 @@ fn patience(args: &Args) -> Duration {
     Duration::from_secs(60 + args.images / SLOWEST)
 }
 
-/// After how many results the server is killed each time.
-fn moments(args: &Args) -> Vec<u64> {
+/// When the server is killed: after how many results, and how much later, as an answer comes at one moment of a commit.
+fn moments(args: &Args) -> Vec<(u64, Duration)> {
     let mut random = StdRng::seed_from_u64(args.seed);
-    let mut moments: Vec<u64> = (0..args.kills)
-        .map(|_| random.random_range(args.images / 50..args.images * 19 / 20))
+    let mut moments: Vec<_> = (0..args.kills)
+        .map(|_| {
+            let results = random.random_range(args.images / 50..args.images * 19 / 20);
+            (results, Duration::from_micros(random.random_range(0..50_000)))
+        })
         .collect();
     moments.sort_unstable();
     moments
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a moment of a real process is meant, nothing is awaited by it"
+)]
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 fn id(body: &Value) -> Result<i64> {

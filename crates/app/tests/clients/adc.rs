@@ -210,6 +210,10 @@ async fn a_client_that_drops_repeats_delays_and_reorders_loses_nothing_that_was_
     let report = client.finish().await;
     let (processed, failed) = compare(&world, job, &report).await;
     assert_eq!(processed + failed, 600);
+    assert!(
+        world.server.log().contains("results changed nothing"),
+        "replays are logged"
+    );
     for (fault, times) in &report.counts {
         assert!(*times > 0, "the seed makes no `{fault}`");
     }
