@@ -71,6 +71,16 @@ pub async fn open_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn
     Ok(Arc::new(SqliteStore::open(path, Access::Shared, clock).await?))
 }
 
+/// Opens a store to look at, and no more.
+///
+/// # Errors
+/// As [`open_store`], and `Invalid` if its schema is not that of this version.
+pub async fn look_at_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(
+        SqliteStore::open_read_only(sqlite_path(database)?, clock).await?,
+    ))
+}
+
 /// Listens on `host:port`.
 ///
 /// # Errors
@@ -112,6 +122,7 @@ impl Node {
         let policy = Policy {
             task_ttr: config.task_ttr,
             max_deliver: config.max_deliver,
+            health: config.health,
             ..Policy::default()
         };
         let supervisor = Supervisor::new(Arc::clone(&clock));

@@ -252,3 +252,40 @@ fn a_run_that_is_interrupted_drains_and_the_next_one_goes_on() {
         (&1.into(), &40.into())
     );
 }
+
+#[tokio::test]
+async fn a_store_is_verified_without_a_server_and_what_is_broken_is_named() {
+    use sqlx::Connection as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    folder(dir.path(), 2, 1);
+    let output = run(dir.path(), &["photos", "--json", "--database", "kept.db"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let verify = |database: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
+        command
+            .current_dir(dir.path())
+            .args(["verify", "--database", database])
+            .output()
+            .unwrap()
+    };
+    let good = verify("kept.db");
+    assert_eq!(good.status.code(), Some(0), "{good:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&good.stdout),
+        "every invariant holds: 1 job(s), 3 task(s)\n"
+    );
+    let url = format!("sqlite:{}", dir.path().join("kept.db").display());
+    let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql("UPDATE jobs SET processed = processed + 1")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    conn.close().await.unwrap();
+    let broken = verify("sqlite:kept.db");
+    assert_eq!(broken.status.code(), Some(1), "{broken:?}");
+    let text = String::from_utf8_lossy(&broken.stdout).into_owned();
+    assert!(text.contains("job_counts does not hold of job 1"), "{text}");
+    assert_eq!(verify("gone.db").status.code(), Some(2));
+    assert!(!dir.path().join("gone.db").exists(), "it only looks");
+}

@@ -11,6 +11,7 @@ mod run;
 mod serve;
 pub mod signals;
 pub mod token;
+mod verify;
 pub mod worker;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,7 @@ enum Command {
     Job(job::JobArgs),
     Token(token::TokenArgs),
     HealthCheck(health::HealthCheckArgs),
+    Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
 }
 
@@ -53,6 +55,7 @@ impl Cli {
             Command::Job(args) => args.run().await,
             Command::Token(args) => args.run().await,
             Command::HealthCheck(args) => args.run().await,
+            Command::Verify(args) => args.run().await,
         }
     }
 }

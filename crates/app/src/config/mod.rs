@@ -5,7 +5,7 @@ mod table;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use trapline_core::{Error, Result};
+use trapline_core::{Error, Result, health::HealthPolicy};
 
 pub use self::table::{SETTINGS, Setting};
 use crate::http::Limits;
@@ -43,6 +43,8 @@ pub struct Config {
     pub max_deliver: i64,
     /// How many tasks may be proposed by the broker and not granted yet.
     pub max_ack_pending: u64,
+    /// When the health check runs, and what it thinks is idle.
+    pub health: HealthPolicy,
     /// How large bodies may be.
     pub limits: Limits,
     /// How long a graceful stop may take.
@@ -64,6 +66,7 @@ impl Default for Config {
             task_ttr: Duration::from_secs(300),
             max_deliver: 2,
             max_ack_pending: 1_000,
+            health: HealthPolicy::default(),
             limits: Limits::default(),
             drain: Duration::from_secs(30),
             log: "info".to_owned(),
@@ -179,7 +182,10 @@ impl Effective {
                 c.limits.item_bytes, c.limits.result_bytes
             )));
         }
-        Ok(())
+        c.health.validate(c.task_ttr).map_err(|errors| {
+            let all: Vec<String> = errors.into_iter().map(|e| e.message).collect();
+            Error::invalid(all.join("; "))
+        })
     }
 
     /// Key, value as shown, and origin of every setting, in the order of the table.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use trapline_core::health::IdlePolicy;
+
 use super::{ADMIN_TOKEN_MIN, Config, LogFormat, sqlite_path};
 
 /// One key.
@@ -145,6 +147,51 @@ pub const SETTINGS: &[Setting] = &[
         "candidates of a job that a broker may have out at a time",
         |c, v| number(v, 1, 1_000_000).map(|v| c.max_ack_pending = v),
         |c| c.max_ack_pending.to_string(),
+    ),
+    setting(
+        "health_interval",
+        &["TRAPLINE_HEALTH_INTERVAL"],
+        "seconds between two health checks",
+        |c, v| seconds(v, 1, 86_400).map(|v| c.health.health_interval = v),
+        |c| c.health.health_interval.as_secs().to_string(),
+    ),
+    setting(
+        "stalled_after",
+        &["TRAPLINE_STALLED_AFTER"],
+        "seconds without a worker's result after which a job is idle",
+        |c, v| seconds(v, 1, 30 * 86_400).map(|v| c.health.stalled_after = v),
+        |c| c.health.stalled_after.as_secs().to_string(),
+    ),
+    setting(
+        "zombie_after",
+        &["TRAPLINE_ZOMBIE_AFTER"],
+        "seconds after which a queue of no running job is removed",
+        |c, v| seconds(v, 1, 365 * 86_400).map(|v| c.health.zombie_after = v),
+        |c| c.health.zombie_after.as_secs().to_string(),
+    ),
+    setting(
+        "tick_retention",
+        &["TRAPLINE_TICK_RETENTION"],
+        "seconds that reports of health checks are kept",
+        |c, v| seconds(v, 1, 365 * 86_400).map(|v| c.health.tick_retention = v),
+        |c| c.health.tick_retention.as_secs().to_string(),
+    ),
+    setting(
+        "idle_policy",
+        &["TRAPLINE_IDLE_POLICY"],
+        "`wait`: a job that nobody asks for waits; `strict`: every pending task of an idle job is lost",
+        |c, v| {
+            c.health.idle_policy = match v {
+                "wait" => IdlePolicy::Wait,
+                "strict" => IdlePolicy::Strict,
+                _ => return Err("is neither `wait` nor `strict`".to_owned()),
+            };
+            Ok(())
+        },
+        |c| match c.health.idle_policy {
+            IdlePolicy::Wait => "wait".to_owned(),
+            IdlePolicy::Strict => "strict".to_owned(),
+        },
     ),
     setting(
         "json_bytes_max",

@@ -1,3 +1,5 @@
+//! Health: probes, ticks, and why a job is not moving.
+//!
 //! `/healthz`: the process lives. `/readyz`: it can do its work, or which part of it can't. Neither needs a token, so
 //! neither names a host or an error's text.
 
@@ -6,14 +8,19 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse as _, Response},
-    routing::get,
+    routing::{get, post},
 };
 use serde_json::{Value, json};
-use trapline_core::{Result, error::chain};
+use trapline_core::{JobId, Result, error::chain};
 
-use super::AppState;
+use super::{
+    AppState, Id, Params, Principal,
+    error::{ApiError, ApiResult},
+    paging::PAGE_DEFAULT,
+};
 
-pub(super) fn routes() -> Router<AppState> {
+/// At the root, without a token.
+pub(super) fn probes() -> Router<AppState> {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -41,10 +48,11 @@ fn word(what: &str, answer: &Result<()>) -> &'static str {
 /// fails nothing.
 async fn readyz(State(app): State<AppState>) -> Response {
     let engine = &app.engine;
-    let (store, queue, progress) = futures::join!(
+    let (store, queue, progress, tick) = futures::join!(
         engine.store().ping(),
         engine.queue().ping(),
-        engine.progress().ping()
+        engine.progress().ping(),
+        engine.last_tick()
     );
     let store = store.and_then(|()| engine.check_store());
     let ready = store.is_ok();
@@ -53,11 +61,49 @@ async fn readyz(State(app): State<AppState>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    // That the store is away is said above already.
+    let tick = tick.ok().flatten();
     let body = json!({
         "ready": ready,
         "store": word("store", &store),
         "queue": word("queue", &queue),
         "progress": word("progress", &progress),
+        "last_tick_age_seconds": tick.map(|t| engine.now().since(t.finished_at).as_secs()),
     });
     (status, Json(body)).into_response()
+}
+
+/// What the watchman saw, and why a job is not moving.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/health/ticks", get(ticks))
+        .route("/health/check", post(check))
+        .route("/jobs/{id}/explain", get(explain))
+}
+
+async fn ticks(State(app): State<AppState>, params: Params) -> ApiResult {
+    let ticks = app.engine.ticks(params.limit(PAGE_DEFAULT)?).await?;
+    Ok(Json(json!({ "results": ticks, "next": null })).into_response())
+}
+
+async fn check(State(app): State<AppState>, principal: Principal, params: Params) -> ApiResult {
+    principal.require_unbound_admin()?;
+    match app.engine.tick_once(params.flag("dry_run", false)).await? {
+        Some(report) => Ok(Json(report).into_response()),
+        None => Err(ApiError::detail(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "another node runs a tick just now; try again in some seconds",
+        )),
+    }
+}
+
+/// An unreachable store is an answer here, and not a failure; but whose job it is can't be told then.
+async fn explain(State(app): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult {
+    match app.engine.store().job(JobId(id)).await {
+        Ok(Some(job)) => principal.require_project(job.project)?,
+        Ok(None) => return Err(ApiError::not_found()),
+        Err(error) if error.kind.retry() && principal.project.is_none() => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Json(app.engine.explain(JobId(id)).await?).into_response())
 }

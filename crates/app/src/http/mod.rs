@@ -142,6 +142,7 @@ fn private() -> Router<AppState> {
         .merge(results_export::routes())
         .merge(images::routes())
         .merge(logs::routes())
+        .merge(health::routes())
 }
 
 /// The endpoints for which none is (RULES.md B2).
@@ -159,7 +160,7 @@ async fn nothing_here() -> ApiError {
 
 /// The whole server.
 pub fn router(state: AppState) -> Router {
-    assemble(private(), public(), health::routes(), state)
+    assemble(private(), public(), health::probes(), state)
 }
 
 /// Puts areas together: `private` and `public` under `/api/v2`, `root` at the root, without a token. Each gets the

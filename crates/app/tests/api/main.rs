@@ -7,6 +7,7 @@ mod bad_input;
 mod errors;
 mod fleet;
 mod fuzz;
+mod health;
 mod job_changes;
 mod job_list;
 mod jobs;

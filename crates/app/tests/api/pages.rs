@@ -249,7 +249,7 @@ async fn health_needs_no_token_and_names_no_host() {
     assert_eq!(ready.status, StatusCode::OK);
     assert_eq!(
         ready.body,
-        json!({"ready": true, "store": "ok", "queue": "ok", "progress": "ok"})
+        json!({"ready": true, "store": "ok", "last_tick_age_seconds": null, "queue": "ok", "progress": "ok"})
     );
     fleet.app.store.close().await;
     let away = anon.get("/readyz").await;

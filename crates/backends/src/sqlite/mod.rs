@@ -104,6 +104,51 @@ impl SqliteStore {
         Ok(store)
     }
 
+    /// Opens a file that is there, to look at it and no more.
+    ///
+    /// # Errors
+    /// `Invalid` if there is none, it is not a database of Trapline's, or its schema is not that of this version.
+    pub async fn open_read_only(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        if !path.exists() {
+            return Err(Error::invalid(format!(
+                "there is no database `{}`",
+                path.display()
+            )));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(5))
+            .disable_statement_logging();
+        let cannot_open = |e: sqlx::Error| opening(path, e);
+        let conn = options.connect().await.map_err(cannot_open)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(2)
+            .connect_with(options)
+            .await
+            .map_err(cannot_open)?;
+        let applied: Vec<i64> =
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
+                .fetch_all(&readers)
+                .await
+                .map_err(|e| {
+                    Error::invalid(format!("`{}` is not a database of Trapline's", path.display()))
+                        .with_source(e)
+                })?;
+        if !applied.into_iter().eq(MIGRATIONS.iter().map(|m| m.version)) {
+            return Err(Error::invalid(format!(
+                "the schema of `{}` is not that of this version; start `trapline serve` of this version on it once",
+                path.display()
+            )));
+        }
+        Ok(Self {
+            writer: Writer::new(conn),
+            readers,
+            clock,
+            _lock: None,
+        })
+    }
+
     /// Closes the connections, so that the write-ahead log is folded into the file.
     pub async fn close(&self) {
         self.readers.close().await;
