@@ -127,9 +127,9 @@ async fn a_landed_job_has_none_remaining_and_an_outcome() {
     insta::assert_json_snapshot!(moving(&fleet.show(job).await), @r#"
     {
       "counts": "{\"classifications\":2,\"detections\":2,\"failed\":2,\"in_flight\":0,\"pending\":0,\"processed\":2,\"skipped\":0,\"total\":4}",
-      "duration": "3",
+      "duration": "2",
       "errors": [],
-      "finished_at": "2024-06-23T05:00:03.000000Z",
+      "finished_at": "2024-06-23T05:00:02.000000Z",
       "outcome": "complete_with_failures",
       "run": 1,
       "stages": [

@@ -249,14 +249,14 @@ async fn health_needs_no_token_and_names_no_host() {
     assert_eq!(ready.status, StatusCode::OK);
     assert_eq!(
         ready.body,
-        json!({"ready": true, "store": "ok", "last_tick_age_seconds": null, "queue": "ok", "progress": "ok"})
+        json!({"ready": true, "store": "ok", "last_tick_age_seconds": null, "queue": "ok", "progress": "ok", "last_tick_age_seconds": null})
     );
     fleet.app.store.close().await;
     let away = anon.get("/readyz").await;
     assert_eq!(away.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
         away.body,
-        json!({"ready": false, "store": "unavailable", "queue": "ok", "progress": "ok"})
+        json!({"ready": false, "store": "unavailable", "queue": "ok", "progress": "ok", "last_tick_age_seconds": null})
     );
     assert_eq!(anon.get("/healthz").await.status, StatusCode::OK);
 }
