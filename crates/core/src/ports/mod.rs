@@ -6,12 +6,18 @@
 
 mod catalog;
 mod health;
+mod jobs;
 mod progress;
 mod queue;
+mod reports;
 mod store;
+mod tasks;
 
 pub use catalog::{Catalog, OffsetPage, Total};
 pub use health::*;
+pub use jobs::*;
 pub use progress::{Hint, HintStream, LiveCounts, Progress};
 pub use queue::{Candidate, Proposal, Queue, QueueInfo};
-pub use store::*;
+pub use reports::*;
+pub use store::Store;
+pub use tasks::*;
