@@ -9,9 +9,10 @@ use trapline_core::{
 use super::{
     Access, ApiError, AppState, Links, Params, Principal,
     error::ApiResult,
+    identity::Peer,
     job_body,
     paging::{PAGE_DEFAULT, offset_page},
-    worker::{self, Peer},
+    worker,
 };
 
 /// How old a failed job may be that the list still shows, in hours.

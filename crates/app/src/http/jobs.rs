@@ -9,25 +9,22 @@ use axum::{
 };
 use serde_json::Value;
 use trapline_core::{
-    CaptureId, CollectionId, JobId, PipelineId, ProjectId,
-    catalog::NewCapture,
-    ports::{Job, JobEdit, LogPage, LogQuery, NewJob, OffsetPage},
+    JobId, ProjectId,
+    ports::{Job, JobEdit, LogPage, LogQuery, NewJob},
 };
 
 use super::{
-    Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal, error::ApiResult, job_body,
+    Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
+    error::ApiResult,
+    job_body,
+    job_fields::{check_delay, parts},
     job_list,
 };
-use crate::capture_lines;
 
 const LOGS_DEFAULT: i64 = 1_000;
 const LOGS_MAX: i64 = 5_000;
-const DELAY_MAX: u64 = 366 * 24 * 3_600;
-const PRIORITY_MAX: i64 = 1_000_000;
 /// The priority of a job on a single capture: somebody looks on.
 const PRIORITY_SINGLE: i64 = 100;
-/// Captures of one job (RULES.md B10).
-const LIMIT_MAX: i64 = 1_000_000;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -97,149 +94,6 @@ async fn show(
         ));
     }
     Ok(Json(app.detail(&principal, &links, JobId(id), limit).await?).into_response())
-}
-
-/// What a body says of a job, for creating and for changing one.
-struct Parts {
-    pipeline: Option<PipelineId>,
-    collection: Option<CollectionId>,
-    capture: Option<CaptureId>,
-    captures: Option<Vec<NewCapture>>,
-    limit: Option<u64>,
-    shuffle: Option<bool>,
-    priority: Option<i64>,
-    failure_threshold: Option<f64>,
-    reprocess: Option<bool>,
-}
-
-impl Parts {
-    /// How many sources of captures are named.
-    fn sources(&self) -> usize {
-        usize::from(self.collection.is_some())
-            + usize::from(self.capture.is_some())
-            + usize::from(self.captures.is_some())
-    }
-}
-
-async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> ApiResult<Parts> {
-    let pipeline = pipeline(app, principal, fields).await?;
-    let collection = fields
-        .maybe_int("source_image_collection_id", i64::MIN)
-        .map(CollectionId);
-    if let Some(id) = collection
-        && !app
-            .catalog
-            .collection(id)
-            .await?
-            .is_some_and(|c| principal.sees(c.project))
-    {
-        fields.error(
-            "source_image_collection_id",
-            format!("Invalid pk \"{id}\" - object does not exist."),
-        );
-    }
-    let capture = fields
-        .maybe_int("source_image_single_id", i64::MIN)
-        .map(CaptureId);
-    if let Some(id) = capture
-        && !app
-            .catalog
-            .capture(id)
-            .await?
-            .is_some_and(|c| principal.sees(c.project))
-    {
-        fields.error(
-            "source_image_single_id",
-            format!("Invalid pk \"{id}\" - object does not exist."),
-        );
-    }
-    if fields.maybe_int("deployment_id", i64::MIN).is_some() {
-        fields.error("deployment_id", "There are no deployments here; leave it out.");
-    }
-    let limit = fields.maybe_int("limit", 1);
-    if limit.is_some_and(|l| l > LIMIT_MAX) {
-        fields.error(
-            "limit",
-            format!("Ensure this value is less than or equal to {LIMIT_MAX}."),
-        );
-    }
-    let priority = fields.maybe_int("priority", -PRIORITY_MAX);
-    if priority.is_some_and(|p| p > PRIORITY_MAX) {
-        fields.error(
-            "priority",
-            format!("Ensure this value is less than or equal to {PRIORITY_MAX}."),
-        );
-    }
-    Ok(Parts {
-        pipeline,
-        collection,
-        capture,
-        captures: inline_captures(app, fields),
-        limit: limit.and_then(|l| u64::try_from(l).ok()),
-        shuffle: fields.maybe_bool("shuffle"),
-        priority,
-        failure_threshold: fields.maybe_number("failure_threshold", 0.0, 1.0),
-        reprocess: fields.maybe_bool("reprocess"),
-    })
-}
-
-fn check_delay(fields: &mut Fields, seconds: u64) {
-    if seconds > DELAY_MAX {
-        fields.error(
-            "delay",
-            format!("Ensure this value is less than or equal to {DELAY_MAX}."),
-        );
-    }
-}
-
-async fn pipeline(
-    app: &AppState,
-    principal: &Principal,
-    fields: &mut Fields,
-) -> ApiResult<Option<PipelineId>> {
-    if let Some(slug) = fields.maybe_text("pipeline_slug", NAME_MAX) {
-        let found = app.catalog.pipeline_by_slug(&slug).await?;
-        if found.is_none() {
-            let page = OffsetPage {
-                limit: 100,
-                offset: 0,
-            };
-            let known = app.catalog.pipelines(principal.project, page).await?;
-            let known: Vec<&str> = known.rows.iter().map(|p| p.slug.as_str()).collect();
-            let known = if known.is_empty() {
-                "none is registered yet".to_owned()
-            } else {
-                known.join(", ")
-            };
-            fields.error(
-                "pipeline_slug",
-                format!("There is no pipeline `{slug}`; known: {known}."),
-            );
-        }
-        return Ok(found);
-    }
-    let id = fields.maybe_int("pipeline_id", i64::MIN).map(PipelineId);
-    if let Some(id) = id
-        && app.catalog.pipeline(id).await?.is_none()
-    {
-        fields.error(
-            "pipeline_id",
-            format!("Invalid pk \"{id}\" - object does not exist."),
-        );
-    }
-    Ok(id)
-}
-
-fn inline_captures(app: &AppState, fields: &mut Fields) -> Option<Vec<NewCapture>> {
-    let list = fields.maybe_list("captures")?;
-    let mut captures = Vec::with_capacity(list.len());
-    for (at, item) in list.iter().enumerate() {
-        match capture_lines::from_json(item, app.allow_file_urls) {
-            Ok(capture) => captures.push(capture),
-            Err(why) => fields.error("captures", format!("{}: {why}", at + 1)),
-        }
-    }
-    Some(captures)
 }
 
 async fn create(

@@ -1,22 +1,23 @@
-//! What workers call: the poll, `tasks`, `claim`, `jobs/next`, `leases`. Each call is a sign of life of one worker,
-//! told apart by `client_info`'s instance, else by token and address.
+//! What workers call: the poll, `tasks`, `claim`, `jobs/next`, `leases`. Each call is a sign of life of its worker.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{ConnectInfo, FromRequestParts, State},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use trapline_core::{JobId, WorkerId, ports::WorkerIdentity, result::check_text};
+use trapline_core::JobId;
 use trapline_engine::{Caller, ClaimRequest, LeaseRequest, Reservation};
 
 use super::{
-    Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal, TEXT_MAX, error::ApiResult,
+    Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal, TEXT_MAX,
+    error::ApiResult,
+    identity::{ClientInfo, Peer},
     paging::offset_page,
 };
 
@@ -26,8 +27,6 @@ const BATCH_MAX: i64 = 10_000;
 const WAIT_MAX: i64 = 25;
 /// Pipelines of one worker, and receipts in one request.
 const LIST_MAX: usize = 10_000;
-/// `client_info` as JSON.
-const CLIENT_INFO_BYTES_MAX: usize = 8 << 10;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -35,117 +34,6 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/jobs/{id}/leases", post(leases))
         .route("/tasks/claim", post(claim))
         .route("/jobs/next", get(next))
-}
-
-/// From where the request came.
-#[derive(Clone, Debug)]
-pub(super) struct Peer(String);
-
-impl FromRequestParts<AppState> for Peer {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
-        // Behind a proxy the first hop is what tells workers apart. It identifies, it does not authorise.
-        let forwarded = parts
-            .headers
-            .get("x-forwarded-for")
-            .and_then(|v| v.to_str().ok()?.split(',').next());
-        let address = match forwarded
-            .map(str::trim)
-            .filter(|a| !a.is_empty() && a.len() <= 64)
-        {
-            Some(address) => address.to_owned(),
-            None => parts
-                .extensions
-                .get::<ConnectInfo<SocketAddr>>()
-                .map_or_else(|| "unknown".to_owned(), |c| c.0.ip().to_string()),
-        };
-        Ok(Self(address))
-    }
-}
-
-/// `client_info` of a request.
-pub(super) struct ClientInfo {
-    instance: Option<String>,
-    name: Option<String>,
-    json: String,
-}
-
-impl ClientInfo {
-    /// Takes it out of a body.
-    pub(super) fn take(fields: &mut Fields) -> Option<Self> {
-        let value = fields.take("client_info")?;
-        let json = value.to_string();
-        if !value.is_object() {
-            fields.error("client_info", "Expected a dictionary of items.");
-            return None;
-        }
-        if json.len() > CLIENT_INFO_BYTES_MAX || json.contains("\\u0000") {
-            fields.error(
-                "client_info",
-                format!("Ensure this is at most {CLIENT_INFO_BYTES_MAX} bytes, without NUL."),
-            );
-            return None;
-        }
-        let text = |key: &str| {
-            value[key]
-                .as_str()
-                .filter(|t| check_text(key, t, NAME_MAX).is_ok())
-                .map(str::to_owned)
-        };
-        let name = text("hostname").map(|host| match text("software") {
-            Some(software) => format!("{host} ({software})"),
-            None => host,
-        });
-        Some(Self {
-            instance: text("instance"),
-            name,
-            json,
-        })
-    }
-}
-
-impl AppState {
-    /// Notes a sign of life; `None` if the caller is no worker.
-    pub(super) async fn heard_of(
-        &self,
-        principal: &Principal,
-        peer: &Peer,
-        info: Option<ClientInfo>,
-        pipelines: &[String],
-    ) -> trapline_core::Result<Option<WorkerId>> {
-        if !principal.may(Access::Work) {
-            return Ok(None);
-        }
-        let mut who = WorkerIdentity {
-            token: principal.token,
-            instance: peer.0.clone(),
-            name: format!("{} at {}", principal.name, peer.0),
-            client_info: None,
-            service: None,
-        };
-        if let Some(info) = info {
-            // Without an instance of its own, processes of one machine are one worker, as without `client_info`.
-            who.instance = info.instance.unwrap_or(who.instance);
-            who.name = info.name.unwrap_or(who.name);
-            who.client_info = Some(info.json);
-        }
-        Ok(Some(self.engine.meet(&who, pipelines).await?))
-    }
-
-    async fn worker(
-        &self,
-        principal: &Principal,
-        peer: &Peer,
-        info: Option<ClientInfo>,
-        pipelines: &[String],
-    ) -> ApiResult<WorkerId> {
-        principal.require(Access::Work)?;
-        self.heard_of(principal, peer, info, pipelines)
-            .await
-            .map_err(queue_away)?
-            .ok_or_else(ApiError::forbidden)
-    }
 }
 
 async fn tasks(
@@ -245,7 +133,7 @@ fn away() -> ApiError {
     )
 }
 
-fn queue_away(error: trapline_core::Error) -> ApiError {
+pub(super) fn queue_away(error: trapline_core::Error) -> ApiError {
     if error.kind.retry() { away() } else { error.into() }
 }
 

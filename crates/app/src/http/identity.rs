@@ -1,0 +1,125 @@
+//! Who works: a process told apart by `client_info`'s instance, else by token and address.
+
+use std::net::SocketAddr;
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::request::Parts,
+};
+use trapline_core::{WorkerId, ports::WorkerIdentity, result::check_text};
+
+use super::{Access, ApiError, AppState, Fields, NAME_MAX, Principal, error::ApiResult, worker::queue_away};
+
+/// `client_info` as JSON.
+const CLIENT_INFO_BYTES_MAX: usize = 8 << 10;
+
+/// From where the request came.
+#[derive(Clone, Debug)]
+pub(super) struct Peer(String);
+
+impl FromRequestParts<AppState> for Peer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        // Behind a proxy the first hop is what tells workers apart. It identifies, it does not authorise.
+        let forwarded = parts
+            .headers
+            .get("x-forwarded-for")
+            .and_then(|v| v.to_str().ok()?.split(',').next());
+        let address = match forwarded
+            .map(str::trim)
+            .filter(|a| !a.is_empty() && a.len() <= 64)
+        {
+            Some(address) => address.to_owned(),
+            None => parts
+                .extensions
+                .get::<ConnectInfo<SocketAddr>>()
+                .map_or_else(|| "unknown".to_owned(), |c| c.0.ip().to_string()),
+        };
+        Ok(Self(address))
+    }
+}
+
+/// `client_info` of a request.
+pub(super) struct ClientInfo {
+    instance: Option<String>,
+    name: Option<String>,
+    json: String,
+}
+
+impl ClientInfo {
+    /// Takes it out of a body.
+    pub(super) fn take(fields: &mut Fields) -> Option<Self> {
+        let value = fields.take("client_info")?;
+        let json = value.to_string();
+        if !value.is_object() {
+            fields.error("client_info", "Expected a dictionary of items.");
+            return None;
+        }
+        if json.len() > CLIENT_INFO_BYTES_MAX || json.contains("\\u0000") {
+            fields.error(
+                "client_info",
+                format!("Ensure this is at most {CLIENT_INFO_BYTES_MAX} bytes, without NUL."),
+            );
+            return None;
+        }
+        let text = |key: &str| {
+            value[key]
+                .as_str()
+                .filter(|t| check_text(key, t, NAME_MAX).is_ok())
+                .map(str::to_owned)
+        };
+        let name = text("hostname").map(|host| match text("software") {
+            Some(software) => format!("{host} ({software})"),
+            None => host,
+        });
+        Some(Self {
+            instance: text("instance"),
+            name,
+            json,
+        })
+    }
+}
+
+impl AppState {
+    /// Notes a sign of life; `None` if the caller is no worker.
+    pub(super) async fn heard_of(
+        &self,
+        principal: &Principal,
+        peer: &Peer,
+        info: Option<ClientInfo>,
+        pipelines: &[String],
+    ) -> trapline_core::Result<Option<WorkerId>> {
+        if !principal.may(Access::Work) {
+            return Ok(None);
+        }
+        let mut who = WorkerIdentity {
+            token: principal.token,
+            instance: peer.0.clone(),
+            name: format!("{} at {}", principal.name, peer.0),
+            client_info: None,
+            service: None,
+        };
+        if let Some(info) = info {
+            // Without an instance of its own, processes of one machine are one worker, as without `client_info`.
+            who.instance = info.instance.unwrap_or(who.instance);
+            who.name = info.name.unwrap_or(who.name);
+            who.client_info = Some(info.json);
+        }
+        Ok(Some(self.engine.meet(&who, pipelines).await?))
+    }
+
+    pub(super) async fn worker(
+        &self,
+        principal: &Principal,
+        peer: &Peer,
+        info: Option<ClientInfo>,
+        pipelines: &[String],
+    ) -> ApiResult<WorkerId> {
+        principal.require(Access::Work)?;
+        self.heard_of(principal, peer, info, pipelines)
+            .await
+            .map_err(queue_away)?
+            .ok_or_else(ApiError::forbidden)
+    }
+}
