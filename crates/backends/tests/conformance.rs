@@ -10,6 +10,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock,
     conformance::{Case, World, projections, store},
+    memory::MemoryStore,
 };
 
 async fn sqlite() -> World {
@@ -23,6 +24,15 @@ async fn sqlite() -> World {
         store: Arc::new(store),
         clock,
         keep: Box::new(dir),
+    }
+}
+
+async fn memory() -> World {
+    let clock = ManualClock::new();
+    World {
+        store: Arc::new(MemoryStore::new(Arc::new(clock.clone()))),
+        clock,
+        keep: Box::new(()),
     }
 }
 
@@ -55,6 +65,7 @@ fn trials<F: Send + 'static, M: Future<Output = F> + 'static>(
 
 fn main() {
     let mut all = trials("sqlite", store::CASES, sqlite);
+    all.extend(trials("memory", store::CASES, memory));
     all.extend(trials("embedded_queue", projections::queue::CASES, queue));
     all.extend(trials(
         "embedded_progress",

@@ -9,6 +9,7 @@
 
 mod clock;
 pub mod conformance;
+pub mod memory;
 mod wait;
 
 pub use clock::ManualClock;
