@@ -9,7 +9,7 @@ use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Ac
 use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock,
-    conformance::{Case, World, projections, store},
+    conformance::{Case, World, found, projections, store},
     memory::MemoryStore,
 };
 
@@ -65,7 +65,9 @@ fn trials<F: Send + 'static, M: Future<Output = F> + 'static>(
 
 fn main() {
     let mut all = trials("sqlite", store::CASES, sqlite);
+    all.extend(trials("sqlite", found::CASES, sqlite));
     all.extend(trials("memory", store::CASES, memory));
+    all.extend(trials("memory", found::CASES, memory));
     all.extend(trials("embedded_queue", projections::queue::CASES, queue));
     all.extend(trials(
         "embedded_progress",

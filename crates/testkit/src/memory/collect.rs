@@ -80,8 +80,10 @@ impl Db {
             return Slice::Fenced;
         };
         let job = &row.job;
-        let ours = (row.dispatch_epoch, job.run, row.watermark) == (claim.epoch, claim.run, claim.watermark);
-        if !unfenced && !(ours && job.status == JobStatus::Started && !job.collected) {
+        let claimed =
+            (row.dispatch_epoch, job.run, row.watermark) == (claim.epoch, claim.run, claim.watermark);
+        let ours = claimed && job.status == JobStatus::Started && !job.collected;
+        if !ours && !unfenced {
             return Slice::Fenced;
         }
         let phase = row.phase;
@@ -154,9 +156,10 @@ impl Db {
             .collect()
     }
 
-    /// Whether this pipeline has processed a capture in another job.
+    /// Whether this pipeline has processed a capture in another job, and it is no task of this one.
     fn is_done(&self, row: &JobRow, capture: CaptureId) -> bool {
-        !row.reprocess
+        self.task(row.job.id, capture).is_none()
+            && !row.reprocess
             && !row.fingerprint.is_empty()
             && self.jobs.values().any(|other| {
                 other.job.id != row.job.id

@@ -19,10 +19,12 @@ impl Db {
     pub(super) fn beat(&mut self, first: bool, grace: Duration, now: Timestamp) -> Beat {
         let silent = self.alive_at.is_some_and(|at| now.since(at) > GAP_AFTER);
         if let Some(at) = self.alive_at.filter(|_| silent || (first && !self.clean)) {
-            // What lived through the last gap and is still in its grace lives through this one too.
+            // There is one gap. What lived through the last one, in its grace or kept alive by signs of life since
+            // then, must not be charged for it now: the two become one.
+            let held_since = |to| self.grants.values().any(|g| g.granted_at < to);
             let from = self
                 .gap
-                .filter(|g| at < g.grace_until)
+                .filter(|g| at < g.grace_until || held_since(g.to))
                 .map_or(at, |g| g.from.min(at));
             self.gap = Some(Gap {
                 from,
@@ -35,9 +37,9 @@ impl Db {
         Beat { now, gap: self.gap }
     }
 
-    pub(super) fn mark_clean(&mut self, now: Timestamp) {
+    pub(super) fn mark_clean(&mut self) {
+        // `alive_at` stays: after an outage it would hide it from the next start.
         self.clean = true;
-        self.alive_at = Some(now);
     }
 
     pub(super) fn change_leases(
