@@ -15,11 +15,24 @@ struct Cli {
 enum Chore {
     /// Everything that decides whether a change lands: format, lints, docs, tests.
     Test,
+    /// The simulation: many seeds in release, or one with a trace of its events.
+    Sim {
+        /// How many seeds.
+        #[arg(long, default_value_t = 5_000)]
+        seeds: u64,
+        /// The first of them.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Only this one, with its trace.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test => test(),
+        Chore::Sim { seeds, from, seed } => simulate(seeds, from, seed),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,6 +50,26 @@ fn test() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     cargo(&["test", "--workspace"])
+}
+
+fn simulate(seeds: u64, from: u64, seed: Option<u64>) -> Result<()> {
+    let (seeds, from) = (seeds.to_string(), from.to_string());
+    let one = seed.map(|seed| seed.to_string());
+    let mut args = vec![
+        "test",
+        "--release",
+        "-q",
+        "-p",
+        "trapline-engine",
+        "--test",
+        "sim",
+        "--",
+    ];
+    match &one {
+        Some(seed) => args.extend(["--seed", seed]),
+        None => args.extend(["--seeds", &seeds, "--from", &from]),
+    }
+    cargo(&args)
 }
 
 fn cargo(args: &[&str]) -> Result<()> {

@@ -53,11 +53,9 @@ cases! { World;
 
     async fn a_set_completed_by_a_later_run_counts_as_skipped_only_what_is_no_task(w: World) {
         let (pipeline, set) = (w.pipeline().await, w.set(&vec![true; 2_500]).await);
-        let again = trapline_core::ports::NewJob { reprocess: false, ..w.new_job(pipeline, set) };
-        let job = w.create(&again).await;
-        let mut claim = w.store.claim_job(w.now(), CLAIM, 7).await.unwrap().unwrap();
-        let Slice::More(to) = w.store.collect_slice(&claim, w.now(), CLAIM).await.unwrap() else { panic!("a slice") };
-        claim.watermark = to;
+        let job = w.create(&w.new_job(pipeline, set)).await;
+        let claim = w.store.claim_job(w.now(), CLAIM, 7).await.unwrap().unwrap();
+        assert!(matches!(w.store.collect_slice(&claim, w.now(), CLAIM).await.unwrap(), Slice::More(_)));
         w.go(job, JobMove::Cancel).await;
         w.go(job, JobMove::Revoke).await;
         // Meanwhile another job processes one that is a task of the first, and one that is not yet.

@@ -10,6 +10,8 @@ mod grant;
 mod jobs;
 mod leases;
 mod mutation;
+mod progress;
+mod queue;
 mod reports;
 mod settle;
 mod store;
@@ -28,6 +30,8 @@ use trapline_core::{
 };
 
 pub use mutation::Mutation;
+pub use progress::MemoryProgress;
+pub use queue::MemoryQueue;
 
 use catalog::CatalogRows;
 
