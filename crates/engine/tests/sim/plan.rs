@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use trapline_core::health::{HealthPolicy, IdlePolicy};
 use trapline_testkit::faults::{Dice, Odds};
 
 /// Everything that is drawn before the start.
@@ -35,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) wipes: bool,
     /// Whether clocks jump.
     pub(crate) jumps: bool,
+    /// What the ticks of the health check go by; without them, what holds must hold without the net.
+    pub(crate) health: Option<HealthPolicy>,
 }
 
 impl Plan {
@@ -48,6 +51,7 @@ impl Plan {
             odds.grant_lost = 0;
         }
         let crashes = dice.chance(500);
+        let ttr = Duration::from_secs(dice.between(10, 20));
         Self {
             only_the_system_fails,
             // What a second node does while the first is down ends leases whose answers broke with it.
@@ -57,7 +61,7 @@ impl Plan {
                 dice.between(1, 2) as usize
             },
             workers: dice.between(1, 4),
-            ttr: Duration::from_secs(dice.between(10, 20)),
+            ttr,
             max_deliver: dice.between(1, 3) as i64,
             slice_rows: dice.between(1, 7) as usize,
             storm: Duration::from_secs(dice.between(20, 60)),
@@ -73,12 +77,29 @@ impl Plan {
             wipes: dice.chance(500),
             // A clock that jumps back hides how long the store was alone.
             jumps: dice.chance(300) && !(only_the_system_fails && crashes),
+            health: dice.chance(500).then(|| health(dice, ttr, only_the_system_fails)),
         }
     }
 
     /// Whether a projection may be left of a job that has landed: whoever made it too late died before it looked
-    /// again, or could not remove it. That is for the tick to find (`zombie_streams`), which does not run here.
+    /// again, or could not remove it. That is for the tick to find (`zombie_streams`), an hour later.
     pub(crate) fn may_leave_projections(&self) -> bool {
         self.crashes || self.odds.queue_fails > 0 || self.odds.progress_fails > 0
+    }
+}
+
+/// Ticks every few seconds. Where nothing may be lost, a job is never given up for being idle.
+fn health(dice: &mut Dice, ttr: Duration, only_the_system_fails: bool) -> HealthPolicy {
+    let strict = dice.chance(300) && !only_the_system_fails;
+    let interval = Duration::from_secs(dice.between(2, 10));
+    HealthPolicy {
+        health_interval: interval,
+        stalled_after: ttr.max(interval) + dice.millis(0, 10_000),
+        idle_policy: if strict {
+            IdlePolicy::Strict
+        } else {
+            IdlePolicy::Wait
+        },
+        ..HealthPolicy::default()
     }
 }

@@ -10,6 +10,7 @@ use futures::FutureExt as _;
 use trapline_core::{
     AlgorithmId, Clock as _, CollectionId, Error, PipelineId, ProjectId, Result,
     catalog::{AlgorithmSpec, NewCapture, PipelineSpec, Registration},
+    health::HealthPolicy,
     ports::Catalog as _,
 };
 use trapline_engine::{Engine, Policy, Ports, Supervisor};
@@ -23,6 +24,8 @@ use crate::plan::Plan;
 
 pub(crate) const PROJECT: ProjectId = ProjectId(1);
 pub(crate) const SLUG: &str = "p";
+/// An interval of ticks that no seed lasts.
+const NEVER: Duration = Duration::from_secs(1_000_000);
 
 /// A node that is up.
 pub(crate) struct Node {
@@ -133,6 +136,10 @@ impl World {
         let policy = Policy {
             task_ttr: self.plan.ttr,
             max_deliver: self.plan.max_deliver,
+            health: self.plan.health.unwrap_or(HealthPolicy {
+                health_interval: NEVER,
+                ..HealthPolicy::default()
+            }),
             ..Policy::default()
         };
         loop {

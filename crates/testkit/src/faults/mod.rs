@@ -8,6 +8,7 @@ mod catalog;
 mod clock;
 mod dice;
 mod gate;
+mod health;
 mod progress;
 mod queue;
 mod store;

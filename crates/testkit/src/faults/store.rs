@@ -25,7 +25,7 @@ pub struct FaultyStore {
     pub(super) inner: Arc<dyn Store>,
     storm: Arc<Storm>,
     gate: Arc<Gate>,
-    witness: Arc<Witness>,
+    pub(super) witness: Arc<Witness>,
     trace: Arc<Trace>,
     node: String,
 }
@@ -59,7 +59,7 @@ impl FaultyStore {
         self.watched(what, work, |_| {}).await
     }
 
-    async fn watched<T>(
+    pub(super) async fn watched<T>(
         &self,
         what: &'static str,
         work: impl Future<Output = Result<T>>,
@@ -154,8 +154,12 @@ impl Store for FaultyStore {
         self.watched("grant", self.inner.grant(request), tell).await
     }
 
+    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
+        self.call("holds_suspect", self.inner.holds_suspect(worker)).await
+    }
+
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
-        let tell = |report: &SettleReport| self.witness.settled(items, report);
+        let tell = |report: &SettleReport| self.witness.settled(items, report, now);
         self.watched("settle", self.inner.settle(items, now), tell).await
     }
 
@@ -208,11 +212,6 @@ impl Store for FaultyStore {
 
     async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
         self.call("next_lease_end", self.inner.next_lease_end()).await
-    }
-
-    async fn worker_last_seen(&self, slug: &str) -> Result<Option<Timestamp>> {
-        self.call("worker_last_seen", self.inner.worker_last_seen(slug))
-            .await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {

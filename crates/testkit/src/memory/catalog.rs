@@ -16,7 +16,7 @@ use trapline_core::{
 use super::MemoryStore;
 
 /// The rows of the catalog; an identifier is a place in its list, from 1.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct CatalogRows {
     projects: Vec<Project>,
     maps: Vec<CategoryMap>,

@@ -244,7 +244,8 @@ impl Db {
             deltas.failed -= i64::from(task.state == TaskState::Failed && !no_url);
             task.run = claim.run;
             task.delivery_base = task.delivery;
-            (task.strikes, task.releases) = (0, 0);
+            (task.strikes, task.releases, task.returns) = (0, 0, 0);
+            (task.suspect, task.died) = (false, None);
             task.history.clear();
             task.grant = None;
             if no_url {
@@ -275,6 +276,9 @@ fn new_task(ord: i64, run: i64, no_url: bool, now: Timestamp) -> TaskRow {
         delivery_base: 0,
         strikes: 0,
         releases: 0,
+        returns: 0,
+        suspect: false,
+        died: None,
         holder: None,
         grant: None,
         granted_at: Timestamp(0),

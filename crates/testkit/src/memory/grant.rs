@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, TaskState, Timestamp, WorkerId,
     choose::Waiting,
-    ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, WorkerIdentity},
+    ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, Want, WorkerIdentity},
 };
 
-use super::{Db, GrantRow, Mutation, TaskRow, WorkerRow, next};
+use super::{Db, GrantRow, JobRow, Mutation, TaskRow, WorkerRow, next};
 
 /// How many jobs a caller is shown.
 const WAITING_MAX: usize = 500;
@@ -17,35 +17,51 @@ fn is_free(task: &TaskRow, run: i64) -> bool {
     task.state == TaskState::Pending && task.grant.is_none() && task.run == run
 }
 
+/// Whether the instance that tells it from others is its own, not only an address that others may share.
+fn is_one_process(worker: &WorkerRow) -> bool {
+    let info = worker.client_info.as_deref().unwrap_or_default();
+    let info: serde_json::Value = serde_json::from_str(info).unwrap_or_default();
+    info["instance"] == worker.instance.as_str()
+}
+
 impl Db {
     pub(super) fn grant_tasks(&mut self, request: &GrantRequest) -> Granted {
-        let mut granted = Granted::default();
-        let Some(row) = self.jobs.get(&request.job) else {
+        let mut granted = Granted {
+            held_back: self.holds_suspect(request.worker),
+            ..Granted::default()
+        };
+        let active = |row: &&JobRow| !row.deleted && row.job.status.is_active();
+        let run = self.jobs.get(&request.job).filter(active).map(|row| row.job.run);
+        let Some(run) = run.filter(|_| !granted.held_back) else {
             return granted;
         };
-        if row.deleted || !row.job.status.is_active() {
-            return granted;
-        }
-        let run = row.job.run;
-        let free = |task: &TaskRow| is_free(task, run) && task.strikes < request.max_deliver;
+        let limit = match request.want {
+            Want::Batch => request.limit,
+            Want::Suspect => request.limit.min(1),
+        };
+        let free = |task: &TaskRow, want| {
+            is_free(task, run)
+                && task.strikes < request.max_deliver
+                && task.suspect == (want == Want::Suspect)
+        };
         let candidates: BTreeSet<CaptureId> = match &request.candidates {
             Some(proposed) => proposed.iter().copied().collect(),
-            None if self.has(Mutation::NoFill) => BTreeSet::new(),
+            None if self.has(Mutation::NoFill) && request.want == Want::Batch => BTreeSet::new(),
             None => {
                 let mut all: Vec<_> = self
                     .tasks(request.job)
-                    .filter(|(_, t)| free(t))
+                    .filter(|(_, t)| free(t, request.want))
                     .map(|(c, t)| (t.ord, c))
                     .collect();
                 all.sort_unstable();
-                all.iter().take(request.limit).map(|(_, c)| *c).collect()
+                all.iter().take(limit).map(|(_, c)| *c).collect()
             }
         };
         for capture in candidates {
-            let Some(task) = self.task(request.job, capture).filter(|t| free(t)) else {
+            let Some(task) = self.task(request.job, capture).filter(|t| free(t, request.want)) else {
                 continue;
             };
-            if granted.tasks.len() < request.limit {
+            if granted.tasks.len() < limit {
                 granted.run = run;
                 granted.tasks.push(GrantedTask {
                     capture,
@@ -57,7 +73,19 @@ impl Db {
         if !granted.tasks.is_empty() {
             self.write_grant(request, &mut granted);
         }
+        granted.suspects = self.tasks(request.job).any(|(_, t)| free(t, Want::Suspect));
         granted
+    }
+
+    /// Whether the worker is one process and holds a suspect.
+    pub(super) fn holds_suspect(&self, worker: WorkerId) -> bool {
+        self.workers.get(&worker).is_some_and(is_one_process)
+            && self.grants.iter().any(|(id, g)| {
+                let held = |t: &TaskRow| t.grant == Some(*id) && t.state == TaskState::Pending && t.suspect;
+                g.worker == worker
+                    && g.suspect
+                    && g.captures.iter().any(|c| self.task(g.job, *c).is_some_and(held))
+            })
     }
 
     fn write_grant(&mut self, request: &GrantRequest, granted: &mut Granted) {
@@ -79,6 +107,8 @@ impl Db {
             granted_at: request.now,
             due_at: lease_until,
             captures: granted.tasks.iter().map(|t| t.capture).collect(),
+            suspect: request.want == Want::Suspect,
+            answered: false,
         };
         self.grants.insert(grant, row);
         self.touched.insert(request.job);
@@ -118,6 +148,9 @@ impl Db {
         if let Some((id, worker)) = known {
             worker.name.clone_from(&who.name);
             worker.last_seen = now;
+            if who.client_info.is_some() {
+                worker.client_info.clone_from(&who.client_info);
+            }
             return *id;
         }
         let id = WorkerId(next(&mut self.last.worker));
@@ -125,9 +158,11 @@ impl Db {
             token: who.token.0,
             instance: who.instance.clone(),
             name: who.name.clone(),
+            client_info: who.client_info.clone(),
             pipelines: Vec::new(),
             last_seen: now,
             life: None,
+            charged_until: None,
         };
         self.workers.insert(id, row);
         id
@@ -156,13 +191,5 @@ impl Db {
         waiting.sort_by_key(|j| (std::cmp::Reverse(j.waiting.priority), j.waiting.job));
         waiting.truncate(WAITING_MAX);
         waiting
-    }
-
-    pub(super) fn last_seen(&self, slug: &str) -> Option<Timestamp> {
-        self.workers
-            .values()
-            .filter(|w| w.pipelines.iter().any(|p| p == slug))
-            .map(|w| w.last_seen)
-            .max()
     }
 }

@@ -155,7 +155,7 @@ impl Db {
         Some(self.read_row(row))
     }
 
-    fn read_row(&self, row: &JobRow) -> Job {
+    pub(super) fn read_row(&self, row: &JobRow) -> Job {
         let mut job = row.job.clone();
         let in_flight = self
             .tasks(job.id)

@@ -3,10 +3,13 @@
 //! clock but the one it is given, no threads. Each operation holds the mutex from its first read to its last write,
 //! so it is one transaction.
 
+mod audit;
 mod catalog;
 mod collect;
 mod counts;
 mod grant;
+mod health;
+mod idle;
 mod jobs;
 mod leases;
 mod mutation;
@@ -15,6 +18,7 @@ mod queue;
 mod reports;
 mod settle;
 mod store;
+mod suspects;
 mod sweep;
 
 use std::{
@@ -23,7 +27,7 @@ use std::{
 };
 
 use trapline_core::{
-    CaptureId, Clock, FailReason, JobId, TaskState, Timestamp, WorkerId,
+    CaptureId, Clock, FailReason, GrantId, JobId, TaskState, Timestamp, WorkerId,
     lease::{Gap, SignsOfLife},
     ports::{Job, LogLine},
     result::Detection,
@@ -34,6 +38,7 @@ pub use progress::MemoryProgress;
 pub use queue::MemoryQueue;
 
 use catalog::CatalogRows;
+use health::TickRows;
 
 /// How many rows one slice of a collect or a sweep takes, unless a test wants smaller ones.
 const SLICE_ROWS: usize = 2_000;
@@ -74,7 +79,7 @@ impl MemoryStore {
 }
 
 /// The rows of the store.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Db {
     slice_rows: usize,
     mutation: Option<Mutation>,
@@ -90,13 +95,14 @@ pub struct Db {
     grants: BTreeMap<i64, GrantRow>,
     detections: BTreeMap<i64, DetectionRow>,
     logs: BTreeMap<i64, (Timestamp, LogLine)>,
+    ticks: TickRows,
     /// Identifiers grow and are never used again.
     last: Last,
     /// Jobs whose rows changed since the last look.
     touched: BTreeSet<JobId>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Last {
     worker: i64,
     job: i64,
@@ -147,6 +153,10 @@ pub struct TaskRow {
     /// Hand-outs that ended without an answer.
     pub strikes: i64,
     releases: i64,
+    returns: i64,
+    /// Whether it is handed out alone.
+    pub suspect: bool,
+    died: Option<(GrantId, i64)>,
     holder: Option<WorkerId>,
     /// The lease: held while this is set.
     pub grant: Option<i64>,
@@ -163,23 +173,32 @@ pub struct TaskRow {
     pub n_classifications: i64,
 }
 
+#[derive(Clone)]
 struct GrantRow {
     job: JobId,
     worker: WorkerId,
     granted_at: Timestamp,
     due_at: Timestamp,
     captures: Vec<CaptureId>,
+    /// Whether it is one suspect.
+    suspect: bool,
+    answered: bool,
 }
 
+#[derive(Clone)]
 struct WorkerRow {
     token: i64,
     instance: String,
     name: String,
+    client_info: Option<String>,
     pipelines: Vec<String>,
     last_seen: Timestamp,
     life: Option<SignsOfLife>,
+    /// Until when the lease ran of the last grant that was charged.
+    charged_until: Option<Timestamp>,
 }
 
+#[derive(Clone)]
 struct DetectionRow {
     job: JobId,
     capture: CaptureId,

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use trapline_core::{
-    CaptureId, FailReason, JobId, TaskState, Timestamp,
+    CaptureId, FailReason, GrantId, JobId, TaskState, Timestamp,
     ports::{Level, Posted, SettleReport, Settled, Settlement},
     result::Detection,
     settle::{self, Change, Deltas, TaskView, Verdict},
 };
 
-use super::{Db, DetectionRow, Mutation, TaskRow, counts, next};
+use super::{Db, DetectionRow, Mutation, TaskRow, counts, next, suspects::Asides};
 
 /// What a group did to one job so far.
 #[derive(Default)]
@@ -26,6 +26,24 @@ fn view(task: &TaskRow) -> TaskView {
         reason: task.reason,
         n_detections: task.n_detections,
         n_classifications: task.n_classifications,
+        grant: task.grant.map(GrantId),
+        attempts: task.delivery - task.delivery_base,
+        strikes: task.strikes,
+        suspect: task.suspect,
+        died: task.died,
+    }
+}
+
+fn verdict(posted: &Posted) -> Verdict {
+    match posted {
+        Posted::Success(detections) => Verdict::Success {
+            detections: detections.len() as i64,
+            classifications: detections.iter().map(|d| d.classifications.len() as i64).sum(),
+        },
+        Posted::Fail { reason, .. } => Verdict::Fail(*reason),
+        Posted::BatchError { max_deliver, .. } => Verdict::BatchError {
+            max_deliver: *max_deliver,
+        },
     }
 }
 
@@ -42,10 +60,13 @@ impl Db {
     pub(super) fn settle_group(&mut self, items: &[Settlement], now: Timestamp) -> SettleReport {
         let mut report = SettleReport::default();
         let mut changes: BTreeMap<JobId, JobChange> = BTreeMap::new();
+        let mut asides = Asides::default();
         for item in items {
-            let settled = self.settle_one(item, &mut changes, now);
+            let settled = self.settle_one(item, &mut changes, &mut asides, now);
             report.items.push(settled);
         }
+        report.freed = asides.freed();
+        self.write_asides(&asides, now);
         for (job, change) in changes {
             let applied = counts::Change {
                 job,
@@ -61,10 +82,11 @@ impl Db {
         report
     }
 
-    fn settle_one(
+    fn settle_one<'a>(
         &mut self,
-        item: &Settlement,
+        item: &'a Settlement,
         changes: &mut BTreeMap<JobId, JobChange>,
+        asides: &mut Asides<'a>,
         now: Timestamp,
     ) -> Settled {
         let receipt = &item.receipt;
@@ -72,19 +94,21 @@ impl Db {
         let Some(before) = self.tasks.get(&key).map(view) else {
             return Settled::Gone;
         };
-        let verdict = match &item.posted {
-            Posted::Success(detections) => Verdict::Success {
-                detections: detections.len() as i64,
-                classifications: detections.iter().map(|d| d.classifications.len() as i64).sum(),
-            },
-            Posted::Fail { reason, .. } => Verdict::Fail(*reason),
-        };
+        let verdict = verdict(&item.posted);
         let (run, delivery) = match verdict {
             Verdict::Fail(_) if self.has(Mutation::BelieveOldErrors) => (before.run, before.delivery),
             _ => (receipt.run, receipt.delivery),
         };
         let (row, deltas) = match settle::settle(before, run, delivery, verdict) {
             Change::Settle { row, deltas } => (row, deltas),
+            Change::Suspect { row } => {
+                asides.answered(receipt, &before);
+                asides.suspect(item, row);
+                // No counter changes, but the job does: it is a worker's result.
+                changes.entry(receipt.job).or_default();
+                self.write_suspect(item, &row);
+                return Settled::Saved;
+            }
             Change::Ignore(why) => {
                 if self.has(Mutation::CountReplays) && matches!(verdict, Verdict::Success { .. }) {
                     changes.entry(receipt.job).or_default().deltas.processed += 1;
@@ -100,6 +124,8 @@ impl Db {
                 return Settled::Saved;
             }
         }
+        asides.answered(receipt, &before);
+        asides.settled(receipt, &before);
         let change = changes.entry(receipt.job).or_default();
         change.deltas += deltas;
         change
@@ -116,7 +142,7 @@ impl Db {
                 self.replace_detections(key, detections);
                 None
             }
-            Posted::Fail { detail, .. } => {
+            Posted::Fail { detail, .. } | Posted::BatchError { detail, .. } => {
                 let reason = row.reason.map_or("", FailReason::as_str);
                 let line = format!("Image {capture} failed ({reason}): {detail}");
                 self.log_line(job, Level::Error, line, Some(capture), now);

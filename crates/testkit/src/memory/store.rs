@@ -78,6 +78,10 @@ impl Store for MemoryStore {
         Ok(self.rows().grant_tasks(request))
     }
 
+    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
+        Ok(self.rows().holds_suspect(worker))
+    }
+
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
         Ok(self.rows().settle_group(items, now))
     }
@@ -135,10 +139,6 @@ impl Store for MemoryStore {
 
     async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
         Ok(self.rows().grants.values().map(|g| g.due_at).min())
-    }
-
-    async fn worker_last_seen(&self, slug: &str) -> Result<Option<Timestamp>> {
-        Ok(self.rows().last_seen(slug))
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {

@@ -18,7 +18,7 @@ impl Inner {
         self.handed.get(&key).and_then(|all| all.last())
     }
 
-    fn end(&mut self, key: Key) {
+    pub(super) fn end(&mut self, key: Key) {
         if let Some(handed) = self.handed.get_mut(&key).and_then(|all| all.last_mut()) {
             handed.ended = true;
         }
@@ -85,8 +85,11 @@ impl Witness {
     }
 
     /// Results were settled.
-    pub fn settled(&self, items: &[Settlement], report: &SettleReport) {
+    pub fn settled(&self, items: &[Settlement], report: &SettleReport, now: Timestamp) {
         let mut inner = self.lock();
+        inner
+            .last_result
+            .extend(report.touched.iter().map(|t| (t.job, now)));
         for (item, settled) in items.iter().zip(&report.items) {
             let receipt = &item.receipt;
             let key = (receipt.job, receipt.capture);
@@ -94,6 +97,7 @@ impl Witness {
                 let what = match &item.posted {
                     Posted::Success(detections) => format!("success with {} detections", detections.len()),
                     Posted::Fail { reason, .. } => reason.to_string(),
+                    Posted::BatchError { .. } => "the error of a batch".to_owned(),
                 };
                 format!(
                     "settled {key:?} delivery {}: {what}: {settled:?}",
@@ -117,12 +121,11 @@ impl Witness {
                     }
                     inner.end(key);
                 }
-                (Posted::Fail { reason, .. }, Settled::Saved) => {
+                (Posted::Fail { .. } | Posted::BatchError { .. }, Settled::Saved) => {
                     let newest = inner.newest(key).map(|h| (h.run, h.delivery));
                     if newest != Some((receipt.run, receipt.delivery)) {
-                        let what = format!(
-                            "{key:?} is failed ({reason}) by an old hand-out: {receipt:?}, newest {newest:?}"
-                        );
+                        let what =
+                            format!("{key:?} is failed by an old hand-out: {receipt:?}, newest {newest:?}");
                         self.blame(&mut inner, what);
                     }
                     inner.end(key);
@@ -202,6 +205,9 @@ impl Witness {
 
     /// Whether the ledger bears out that a task is lost.
     pub(super) fn check_lost(&self, inner: &mut Inner, key: Key, run: i64) {
+        if inner.strictly_lost.contains(&(key, run)) {
+            return;
+        }
         let handed = inner.handed.get(&key);
         let n = handed.map_or(0, |all| all.iter().filter(|h| h.run == run).count());
         if (n as i64) < self.promises.max_deliver {
@@ -217,7 +223,8 @@ impl Witness {
 
     /// Whether the ledger bears out that a task has an outcome.
     pub(super) fn check_settled(&self, inner: &mut Inner, key: Key, reason: Option<FailReason>) {
-        if reason != Some(FailReason::NoUrl) && inner.newest(key).is_none() {
+        let strict = inner.strictly_lost.iter().any(|(lost, _)| *lost == key);
+        if reason != Some(FailReason::NoUrl) && inner.newest(key).is_none() && !strict {
             self.blame(
                 inner,
                 format!("{key:?} is settled ({reason:?}) and was never handed out"),

@@ -1,6 +1,7 @@
 //! The witness: told of every operation of the store at the moment it is done, it holds the promises of DESIGN.md
 //! against what really happened. It believes no counter: it keeps a ledger of hand-outs of its own and reads rows.
 
+mod health;
 mod ledger;
 mod rows;
 
@@ -43,6 +44,10 @@ struct Inner {
     signs: BTreeMap<WorkerId, Sign>,
     /// Successes of which the store has said that they are saved, by what names a hand-out.
     saved: BTreeSet<(JobId, CaptureId, i64)>,
+    /// When a result last changed a job, in store time.
+    last_result: BTreeMap<JobId, Timestamp>,
+    /// What the strict idle policy has settled, and in which run.
+    strictly_lost: BTreeSet<(Key, i64)>,
     violations: Vec<String>,
 }
 
