@@ -4,7 +4,7 @@ mod check;
 mod soak;
 mod tools;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -21,12 +21,25 @@ enum Chore {
     Test,
     /// A large job, simulated workers, and a server that is killed on the way: it must land exact to the row.
     Soak(soak::Args),
+    /// The simulation: many seeds in release, or one with a trace of its events.
+    Sim {
+        /// How many seeds.
+        #[arg(long, default_value_t = 5_000)]
+        seeds: u64,
+        /// The first of them.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// Only this one, with its trace.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
     let done: Result<()> = match Cli::parse().chore {
         Chore::Test => check::all(),
         Chore::Soak(args) => soak::run(&args),
+        Chore::Sim { seeds, from, seed } => simulate(seeds, from, seed),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,4 +51,23 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn simulate(seeds: u64, from: u64, seed: Option<u64>) -> Result<()> {
+    let mut sim = Command::new("cargo");
+    sim.args([
+        "test",
+        "--release",
+        "-q",
+        "-p",
+        "trapline-engine",
+        "--test",
+        "sim",
+        "--",
+    ]);
+    match seed {
+        Some(seed) => sim.args(["--seed", &seed.to_string()]),
+        None => sim.args(["--seeds", &seeds.to_string(), "--from", &from.to_string()]),
+    };
+    check::step("simulation", &mut sim)
 }

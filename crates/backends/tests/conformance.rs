@@ -9,7 +9,8 @@ use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Ac
 use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock,
-    conformance::{Case, World, health, projections, store, suspects},
+    conformance::{Case, World, found, health, projections, store, suspects},
+    memory::MemoryStore,
 };
 
 async fn sqlite() -> World {
@@ -23,6 +24,15 @@ async fn sqlite() -> World {
         store: Arc::new(store),
         clock,
         keep: Box::new(dir),
+    }
+}
+
+async fn memory() -> World {
+    let clock = ManualClock::new();
+    World {
+        store: Arc::new(MemoryStore::new(Arc::new(clock.clone()))),
+        clock,
+        keep: Box::new(()),
     }
 }
 
@@ -57,6 +67,11 @@ fn main() {
     let mut all = trials("sqlite", store::CASES, sqlite);
     all.extend(trials("sqlite", suspects::CASES, sqlite));
     all.extend(trials("sqlite", health::CASES, sqlite));
+    all.extend(trials("sqlite", found::CASES, sqlite));
+    all.extend(trials("memory", store::CASES, memory));
+    all.extend(trials("memory", suspects::CASES, memory));
+    all.extend(trials("memory", health::CASES, memory));
+    all.extend(trials("memory", found::CASES, memory));
     all.extend(trials("embedded_queue", projections::queue::CASES, queue));
     all.extend(trials(
         "embedded_progress",

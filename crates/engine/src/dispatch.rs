@@ -30,6 +30,7 @@ impl Engine {
                 }
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = self.inner.wake_dispatch.notified() => {}
                 () = self.inner.ports.clock.sleep(LOOK) => {}
@@ -103,12 +104,20 @@ impl Engine {
             ports.queue.publish(job, &candidates).await?;
             self.hint(Hint::Work(job)).await;
         }
-        // Whatever creates a projection looks again: the job may have landed meanwhile, and its sweep be over.
-        if !ports.store.job(job).await?.is_some_and(|j| j.status.is_active()) {
-            ports.queue.remove(job).await?;
-            ports.progress.remove(job).await?;
+        self.remove_if_ended(job).await
+    }
+
+    /// Whatever creates a projection looks again (RULES.md A17): the job may have landed meanwhile, and its sweep be
+    /// over. If the store does not say, the projection goes too: it is made again, or filled from the store.
+    async fn remove_if_ended(&self, job: JobId) -> Result<()> {
+        let ports = &self.inner.ports;
+        if let Ok(Some(view)) = ports.store.job(job).await
+            && view.status.is_active()
+        {
+            return Ok(());
         }
-        Ok(())
+        ports.queue.remove(job).await?;
+        ports.progress.remove(job).await
     }
 
     /// Projects every running job: a restarted node has lost its in-process projections.
@@ -135,6 +144,9 @@ impl Engine {
             if let Err(error) = self.inner.ports.queue.publish(job, &candidates).await {
                 // The fill from the store finds them.
                 tracing::warn!(%job, error = chain(&error), "free tasks were not offered to the queue");
+            }
+            if let Err(error) = self.remove_if_ended(job).await {
+                tracing::warn!(%job, error = chain(&error), "a queue may be left of a job that has ended");
             }
             self.hint(Hint::Work(job)).await;
         }

@@ -282,6 +282,7 @@ impl Engine {
     ) -> Result<T> {
         let task = self.inner.supervisor.once(name, work);
         tokio::select! {
+            biased;
             done = task => done.unwrap_or_else(|e| {
                 Err(trapline_core::Error::internal(format!("the {name} task failed")).with_source(e))
             }),

@@ -17,7 +17,7 @@ use trapline_core::{
     receipt::Receipt,
 };
 
-use crate::Engine;
+use crate::{Engine, settle::RETRY};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl Drop for Reservation {
         if !self.undelivered.is_empty() {
             let (engine, receipts) = (self.engine.clone(), std::mem::take(&mut self.undelivered));
             self.engine.inner.supervisor.once("undelivered", async move {
-                if let Err(error) = engine.change_receipts(LeaseChange::Undelivered, &receipts).await {
+                if let Err(error) = engine.take_back(&receipts).await {
                     // The sweep ends the leases then, as if the worker had died.
                     tracing::warn!(error = chain(&error), "an undelivered answer was not taken back");
                 }
@@ -257,6 +257,22 @@ impl Engine {
         Ok(suspects)
     }
 
+    /// Takes back leases that nobody knows of, as long as they last: that the store is away for a moment is not the
+    /// worker's fault (A5).
+    async fn take_back(&self, receipts: &[Receipt]) -> Result<()> {
+        let clock = &self.inner.ports.clock;
+        let until = clock.monotonic() + self.inner.policy.task_ttr;
+        let stop = self.inner.supervisor.stopping();
+        loop {
+            match self.change_receipts(LeaseChange::Undelivered, receipts).await {
+                Err(error) if error.kind.retry() && !stop.is_cancelled() && clock.monotonic() < until => {
+                    clock.sleep(RETRY).await;
+                }
+                done => return done.map(drop),
+            }
+        }
+    }
+
     async fn grant(
         &self,
         into: &mut Reservation,
@@ -279,6 +295,8 @@ impl Engine {
         };
         let mut granted = self.inner.ports.store.grant(&request).await?;
         for task in std::mem::take(&mut granted.tasks) {
+            // A new run may have begun since the first grant of this answer, and hand out the same task again.
+            into.tasks.retain(|earlier| earlier.capture != task.capture);
             let receipt = Receipt {
                 job: into.job,
                 run: granted.run,
@@ -350,6 +368,7 @@ impl Engine {
                 .life
                 .seen(caller.worker, self.now(), &request.pipelines);
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = next_work(&mut hints) => {}
                 () = clock.sleep(left.min(LOOK)) => {}

@@ -15,7 +15,7 @@ use crate::{Engine, Policy};
 /// Results in one transaction at the most.
 const GROUP_MAX: usize = 500;
 /// Between two tries while the store is away.
-const RETRY: Duration = Duration::from_millis(200);
+pub(crate) const RETRY: Duration = Duration::from_millis(200);
 /// The unit in which waiting bytes are counted.
 const KIB: usize = 1024;
 
@@ -100,6 +100,7 @@ impl Engine {
             Some(Pending(outcome))
         };
         let admitted = tokio::select! {
+            biased;
             admitted = admit => admitted,
             () = clock.sleep(self.inner.policy.settle_wait) => None,
         };

@@ -9,7 +9,7 @@ use std::{
 
 use trapline_core::{Error, JobId, JobStatus, ProjectId, Result, result::JobAlgorithm};
 
-use crate::Engine;
+use crate::{Engine, settle::RETRY};
 
 /// How old what is remembered of a job may be.
 const FRESH: Duration = Duration::from_secs(2);
@@ -97,6 +97,24 @@ impl Engine {
         }
         jobs.insert(job, (now, head.clone()));
         Ok(head)
+    }
+
+    /// The head of a job for a post of results. It waits for the store as they do: what a worker has computed is not
+    /// thrown away because a look-up failed.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unavailable` if the store did not come back in time.
+    pub async fn head_for_post(&self, job: JobId) -> Result<JobHead> {
+        let clock = &self.inner.ports.clock;
+        let until = clock.monotonic() + self.inner.policy.settle_wait;
+        loop {
+            match self.head(job).await {
+                Err(error) if error.kind.retry() && clock.monotonic() + RETRY < until => {
+                    clock.sleep(RETRY).await
+                }
+                answer => return answer,
+            }
+        }
     }
 
     async fn algorithms(

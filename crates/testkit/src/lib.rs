@@ -1,5 +1,6 @@
-//! What tests share: a clock that is moved by hand, waiting on conditions, the conformance cases of the ports, and the
-//! server as a process that can be killed. It names no backend: a backend's tests bring their own.
+//! What tests share: a clock that is moved by hand, waiting on conditions, the conformance cases of the ports, ports in
+//! memory, what a simulation is made of (faults and a witness), and the server as a process that can be killed. It
+//! names no backend: a backend's tests bring their own.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,8 +11,11 @@
 mod client;
 mod clock;
 pub mod conformance;
+pub mod faults;
+pub mod memory;
 mod server;
 mod wait;
+pub mod witness;
 
 pub use client::{Answer, Client};
 pub use clock::ManualClock;

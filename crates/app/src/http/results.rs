@@ -60,7 +60,7 @@ async fn result(
 ) -> ApiResult {
     principal.require(Access::Work)?;
     let job = JobId(id);
-    let head = app.engine.head(job).await?;
+    let head = app.engine.head_for_post(job).await?;
     principal.require_project(head.project)?;
     require_json(&headers)?;
     let declared = headers

@@ -29,10 +29,14 @@ impl SqliteStore {
         let silent = alive_at.is_some_and(|at| now.since(Timestamp(at)) > GAP_AFTER);
         let mut gap = before;
         if let Some(at) = alive_at.map(Timestamp).filter(|_| silent || (first && !clean)) {
-            // What lived through the last gap and is still in its grace lives through this one too.
-            let from = before
-                .filter(|g| at < g.grace_until)
-                .map_or(at, |g| g.from.min(at));
+            // The row holds one gap. What lived through the last one, in its grace or kept alive by signs of life
+            // since then, must not be charged for it now: the two become one.
+            let from = match before {
+                Some(g) if at < g.grace_until || is_held_since(conn, g.to).await.map_err(store_error)? => {
+                    g.from.min(at)
+                }
+                _ => at,
+            };
             gap = Some(Gap {
                 from,
                 to: now,
@@ -55,8 +59,8 @@ impl SqliteStore {
 
     pub(super) async fn mark_clean(&self) -> Result<()> {
         let mut tx = self.writer.foreground().await?;
-        sqlx::query("UPDATE cluster SET clean = 1, alive_at = ?1")
-            .bind(self.clock.now().0)
+        // `alive_at` stays: after an outage it would hide it from the next start.
+        sqlx::query("UPDATE cluster SET clean = 1")
             .execute(tx.conn())
             .await
             .map_err(store_error)?;
@@ -93,6 +97,14 @@ impl SqliteStore {
             .map_err(store_error)?;
         tx.commit().await
     }
+}
+
+/// Whether a lease lives that was granted before `at`.
+async fn is_held_since(conn: &mut SqliteConnection, at: Timestamp) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM grants WHERE granted_at < ?1)")
+        .bind(at.0)
+        .fetch_one(conn)
+        .await
 }
 
 /// The last gap, if there was one.

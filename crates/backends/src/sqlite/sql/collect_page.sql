@@ -13,5 +13,7 @@ SELECT id, no_url,
             ELSE 2147483647 - y * y % 2147483647 END AS ord,
        EXISTS (SELECT 1 FROM tasks t JOIN jobs j ON j.id = t.job_id
                WHERE t.capture_id = once.id AND t.state = 'processed' AND t.job_id <> ?2
-                 AND ?3 <> '' AND j.fingerprint = ?3 AND j.deleted_at IS NULL) AS done
+                 AND ?3 <> '' AND j.fingerprint = ?3 AND j.deleted_at IS NULL)
+       -- A set that is completed by a later run meets tasks of its own: they are tasks, not skipped.
+       AND NOT EXISTS (SELECT 1 FROM tasks own WHERE own.job_id = ?2 AND own.capture_id = once.id) AS done
 FROM once ORDER BY id

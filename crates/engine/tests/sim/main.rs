@@ -1,0 +1,134 @@
+//! The simulation: the real engine over ports that lose, delay, repeat and reorder on a seeded schedule, then the
+//! promises of DESIGN.md held against what happened. `cargo xtask sim --seeds N` runs many seeds, `--seed S` one,
+//! with a trace of its events.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test and its report")]
+
+mod client;
+mod nemesis;
+mod plan;
+mod run;
+mod worker;
+mod world;
+
+use std::{process::ExitCode, time::Duration};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use trapline_core::Clock as _;
+use trapline_engine::SystemClock;
+use trapline_testkit::memory::Mutation;
+
+use run::run;
+
+/// What a plain `cargo test` spends on seeds, besides the mutations.
+const BUDGET: Duration = Duration::from_secs(15);
+/// A mutation is caught within so many seeds, or the simulation proves nothing.
+const SEEDS_PER_MUTATION: u64 = 1_000;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    let number = |name: &str| {
+        let at = args.iter().position(|a| a == name)?;
+        args.get(at + 1)?.parse::<u64>().ok()
+    };
+    if let Some(seed) = number("--seed") {
+        return replay(seed);
+    }
+    if let Some(seeds) = number("--seeds") {
+        return sweep(number("--from").unwrap_or(0), seeds);
+    }
+    let mut trials = vec![
+        Trial::test("seeds::no_seed_breaks_a_promise", no_seed_breaks_a_promise),
+        Trial::test(
+            "seeds::the_same_seed_gives_the_same_trace",
+            the_same_seed_gives_the_same_trace,
+        ),
+    ];
+    trials.extend(
+        Mutation::ALL.map(|m| Trial::test(format!("mutations::{m:?}_is_caught"), move || is_caught(m))),
+    );
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn no_seed_breaks_a_promise() -> Result<(), Failed> {
+    let clock = SystemClock::new();
+    let mut seed = 0;
+    while clock.monotonic() < BUDGET {
+        let report = run(seed, None, false);
+        if let Some(first) = report.violations.first() {
+            return Err(format!("seed {seed}: {first}; replay with `cargo xtask sim --seed {seed}`").into());
+        }
+        seed += 1;
+    }
+    println!("{seed} seeds");
+    Ok(())
+}
+
+fn the_same_seed_gives_the_same_trace() -> Result<(), Failed> {
+    for seed in 0..20 {
+        let (one, two) = (run(seed, None, true).trace, run(seed, None, true).trace);
+        if one.len() < 20 {
+            return Err(format!("seed {seed}: nothing happened").into());
+        }
+        if let Some((a, b)) = one.iter().zip(&two).find(|(a, b)| a != b) {
+            return Err(format!("seed {seed}: {a}\n once, and\n {b}\n the other time").into());
+        }
+        if one.len() != two.len() {
+            return Err(format!(
+                "seed {seed}: {} lines once, {} the other time",
+                one.len(),
+                two.len()
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn is_caught(mutation: Mutation) -> Result<(), Failed> {
+    for seed in 0..SEEDS_PER_MUTATION {
+        if let Some(first) = run(seed, Some(mutation), false).violations.first() {
+            println!("{mutation:?}: caught by seed {seed}: {first}");
+            return Ok(());
+        }
+    }
+    Err(format!("{mutation:?} broke no promise in {SEEDS_PER_MUTATION} seeds").into())
+}
+
+fn replay(seed: u64) -> ExitCode {
+    let report = run(seed, None, true);
+    for line in &report.trace {
+        println!("{line}");
+    }
+    println!(
+        "seed {seed}: {:.0} virtual seconds, {} violation(s)",
+        report.lasted.as_secs_f64(),
+        report.violations.len()
+    );
+    verdict(report.violations.is_empty())
+}
+
+fn sweep(from: u64, seeds: u64) -> ExitCode {
+    let clock = SystemClock::new();
+    let mut broken = 0;
+    for seed in from..from + seeds {
+        if let Some(first) = run(seed, None, false).violations.first() {
+            broken += 1;
+            println!("seed {seed}: {first}");
+        }
+    }
+    let minutes = clock.monotonic().as_secs_f64() / 60.0;
+    println!(
+        "{seeds} seeds, {broken} broken, {:.0} seeds a minute",
+        seeds as f64 / minutes
+    );
+    verdict(broken == 0)
+}
+
+fn verdict(good: bool) -> ExitCode {
+    if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

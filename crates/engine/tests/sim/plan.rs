@@ -1,0 +1,105 @@
+//! What a seed means: how large the world is, what its storm is like, how its workers behave.
+
+use std::time::Duration;
+
+use trapline_core::health::{HealthPolicy, IdlePolicy};
+use trapline_testkit::faults::{Dice, Odds};
+
+/// Everything that is drawn before the start.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Workers are perfect, so that no task may be lost.
+    pub(crate) only_the_system_fails: bool,
+    /// Nodes on one store.
+    pub(crate) nodes: usize,
+    /// Workers at a time.
+    pub(crate) workers: u64,
+    /// The lease.
+    pub(crate) ttr: Duration,
+    /// The budget of strikes.
+    pub(crate) max_deliver: i64,
+    /// Rows in one slice of the store.
+    pub(crate) slice_rows: usize,
+    /// How long the faults last.
+    pub(crate) storm: Duration,
+    /// Jobs that are created in it.
+    pub(crate) jobs: u64,
+    /// What the ports do.
+    pub(crate) odds: Odds,
+    /// How long the store may be away, in milliseconds; 0 for never.
+    pub(crate) outage_millis_max: u64,
+    /// Whether nodes crash.
+    pub(crate) crashes: bool,
+    /// Whether nodes pause.
+    pub(crate) pauses: bool,
+    /// Whether projections are wiped.
+    pub(crate) wipes: bool,
+    /// Whether clocks jump.
+    pub(crate) jumps: bool,
+    /// What the ticks of the health check go by; without them, what holds must hold without the net.
+    pub(crate) health: Option<HealthPolicy>,
+}
+
+impl Plan {
+    /// Draws the plan of a seed.
+    pub(crate) fn draw(dice: &mut Dice) -> Self {
+        let only_the_system_fails = dice.chance(333);
+        let mut odds = Odds::draw(dice);
+        if only_the_system_fails {
+            // A slow store is no outage: what it delays for half a lease may end one.
+            odds.slow_millis_max = 200;
+            odds.grant_lost = 0;
+        }
+        let crashes = dice.chance(500);
+        let ttr = Duration::from_secs(dice.between(10, 20));
+        Self {
+            only_the_system_fails,
+            // What a second node does while the first is down ends leases whose answers broke with it.
+            nodes: if only_the_system_fails {
+                1
+            } else {
+                dice.between(1, 2) as usize
+            },
+            workers: dice.between(1, 4),
+            ttr,
+            max_deliver: dice.between(1, 3) as i64,
+            slice_rows: dice.between(1, 7) as usize,
+            storm: Duration::from_secs(dice.between(20, 60)),
+            jobs: dice.between(1, 4),
+            odds,
+            outage_millis_max: if dice.chance(600) {
+                dice.between(100, 40_000)
+            } else {
+                0
+            },
+            crashes,
+            pauses: !only_the_system_fails && dice.chance(400),
+            wipes: dice.chance(500),
+            // A clock that jumps back hides how long the store was alone.
+            jumps: dice.chance(300) && !(only_the_system_fails && crashes),
+            health: dice.chance(500).then(|| health(dice, ttr, only_the_system_fails)),
+        }
+    }
+
+    /// Whether a projection may be left of a job that has landed: whoever made it too late died before it looked
+    /// again, or could not remove it. That is for the tick to find (`zombie_streams`), an hour later.
+    pub(crate) fn may_leave_projections(&self) -> bool {
+        self.crashes || self.odds.queue_fails > 0 || self.odds.progress_fails > 0
+    }
+}
+
+/// Ticks every few seconds. Where nothing may be lost, a job is never given up for being idle.
+fn health(dice: &mut Dice, ttr: Duration, only_the_system_fails: bool) -> HealthPolicy {
+    let strict = dice.chance(300) && !only_the_system_fails;
+    let interval = Duration::from_secs(dice.between(2, 10));
+    HealthPolicy {
+        health_interval: interval,
+        stalled_after: ttr.max(interval) + dice.millis(0, 10_000),
+        idle_policy: if strict {
+            IdlePolicy::Strict
+        } else {
+            IdlePolicy::Wait
+        },
+        ..HealthPolicy::default()
+    }
+}

@@ -1,0 +1,118 @@
+//! One seed, from the first node to the last check.
+
+use std::{sync::Arc, time::Duration};
+
+use trapline_core::{Clock as _, ports::Queue as _};
+use trapline_testkit::{
+    faults::{Dice, SimClock},
+    memory::Mutation,
+};
+
+use crate::{client::Client, nemesis, plan::Plan, worker::Worker, world::World};
+
+/// What a seed came to.
+pub(crate) struct Report {
+    /// The promises that were broken; empty if all is well.
+    pub(crate) violations: Vec<String>,
+    /// Line by line, if it was asked for.
+    pub(crate) trace: Vec<String>,
+    /// Virtual time.
+    pub(crate) lasted: Duration,
+}
+
+const STEP: Duration = Duration::from_secs(1);
+
+/// Runs a seed.
+pub(crate) fn run(seed: u64, mutation: Option<Mutation>, traced: bool) -> Report {
+    let mut dice = Dice::new(seed);
+    let clock = SimClock::new(dice.roll());
+    let runtime = clock.runtime();
+    runtime.block_on(async {
+        let plan = Plan::draw(&mut dice);
+        let world = World::new(plan, clock.clone(), mutation, traced, &mut dice).await;
+        storm(&world, &mut dice).await;
+        if world.witness.violations().is_empty() {
+            land(&world, &mut dice).await;
+        }
+        Report {
+            violations: world.witness.violations(),
+            trace: world.trace.take(),
+            lasted: clock.monotonic(),
+        }
+    })
+}
+
+async fn storm(world: &Arc<World>, dice: &mut Dice) {
+    for slot in 0..world.plan.nodes {
+        let starting = Arc::clone(world);
+        world.spawn(async move { starting.start(slot).await });
+    }
+    for number in 0..world.plan.workers {
+        let worker = Worker {
+            world: Arc::clone(world),
+            dice: dice.split(),
+            number,
+        };
+        world.spawn(worker.live());
+    }
+    let client = Client {
+        world: Arc::clone(world),
+        dice: dice.split(),
+    };
+    world.spawn(client.play());
+    nemesis::unleash(world, dice);
+    while world.clock.monotonic() < world.plan.storm && world.witness.violations().is_empty() {
+        world.sleep(STEP).await;
+    }
+}
+
+/// The faults stop, and enough time passes with healthy workers.
+async fn land(world: &Arc<World>, dice: &mut Dice) {
+    nemesis::calm(world);
+    world.trace.line(|| "the storm is over".to_owned());
+    let mut client = Client {
+        world: Arc::clone(world),
+        dice: dice.split(),
+    };
+    let enough = world.clock.monotonic() + world.plan.ttr * 10 + Duration::from_secs(200);
+    // What came late and what the last crash cut short has happened by then.
+    let least = world.clock.monotonic() + world.plan.ttr * 3 + Duration::from_secs(5);
+    let mut left = String::new();
+    while world.witness.violations().is_empty() {
+        world.sleep(STEP).await;
+        client.start_all().await;
+        let now = world.clock.monotonic();
+        if now < least {
+            continue;
+        }
+        if world.witness.all_final() {
+            left = projections_left(world).await;
+            if left.is_empty() || world.plan.may_leave_projections() {
+                break;
+            }
+        }
+        if now > enough {
+            let what = match left.is_empty() {
+                true => format!("not every job is final: {}", world.witness.unfinished()),
+                false => format!("projections of landed jobs are left: {left}"),
+            };
+            return world.witness.report(what);
+        }
+    }
+    world.witness.look();
+}
+
+async fn projections_left(world: &World) -> String {
+    let queues = world.queue.list().await.unwrap();
+    let queues: Vec<_> = queues
+        .iter()
+        .map(|q| q.job)
+        .filter(|j| world.witness.is_landed(*j))
+        .collect();
+    let mut live = world.progress.jobs();
+    live.retain(|j| world.witness.is_landed(*j));
+    match queues.is_empty() && live.is_empty() {
+        true => String::new(),
+        false => format!("queues {queues:?}, progress {live:?}"),
+    }
+}

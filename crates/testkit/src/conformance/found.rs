@@ -1,0 +1,75 @@
+//! Cases of the store that the simulation found, each a schedule that once broke a promise.
+
+use std::time::Duration;
+
+use trapline_core::{
+    CaptureId,
+    job::JobMove,
+    ports::{SignOfLife, Slice},
+};
+
+use super::{World, cases};
+
+const CLAIM: Duration = Duration::from_secs(30);
+
+cases! { World;
+    async fn a_second_outage_does_not_forget_the_first_while_a_lease_of_before_it_lives(w: World) {
+        let job = w.job_of(2).await;
+        w.beat().await;
+        let tasks = w.grant(job, 2, "w").await;
+        w.pass(30);
+        w.beat().await;
+        // Its answer to the other task keeps this one's lease alive beyond the grace of the first outage.
+        for _ in 0..3 {
+            w.live(40).await;
+            let sign = SignOfLife { worker: tasks[0].0.worker, seen_at: w.now(), reserved_at: Some(tasks[0].0.granted_at), pipelines: vec![] };
+            w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
+        }
+        w.pass(30);
+        let first = w.now();
+        let gap = w.beat().await.unwrap();
+        assert!(gap.to == first && gap.from < tasks[0].0.granted_at.plus(Duration::from_secs(31)));
+        // It goes on with what it reserved later, so that these leases are as long as they were granted.
+        let sign = SignOfLife { worker: tasks[0].0.worker, seen_at: w.now(), reserved_at: Some(w.now()), pipelines: vec![] };
+        w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
+        w.live(65).await;
+        assert_eq!(w.sweep().await.freed.len(), 2);
+        // Neither outage was a strike: it takes two more ends to lose them.
+        w.grant(job, 2, "w").await;
+        w.live(65).await;
+        assert_eq!(w.sweep().await.freed.len(), 2);
+    }
+
+    async fn a_clean_end_does_not_hide_the_outage_before_it(w: World) {
+        let grace = w.policy().ttr;
+        w.beat().await;
+        let last = w.now();
+        w.pass(30);
+        w.store.stopped_cleanly().await.unwrap();
+        w.pass(1);
+        let gap = w.store.heartbeat(true, grace).await.unwrap().gap.unwrap();
+        assert_eq!((gap.from, gap.to), (last, w.now()));
+    }
+
+    async fn a_set_completed_by_a_later_run_counts_as_skipped_only_what_is_no_task(w: World) {
+        let (pipeline, set) = (w.pipeline().await, w.set(&vec![true; 2_500]).await);
+        let job = w.create(&w.new_job(pipeline, set)).await;
+        let claim = w.store.claim_job(w.now(), CLAIM, 7).await.unwrap().unwrap();
+        assert!(matches!(w.store.collect_slice(&claim, w.now(), CLAIM).await.unwrap(), Slice::More(_)));
+        w.go(job, JobMove::Cancel).await;
+        w.go(job, JobMove::Revoke).await;
+        // Meanwhile another job processes one that is a task of the first, and one that is not yet.
+        let other = w.create(&w.new_job(pipeline, set)).await;
+        w.collect().await;
+        let all = w.store.free_tasks(other, (i64::MIN, CaptureId(0)), 5_000).await.unwrap();
+        let ids: Vec<CaptureId> = all.iter().map(|(_, c)| c.capture).collect();
+        let (first, last) = (*ids.iter().min().unwrap(), *ids.iter().max().unwrap());
+        for task in w.grant_of(other, Some(vec![first, last]), 2, "w").await {
+            w.succeed(task, 0).await;
+        }
+        w.go(job, JobMove::RetryFailed).await;
+        w.collect().await;
+        let view = w.job(job).await;
+        assert_eq!((view.counts.total, view.counts.skipped, view.candidates), (2_499, 1, 2_500));
+    }
+}

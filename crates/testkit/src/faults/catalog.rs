@@ -1,0 +1,118 @@
+//! The catalog's part of a faulty store.
+
+use async_trait::async_trait;
+use trapline_core::{
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
+    catalog::{
+        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
+        ProjectSettings, Registered, Registration, Service, Token,
+    },
+    ports::{Catalog, OffsetPage, Total},
+};
+
+use super::FaultyStore;
+
+#[async_trait]
+impl Catalog for FaultyStore {
+    async fn create_project(
+        &self,
+        name: &str,
+        description: &str,
+        settings: &ProjectSettings,
+    ) -> Result<Project> {
+        self.call(
+            "create_project",
+            self.inner.create_project(name, description, settings),
+        )
+        .await
+    }
+
+    async fn projects(&self, only: Option<ProjectId>, page: OffsetPage) -> Result<Total<Project>> {
+        self.call("projects", self.inner.projects(only, page)).await
+    }
+
+    async fn project(&self, id: ProjectId) -> Result<Option<Project>> {
+        self.call("project", self.inner.project(id)).await
+    }
+
+    async fn create_token(&self, token: &NewToken) -> Result<Token> {
+        self.call("create_token", self.inner.create_token(token)).await
+    }
+
+    async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
+        self.call("token_by_hash", self.inner.token_by_hash(hash)).await
+    }
+
+    async fn tokens(&self, page: OffsetPage) -> Result<Total<Token>> {
+        self.call("tokens", self.inner.tokens(page)).await
+    }
+
+    async fn delete_token(&self, id: TokenId) -> Result<bool> {
+        self.call("delete_token", self.inner.delete_token(id)).await
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<Registered> {
+        self.call("register", self.inner.register(registration)).await
+    }
+
+    async fn pipelines(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Pipeline>> {
+        self.call("pipelines", self.inner.pipelines(project, page)).await
+    }
+
+    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>> {
+        self.call("pipeline", self.inner.pipeline(id)).await
+    }
+
+    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>> {
+        self.call("pipeline_by_slug", self.inner.pipeline_by_slug(slug))
+            .await
+    }
+
+    async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>> {
+        self.call("pipeline_slugs", self.inner.pipeline_slugs(project))
+            .await
+    }
+
+    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
+        self.call("algorithms", self.inner.algorithms(ids)).await
+    }
+
+    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
+        self.call("category_map", self.inner.category_map(id)).await
+    }
+
+    async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>> {
+        self.call("services", self.inner.services(project, page)).await
+    }
+
+    async fn service(&self, id: ServiceId) -> Result<Option<Service>> {
+        self.call("service", self.inner.service(id)).await
+    }
+
+    async fn delete_service(&self, id: ServiceId) -> Result<bool> {
+        self.call("delete_service", self.inner.delete_service(id)).await
+    }
+
+    async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
+        self.call("create_collection", self.inner.create_collection(project, name))
+            .await
+    }
+
+    async fn collections(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Collection>> {
+        self.call("collections", self.inner.collections(project, page))
+            .await
+    }
+
+    async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
+        self.call("collection", self.inner.collection(id)).await
+    }
+
+    async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
+        self.call("add_captures", self.inner.add_captures(set, captures))
+            .await
+    }
+
+    async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
+        self.call("capture", self.inner.capture(id)).await
+    }
+}

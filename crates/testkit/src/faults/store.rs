@@ -1,0 +1,247 @@
+//! A store that refuses, is slow, loses its answers, and is watched: each operation is told to the witness at the
+//! moment it is done.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use trapline_core::{
+    JobId, ProjectId, Result, Timestamp, WorkerId,
+    error::chain,
+    job::JobMove,
+    ports::{
+        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantRequest, Granted, ImageQuery, ImageRow, Job,
+        JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob,
+        OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total, WaitingJob,
+        WorkerIdentity,
+    },
+    receipt::{Receipt, ReceiptKey},
+};
+
+use super::{Gate, Storm, Trace};
+use crate::witness::Witness;
+
+/// One node's way to the store.
+pub struct FaultyStore {
+    pub(super) inner: Arc<dyn Store>,
+    storm: Arc<Storm>,
+    gate: Arc<Gate>,
+    pub(super) witness: Arc<Witness>,
+    trace: Arc<Trace>,
+    node: String,
+}
+
+impl FaultyStore {
+    /// Decorates a store for the node of this name.
+    #[must_use]
+    pub fn new(
+        inner: Arc<dyn Store>,
+        storm: Arc<Storm>,
+        gate: Arc<Gate>,
+        witness: Arc<Witness>,
+        trace: Arc<Trace>,
+        node: String,
+    ) -> Self {
+        Self {
+            inner,
+            storm,
+            gate,
+            witness,
+            trace,
+            node,
+        }
+    }
+
+    pub(super) async fn call<T>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.watched(what, work, |_| {}).await
+    }
+
+    pub(super) async fn watched<T>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<T>>,
+        tell: impl FnOnce(&T),
+    ) -> Result<T> {
+        let fate = self.storm.fate(what == "grant");
+        let seen = |done: &Result<T>| {
+            if let Ok(value) = done {
+                tell(value);
+            }
+            self.witness.look();
+        };
+        let answer = self.storm.call(&self.gate, fate, work, seen).await;
+        if let Err(error) = &answer {
+            self.trace
+                .line(|| format!("{}: {what}: {}", self.node, chain(error)));
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn receipt_key(&self) -> Result<ReceiptKey> {
+        self.call("receipt_key", self.inner.receipt_key()).await
+    }
+
+    async fn heartbeat(&self, first: bool, grace: Duration) -> Result<Beat> {
+        self.call("heartbeat", self.inner.heartbeat(first, grace)).await
+    }
+
+    async fn stopped_cleanly(&self) -> Result<()> {
+        self.call("stopped_cleanly", self.inner.stopped_cleanly()).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.call("ping", self.inner.ping()).await
+    }
+
+    async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
+        self.call("create_job", self.inner.create_job(job, now)).await
+    }
+
+    async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
+        self.call("edit_job", self.inner.edit_job(job, edit, now)).await
+    }
+
+    async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
+        self.call("move_job", self.inner.move_job(job, by, now)).await
+    }
+
+    async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>> {
+        self.call("delete_job", self.inner.delete_job(job, now)).await
+    }
+
+    async fn purge(&self) -> Result<bool> {
+        self.call("purge", self.inner.purge()).await
+    }
+
+    /// The engine draws its seed from the system's randomness, which does not replay: here it is one of the storm's.
+    async fn claim_job(&self, now: Timestamp, lease: Duration, _seed: i64) -> Result<Option<Claim>> {
+        let seed = self
+            .storm
+            .throw(|dice, _| i64::from_le_bytes(dice.roll().to_le_bytes()));
+        let tell = |claim: &Option<Claim>| {
+            if let Some(claim) = claim {
+                self.trace.line(|| format!("{}: claimed {claim:?}", self.node));
+            }
+        };
+        self.watched("claim_job", self.inner.claim_job(now, lease, seed), tell)
+            .await
+    }
+
+    async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice> {
+        let tell = |slice: &Slice| self.trace.line(|| format!("{}: {claim:?}: {slice:?}", self.node));
+        self.watched("collect_slice", self.inner.collect_slice(claim, now, lease), tell)
+            .await
+    }
+
+    async fn free_tasks(
+        &self,
+        job: JobId,
+        after: FreeCursor,
+        limit: u64,
+    ) -> Result<Vec<(FreeCursor, Candidate)>> {
+        self.call("free_tasks", self.inner.free_tasks(job, after, limit))
+            .await
+    }
+
+    async fn grant(&self, request: &GrantRequest) -> Result<Granted> {
+        let tell = |granted: &Granted| self.witness.granted(request, granted);
+        self.watched("grant", self.inner.grant(request), tell).await
+    }
+
+    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
+        self.call("holds_suspect", self.inner.holds_suspect(worker)).await
+    }
+
+    async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
+        let tell = |report: &SettleReport| self.witness.settled(items, report, now);
+        self.watched("settle", self.inner.settle(items, now), tell).await
+    }
+
+    async fn change_leases(
+        &self,
+        change: LeaseChange,
+        receipts: &[Receipt],
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Result<(Vec<LeaseAnswer>, Vec<(JobId, Candidate)>)> {
+        let tell = |(answers, _): &(Vec<LeaseAnswer>, _)| {
+            self.witness
+                .leases_changed(change, receipts, answers, policy, now);
+        };
+        let work = self.inner.change_leases(change, receipts, policy, now);
+        self.watched("change_leases", work, tell).await
+    }
+
+    async fn meet_worker(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
+        self.call("meet_worker", self.inner.meet_worker(who, now)).await
+    }
+
+    async fn keep_alive(&self, signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) -> Result<()> {
+        let tell = |_: &()| self.witness.lived(signs, now);
+        self.watched("keep_alive", self.inner.keep_alive(signs, policy, now), tell)
+            .await
+    }
+
+    async fn sweep(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
+        let tell = |swept: &Swept| self.witness.swept(swept, now);
+        self.watched("sweep", self.inner.sweep(policy, now), tell).await
+    }
+
+    async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>> {
+        self.call("cleanup_due", self.inner.cleanup_due(limit)).await
+    }
+
+    async fn cleaned(&self, job: JobId, run: i64) -> Result<bool> {
+        self.call("cleaned", self.inner.cleaned(job, run)).await
+    }
+
+    async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>> {
+        self.call("waiting_jobs", self.inner.waiting_jobs(slugs, project))
+            .await
+    }
+
+    async fn running_jobs(&self) -> Result<Vec<JobId>> {
+        self.call("running_jobs", self.inner.running_jobs()).await
+    }
+
+    async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
+        self.call("next_lease_end", self.inner.next_lease_end()).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        self.call("job", self.inner.job(id)).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
+        self.call("jobs", self.inner.jobs(filter, page)).await
+    }
+
+    async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
+        self.call("images", self.inner.images(query)).await
+    }
+
+    async fn detections(
+        &self,
+        job: JobId,
+        after: i64,
+        limit: u64,
+        scores: bool,
+    ) -> Result<Vec<DetectionRow>> {
+        self.call("detections", self.inner.detections(job, after, limit, scores))
+            .await
+    }
+
+    async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {
+        self.call("log", self.inner.log(lines, now)).await
+    }
+
+    async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
+        self.call("logs", self.inner.logs(query)).await
+    }
+}

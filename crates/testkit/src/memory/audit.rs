@@ -1,0 +1,162 @@
+//! Rows as `verify` and `explain` read them.
+
+use std::collections::BTreeSet;
+
+use trapline_core::{
+    CaptureId, FailReason, JobId, TaskState, Timestamp,
+    health::STRICT_DETAIL,
+    ports::{OldestLease, Outlook, WorkerNow},
+    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+};
+
+use super::{Db, DetectionRow, TaskRow, WorkerRow};
+
+/// Workers named at the most.
+const WORKERS_MAX: usize = 100;
+
+impl Db {
+    pub(super) fn job_audits(&self, after: JobId, limit: usize) -> Vec<JobAudit> {
+        let shown = self
+            .jobs
+            .values()
+            .filter(|row| !row.deleted && row.job.id > after);
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        shown
+            .take(limit)
+            .map(|row| {
+                let (job, c) = (&row.job, &row.job.counts);
+                JobAudit {
+                    job: job.id,
+                    run: job.run,
+                    status: job.status,
+                    collected: job.collected,
+                    counters: [c.total, c.processed, c.failed, c.detections, c.classifications].map(signed),
+                    cleanup_due: row.cleanup_due,
+                    updated_at: job.updated_at,
+                    served_at: self.alive_at.unwrap_or(job.updated_at),
+                }
+            })
+            .collect()
+    }
+
+    pub(super) fn task_audits(&self, job: JobId, after: CaptureId, limit: usize) -> Vec<TaskAudit> {
+        let page = self.tasks(job).filter(|(capture, _)| *capture > after);
+        page.take(limit)
+            .map(|(capture, task)| self.task_audit(job, capture, task))
+            .collect()
+    }
+
+    fn task_audit(&self, job: JobId, capture: CaptureId, task: &TaskRow) -> TaskAudit {
+        let of_task = |d: &&DetectionRow| (d.job, d.capture) == (job, capture);
+        let stored: Vec<_> = self.detections.values().filter(of_task).collect();
+        let keys: BTreeSet<_> = stored.iter().map(|d| d.detection.key()).collect();
+        let classifications: usize = stored.iter().map(|d| d.detection.classifications.len()).sum();
+        TaskAudit {
+            capture,
+            run: task.run,
+            state: task.state,
+            reason: task.reason,
+            delivery: task.delivery,
+            settled_at: task.settled_at,
+            by_strict_policy: task.reason == Some(FailReason::Lost)
+                && task.detail.as_deref() == Some(STRICT_DETAIL),
+            leased: task.grant.is_some(),
+            has_grant: task.grant.is_some_and(|g| self.grants.contains_key(&g)),
+            n_detections: task.n_detections,
+            n_classifications: task.n_classifications,
+            stored_detections: stored.len() as i64,
+            distinct_detections: keys.len() as i64,
+            stored_classifications: classifications as i64,
+        }
+    }
+
+    pub(super) fn stray_page(&self, kind: StrayKind, after: i64, limit: usize) -> (Vec<Stray>, Option<i64>) {
+        let from = after.saturating_add(1)..;
+        let page: Vec<(i64, Option<Stray>)> = match kind {
+            StrayKind::Grants => {
+                let stray = |id: &i64, job: JobId| Stray {
+                    job: Some(job),
+                    row: format!("grant {id}"),
+                };
+                let of = |g: JobId| !self.jobs.contains_key(&g);
+                let rows = self.grants.range(from).take(limit);
+                rows.map(|(id, g)| (*id, of(g.job).then(|| stray(id, g.job))))
+                    .collect()
+            }
+            StrayKind::Detections => {
+                let stray = |id: &i64, d: &DetectionRow| Stray {
+                    job: Some(d.job),
+                    row: format!("detection {id} of task {}", d.capture),
+                };
+                let of = |d: &DetectionRow| !self.tasks.contains_key(&(d.job, d.capture));
+                let rows = self.detections.range(from).take(limit);
+                rows.map(|(id, d)| (*id, of(d).then(|| stray(id, d)))).collect()
+            }
+            // They are a part of their detection.
+            StrayKind::Classifications => Vec::new(),
+        };
+        let next = page.last().filter(|_| page.len() == limit).map(|(id, _)| *id);
+        (page.into_iter().filter_map(|(_, stray)| stray).collect(), next)
+    }
+
+    pub(super) fn outlook_of(&self, job: JobId, seen_since: Timestamp) -> Option<Outlook> {
+        let row = self.jobs.get(&job).filter(|row| !row.deleted)?;
+        let slug = row.job.pipeline.as_ref().map_or("", |(_, slug)| slug.as_str());
+        let asks = |w: &&WorkerRow| w.pipelines.iter().any(|p| p == slug);
+        let struck = |t: &&TaskRow| t.state == TaskState::Pending && t.strikes > 0;
+        let pending = || self.tasks(job).map(|(_, task)| task).filter(struck);
+        let name = |task: &TaskRow| task.holder.map(|w| self.name_of(w).to_owned());
+        Some(Outlook {
+            workers: self.workers_now(slug, seen_since),
+            last_seen: self.workers.values().filter(asks).map(|w| w.last_seen).max(),
+            oldest_lease: self.oldest_lease(job),
+            strikes: pending().map(|t| t.strikes.unsigned_abs()).sum(),
+            struck_by: pending().filter_map(name).max(),
+        })
+    }
+
+    fn workers_now(&self, slug: &str, seen_since: Timestamp) -> Vec<WorkerNow> {
+        let asks = |w: &WorkerRow| w.last_seen >= seen_since && w.pipelines.iter().any(|p| p == slug);
+        let mut workers: Vec<_> = self.workers.iter().filter(|(_, w)| asks(w)).collect();
+        workers.sort_by_key(|(id, w)| (std::cmp::Reverse(w.last_seen), **id));
+        workers.truncate(WORKERS_MAX);
+        workers
+            .into_iter()
+            .map(|(id, w)| WorkerNow {
+                name: w.name.clone(),
+                last_seen: w.last_seen,
+                busy_with: self
+                    .grants
+                    .iter()
+                    .rev()
+                    .find(|(grant, g)| g.worker == *id && self.lives(**grant))
+                    .map(|(_, g)| g.job),
+            })
+            .collect()
+    }
+
+    /// Whether a grant holds any task.
+    fn lives(&self, grant: i64) -> bool {
+        self.grants.get(&grant).is_some_and(|g| {
+            let held = |c: &CaptureId| self.task(g.job, *c).is_some_and(|t| t.grant == Some(grant));
+            g.captures.iter().any(held)
+        })
+    }
+
+    fn oldest_lease(&self, job: JobId) -> Option<OldestLease> {
+        let held = |(_, task): &(CaptureId, &TaskRow)| task.grant.is_some();
+        let oldest = self
+            .tasks(job)
+            .filter(held)
+            .min_by_key(|(c, t)| (t.granted_at, *c));
+        oldest.map(|(_, task)| {
+            let worker = task.holder.and_then(|w| self.workers.get(&w));
+            OldestLease {
+                granted_at: task.granted_at,
+                lease_until: task.lease_until,
+                worker: worker.map_or("unknown worker", |w| w.name.as_str()).to_owned(),
+                last_seen: worker.map(|w| w.last_seen),
+            }
+        })
+    }
+}

@@ -1,0 +1,374 @@
+//! The catalog in memory, as small as jobs and simulations need it: no tokens, and services are only named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use trapline_core::{
+    AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, Timestamp,
+    TokenId,
+    catalog::{
+        Added, Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline,
+        PipelineSpec, Project, ProjectSettings, Registered, Registration, Service, Token,
+    },
+    ports::{Catalog, OffsetPage, Total},
+};
+
+use super::MemoryStore;
+
+/// The rows of the catalog; an identifier is a place in its list, from 1.
+#[derive(Clone, Default)]
+pub(super) struct CatalogRows {
+    projects: Vec<Project>,
+    maps: Vec<CategoryMap>,
+    algorithms: Vec<Algorithm>,
+    pipelines: Vec<Pipeline>,
+    captures: Vec<Capture>,
+    by_url: BTreeMap<(ProjectId, String), CaptureId>,
+    collections: Vec<(Collection, BTreeSet<i64>)>,
+}
+
+fn at(id: i64) -> usize {
+    usize::try_from(id - 1).unwrap_or(usize::MAX)
+}
+
+fn page<T: Clone>(all: Vec<T>, page: OffsetPage) -> Total<T> {
+    let count = all.len() as u64;
+    let rows = all
+        .into_iter()
+        .skip(usize::try_from(page.offset).unwrap_or(usize::MAX))
+        .take(usize::try_from(page.limit).unwrap_or(usize::MAX))
+        .collect();
+    Total { rows, count }
+}
+
+impl CatalogRows {
+    pub(super) fn new(now: Timestamp) -> Self {
+        let mut rows = Self::default();
+        rows.add_project("Default", "", &ProjectSettings::default(), now);
+        rows
+    }
+
+    fn add_project(
+        &mut self,
+        name: &str,
+        description: &str,
+        settings: &ProjectSettings,
+        now: Timestamp,
+    ) -> Project {
+        let project = Project {
+            id: ProjectId(self.projects.len() as i64 + 1),
+            name: name.to_owned(),
+            description: description.to_owned(),
+            settings: settings.clone(),
+            created_at: now,
+            updated_at: now,
+        };
+        self.projects.push(project.clone());
+        project
+    }
+
+    pub(super) fn url(&self, capture: CaptureId) -> &str {
+        self.captures.get(at(capture.0)).map_or("", |c| &c.url)
+    }
+
+    pub(super) fn key(&self, algorithm: AlgorithmId) -> &str {
+        self.algorithms.get(at(algorithm.0)).map_or("", |a| &a.spec.key)
+    }
+
+    /// A pipeline as a job names it.
+    pub(super) fn named(&self, pipeline: PipelineId) -> Option<(PipelineId, String)> {
+        self.pipelines.get(at(pipeline.0)).map(|p| (p.id, p.slug.clone()))
+    }
+
+    /// The captures of a set, in the order of their ids.
+    pub(super) fn set(&self, collection: Option<CollectionId>) -> impl Iterator<Item = i64> {
+        let found = collection.and_then(|id| self.collections.get(at(id.0)));
+        found.into_iter().flat_map(|(_, set)| set.iter().copied())
+    }
+
+    /// The algorithms of a pipeline as a job keeps them, and what tells two runs that do the same work.
+    pub(super) fn snapshot(&self, pipeline: PipelineId) -> (Vec<(AlgorithmId, Option<i64>)>, String) {
+        let found = self.pipelines.get(at(pipeline.0));
+        let mut algorithms: Vec<&Algorithm> = found.into_iter().flat_map(|p| &p.algorithms).collect();
+        algorithms.sort_by_key(|a| (a.spec.key.as_str(), a.spec.version));
+        let keys: Vec<String> = algorithms
+            .iter()
+            .map(|a| format!("{}@{}", a.spec.key, a.spec.version))
+            .collect();
+        (
+            algorithms.iter().map(|a| (a.id, a.category_map_id)).collect(),
+            keys.join(" "),
+        )
+    }
+
+    fn save_map(&mut self, map: &CategoryMap) -> i64 {
+        if let Some(known) = self.maps.iter().position(|m| m == map) {
+            return known as i64 + 1;
+        }
+        self.maps.push(map.clone());
+        self.maps.len() as i64
+    }
+
+    fn save_algorithm(&mut self, spec: &AlgorithmSpec, now: Timestamp, done: &mut Registered) -> Algorithm {
+        let category_map_id = spec.category_map.as_ref().map(|map| self.save_map(map));
+        let known = self
+            .algorithms
+            .iter()
+            .position(|a| (&a.spec.key, a.spec.version) == (&spec.key, spec.version));
+        let place = known.unwrap_or(self.algorithms.len());
+        let algorithm = Algorithm {
+            id: AlgorithmId(place as i64 + 1),
+            spec: spec.clone(),
+            category_map_id,
+            created_at: known.map_or(now, |place| self.algorithms[place].created_at),
+            updated_at: now,
+        };
+        match known {
+            Some(place) => self.algorithms[place] = algorithm.clone(),
+            None => {
+                done.algorithms_created.push(spec.key.clone());
+                self.algorithms.push(algorithm.clone());
+            }
+        }
+        algorithm
+    }
+
+    fn save_pipeline(
+        &mut self,
+        spec: &PipelineSpec,
+        project: ProjectId,
+        now: Timestamp,
+        done: &mut Registered,
+    ) {
+        let algorithms = spec
+            .algorithms
+            .iter()
+            .map(|a| self.save_algorithm(a, now, done))
+            .collect();
+        let known = self.pipelines.iter().position(|p| p.slug == spec.slug);
+        let before = known.map(|place| &self.pipelines[place]);
+        let mut projects = before.map_or_else(Vec::new, |p| p.projects.clone());
+        if !projects.contains(&project) {
+            projects.push(project);
+        }
+        let pipeline = Pipeline {
+            id: PipelineId(known.unwrap_or(self.pipelines.len()) as i64 + 1),
+            slug: spec.slug.clone(),
+            name: spec.name.clone(),
+            version: spec.version,
+            description: spec.description.clone(),
+            version_name: spec.version_name.clone(),
+            stages: spec.stages.clone(),
+            algorithms,
+            services: Vec::new(),
+            projects,
+            created_at: before.map_or(now, |p| p.created_at),
+            updated_at: now,
+        };
+        match known {
+            Some(place) => self.pipelines[place] = pipeline,
+            None => {
+                done.pipelines_created.push(spec.slug.clone());
+                self.pipelines.push(pipeline);
+            }
+        }
+    }
+
+    fn save_capture(&mut self, project: ProjectId, new: &NewCapture) -> CaptureId {
+        let key = (project, new.url.clone());
+        if let Some(known) = self.by_url.get(&key) {
+            return *known;
+        }
+        let id = CaptureId(self.captures.len() as i64 + 1);
+        self.captures.push(Capture {
+            id,
+            project,
+            url: new.url.clone(),
+            taken_at: new.taken_at,
+            width: new.width,
+            height: new.height,
+        });
+        // An empty URL names nothing, so two of them are two captures.
+        if !new.url.is_empty() {
+            self.by_url.insert(key, id);
+        }
+        id
+    }
+}
+
+fn absent(what: &str) -> Error {
+    Error::internal(format!("the store in memory keeps no {what}"))
+}
+
+#[async_trait]
+impl Catalog for MemoryStore {
+    async fn create_project(
+        &self,
+        name: &str,
+        description: &str,
+        settings: &ProjectSettings,
+    ) -> Result<Project> {
+        let now = self.clock.now();
+        Ok(self.rows().catalog.add_project(name, description, settings, now))
+    }
+
+    async fn projects(&self, only: Option<ProjectId>, by: OffsetPage) -> Result<Total<Project>> {
+        let rows = self.rows();
+        let all = rows
+            .catalog
+            .projects
+            .iter()
+            .filter(|p| only.is_none_or(|o| p.id == o));
+        Ok(page(all.cloned().collect(), by))
+    }
+
+    async fn project(&self, id: ProjectId) -> Result<Option<Project>> {
+        Ok(self.rows().catalog.projects.get(at(id.0)).cloned())
+    }
+
+    async fn create_token(&self, _token: &NewToken) -> Result<Token> {
+        Err(absent("tokens"))
+    }
+
+    async fn token_by_hash(&self, _hash: &[u8; 32]) -> Result<Option<Token>> {
+        Ok(None)
+    }
+
+    async fn tokens(&self, by: OffsetPage) -> Result<Total<Token>> {
+        Ok(page(Vec::new(), by))
+    }
+
+    async fn delete_token(&self, _id: TokenId) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<Registered> {
+        let now = self.clock.now();
+        let mut done = Registered {
+            service: ServiceId(1),
+            ..Registered::default()
+        };
+        let mut rows = self.rows();
+        for spec in &registration.pipelines {
+            rows.catalog
+                .save_pipeline(spec, registration.project, now, &mut done);
+        }
+        Ok(done)
+    }
+
+    async fn pipelines(&self, project: Option<ProjectId>, by: OffsetPage) -> Result<Total<Pipeline>> {
+        let rows = self.rows();
+        let all = rows.catalog.pipelines.iter();
+        let shown = all.filter(|p| project.is_none_or(|project| p.projects.contains(&project)));
+        Ok(page(shown.cloned().collect(), by))
+    }
+
+    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>> {
+        Ok(self.rows().catalog.pipelines.get(at(id.0)).cloned())
+    }
+
+    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>> {
+        let rows = self.rows();
+        Ok(rows
+            .catalog
+            .pipelines
+            .iter()
+            .find(|p| p.slug == slug)
+            .map(|p| p.id))
+    }
+
+    async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>> {
+        let rows = self.rows();
+        let all = rows.catalog.pipelines.iter();
+        let mut slugs: Vec<String> = all
+            .filter(|p| p.projects.contains(&project))
+            .map(|p| p.slug.clone())
+            .collect();
+        slugs.sort();
+        Ok(slugs)
+    }
+
+    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
+        let rows = self.rows();
+        Ok(ids
+            .iter()
+            .filter_map(|id| rows.catalog.algorithms.get(at(id.0)).cloned())
+            .collect())
+    }
+
+    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
+        Ok(self.rows().catalog.maps.get(at(id)).cloned())
+    }
+
+    async fn services(&self, _project: Option<ProjectId>, by: OffsetPage) -> Result<Total<Service>> {
+        Ok(page(Vec::new(), by))
+    }
+
+    async fn service(&self, _id: ServiceId) -> Result<Option<Service>> {
+        Ok(None)
+    }
+
+    async fn delete_service(&self, _id: ServiceId) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
+        let now = self.clock.now();
+        let mut rows = self.rows();
+        let collection = Collection {
+            id: CollectionId(rows.catalog.collections.len() as i64 + 1),
+            project,
+            name: name.to_owned(),
+            captures: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        rows.catalog
+            .collections
+            .push((collection.clone(), BTreeSet::new()));
+        Ok(collection)
+    }
+
+    async fn collections(&self, project: Option<ProjectId>, by: OffsetPage) -> Result<Total<Collection>> {
+        let rows = self.rows();
+        let all = rows.catalog.collections.iter().map(|(c, _)| c);
+        let shown = all.filter(|c| !c.name.is_empty() && project.is_none_or(|p| c.project == p));
+        Ok(page(shown.cloned().collect(), by))
+    }
+
+    async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
+        Ok(self
+            .rows()
+            .catalog
+            .collections
+            .get(at(id.0))
+            .map(|(c, _)| c.clone()))
+    }
+
+    async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
+        let now = self.clock.now();
+        let mut rows = self.rows();
+        let found = rows.catalog.collections.get(at(set.0));
+        let project = found.ok_or_else(Error::not_found)?.0.project;
+        let ids: Vec<CaptureId> = captures
+            .iter()
+            .map(|c| rows.catalog.save_capture(project, c))
+            .collect();
+        let (collection, members) = rows
+            .catalog
+            .collections
+            .get_mut(at(set.0))
+            .ok_or_else(Error::not_found)?;
+        let added = ids.iter().filter(|id| members.insert(id.0)).count() as u64;
+        collection.captures += added;
+        collection.updated_at = now;
+        Ok(Added {
+            added,
+            already_there: captures.len() as u64 - added,
+        })
+    }
+
+    async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
+        Ok(self.rows().catalog.captures.get(at(id.0)).cloned())
+    }
+}

@@ -1,0 +1,293 @@
+//! Collecting a job's tasks in slices, fenced by the dispatcher's epoch and a watermark (RULES.md A12, A13).
+//!
+//! Phase 0 adds the captures of the set as tasks, in the order of their ids; phase 1 resets tasks of older runs.
+
+use std::time::Duration;
+
+use trapline_core::{
+    CaptureId, FailReason, JobId, JobStatus, TaskState, Timestamp,
+    job::RunMode,
+    ports::{Claim, Level, Slice},
+    settle::Deltas,
+};
+
+use super::{Db, JobRow, Mutation, TaskRow, counts};
+
+const PRIME: i64 = 2_147_483_647;
+const ADDING: i64 = 0;
+
+/// A capture's place in the order of dispatch: a permutation of `0..PRIME`, twice, so that equal seeds give equal
+/// orders in every store.
+fn place(capture: i64, seed: i64, shuffle: bool) -> i64 {
+    if !shuffle {
+        return capture;
+    }
+    let turn = |y: i64| match y * y % PRIME {
+        square if 2 * y < PRIME => square,
+        square => PRIME - square,
+    };
+    let once = turn((capture + seed.rem_euclid(PRIME)) % PRIME);
+    turn((once + (seed / PRIME).rem_euclid(PRIME)) % PRIME)
+}
+
+impl Db {
+    pub(super) fn claim_next(&mut self, now: Timestamp, lease: Duration, seed: i64) -> Option<Claim> {
+        let id = self
+            .jobs
+            .values()
+            .filter(|j| !j.deleted && is_claimable(j.job.status, j.job.collected))
+            .filter(|j| j.dispatch_until.is_none_or(|until| until < now))
+            .filter(|j| j.job.not_before.is_none_or(|at| at <= now))
+            .map(|j| (std::cmp::Reverse(j.job.priority), j.job.id))
+            .min()?
+            .1;
+        let row = self.jobs.get(&id)?;
+        // Only a full run, and only at its start, takes the pipeline as it is now.
+        let fresh = row.watermark == 0 && row.job.mode == RunMode::All;
+        let pipeline = row.job.pipeline.as_ref().filter(|_| fresh).map(|(id, _)| *id);
+        let snapshot = pipeline.map(|pipeline| self.catalog.snapshot(pipeline));
+        let set: Vec<i64> = match row.job.capture {
+            Some(capture) => vec![capture.0],
+            None => self.catalog.set(row.job.collection).collect(),
+        };
+        let row = self.jobs.get_mut(&id)?;
+        row.job.status = JobStatus::Started;
+        row.job.started_at.get_or_insert(now);
+        row.job.updated_at = now;
+        row.dispatch_epoch += 1;
+        row.dispatch_until = Some(now.plus(lease));
+        if row.max_capture.is_none() {
+            row.seed = seed;
+            row.max_capture = set.last().copied();
+            row.job.candidates = set.len() as u64;
+        }
+        if let Some((algorithms, fingerprint)) = snapshot {
+            row.job.algorithms = algorithms;
+            row.fingerprint = fingerprint;
+        }
+        self.touched.insert(id);
+        Some(Claim {
+            job: id,
+            run: row.job.run,
+            epoch: row.dispatch_epoch,
+            watermark: row.watermark,
+        })
+    }
+
+    pub(super) fn slice(&mut self, claim: &Claim, now: Timestamp, lease: Duration) -> Slice {
+        let unfenced = self.has(Mutation::NoFence);
+        let Some(row) = self.jobs.get(&claim.job).filter(|j| !j.deleted) else {
+            return Slice::Fenced;
+        };
+        let job = &row.job;
+        let claimed =
+            (row.dispatch_epoch, job.run, row.watermark) == (claim.epoch, claim.run, claim.watermark);
+        let ours = claimed && job.status == JobStatus::Started && !job.collected;
+        if !ours && !unfenced {
+            return Slice::Fenced;
+        }
+        let phase = row.phase;
+        let ids = if phase == ADDING {
+            self.page(row, claim.watermark)
+        } else {
+            self.stale(row, claim)
+        };
+        let cut = (phase == ADDING && row.job.limit.is_some() && row.cut.is_none()).then(|| self.cut(row));
+        // An empty page ends its phase; the next one begins at 0.
+        let (next_phase, to) = ids.last().map_or((phase + 1, 0), |last| (phase, last.0));
+        if let Some(row) = self.jobs.get_mut(&claim.job) {
+            row.watermark = to;
+            row.phase = next_phase;
+            row.dispatch_until = Some(now.plus(lease));
+            row.cut = row.cut.or(cut);
+            row.job.updated_at = now;
+        }
+        if !ids.is_empty() {
+            let deltas = if phase == ADDING {
+                self.add(claim, &ids, now)
+            } else {
+                self.reset(claim, &ids, now)
+            };
+            self.change_counts(claim.job, deltas, None, now);
+            return Slice::More(to);
+        }
+        if phase == ADDING && claim.run > 1 {
+            return Slice::More(0);
+        }
+        if let Some(row) = self.jobs.get_mut(&claim.job) {
+            row.dispatch_until = None;
+        }
+        let total = self.tasks(claim.job).count() as u64;
+        let status = self.change_counts(claim.job, Deltas::default(), Some(total), now);
+        Slice::Done { status, total }
+    }
+
+    fn change_counts(&mut self, job: JobId, deltas: Deltas, total: Option<u64>, now: Timestamp) -> JobStatus {
+        let change = counts::Change {
+            job,
+            deltas,
+            total,
+            by_result: false,
+        };
+        self.apply(&change, now).map_or(JobStatus::Revoked, |t| t.status)
+    }
+
+    /// The next captures of the job's set.
+    fn page(&self, row: &JobRow, after: i64) -> Vec<CaptureId> {
+        if let Some(capture) = row.job.capture {
+            return if capture.0 > after { vec![capture] } else { vec![] };
+        }
+        let max = row.max_capture.unwrap_or(0);
+        self.catalog
+            .set(row.job.collection)
+            .filter(|id| *id > after && *id <= max)
+            .take(self.slice_rows)
+            .map(CaptureId)
+            .collect()
+    }
+
+    /// The next tasks of older runs that this run settles again.
+    fn stale(&self, row: &JobRow, claim: &Claim) -> Vec<CaptureId> {
+        self.tasks(claim.job)
+            .filter(|(capture, t)| capture.0 > claim.watermark && t.run < claim.run)
+            .filter(|(_, t)| row.job.mode == RunMode::All || t.state != TaskState::Processed)
+            .take(self.slice_rows)
+            .map(|(capture, _)| capture)
+            .collect()
+    }
+
+    /// Whether this pipeline has processed a capture in another job, and it is no task of this one.
+    fn is_done(&self, row: &JobRow, capture: CaptureId) -> bool {
+        self.task(row.job.id, capture).is_none()
+            && !row.reprocess
+            && !row.fingerprint.is_empty()
+            && self.jobs.values().any(|other| {
+                other.job.id != row.job.id
+                    && !other.deleted
+                    && other.fingerprint == row.fingerprint
+                    && self
+                        .task(other.job.id, capture)
+                        .is_some_and(|t| t.state == TaskState::Processed)
+            })
+    }
+
+    /// Where a limit cuts the order: the place of the last capture that is in.
+    fn cut(&self, row: &JobRow) -> (i64, i64) {
+        let limit = row.job.limit.and_then(|l| usize::try_from(l).ok()).unwrap_or(0);
+        let max = row.max_capture.unwrap_or(0);
+        let set: Vec<i64> = match row.job.capture {
+            Some(capture) => vec![capture.0],
+            None => self
+                .catalog
+                .set(row.job.collection)
+                .filter(|id| *id <= max)
+                .collect(),
+        };
+        let mut places: Vec<_> = set
+            .into_iter()
+            .filter(|id| !self.is_done(row, CaptureId(*id)))
+            .map(|id| (place(id, row.seed, row.job.shuffle), id))
+            .collect();
+        places.sort_unstable();
+        match (places.len() <= limit, limit) {
+            (true, _) => (i64::MAX, i64::MAX),
+            (false, 0) => (i64::MIN, i64::MIN),
+            (false, _) => places[limit - 1],
+        }
+    }
+
+    fn add(&mut self, claim: &Claim, ids: &[CaptureId], now: Timestamp) -> Deltas {
+        let Some(row) = self.jobs.get(&claim.job) else {
+            return Deltas::default();
+        };
+        let (mut skipped, mut tasks) = (0, Vec::new());
+        for capture in ids {
+            let ord = place(capture.0, row.seed, row.job.shuffle);
+            if self.is_done(row, *capture) {
+                skipped += 1;
+            } else if row.cut.is_none_or(|cut| (ord, capture.0) <= cut) {
+                tasks.push((*capture, ord));
+            }
+        }
+        let (mut inserted, mut failed) = (0, 0);
+        for (capture, ord) in tasks {
+            let no_url = self.catalog.url(capture).is_empty();
+            if let std::collections::btree_map::Entry::Vacant(entry) = self.tasks.entry((claim.job, capture))
+            {
+                entry.insert(new_task(ord, claim.run, no_url, now));
+                inserted += 1;
+                failed += i64::from(no_url);
+            }
+        }
+        if let Some(row) = self.jobs.get_mut(&claim.job) {
+            row.job.counts.skipped += skipped;
+            row.job.counts.total += inserted;
+        }
+        if failed > 0 {
+            let line = format!("{failed} image(s) failed (no_url): the capture has no url");
+            self.log_line(claim.job, Level::Error, line, None, now);
+        }
+        Deltas {
+            failed,
+            ..Deltas::default()
+        }
+    }
+
+    fn reset(&mut self, claim: &Claim, ids: &[CaptureId], now: Timestamp) -> Deltas {
+        let mut deltas = Deltas::default();
+        for capture in ids {
+            let Some(task) = self.tasks.get_mut(&(claim.job, *capture)) else {
+                continue;
+            };
+            let no_url = task.reason == Some(FailReason::NoUrl);
+            deltas.processed -= i64::from(task.state == TaskState::Processed);
+            deltas.failed -= i64::from(task.state == TaskState::Failed && !no_url);
+            task.run = claim.run;
+            task.delivery_base = task.delivery;
+            (task.strikes, task.releases, task.returns) = (0, 0, 0);
+            (task.suspect, task.died) = (false, None);
+            task.history.clear();
+            task.grant = None;
+            if no_url {
+                task.settled_at = Some(now);
+            } else {
+                task.state = TaskState::Pending;
+                (task.reason, task.detail, task.settled_at) = (None, None, None);
+            }
+        }
+        deltas
+    }
+}
+
+fn is_claimable(status: JobStatus, collected: bool) -> bool {
+    matches!(status, JobStatus::Pending | JobStatus::Retry) || (status == JobStatus::Started && !collected)
+}
+
+fn new_task(ord: i64, run: i64, no_url: bool, now: Timestamp) -> TaskRow {
+    TaskRow {
+        ord,
+        run,
+        state: if no_url {
+            TaskState::Failed
+        } else {
+            TaskState::Pending
+        },
+        delivery: 0,
+        delivery_base: 0,
+        strikes: 0,
+        releases: 0,
+        returns: 0,
+        suspect: false,
+        died: None,
+        holder: None,
+        grant: None,
+        granted_at: Timestamp(0),
+        lease_until: Timestamp(0),
+        history: String::new(),
+        reason: no_url.then_some(FailReason::NoUrl),
+        detail: no_url.then(|| "the capture has no url".to_owned()),
+        settled_at: no_url.then_some(now),
+        n_detections: 0,
+        n_classifications: 0,
+    }
+}

@@ -1,0 +1,266 @@
+//! The store in memory: plain data under one mutex, built on the pure rules of `core` and sharing code with nothing
+//! else. It passes the same conformance suite as the stores on databases, and is deterministic: ordered maps, no
+//! clock but the one it is given, no threads. Each operation holds the mutex from its first read to its last write,
+//! so it is one transaction.
+
+mod audit;
+mod catalog;
+mod collect;
+mod counts;
+mod grant;
+mod health;
+mod idle;
+mod jobs;
+mod leases;
+mod mutation;
+mod progress;
+mod queue;
+mod reports;
+mod settle;
+mod store;
+mod suspects;
+mod sweep;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use trapline_core::{
+    CaptureId, Clock, FailReason, GrantId, JobId, TaskState, Timestamp, WorkerId,
+    lease::{Gap, SignsOfLife},
+    ports::{Job, LogLine},
+    result::Detection,
+};
+
+pub use mutation::Mutation;
+pub use progress::MemoryProgress;
+pub use queue::MemoryQueue;
+
+use catalog::CatalogRows;
+use health::TickRows;
+
+/// How many rows one slice of a collect or a sweep takes, unless a test wants smaller ones.
+const SLICE_ROWS: usize = 2_000;
+
+/// The store.
+pub struct MemoryStore {
+    db: Mutex<Db>,
+    clock: Arc<dyn Clock>,
+}
+
+impl MemoryStore {
+    /// An empty store, with the project that every store has.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::with(clock, SLICE_ROWS, None)
+    }
+
+    /// A store whose slices are small, so that a small job is collected in many, and which may have one bug.
+    #[must_use]
+    pub fn with(clock: Arc<dyn Clock>, slice_rows: usize, mutation: Option<Mutation>) -> Self {
+        let db = Db {
+            slice_rows,
+            mutation,
+            clean: true,
+            catalog: CatalogRows::new(clock.now()),
+            ..Db::default()
+        };
+        Self {
+            db: Mutex::new(db),
+            clock,
+        }
+    }
+
+    /// The rows, for whoever checks them. Nothing else happens while they are looked at.
+    pub fn rows(&self) -> MutexGuard<'_, Db> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rows of the store.
+#[derive(Clone, Default)]
+pub struct Db {
+    slice_rows: usize,
+    mutation: Option<Mutation>,
+    /// Counts the occasions on which a mutation may act, so that it acts on some of them.
+    occasions: u64,
+    alive_at: Option<Timestamp>,
+    clean: bool,
+    gap: Option<Gap>,
+    catalog: CatalogRows,
+    workers: BTreeMap<WorkerId, WorkerRow>,
+    jobs: BTreeMap<JobId, JobRow>,
+    tasks: BTreeMap<(JobId, CaptureId), TaskRow>,
+    grants: BTreeMap<i64, GrantRow>,
+    detections: BTreeMap<i64, DetectionRow>,
+    logs: BTreeMap<i64, (Timestamp, LogLine)>,
+    ticks: TickRows,
+    /// Identifiers grow and are never used again.
+    last: Last,
+    /// Jobs whose rows changed since the last look.
+    touched: BTreeSet<JobId>,
+}
+
+#[derive(Clone, Default)]
+struct Last {
+    worker: i64,
+    job: i64,
+    grant: i64,
+    detection: i64,
+    log: i64,
+}
+
+fn next(last: &mut i64) -> i64 {
+    *last += 1;
+    *last
+}
+
+/// A job's row.
+#[derive(Clone, Debug)]
+pub struct JobRow {
+    /// What of it is read; `counts.pending` and `counts.in_flight` are derived when it is.
+    pub job: Job,
+    /// Whether processed captures are tasks again.
+    pub reprocess: bool,
+    /// Which algorithms it ran with; two jobs with the same fingerprint do the same work.
+    pub fingerprint: String,
+    /// The fence of its dispatcher.
+    pub dispatch_epoch: i64,
+    dispatch_until: Option<Timestamp>,
+    phase: i64,
+    watermark: i64,
+    seed: i64,
+    max_capture: Option<i64>,
+    cut: Option<(i64, i64)>,
+    set_complete: bool,
+    cleanup_due: bool,
+    deleted: bool,
+}
+
+/// A task's row.
+#[derive(Clone, Debug)]
+pub struct TaskRow {
+    ord: i64,
+    /// The run that it belongs to.
+    pub run: i64,
+    /// The state.
+    pub state: TaskState,
+    /// The newest hand-out.
+    pub delivery: i64,
+    /// The hand-outs before this run.
+    pub delivery_base: i64,
+    /// Hand-outs that ended without an answer.
+    pub strikes: i64,
+    releases: i64,
+    returns: i64,
+    /// Whether it is handed out alone.
+    pub suspect: bool,
+    died: Option<(GrantId, i64)>,
+    holder: Option<WorkerId>,
+    /// The lease: held while this is set.
+    pub grant: Option<i64>,
+    granted_at: Timestamp,
+    lease_until: Timestamp,
+    history: String,
+    /// Why it failed.
+    pub reason: Option<FailReason>,
+    detail: Option<String>,
+    settled_at: Option<Timestamp>,
+    /// Stored detections.
+    pub n_detections: i64,
+    /// Stored classifications.
+    pub n_classifications: i64,
+}
+
+#[derive(Clone)]
+struct GrantRow {
+    job: JobId,
+    worker: WorkerId,
+    granted_at: Timestamp,
+    due_at: Timestamp,
+    captures: Vec<CaptureId>,
+    /// Whether it is one suspect.
+    suspect: bool,
+    answered: bool,
+}
+
+#[derive(Clone)]
+struct WorkerRow {
+    token: i64,
+    instance: String,
+    name: String,
+    client_info: Option<String>,
+    pipelines: Vec<String>,
+    last_seen: Timestamp,
+    life: Option<SignsOfLife>,
+    /// Until when the lease ran of the last grant that was charged.
+    charged_until: Option<Timestamp>,
+}
+
+#[derive(Clone)]
+struct DetectionRow {
+    job: JobId,
+    capture: CaptureId,
+    detection: Detection,
+}
+
+impl Db {
+    /// The jobs' rows, deleted ones too.
+    #[must_use]
+    pub fn jobs(&self) -> &BTreeMap<JobId, JobRow> {
+        &self.jobs
+    }
+
+    /// A task's row.
+    #[must_use]
+    pub fn task(&self, job: JobId, capture: CaptureId) -> Option<&TaskRow> {
+        self.tasks.get(&(job, capture))
+    }
+
+    /// A job's tasks, in the order of their captures.
+    pub fn tasks(&self, job: JobId) -> impl Iterator<Item = (CaptureId, &TaskRow)> {
+        self.tasks
+            .range((job, CaptureId(i64::MIN))..=(job, CaptureId(i64::MAX)))
+            .map(|((_, capture), task)| (*capture, task))
+    }
+
+    /// How many detections and classifications are stored for a job.
+    #[must_use]
+    pub fn stored(&self, job: JobId) -> (u64, u64) {
+        self.detections
+            .values()
+            .filter(|d| d.job == job)
+            .fold((0, 0), |(detections, classifications), d| {
+                (
+                    detections + 1,
+                    classifications + d.detection.classifications.len() as u64,
+                )
+            })
+    }
+
+    /// The last outage that the store knows of.
+    #[must_use]
+    pub fn gap(&self) -> Option<Gap> {
+        self.gap
+    }
+
+    /// Jobs whose rows changed since this was last asked.
+    pub fn take_touched(&mut self) -> BTreeSet<JobId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Whether the store has this bug.
+    fn has(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+
+    /// Whether the store has this bug and shows it now, which it does every `n`th time.
+    fn shows(&mut self, mutation: Mutation, n: u64) -> bool {
+        if !self.has(mutation) {
+            return false;
+        }
+        self.occasions += 1;
+        self.occasions.is_multiple_of(n)
+    }
+}

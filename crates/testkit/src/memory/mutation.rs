@@ -1,0 +1,43 @@
+//! Bugs that the store may be given, each one that a real one could have: a simulation that does not report them
+//! proves nothing.
+
+/// One bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// A result is answered before its commit, and the commit fails now and then.
+    AnswerBeforeCommit,
+    /// Results are counted by what was posted, not by what the conditional update changed.
+    CountReplays,
+    /// An error is believed from any hand-out.
+    BelieveOldErrors,
+    /// The sweep settles tasks as lost that were never handed out.
+    LoseNeverHandedOut,
+    /// Landing writes the status without its guard.
+    LandUnguarded,
+    /// Landing is decided on what was read before the transaction's own change.
+    LandOnStaleRead,
+    /// A lease is extended whatever its deadline was.
+    ReviveLeases,
+    /// The end of a lease that lived through an outage is a strike.
+    StrikeForOutage,
+    /// A slice is collected whoever has the newest claim.
+    NoFence,
+    /// A reserve that the queue leaves short is not filled from the store.
+    NoFill,
+}
+
+impl Mutation {
+    /// Every bug.
+    pub const ALL: [Self; 10] = [
+        Self::AnswerBeforeCommit,
+        Self::CountReplays,
+        Self::BelieveOldErrors,
+        Self::LoseNeverHandedOut,
+        Self::LandUnguarded,
+        Self::LandOnStaleRead,
+        Self::ReviveLeases,
+        Self::StrikeForOutage,
+        Self::NoFence,
+        Self::NoFill,
+    ];
+}

@@ -1,0 +1,113 @@
+//! Pages of what a job did: tasks, detections, log.
+
+use trapline_core::{
+    AlgorithmId, JobId, TaskState, Timestamp,
+    ports::{
+        ClassificationRow, DetectionRow, ImageQuery, ImageRow, ImageState, LogLine, LogPage, LogQuery, LogRow,
+    },
+    result::Classification,
+    task::{DETAIL_MAX_CHARS, cut},
+};
+
+use super::{Db, TaskRow};
+
+fn is_in(task: &TaskRow, state: ImageState) -> bool {
+    let held = task.grant.is_some();
+    match state {
+        ImageState::Pending => task.state == TaskState::Pending && !held,
+        ImageState::InFlight => task.state == TaskState::Pending && held,
+        ImageState::Processed => task.state == TaskState::Processed,
+        ImageState::Failed => task.state == TaskState::Failed,
+    }
+}
+
+impl Db {
+    pub(super) fn image_page(&self, query: &ImageQuery) -> Vec<ImageRow> {
+        self.tasks(query.job)
+            .filter(|(capture, t)| {
+                *capture > query.after
+                    && query.state.is_none_or(|s| is_in(t, s))
+                    && query.reason.is_none_or(|r| t.reason == Some(r))
+            })
+            .take(usize::try_from(query.limit).unwrap_or(usize::MAX))
+            .map(|(capture, t)| ImageRow {
+                capture,
+                url: self.catalog.url(capture).to_owned(),
+                state: t.state,
+                in_flight: t.grant.is_some(),
+                reason: t.reason,
+                detail: t.detail.clone(),
+                attempts: t.delivery - t.delivery_base,
+                worker: t
+                    .holder
+                    .and_then(|w| self.workers.get(&w))
+                    .map(|w| w.name.clone()),
+                settled_at: t.settled_at,
+                detections: t.n_detections,
+            })
+            .collect()
+    }
+
+    pub(super) fn detection_page(
+        &self,
+        job: JobId,
+        after: i64,
+        limit: u64,
+        scores: bool,
+    ) -> Vec<DetectionRow> {
+        let key = |id: AlgorithmId| self.catalog.key(id).to_owned();
+        let classification = |c: &Classification| ClassificationRow {
+            algorithm: key(c.algorithm),
+            label: c.label.clone(),
+            score: c.score(),
+            terminal: c.terminal,
+            scores: if scores { c.scores.clone() } else { Vec::new() },
+            logits: if scores { c.logits.clone() } else { Vec::new() },
+        };
+        self.detections
+            .range(after.saturating_add(1)..)
+            .filter(|(_, row)| row.job == job)
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .map(|(id, row)| DetectionRow {
+                id: *id,
+                capture: row.capture,
+                url: self.catalog.url(row.capture).to_owned(),
+                bbox: row.detection.bbox.map(|b| [b.x1, b.y1, b.x2, b.y2]),
+                detector: key(row.detection.algorithm),
+                classifications: row.detection.classifications.iter().map(classification).collect(),
+            })
+            .collect()
+    }
+
+    pub(super) fn add_log(&mut self, lines: &[LogLine], now: Timestamp) {
+        for line in lines {
+            let message = cut(&line.message.replace('\0', "␀"), DETAIL_MAX_CHARS);
+            self.log_line(line.job, line.level, message, line.capture, now);
+        }
+    }
+
+    pub(super) fn log_page(&self, query: &LogQuery) -> Vec<LogRow> {
+        let mut all: Vec<LogRow> = self
+            .logs
+            .iter()
+            .filter(|(_, (_, line))| {
+                line.job == query.job
+                    && query.level.is_none_or(|l| line.level >= l)
+                    && query.capture.is_none_or(|c| line.capture == Some(c))
+            })
+            .map(|(id, (at, line))| LogRow {
+                id: *id,
+                at: *at,
+                level: line.level,
+                message: line.message.clone(),
+                capture: line.capture,
+            })
+            .collect();
+        match query.page {
+            LogPage::After(after) => all.retain(|row| row.id > after),
+            LogPage::Newest => all.reverse(),
+        }
+        all.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
+        all
+    }
+}

@@ -1,0 +1,174 @@
+//! The port, each operation in the file of its subject.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use trapline_core::{
+    JobId, ProjectId, Result, Timestamp, WorkerId,
+    job::JobMove,
+    ports::{
+        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantRequest, Granted, ImageQuery, ImageRow, Job,
+        JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob,
+        OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total, WaitingJob,
+        WorkerIdentity,
+    },
+    receipt::{Receipt, ReceiptKey},
+};
+
+use super::MemoryStore;
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn receipt_key(&self) -> Result<ReceiptKey> {
+        Ok(ReceiptKey::new([7; 32]))
+    }
+
+    async fn heartbeat(&self, first: bool, grace: Duration) -> Result<Beat> {
+        let now = self.clock.now();
+        Ok(self.rows().beat(first, grace, now))
+    }
+
+    async fn stopped_cleanly(&self) -> Result<()> {
+        self.rows().mark_clean();
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
+        Ok(self.rows().insert_job(job, now))
+    }
+
+    async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
+        self.rows().update_job(job, edit, now)
+    }
+
+    async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
+        Ok(self.rows().move_one(job, by, now))
+    }
+
+    async fn delete_job(&self, job: JobId, _now: Timestamp) -> Result<Option<()>> {
+        Ok(self.rows().hide_job(job))
+    }
+
+    async fn purge(&self) -> Result<bool> {
+        Ok(self.rows().purge_slice())
+    }
+
+    async fn claim_job(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>> {
+        Ok(self.rows().claim_next(now, lease, seed))
+    }
+
+    async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice> {
+        Ok(self.rows().slice(claim, now, lease))
+    }
+
+    async fn free_tasks(
+        &self,
+        job: JobId,
+        after: FreeCursor,
+        limit: u64,
+    ) -> Result<Vec<(FreeCursor, Candidate)>> {
+        Ok(self.rows().free_page(job, after, limit))
+    }
+
+    async fn grant(&self, request: &GrantRequest) -> Result<Granted> {
+        Ok(self.rows().grant_tasks(request))
+    }
+
+    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
+        Ok(self.rows().holds_suspect(worker))
+    }
+
+    async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
+        Ok(self.rows().settle_group(items, now))
+    }
+
+    async fn change_leases(
+        &self,
+        change: LeaseChange,
+        receipts: &[Receipt],
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Result<(Vec<LeaseAnswer>, Vec<(JobId, Candidate)>)> {
+        Ok(self.rows().change_leases(change, receipts, policy, now))
+    }
+
+    async fn meet_worker(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
+        Ok(self.rows().meet(who, now))
+    }
+
+    async fn keep_alive(&self, signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) -> Result<()> {
+        self.rows().write_signs(signs, policy, now);
+        Ok(())
+    }
+
+    async fn sweep(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
+        Ok(self.rows().sweep_slice(policy, now))
+    }
+
+    async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>> {
+        let rows = self.rows();
+        let due = rows.jobs.values().filter(|j| j.cleanup_due);
+        Ok(due
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .map(|j| (j.job.id, j.job.run))
+            .collect())
+    }
+
+    async fn cleaned(&self, job: JobId, run: i64) -> Result<bool> {
+        let mut rows = self.rows();
+        let row = rows.jobs.get_mut(&job).filter(|j| j.job.run == run);
+        Ok(row.map(|row| row.cleanup_due = false).is_some())
+    }
+
+    async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>> {
+        Ok(self.rows().waiting(slugs, project))
+    }
+
+    async fn running_jobs(&self) -> Result<Vec<JobId>> {
+        let rows = self.rows();
+        let running = rows
+            .jobs
+            .values()
+            .filter(|j| !j.deleted && j.job.collected && j.job.status.is_active());
+        Ok(running.map(|j| j.job.id).collect())
+    }
+
+    async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
+        Ok(self.rows().grants.values().map(|g| g.due_at).min())
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        Ok(self.rows().read_job(id))
+    }
+
+    async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
+        Ok(self.rows().read_jobs(filter, page))
+    }
+
+    async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
+        Ok(self.rows().image_page(query))
+    }
+
+    async fn detections(
+        &self,
+        job: JobId,
+        after: i64,
+        limit: u64,
+        scores: bool,
+    ) -> Result<Vec<DetectionRow>> {
+        Ok(self.rows().detection_page(job, after, limit, scores))
+    }
+
+    async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {
+        self.rows().add_log(lines, now);
+        Ok(())
+    }
+
+    async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
+        Ok(self.rows().log_page(query))
+    }
+}

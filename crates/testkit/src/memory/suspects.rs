@@ -1,0 +1,133 @@
+//! What a group of settlements says beyond its own tasks (RULES.md A6, B8): which grants were answered, which siblings
+//! are cleared, which tasks the error of a whole batch makes suspect.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use trapline_core::{
+    CaptureId, GrantId, JobId, TaskState, Timestamp, WorkerId, death,
+    ports::{Candidate, Level, Posted, Settlement},
+    receipt::Receipt,
+    settle::TaskView,
+    task::{DETAIL_MAX_CHARS, cut},
+};
+
+use super::Db;
+
+/// Gathered while a group is settled; written after it, so that no item of a group sees it.
+#[derive(Default)]
+pub(super) struct Asides<'a> {
+    answered: BTreeSet<GrantId>,
+    /// Grants whose other tasks are cleared, by job, and whose answer did it.
+    cleared: BTreeMap<(JobId, GrantId), WorkerId>,
+    suspects: BTreeMap<(JobId, CaptureId), (&'a Settlement, TaskView)>,
+}
+
+impl<'a> Asides<'a> {
+    /// An answer under `receipt` changes the task that was `before`.
+    pub(super) fn answered(&mut self, receipt: &Receipt, before: &TaskView) {
+        if (receipt.run, receipt.delivery) == (before.run, before.delivery) {
+            self.answered.extend(before.grant);
+        }
+    }
+
+    /// It settles the task.
+    pub(super) fn settled(&mut self, receipt: &Receipt, before: &TaskView) {
+        self.suspects.remove(&(receipt.job, receipt.capture));
+        if let Some(grant) = death::cleared(before, receipt.delivery) {
+            self.cleared.insert((receipt.job, grant), receipt.worker);
+        }
+    }
+
+    /// It makes the task suspect.
+    pub(super) fn suspect(&mut self, item: &'a Settlement, row: TaskView) {
+        let key = (item.receipt.job, item.receipt.capture);
+        self.suspects.insert(key, (item, row));
+    }
+
+    /// The suspects, free again.
+    pub(super) fn freed(&self) -> Vec<(JobId, Candidate)> {
+        let candidate = |((job, capture), (_, row)): (&(JobId, CaptureId), &(_, TaskView))| {
+            let candidate = Candidate {
+                capture: *capture,
+                run: row.run,
+                delivery: row.delivery,
+            };
+            (*job, candidate)
+        };
+        self.suspects.iter().map(candidate).collect()
+    }
+}
+
+impl Db {
+    /// The task of a batch error: free again, suspect, with a strike.
+    pub(super) fn write_suspect(&mut self, item: &Settlement, row: &TaskView) {
+        let receipt = &item.receipt;
+        let whom = format!("{} at {}", self.name_of(receipt.worker), receipt.granted_at);
+        let Some(task) = self.tasks.get_mut(&(receipt.job, receipt.capture)) else {
+            return;
+        };
+        if task.strikes != row.strikes {
+            let sep = if task.history.is_empty() { "" } else { ", " };
+            task.history = format!("{}{sep}{whom}", task.history);
+        }
+        (task.grant, task.suspect, task.strikes) = (None, true, row.strikes);
+    }
+
+    pub(super) fn write_asides(&mut self, asides: &Asides<'_>, now: Timestamp) {
+        let mut batches: BTreeMap<(JobId, WorkerId, &str), usize> = BTreeMap::new();
+        for (item, _) in asides.suspects.values() {
+            if let Posted::BatchError { detail, .. } = &item.posted {
+                let batch = (item.receipt.job, item.receipt.worker, detail.as_str());
+                *batches.entry(batch).or_default() += 1;
+            }
+        }
+        for ((job, worker, detail), n) in batches {
+            let line = format!(
+                "Worker {} reported one error for a batch, with {n} image(s) that have strikes left: a strike each, \
+                 and they are suspect, handed out one at a time. The error: {detail}",
+                self.name_of(worker)
+            );
+            self.log_line(job, Level::Warning, cut(&line, DETAIL_MAX_CHARS), None, now);
+        }
+        for ((job, grant), worker) in &asides.cleared {
+            let cleared = self.clear(*job, *grant);
+            if cleared > 0 {
+                let line = format!(
+                    "Worker {} was not dead: {cleared} image(s) reserved with the one that it answered are not suspect \
+                     any more",
+                    self.name_of(*worker)
+                );
+                self.log_line(*job, Level::Info, line, None, now);
+            }
+        }
+        for grant in &asides.answered {
+            if let Some(row) = self.grants.get_mut(&grant.0) {
+                row.answered = true;
+            }
+        }
+    }
+
+    /// The other tasks of a grant that was taken for dead and is answered after all.
+    fn clear(&mut self, job: JobId, grant: GrantId) -> usize {
+        let of_grant = |t: &super::TaskRow| {
+            t.state == TaskState::Pending && t.suspect && t.died.is_some_and(|(died, _)| died == grant)
+        };
+        let mut cleared = 0;
+        for (_, task) in self
+            .tasks
+            .iter_mut()
+            .filter(|((j, _), t)| *j == job && of_grant(t))
+        {
+            task.suspect = false;
+            cleared += 1;
+        }
+        cleared
+    }
+
+    /// What people call a worker.
+    pub(super) fn name_of(&self, worker: WorkerId) -> &str {
+        self.workers
+            .get(&worker)
+            .map_or("unknown worker", |w| w.name.as_str())
+    }
+}

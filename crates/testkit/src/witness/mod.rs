@@ -1,0 +1,133 @@
+//! The witness: told of every operation of the store at the moment it is done, it holds the promises of DESIGN.md
+//! against what really happened. It believes no counter: it keeps a ledger of hand-outs of its own and reads rows.
+
+mod health;
+mod ledger;
+mod rows;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use trapline_core::{
+    CaptureId, FailReason, JobId, JobStatus, TaskState, Timestamp, WorkerId, receipt::Receipt,
+};
+
+use crate::{faults::Trace, memory::MemoryStore};
+
+/// What is promised in this run beyond what always is.
+#[derive(Clone, Copy, Debug)]
+pub struct Promises {
+    /// The budget of strikes.
+    pub max_deliver: i64,
+    /// The lease.
+    pub ttr: Duration,
+    /// Only the system has faults: then no task is lost.
+    pub nothing_is_lost: bool,
+}
+
+/// The witness of one run.
+pub struct Witness {
+    store: Arc<MemoryStore>,
+    trace: Arc<Trace>,
+    promises: Promises,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    jobs: BTreeMap<JobId, JobSeen>,
+    tasks: BTreeMap<Key, Seen>,
+    handed: BTreeMap<Key, Vec<HandOut>>,
+    signs: BTreeMap<WorkerId, Sign>,
+    /// Successes of which the store has said that they are saved, by what names a hand-out.
+    saved: BTreeSet<(JobId, CaptureId, i64)>,
+    /// When a result last changed a job, in store time.
+    last_result: BTreeMap<JobId, Timestamp>,
+    /// What the strict idle policy has settled, and in which run.
+    strictly_lost: BTreeSet<(Key, i64)>,
+    violations: Vec<String>,
+}
+
+type Key = (JobId, CaptureId);
+
+/// A job's row when it was last looked at.
+#[derive(Clone, Copy)]
+struct JobSeen {
+    status: JobStatus,
+    run: i64,
+    total: u64,
+}
+
+/// A task's row when it was last looked at.
+#[derive(Clone, Copy)]
+struct Seen {
+    run: i64,
+    delivery: i64,
+    state: TaskState,
+    reason: Option<FailReason>,
+}
+
+/// A hand-out, with a deadline that is never later than the store's.
+#[derive(Clone, Copy)]
+struct HandOut {
+    run: i64,
+    delivery: i64,
+    worker: WorkerId,
+    granted_at: Timestamp,
+    until: Timestamp,
+    ended: bool,
+}
+
+/// A worker's last sign of life.
+#[derive(Clone, Copy)]
+struct Sign {
+    reserved_at: Timestamp,
+    at: Timestamp,
+}
+
+impl Witness {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(store: Arc<MemoryStore>, trace: Arc<Trace>, promises: Promises) -> Self {
+        Self {
+            store,
+            trace,
+            promises,
+            inner: Mutex::default(),
+        }
+    }
+
+    /// The promises that were broken, in order.
+    pub fn violations(&self) -> Vec<String> {
+        self.lock().violations.clone()
+    }
+
+    /// A promise is broken.
+    pub fn report(&self, what: String) {
+        self.blame(&mut self.lock(), what);
+    }
+
+    fn blame(&self, inner: &mut Inner, what: String) {
+        self.trace.line(|| format!("VIOLATION {what}"));
+        inner.violations.push(what);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A worker was told that its success is saved.
+    pub fn acknowledged(&self, receipt: &Receipt) {
+        let mut inner = self.lock();
+        if !inner
+            .saved
+            .contains(&(receipt.job, receipt.capture, receipt.delivery))
+        {
+            let what = format!("a success was acknowledged that was not saved: {receipt:?}");
+            self.blame(&mut inner, what);
+        }
+    }
+}
