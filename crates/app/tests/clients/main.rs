@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 
 mod adc;
+mod killer;
 mod scenarios;
 mod support;
