@@ -1,5 +1,6 @@
 //! The project's own chores.
 
+mod bench;
 mod check;
 mod soak;
 mod tools;
@@ -21,6 +22,9 @@ enum Chore {
     Test,
     /// A large job, simulated workers, and a server that is killed on the way: it must land exact to the row.
     Soak(soak::Args),
+    /// Benchmarks of the health check; build xtask in release for figures: `cargo run --release -p xtask -- bench …`.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// The simulation: many seeds in release, or one with a trace of its events.
     Sim {
         /// How many seeds.
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
     let done: Result<()> = match Cli::parse().chore {
         Chore::Test => check::all(),
         Chore::Soak(args) => soak::run(&args),
+        Chore::Bench(bench) => bench::run(&bench),
         Chore::Sim { seeds, from, seed } => simulate(seeds, from, seed),
     };
     match done {

@@ -1,0 +1,197 @@
+//! Benchmarks of the health check, apart from the tests: a figure from one machine is compared within one run only.
+
+mod rows;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
+use trapline_core::{
+    Clock, JobId, TokenId, WorkerId,
+    ports::{Posted, Settlement, WorkerIdentity},
+};
+use trapline_engine::{Engine, Policy, Ports, Supervisor, SystemClock};
+
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// One tick over many running jobs, some of them idle with lost images.
+    Tick {
+        #[arg(long, default_value_t = 10_000)]
+        jobs: u64,
+        #[arg(long, default_value_t = 100)]
+        idle: u64,
+    },
+    /// One job whose images are all lost, settled in chunks while another job's results keep flowing.
+    Lost {
+        #[arg(long, default_value_t = 1_000_000)]
+        images: u64,
+    },
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        match bench {
+            Bench::Tick { jobs, idle } => tick(*jobs, *idle).await,
+            Bench::Lost { images } => lost(*images).await,
+        }
+    })
+}
+
+struct Node {
+    engine: Engine,
+    supervisor: Supervisor,
+    _folder: tempfile::TempDir,
+}
+
+/// A node on a store of these rows, whose own ticks never come.
+async fn node(rows: rows::Rows) -> Result<Node> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("bench.db");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let store = SqliteStore::open(&path, Access::Exclusive, Arc::clone(&clock)).await?;
+    rows.write(&path, clock.now())
+        .await
+        .context("the rows can't be written")?;
+    let ports = Ports {
+        store: Arc::new(store),
+        queue: Arc::new(EmbeddedQueue::new(Arc::clone(&clock))),
+        progress: Arc::new(EmbeddedProgress::new()),
+        clock: Arc::clone(&clock),
+    };
+    let mut policy = Policy::default();
+    policy.health.health_interval = policy.health.stalled_after;
+    let supervisor = Supervisor::new(clock);
+    let url = Arc::new(|_, _, url: &str| url.to_owned());
+    let engine = Engine::start(ports, policy, url, supervisor.clone()).await?;
+    Ok(Node {
+        engine,
+        supervisor,
+        _folder: folder,
+    })
+}
+
+#[allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures and prints"
+)]
+async fn tick(jobs: u64, idle: u64) -> Result<()> {
+    let node = node(rows::Rows::ManyJobs { jobs, idle }).await?;
+    for turn in 1..=3 {
+        let began = Instant::now();
+        let report = node
+            .engine
+            .tick_once(false)
+            .await?
+            .context("another node ticks")?;
+        let took = began.elapsed();
+        println!(
+            "tick {turn}: {jobs} running jobs in {took:.2?}; lost_images checked {} fixed {}, snapshots {}",
+            report.lost_images.checked, report.lost_images.fixed, report.running_job_snapshots.checked
+        );
+    }
+    node.supervisor.stop(Duration::from_secs(30)).await.ok();
+    Ok(())
+}
+
+/// The pauses that results of another job saw.
+#[derive(Default)]
+struct Pauses {
+    results: u64,
+    longest: Duration,
+    total: Duration,
+}
+
+#[allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures and prints"
+)]
+async fn lost(images: u64) -> Result<()> {
+    let node = node(rows::Rows::LostAndLive {
+        images,
+        live: 200_000,
+    })
+    .await?;
+    let engine = &node.engine;
+    let store = engine.store();
+    let who = WorkerIdentity {
+        token: TokenId(1),
+        instance: "bench".into(),
+        name: "bench".into(),
+        client_info: None,
+        service: None,
+    };
+    let worker = engine.meet(&who, &["bench".into()]).await?;
+    let quiet = flow(engine, worker, async {
+        tokio::time::sleep(Duration::from_secs(3)).await
+    })
+    .await?;
+    let began = Instant::now();
+    let busy = flow(engine, worker, async {
+        while store
+            .job(JobId(1))
+            .await
+            .is_ok_and(|j| j.is_some_and(|j| !j.status.is_final()))
+        {
+            if engine.tick_once(false).await.is_err() {
+                break;
+            }
+        }
+    })
+    .await?;
+    let took = began.elapsed();
+    let job = store.job(JobId(1)).await?.context("the job is gone")?;
+    println!(
+        "{images} lost images settled in {took:.1?}: {} failed {}",
+        job.status, job.counts.failed
+    );
+    for (name, p) in [("without", &quiet), ("with", &busy)] {
+        let mean = p.total / u32::try_from(p.results.max(1)).unwrap_or(u32::MAX);
+        println!(
+            "another job's results {name} it: {} answered, mean {mean:.2?}, longest pause {:.2?}",
+            p.results, p.longest
+        );
+    }
+    node.supervisor.stop(Duration::from_secs(30)).await.ok();
+    Ok(())
+}
+
+/// Settles results of job 2 one after the other, as long as `work` lasts.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+async fn flow(engine: &Engine, worker: WorkerId, work: impl Future<Output = ()>) -> Result<Pauses> {
+    let mut pauses = Pauses::default();
+    let posting = async {
+        loop {
+            let mut reservation = engine.reserve(JobId(2), 200, worker).await?;
+            reservation.delivered();
+            anyhow::ensure!(
+                !reservation.tasks.is_empty(),
+                "the other job has no tasks left; give it more"
+            );
+            for task in &reservation.tasks {
+                let receipt = engine
+                    .verify(JobId(2), &task.receipt)
+                    .context("a receipt of our own")?;
+                let began = Instant::now();
+                let settlement = Settlement {
+                    receipt,
+                    posted: Posted::Success(vec![]),
+                };
+                engine.submit(settlement, 1).await?.outcome().await?;
+                let took = began.elapsed();
+                pauses.results += 1;
+                pauses.total += took;
+                pauses.longest = pauses.longest.max(took);
+            }
+        }
+    };
+    tokio::select! {
+        failed = posting => failed.map(|()| Pauses::default()),
+        () = work => Ok(pauses),
+    }
+}
