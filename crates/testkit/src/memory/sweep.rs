@@ -63,7 +63,17 @@ impl Db {
             more,
             ..Swept::default()
         };
-        let ends = self.judge_deaths(&due);
+        let mut ends = self.judge_deaths(&due);
+        if self.has(Mutation::ChargeHeldAhead) {
+            let charged = |end: GrantEnd| {
+                if end == GrantEnd::HeldAhead {
+                    GrantEnd::Charged
+                } else {
+                    end
+                }
+            };
+            ends = ends.into_iter().map(|end| end.map(charged)).collect();
+        }
         let mut lost: BTreeMap<JobId, Vec<CaptureId>> = BTreeMap::new();
         for (grant, end) in due.iter().zip(ends) {
             for (key, strike) in &grant.over {
