@@ -107,6 +107,11 @@ impl Plan {
         self.only_the_system_fails && (self.killers == 0 || self.instances)
     }
 
+    /// Whether no hand-out ends by a worker's fault, so that no end of one may be a strike.
+    pub(crate) fn nobody_is_charged(&self) -> bool {
+        self.only_the_system_fails && self.killers == 0 && self.batch_errors == 0
+    }
+
     /// Whether a projection may be left of a job that has landed: whoever made it too late died before it looked
     /// again, or could not remove it. That is for the tick to find (`zombie_streams`), an hour later.
     pub(crate) fn may_leave_projections(&self) -> bool {

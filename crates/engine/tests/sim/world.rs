@@ -90,6 +90,7 @@ impl World {
             max_deliver: plan.max_deliver,
             ttr: plan.ttr,
             only_lost: plan.only_killers_are_lost().then(|| catalog.killers.clone()),
+            no_strikes: plan.nobody_is_charged(),
             one_process_each: plan.instances,
         };
         let witness = Witness::new(Arc::clone(&store), Arc::clone(&trace), promises);

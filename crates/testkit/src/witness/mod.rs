@@ -27,6 +27,8 @@ pub struct Promises {
     pub ttr: Duration,
     /// Only the system has faults: then no other captures are lost than these, which kill their workers.
     pub only_lost: Option<BTreeSet<CaptureId>>,
+    /// Only the system has faults, and nobody dies: then no task is charged for anything.
+    pub no_strikes: bool,
     /// Each worker is one process and says so: then it is given nothing else while it holds a suspect.
     pub one_process_each: bool,
 }

@@ -97,6 +97,12 @@ impl Witness {
                 );
                 self.blame(inner, what);
             }
+            if self.promises.no_strikes && task.strikes > 0 {
+                self.blame(
+                    inner,
+                    format!("{key:?} has a strike, though only the system had faults"),
+                );
+            }
             if before.is_some_and(|b| b.run > now.run || b.delivery > now.delivery) {
                 self.blame(inner, format!("{key:?} went back in its run or hand-outs"));
             }
