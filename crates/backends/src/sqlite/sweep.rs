@@ -83,7 +83,7 @@ async fn sweep_in(conn: &mut SqliteConnection, policy: &LeasePolicy, now: Timest
     Ok(swept)
 }
 
-/// Ends leases that are over: of every job, or of one.
+/// Ends leases that are over: of every job, or of one and whatever else its workers hold.
 pub(super) async fn end_due(
     conn: &mut SqliteConnection,
     only: Option<JobId>,

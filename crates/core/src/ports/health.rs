@@ -26,7 +26,8 @@ pub struct Vitals {
     /// Its counts.
     pub counts: Counts,
     /// Since when no worker has posted a result: `last_result_at`, else `started_at`, else its last change; but not
-    /// before the end of the last gap, since an outage of ours is nobody's idleness.
+    /// before the end of the last gap, since an outage of ours is nobody's idleness, nor before the cancel of a
+    /// CANCELING job, which is being ended already.
     pub idle_since: Timestamp,
     /// Tasks that may be handed out; exact only as to whether there are any.
     pub free: u64,
@@ -70,6 +71,9 @@ pub struct MarkedLost {
     pub freed: Vec<(JobId, Candidate)>,
     /// The job, if its counters changed.
     pub touched: Option<Touched>,
+    /// Other jobs that changed: a death is judged on all that the worker held, so its leases of other jobs end with
+    /// those of this one.
+    pub others: Vec<Touched>,
     /// Whether there is more.
     pub more: bool,
 }
@@ -142,7 +146,8 @@ pub trait Health: Send + Sync + 'static {
     async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>>;
     /// Running jobs by id, after one.
     async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>>;
-    /// Settles tasks of an idle job `lost`; ends its leases that are over on the way, as the sweep does.
+    /// Settles tasks of an idle job `lost`; ends on the way, as the sweep does, leases that are over: its own, and
+    /// those of other jobs that their workers hold.
     async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost>;
     /// Ends a stale job that is idle since `cutoff`: sets its counters right from its rows, which lands it if all its
     /// tasks are settled; else revokes it, `line` in its errors.

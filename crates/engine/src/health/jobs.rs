@@ -49,6 +49,7 @@ impl Tick<'_> {
             request.earlier.extend(&done.lost);
             if !self.dry_run {
                 engine.tell(done.touched.as_slice()).await;
+                engine.tell(&done.others).await;
                 engine.offer(done.freed).await;
             }
             if done.raced && request.earlier.is_empty() {

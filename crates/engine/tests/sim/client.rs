@@ -52,16 +52,22 @@ impl Client {
 
     fn new_job(&mut self) -> NewJob {
         let dice = &mut self.dice;
-        let collection = dice.pick(&self.world.catalog.sets).copied();
+        let catalog = &self.world.catalog;
+        let capture = if dice.chance(120) {
+            dice.pick(&catalog.captures).copied()
+        } else {
+            None
+        };
+        let collection = dice.pick(&catalog.sets).copied().filter(|_| capture.is_none());
         NewJob {
             project: PROJECT,
             name: "job".to_owned(),
             delay_seconds: if dice.chance(200) { dice.between(1, 15) } else { 0 },
             priority: dice.between(0, 3) as i64,
             failure_threshold: dice.between(0, 4) as f64 / 4.0,
-            pipeline: Some(self.world.catalog.pipeline),
+            pipeline: Some(catalog.pipeline),
             collection,
-            capture: None,
+            capture,
             limit: dice.chance(250).then(|| dice.between(0, 10)),
             shuffle: dice.chance(700),
             reprocess: dice.chance(500),
@@ -86,6 +92,7 @@ impl Client {
         let rows = self.world.store.rows();
         rows.jobs()
             .values()
+            .filter(|row| !row.deleted)
             .map(|row| (row.job.id, row.job.status))
             .collect()
     }
@@ -96,7 +103,7 @@ impl Client {
         else {
             return;
         };
-        let button = self.dice.between(0, 9);
+        let button = self.dice.between(0, 10);
         let engine = &node.engine;
         self.world.trace.line(|| format!("button {button} on job {job}"));
         // What a client is not answered, it does not know; the rows must be right all the same.
@@ -121,6 +128,12 @@ impl Client {
                     engine.retry_failed(job).await
                 };
                 node.call(restart).await.ok();
+            }
+            9 => {
+                // Deleted in the middle of whatever it does; half of the jobs are to be there at the end.
+                if self.dice.chance(500) {
+                    node.call(engine.delete_job(job)).await.ok();
+                }
             }
             _ => {
                 let edit = JobEdit {

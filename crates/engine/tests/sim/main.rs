@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test and its report")]
 
+mod chore;
 mod client;
 mod nemesis;
 mod plan;

@@ -36,6 +36,13 @@ pub(crate) struct Plan {
     pub(crate) wipes: bool,
     /// Whether clocks jump.
     pub(crate) jumps: bool,
+    /// Whether each worker has an instance of its own in `client_info`; else it is known by its address, and comes
+    /// back as the same after its death.
+    pub(crate) instances: bool,
+    /// How many captures kill whoever works on them.
+    pub(crate) killers: usize,
+    /// How often a whole batch is answered with one error, of a thousand.
+    pub(crate) batch_errors: u64,
     /// What the ticks of the health check go by; without them, what holds must hold without the net.
     pub(crate) health: Option<HealthPolicy>,
 }
@@ -52,6 +59,13 @@ impl Plan {
         }
         let crashes = dice.chance(500);
         let ttr = Duration::from_secs(dice.between(10, 20));
+        let max_deliver = dice.between(1, 3) as i64;
+        // With a budget of one, the first death loses its whole batch, as it says.
+        let killers = if max_deliver > 1 && dice.chance(500) {
+            dice.between(1, 2) as usize
+        } else {
+            0
+        };
         Self {
             only_the_system_fails,
             // What a second node does while the first is down ends leases whose answers broke with it.
@@ -62,7 +76,7 @@ impl Plan {
             },
             workers: dice.between(1, 4),
             ttr,
-            max_deliver: dice.between(1, 3) as i64,
+            max_deliver,
             slice_rows: dice.between(1, 7) as usize,
             storm: Duration::from_secs(dice.between(20, 60)),
             jobs: dice.between(1, 4),
@@ -77,8 +91,25 @@ impl Plan {
             wipes: dice.chance(500),
             // A clock that jumps back hides how long the store was alone.
             jumps: dice.chance(300) && !(only_the_system_fails && crashes),
+            instances: dice.chance(500),
+            killers,
+            batch_errors: if max_deliver > 1 && dice.chance(400) {
+                60
+            } else {
+                0
+            },
             health: dice.chance(500).then(|| health(dice, ttr, only_the_system_fails)),
         }
+    }
+
+    /// Whether only killers may be lost: their deaths are the workers' only fault, and each death names its grant.
+    pub(crate) fn only_killers_are_lost(&self) -> bool {
+        self.only_the_system_fails && (self.killers == 0 || self.instances)
+    }
+
+    /// Whether no hand-out ends by a worker's fault, so that no end of one may be a strike.
+    pub(crate) fn nobody_is_charged(&self) -> bool {
+        self.only_the_system_fails && self.killers == 0 && self.batch_errors == 0
     }
 
     /// Whether a projection may be left of a job that has landed: whoever made it too late died before it looked
@@ -88,13 +119,16 @@ impl Plan {
     }
 }
 
+/// How long the sweep leaves a cancel that was cut short, and a little more: the tick is not to be earlier.
+const CANCEL_SECONDS: u64 = 15;
+
 /// Ticks every few seconds. Where nothing may be lost, a job is never given up for being idle.
 fn health(dice: &mut Dice, ttr: Duration, only_the_system_fails: bool) -> HealthPolicy {
     let strict = dice.chance(300) && !only_the_system_fails;
     let interval = Duration::from_secs(dice.between(2, 10));
     HealthPolicy {
         health_interval: interval,
-        stalled_after: ttr.max(interval) + dice.millis(0, 10_000),
+        stalled_after: ttr.max(Duration::from_secs(CANCEL_SECONDS)) + dice.millis(0, 10_000),
         idle_policy: if strict {
             IdlePolicy::Strict
         } else {

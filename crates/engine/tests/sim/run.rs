@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use trapline_core::{Clock as _, ports::Queue as _};
+use trapline_core::{Clock as _, ports::Queue as _, verify::verify};
 use trapline_testkit::{
     faults::{Dice, SimClock},
     memory::Mutation,
@@ -74,7 +74,9 @@ async fn land(world: &Arc<World>, dice: &mut Dice) {
         world: Arc::clone(world),
         dice: dice.split(),
     };
-    let enough = world.clock.monotonic() + world.plan.ttr * 10 + Duration::from_secs(200);
+    // A killer takes a lease for each of its deaths.
+    let leases = 10 + 25 * u32::try_from(world.plan.killers).unwrap_or(u32::MAX);
+    let enough = world.clock.monotonic() + world.plan.ttr * leases + Duration::from_secs(200);
     // What came late and what the last crash cut short has happened by then.
     let least = world.clock.monotonic() + world.plan.ttr * 3 + Duration::from_secs(5);
     let mut left = String::new();
@@ -87,19 +89,27 @@ async fn land(world: &Arc<World>, dice: &mut Dice) {
         }
         if world.witness.all_final() {
             left = projections_left(world).await;
-            if left.is_empty() || world.plan.may_leave_projections() {
+            let purged = world.witness.unpurged().is_empty();
+            if purged && (left.is_empty() || world.plan.may_leave_projections()) {
                 break;
             }
         }
         if now > enough {
-            let what = match left.is_empty() {
-                true => format!("not every job is final: {}", world.witness.unfinished()),
-                false => format!("projections of landed jobs are left: {left}"),
+            let what = match world.witness.all_final() {
+                false => format!("not every job is final: {}", world.witness.unfinished()),
+                true => format!(
+                    "left of jobs that have ended: {left}, rows of {:?}",
+                    world.witness.unpurged()
+                ),
             };
             return world.witness.report(what);
         }
     }
     world.witness.look();
+    let verified = verify(world.store.as_ref(), 7).await.unwrap();
+    for violation in verified.violations {
+        world.witness.report(format!("verify: {violation:?}"));
+    }
 }
 
 async fn projections_left(world: &World) -> String {

@@ -1,6 +1,7 @@
 //! The world of one seed: one store, its projections, and the nodes that come and go.
 
 use std::{
+    collections::BTreeSet,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use futures::FutureExt as _;
 use trapline_core::{
-    AlgorithmId, Clock as _, CollectionId, Error, PipelineId, ProjectId, Result,
+    AlgorithmId, CaptureId, Clock as _, CollectionId, Error, PipelineId, ProjectId, Result,
     catalog::{AlgorithmSpec, NewCapture, PipelineSpec, Registration},
     health::HealthPolicy,
     ports::Catalog as _,
@@ -51,6 +52,9 @@ pub(crate) struct Catalog {
     pub(crate) pipeline: PipelineId,
     pub(crate) algorithms: [AlgorithmId; 2],
     pub(crate) sets: Vec<CollectionId>,
+    pub(crate) captures: Vec<CaptureId>,
+    /// Whoever works on one of these dies.
+    pub(crate) killers: BTreeSet<CaptureId>,
 }
 
 /// The world.
@@ -81,13 +85,15 @@ impl World {
         let store_clock = SkewedClock::new(clock.clone(), None);
         let store = MemoryStore::with(Arc::new(store_clock.clone()), plan.slice_rows, mutation);
         let store = Arc::new(store);
+        let catalog = fill(&store, plan.killers, dice).await;
         let promises = Promises {
             max_deliver: plan.max_deliver,
             ttr: plan.ttr,
-            nothing_is_lost: plan.only_the_system_fails,
+            only_lost: plan.only_killers_are_lost().then(|| catalog.killers.clone()),
+            no_strikes: plan.nobody_is_charged(),
+            one_process_each: plan.instances,
         };
         let witness = Witness::new(Arc::clone(&store), Arc::clone(&trace), promises);
-        let catalog = fill(&store, dice).await;
         trace.line(|| format!("{plan:?}"));
         Arc::new(Self {
             storm: Arc::new(Storm::new(clock.clone(), dice.split(), plan.odds)),
@@ -219,7 +225,7 @@ impl World {
 }
 
 /// Registers a pipeline and makes sets of captures, some without a URL, some in two sets.
-async fn fill(store: &MemoryStore, dice: &mut Dice) -> Catalog {
+async fn fill(store: &MemoryStore, killers: usize, dice: &mut Dice) -> Catalog {
     let algorithm = |key: &str| AlgorithmSpec {
         key: key.to_owned(),
         version: 1,
@@ -271,11 +277,20 @@ async fn fill(store: &MemoryStore, dice: &mut Dice) -> Catalog {
         store.add_captures(set.id, &captures).await.unwrap();
         sets.push(set.id);
     }
+    let mut captures = Vec::new();
+    while let Some(capture) = store.capture(CaptureId(captures.len() as i64 + 1)).await.unwrap() {
+        captures.push(capture.id);
+    }
+    let killers = (0..killers)
+        .filter_map(|_| dice.pick(&captures).copied())
+        .collect();
     let pipeline = store.pipeline_by_slug(SLUG).await.unwrap().unwrap();
     let algorithms = store.pipeline(pipeline).await.unwrap().unwrap().algorithms;
     Catalog {
         pipeline,
         algorithms: [algorithms[0].id, algorithms[1].id],
         sets,
+        captures,
+        killers,
     }
 }

@@ -141,6 +141,35 @@ cases! { World;
         w.check_counts(job).await;
     }
 
+    async fn the_net_judges_a_death_on_all_that_the_worker_held_of_whatever_job(w: World) {
+        w.beat().await;
+        let (older, idle) = (w.job_of(3).await, w.job_of(2).await);
+        w.grant(older, 3, "w").await;
+        w.live(1).await;
+        w.grant(idle, 2, "w").await;
+        w.live(66).await;
+        let done = w.store.mark_lost(&lose(&w, idle, false).await).await.unwrap();
+        assert_eq!((done.freed.len(), done.lost.len(), done.touched.is_none()), (5, 0, true));
+        assert_eq!(w.grant_of(idle, None, 9, "x").await.len(), 2, "held ahead, so uncharged");
+        assert!(w.grant_of(older, None, 9, "x").await.is_empty());
+        assert_eq!(w.grant_suspect(older, "x").await.len(), 1, "the oldest is charged");
+        w.check_counts(older).await;
+    }
+
+    async fn a_job_is_not_idle_while_it_is_being_canceled(w: World) {
+        w.beat().await;
+        let job = w.job_of(2).await;
+        w.live(100).await;
+        let idle = lose(&w, job, false).await;
+        let canceled = w.now();
+        w.go(job, JobMove::Cancel).await;
+        let seen = vitals(&w, job).await;
+        assert_eq!((seen.status, seen.idle_since), (JobStatus::Canceling, canceled));
+        let ended = w.store.end_stale(&seen, idle.cutoff, "line", w.now(), false).await.unwrap();
+        assert_eq!(ended, Ended::Raced);
+        assert!(w.job(job).await.errors.is_empty());
+    }
+
     async fn a_lower_budget_makes_free_tasks_exhausted_and_they_are_lost_not_left(w: World) {
         w.beat().await;
         let job = w.job_of(3).await;

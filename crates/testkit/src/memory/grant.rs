@@ -39,10 +39,10 @@ impl Db {
             Want::Batch => request.limit,
             Want::Suspect => request.limit.min(1),
         };
+        let mixed = self.has(Mutation::SuspectInBatch);
         let free = |task: &TaskRow, want| {
-            is_free(task, run)
-                && task.strikes < request.max_deliver
-                && task.suspect == (want == Want::Suspect)
+            let of_kind = task.suspect == (want == Want::Suspect) || (mixed && want == Want::Batch);
+            is_free(task, run) && task.strikes < request.max_deliver && of_kind
         };
         let candidates: BTreeSet<CaptureId> = match &request.candidates {
             Some(proposed) => proposed.iter().copied().collect(),

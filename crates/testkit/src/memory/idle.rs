@@ -44,7 +44,10 @@ impl Db {
 
     fn idle_since(&self, row: &JobRow) -> Timestamp {
         let job = &row.job;
-        let last = job.last_result_at.or(job.started_at).unwrap_or(job.updated_at);
+        let mut last = job.last_result_at.or(job.started_at).unwrap_or(job.updated_at);
+        if job.status == JobStatus::Canceling {
+            last = last.max(job.updated_at);
+        }
         self.gap.map_or(last, |gap| last.max(gap.to))
     }
 
@@ -74,7 +77,7 @@ impl Db {
         }
         marked.freed = swept.freed;
         for touched in swept.touched {
-            note(&mut marked, touched);
+            note(&mut marked, request.job, touched);
         }
         if !marked.lost.is_empty() {
             self.write_lost(request, &marked.lost);
@@ -184,7 +187,10 @@ impl Db {
     }
 }
 
-fn note(marked: &mut MarkedLost, touched: Touched) {
+fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
+    if touched.job != job {
+        return marked.others.push(touched);
+    }
     marked
         .lost
         .extend(touched.settled.iter().map(|(capture, _)| *capture));

@@ -135,7 +135,8 @@ pub struct JobRow {
     cut: Option<(i64, i64)>,
     set_complete: bool,
     cleanup_due: bool,
-    deleted: bool,
+    /// Out of sight; its rows go slice by slice.
+    pub deleted: bool,
 }
 
 /// A task's row.

@@ -24,11 +24,15 @@ pub enum Mutation {
     NoFence,
     /// A reserve that the queue leaves short is not filled from the store.
     NoFill,
+    /// A suspect is handed out with others.
+    SuspectInBatch,
+    /// What a dead worker held ahead is charged too.
+    ChargeHeldAhead,
 }
 
 impl Mutation {
     /// Every bug.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::AnswerBeforeCommit,
         Self::CountReplays,
         Self::BelieveOldErrors,
@@ -39,5 +43,7 @@ impl Mutation {
         Self::StrikeForOutage,
         Self::NoFence,
         Self::NoFill,
+        Self::SuspectInBatch,
+        Self::ChargeHeldAhead,
     ];
 }

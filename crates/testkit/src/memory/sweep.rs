@@ -2,7 +2,7 @@
 //! are finished (RULES.md A3 to A6, A17).
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -56,14 +56,24 @@ impl Db {
         swept
     }
 
-    /// Ends leases that are over: of every job, or of one.
+    /// Ends leases that are over: of every job, or of one and whatever else its workers hold.
     pub(super) fn end_due(&mut self, only: Option<JobId>, policy: &LeasePolicy, now: Timestamp) -> Swept {
         let (due, more) = self.due(only, policy, now);
         let mut swept = Swept {
             more,
             ..Swept::default()
         };
-        let ends = self.judge_deaths(&due);
+        let mut ends = self.judge_deaths(&due);
+        if self.has(Mutation::ChargeHeldAhead) {
+            let charged = |end: GrantEnd| {
+                if end == GrantEnd::HeldAhead {
+                    GrantEnd::Charged
+                } else {
+                    end
+                }
+            };
+            ends = ends.into_iter().map(|end| end.map(charged)).collect();
+        }
         let mut lost: BTreeMap<JobId, Vec<CaptureId>> = BTreeMap::new();
         for (grant, end) in due.iter().zip(ends) {
             for (key, strike) in &grant.over {
@@ -109,23 +119,24 @@ impl Db {
     }
 
     fn due(&self, only: Option<JobId>, policy: &LeasePolicy, now: Timestamp) -> (Vec<Due>, bool) {
-        let mut all: Vec<_> = self
-            .grants
-            .iter()
-            .filter(|(_, g)| g.due_at <= now && only.is_none_or(|job| g.job == job))
+        let due = || self.grants.iter().filter(|(_, g)| g.due_at <= now);
+        let of_job = due().filter(|(_, g)| only.is_none_or(|job| g.job == job));
+        let workers: BTreeSet<WorkerId> = of_job.map(|(_, g)| g.worker).collect();
+        let mut all: Vec<_> = due()
+            .filter(|(_, g)| workers.contains(&g.worker))
             .map(|(id, g)| (g.due_at, *id, g.captures.len()))
             .collect();
         all.sort_unstable();
         let mut tasks = 0;
-        let mut due = Vec::new();
+        let mut slice = Vec::new();
         for (_, id, n) in &all {
             if tasks > 0 && tasks + n > self.slice_rows {
-                return (due, true);
+                return (slice, true);
             }
             tasks += n;
-            due.extend(self.look(*id, policy, now));
+            slice.extend(self.look(*id, policy, now));
         }
-        (due, false)
+        (slice, false)
     }
 
     /// Which leases of a grant are over.

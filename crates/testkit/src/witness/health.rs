@@ -31,7 +31,7 @@ impl Witness {
         }
         let swept = Swept {
             freed: marked.freed.clone(),
-            touched: marked.touched.iter().cloned().collect(),
+            touched: marked.touched.iter().chain(&marked.others).cloned().collect(),
             more: marked.more,
         };
         self.swept(&swept, request.now);

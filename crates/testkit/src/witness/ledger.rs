@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use trapline_core::{
-    FailReason, TaskState, Timestamp,
+    CaptureId, FailReason, TaskState, Timestamp,
     ports::{
         GrantRequest, Granted, LeaseAnswer, LeaseChange, LeasePolicy, Posted, SettleReport, Settled,
-        Settlement, SignOfLife, Swept,
+        Settlement, SignOfLife, Swept, Want,
     },
     receipt::Receipt,
 };
@@ -47,6 +47,7 @@ impl Witness {
                 request.worker, request.job, granted.run
             )
         });
+        self.check_suspects(&mut inner, request, granted);
         let mut once = BTreeSet::new();
         for task in &granted.tasks {
             let key = (request.job, task.capture);
@@ -79,6 +80,7 @@ impl Witness {
                 worker: request.worker,
                 granted_at: request.now,
                 until: request.now.plus(request.ttr),
+                suspect: request.want == Want::Suspect,
                 ended: false,
             });
         }
@@ -213,7 +215,8 @@ impl Witness {
         if (n as i64) < self.promises.max_deliver {
             self.blame(inner, format!("{key:?} is lost after {n} hand-out(s)"));
         }
-        if self.promises.nothing_is_lost {
+        let innocent = |killers: &BTreeSet<CaptureId>| !killers.contains(&key.1);
+        if self.promises.only_lost.as_ref().is_some_and(innocent) {
             self.blame(
                 inner,
                 format!("{key:?} is lost, though only the system had faults"),

@@ -4,6 +4,7 @@
 mod health;
 mod ledger;
 mod rows;
+mod suspects;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,14 +19,18 @@ use trapline_core::{
 use crate::{faults::Trace, memory::MemoryStore};
 
 /// What is promised in this run beyond what always is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Promises {
     /// The budget of strikes.
     pub max_deliver: i64,
     /// The lease.
     pub ttr: Duration,
-    /// Only the system has faults: then no task is lost.
-    pub nothing_is_lost: bool,
+    /// Only the system has faults: then no other captures are lost than these, which kill their workers.
+    pub only_lost: Option<BTreeSet<CaptureId>>,
+    /// Only the system has faults, and nobody dies: then no task is charged for anything.
+    pub no_strikes: bool,
+    /// Each worker is one process and says so: then it is given nothing else while it holds a suspect.
+    pub one_process_each: bool,
 }
 
 /// The witness of one run.
@@ -78,6 +83,7 @@ struct HandOut {
     worker: WorkerId,
     granted_at: Timestamp,
     until: Timestamp,
+    suspect: bool,
     ended: bool,
 }
 

@@ -14,7 +14,8 @@ impl Witness {
         let mut rows = self.store.rows();
         let mut inner = self.lock();
         for job in rows.take_touched() {
-            if let Some(row) = rows.jobs().get(&job) {
+            // What is left of a deleted job goes slice by slice.
+            if let Some(row) = rows.jobs().get(&job).filter(|row| !row.deleted) {
                 self.check_tasks(&mut inner, &rows, row);
                 self.check_counts(&mut inner, &rows, row);
                 self.check_status(&mut inner, &rows, row);
@@ -28,13 +29,23 @@ impl Witness {
             .rows()
             .jobs()
             .values()
-            .all(|row| row.job.status.is_final())
+            .all(|row| row.deleted || row.job.status.is_final())
+    }
+
+    /// Jobs that were deleted and whose rows are there.
+    pub fn unpurged(&self) -> Vec<JobId> {
+        let rows = self.store.rows();
+        let deleted = rows.jobs().values().filter(|row| row.deleted);
+        deleted.map(|row| row.job.id).collect()
     }
 
     /// Jobs that are not final, in words.
     pub fn unfinished(&self) -> String {
         let rows = self.store.rows();
-        let open = rows.jobs().values().filter(|row| !row.job.status.is_final());
+        let open = rows
+            .jobs()
+            .values()
+            .filter(|row| !row.deleted && !row.job.status.is_final());
         let open: Vec<String> = open
             .map(|row| {
                 let j = &row.job;
@@ -85,6 +96,12 @@ impl Witness {
                     now.run, before.state, before.reason, now.state, now.reason
                 );
                 self.blame(inner, what);
+            }
+            if self.promises.no_strikes && task.strikes > 0 {
+                self.blame(
+                    inner,
+                    format!("{key:?} has a strike, though only the system had faults"),
+                );
             }
             if before.is_some_and(|b| b.run > now.run || b.delivery > now.delivery) {
                 self.blame(inner, format!("{key:?} went back in its run or hand-outs"));
@@ -232,6 +249,8 @@ impl Witness {
     /// Jobs of which a projection is left, though they have landed.
     pub fn is_landed(&self, job: JobId) -> bool {
         let rows = self.store.rows();
-        rows.jobs().get(&job).is_none_or(|row| row.job.status.is_final())
+        rows.jobs()
+            .get(&job)
+            .is_none_or(|row| row.deleted || row.job.status.is_final())
     }
 }

@@ -118,7 +118,7 @@ async fn mark_lost_in(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::
         marked.freed = swept.freed;
         marked.more = swept.more;
         for touched in swept.touched {
-            note(&mut marked, touched);
+            note(&mut marked, request.job, touched);
         }
     }
     let rest = lose(conn, request).await?;
@@ -135,7 +135,7 @@ async fn mark_lost_in(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::
         };
         if let Some(mut touched) = counts::apply(conn, &change, request.now).await? {
             touched.settled = rest.into_iter().map(|c| (c, true)).collect();
-            note(&mut marked, touched);
+            note(&mut marked, request.job, touched);
         }
     }
     if !marked.lost.is_empty() {
@@ -144,7 +144,10 @@ async fn mark_lost_in(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::
     Ok(marked)
 }
 
-fn note(marked: &mut MarkedLost, touched: Touched) {
+fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
+    if touched.job != job {
+        return marked.others.push(touched);
+    }
     marked
         .lost
         .extend(touched.settled.iter().map(|(capture, _)| *capture));

@@ -2,4 +2,5 @@
 SELECT count(*) FROM jobs j CROSS JOIN cluster c
 WHERE j.id = ?1 AND j.run = ?2 AND j.deleted_at IS NULL
   AND j.status IN ('PENDING', 'STARTED', 'RETRY', 'CANCELING', 'UNKNOWN')
-  AND max(coalesce(j.last_result_at, j.started_at, j.updated_at), ifnull(c.gap_to, 0)) <= ?3
+  AND max(coalesce(j.last_result_at, j.started_at, j.updated_at), ifnull(c.gap_to, 0),
+          CASE WHEN j.status = 'CANCELING' THEN j.updated_at ELSE 0 END) <= ?3
