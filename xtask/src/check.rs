@@ -10,13 +10,19 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::tools;
 
+/// With them the server is killed at every named fault point, too; without them that scenario can't be played.
+const FAULT_POINTS: [&str; 2] = ["--features", "trapline/fault-points"];
+
 /// All checks, the quick ones first.
 pub(crate) fn all() -> Result<()> {
     tools::python()?;
     step("format", Command::new("cargo").args(["fmt", "--all", "--check"]))?;
     step(
         "lints",
-        Command::new("cargo").args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        Command::new("cargo")
+            .args(["clippy", "--workspace", "--all-targets"])
+            .args(FAULT_POINTS)
+            .args(["--", "-D", "warnings"]),
     )?;
     step(
         "documentation",
@@ -28,7 +34,12 @@ pub(crate) fn all() -> Result<()> {
         "licences, bans, sources",
         Command::new(tools::cargo_deny()?).args(["check", "licenses", "bans", "sources"]),
     )?;
-    step("tests", Command::new("cargo").args(["test", "--workspace"]))
+    step(
+        "tests",
+        Command::new("cargo")
+            .args(["test", "--workspace"])
+            .args(FAULT_POINTS),
+    )
 }
 
 /// The root of the workspace.

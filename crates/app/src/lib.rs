@@ -1,6 +1,7 @@
 //! The server and its tools, as a library, so that tests drive the same router that the binary serves.
 
 pub mod capture_lines;
+pub mod chaos;
 pub mod cli;
 pub mod config;
 pub mod export;

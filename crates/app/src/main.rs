@@ -8,6 +8,7 @@ use trapline::cli::{Cli, output};
 fn main() -> ExitCode {
     // clap itself exits with 2 on bad usage and 0 after --help.
     let cli = Cli::parse();
+    trapline_core::fault::arm();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -122,6 +122,7 @@ impl Node {
         let policy = Policy {
             task_ttr: config.task_ttr,
             max_deliver: config.max_deliver,
+            settle_wait: config.settle_wait,
             health: config.health,
             ..Policy::default()
         };
@@ -139,6 +140,7 @@ impl Node {
             clock: Arc::clone(&clock),
             limits: config.limits,
             allow_file_urls: options.allow_file_urls,
+            allow_chaos: config.allow_chaos,
             map_sizes: MapSizes::default(),
         };
         let app = options.beside.fallback_service(router(state));

@@ -12,6 +12,7 @@ pub mod counts;
 pub mod death;
 pub mod error;
 pub mod explain;
+pub mod fault;
 pub mod health;
 pub mod ids;
 pub mod job;

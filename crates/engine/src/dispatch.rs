@@ -6,13 +6,12 @@ use std::time::Duration;
 use trapline_core::{
     CaptureId, JobId, Result,
     error::chain,
+    fault,
     ports::{Candidate, Claim, Hint, Level, LogLine, Slice},
 };
 
 use crate::Engine;
 
-/// How long a dispatcher's claim lasts without a slice.
-const CLAIM: Duration = Duration::from_secs(30);
 /// How long a dispatcher waits before it looks for a job unasked.
 const LOOK: Duration = Duration::from_secs(1);
 /// Tasks offered at a time.
@@ -50,7 +49,7 @@ impl Engine {
             .inner
             .ports
             .store
-            .claim_job(now, CLAIM, rand::random())
+            .claim_job(now, self.inner.policy.claim(), rand::random())
             .await?
         else {
             return Ok(false);
@@ -67,10 +66,18 @@ impl Engine {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            match store.collect_slice(&claim, self.inner.time.now()?, CLAIM).await? {
+            let now = self.inner.time.now()?;
+            match store
+                .collect_slice(&claim, now, self.inner.policy.claim())
+                .await?
+            {
                 Slice::Fenced => return Ok(()),
-                Slice::More(watermark) => claim.watermark = watermark,
+                Slice::More(watermark) => {
+                    fault::reach(fault::COLLECT_SLICE);
+                    claim.watermark = watermark;
+                }
                 Slice::Done { status, total } => {
+                    fault::reach(fault::COLLECT_DONE);
                     let message = format!("Collected {total} image(s); tasks are handed out to workers now");
                     let line = LogLine {
                         job: claim.job,

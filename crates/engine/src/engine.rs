@@ -78,6 +78,13 @@ impl Policy {
         (self.task_ttr / 4).min(Duration::from_secs(2))
     }
 
+    /// How long a dispatcher's claim on a job lasts without a slice: what a crash in the middle of a collect costs. As
+    /// long as a lease, within bounds; it is fenced, so that too short a one repeats work and no more.
+    pub(crate) fn claim(&self) -> Duration {
+        self.task_ttr
+            .clamp(Duration::from_secs(5), Duration::from_secs(30))
+    }
+
     pub(crate) fn leases(&self) -> LeasePolicy {
         LeasePolicy {
             ttr: self.task_ttr,

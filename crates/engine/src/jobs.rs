@@ -3,6 +3,7 @@
 use trapline_core::{
     CollectionId, Error, JobId, ProjectId, Result,
     catalog::NewCapture,
+    fault,
     job::{JobMove, RunMode},
     ports::{Hint, Job, JobEdit, Level, LogLine, Moved, NewJob},
 };
@@ -187,6 +188,9 @@ impl Engine {
             .move_job(id, by, self.now())
             .await?
             .ok_or_else(Error::not_found)?;
+        if moved.changed {
+            fault::reach(fault::RUN_BEGUN);
+        }
         self.inner.specs.forget(id);
         self.note(id, Level::Info, if moved.changed { done } else { not_done })
             .await?;
@@ -206,6 +210,7 @@ impl Engine {
             .move_job(id, JobMove::Cancel, self.now())
             .await?
             .ok_or_else(Error::not_found)?;
+        fault::reach(fault::CANCEL_BETWEEN);
         let mut moved = store
             .move_job(id, JobMove::Revoke, self.now())
             .await?

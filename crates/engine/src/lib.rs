@@ -1,6 +1,7 @@
 //! The use cases over the ports: create, dispatch, reserve, settle, land, cancel, retry; and the reconcilers that
 //! land what can't land by itself. It names no backend and reads no clock of its own.
 
+mod chaos;
 mod clock;
 mod dispatch;
 mod engine;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use trapline_core::{
-    Result, Timestamp, WorkerId,
+    Result, Timestamp, WorkerId, fault,
     ports::{SignOfLife, WorkerIdentity},
 };
 
@@ -91,6 +91,7 @@ impl Engine {
         if taken.is_empty() {
             return Ok(());
         }
+        fault::reach(fault::SIGNS_TAKEN);
         let signs: Vec<SignOfLife> = taken
             .iter()
             .map(|(worker, sign)| SignOfLife {
@@ -113,6 +114,9 @@ impl Engine {
                     self.inner.life.answered(sign.worker, reserved_at, sign.seen_at);
                 }
             }
+        }
+        if written.is_ok() {
+            fault::reach(fault::SIGNS_WRITTEN);
         }
         written
     }

@@ -13,6 +13,7 @@ use trapline_core::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     choose::{self, Waiting},
     error::chain,
+    fault,
     ports::{GrantRequest, Granted, Hint, LeaseChange, WaitingJob, Want},
     receipt::Receipt,
 };
@@ -294,6 +295,9 @@ impl Engine {
             max_deliver: policy.max_deliver,
         };
         let mut granted = self.inner.ports.store.grant(&request).await?;
+        if !granted.tasks.is_empty() {
+            fault::reach(fault::GRANT_COMMITTED);
+        }
         for task in std::mem::take(&mut granted.tasks) {
             // A new run may have begun since the first grant of this answer, and hand out the same task again.
             into.tasks.retain(|earlier| earlier.capture != task.capture);

@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use trapline_core::{
     Error, FailReason, JobId, Result,
     error::chain,
+    fault,
     ports::{Hint, Posted, SettleReport, Settled, Settlement, Touched},
 };
 
@@ -142,6 +143,7 @@ impl Engine {
         }
         let patience = rest.iter().map(|(_, until, _)| *until).max().unwrap_or_default();
         let mut told = false;
+        fault::reach(fault::SETTLE_ARRIVED);
         let report = loop {
             match self.inner.ports.store.settle(&settlements, self.now()).await {
                 Ok(report) => break Ok(report),
@@ -161,6 +163,7 @@ impl Engine {
         };
         match report {
             Ok(report) => {
+                fault::reach(fault::SETTLE_COMMITTED);
                 let items = self.after_commit(&settlements, report).await;
                 for ((reply, ..), item) in rest.into_iter().zip(items) {
                     // Whoever posted it may have gone; it is saved all the same.

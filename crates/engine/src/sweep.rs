@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use trapline_core::{Result, ports::Hint};
+use trapline_core::{Result, fault, ports::Hint};
 
 use crate::Engine;
 
@@ -42,6 +42,9 @@ impl Engine {
                 .store
                 .sweep(&self.inner.policy.leases(), now)
                 .await?;
+            if !swept.freed.is_empty() || !swept.touched.is_empty() {
+                fault::reach(fault::SWEEP_COMMITTED);
+            }
             report.freed += swept.freed.len() as u64;
             report.lost += swept.touched.iter().map(|t| t.settled.len() as u64).sum::<u64>();
             report.landed += swept.touched.iter().filter(|t| t.landed).count() as u64;

@@ -14,6 +14,9 @@ pub(super) fn start(filter: &str, format: LogFormat) {
     let lines = fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // Said on stderr, where the line could not be written either, it would be a panic in whoever logged: with the log
+        // on a disk that is full, the disk would end requests.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Text => lines.with_target(false).try_init(),

@@ -1,5 +1,6 @@
 //! The command line: roles and tools as subcommands.
 
+pub mod chaos;
 pub mod client;
 mod config;
 pub mod exit;
@@ -34,6 +35,7 @@ enum Command {
     Job(job::JobArgs),
     Token(token::TokenArgs),
     HealthCheck(health::HealthCheckArgs),
+    Chaos(chaos::ChaosArgs),
     Verify(verify::VerifyArgs),
     Config(config::ConfigArgs),
 }
@@ -55,6 +57,7 @@ impl Cli {
             Command::Job(args) => args.run().await,
             Command::Token(args) => args.run().await,
             Command::HealthCheck(args) => args.run().await,
+            Command::Chaos(args) => args.run().await,
             Command::Verify(args) => args.run().await,
         }
     }

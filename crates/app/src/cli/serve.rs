@@ -30,6 +30,9 @@ pub(super) struct ServeArgs {
     /// Without one, and without one in the store, one is made and shown once.
     #[arg(long, value_name = "TOKEN")]
     admin_token: Option<String>,
+    /// Let an admin wipe the projections, and take tasks that nobody answers (`trapline chaos`).
+    #[arg(long)]
+    allow_chaos: bool,
     #[command(flatten)]
     sources: Sources,
 }
@@ -43,6 +46,7 @@ impl ServeArgs {
             ("queue", self.queue.as_deref()),
             ("progress", self.progress.as_deref()),
             ("admin_token", self.admin_token.as_deref()),
+            ("allow_chaos", self.allow_chaos.then_some("true")),
         ];
         let config = self.sources.load(&flags)?.config;
         log::start(&config.log, config.log_format);

@@ -43,6 +43,10 @@ pub struct Config {
     pub max_deliver: i64,
     /// How many tasks may be proposed by the broker and not granted yet.
     pub max_ack_pending: u64,
+    /// How long a result waits for the store.
+    pub settle_wait: Duration,
+    /// Whether an admin may wipe projections and take tasks that nobody answers.
+    pub allow_chaos: bool,
     /// When the health check runs, and what it thinks is idle.
     pub health: HealthPolicy,
     /// How large bodies may be.
@@ -66,6 +70,8 @@ impl Default for Config {
             task_ttr: Duration::from_secs(300),
             max_deliver: 2,
             max_ack_pending: 1_000,
+            settle_wait: Duration::from_secs(25),
+            allow_chaos: false,
             health: HealthPolicy::default(),
             limits: Limits::default(),
             drain: Duration::from_secs(30),

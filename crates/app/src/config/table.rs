@@ -51,6 +51,14 @@ fn embedded(text: &str) -> Result<String, String> {
     }
 }
 
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err("is neither `true` nor `false`".to_owned()),
+    }
+}
+
 const fn setting(
     key: &'static str,
     env: &'static [&'static str],
@@ -147,6 +155,20 @@ pub const SETTINGS: &[Setting] = &[
         "candidates of a job that a broker may have out at a time",
         |c, v| number(v, 1, 1_000_000).map(|v| c.max_ack_pending = v),
         |c| c.max_ack_pending.to_string(),
+    ),
+    setting(
+        "settle_wait",
+        &["TRAPLINE_SETTLE_WAIT"],
+        "seconds that a result waits for the store",
+        |c, v| seconds(v, 1, 300).map(|v| c.settle_wait = v),
+        |c| c.settle_wait.as_secs().to_string(),
+    ),
+    setting(
+        "allow_chaos",
+        &["TRAPLINE_ALLOW_CHAOS"],
+        "`true` lets an admin wipe projections and take tasks that nobody answers",
+        |c, v| boolean(v).map(|v| c.allow_chaos = v),
+        |c| c.allow_chaos.to_string(),
     ),
     setting(
         "health_interval",

@@ -7,6 +7,7 @@ mod access_log;
 pub mod auth;
 mod body_split;
 mod captures;
+mod chaos;
 mod collections;
 pub mod error;
 mod fields;
@@ -94,6 +95,8 @@ pub struct AppState {
     pub limits: Limits,
     /// Whether a capture may be a `file` URL, as in `trapline run`.
     pub allow_file_urls: bool,
+    /// Whether the endpoints of the chaos tools are there.
+    pub allow_chaos: bool,
     /// How many labels each category map has.
     pub map_sizes: MapSizes,
 }
@@ -162,7 +165,8 @@ async fn nothing_here() -> ApiError {
 
 /// The whole server.
 pub fn router(state: AppState) -> Router {
-    assemble(private(), public(), health::probes(), state)
+    let chaos = state.allow_chaos.then(chaos::routes).unwrap_or_default();
+    assemble(private().merge(chaos), public(), health::probes(), state)
 }
 
 /// Puts areas together: `private` and `public` under `/api/v2`, `root` at the root, without a token. Each gets the

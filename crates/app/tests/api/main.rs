@@ -4,6 +4,7 @@
 
 mod access;
 mod bad_input;
+mod chaos;
 mod errors;
 mod fleet;
 mod fuzz;

@@ -24,7 +24,7 @@ pub(crate) const ADMIN: &str = "an-admin-token-of-this-process";
 
 pub(crate) struct TestApp {
     router: Router,
-    state: AppState,
+    pub(crate) state: AppState,
     pub(crate) store: Arc<SqliteStore>,
     clock: ManualClock,
     _dir: tempfile::TempDir,
@@ -75,6 +75,7 @@ impl TestApp {
             clock: time,
             limits,
             allow_file_urls: false,
+            allow_chaos: true,
             map_sizes: MapSizes::default(),
         };
         Self {
@@ -146,6 +147,18 @@ impl TestApp {
         };
         self.store.create_token(&token).await.unwrap();
         self.caller(&format!("Token {secret}"))
+    }
+
+    /// An admin of the same server, had it not been told to allow chaos.
+    pub(crate) fn admin_without_chaos(&self) -> Client {
+        let state = AppState {
+            allow_chaos: false,
+            ..self.state.clone()
+        };
+        Client {
+            router: router(state),
+            ..self.admin()
+        }
     }
 
     /// A second project.

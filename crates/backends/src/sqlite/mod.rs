@@ -18,6 +18,7 @@ mod settle;
 mod store;
 mod suspects;
 mod sweep;
+mod write_lock;
 mod writer;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -28,6 +29,7 @@ use sqlx::{
 };
 use trapline_core::{Clock, Error, ErrorKind, Result};
 
+pub use self::write_lock::WriteLock;
 use self::{lock::FileLock, writer::Writer};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");

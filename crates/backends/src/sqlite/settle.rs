@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteArguments};
 use trapline_core::{
-    CaptureId, FailReason, GrantId, JobId, Result, TaskState, Timestamp,
+    CaptureId, FailReason, GrantId, JobId, Result, TaskState, Timestamp, fault,
     ports::{Posted, SettleReport, Settled, Settlement, Touched},
     result::{Classification, Detection, DetectionKey, pack},
     settle::{self, Change, Deltas, TaskView, Verdict},
@@ -59,6 +59,7 @@ impl SqliteStore {
         let rows = read_rows(tx.conn(), items).await?;
         let plan = plan(items, rows);
         let touched = write(tx.conn(), &plan, now).await?;
+        fault::reach(fault::SETTLE_UNCOMMITTED);
         tx.try_commit().await?;
         Ok(SettleReport {
             freed: plan.asides.freed(),

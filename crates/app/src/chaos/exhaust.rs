@@ -1,0 +1,95 @@
+//! Spends the deliveries of chosen images: takes them as a worker does, and never answers, until each is lost.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::{Value, json};
+use trapline_core::Clock as _;
+use trapline_engine::SystemClock;
+
+use crate::cli::{
+    client::{Client, Query},
+    exit::{CliError, CliResult},
+};
+
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Takes these images of a job until all of them are failed; `tell` hears of each hand-out and each loss. It goes on until
+/// then, in the server's own time: a delivery is spent when its lease is over.
+///
+/// # Errors
+/// `Refused` if one can't be lost: it is not of the job, was processed, or the job has ended.
+pub async fn exhaust(
+    client: &Client,
+    job: i64,
+    images: &[i64],
+    ensure_stream: bool,
+    mut tell: impl FnMut(&str),
+) -> CliResult<()> {
+    let clock = SystemClock::new();
+    let mut seen = BTreeMap::new();
+    let mut ensure = ensure_stream;
+    loop {
+        let mut free = Vec::new();
+        let mut left = 0;
+        for id in images {
+            let row = image(client, job, *id).await?;
+            let state = row["state"].as_str().unwrap_or_default().to_owned();
+            let line = format!("image {id}: {state}, {} hand-out(s)", row["attempts"]);
+            if seen.insert(*id, line.clone()).as_ref() != Some(&line) {
+                tell(&line);
+            }
+            match state.as_str() {
+                "failed" => continue,
+                "processed" => {
+                    return Err(CliError::Refused(format!(
+                        "image {id} was processed by a worker meanwhile"
+                    )));
+                }
+                "pending" => free.push(*id),
+                _ => {}
+            }
+            left += 1;
+        }
+        if left == 0 {
+            return Ok(());
+        }
+        still_running(client, job).await?;
+        if ensure || !free.is_empty() {
+            reserve(client, job, &free, std::mem::take(&mut ensure)).await?;
+        }
+        clock.sleep(LOOK).await;
+    }
+}
+
+async fn image(client: &Client, job: i64, id: i64) -> CliResult<Value> {
+    let query: Query = [("after", id - 1), ("limit", 1)]
+        .map(|(name, value)| (name.to_owned(), value.to_string()))
+        .into();
+    let mut page: Value = client.get(&format!("jobs/{job}/images/"), &query).await?;
+    let row = page["results"][0].take();
+    if row["image_id"].as_str() == Some(id.to_string().as_str()) {
+        Ok(row)
+    } else {
+        Err(CliError::Refused(format!("job {job} has no image {id}")))
+    }
+}
+
+async fn still_running(client: &Client, job: i64) -> CliResult<()> {
+    let query = vec![("logs_limit".to_owned(), "1".to_owned())];
+    let body: Value = client.get(&format!("jobs/{job}/"), &query).await?;
+    match body["status"].as_str() {
+        Some(status @ ("SUCCESS" | "FAILURE" | "REVOKED")) => {
+            Err(CliError::Refused(format!("job {job} is {status}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn reserve(client: &Client, job: i64, images: &[i64], ensure_stream: bool) -> CliResult<()> {
+    let ids: Vec<String> = images.iter().map(ToString::to_string).collect();
+    let body = json!({ "job_id": job, "image_ids": ids, "ensure_stream": ensure_stream });
+    client
+        .post("chaos/reserve/", &Query::new(), &body)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,109 @@
+//! K: the server is killed at every named fault point, at the moment itself, and started again. The job lands as if
+//! nothing had happened.
+
+use anyhow::{Context as _, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use trapline_core::{Clock as _, fault};
+use trapline_engine::SystemClock;
+
+use super::{
+    fleet::{Fleet, QUICK},
+    hand::Hand,
+    verbs::{BULK, TWO_SLICES},
+    world::{SHORT_LEASE, World},
+};
+
+const IMAGES: u64 = 12;
+/// Servers at a time.
+const SIDE_BY_SIDE: usize = 6;
+
+pub(super) async fn killed_at_every_point() -> Result<String> {
+    let points: Vec<String> = stream::iter(fault::ALL)
+        .map(async |point| {
+            let clock = SystemClock::new();
+            killed_at(point).await.with_context(|| format!("at `{point}`"))?;
+            Ok::<_, anyhow::Error>(format!("{point} {:.1} s", clock.monotonic().as_secs_f64()))
+        })
+        .buffered(SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
+    Ok(format!(
+        "{} points, each job landed with exact counts: {}",
+        points.len(),
+        points.join(", ")
+    ))
+}
+
+/// One point: a job is brought close to it, the server is armed, and dies there.
+async fn killed_at(point: &'static str) -> Result<()> {
+    let images = if point == fault::COLLECT_SLICE {
+        TWO_SLICES
+    } else {
+        IMAGES
+    };
+    let mut world = World::new(&[SHORT_LEASE]).await?;
+    let job = world.new_job(images).await?;
+    match point {
+        fault::CANCEL_BETWEEN => drop(world.press(job, "run").await?),
+        fault::RUN_BEGUN => land(&world, job, images).await?,
+        fault::SWEEP_COMMITTED => {
+            world.press(job, "run").await?;
+            world
+                .until_job(job, "it is dispatched", |body| body["counts"]["total"] == images)
+                .await?;
+            // Taken by a worker that dies: the end of its lease is what the sweep commits.
+            Hand::new(&world, job).take_all(3).await?;
+        }
+        _ => {}
+    }
+    world.server.kill()?;
+    world.server.launch(Some(&format!("{point}=return"))).await?;
+    press(&world, job, point).await;
+    let fleet = Fleet::start(&world.server, BULK)?;
+    world.server.died().await?;
+    world.server.launch(None).await?;
+    if world.job(job).await?["status"] == "CREATED" {
+        // The press itself was cut short, and nothing of it was kept.
+        world.press(job, "run").await?;
+    }
+    if point == fault::CANCEL_BETWEEN {
+        revoked(&world, job).await?;
+    } else {
+        world.landed(job, "SUCCESS", images, 0).await?;
+    }
+    fleet.stop().await?;
+    world.end().await
+}
+
+async fn land(world: &World, job: i64, images: u64) -> Result<()> {
+    let fleet = Fleet::start(&world.server, QUICK)?;
+    world.press(job, "run").await?;
+    world.landed(job, "SUCCESS", images, 0).await?;
+    fleet.stop().await
+}
+
+/// Does what leads to the point. The server may die before it has answered.
+async fn press(world: &World, job: i64, point: &'static str) {
+    let verb = match point {
+        fault::CANCEL_BETWEEN => "cancel",
+        fault::RUN_BEGUN => "retry",
+        fault::SWEEP_COMMITTED => return,
+        _ => "run",
+    };
+    if let Err(error) = world.press(job, verb).await {
+        tracing::debug!(%error, point, "the server died over its answer");
+    }
+}
+
+/// A cancel that was cut short is finished by the sweep; what was processed before stays.
+async fn revoked(world: &World, job: i64) -> Result<()> {
+    let body = world
+        .until_job(job, "the cancel is finished", |body| body["status"] == "REVOKED")
+        .await?;
+    ensure!(
+        body["counts"]["failed"] == 0 && body["run"] == 1,
+        "after the cancel: {}",
+        body["counts"]
+    );
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! `trapline chaos`: failures on purpose. Scenarios run on private servers; the other commands act on a server that was
+//! started with `--allow-chaos`, and on no other.
+
+use clap::{Args, Subcommand, ValueEnum};
+use futures::{StreamExt as _, stream};
+use serde_json::{Value, json};
+
+use super::{
+    client::{Client, Query, ServerArgs},
+    exit::{CliError, CliResult, Exit},
+    output,
+    signals::interruptible,
+};
+use crate::chaos::{Outcome, Played, SCENARIOS, Scenario, exhaust::exhaust};
+
+/// Scenarios at a time; most of them wait.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Break things on purpose, and see that every job lands
+#[derive(Args)]
+pub struct ChaosArgs {
+    #[command(subcommand)]
+    command: ChaosCommand,
+}
+
+#[derive(Subcommand)]
+enum ChaosCommand {
+    /// Wipe a projection of a server that was started with --allow-chaos
+    Flush(FlushArgs),
+    /// Take images of a job and never answer, until their deliveries are spent (server started with --allow-chaos)
+    ExhaustMaxDeliver(ExhaustArgs),
+    Scenario(ScenarioArgs),
+}
+
+#[derive(Args)]
+struct FlushArgs {
+    /// Which
+    what: Projection,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Projection {
+    Queue,
+    Progress,
+}
+
+#[derive(Args)]
+struct ExhaustArgs {
+    /// The job
+    #[arg(long, value_name = "N")]
+    job_id: i64,
+    /// The images
+    #[arg(long, required = true, value_delimiter = ',', value_name = "ID,…")]
+    image_ids: Vec<i64>,
+    /// Offer the job's tasks to the queue first, if it has none
+    #[arg(long)]
+    ensure_stream: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// Play a scenario on private servers; exit 0 if every outcome is as promised
+#[derive(Args)]
+struct ScenarioArgs {
+    /// Its letter or name, or `all`
+    name: String,
+    /// Fail if a scenario is not built into this binary
+    #[arg(long)]
+    require_all: bool,
+    /// Print a JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl ChaosArgs {
+    /// Runs it.
+    pub async fn run(self) -> CliResult {
+        match self.command {
+            ChaosCommand::Flush(args) => interruptible(args.flush()).await,
+            ChaosCommand::ExhaustMaxDeliver(args) => interruptible(args.exhaust()).await,
+            ChaosCommand::Scenario(args) => interruptible(args.play()).await,
+        }
+    }
+}
+
+/// A client of a server that allows chaos.
+async fn client(server: &ServerArgs) -> CliResult<Client> {
+    let client = server.client()?;
+    match client.get::<Value>("chaos/", &Query::new()).await {
+        Ok(_) => Ok(client),
+        Err(CliError::Refused(why)) => Err(CliError::Refused(format!(
+            "{why}\nthis needs a server that was started with `trapline serve --allow-chaos`, and an admin's token"
+        ))),
+        Err(error) => Err(error),
+    }
+}
+
+impl FlushArgs {
+    async fn flush(&self) -> CliResult {
+        let client = client(&self.server).await?;
+        let what = match self.what {
+            Projection::Queue => "queue",
+            Projection::Progress => "progress",
+        };
+        let answer = client
+            .post("chaos/flush/", &Query::new(), &json!({ "what": what }))
+            .await?;
+        if self.server.json {
+            output::json(&answer)?;
+        } else {
+            output::line(format_args!("{what} of {} job(s) wiped", answer["jobs"]))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl ExhaustArgs {
+    async fn exhaust(&self) -> CliResult {
+        let client = client(&self.server).await?;
+        let (job, images) = (self.job_id, &self.image_ids);
+        exhaust(&client, job, images, self.ensure_stream, |line| {
+            output::note(line)
+        })
+        .await?;
+        if self.server.json {
+            output::json(&json!({ "job_id": job, "lost": images }))?;
+        } else {
+            output::line(format_args!("{} image(s) of job {job} are lost", images.len()))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl ScenarioArgs {
+    async fn play(&self) -> CliResult {
+        let chosen: Vec<&Scenario> = match self.name.as_str() {
+            "all" => SCENARIOS.iter().collect(),
+            name => vec![Scenario::find(name).ok_or_else(|| unknown(name))?],
+        };
+        let one = chosen.len() == 1;
+        let mut playing = stream::iter(chosen.into_iter().map(Scenario::play)).buffered(SIDE_BY_SIDE);
+        let mut as_promised = true;
+        while let Some(played) = playing.next().await {
+            self.print(&played)?;
+            as_promised &= match played.outcome {
+                Outcome::Ok => true,
+                Outcome::Failed => false,
+                Outcome::NotBuiltIn => !one && !self.require_all,
+            };
+        }
+        Ok(if as_promised { Exit::Done } else { Exit::Refused })
+    }
+
+    fn print(&self, played: &Played) -> CliResult<()> {
+        if self.json {
+            output::json(played)
+        } else {
+            output::line(played)
+        }
+    }
+}
+
+fn unknown(name: &str) -> CliError {
+    let known: Vec<String> = SCENARIOS
+        .iter()
+        .map(|s| format!("{} ({})", s.letter, s.name))
+        .collect();
+    CliError::Usage(format!(
+        "there is no scenario `{name}`; there are {}, and `all`",
+        known.join(", ")
+    ))
+}

@@ -1,0 +1,71 @@
+//! What `trapline chaos` asks of a server that was started with `--allow-chaos`; on others these are not there.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    response::IntoResponse as _,
+    routing::{get, post},
+};
+use serde_json::json;
+use trapline_core::CaptureId;
+
+use super::{AppState, Fields, NAME_MAX, Principal, error::ApiResult};
+
+/// Images in one request.
+const IMAGES_MAX: usize = 1_000;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/chaos", get(allowed))
+        .route("/chaos/flush", post(flush))
+        .route("/chaos/reserve", post(reserve))
+}
+
+/// Whether these endpoints are there at all, and for this caller.
+async fn allowed(principal: Principal) -> ApiResult {
+    principal.require_unbound_admin()?;
+    Ok(Json(json!({ "allowed": true })).into_response())
+}
+
+async fn flush(State(app): State<AppState>, principal: Principal, mut fields: Fields) -> ApiResult {
+    principal.require_unbound_admin()?;
+    let what = fields.text("what", NAME_MAX);
+    fields.check()?;
+    let jobs = match what.as_str() {
+        "queue" => app.engine.flush_queue().await?,
+        "progress" => app.engine.flush_progress().await?,
+        other => {
+            fields.error("what", format!("\"{other}\" is not a valid choice."));
+            fields.check()?;
+            0
+        }
+    };
+    tracing::warn!(what, jobs, "a projection was wiped");
+    Ok(Json(json!({ "what": what, "jobs": jobs })).into_response())
+}
+
+async fn reserve(State(app): State<AppState>, principal: Principal, mut fields: Fields) -> ApiResult {
+    principal.require_unbound_admin()?;
+    let id = fields.int("job_id", 1);
+    let ids = fields.list("image_ids");
+    let ensure = fields.maybe_bool("ensure_stream").unwrap_or(false);
+    let captures: Vec<CaptureId> = ids
+        .iter()
+        .filter_map(|id| id.as_i64().or_else(|| id.as_str()?.parse().ok()))
+        .map(CaptureId)
+        .collect();
+    if captures.len() < ids.len() || ids.len() > IMAGES_MAX {
+        fields.error("image_ids", format!("Expected at most {IMAGES_MAX} integers."));
+    }
+    fields.check()?;
+    let job = app.visible_job(&principal, id).await?.id;
+    if ensure {
+        app.engine.ensure_queue(job).await?;
+    }
+    let taken = app
+        .engine
+        .reserve_and_forget(job, &captures, principal.token)
+        .await?;
+    let taken: Vec<String> = taken.iter().map(ToString::to_string).collect();
+    Ok(Json(json!({ "job_id": job, "reserved": taken })).into_response())
+}
