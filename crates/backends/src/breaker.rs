@@ -46,7 +46,8 @@ impl Breaker {
 
     /// Runs a call under the deadline.
     pub(crate) async fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.patient(DEADLINE, |deadline| self.within(deadline, work)).await
+        self.patient(DEADLINE, |deadline| self.within(deadline, work))
+            .await
     }
 
     /// Runs work of many steps, which is told how long a step may take: `patience`, or less when it is the

@@ -9,7 +9,8 @@
 
 mod clock;
 pub mod conformance;
+pub mod services;
 mod wait;
 
-pub use clock::ManualClock;
-pub use wait::until;
+pub use clock::{ManualClock, RealClock};
+pub use wait::{until, within};

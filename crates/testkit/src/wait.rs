@@ -30,6 +30,6 @@ where
 ///
 /// # Panics
 /// If it is not done in time.
-pub(crate) async fn within<T>(bound: Duration, work: impl Future<Output = T>) -> T {
+pub async fn within<T>(bound: Duration, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(bound, work).await.expect("done in time")
 }

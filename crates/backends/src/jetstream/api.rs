@@ -2,6 +2,7 @@
 //! that they do not know, and older ones lack many that the client would send.
 
 use async_nats::jetstream::{self, ErrorCode, response::Response};
+use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use trapline_core::{Error, Result};
@@ -67,14 +68,28 @@ pub(super) struct StreamCount {
 }
 
 impl JetStreamQueue {
-    /// One request. The outer error is that nobody answered, the inner that the server refused.
+    /// One request; `Null` sends nothing, which some subjects insist on. The outer error is that nobody answered, the
+    /// inner that the server refused.
     pub(super) async fn api<T: DeserializeOwned>(
         &self,
         what: &str,
         payload: &Value,
     ) -> Result<std::result::Result<T, Refused>> {
-        let answer: Response<T> = self.js.request(what.to_owned(), payload).await.map_err(|e| {
-            Error::unavailable(format!("{} did not answer `{what}`", self.breaker.server())).with_source(e)
+        let body = if payload.is_null() {
+            Bytes::new()
+        } else {
+            payload.to_string().into()
+        };
+        let answer = self
+            .client
+            .request(format!("$JS.API.{what}"), body)
+            .await
+            .map_err(|e| {
+                Error::unavailable(format!("{} did not answer `{what}`", self.breaker.server()))
+                    .with_source(e)
+            })?;
+        let answer: Response<T> = serde_json::from_slice(&answer.payload).map_err(|e| {
+            Error::internal(format!("NATS answers `{what}` in a way that we don't read")).with_source(e)
         })?;
         Ok(match answer {
             Response::Ok(value) => Ok(value),

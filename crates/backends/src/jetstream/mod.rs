@@ -34,6 +34,8 @@ pub struct JetStreamOptions {
     /// Messages of a job that may be proposed and not acknowledged, over all nodes. One is acknowledged when its task is
     /// granted or refused, so it only bounds what is being granted.
     pub max_ack_pending: u32,
+    /// A proposal that nobody acknowledged comes again after this long.
+    pub ack_wait: Duration,
     /// Jobs that have a stream at once; the others are proposed from the store.
     pub max_projected_jobs: usize,
 }
@@ -45,6 +47,7 @@ impl JetStreamOptions {
         Self {
             replicas,
             max_ack_pending: 10_000,
+            ack_wait: Duration::from_secs(30),
             max_projected_jobs: if replicas > 1 { 300 } else { 1_000 },
         }
     }

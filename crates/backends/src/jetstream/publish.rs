@@ -39,17 +39,11 @@ impl JetStreamQueue {
             tracing::debug!(%job, "no stream for this job: there are enough; it is filled from the store");
             return Ok(());
         }
-        if matches!(
-            self.send(job, candidates, patience).await?,
-            Publishing::Absent
-        ) {
+        if matches!(self.send(job, candidates, patience).await?, Publishing::Absent) {
             // The server was restarted empty, or another node removed it.
             self.forget(job);
             if self.ensure_stream(job).await?
-                && matches!(
-                    self.send(job, candidates, patience).await?,
-                    Publishing::Absent
-                )
+                && matches!(self.send(job, candidates, patience).await?, Publishing::Absent)
             {
                 return Err(Error::unavailable(format!(
                     "the stream of job {job} is away as soon as it is made"

@@ -14,8 +14,6 @@ use super::{
     stream_name, subject,
 };
 
-/// A proposal that nobody acknowledged comes again after this long.
-const ACK_WAIT: Duration = Duration::from_secs(30);
 /// How long a message's name is remembered. A task that was refused may be offered under the same name again.
 const DUPLICATES_WITHIN: Duration = Duration::from_secs(30);
 /// All jobs' subjects.
@@ -118,7 +116,7 @@ impl JetStreamQueue {
                 "deliver_policy": "all",
                 "ack_policy": "explicit",
                 "replay_policy": "instant",
-                "ack_wait": nanos(ACK_WAIT),
+                "ack_wait": nanos(self.options.ack_wait),
                 "max_deliver": -1,
                 "max_ack_pending": self.options.max_ack_pending,
             },
@@ -127,12 +125,7 @@ impl JetStreamQueue {
 
     async fn has_room(&self) -> Result<bool> {
         let now = self.breaker.now();
-        if now
-            < *self
-                .full_until
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        {
+        if now < *self.full_until.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(false);
         }
         let count = self
@@ -141,10 +134,7 @@ impl JetStreamQueue {
             .map_err(|refused| refused.into_error("count the streams"))?;
         let room = count.total < self.options.max_projected_jobs;
         if !room {
-            *self
-                .full_until
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = now + ABSENT_FOR;
+            *self.full_until.lock().unwrap_or_else(PoisonError::into_inner) = now + ABSENT_FOR;
         }
         Ok(room)
     }
@@ -175,10 +165,14 @@ impl JetStreamQueue {
             Err(refused) if refused.is_absent() => return Ok(None),
             Err(refused) => return Err(refused.into_error(&format!("tell of job {job}"))),
         };
-        if let Ok(consumer) = consumer {
-            info.num_pending = consumer.num_pending;
-            info.num_ack_pending = consumer.num_ack_pending;
-            info.num_redelivered = consumer.num_redelivered;
+        match consumer {
+            Ok(consumer) => {
+                info.num_pending = consumer.num_pending;
+                info.num_ack_pending = consumer.num_ack_pending;
+                info.num_redelivered = consumer.num_redelivered;
+            }
+            Err(refused) if refused.is_absent() => {}
+            Err(refused) => return Err(refused.into_error(&format!("tell of job {job}"))),
         }
         Ok(Some(info))
     }

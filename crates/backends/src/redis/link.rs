@@ -66,7 +66,8 @@ impl Link {
 }
 
 pub(super) fn encode(hint: Hint) -> Result<String> {
-    serde_json::to_string(&hint).map_err(|e| Error::internal("a hint can't be written as JSON").with_source(e))
+    serde_json::to_string(&hint)
+        .map_err(|e| Error::internal("a hint can't be written as JSON").with_source(e))
 }
 
 /// A message is its channel and its payload.

@@ -65,13 +65,11 @@ impl RedisProgress {
     /// `Invalid` if the URL is malformed.
     pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<Self> {
         // The text is not quoted: it may hold a password.
-        let malformed = |e: RedisError| Error::field("redis_url", "the URL of Redis is malformed").with_source(e);
+        let malformed =
+            |e: RedisError| Error::field("redis_url", "the URL of Redis is malformed").with_source(e);
         let info = url.into_connection_info().map_err(malformed)?;
         // RESP3 carries hints and answers on one connection, and a lost one is noticed without a call.
-        let settings = info
-            .redis_settings()
-            .clone()
-            .set_protocol(ProtocolVersion::RESP3);
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let info = info.set_redis_settings(settings);
         let breaker = Arc::new(Breaker::new(format!("Redis at {}", info.addr()), clock));
         let client = Client::open(info).map_err(malformed)?;
@@ -85,7 +83,8 @@ impl RedisProgress {
             .set_response_timeout(Some(DEADLINE))
             .set_push_sender(move |push| pushed.heard(&push))
             .set_automatic_resubscription();
-        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(malformed)?;
+        let connection =
+            ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(malformed)?;
         let progress = Self {
             connection,
             link,
