@@ -76,12 +76,14 @@ enum Known {
     Ready,
     /// It was not there at that time.
     Absent(Duration),
+    /// As much was proposed and not acknowledged, at that time, as may be.
+    Full(Duration),
 }
 
 /// Jobs that are remembered; beyond it all are forgotten, which costs one look each.
 const KNOWN_MAX: usize = 10_000;
-/// How long an absent stream, or a full house, is not looked for again. The store fills meanwhile.
-const ABSENT_FOR: Duration = Duration::from_secs(1);
+/// When to look again for a stream that was absent, or for room. The store fills meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The oldest version that is safe (NATS.md 10.6).
 const SAFE: (u64, u64, u64) = (2, 10, 23);
 
@@ -265,14 +267,18 @@ impl Queue for JetStreamQueue {
         self.breaker.run(self.propose_now(job, limit)).await
     }
 
-    async fn acknowledge(&self, _job: JobId, proposal: Proposal) -> Result<()> {
+    async fn acknowledge(&self, job: JobId, proposal: Proposal) -> Result<()> {
         if proposal.tickets.is_empty() {
             return Ok(());
         }
         self.connected()?;
         self.breaker
             .patient(DEADLINE, |_| self.acknowledge_now(proposal.tickets))
-            .await
+            .await?;
+        if matches!(self.known(job), Some(Known::Full(_))) {
+            self.remember(job, Known::Ready);
+        }
+        Ok(())
     }
 
     async fn remove(&self, job: JobId) -> Result<()> {

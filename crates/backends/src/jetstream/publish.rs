@@ -35,7 +35,8 @@ impl JetStreamQueue {
         candidates: &[Candidate],
         patience: Duration,
     ) -> Result<()> {
-        if !matches!(self.known(job), Some(Known::Ready)) && !self.ensure_stream(job).await? {
+        if !matches!(self.known(job), Some(Known::Ready | Known::Full(_))) && !self.ensure_stream(job).await?
+        {
             tracing::debug!(%job, "no stream for this job: there are enough; it is filled from the store");
             return Ok(());
         }

@@ -10,20 +10,19 @@ use trapline_core::{
     ports::{Candidate, Proposal},
 };
 
-use super::{ABSENT_FOR, JetStreamQueue, Known, consumer_name, message, stream_name};
+use super::{JetStreamQueue, Known, LOOK_AGAIN, api::ConsumerInfo, consumer_name, message, stream_name};
 
-/// How long the server keeps an empty pull. Without it a pull that finds `max_ack_pending` reached is never answered
-/// (seen on 2.9.10, 2.10.27 and 2.15.1); with it, that is as cheap as an empty one.
-const EXPIRES: Duration = Duration::from_millis(3);
-/// When to take silence for a consumer that is gone: 2.9 answers nothing then, newer servers say so.
+/// A pull that is not to wait is answered at once, but for two cases: `max_ack_pending` is reached (seen on 2.9.10, 2.10.27
+/// and 2.15.1), or the consumer is gone (on 2.9; newer servers say so). An expiry would end it, but would also make every
+/// empty pull last that long, and one on a busy server come back empty although messages are there.
 const SILENCE: Duration = Duration::from_millis(250);
 /// Pulls in a row that may bring foreign messages only.
 const ROUNDS: usize = 8;
 
 enum Pull {
     Got(Got),
-    /// There is no consumer, or no stream.
-    Absent,
+    /// There is no consumer, or no stream, or no room.
+    Nothing,
 }
 
 #[derive(Default)]
@@ -34,18 +33,31 @@ struct Got {
 
 impl JetStreamQueue {
     pub(super) async fn propose_now(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {
+        let now = self.breaker.now();
         match self.known(job) {
             Some(Known::Ready) => {}
-            Some(Known::Absent(at)) if self.breaker.now() < at + ABSENT_FOR => return Ok(None),
-            _ => {
-                if !self.ensure_consumer(job).await? {
-                    return Ok(None);
-                }
-            }
+            Some(Known::Absent(at)) if now < at + LOOK_AGAIN => return Ok(None),
+            Some(Known::Full(at)) if now < at + LOOK_AGAIN => return Ok(Some(Proposal::default())),
+            _ => match self.ensure_consumer(job).await? {
+                Some(consumer) if self.is_full(&consumer) => return Ok(Some(self.full(job))),
+                Some(_) => {}
+                None => return Ok(None),
+            },
         }
         for _ in 0..ROUNDS {
-            let Some(got) = self.pull_or_make(job, limit).await? else {
-                return Ok(None);
+            let mut pull = self.pull(job, limit).await?;
+            if matches!(pull, Pull::Nothing) {
+                self.forget(job);
+                match self.ensure_consumer(job).await? {
+                    Some(consumer) if self.is_full(&consumer) => return Ok(Some(self.full(job))),
+                    Some(_) => pull = self.pull(job, limit).await?,
+                    None => return Ok(None),
+                }
+            }
+            let Pull::Got(got) = pull else {
+                return Err(Error::unavailable(format!(
+                    "the consumer of job {job} does not answer"
+                )));
             };
             if got.foreign.is_empty() {
                 return Ok(Some(got.proposal));
@@ -59,20 +71,14 @@ impl JetStreamQueue {
         Ok(Some(Proposal::default()))
     }
 
-    async fn pull_or_make(&self, job: JobId, limit: usize) -> Result<Option<Got>> {
-        if let Pull::Got(got) = self.pull(job, limit).await? {
-            return Ok(Some(got));
-        }
-        self.forget(job);
-        if !self.ensure_consumer(job).await? {
-            return Ok(None);
-        }
-        match self.pull(job, limit).await? {
-            Pull::Got(got) => Ok(Some(got)),
-            Pull::Absent => Err(Error::unavailable(format!(
-                "the consumer of job {job} does not answer"
-            ))),
-        }
+    fn is_full(&self, consumer: &ConsumerInfo) -> bool {
+        consumer.num_ack_pending >= u64::from(self.options.max_ack_pending)
+    }
+
+    fn full(&self, job: JobId) -> Proposal {
+        tracing::debug!(%job, "as much is proposed and not acknowledged as may be");
+        self.remember(job, Known::Full(self.breaker.now()));
+        Proposal::default()
     }
 
     async fn pull(&self, job: JobId, limit: usize) -> Result<Pull> {
@@ -88,7 +94,7 @@ impl JetStreamQueue {
             stream_name(job),
             consumer_name(job)
         );
-        let request = json!({"batch": limit, "no_wait": true, "expires": nanos(EXPIRES)});
+        let request = json!({"batch": limit, "no_wait": true});
         self.client
             .publish_with_reply(subject, inbox, request.to_string().into())
             .await
@@ -109,11 +115,11 @@ impl JetStreamQueue {
                 Ok(None) => return Err(Error::unavailable("the connection to NATS is closed")),
                 // What was taken is proposed; the rest comes again by itself.
                 Err(_) if taken > 0 => break,
-                Err(_) => return Ok(Pull::Absent),
+                Err(_) => return Ok(Pull::Nothing),
             };
             match message.status {
                 None | Some(StatusCode::OK) => {}
-                Some(StatusCode::NO_RESPONDERS) => return Ok(Pull::Absent),
+                Some(StatusCode::NO_RESPONDERS) => return Ok(Pull::Nothing),
                 // Nothing (more) there, too many pulls at once, or a consumer that moves: nothing to propose now.
                 Some(_) => break,
             }
@@ -135,8 +141,4 @@ impl Got {
             None => self.foreign.push(ticket),
         }
     }
-}
-
-pub(super) fn nanos(d: Duration) -> u64 {
-    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -7,11 +7,9 @@ use serde_json::{Value, json};
 use trapline_core::{JobId, Result, Timestamp, ports::QueueInfo};
 
 use super::{
-    ABSENT_FOR, JetStreamQueue, Known,
+    JetStreamQueue, Known, LOOK_AGAIN,
     api::{ConsumerInfo, StreamCount, StreamInfo, StreamPage},
-    consumer_name,
-    pull::nanos,
-    stream_name, subject,
+    consumer_name, stream_name, subject,
 };
 
 /// How long a message's name is remembered. A task that was refused may be offered under the same name again.
@@ -43,7 +41,7 @@ impl JetStreamQueue {
             }
             Err(refused) => return Err(refused.into_error(&format!("update stream `{name}`"))),
         }
-        self.ensure_consumer(job).await
+        Ok(self.ensure_consumer(job).await?.is_some())
     }
 
     async fn create_stream(&self, name: &str, config: &Value) -> Result<()> {
@@ -58,8 +56,8 @@ impl JetStreamQueue {
         }
     }
 
-    /// Makes a job's consumer, or brings it up to current settings. `false` if there is no stream.
-    pub(super) async fn ensure_consumer(&self, job: JobId) -> Result<bool> {
+    /// Makes a job's consumer, or brings it up to current settings. `None` if there is no stream.
+    pub(super) async fn ensure_consumer(&self, job: JobId) -> Result<Option<ConsumerInfo>> {
         let what = format!(
             "CONSUMER.CREATE.{}.{}.{}",
             stream_name(job),
@@ -78,13 +76,13 @@ impl JetStreamQueue {
             answer = self.api::<ConsumerInfo>(&what, &config).await?;
         }
         match answer {
-            Ok(_) => {
+            Ok(consumer) => {
                 self.remember(job, Known::Ready);
-                Ok(true)
+                Ok(Some(consumer))
             }
             Err(refused) if refused.is_absent() => {
                 self.remember(job, Known::Absent(self.breaker.now()));
-                Ok(false)
+                Ok(None)
             }
             Err(refused) => Err(refused.into_error(&format!("make the consumer of job {job}"))),
         }
@@ -134,7 +132,7 @@ impl JetStreamQueue {
             .map_err(|refused| refused.into_error("count the streams"))?;
         let room = count.total < self.options.max_projected_jobs;
         if !room {
-            *self.full_until.lock().unwrap_or_else(PoisonError::into_inner) = now + ABSENT_FOR;
+            *self.full_until.lock().unwrap_or_else(PoisonError::into_inner) = now + LOOK_AGAIN;
         }
         Ok(room)
     }
@@ -212,6 +210,10 @@ impl JetStreamQueue {
             .map(drop)
             .map_err(|refused| refused.into_error("use JetStream"))
     }
+}
+
+fn nanos(d: Duration) -> u64 {
+    u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn queue_info(job: JobId, stream: &StreamInfo) -> QueueInfo {
