@@ -1,7 +1,13 @@
 //! The backends behind the ports: SQLite for the store, in-process parts for the projections.
 
+mod breaker;
 mod embedded;
+mod hints;
+pub mod jetstream;
+pub mod redis;
 pub mod sqlite;
 
 pub use embedded::{EmbeddedProgress, EmbeddedQueue};
+pub use jetstream::{JetStreamOptions, JetStreamQueue};
+pub use redis::RedisProgress;
 pub use sqlite::SqliteStore;

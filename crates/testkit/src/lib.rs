@@ -11,9 +11,10 @@ mod client;
 mod clock;
 pub mod conformance;
 mod server;
+pub mod services;
 mod wait;
 
 pub use client::{Answer, Client};
-pub use clock::ManualClock;
+pub use clock::{ManualClock, RealClock};
 pub use server::{SERVER_TOKEN, Server};
-pub use wait::until;
+pub use wait::{until, within};
