@@ -4,8 +4,12 @@ mod breaker;
 mod embedded;
 mod hints;
 pub mod jetstream;
+mod leases;
 pub mod redis;
+mod rows;
+mod settling;
 pub mod sqlite;
+mod sweeping;
 
 pub use embedded::{EmbeddedProgress, EmbeddedQueue};
 pub use jetstream::{JetStreamOptions, JetStreamQueue};
