@@ -5,7 +5,9 @@ mod embedded;
 mod hints;
 pub mod jetstream;
 mod leases;
+pub mod postgres;
 pub mod redis;
+mod registering;
 mod rows;
 mod settling;
 pub mod sqlite;
@@ -13,5 +15,6 @@ mod sweeping;
 
 pub use embedded::{EmbeddedProgress, EmbeddedQueue};
 pub use jetstream::{JetStreamOptions, JetStreamQueue};
+pub use postgres::PostgresStore;
 pub use redis::RedisProgress;
 pub use sqlite::SqliteStore;

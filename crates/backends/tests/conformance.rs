@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod support;
+
 use std::{future::Future, sync::Arc};
 
 use futures::future::join_all;
@@ -20,6 +22,8 @@ use trapline_testkit::{
     },
     services::{Nats, NatsBinary, Redis},
 };
+
+use support::Databases;
 
 async fn sqlite() -> World {
     let dir = tempfile::tempdir().unwrap();
@@ -81,6 +85,7 @@ fn trials<F: Send + 'static, M: Future<Output = F> + 'static>(
 struct Servers {
     nats: Vec<Nats>,
     redis: Redis,
+    postgres: Arc<Databases>,
 }
 
 impl Servers {
@@ -90,6 +95,7 @@ impl Servers {
             Self {
                 nats: join_all(binaries.into_iter().map(Nats::start)).await,
                 redis: Redis::start().await,
+                postgres: Arc::new(Databases::start().await),
             }
         })
     }
@@ -107,6 +113,14 @@ fn main() {
         progress,
     ));
     let servers = Servers::start();
+    let postgres = Arc::clone(&servers.postgres);
+    let world = move || {
+        let postgres = Arc::clone(&postgres);
+        async move { postgres.world().await }
+    };
+    for cases in [store::CASES, suspects::CASES, health::CASES] {
+        all.extend(trials("postgres", cases, world.clone()));
+    }
     for nats in &servers.nats {
         let (name, url) = (format!("jetstream_{}", nats.version()), nats.url());
         let make = move || jetstream(url.clone());

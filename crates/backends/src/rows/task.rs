@@ -1,8 +1,11 @@
 //! The rows of tasks.
 
 use trapline_core::{
-    CaptureId, FailReason, GrantId, TaskState, Timestamp, lease::SignsOfLife, ports::ImageRow,
-    settle::TaskView, verify::TaskAudit,
+    CaptureId, FailReason, GrantId, JobId, TaskState, Timestamp,
+    lease::SignsOfLife,
+    ports::{Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
+    settle::TaskView,
+    verify::TaskAudit,
 };
 
 use super::{Columns, status, word};
@@ -19,6 +22,17 @@ fn reason(row: &impl Columns) -> sqlx::Result<Option<FailReason>> {
 
 fn key(row: &impl Columns) -> sqlx::Result<TaskKey> {
     Ok((row.col("job_id")?, row.col("capture_id")?))
+}
+
+/// A free task, and the cursor after it.
+pub(crate) fn free_task(row: &impl Columns) -> sqlx::Result<(FreeCursor, Candidate)> {
+    let capture = CaptureId(row.col("capture_id")?);
+    let candidate = Candidate {
+        capture,
+        run: row.col("run")?,
+        delivery: row.col("delivery")?,
+    };
+    Ok(((row.col("ord")?, capture), candidate))
 }
 
 /// What decides on a result for the task.
@@ -111,5 +125,22 @@ pub(crate) fn task_audit(row: &impl Columns) -> sqlx::Result<TaskAudit> {
         stored_detections: row.col("stored_detections")?,
         distinct_detections: row.col("distinct_detections")?,
         stored_classifications: row.col("stored_classifications")?,
+    })
+}
+
+pub(crate) fn oldest_lease(row: &impl Columns) -> sqlx::Result<OldestLease> {
+    Ok(OldestLease {
+        granted_at: row.time("granted_at")?,
+        lease_until: row.time("lease_until")?,
+        worker: row.col("worker")?,
+        last_seen: row.maybe_time("last_seen")?,
+    })
+}
+
+pub(crate) fn worker_now(row: &impl Columns) -> sqlx::Result<WorkerNow> {
+    Ok(WorkerNow {
+        name: row.col("name")?,
+        last_seen: row.time("last_seen")?,
+        busy_with: row.col::<Option<i64>>("busy_with")?.map(JobId),
     })
 }

@@ -6,7 +6,7 @@ use trapline_core::{
     ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, Want, WorkerIdentity},
 };
 
-use super::{SqliteStore, get, json, store_error};
+use super::{SqliteStore, json, store_error};
 use crate::rows;
 
 impl SqliteStore {
@@ -38,17 +38,7 @@ impl SqliteStore {
         .fetch_all(&self.readers)
         .await
         .map_err(store_error)?;
-        rows.iter()
-            .map(|row| {
-                let capture = CaptureId(get(row, "capture_id")?);
-                let candidate = Candidate {
-                    capture,
-                    run: get(row, "run")?,
-                    delivery: get(row, "delivery")?,
-                };
-                Ok(((get(row, "ord")?, capture), candidate))
-            })
-            .collect()
+        rows::all(&rows, rows::free_task).map_err(store_error)
     }
 
     pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {

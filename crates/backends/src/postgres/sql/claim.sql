@@ -1,0 +1,11 @@
+-- The next job that waits for a dispatcher: highest priority, then oldest. $1 now.
+-- Two dispatchers do not wait for one another: each takes another job.
+SELECT id, run, mode, watermark, pipeline_id
+FROM jobs
+WHERE deleted_at IS NULL
+  AND (status IN ('PENDING', 'RETRY') OR (status = 'STARTED' AND NOT collected))
+  AND (dispatch_until IS NULL OR dispatch_until < $1)
+  AND (not_before IS NULL OR not_before <= $1)
+ORDER BY priority DESC, id
+LIMIT 1
+FOR NO KEY UPDATE SKIP LOCKED
