@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, health,
+        Case, World, catalog, health,
         projections::{self, Fixture},
         store, suspects,
     },
@@ -24,6 +24,9 @@ use trapline_testkit::{
 };
 
 use support::Databases;
+
+/// The tables of the store.
+const STORE: [&[Case<World>]; 4] = [store::CASES, suspects::CASES, health::CASES, catalog::CASES];
 
 async fn sqlite() -> World {
     let dir = tempfile::tempdir().unwrap();
@@ -103,9 +106,10 @@ impl Servers {
 
 fn main() {
     let arguments = Arguments::from_args();
-    let mut all = trials("sqlite", store::CASES, sqlite);
-    all.extend(trials("sqlite", suspects::CASES, sqlite));
-    all.extend(trials("sqlite", health::CASES, sqlite));
+    let mut all = Vec::new();
+    for cases in STORE {
+        all.extend(trials("sqlite", cases, sqlite));
+    }
     all.extend(trials("embedded_queue", projections::queue::CASES, queue));
     all.extend(trials(
         "embedded_progress",
@@ -118,7 +122,7 @@ fn main() {
         let postgres = Arc::clone(&postgres);
         async move { postgres.world().await }
     };
-    for cases in [store::CASES, suspects::CASES, health::CASES] {
+    for cases in STORE {
         all.extend(trials("postgres", cases, world.clone()));
     }
     for nats in &servers.nats {
