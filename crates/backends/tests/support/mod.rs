@@ -35,13 +35,24 @@ impl Databases {
 
     /// The address of a fresh database.
     pub(crate) async fn fresh(&self) -> String {
+        self.from(TEMPLATE).await
+    }
+
+    /// The address of a database that nobody has migrated.
+    #[allow(dead_code, reason = "not every test binary wants one")]
+    pub(crate) async fn empty(&self) -> String {
+        self.from("template0").await
+    }
+
+    async fn from(&self, template: &str) -> String {
         let name = format!("test_{}", self.next.fetch_add(1, Ordering::Relaxed));
-        let sql = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}");
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
         create(&self.server.url("postgres"), &sql).await;
         self.server.url(&name)
     }
 
     /// A world on a fresh database.
+    #[allow(dead_code, reason = "not every test binary wants one")]
     pub(crate) async fn world(&self) -> World {
         let clock = ManualClock::new();
         let store = connect(&self.fresh().await, &clock).await;

@@ -1,5 +1,6 @@
 -- The next job that waits for a dispatcher: highest priority, then oldest. $1 now.
--- Two dispatchers do not wait for one another: each takes another job.
+-- A row that is just being settled or claimed is waited for, and looked at again: skipping it could leave a busy job
+-- unclaimed for long.
 SELECT id, run, mode, watermark, pipeline_id
 FROM jobs
 WHERE deleted_at IS NULL
@@ -8,4 +9,4 @@ WHERE deleted_at IS NULL
   AND (not_before IS NULL OR not_before <= $1)
 ORDER BY priority DESC, id
 LIMIT 1
-FOR NO KEY UPDATE SKIP LOCKED
+FOR NO KEY UPDATE
