@@ -248,7 +248,7 @@ pub(crate) async fn one_process_that_asks_twice_at_once_gets_nothing_beside_a_su
         a.collect().await;
         a.hand_out(job, Want::Batch, None, 4, a.worker(&format!("dead {turn}")).await)
             .await;
-        a.live(65).await;
+        a.pass(65);
         a.sweep().await;
         let process = a.process(&format!("p{turn}")).await;
         let (suspect, batch) = tokio::join!(

@@ -23,11 +23,11 @@ pub(crate) async fn a_result_against_the_sweep_of_its_lease_is_one_outcome(datab
         // Every other time it is the last strike.
         if turn % 2 == 0 {
             a.grant(job, 1, "w").await;
-            a.live(65).await;
+            a.pass(65);
             a.sweep().await;
         }
         let task = a.grant(job, 1, "w").await[0];
-        a.live(65).await;
+        a.pass(65);
         let (settled, _) = tokio::join!(a.succeed(task, 1), b.sweep());
         assert_eq!(settled, Settled::Saved);
         a.sweep().await;
@@ -43,7 +43,7 @@ pub(crate) async fn an_answer_against_the_sweep_of_its_grant_leaves_no_suspects(
         let job = another_job(&a, 10).await;
         a.collect().await;
         let tasks = a.grant(job, 10, &format!("w{turn}")).await;
-        a.live(65).await;
+        a.pass(65);
         let (settled, _) = tokio::join!(a.succeed(tasks[turn % 10], 1), b.sweep());
         assert_eq!(settled, Settled::Saved);
         a.sweep().await;
@@ -64,9 +64,9 @@ pub(crate) async fn two_sweeps_at_once_charge_one_death(databases: Arc<Databases
         let worker = format!("dead {turn}");
         for _ in 0..10 {
             a.grant(job, 3, &worker).await;
-            a.live(1).await;
+            a.pass(1);
         }
-        a.live(65).await;
+        a.pass(65);
         tokio::join!(a.sweep(), b.sweep());
         let charged = log(&a, job)
             .await
@@ -108,7 +108,7 @@ pub(crate) async fn the_net_against_results_and_sweeps_keeps_the_counts(database
         let job = another_job(&a, 60).await;
         a.collect().await;
         let tasks = a.grant(job, 60, "w").await;
-        a.live(65).await;
+        a.pass(65);
         let results = async {
             for few in tasks.chunks(10) {
                 let items: Vec<_> = few.iter().map(success).collect();
