@@ -89,6 +89,10 @@ fn lazy(server: &PgConnectOptions, most: u32) -> PgPool {
         ("default_transaction_isolation", "read committed"),
         ("lock_timeout", "3s"),
         ("statement_timeout", "15s"),
+        // Every statement goes by a key: a plan that was made while a table was small must not scan it when it has grown.
+        ("enable_seqscan", "off"),
+        // Its compilation takes longer than any statement here.
+        ("jit", "off"),
         ("idle_in_transaction_session_timeout", "5s"),
     ]);
     PgPoolOptions::new()

@@ -134,9 +134,13 @@ pub(super) async fn delete_detections(conn: &mut PgConnection, tasks: &[TaskKey]
         return Ok(());
     }
     let (jobs, captures) = columns(tasks);
-    sqlx::query(include_str!("sql/detections_delete.sql"))
+    let gone: Vec<i64> = sqlx::query_scalar(include_str!("sql/detections_delete.sql"))
         .bind(jobs)
         .bind(captures)
+        .fetch_all(&mut *conn)
+        .await?;
+    sqlx::query("DELETE FROM classifications WHERE detection_id = ANY ($1)")
+        .bind(gone)
         .execute(conn)
         .await
         .map(drop)

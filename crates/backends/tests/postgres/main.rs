@@ -9,6 +9,7 @@ mod races;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweeps;
+mod verified;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -71,6 +72,8 @@ fn main() {
         outages::a_server_that_is_killed_makes_calls_fail_soon_and_is_found_again,
         outages::a_server_that_says_nothing_makes_calls_fail_soon_and_is_found_again,
         outages::what_can_not_be_opened_is_told_apart,
+        verified::what_was_broken_by_hand_is_named,
+        verified::rows_that_belong_to_nothing_are_named,
         costs::grants_and_settlements_of_sixteen_clients,
     ];
     let trials = tests

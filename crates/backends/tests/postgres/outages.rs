@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{FutureExt as _, future::select_all};
+use futures::{
+    FutureExt as _,
+    future::{join_all, select_all},
+};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -44,8 +47,9 @@ async fn all_fail_soon(w: &World, job: trapline_core::JobId, grant: &trapline_te
         w.store.waiting_jobs(&[], None).map(|r| r.map(drop)).boxed(),
         w.store.token_by_hash(&[1; 32]).map(|r| r.map(drop)).boxed(),
     ];
-    for (at, call) in calls.into_iter().enumerate() {
-        let failed = within(SOON, call).await.expect_err("the server is away");
+    let answers = join_all(calls.map(|call| within(SOON, call))).await;
+    for (at, answer) in answers.into_iter().enumerate() {
+        let failed = answer.expect_err("the server is away");
         assert_eq!(failed.kind, ErrorKind::Unavailable, "call {at}: {failed}");
     }
 }

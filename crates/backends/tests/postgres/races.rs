@@ -88,7 +88,7 @@ pub(crate) async fn eight_reservers_never_get_the_same_task(databases: Arc<Datab
         .unwrap();
     let all: Vec<CaptureId> = page.into_iter().map(|(_, c)| c.capture).collect();
     let reserver = async |n: usize| {
-        let (node, name) = (if n % 2 == 0 { &a } else { &b }, format!("w{n}"));
+        let (node, name) = (if n.is_multiple_of(2) { &a } else { &b }, format!("w{n}"));
         let mut got = Vec::new();
         // Every other one is told by a queue, and all of those the same.
         for chunk in all.chunks(50).filter(|_| n < 4) {
@@ -153,8 +153,8 @@ pub(crate) async fn a_worker_met_by_many_nodes_at_once_is_one(databases: Arc<Dat
         client_info: None,
         service: None,
     };
-    let met = join_all((0..16).map(|n| {
-        let node = if n % 2 == 0 { &a } else { &b };
+    let met = join_all((0..16usize).map(|n| {
+        let node = if n.is_multiple_of(2) { &a } else { &b };
         node.store.meet_worker(&who, node.now())
     }))
     .await;

@@ -88,10 +88,13 @@ impl PostgresStore {
         let widths: Vec<_> = captures.iter().map(|c| c.width).collect();
         let heights: Vec<_> = captures.iter().map(|c| c.height).collect();
         let mut tx = self.begin().await?;
-        let project: Option<i64> = sqlx::query_scalar("SELECT project_id FROM collections WHERE id = $1")
-            .bind(set.0)
-            .fetch_optional(&mut *tx)
-            .await?;
+        // One at a time in a project: two that add the same URLs in other orders would deadlock. Nobody else waits for it.
+        let project: Option<i64> = sqlx::query_scalar(
+            "SELECT p.id FROM collections c JOIN projects p ON p.id = c.project_id WHERE c.id = $1 FOR NO KEY UPDATE OF p",
+        )
+        .bind(set.0)
+        .fetch_optional(&mut *tx)
+        .await?;
         let Some(project) = project else { return Ok(None) };
         let insert = |sql: &'static str| {
             sqlx::query(sql)

@@ -31,7 +31,7 @@ impl PostgresStore {
         if known.is_none() {
             return Err(Error::not_found());
         }
-        let service = save_service(&mut *tx, registration, now).await?;
+        let service = save_service(&mut tx, registration, now).await?;
         let mut work = Work {
             now,
             changed: HashSet::new(),
@@ -42,7 +42,7 @@ impl PostgresStore {
         };
         let mut pipelines = Vec::with_capacity(prepared.len());
         for pipeline in &prepared {
-            pipelines.push(work.pipeline(&mut *tx, pipeline).await?);
+            pipelines.push(work.pipeline(&mut tx, pipeline).await?);
         }
         for (sql, one, many) in [
             (

@@ -1,5 +1,5 @@
 -- What the project has already, by URL, is not stored again. The index is partial, so the conflict repeats its
--- condition. In the order of the list; two nodes that add the same URLs in other orders may deadlock, which is tried again.
+-- condition. In the order of the list.
 -- $1 project, $2 URLs, $3 their hashes, $4 taken at, $5 widths, $6 heights.
 INSERT INTO captures (project_id, url, url_hash, taken_at, width, height)
 SELECT $1, e.url, e.url_hash, e.taken_at, e.width, e.height

@@ -5,8 +5,8 @@ SELECT j.id, j.run, j.status, j.collected, j.total, j.processed, j.failed, j.det
        (SELECT count(*) FROM grants g CROSS JOIN LATERAL unnest(g.captures) AS e (capture_id)
             JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = e.capture_id
         WHERE g.job_id = j.id AND t.grant_id = g.id AND t.state = 'pending') AS leased,
-       EXISTS (SELECT 1 FROM tasks t WHERE t.job_id = j.id AND t.state = 'pending' AND t.grant_id IS NULL
-               AND t.run = j.run AND t.strikes < $3) AS has_free,
+       coalesce((SELECT true FROM tasks t WHERE t.job_id = j.id AND t.state = 'pending' AND t.grant_id IS NULL
+                 AND t.run = j.run AND t.strikes < $3 ORDER BY t.ord DESC LIMIT 1), false) AS has_free,
        (SELECT count(*) FROM tasks t WHERE t.job_id = j.id AND t.state = 'pending' AND t.strikes > 0
                AND t.strikes >= $3 AND t.grant_id IS NULL AND t.run = j.run) AS exhausted
 FROM jobs j CROSS JOIN cluster c
