@@ -34,6 +34,8 @@ const SLICE_ROWS: i64 = 2_000;
 const QUICK: Duration = Duration::from_secs(2);
 /// How long any other takes at the most; longer than `statement_timeout`, so that the server ends it first if it lives.
 const SLOW: Duration = Duration::from_secs(20);
+/// How long a slice of a collect takes at the most: the first of a job with a limit walks its whole set.
+const WALK: Duration = Duration::from_secs(300);
 /// How often a transaction is done that the database ends.
 const TRIES: usize = 4;
 

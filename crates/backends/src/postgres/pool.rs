@@ -4,7 +4,7 @@
 use std::{
     future::Future,
     str::FromStr as _,
-    sync::{PoisonError, RwLock},
+    sync::{PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
@@ -22,7 +22,13 @@ const MIGRATION: Duration = Duration::from_secs(600);
 pub(super) struct Connections {
     server: PgConnectOptions,
     most: u32,
-    pool: RwLock<PgPool>,
+    current: RwLock<Current>,
+}
+
+struct Current {
+    /// Counts the pools, so that many calls that wait in vain on one replace it once.
+    number: u64,
+    pool: PgPool,
 }
 
 impl Connections {
@@ -33,12 +39,21 @@ impl Connections {
             .application_name("trapline")
             .statement_cache_capacity(200)
             .disable_statement_logging();
-        let pool = RwLock::new(lazy(&server, most));
-        Ok(Self { server, most, pool })
+        let pool = lazy(&server, most);
+        let current = RwLock::new(Current { number: 0, pool });
+        Ok(Self {
+            server,
+            most,
+            current,
+        })
     }
 
     pub(super) fn pool(&self) -> PgPool {
-        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current().pool.clone()
+    }
+
+    fn current(&self) -> RwLockReadGuard<'_, Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a call, for so long. One that is not answered leaves its connection in doubt, and what one has suffered
@@ -48,10 +63,15 @@ impl Connections {
         limit: Duration,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
+        let number = self.current().number;
         if let Ok(done) = tokio::time::timeout(limit, call).await {
             return done;
         }
-        *self.pool.write().unwrap_or_else(PoisonError::into_inner) = lazy(&self.server, self.most);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.number == number {
+            current.number += 1;
+            current.pool = lazy(&self.server, self.most);
+        }
         Err(Error::unavailable("the store does not answer"))
     }
 

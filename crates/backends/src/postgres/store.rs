@@ -15,7 +15,7 @@ use trapline_core::{
     receipt::{Receipt, ReceiptKey},
 };
 
-use super::{PostgresStore, QUICK, SLOW, bound, store_error};
+use super::{PostgresStore, QUICK, SLOW, WALK, bound, store_error};
 
 #[async_trait]
 impl Store for PostgresStore {
@@ -80,7 +80,7 @@ impl Store for PostgresStore {
     }
 
     async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice> {
-        self.connections.within(SLOW, self.slice(claim, now, lease)).await
+        self.connections.within(WALK, self.slice(claim, now, lease)).await
     }
 
     async fn free_tasks(

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use sqlx::{Connection as _, PgConnection};
 use trapline_backends::{PostgresStore, postgres::PostgresOptions};
 use trapline_core::{
-    JobStatus,
+    Clock as _, JobStatus,
     job::JobMove,
-    ports::{Catalog, Claim, OffsetPage, Slice},
+    ports::{Catalog, Claim, OffsetPage, Slice, Store},
 };
-use trapline_testkit::{ManualClock, conformance::World};
+use trapline_testkit::{ManualClock, RealClock, conformance::World};
 
 use crate::{
     node,
@@ -30,6 +30,22 @@ pub(crate) async fn two_nodes_that_start_on_an_empty_database_make_one_schema(da
         assert_eq!(store.projects(None, all).await.unwrap().count, 1);
         store.close().await;
     }
+}
+
+pub(crate) async fn store_time_is_the_databases_and_goes_on(databases: Arc<Databases>) {
+    let url = databases.fresh().await;
+    let store = PostgresStore::connect(&url, PostgresOptions::default())
+        .await
+        .unwrap();
+    let grace = Duration::from_secs(60);
+    let first = store.heartbeat(true, grace).await.unwrap();
+    let second = store.heartbeat(false, grace).await.unwrap();
+    assert!(second.now > first.now && second.gap.is_none());
+    let real = RealClock::new().now();
+    let off = real.since(second.now).max(second.now.since(real));
+    assert!(off < Duration::from_secs(60), "{off:?}, on one machine");
+    store.stopped_cleanly().await.unwrap();
+    assert!(store.heartbeat(true, grace).await.unwrap().gap.is_none());
 }
 
 async fn claim(w: &World) -> Claim {

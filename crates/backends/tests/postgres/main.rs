@@ -60,6 +60,7 @@ fn main() {
         races::the_same_captures_added_by_two_nodes_in_opposite_order_are_stored_once,
         races::one_process_that_asks_twice_at_once_gets_nothing_beside_a_suspect,
         dispatch::two_nodes_that_start_on_an_empty_database_make_one_schema,
+        dispatch::store_time_is_the_databases_and_goes_on,
         dispatch::a_dispatcher_that_wakes_up_late_writes_nothing,
         dispatch::two_dispatchers_of_one_job_collect_each_capture_once,
         dispatch::late_results_and_a_reset_of_their_tasks_do_not_deadlock,
