@@ -1,4 +1,4 @@
-//! The backends behind the ports: SQLite for the store, in-process parts for the projections.
+//! The backends behind the ports. The store is on SQLite or PostgreSQL; a projection is in process, on JetStream or Redis.
 
 mod breaker;
 mod embedded;

@@ -21,7 +21,8 @@ impl PostgresStore {
         let now = self.now(&mut conn).await.map_err(store_error)?;
         let row = sqlx::query(
             "INSERT INTO projects (name, description, settings, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $4) RETURNING *",
+             VALUES ($1, $2, $3, $4, $4)
+             RETURNING id, name, description, settings, created_at, updated_at",
         )
         .bind(name)
         .bind(description)
@@ -46,7 +47,8 @@ impl PostgresStore {
             )
             .await?;
         let rows = sqlx::query(
-            "SELECT * FROM projects WHERE $1::bigint IS NULL OR id = $1 ORDER BY id LIMIT $2 OFFSET $3",
+            "SELECT id, name, description, settings, created_at, updated_at FROM projects
+             WHERE $1::bigint IS NULL OR id = $1 ORDER BY id LIMIT $2 OFFSET $3",
         )
         .bind(only.map(|p| p.0))
         .bind(limit)
@@ -61,11 +63,13 @@ impl PostgresStore {
     }
 
     pub(super) async fn find_project(&self, id: ProjectId) -> Result<Option<Project>> {
-        let row = sqlx::query("SELECT * FROM projects WHERE id = $1")
-            .bind(id.0)
-            .fetch_optional(&self.pool())
-            .await
-            .map_err(store_error)?;
+        let row = sqlx::query(
+            "SELECT id, name, description, settings, created_at, updated_at FROM projects WHERE id = $1",
+        )
+        .bind(id.0)
+        .fetch_optional(&self.pool())
+        .await
+        .map_err(store_error)?;
         row.as_ref().map(rows::project).transpose().map_err(store_error)
     }
 }
