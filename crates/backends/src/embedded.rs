@@ -6,12 +6,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
 use tokio::sync::broadcast;
 use trapline_core::{
     CaptureId, Clock, JobId, Result, Timestamp,
     ports::{Candidate, Hint, HintStream, LiveCounts, Progress, Proposal, Queue, QueueInfo},
 };
+
+use crate::hints::{HINTS_MAX, listen};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -114,9 +115,6 @@ struct Live {
     failed: HashSet<CaptureId>,
 }
 
-/// Hints that a slow listener may be behind before it is told to read everything again.
-const HINTS_MAX: usize = 1024;
-
 impl EmbeddedProgress {
     /// Nothing projected yet.
     #[must_use]
@@ -178,14 +176,7 @@ impl Progress for EmbeddedProgress {
     }
 
     async fn hints(&self) -> Result<HintStream> {
-        let stream = futures::stream::unfold(self.hints.subscribe(), |mut rx| async move {
-            match rx.recv().await {
-                Ok(hint) => Some((hint, rx)),
-                Err(broadcast::error::RecvError::Lagged(_)) => Some((Hint::Everything, rx)),
-                Err(broadcast::error::RecvError::Closed) => None,
-            }
-        });
-        Ok(stream.boxed())
+        Ok(listen(self.hints.subscribe()))
     }
 
     async fn ping(&self) -> Result<()> {

@@ -1,7 +1,20 @@
-//! The backends behind the ports: SQLite for the store, in-process parts for the projections.
+//! The backends behind the ports. The store is on SQLite or PostgreSQL; a projection is in process, on JetStream or Redis.
 
+mod breaker;
 mod embedded;
+mod hints;
+pub mod jetstream;
+mod leases;
+pub mod postgres;
+pub mod redis;
+mod registering;
+mod rows;
+mod settling;
 pub mod sqlite;
+mod sweeping;
 
 pub use embedded::{EmbeddedProgress, EmbeddedQueue};
+pub use jetstream::{JetStreamOptions, JetStreamQueue};
+pub use postgres::PostgresStore;
+pub use redis::RedisProgress;
 pub use sqlite::SqliteStore;

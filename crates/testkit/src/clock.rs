@@ -1,4 +1,4 @@
-//! A clock that is moved by hand: ten idle minutes take no time.
+//! A clock that is moved by hand: ten idle minutes take no time. And the machine's own, for tests against real servers.
 
 use std::{
     collections::BTreeMap,
@@ -69,6 +69,47 @@ impl Clock for ManualClock {
         Box::pin(async move {
             woken.await.ok();
         })
+    }
+}
+
+/// The machine's clock, for what talks to real servers.
+#[derive(Clone)]
+pub struct RealClock {
+    started: std::time::Instant,
+}
+
+impl RealClock {
+    /// A clock whose monotonic time begins now.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the clock itself")]
+    pub fn new() -> Self {
+        Self {
+            started: std::time::Instant::now(),
+        }
+    }
+}
+
+impl Default for RealClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the clock itself")]
+impl Clock for RealClock {
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(d))
     }
 }
 

@@ -14,10 +14,11 @@ pub mod conformance;
 pub mod faults;
 pub mod memory;
 mod server;
+pub mod services;
 mod wait;
 pub mod witness;
 
 pub use client::{Answer, Client};
-pub use clock::ManualClock;
+pub use clock::{ManualClock, RealClock};
 pub use server::{SERVER_TOKEN, Server};
-pub use wait::until;
+pub use wait::{until, within};

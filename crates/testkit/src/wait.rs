@@ -27,6 +27,6 @@ pub async fn until<T>(what: &str, bound: Duration, mut check: impl AsyncFnMut() 
 ///
 /// # Panics
 /// If it is not done in time.
-pub(crate) async fn within<T>(bound: Duration, work: impl Future<Output = T>) -> T {
+pub async fn within<T>(bound: Duration, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(bound, work).await.expect("done in time")
 }

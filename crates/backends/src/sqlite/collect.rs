@@ -14,24 +14,10 @@ use trapline_core::{
 };
 
 use super::{SLICE_ROWS, SqliteStore, counts, json, store_error};
+use crate::rows::JobSource;
 
 const PRIME: i64 = 2_147_483_647;
 const ADDING: i64 = 0;
-
-/// What a slice needs of the job's row.
-struct Source {
-    phase: i64,
-    mode: String,
-    collection: Option<i64>,
-    capture: Option<i64>,
-    max_capture: i64,
-    seed: i64,
-    shuffle: bool,
-    reprocess: bool,
-    fingerprint: String,
-    limit: Option<i64>,
-    cut: Option<(i64, i64)>,
-}
 
 /// A capture of a slice.
 struct Collected {
@@ -71,7 +57,7 @@ impl SqliteStore {
         Ok(slice)
     }
 
-    async fn source(&self, job: JobId) -> sqlx::Result<Option<Source>> {
+    async fn source(&self, job: JobId) -> sqlx::Result<Option<JobSource>> {
         let row = sqlx::query(
             "SELECT phase, mode, collection_id, capture_id, max_capture_id, seed, shuffle, reprocess, fingerprint, \
              image_limit, cut_ord, cut_capture_id FROM jobs WHERE id = ?1 AND deleted_at IS NULL",
@@ -79,26 +65,12 @@ impl SqliteStore {
         .bind(job.0)
         .fetch_optional(&self.readers)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let cut: (Option<i64>, Option<i64>) = (row.try_get("cut_ord")?, row.try_get("cut_capture_id")?);
-        Ok(Some(Source {
-            phase: row.try_get("phase")?,
-            mode: row.try_get("mode")?,
-            collection: row.try_get("collection_id")?,
-            capture: row.try_get("capture_id")?,
-            max_capture: row.try_get::<Option<i64>, _>("max_capture_id")?.unwrap_or(0),
-            seed: row.try_get("seed")?,
-            shuffle: row.try_get("shuffle")?,
-            reprocess: row.try_get("reprocess")?,
-            fingerprint: row.try_get("fingerprint")?,
-            limit: row.try_get("image_limit")?,
-            cut: cut.0.zip(cut.1),
-        }))
+        row.as_ref().map(JobSource::read).transpose()
     }
 
     /// Where a limit cuts the order: the place of the last capture that is in. Read outside the writer, because it
     /// walks the whole set.
-    async fn cut(&self, job: JobId, source: &Source) -> sqlx::Result<Option<(i64, i64)>> {
+    async fn cut(&self, job: JobId, source: &JobSource) -> sqlx::Result<Option<(i64, i64)>> {
         let limit = source.limit.and_then(|l| usize::try_from(l).ok()).unwrap_or(0);
         let mut conn = self.readers.acquire().await?;
         let mut places = Vec::new();
@@ -167,7 +139,7 @@ async fn claim_in(
 async fn slice_in(
     conn: &mut SqliteConnection,
     claim: &Claim,
-    source: &Source,
+    source: &JobSource,
     cut: Option<(i64, i64)>,
     now: Timestamp,
     lease: Duration,
@@ -250,7 +222,7 @@ async fn finish(conn: &mut SqliteConnection, claim: &Claim, now: Timestamp) -> s
 }
 
 /// The next captures of the job's set.
-async fn page(conn: &mut SqliteConnection, source: &Source, after: i64) -> sqlx::Result<Vec<i64>> {
+async fn page(conn: &mut SqliteConnection, source: &JobSource, after: i64) -> sqlx::Result<Vec<i64>> {
     if let Some(capture) = source.capture {
         return Ok(if capture > after { vec![capture] } else { vec![] });
     }
@@ -267,7 +239,7 @@ async fn page(conn: &mut SqliteConnection, source: &Source, after: i64) -> sqlx:
 }
 
 /// The next tasks of older runs that this run settles again.
-async fn stale(conn: &mut SqliteConnection, claim: &Claim, source: &Source) -> sqlx::Result<Vec<i64>> {
+async fn stale(conn: &mut SqliteConnection, claim: &Claim, source: &JobSource) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar(
         "SELECT capture_id FROM tasks WHERE job_id = ?1 AND capture_id > ?2 AND run < ?3 \
            AND (?4 = 'all' OR state <> 'processed') ORDER BY capture_id LIMIT ?5",
@@ -284,7 +256,7 @@ async fn stale(conn: &mut SqliteConnection, claim: &Claim, source: &Source) -> s
 async fn look(
     conn: &mut SqliteConnection,
     job: JobId,
-    source: &Source,
+    source: &JobSource,
     ids: &[i64],
 ) -> sqlx::Result<Vec<Collected>> {
     let rows = sqlx::query(include_str!("sql/collect_page.sql"))
@@ -315,7 +287,7 @@ async fn look(
 async fn add(
     conn: &mut SqliteConnection,
     claim: &Claim,
-    source: &Source,
+    source: &JobSource,
     ids: &[i64],
     now: Timestamp,
 ) -> sqlx::Result<Deltas> {

@@ -1,7 +1,13 @@
 //! The one function that changes a job's counters, and so the one that lands it (RULES.md A9).
 
 use sqlx::{Row as _, SqliteConnection};
-use trapline_core::{JobId, JobStatus, Timestamp, ports::Touched, settle::Deltas};
+use trapline_core::{
+    JobId, JobStatus, Timestamp,
+    ports::{LogLine, Touched},
+    settle::Deltas,
+};
+
+use crate::rows;
 
 /// What changes in a job's row.
 pub(super) struct Change {
@@ -32,7 +38,7 @@ pub(super) async fn apply(
         .fetch_optional(&mut *conn)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let status: JobStatus = decode(row.try_get("status")?)?;
+    let status = rows::status(&row.try_get::<String, _>("status")?)?;
     let finished_at: Option<i64> = row.try_get("finished_at")?;
     let landed = finished_at == Some(now.0) && matches!(status, JobStatus::Success | JobStatus::Failure);
     if landed {
@@ -77,8 +83,15 @@ pub(super) async fn log_line(
     Ok(())
 }
 
-/// A stored word; one that is not in the table is a bug of ours.
-pub(super) fn decode<T: std::str::FromStr<Err = trapline_core::Error>>(text: String) -> sqlx::Result<T> {
-    text.parse()
-        .map_err(|e: trapline_core::Error| sqlx::Error::Decode(Box::new(e)))
+/// Adds lines to jobs' logs.
+pub(super) async fn log_lines(
+    conn: &mut SqliteConnection,
+    lines: &[LogLine],
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    for line in lines {
+        let capture = line.capture.map(|c| c.0);
+        log_line(conn, line.job, line.level.as_str(), &line.message, capture, now).await?;
+    }
+    Ok(())
 }

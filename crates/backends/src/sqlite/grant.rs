@@ -3,11 +3,11 @@
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    choose::Waiting,
     ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, Want, WorkerIdentity},
 };
 
-use super::{SqliteStore, get, json, store_error};
+use super::{SqliteStore, json, store_error};
+use crate::rows;
 
 impl SqliteStore {
     pub(super) async fn grant_tasks(&self, request: &GrantRequest) -> Result<Granted> {
@@ -38,17 +38,7 @@ impl SqliteStore {
         .fetch_all(&self.readers)
         .await
         .map_err(store_error)?;
-        rows.iter()
-            .map(|row| {
-                let capture = CaptureId(get(row, "capture_id")?);
-                let candidate = Candidate {
-                    capture,
-                    run: get(row, "run")?,
-                    delivery: get(row, "delivery")?,
-                };
-                Ok(((get(row, "ord")?, capture), candidate))
-            })
-            .collect()
+        rows::all(&rows, rows::free_task).map_err(store_error)
     }
 
     pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
@@ -86,17 +76,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         rows.iter()
-            .map(|row| {
-                let waiting = Waiting {
-                    job: JobId(get(row, "id")?),
-                    priority: get(row, "priority")?,
-                    since: Timestamp(get(row, "since")?),
-                };
-                Ok(WaitingJob {
-                    waiting,
-                    slug: get(row, "slug")?,
-                })
-            })
+            .map(|row| rows::waiting(row).map_err(store_error))
             .collect()
     }
 

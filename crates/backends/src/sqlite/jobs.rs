@@ -1,14 +1,14 @@
 //! Jobs: stored, changed, moved, read, removed.
 
-use sqlx::{AssertSqlSafe, QueryBuilder, Row as _, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{AssertSqlSafe, QueryBuilder, SqliteConnection};
 use trapline_core::{
-    AlgorithmId, CaptureId, CollectionId, Error, JobId, JobStatus, PipelineId, ProjectId, Result, Timestamp,
-    counts::Counts,
+    Error, JobId, JobStatus, Result, Timestamp,
     job::{JobMove, RunMode},
     ports::{Job, JobEdit, JobFilter, JobOrder, Moved, NewJob, OffsetPage, Total},
 };
 
-use super::{SLICE_ROWS, SqliteStore, counts, json, settle, store_error};
+use super::{SLICE_ROWS, SqliteStore, json, settle, store_error};
+use crate::rows;
 
 const JOB: &str = include_str!("sql/job.sql");
 
@@ -142,7 +142,7 @@ impl SqliteStore {
             .fetch_optional(&self.readers)
             .await
             .map_err(store_error)?;
-        row.map(|row| decode_job(&row).map_err(store_error)).transpose()
+        row.map(|row| rows::job(&row).map_err(store_error)).transpose()
     }
 
     pub(super) async fn read_jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
@@ -173,7 +173,7 @@ impl SqliteStore {
             .map_err(store_error)?;
         let rows = rows
             .iter()
-            .map(decode_job)
+            .map(rows::job)
             .collect::<sqlx::Result<_>>()
             .map_err(store_error)?;
         Ok(Total {
@@ -202,7 +202,7 @@ pub(super) async fn move_in(
             .fetch_optional(&mut *conn)
             .await?;
     let Some(status) = status else { return Ok(None) };
-    let status: JobStatus = counts::decode(status)?;
+    let status = rows::status(&status)?;
     let Some(transition) = by.transition(status) else {
         return Ok(Some(Moved {
             status,
@@ -327,71 +327,4 @@ fn narrow(query: &mut QueryBuilder<sqlx::Sqlite>, filter: &JobFilter) {
             .push(" ESCAPE '\\' OR p.name LIKE ");
         query.push_bind(like).push(" ESCAPE '\\')");
     }
-}
-
-fn decode_job(row: &SqliteRow) -> sqlx::Result<Job> {
-    let unsigned = |column| {
-        row.try_get::<i64, _>(column)
-            .map(|v| u64::try_from(v).unwrap_or(0))
-    };
-    let time = |column| row.try_get::<Option<i64>, _>(column).map(|v| v.map(Timestamp));
-    let parse = |column| {
-        let text: String = row.try_get(column)?;
-        serde_json::from_str::<serde_json::Value>(&text).map_err(|e| sqlx::Error::Decode(e.into()))
-    };
-    let (total, processed, failed, in_flight) = (
-        unsigned("total")?,
-        unsigned("processed")?,
-        unsigned("failed")?,
-        unsigned("in_flight")?,
-    );
-    let pipeline: Option<i64> = row.try_get("pipeline_id")?;
-    let slug: Option<String> = row.try_get("pipeline_slug")?;
-    Ok(Job {
-        id: JobId(row.try_get("id")?),
-        project: ProjectId(row.try_get("project_id")?),
-        name: row.try_get("name")?,
-        status: counts::decode(row.try_get("status")?)?,
-        run: row.try_get("run")?,
-        mode: if row.try_get::<String, _>("mode")? == "failed" {
-            RunMode::Failed
-        } else {
-            RunMode::All
-        },
-        collected: row.try_get("collected")?,
-        priority: row.try_get("priority")?,
-        failure_threshold: row.try_get("failure_threshold")?,
-        delay_seconds: unsigned("delay_seconds")?,
-        not_before: time("not_before")?,
-        pipeline: pipeline.map(PipelineId).zip(slug),
-        algorithms: serde_json::from_value::<Vec<(i64, Option<i64>)>>(parse("algorithms")?)
-            .map_err(|e| sqlx::Error::Decode(e.into()))?
-            .into_iter()
-            .map(|(id, map)| (AlgorithmId(id), map))
-            .collect(),
-        collection: row.try_get::<Option<i64>, _>("collection_id")?.map(CollectionId),
-        capture: row.try_get::<Option<i64>, _>("capture_id")?.map(CaptureId),
-        limit: row
-            .try_get::<Option<i64>, _>("image_limit")?
-            .and_then(|l| u64::try_from(l).ok()),
-        shuffle: row.try_get("shuffle")?,
-        job_type: row.try_get("job_type")?,
-        candidates: unsigned("candidates")?,
-        counts: Counts {
-            total,
-            pending: total.saturating_sub(processed + failed + in_flight),
-            in_flight,
-            processed,
-            failed,
-            detections: unsigned("detections")?,
-            classifications: unsigned("classifications")?,
-            skipped: unsigned("skipped")?,
-        },
-        errors: serde_json::from_value(parse("errors")?).map_err(|e| sqlx::Error::Decode(e.into()))?,
-        created_at: Timestamp(row.try_get("created_at")?),
-        updated_at: Timestamp(row.try_get("updated_at")?),
-        started_at: time("started_at")?,
-        finished_at: time("finished_at")?,
-        last_result_at: time("last_result_at")?,
-    })
 }

@@ -7,7 +7,6 @@
 mod catalog;
 mod collect;
 mod counts;
-mod deaths;
 mod grant;
 mod health;
 mod jobs;

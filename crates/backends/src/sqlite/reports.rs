@@ -2,16 +2,13 @@
 
 use sqlx::QueryBuilder;
 use trapline_core::{
-    CaptureId, FailReason, JobId, Result, TaskState, Timestamp,
-    ports::{
-        ClassificationRow, DetectionRow, ImageQuery, ImageRow, ImageState, Level, LogLine, LogPage, LogQuery,
-        LogRow,
-    },
-    result::unpack,
+    FailReason, JobId, Result, Timestamp,
+    ports::{DetectionRow, ImageQuery, ImageRow, ImageState, Level, LogLine, LogPage, LogQuery, LogRow},
     task::{DETAIL_MAX_CHARS, cut},
 };
 
-use super::{SqliteStore, counts, get, json, store_error};
+use super::{SqliteStore, counts, json, store_error};
+use crate::rows;
 
 impl SqliteStore {
     pub(super) async fn image_page(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
@@ -31,23 +28,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         rows.iter()
-            .map(|row| {
-                let state: String = get(row, "state")?;
-                let reason: Option<String> = get(row, "reason")?;
-                Ok(ImageRow {
-                    capture: CaptureId(get(row, "capture_id")?),
-                    url: get(row, "url")?,
-                    state: TaskState::parse(&state)
-                        .ok_or_else(|| store_error(sqlx::Error::Decode(state.into())))?,
-                    in_flight: get(row, "in_flight")?,
-                    reason: reason.as_deref().and_then(FailReason::parse),
-                    detail: get(row, "detail")?,
-                    attempts: get(row, "attempts")?,
-                    worker: get(row, "worker")?,
-                    settled_at: get::<Option<i64>>(row, "settled_at")?.map(Timestamp),
-                    detections: get(row, "n_detections")?,
-                })
-            })
+            .map(|row| rows::image(row).map_err(store_error))
             .collect()
     }
 
@@ -65,22 +46,10 @@ impl SqliteStore {
             .fetch_all(&self.readers)
             .await
             .map_err(store_error)?;
-        let mut page = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let corner = |column| get::<Option<f64>>(row, column);
-            let bbox = match (corner("x1")?, corner("y1")?, corner("x2")?, corner("y2")?) {
-                (Some(x1), Some(y1), Some(x2), Some(y2)) => Some([x1, y1, x2, y2]),
-                _ => None,
-            };
-            page.push(DetectionRow {
-                id: get(row, "id")?,
-                capture: CaptureId(get(row, "capture_id")?),
-                url: get(row, "url")?,
-                bbox,
-                detector: get(row, "detector")?,
-                classifications: Vec::new(),
-            });
-        }
+        let mut page: Vec<DetectionRow> = rows
+            .iter()
+            .map(|row| rows::detection(row).map_err(store_error))
+            .collect::<Result<_>>()?;
         let ids: Vec<i64> = page.iter().map(|d| d.id).collect();
         let rows = sqlx::query(include_str!("sql/classifications.sql"))
             .bind(json(&ids))
@@ -89,16 +58,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         for row in &rows {
-            let detection: i64 = get(row, "detection_id")?;
-            let floats = |column| Ok(unpack(&get::<Option<Vec<u8>>>(row, column)?.unwrap_or_default()));
-            let classification = ClassificationRow {
-                algorithm: get(row, "key")?,
-                label: get(row, "label")?,
-                score: get::<Option<f64>>(row, "score")?.map(|s| s as f32),
-                terminal: get(row, "terminal")?,
-                scores: floats("scores")?,
-                logits: floats("logits")?,
-            };
+            let (detection, classification) = rows::classification(row).map_err(store_error)?;
             if let Ok(at) = page.binary_search_by_key(&detection, |d| d.id) {
                 page[at].classifications.push(classification);
             }
@@ -151,17 +111,7 @@ impl SqliteStore {
         sql.push(" LIMIT ").push_bind(query.limit as i64);
         let rows = sql.build().fetch_all(&self.readers).await.map_err(store_error)?;
         rows.iter()
-            .map(|row| {
-                let level: String = get(row, "level")?;
-                Ok(LogRow {
-                    id: get(row, "id")?,
-                    at: Timestamp(get(row, "at")?),
-                    level: Level::parse(&level)
-                        .ok_or_else(|| store_error(sqlx::Error::Decode(level.into())))?,
-                    message: get(row, "message")?,
-                    capture: get::<Option<i64>>(row, "capture_id")?.map(CaptureId),
-                })
-            })
+            .map(|row| rows::log_row(row).map_err(store_error))
             .collect()
     }
 }

@@ -1,32 +1,21 @@
 //! Settling results (RULES.md A8 to A11): rows, plan, tasks, detections, classifications, logs, and the job rows
 //! last, in one transaction.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection, sqlite::SqliteArguments};
+use sqlx::{AssertSqlSafe, SqliteConnection, sqlite::SqliteArguments};
 use trapline_core::{
-    CaptureId, FailReason, GrantId, JobId, Result, TaskState, Timestamp, fault,
-    ports::{Posted, SettleReport, Settled, Settlement, Touched},
+    AlgorithmId, FailReason, JobId, Result, Timestamp, fault,
+    ports::{SettleReport, Settled, Settlement, Touched},
     result::{Classification, Detection, DetectionKey, pack},
-    settle::{self, Change, Deltas, TaskView, Verdict},
+    settle::TaskView,
 };
 
-use super::{SqliteStore, counts, db, json, store_error, suspects::Asides};
-
-pub(super) type TaskKey = (i64, i64);
-
-/// What a group does, decided before anything is written.
-#[derive(Default)]
-struct Plan<'a> {
-    items: Vec<Settled>,
-    /// The rows that change, as they will be, with the reason in words.
-    rows: BTreeMap<TaskKey, (TaskView, Option<&'a str>)>,
-    /// Tasks whose stored detections go.
-    replaced: Vec<TaskKey>,
-    detections: BTreeMap<TaskKey, &'a [Detection]>,
-    deltas: BTreeMap<i64, Deltas>,
-    asides: Asides<'a>,
-}
+use super::{SqliteStore, counts, db, json, store_error, suspects};
+use crate::{
+    rows::{self, Columns as _},
+    settling::{self, Placed, Plan, TaskKey},
+};
 
 impl SqliteStore {
     pub(super) async fn settle_group(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
@@ -57,7 +46,7 @@ impl SqliteStore {
         }
         let mut tx = self.writer.try_foreground().await?;
         let rows = read_rows(tx.conn(), items).await?;
-        let plan = plan(items, rows);
+        let plan = settling::plan(items, rows);
         let touched = write(tx.conn(), &plan, now).await?;
         fault::reach(fault::SETTLE_UNCOMMITTED);
         tx.try_commit().await?;
@@ -73,90 +62,11 @@ async fn read_rows(
     conn: &mut SqliteConnection,
     items: &[Settlement],
 ) -> sqlx::Result<HashMap<TaskKey, TaskView>> {
-    let keys: HashSet<TaskKey> = items
-        .iter()
-        .map(|i| (i.receipt.job.0, i.receipt.capture.0))
-        .collect();
-    let keys: Vec<TaskKey> = keys.into_iter().collect();
     let rows = sqlx::query(include_str!("sql/settle_rows.sql"))
-        .bind(json(&keys))
+        .bind(json(&settling::keys(items)))
         .fetch_all(conn)
         .await?;
-    rows.iter()
-        .map(|row| {
-            let state: String = row.try_get("state")?;
-            let reason: Option<String> = row.try_get("reason")?;
-            let view = TaskView {
-                run: row.try_get("run")?,
-                delivery: row.try_get("delivery")?,
-                state: TaskState::parse(&state).ok_or_else(|| sqlx::Error::Decode(state.into()))?,
-                reason: reason.as_deref().and_then(FailReason::parse),
-                n_detections: row.try_get("n_detections")?,
-                n_classifications: row.try_get("n_classifications")?,
-                grant: row.try_get::<Option<i64>, _>("grant_id")?.map(GrantId),
-                attempts: row.try_get("attempts")?,
-                strikes: row.try_get("strikes")?,
-                suspect: row.try_get("suspect")?,
-                died: row
-                    .try_get::<Option<i64>, _>("died_grant")?
-                    .map(GrantId)
-                    .zip(row.try_get("died_delivery")?),
-            };
-            Ok(((row.try_get("job_id")?, row.try_get("capture_id")?), view))
-        })
-        .collect()
-}
-
-fn plan(items: &[Settlement], mut rows: HashMap<TaskKey, TaskView>) -> Plan<'_> {
-    let mut plan = Plan::default();
-    for item in items {
-        let key = (item.receipt.job.0, item.receipt.capture.0);
-        let Some(row) = rows.get_mut(&key) else {
-            plan.items.push(Settled::Gone);
-            continue;
-        };
-        let verdict = match &item.posted {
-            Posted::Success(detections) => Verdict::Success {
-                detections: detections.len() as i64,
-                classifications: detections.iter().map(|d| d.classifications.len() as i64).sum(),
-            },
-            Posted::Fail { reason, .. } => Verdict::Fail(*reason),
-            Posted::BatchError { max_deliver, .. } => Verdict::BatchError {
-                max_deliver: *max_deliver,
-            },
-        };
-        let detail = match &item.posted {
-            Posted::Success(_) => None,
-            Posted::Fail { detail, .. } | Posted::BatchError { detail, .. } => Some(detail.as_str()),
-        };
-        match settle::settle(*row, item.receipt.run, item.receipt.delivery, verdict) {
-            Change::Ignore(why) => plan.items.push(Settled::Ignored(why)),
-            Change::Suspect { row: after } => {
-                plan.asides.answered(&item.receipt, row);
-                plan.asides
-                    .suspect(item.receipt, after, detail.unwrap_or_default());
-                *row = after;
-                // No counter changes, but the job does: it is a worker's result.
-                plan.deltas.entry(key.0).or_default();
-                plan.items.push(Settled::Saved);
-            }
-            Change::Settle { row: after, deltas } => {
-                plan.asides.answered(&item.receipt, row);
-                plan.asides.settled(&item.receipt, row);
-                if row.n_detections > 0 && after.state == TaskState::Processed {
-                    plan.replaced.push(key);
-                }
-                *row = after;
-                *plan.deltas.entry(key.0).or_default() += deltas;
-                if let Posted::Success(detections) = &item.posted {
-                    plan.detections.insert(key, detections);
-                }
-                plan.rows.insert(key, (after, detail));
-                plan.items.push(Settled::Saved);
-            }
-        }
-    }
-    plan
+    rows.iter().map(rows::task_view).collect()
 }
 
 async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx::Result<Vec<Touched>> {
@@ -184,15 +94,10 @@ async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> 
         .bind(now.0)
         .execute(&mut *conn)
         .await?;
-    plan.asides.write(conn, now).await?;
+    suspects::write(conn, &plan.asides, now).await?;
     delete_detections(conn, &plan.replaced).await?;
-    insert_detections(conn, &plan.detections).await?;
-    for ((job, capture), (task, detail)) in &plan.rows {
-        if let (Some(reason), Some(detail)) = (task.reason, detail) {
-            let line = format!("Image {capture} failed ({reason}): {detail}");
-            counts::log_line(conn, JobId(*job), "ERROR", &line, Some(*capture), now).await?;
-        }
-    }
+    insert_detections(conn, &plan.detections()).await?;
+    counts::log_lines(conn, &plan.failures(), now).await?;
     let mut touched = Vec::with_capacity(plan.deltas.len());
     for (job, deltas) in &plan.deltas {
         let change = counts::Change {
@@ -202,11 +107,7 @@ async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> 
             by_result: true,
         };
         if let Some(mut t) = counts::apply(conn, &change, now).await? {
-            t.settled = plan
-                .rows
-                .range((*job, i64::MIN)..=(*job, i64::MAX))
-                .map(|((_, capture), (row, _))| (CaptureId(*capture), row.state == TaskState::Failed))
-                .collect();
+            plan.tell(&mut t);
             touched.push(t);
         }
     }
@@ -229,20 +130,12 @@ pub(super) async fn delete_detections(conn: &mut SqliteConnection, tasks: &[Task
     Ok(())
 }
 
-async fn insert_detections(
-    conn: &mut SqliteConnection,
-    tasks: &BTreeMap<TaskKey, &[Detection]>,
-) -> sqlx::Result<()> {
+async fn insert_detections(conn: &mut SqliteConnection, rows: &[(TaskKey, &Detection)]) -> sqlx::Result<()> {
     const HEAD: &str = "INSERT INTO detections \
         (job_id, capture_id, algorithm_id, x1, y1, x2, y2, at, inference_seconds, crop_image_url) VALUES ";
     const TAIL: &str = " RETURNING id, job_id, capture_id, algorithm_id, x1, y1, x2, y2";
-    let rows: Vec<(TaskKey, &Detection)> = tasks
-        .iter()
-        .flat_map(|(key, list)| list.iter().map(|d| (*key, d)))
-        .collect();
-    // A classification finds its detection by key, never by position: RETURNING promises no order.
     let mut ids: HashMap<(TaskKey, DetectionKey), i64> = HashMap::with_capacity(rows.len());
-    for chunk in chunks(&rows) {
+    for chunk in chunks(rows) {
         let mut query = sqlx::query(AssertSqlSafe(values(HEAD, 10, chunk.len(), TAIL)));
         for ((job, capture), d) in chunk {
             let b = d.bbox;
@@ -259,38 +152,16 @@ async fn insert_detections(
                 .bind(d.crop_image_url.as_deref());
         }
         for row in query.fetch_all(&mut *conn).await? {
-            let corners: [Option<f64>; 4] = [
-                row.try_get("x1")?,
-                row.try_get("y1")?,
-                row.try_get("x2")?,
-                row.try_get("y2")?,
-            ];
-            let bbox = match corners {
-                [Some(x1), Some(y1), Some(x2), Some(y2)] => Some([x1, y1, x2, y2].map(f64::to_bits)),
-                _ => None,
-            };
-            let key = (row.try_get("job_id")?, row.try_get("capture_id")?);
-            let algorithm = trapline_core::AlgorithmId(row.try_get("algorithm_id")?);
-            ids.insert((key, (algorithm, bbox)), row.try_get("id")?);
+            let bbox = rows::corners(&row)?.map(|b| b.map(f64::to_bits));
+            let key = (row.col("job_id")?, row.col("capture_id")?);
+            let algorithm = AlgorithmId(row.col("algorithm_id")?);
+            ids.insert((key, (algorithm, bbox)), row.col("id")?);
         }
     }
-    let mut classifications = Vec::new();
-    for (key, d) in &rows {
-        let id = *ids.get(&(*key, d.key())).ok_or(sqlx::Error::RowNotFound)?;
-        classifications.extend(
-            d.classifications
-                .iter()
-                .enumerate()
-                .map(|(at, c)| (id, at as i64, c)),
-        );
-    }
-    insert_classifications(conn, &classifications).await
+    insert_classifications(conn, &settling::place(rows, &ids)?).await
 }
 
-async fn insert_classifications(
-    conn: &mut SqliteConnection,
-    rows: &[(i64, i64, &Classification)],
-) -> sqlx::Result<()> {
+async fn insert_classifications(conn: &mut SqliteConnection, rows: &[Placed<'_>]) -> sqlx::Result<()> {
     const HEAD: &str = "INSERT INTO classifications (detection_id, algorithm_id, position, label, terminal, score, \
         scores, logits, at, inference_seconds) VALUES ";
     for chunk in chunks(rows) {

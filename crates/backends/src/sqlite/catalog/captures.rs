@@ -1,27 +1,14 @@
 //! Captures and their sets. A capture is unique by (project, URL as given); a set only refers to it.
 
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::Row as _;
 use trapline_core::{
     CaptureId, CollectionId, Error, ProjectId, Result, Timestamp,
     catalog::{Added, Capture, Collection, NewCapture},
     ports::{OffsetPage, Total},
 };
 
-use super::{
-    super::{get, json},
-    SqliteStore, bounds, maybe_time, store_error, time,
-};
-
-fn collection(row: &SqliteRow) -> Result<Collection> {
-    Ok(Collection {
-        id: CollectionId(get(row, "id")?),
-        project: ProjectId(get(row, "project_id")?),
-        name: get(row, "name")?,
-        captures: u64::try_from(get::<i64>(row, "captures")?).unwrap_or(0),
-        created_at: time(row, "created_at")?,
-        updated_at: time(row, "updated_at")?,
-    })
-}
+use super::{super::json, SqliteStore, bounds, store_error};
+use crate::rows::{self};
 
 /// A capture as `json_each` hands it to the statements.
 #[derive(serde::Serialize)]
@@ -47,7 +34,7 @@ impl SqliteStore {
         .await
         .map_err(store_error)?;
         tx.commit().await?;
-        collection(&row)
+        rows::collection(&row).map_err(store_error)
     }
 
     pub(super) async fn collection_page(
@@ -70,7 +57,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         Ok(Total {
-            rows: rows.iter().map(collection).collect::<Result<_>>()?,
+            rows: rows::all(&rows, rows::collection).map_err(store_error)?,
             count,
         })
     }
@@ -81,7 +68,10 @@ impl SqliteStore {
             .fetch_optional(&self.readers)
             .await
             .map_err(store_error)?;
-        row.as_ref().map(collection).transpose()
+        row.as_ref()
+            .map(rows::collection)
+            .transpose()
+            .map_err(store_error)
     }
 
     pub(super) async fn add_slice(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
@@ -146,17 +136,7 @@ impl SqliteStore {
                 .fetch_optional(&self.readers)
                 .await
                 .map_err(store_error)?;
-        row.map(|row| {
-            Ok(Capture {
-                id: CaptureId(get(&row, "id")?),
-                project: ProjectId(get(&row, "project_id")?),
-                url: get(&row, "url")?,
-                taken_at: maybe_time(&row, "taken_at")?,
-                width: get(&row, "width")?,
-                height: get(&row, "height")?,
-            })
-        })
-        .transpose()
+        row.as_ref().map(rows::capture).transpose().map_err(store_error)
     }
 }
 

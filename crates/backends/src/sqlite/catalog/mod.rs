@@ -10,9 +10,8 @@ mod register;
 mod tokens;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
 use trapline_core::{
-    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
         Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
         ProjectSettings, Registered, Registration, Service, Token,
@@ -20,7 +19,7 @@ use trapline_core::{
     ports::{Catalog, OffsetPage, Total},
 };
 
-use super::{SqliteStore, get, store_error};
+use super::{SqliteStore, store_error};
 
 #[async_trait]
 impl Catalog for SqliteStore {
@@ -116,24 +115,6 @@ impl Catalog for SqliteStore {
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
         self.find_capture(id).await
     }
-}
-
-fn time(row: &SqliteRow, column: &str) -> Result<Timestamp> {
-    get(row, column).map(Timestamp)
-}
-
-fn maybe_time(row: &SqliteRow, column: &str) -> Result<Option<Timestamp>> {
-    Ok(get::<Option<i64>>(row, column)?.map(Timestamp))
-}
-
-/// JSON that this store wrote itself; that it can't be read is a bug of ours.
-fn read_json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T> {
-    let text: &str = get(row, column)?;
-    serde_json::from_str(text).map_err(|e| unreadable(column, e))
-}
-
-fn unreadable(what: &str, e: serde_json::Error) -> trapline_core::Error {
-    trapline_core::Error::internal(format!("the stored `{what}` can't be read")).with_source(e)
 }
 
 /// Limit and offset as SQLite takes them.

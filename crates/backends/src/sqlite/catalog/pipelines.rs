@@ -7,75 +7,15 @@ use std::collections::HashMap;
 use sqlx::sqlite::SqliteRow;
 use trapline_core::{
     AlgorithmId, PipelineId, ProjectId, Result, ServiceId,
-    catalog::{Algorithm, AlgorithmSpec, CategoryMap, Pipeline, Service},
+    catalog::{Algorithm, CategoryMap, Pipeline, Service},
     ports::{OffsetPage, Total},
 };
 
 use super::{
     super::{get, json},
-    SqliteStore, bounds, maybe_time, read_json, store_error, time, unreadable,
+    SqliteStore, bounds, store_error,
 };
-
-fn algorithm(row: &SqliteRow, category_map: Option<CategoryMap>) -> Result<Algorithm> {
-    Ok(Algorithm {
-        id: AlgorithmId(get(row, "id")?),
-        spec: AlgorithmSpec {
-            key: get(row, "key")?,
-            version: get(row, "version")?,
-            name: get(row, "name")?,
-            task_type: get(row, "task_type")?,
-            description: get(row, "description")?,
-            version_name: get(row, "version_name")?,
-            uri: get(row, "uri")?,
-            category_map,
-        },
-        category_map_id: get(row, "category_map_id")?,
-        created_at: time(row, "created_at")?,
-        updated_at: time(row, "updated_at")?,
-    })
-}
-
-fn bare_pipeline(row: &SqliteRow) -> Result<Pipeline> {
-    Ok(Pipeline {
-        id: PipelineId(get(row, "id")?),
-        slug: get(row, "slug")?,
-        name: get(row, "name")?,
-        version: get(row, "version")?,
-        description: get(row, "description")?,
-        version_name: get(row, "version_name")?,
-        stages: read_json(row, "stages")?,
-        algorithms: Vec::new(),
-        services: Vec::new(),
-        projects: Vec::new(),
-        created_at: time(row, "created_at")?,
-        updated_at: time(row, "updated_at")?,
-    })
-}
-
-fn service(row: &SqliteRow) -> Result<Service> {
-    Ok(Service {
-        id: ServiceId(get(row, "id")?),
-        name: get(row, "name")?,
-        description: get(row, "description")?,
-        endpoint_url: get(row, "endpoint_url")?,
-        projects: read_json(row, "projects")?,
-        pipelines: read_json(row, "pipelines")?,
-        last_seen: maybe_time(row, "last_seen")?,
-        created_at: time(row, "created_at")?,
-        updated_at: time(row, "updated_at")?,
-    })
-}
-
-/// Pairs of (pipeline, other) by pipeline.
-fn grouped(rows: &[SqliteRow]) -> Result<HashMap<i64, Vec<i64>>> {
-    let mut by: HashMap<i64, Vec<i64>> = HashMap::new();
-    for row in rows {
-        by.entry(get(row, "pipeline_id")?)
-            .or_default()
-            .push(get(row, "other_id")?);
-    }
-    Ok(by)
-}
+use crate::rows::{self, Columns as _};
 
 impl SqliteStore {
     pub(super) async fn pipeline_page(
@@ -95,7 +35,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         let rows = self
-            .with_children(rows.iter().map(bare_pipeline).collect::<Result<_>>()?)
+            .with_children(rows::all(&rows, rows::bare_pipeline).map_err(store_error)?)
             .await?;
         Ok(Total { rows, count })
     }
@@ -107,7 +47,10 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         match row {
-            Some(row) => Ok(self.with_children(vec![bare_pipeline(&row)?]).await?.pop()),
+            Some(row) => Ok(self
+                .with_children(vec![rows::bare_pipeline(&row).map_err(store_error)?])
+                .await?
+                .pop()),
             None => Ok(None),
         }
     }
@@ -122,14 +65,14 @@ impl SqliteStore {
             algorithms
                 .entry(get(&row, "pipeline_id")?)
                 .or_default()
-                .push(algorithm(&row, None)?);
+                .push(rows::algorithm(&row, None).map_err(store_error)?);
         }
         let sql = "SELECT pipeline_id, project_id AS other_id FROM project_pipelines
                    WHERE pipeline_id IN (SELECT value FROM json_each(?1)) ORDER BY project_id";
-        let mut projects = grouped(&self.by_pipelines(sql, &ids).await?)?;
+        let mut projects = rows::grouped(&self.by_pipelines(sql, &ids).await?).map_err(store_error)?;
         let sql = "SELECT pipeline_id, service_id AS other_id FROM service_pipelines
                    WHERE pipeline_id IN (SELECT value FROM json_each(?1)) ORDER BY service_id";
-        let services = grouped(&self.by_pipelines(sql, &ids).await?)?;
+        let services = rows::grouped(&self.by_pipelines(sql, &ids).await?).map_err(store_error)?;
         let mut needed: Vec<ServiceId> = services.values().flatten().copied().map(ServiceId).collect();
         needed.sort_unstable();
         needed.dedup();
@@ -192,14 +135,7 @@ impl SqliteStore {
             .fetch_all(&self.readers)
             .await
             .map_err(store_error)?;
-        rows.iter()
-            .map(|row| {
-                let map = get::<Option<&str>>(row, "map")?
-                    .map(|text| serde_json::from_str(text).map_err(|e| unreadable("category map", e)))
-                    .transpose()?;
-                algorithm(row, map)
-            })
-            .collect()
+        rows::all(&rows, rows::algorithm_with_map).map_err(store_error)
     }
 
     pub(super) async fn find_category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
@@ -208,7 +144,7 @@ impl SqliteStore {
             .fetch_optional(&self.readers)
             .await
             .map_err(store_error)?;
-        row.map(|row| read_json(&row, "map")).transpose()
+        row.map(|row| row.json("map").map_err(store_error)).transpose()
     }
 
     pub(super) async fn service_page(
@@ -228,7 +164,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         Ok(Total {
-            rows: rows.iter().map(service).collect::<Result<_>>()?,
+            rows: rows::all(&rows, rows::service).map_err(store_error)?,
             count,
         })
     }
@@ -239,7 +175,7 @@ impl SqliteStore {
             .fetch_all(&self.readers)
             .await
             .map_err(store_error)?;
-        rows.iter().map(service).collect()
+        rows::all(&rows, rows::service).map_err(store_error)
     }
 
     pub(super) async fn remove_service(&self, id: ServiceId) -> Result<bool> {

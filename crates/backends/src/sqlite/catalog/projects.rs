@@ -1,24 +1,13 @@
 //! Projects. A store has always one: id 1, "Default", so that a first job needs nothing else.
 
-use sqlx::sqlite::SqliteRow;
 use trapline_core::{
     ProjectId, Result, Timestamp,
     catalog::{Project, ProjectSettings},
     ports::{OffsetPage, Total},
 };
 
-use super::{super::get, SqliteStore, bounds, read_json, store_error, time};
-
-fn project(row: &SqliteRow) -> Result<Project> {
-    Ok(Project {
-        id: ProjectId(get(row, "id")?),
-        name: get(row, "name")?,
-        description: get(row, "description")?,
-        settings: read_json(row, "settings")?,
-        created_at: time(row, "created_at")?,
-        updated_at: time(row, "updated_at")?,
-    })
-}
+use super::{SqliteStore, bounds, store_error};
+use crate::rows;
 
 impl SqliteStore {
     /// Gives a new store its project.
@@ -65,7 +54,7 @@ impl SqliteStore {
         .await
         .map_err(store_error)?;
         tx.commit().await?;
-        project(&row)
+        rows::project(&row).map_err(store_error)
     }
 
     pub(super) async fn project_page(
@@ -86,7 +75,7 @@ impl SqliteStore {
                 .await
                 .map_err(store_error)?;
         Ok(Total {
-            rows: rows.iter().map(project).collect::<Result<_>>()?,
+            rows: rows::all(&rows, rows::project).map_err(store_error)?,
             count,
         })
     }
@@ -97,6 +86,6 @@ impl SqliteStore {
             .fetch_optional(&self.readers)
             .await
             .map_err(store_error)?;
-        row.as_ref().map(project).transpose()
+        row.as_ref().map(rows::project).transpose().map_err(store_error)
     }
 }

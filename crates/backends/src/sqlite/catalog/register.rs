@@ -1,47 +1,17 @@
 //! Registration: a service says what it runs, once when it starts and then as a heartbeat.
 //!
-//! One transaction, idempotent: what is registered again unchanged changes only `last_seen`. A category map is a
-//! row by its hash and never changes, so a job that noted the row keeps the labels that it started with.
+//! One transaction, idempotent: what is registered again unchanged changes only `last_seen`.
 
 use std::collections::HashSet;
 
-use sha2::{Digest as _, Sha256};
 use sqlx::SqliteConnection;
 use trapline_core::{
     AlgorithmId, Error, Result, ServiceId, Timestamp,
-    catalog::{AlgorithmSpec, PipelineSpec, Registered, Registration},
+    catalog::{AlgorithmSpec, Registered, Registration},
 };
 
 use super::{super::json, SqliteStore, store_error};
-
-/// A pipeline with its maps as text: serialised and hashed before the writer is taken, as they may be large.
-struct Prepared<'a> {
-    spec: &'a PipelineSpec,
-    stages: String,
-    maps: Vec<Option<Map>>,
-}
-
-struct Map {
-    hash: [u8; 32],
-    text: String,
-}
-
-fn prepare(spec: &PipelineSpec) -> Prepared<'_> {
-    let map = |a: &AlgorithmSpec| {
-        a.category_map.as_ref().map(|map| {
-            let text = serde_json::to_string(map).expect("a category map serialises");
-            Map {
-                hash: Sha256::digest(text.as_bytes()).into(),
-                text,
-            }
-        })
-    };
-    Prepared {
-        spec,
-        stages: spec.stages.to_string(),
-        maps: spec.algorithms.iter().map(map).collect(),
-    }
-}
+use crate::registering::{Map, Prepared, prepare};
 
 impl SqliteStore {
     pub(super) async fn register_pipelines(&self, registration: &Registration) -> Result<Registered> {

@@ -1,26 +1,13 @@
 //! Tokens. Only the hash of a secret is ever stored.
 
-use sqlx::sqlite::SqliteRow;
 use trapline_core::{
-    Error, ProjectId, Result, Timestamp, TokenId,
-    catalog::{NewToken, Role, Token},
+    Result, Timestamp, TokenId,
+    catalog::{NewToken, Token},
     ports::{OffsetPage, Total},
 };
 
-use super::{super::get, SqliteStore, bounds, maybe_time, store_error, time};
-
-fn token(row: &SqliteRow) -> Result<Token> {
-    let role: &str = get(row, "role")?;
-    Ok(Token {
-        id: TokenId(get(row, "id")?),
-        name: get(row, "name")?,
-        role: Role::parse(role).ok_or_else(|| Error::internal(format!("`{role}` is not a role")))?,
-        project_id: get::<Option<i64>>(row, "project_id")?.map(ProjectId),
-        prefix: get(row, "prefix")?,
-        created_at: time(row, "created_at")?,
-        expires_at: maybe_time(row, "expires_at")?,
-    })
-}
+use super::{SqliteStore, bounds, store_error};
+use crate::rows;
 
 impl SqliteStore {
     pub(super) async fn insert_token(&self, new: &NewToken) -> Result<Token> {
@@ -42,7 +29,7 @@ impl SqliteStore {
         .await
         .map_err(store_error)?;
         tx.commit().await?;
-        token(&row)
+        rows::token(&row).map_err(store_error)
     }
 
     pub(super) async fn find_token(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
@@ -53,7 +40,7 @@ impl SqliteStore {
         .fetch_optional(&self.readers)
         .await
         .map_err(store_error)?;
-        row.as_ref().map(token).transpose()
+        row.as_ref().map(rows::token).transpose().map_err(store_error)
     }
 
     pub(super) async fn token_page(&self, page: OffsetPage) -> Result<Total<Token>> {
@@ -71,7 +58,7 @@ impl SqliteStore {
         .await
         .map_err(store_error)?;
         Ok(Total {
-            rows: rows.iter().map(token).collect::<Result<_>>()?,
+            rows: rows::all(&rows, rows::token).map_err(store_error)?,
             count,
         })
     }

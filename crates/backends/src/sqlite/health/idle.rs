@@ -3,8 +3,7 @@
 
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
-    CaptureId, JobId, JobStatus, Result, Timestamp,
-    counts::Counts,
+    CaptureId, FailReason, JobId, JobStatus, Result, Timestamp,
     health::{STRICT_DETAIL, id_lists, lost_line},
     job::JobMove,
     ports::{Ended, MarkLost, MarkedLost, Touched, Vitals},
@@ -12,6 +11,11 @@ use trapline_core::{
 };
 
 use super::super::{SLICE_ROWS, SqliteStore, counts, jobs, json, store_error, sweep};
+use crate::{
+    rows,
+    settling::failed_line,
+    sweeping::{self, Ended as Over},
+};
 
 impl SqliteStore {
     pub(super) async fn vitals_page(
@@ -27,7 +31,9 @@ impl SqliteStore {
             .fetch_all(&self.readers)
             .await
             .map_err(store_error)?;
-        rows.iter().map(|row| vitals(row).map_err(store_error)).collect()
+        rows.iter()
+            .map(|row| rows::vitals(row).map_err(store_error))
+            .collect()
     }
 
     pub(super) async fn mark_lost_slice(&self, request: &MarkLost) -> Result<MarkedLost> {
@@ -56,40 +62,6 @@ impl SqliteStore {
         }
         Ok(ended)
     }
-}
-
-fn vitals(row: &sqlx::sqlite::SqliteRow) -> sqlx::Result<Vitals> {
-    let unsigned = |column| {
-        row.try_get::<i64, _>(column)
-            .map(|v| u64::try_from(v).unwrap_or(0))
-    };
-    let (total, processed, failed) = (unsigned("total")?, unsigned("processed")?, unsigned("failed")?);
-    let (leased, exhausted) = (unsigned("leased")?, unsigned("exhausted")?);
-    let pending = total.saturating_sub(processed + failed + leased);
-    let free = match row.try_get("has_free")? {
-        true => pending.saturating_sub(exhausted).max(1),
-        false => 0,
-    };
-    Ok(Vitals {
-        job: JobId(row.try_get("id")?),
-        run: row.try_get("run")?,
-        status: counts::decode(row.try_get("status")?)?,
-        collected: row.try_get("collected")?,
-        counts: Counts {
-            total,
-            pending,
-            in_flight: leased,
-            processed,
-            failed,
-            detections: unsigned("detections")?,
-            classifications: unsigned("classifications")?,
-            skipped: unsigned("skipped")?,
-        },
-        idle_since: Timestamp(row.try_get("idle_since")?),
-        free,
-        leased,
-        exhausted,
-    })
 }
 
 async fn still_idle(
@@ -179,18 +151,19 @@ async fn lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<V
     }
     let rows = query.fetch_all(&mut *conn).await?;
     let mut ended = Vec::with_capacity(rows.len());
+    let mut lines = Vec::with_capacity(rows.len());
     for row in &rows {
         let (strikes, history): (i64, String) = (row.try_get("strikes")?, row.try_get("history")?);
         let attempts: i64 = row.try_get("attempts")?;
         let lost = match request.strict {
             true => STRICT_DETAIL.to_owned(),
-            false => {
-                format!("no answer after {attempts} hand-out(s), {strikes} of them counted: to {history}")
-            }
+            false => sweeping::lost_detail(attempts, strikes, &history),
         };
-        ended.push(sweep::Ended {
+        let capture: i64 = row.try_get("capture_id")?;
+        lines.push(failed_line(request.job.0, capture, FailReason::Lost, &lost));
+        ended.push(Over {
             job: request.job.0,
-            capture: row.try_get("capture_id")?,
+            capture,
             strikes,
             history,
             lost: Some(lost),
@@ -199,6 +172,7 @@ async fn lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<V
         });
     }
     sweep::write_ended(conn, &ended, request.now).await?;
+    counts::log_lines(conn, &lines, request.now).await?;
     Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
 }
 

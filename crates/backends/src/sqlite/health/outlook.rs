@@ -6,6 +6,7 @@ use trapline_core::{
 };
 
 use super::super::{SqliteStore, get, store_error};
+use crate::rows;
 
 /// Workers named at the most.
 const WORKERS_MAX: i64 = 100;
@@ -44,15 +45,7 @@ impl SqliteStore {
             .fetch_all(&self.readers)
             .await
             .map_err(store_error)?;
-        rows.iter()
-            .map(|row| {
-                Ok(WorkerNow {
-                    name: get(row, "name")?,
-                    last_seen: Timestamp(get(row, "last_seen")?),
-                    busy_with: get::<Option<i64>>(row, "busy_with")?.map(JobId),
-                })
-            })
-            .collect()
+        rows::all(&rows, rows::worker_now).map_err(store_error)
     }
 
     async fn oldest_lease(&self, job: JobId) -> Result<Option<OldestLease>> {
@@ -61,14 +54,9 @@ impl SqliteStore {
             .fetch_optional(&self.readers)
             .await
             .map_err(store_error)?;
-        row.map(|row| {
-            Ok(OldestLease {
-                granted_at: Timestamp(get(&row, "granted_at")?),
-                lease_until: Timestamp(get(&row, "lease_until")?),
-                worker: get(&row, "worker")?,
-                last_seen: get::<Option<i64>>(&row, "last_seen")?.map(Timestamp),
-            })
-        })
-        .transpose()
+        row.as_ref()
+            .map(rows::oldest_lease)
+            .transpose()
+            .map_err(store_error)
     }
 }

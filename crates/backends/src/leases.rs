@@ -1,0 +1,136 @@
+//! Leases between hand-out and settlement, decided before anything is written (RULES.md A3, A4): both SQL stores read the
+//! rows, judge, and carry it out.
+
+use std::{collections::HashMap, time::Duration};
+
+use trapline_core::{
+    CaptureId, JobId, TaskState, Timestamp,
+    lease::{self, Gap, LeaseEnd, RELEASES_MAX, SignsOfLife},
+    ports::{Candidate, LeaseAnswer, LeaseChange, LeasePolicy},
+    receipt::Receipt,
+};
+
+use crate::{rows::Columns, settling::TaskKey};
+
+/// How old the last touch may be before it is a gap.
+const GAP_AFTER: Duration = Duration::from_secs(5);
+
+/// The last gap, in the cluster's row.
+pub(crate) fn gap(row: &impl Columns) -> sqlx::Result<Option<Gap>> {
+    let (from, to) = (row.maybe_time("gap_from")?, row.maybe_time("gap_to")?);
+    let grace = row.maybe_time("grace_until")?;
+    Ok(from.zip(to).zip(grace).map(|((from, to), grace_until)| Gap {
+        from,
+        to,
+        grace_until,
+    }))
+}
+
+/// The gap after a heartbeat at `now`: the one before, or a new one if nobody served the store lately, or if the first
+/// node after an unclean end comes.
+///
+/// The row holds one gap. What lived through the last one, in its grace or kept alive by signs of life since then
+/// (column `held`: a lease lives that was granted before its end), must not be charged for it now: the two become one.
+pub(crate) fn gap_at(
+    row: &impl Columns,
+    first: bool,
+    grace: Duration,
+    now: Timestamp,
+) -> sqlx::Result<Option<Gap>> {
+    let (alive_at, clean): (_, bool) = (row.maybe_time("alive_at")?, row.col("clean")?);
+    let (before, held): (_, bool) = (gap(row)?, row.col("held")?);
+    let silent = alive_at.is_some_and(|at| now.since(at) > GAP_AFTER);
+    let Some(at) = alive_at.filter(|_| silent || (first && !clean)) else {
+        return Ok(before);
+    };
+    let from = before
+        .filter(|g| at < g.grace_until || held)
+        .map_or(at, |g| g.from.min(at));
+    Ok(Some(Gap {
+        from,
+        to: now,
+        grace_until: now.plus(grace),
+    }))
+}
+
+/// A task as a change of its lease sees it.
+pub(crate) struct Lease {
+    pub(crate) state: TaskState,
+    pub(crate) run: i64,
+    pub(crate) delivery: i64,
+    pub(crate) held: bool,
+    pub(crate) granted_at: Timestamp,
+    pub(crate) lease_until: Timestamp,
+    pub(crate) releases: i64,
+    pub(crate) life: Option<SignsOfLife>,
+}
+
+/// What a request to change leases does.
+#[derive(Default)]
+pub(crate) struct Changes {
+    pub(crate) answers: Vec<LeaseAnswer>,
+    /// The tasks that change, each once.
+    pub(crate) tasks: Vec<TaskKey>,
+    /// Those that are free again.
+    pub(crate) free: Vec<(JobId, Candidate)>,
+}
+
+/// Decides on a request.
+pub(crate) fn change(
+    receipts: &[Receipt],
+    mut rows: HashMap<TaskKey, Lease>,
+    change: LeaseChange,
+    gap: Option<Gap>,
+    policy: &LeasePolicy,
+    now: Timestamp,
+) -> Changes {
+    let mut changes = Changes::default();
+    for receipt in receipts {
+        let key = (receipt.job.0, receipt.capture.0);
+        let answer = match rows.get(&key) {
+            Some(row) => judge(row, receipt, change, gap, policy, now),
+            None => Err("there is no such task"),
+        };
+        if answer.is_ok() {
+            changes.tasks.push(key);
+            if change != LeaseChange::Extend {
+                // Named twice in one request, it is given back once.
+                rows.remove(&key);
+                let candidate = Candidate {
+                    capture: CaptureId(key.1),
+                    run: receipt.run,
+                    delivery: receipt.delivery,
+                };
+                changes.free.push((receipt.job, candidate));
+            }
+        }
+        changes.answers.push(answer);
+    }
+    changes.tasks.sort_unstable();
+    changes.tasks.dedup();
+    changes
+}
+
+fn judge(
+    row: &Lease,
+    receipt: &Receipt,
+    change: LeaseChange,
+    gap: Option<Gap>,
+    policy: &LeasePolicy,
+    now: Timestamp,
+) -> LeaseAnswer {
+    if row.state != TaskState::Pending {
+        return Err("the task is settled");
+    }
+    if (row.run, row.delivery) != (receipt.run, receipt.delivery) || !row.held {
+        return Err("the lease is over");
+    }
+    let end = lease::lease_end(row.granted_at, row.lease_until, row.life, gap, policy.margin, now);
+    if let LeaseEnd::Over { .. } = end {
+        return Err("the lease is over");
+    }
+    if change == LeaseChange::Release && row.releases >= RELEASES_MAX {
+        return Err("the task was given back too often; its lease runs out by itself");
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Captures and their sets. A capture is unique by (project, URL as given); a set only refers to it.
+
+use sha2::{Digest as _, Sha256};
+use trapline_core::{
+    CaptureId, CollectionId, Error, ProjectId, Result,
+    catalog::{Added, Capture, Collection, NewCapture},
+    ports::{OffsetPage, Total},
+};
+
+use super::{super::retried, PostgresStore, bounds, store_error};
+use crate::rows::{self};
+
+impl PostgresStore {
+    pub(super) async fn insert_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
+        let mut conn = self.pool().acquire().await.map_err(store_error)?;
+        let now = self.now(&mut conn).await.map_err(store_error)?;
+        let row = sqlx::query(
+            "INSERT INTO collections (project_id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)
+             RETURNING id, project_id, name, created_at, updated_at, 0::bigint AS captures",
+        )
+        .bind(project.0)
+        .bind(name)
+        .bind(now.0)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(store_error)?;
+        rows::collection(&row).map_err(store_error)
+    }
+
+    pub(super) async fn collection_page(
+        &self,
+        project: Option<ProjectId>,
+        page: OffsetPage,
+    ) -> Result<Total<Collection>> {
+        let (limit, offset) = bounds(page);
+        let count = self
+            .count(
+                "SELECT COUNT(*) FROM collections WHERE ($1::bigint IS NULL OR project_id = $1) AND name <> ''",
+                project,
+            )
+            .await?;
+        let rows = sqlx::query(include_str!("../sql/catalog/collections.sql"))
+            .bind(project.map(|p| p.0))
+            .bind(limit)
+            .bind(offset)
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        Ok(Total {
+            rows: rows::all(&rows, rows::collection).map_err(store_error)?,
+            count,
+        })
+    }
+
+    pub(super) async fn find_collection(&self, id: CollectionId) -> Result<Option<Collection>> {
+        let row = sqlx::query(include_str!("../sql/catalog/collection.sql"))
+            .bind(id.0)
+            .fetch_optional(&self.pool())
+            .await
+            .map_err(store_error)?;
+        row.as_ref()
+            .map(rows::collection)
+            .transpose()
+            .map_err(store_error)
+    }
+
+    pub(super) async fn add_slice(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
+        if captures.is_empty() {
+            return Ok(Added::default());
+        }
+        let added = retried(|| Box::pin(self.add_once(set, captures)))
+            .await
+            .map_err(store_error)?
+            .ok_or_else(Error::not_found)?;
+        // A URL that comes again in one call was there when its second line was read; so the two numbers always
+        // add up to what was given, wherever a caller cuts its slices.
+        Ok(Added {
+            added,
+            already_there: captures.len() as u64 - added,
+        })
+    }
+
+    /// How many the set did not have; `None` if there is no such set.
+    async fn add_once(&self, set: CollectionId, captures: &[NewCapture]) -> sqlx::Result<Option<u64>> {
+        let urls: Vec<_> = captures.iter().map(|c| c.url.as_str()).collect();
+        let hashes: Vec<Vec<u8>> = urls.iter().map(|url| Sha256::digest(url).to_vec()).collect();
+        let taken: Vec<_> = captures.iter().map(|c| c.taken_at.map(|t| t.0)).collect();
+        let widths: Vec<_> = captures.iter().map(|c| c.width).collect();
+        let heights: Vec<_> = captures.iter().map(|c| c.height).collect();
+        let mut tx = self.begin().await?;
+        // One at a time in a project: two that add the same URLs in other orders would deadlock. Nobody else waits for it.
+        let project: Option<i64> = sqlx::query_scalar(
+            "SELECT p.id FROM collections c JOIN projects p ON p.id = c.project_id WHERE c.id = $1 FOR NO KEY UPDATE OF p",
+        )
+        .bind(set.0)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(project) = project else { return Ok(None) };
+        let insert = |sql: &'static str| {
+            sqlx::query(sql)
+                .bind(project)
+                .bind(&urls)
+                .bind(&hashes)
+                .bind(&taken)
+                .bind(&widths)
+                .bind(&heights)
+        };
+        insert(include_str!("../sql/catalog/add_captures.sql"))
+            .execute(&mut *tx)
+            .await?;
+        let named = sqlx::query(include_str!("../sql/catalog/add_to_collection.sql"))
+            .bind(set.0)
+            .bind(project)
+            .bind(&hashes)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        let mut added = named;
+        if urls.contains(&"") {
+            added += insert(include_str!("../sql/catalog/add_captures_without_url.sql"))
+                .bind(set.0)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+        }
+        if added > 0 {
+            let now = self.now(&mut tx).await?;
+            sqlx::query("UPDATE collections SET updated_at = $2 WHERE id = $1")
+                .bind(set.0)
+                .bind(now.0)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(Some(added))
+    }
+
+    pub(super) async fn find_capture(&self, id: CaptureId) -> Result<Option<Capture>> {
+        let row =
+            sqlx::query("SELECT id, project_id, url, taken_at, width, height FROM captures WHERE id = $1")
+                .bind(id.0)
+                .fetch_optional(&self.pool())
+                .await
+                .map_err(store_error)?;
+        row.as_ref().map(rows::capture).transpose().map_err(store_error)
+    }
+}

@@ -1,0 +1,153 @@
+//! The catalog on PostgreSQL: what jobs are made of.
+//!
+//! Each write is one transaction, so a registration or a slice of captures is there whole or not at all. Reads hold no
+//! snapshot across statements.
+
+mod captures;
+mod pipelines;
+mod projects;
+mod register;
+mod tokens;
+
+use async_trait::async_trait;
+use trapline_core::{
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
+    catalog::{
+        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
+        ProjectSettings, Registered, Registration, Service, Token,
+    },
+    ports::{Catalog, OffsetPage, Total},
+};
+
+use super::{PostgresStore, QUICK, SLOW, store_error};
+
+#[async_trait]
+impl Catalog for PostgresStore {
+    async fn create_project(
+        &self,
+        name: &str,
+        description: &str,
+        settings: &ProjectSettings,
+    ) -> Result<Project> {
+        self.connections
+            .within(SLOW, self.insert_project(name, description, settings))
+            .await
+    }
+
+    async fn projects(&self, only: Option<ProjectId>, page: OffsetPage) -> Result<Total<Project>> {
+        self.connections.within(SLOW, self.project_page(only, page)).await
+    }
+
+    async fn project(&self, id: ProjectId) -> Result<Option<Project>> {
+        self.connections.within(SLOW, self.find_project(id)).await
+    }
+
+    async fn create_token(&self, token: &NewToken) -> Result<Token> {
+        self.connections.within(SLOW, self.insert_token(token)).await
+    }
+
+    async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
+        self.connections.within(QUICK, self.find_token(hash)).await
+    }
+
+    async fn tokens(&self, page: OffsetPage) -> Result<Total<Token>> {
+        self.connections.within(SLOW, self.token_page(page)).await
+    }
+
+    async fn delete_token(&self, id: TokenId) -> Result<bool> {
+        self.connections.within(SLOW, self.remove_token(id)).await
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<Registered> {
+        self.connections
+            .within(SLOW, self.register_pipelines(registration))
+            .await
+    }
+
+    async fn pipelines(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Pipeline>> {
+        self.connections
+            .within(SLOW, self.pipeline_page(project, page))
+            .await
+    }
+
+    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>> {
+        self.connections.within(SLOW, self.find_pipeline(id)).await
+    }
+
+    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>> {
+        self.connections.within(SLOW, self.find_slug(slug)).await
+    }
+
+    async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>> {
+        self.connections.within(SLOW, self.slugs_of(project)).await
+    }
+
+    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
+        self.connections
+            .within(SLOW, self.algorithms_with_maps(ids))
+            .await
+    }
+
+    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
+        self.connections.within(SLOW, self.find_category_map(id)).await
+    }
+
+    async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>> {
+        self.connections
+            .within(SLOW, self.service_page(project, page))
+            .await
+    }
+
+    async fn service(&self, id: ServiceId) -> Result<Option<Service>> {
+        self.connections.within(SLOW, self.find_service(id)).await
+    }
+
+    async fn delete_service(&self, id: ServiceId) -> Result<bool> {
+        self.connections.within(SLOW, self.remove_service(id)).await
+    }
+
+    async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
+        self.connections
+            .within(SLOW, self.insert_collection(project, name))
+            .await
+    }
+
+    async fn collections(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Collection>> {
+        self.connections
+            .within(SLOW, self.collection_page(project, page))
+            .await
+    }
+
+    async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
+        self.connections.within(SLOW, self.find_collection(id)).await
+    }
+
+    async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
+        self.connections.within(SLOW, self.add_slice(set, captures)).await
+    }
+
+    async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
+        self.connections.within(SLOW, self.find_capture(id)).await
+    }
+}
+
+/// Limit and offset as the database takes them.
+fn bounds(page: OffsetPage) -> (i64, i64) {
+    (super::bound(page.limit), super::bound(page.offset))
+}
+
+impl PostgresStore {
+    /// How many rows a list has in all. `sql` selects one number; `$1` is the project that it is narrowed to.
+    async fn count(&self, sql: &'static str, project: Option<ProjectId>) -> Result<u64> {
+        let count: i64 = sqlx::query_scalar(sql)
+            .bind(project.map(|p| p.0))
+            .fetch_one(&self.pool())
+            .await
+            .map_err(store_error)?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn find_service(&self, id: ServiceId) -> Result<Option<Service>> {
+        Ok(self.services_by_id(&[id]).await?.pop())
+    }
+}

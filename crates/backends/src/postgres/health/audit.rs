@@ -1,0 +1,71 @@
+//! Pages of rows for `verify`: each one statement on a reader, so no snapshot outlives its page.
+
+use trapline_core::{
+    CaptureId, JobId, Result,
+    health::STRICT_DETAIL,
+    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+};
+
+use super::super::{PostgresStore, bound, store_error};
+use crate::rows::{self, Columns as _};
+
+impl PostgresStore {
+    pub(super) async fn job_audits(&self, after: JobId, limit: u64) -> Result<Vec<JobAudit>> {
+        let rows = sqlx::query(include_str!("../sql/health/audit_jobs.sql"))
+            .bind(after.0)
+            .bind(bound(limit))
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        rows.iter()
+            .map(|row| rows::audit(row).map_err(store_error))
+            .collect()
+    }
+
+    pub(super) async fn task_audits(
+        &self,
+        job: JobId,
+        after: CaptureId,
+        limit: u64,
+    ) -> Result<Vec<TaskAudit>> {
+        let rows = sqlx::query(include_str!("../sql/health/audit_tasks.sql"))
+            .bind(job.0)
+            .bind(after.0)
+            .bind(bound(limit))
+            .bind(STRICT_DETAIL)
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        rows.iter()
+            .map(|row| rows::task_audit(row).map_err(store_error))
+            .collect()
+    }
+
+    pub(super) async fn stray_page(
+        &self,
+        kind: StrayKind,
+        after: i64,
+        limit: u64,
+    ) -> Result<(Vec<Stray>, Option<i64>)> {
+        let sql = match kind {
+            StrayKind::Grants => include_str!("../sql/health/stray_grants.sql"),
+            StrayKind::Detections => include_str!("../sql/health/stray_detections.sql"),
+            StrayKind::Classifications => include_str!("../sql/health/stray_classifications.sql"),
+        };
+        let rows = sqlx::query(sql)
+            .bind(after)
+            .bind(bound(limit))
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        let mut strays = Vec::new();
+        for row in &rows {
+            strays.extend(rows::stray(row).map_err(store_error)?);
+        }
+        let next = match rows.last() {
+            Some(last) if rows.len() as u64 == limit => Some(last.col("key").map_err(store_error)?),
+            _ => None,
+        };
+        Ok((strays, next))
+    }
+}

@@ -1,0 +1,282 @@
+//! Idle jobs: which they are, and how their lost tasks are settled or they are ended. Each is one transaction with
+//! its own guard, so that a result that came in between wins; a dry run is the same one, rolled back.
+
+use sqlx::{PgConnection, Row as _};
+use trapline_core::{
+    CaptureId, FailReason, JobId, JobStatus, Result, Timestamp,
+    health::{STRICT_DETAIL, id_lists, lost_line},
+    job::JobMove,
+    ports::{Ended, Level, LogLine, MarkLost, MarkedLost, Touched, Vitals},
+    settle::Deltas,
+};
+
+use super::super::{
+    Lock, PostgresStore, SLICE_ROWS, bound,
+    counts::{self, Cause},
+    jobs, retried, store_error, sweep, take,
+};
+use crate::{
+    rows,
+    settling::failed_line,
+    sweeping::{self, Ended as Over},
+};
+
+impl PostgresStore {
+    pub(super) async fn vitals_page(
+        &self,
+        after: JobId,
+        limit: u64,
+        max_deliver: i64,
+    ) -> Result<Vec<Vitals>> {
+        let rows = sqlx::query(include_str!("../sql/health/vitals.sql"))
+            .bind(after.0)
+            .bind(bound(limit))
+            .bind(max_deliver)
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        rows.iter()
+            .map(|row| rows::vitals(row).map_err(store_error))
+            .collect()
+    }
+
+    pub(super) async fn mark_lost_slice(&self, request: &MarkLost) -> Result<MarkedLost> {
+        retried(|| Box::pin(self.mark_lost_once(request)))
+            .await
+            .map_err(store_error)
+    }
+
+    async fn mark_lost_once(&self, request: &MarkLost) -> sqlx::Result<MarkedLost> {
+        let mut tx = self.begin().await?;
+        let marked = mark_lost_in(&mut tx, request).await?;
+        if !request.dry_run {
+            tx.commit().await?;
+        }
+        Ok(marked)
+    }
+
+    pub(super) async fn end_stale_job(
+        &self,
+        job: &Vitals,
+        cutoff: Timestamp,
+        line: &str,
+        now: Timestamp,
+        dry_run: bool,
+    ) -> Result<Ended> {
+        retried(|| Box::pin(self.end_stale_once(job, cutoff, line, now, dry_run)))
+            .await
+            .map_err(store_error)
+    }
+
+    async fn end_stale_once(
+        &self,
+        job: &Vitals,
+        cutoff: Timestamp,
+        line: &str,
+        now: Timestamp,
+        dry_run: bool,
+    ) -> sqlx::Result<Ended> {
+        let mut tx = self.begin().await?;
+        let ended = end_stale_in(&mut tx, job, cutoff, line, now).await?;
+        if !dry_run {
+            tx.commit().await?;
+        }
+        Ok(ended)
+    }
+}
+
+async fn still_idle(conn: &mut PgConnection, job: JobId, run: i64, cutoff: Timestamp) -> sqlx::Result<bool> {
+    let found = sqlx::query(include_str!("../sql/health/still_idle.sql"))
+        .bind(job.0)
+        .bind(run)
+        .bind(cutoff.0)
+        .fetch_optional(conn)
+        .await?;
+    Ok(found.is_some())
+}
+
+async fn mark_lost_in(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Result<MarkedLost> {
+    let mut marked = MarkedLost::default();
+    take(conn, Lock::Sweep).await?;
+    if !still_idle(conn, request.job, request.run, request.cutoff).await? {
+        marked.raced = true;
+        return Ok(marked);
+    }
+    if !request.strict {
+        let swept = sweep::end_due(conn, Some(request.job), &request.leases, request.now).await?;
+        marked.freed = swept.freed;
+        marked.more = swept.more;
+        for touched in swept.touched {
+            note(&mut marked, request.job, touched);
+        }
+    }
+    let rest = lose(conn, request).await?;
+    marked.more |= rest.len() as i64 == SLICE_ROWS;
+    if !rest.is_empty() {
+        let change = counts::Change {
+            job: request.job,
+            deltas: Deltas {
+                failed: rest.len() as i64,
+                ..Deltas::default()
+            },
+            total: None,
+        };
+        for mut touched in counts::apply(conn, &[change], Cause::Other, request.now).await? {
+            touched.settled = rest.iter().map(|c| (*c, true)).collect();
+            note(&mut marked, request.job, touched);
+        }
+    }
+    if !marked.lost.is_empty() {
+        write_lines(conn, request, &marked.lost).await?;
+    }
+    Ok(marked)
+}
+
+fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
+    if touched.job != job {
+        return marked.others.push(touched);
+    }
+    marked
+        .lost
+        .extend(touched.settled.iter().map(|(capture, _)| *capture));
+    match &mut marked.touched {
+        None => marked.touched = Some(touched),
+        Some(before) => {
+            before.status = touched.status;
+            before.landed |= touched.landed;
+            before.settled.extend(touched.settled);
+        }
+    }
+}
+
+/// Settles what no lease holds any more, or everything, by the statement of the sweep.
+async fn lose(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
+    let sql = match request.strict {
+        true => include_str!("../sql/health/pending.sql"),
+        false => include_str!("../sql/health/exhausted.sql"),
+    };
+    let rows = sqlx::query(sql)
+        .bind(request.job.0)
+        .bind(request.run)
+        .bind(SLICE_ROWS)
+        .bind(request.leases.max_deliver)
+        .fetch_all(&mut *conn)
+        .await?;
+    let mut ended = Vec::with_capacity(rows.len());
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (strikes, history): (i64, String) = (row.try_get("strikes")?, row.try_get("history")?);
+        let attempts: i64 = row.try_get("attempts")?;
+        let lost = match request.strict {
+            true => STRICT_DETAIL.to_owned(),
+            false => sweeping::lost_detail(attempts, strikes, &history),
+        };
+        let capture: i64 = row.try_get("capture_id")?;
+        lines.push(failed_line(request.job.0, capture, FailReason::Lost, &lost));
+        ended.push(Over {
+            job: request.job.0,
+            capture,
+            strikes,
+            history,
+            lost: Some(lost),
+            suspect: false,
+            returned: false,
+        });
+    }
+    sweep::write_ended(conn, &ended, request.now).await?;
+    counts::log_lines(conn, &lines, request.now).await?;
+    Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
+}
+
+/// One line in the job's errors, for all slices; the full list in its log.
+async fn write_lines(conn: &mut PgConnection, request: &MarkLost, lost: &[CaptureId]) -> sqlx::Result<()> {
+    let mut all = request.earlier.clone();
+    all.extend(lost);
+    let queue = request.queue.as_ref();
+    let line = lost_line(queue, &all);
+    let before = (!request.earlier.is_empty()).then(|| lost_line(queue, &request.earlier));
+    write_error(conn, request.job, &line, before.as_deref()).await?;
+    let mut lines = Vec::new();
+    for ids in id_lists(lost) {
+        let line = format!("{line} {ids}");
+        lines.push(log_line(request.job, Level::Warning, line));
+    }
+    counts::log_lines(conn, &lines, request.now).await
+}
+
+/// Adds a line to a job's errors, in the place of `before` if that is the last.
+async fn write_error(
+    conn: &mut PgConnection,
+    job: JobId,
+    line: &str,
+    before: Option<&str>,
+) -> sqlx::Result<()> {
+    let errors: String = sqlx::query_scalar("SELECT errors FROM jobs WHERE id = $1")
+        .bind(job.0)
+        .fetch_one(&mut *conn)
+        .await?;
+    let mut errors: Vec<String> = serde_json::from_str(&errors).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    if before.is_some() && errors.last().map(String::as_str) == before {
+        errors.pop();
+    }
+    errors.push(line.to_owned());
+    sqlx::query("UPDATE jobs SET errors = $2 WHERE id = $1")
+        .bind(job.0)
+        .bind(serde_json::to_string(&errors).map_err(|e| sqlx::Error::Encode(e.into()))?)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+async fn end_stale_in(
+    conn: &mut PgConnection,
+    job: &Vitals,
+    cutoff: Timestamp,
+    line: &str,
+    now: Timestamp,
+) -> sqlx::Result<Ended> {
+    if !still_idle(conn, job.job, job.run, cutoff).await? {
+        return Ok(Ended::Raced);
+    }
+    if job.collected
+        && let Some(touched) = recount(conn, job.job, now).await?
+        && touched.landed
+    {
+        return Ok(Ended::Landed(touched.status));
+    }
+    let moved = jobs::move_in(conn, job.job, JobMove::Reap, now).await?;
+    if !moved.is_some_and(|m| m.changed && m.status == JobStatus::Revoked) {
+        return Ok(Ended::Raced);
+    }
+    write_error(conn, job.job, line, None).await?;
+    counts::log_lines(conn, &[log_line(job.job, Level::Error, line.to_owned())], now).await?;
+    Ok(Ended::Reaped)
+}
+
+/// Makes the counters agree with the rows, which lands the job if they are all settled.
+async fn recount(conn: &mut PgConnection, job: JobId, now: Timestamp) -> sqlx::Result<Option<Touched>> {
+    let row = sqlx::query(include_str!("../sql/health/recount.sql"))
+        .bind(job.0)
+        .fetch_one(&mut *conn)
+        .await?;
+    let change = counts::Change {
+        job,
+        deltas: Deltas {
+            processed: row.try_get("processed")?,
+            failed: row.try_get("failed")?,
+            detections: row.try_get("detections")?,
+            classifications: row.try_get("classifications")?,
+        },
+        total: Some(row.try_get("total")?),
+    };
+    Ok(counts::apply(conn, &[change], Cause::Other, now).await?.pop())
+}
+
+fn log_line(job: JobId, level: Level, message: String) -> LogLine {
+    LogLine {
+        job,
+        level,
+        message,
+        capture: None,
+    }
+}

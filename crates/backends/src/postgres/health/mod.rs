@@ -1,0 +1,88 @@
+//! What the health check, `explain` and `verify` ask of the store.
+
+mod audit;
+mod idle;
+mod outlook;
+mod ticks;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use trapline_core::{
+    CaptureId, JobId, Result, Timestamp,
+    health::TickReport,
+    ports::{Ended, Health, MarkLost, MarkedLost, Outlook, Vitals},
+    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+};
+
+use super::{PostgresStore, SLOW};
+
+#[async_trait]
+impl Health for PostgresStore {
+    async fn take_tick(
+        &self,
+        node: &str,
+        now: Timestamp,
+        lease: Duration,
+        not_since: Option<Timestamp>,
+    ) -> Result<bool> {
+        self.connections
+            .within(SLOW, self.claim_tick(node, now, lease, not_since))
+            .await
+    }
+
+    async fn save_tick(&self, tick: &TickReport, keep_since: Timestamp) -> Result<()> {
+        self.connections
+            .within(SLOW, self.insert_tick(tick, keep_since))
+            .await
+    }
+
+    async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>> {
+        self.connections.within(SLOW, self.tick_page(limit)).await
+    }
+
+    async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>> {
+        self.connections
+            .within(SLOW, self.vitals_page(after, limit, max_deliver))
+            .await
+    }
+
+    async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost> {
+        self.connections.within(SLOW, self.mark_lost_slice(request)).await
+    }
+
+    async fn end_stale(
+        &self,
+        job: &Vitals,
+        cutoff: Timestamp,
+        line: &str,
+        now: Timestamp,
+        dry_run: bool,
+    ) -> Result<Ended> {
+        self.connections
+            .within(SLOW, self.end_stale_job(job, cutoff, line, now, dry_run))
+            .await
+    }
+
+    async fn outlook(&self, job: JobId, seen_since: Timestamp) -> Result<Option<Outlook>> {
+        self.connections
+            .within(SLOW, self.outlook_of(job, seen_since))
+            .await
+    }
+
+    async fn audit_jobs(&self, after: JobId, limit: u64) -> Result<Vec<JobAudit>> {
+        self.connections.within(SLOW, self.job_audits(after, limit)).await
+    }
+
+    async fn audit_tasks(&self, job: JobId, after: CaptureId, limit: u64) -> Result<Vec<TaskAudit>> {
+        self.connections
+            .within(SLOW, self.task_audits(job, after, limit))
+            .await
+    }
+
+    async fn strays(&self, kind: StrayKind, after: i64, limit: u64) -> Result<(Vec<Stray>, Option<i64>)> {
+        self.connections
+            .within(SLOW, self.stray_page(kind, after, limit))
+            .await
+    }
+}

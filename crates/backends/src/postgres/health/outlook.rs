@@ -1,0 +1,73 @@
+//! What `explain` needs to know of a job: its workers, its oldest lease, its strikes.
+
+use trapline_core::{
+    JobId, Result, Timestamp,
+    ports::{OldestLease, Outlook, WorkerNow},
+};
+
+use super::super::{PostgresStore, store_error};
+use crate::rows::{self, Columns as _};
+
+/// Workers named at the most.
+const WORKERS_MAX: i64 = 100;
+
+impl PostgresStore {
+    pub(super) async fn outlook_of(&self, job: JobId, seen_since: Timestamp) -> Result<Option<Outlook>> {
+        let found: Option<Option<String>> = sqlx::query_scalar(
+            "SELECT p.slug FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id \
+             WHERE j.id = $1 AND j.deleted_at IS NULL",
+        )
+        .bind(job.0)
+        .fetch_optional(&self.pool())
+        .await
+        .map_err(store_error)?;
+        let Some(slug) = found else { return Ok(None) };
+        let slug = slug.unwrap_or_default();
+        let strikes = sqlx::query(include_str!("../sql/health/outlook_strikes.sql"))
+            .bind(job.0)
+            .fetch_one(&self.pool())
+            .await
+            .map_err(store_error)?;
+        let (count, worker) = (strikes.unsigned("strikes"), strikes.col("worker"));
+        Ok(Some(Outlook {
+            workers: self.workers_now(&slug, seen_since).await?,
+            last_seen: self.last_seen(&slug).await?,
+            oldest_lease: self.oldest_lease(job).await?,
+            strikes: count.map_err(store_error)?,
+            struck_by: worker.map_err(store_error)?,
+        }))
+    }
+
+    async fn last_seen(&self, slug: &str) -> Result<Option<Timestamp>> {
+        let sql = "SELECT max(last_seen) FROM workers WHERE $1 = ANY (pipelines)";
+        let at: Option<i64> = sqlx::query_scalar(sql)
+            .bind(slug)
+            .fetch_one(&self.pool())
+            .await
+            .map_err(store_error)?;
+        Ok(at.map(Timestamp))
+    }
+
+    async fn workers_now(&self, slug: &str, seen_since: Timestamp) -> Result<Vec<WorkerNow>> {
+        let rows = sqlx::query(include_str!("../sql/health/outlook_workers.sql"))
+            .bind(slug)
+            .bind(seen_since.0)
+            .bind(WORKERS_MAX)
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        rows::all(&rows, rows::worker_now).map_err(store_error)
+    }
+
+    async fn oldest_lease(&self, job: JobId) -> Result<Option<OldestLease>> {
+        let row = sqlx::query(include_str!("../sql/health/outlook_lease.sql"))
+            .bind(job.0)
+            .fetch_optional(&self.pool())
+            .await
+            .map_err(store_error)?;
+        row.as_ref()
+            .map(rows::oldest_lease)
+            .transpose()
+            .map_err(store_error)
+    }
+}

@@ -1,0 +1,335 @@
+//! Jobs: stored, changed, moved, read, removed.
+
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder};
+use trapline_core::{
+    Error, JobId, JobStatus, Result, Timestamp,
+    job::{JobMove, RunMode},
+    ports::{Job, JobEdit, JobFilter, JobOrder, Moved, NewJob, OffsetPage, Total},
+};
+
+use super::{PostgresStore, SLICE_ROWS, bound, retried, settle, store_error};
+use crate::rows;
+
+const JOB: &str = include_str!("sql/job.sql");
+
+impl PostgresStore {
+    pub(super) async fn insert_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
+        let (status, not_before) = match job.start {
+            false => (JobStatus::Created, None),
+            true => {
+                let wait = std::time::Duration::from_secs(job.delay_seconds);
+                (
+                    JobStatus::Pending,
+                    (job.delay_seconds > 0).then(|| now.plus(wait).0),
+                )
+            }
+        };
+        sqlx::query_scalar(
+            "INSERT INTO jobs (project_id, name, job_type, status, priority, failure_threshold, delay_seconds, \
+             not_before, pipeline_id, collection_id, capture_id, image_limit, shuffle, reprocess, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15) RETURNING id",
+        )
+        .bind(job.project.0)
+        .bind(&job.name)
+        .bind(&job.job_type)
+        .bind(status.as_str())
+        .bind(job.priority)
+        .bind(job.failure_threshold)
+        .bind(job.delay_seconds as i64)
+        .bind(not_before)
+        .bind(job.pipeline.map(|p| p.0))
+        .bind(job.collection.map(|c| c.0))
+        .bind(job.capture.map(|c| c.0))
+        .bind(job.limit.map(|l| l as i64))
+        .bind(job.shuffle)
+        .bind(job.reprocess)
+        .bind(now.0)
+        .fetch_one(&self.pool())
+        .await
+        .map(JobId)
+        .map_err(store_error)
+    }
+
+    pub(super) async fn update_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
+        let mut tx = self.begin().await.map_err(store_error)?;
+        let status = lock(&mut tx, job).await.map_err(store_error)?;
+        let Some(status) = status else { return Ok(None) };
+        if status != JobStatus::Created && !edit.is_always_allowed() {
+            return Err(Error::invalid(format!(
+                "job {job} is {status}: only its name and priority can still be changed"
+            )));
+        }
+        let mut query = QueryBuilder::new("UPDATE jobs SET updated_at = ");
+        query.push_bind(now.0);
+        let mut set = |column: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                query.push(", ").push(column).push(" = ");
+                match value {
+                    Value::Text(v) => query.push_bind(v),
+                    Value::Int(v) => query.push_bind(v),
+                    Value::Real(v) => query.push_bind(v),
+                    Value::Flag(v) => query.push_bind(v),
+                };
+            }
+        };
+        set("name", edit.name.clone().map(Value::Text));
+        set("priority", edit.priority.map(|v| Value::Int(Some(v))));
+        set("failure_threshold", edit.failure_threshold.map(Value::Real));
+        set(
+            "delay_seconds",
+            edit.delay_seconds.map(|v| Value::Int(Some(v as i64))),
+        );
+        set("pipeline_id", edit.pipeline.map(|v| Value::Int(v.map(|p| p.0))));
+        set(
+            "collection_id",
+            edit.collection.map(|v| Value::Int(v.map(|c| c.0))),
+        );
+        set("capture_id", edit.capture.map(|v| Value::Int(v.map(|c| c.0))));
+        set("image_limit", edit.limit.map(|v| Value::Int(v.map(|l| l as i64))));
+        set("shuffle", edit.shuffle.map(Value::Flag));
+        query.push(" WHERE id = ").push_bind(job.0);
+        query.build().execute(&mut *tx).await.map_err(store_error)?;
+        tx.commit().await.map_err(store_error)?;
+        Ok(Some(()))
+    }
+
+    pub(super) async fn move_one(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
+        retried(|| Box::pin(self.move_once(job, by, now)))
+            .await
+            .map_err(store_error)
+    }
+
+    async fn move_once(&self, job: JobId, by: JobMove, now: Timestamp) -> sqlx::Result<Option<Moved>> {
+        let mut tx = self.begin().await?;
+        let moved = move_in(&mut tx, job, by, now).await?;
+        tx.commit().await?;
+        Ok(moved)
+    }
+
+    pub(super) async fn hide_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>> {
+        let hidden = sqlx::query(
+            "UPDATE jobs SET deleted_at = $2, dispatch_epoch = dispatch_epoch + 1, cleanup_due = true \
+             WHERE id = $1 AND deleted_at IS NULL",
+        )
+        .bind(job.0)
+        .bind(now.0)
+        .execute(&self.pool())
+        .await
+        .map_err(store_error)?
+        .rows_affected();
+        Ok((hidden > 0).then_some(()))
+    }
+
+    pub(super) async fn purge_slice(&self) -> Result<bool> {
+        let job: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND NOT cleanup_due LIMIT 1",
+        )
+        .fetch_optional(&self.pool())
+        .await
+        .map_err(store_error)?;
+        let Some(job) = job else { return Ok(false) };
+        retried(|| Box::pin(self.purge_once(job)))
+            .await
+            .map_err(store_error)?;
+        Ok(true)
+    }
+
+    async fn purge_once(&self, job: i64) -> sqlx::Result<()> {
+        let mut tx = self.begin().await?;
+        purge_in(&mut tx, job).await?;
+        tx.commit().await
+    }
+
+    pub(super) async fn read_job(&self, id: JobId) -> Result<Option<Job>> {
+        let row = sqlx::query(AssertSqlSafe(format!("{JOB} AND j.id = $1")))
+            .bind(id.0)
+            .fetch_optional(&self.pool())
+            .await
+            .map_err(store_error)?;
+        row.map(|row| rows::job(&row).map_err(store_error)).transpose()
+    }
+
+    pub(super) async fn read_jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
+        let mut counting = QueryBuilder::new(
+            "SELECT count(*) FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id WHERE j.deleted_at IS NULL",
+        );
+        narrow(&mut counting, filter);
+        let count: i64 = counting
+            .build_query_scalar()
+            .fetch_one(&self.pool())
+            .await
+            .map_err(store_error)?;
+        let mut query = QueryBuilder::new(JOB);
+        narrow(&mut query, filter);
+        let column = order_column(filter.order.0);
+        let direction = if filter.order.1 { "DESC" } else { "ASC" };
+        query.push(format!(
+            " ORDER BY {column} {direction} NULLS LAST, j.id {direction} LIMIT "
+        ));
+        query
+            .push_bind(bound(page.limit))
+            .push(" OFFSET ")
+            .push_bind(bound(page.offset));
+        let rows = query.build().fetch_all(&self.pool()).await.map_err(store_error)?;
+        let rows = rows
+            .iter()
+            .map(rows::job)
+            .collect::<sqlx::Result<_>>()
+            .map_err(store_error)?;
+        Ok(Total {
+            rows,
+            count: count as u64,
+        })
+    }
+}
+
+enum Value {
+    Text(String),
+    Int(Option<i64>),
+    Real(f64),
+    Flag(bool),
+}
+
+/// A job's status, which stays until the transaction ends.
+async fn lock(conn: &mut PgConnection, job: JobId) -> sqlx::Result<Option<JobStatus>> {
+    let status: Option<String> =
+        sqlx::query_scalar("SELECT status FROM jobs WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE")
+            .bind(job.0)
+            .fetch_optional(conn)
+            .await?;
+    status.map(|s| rows::status(&s)).transpose()
+}
+
+/// Moves a job by the table, within a transaction.
+pub(super) async fn move_in(
+    conn: &mut PgConnection,
+    job: JobId,
+    by: JobMove,
+    now: Timestamp,
+) -> sqlx::Result<Option<Moved>> {
+    let Some(status) = lock(conn, job).await? else {
+        return Ok(None);
+    };
+    let Some(transition) = by.transition(status) else {
+        return Ok(Some(Moved {
+            status,
+            changed: false,
+        }));
+    };
+    let changed = sqlx::query(include_str!("sql/move.sql"))
+        .bind(job.0)
+        .bind(transition.from.iter().map(|s| s.as_str()).collect::<Vec<_>>())
+        .bind(transition.to.as_str())
+        .bind(now.0)
+        .bind(transition.new_run.map(RunMode::as_str))
+        .execute(conn)
+        .await?
+        .rows_affected()
+        > 0;
+    Ok(Some(Moved {
+        status: if changed { transition.to } else { status },
+        changed,
+    }))
+}
+
+/// Removes the next rows of a deleted job; the job's own row goes last.
+async fn purge_in(conn: &mut PgConnection, job: i64) -> sqlx::Result<()> {
+    let captures: Vec<i64> = sqlx::query_scalar(include_str!("sql/purge_tasks.sql"))
+        .bind(job)
+        .bind(SLICE_ROWS / 10)
+        .fetch_all(&mut *conn)
+        .await?;
+    if !captures.is_empty() {
+        let tasks: Vec<_> = captures.iter().map(|c| (job, *c)).collect();
+        settle::delete_detections(conn, &tasks).await?;
+        sqlx::query("DELETE FROM tasks WHERE job_id = $1 AND capture_id = ANY ($2)")
+            .bind(job)
+            .bind(captures)
+            .execute(conn)
+            .await?;
+        return Ok(());
+    }
+    // Tasks first: without one nothing is handed out, settled or logged any more.
+    let left: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tasks WHERE job_id = $1)")
+        .bind(job)
+        .fetch_one(&mut *conn)
+        .await?;
+    if left {
+        return Ok(());
+    }
+    for sql in [
+        "DELETE FROM job_logs WHERE id IN (SELECT id FROM job_logs WHERE job_id = $1 LIMIT $2)",
+        "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE job_id = $1 LIMIT $2)",
+    ] {
+        let gone = sqlx::query(sql)
+            .bind(job)
+            .bind(SLICE_ROWS)
+            .execute(&mut *conn)
+            .await?;
+        if gone.rows_affected() > 0 {
+            return Ok(());
+        }
+    }
+    sqlx::query("DELETE FROM jobs WHERE id = $1")
+        .bind(job)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+fn order_column(order: JobOrder) -> &'static str {
+    match order {
+        JobOrder::Id => "j.id",
+        JobOrder::Name => "j.name",
+        JobOrder::CreatedAt => "j.created_at",
+        JobOrder::UpdatedAt => "j.updated_at",
+        JobOrder::Status => "j.status",
+        JobOrder::StartedAt => "j.started_at",
+        JobOrder::FinishedAt => "j.finished_at",
+        JobOrder::Project => "j.project_id",
+        JobOrder::Collection => "j.collection_id",
+        JobOrder::Pipeline => "j.pipeline_id",
+    }
+}
+
+fn narrow(query: &mut QueryBuilder<Postgres>, filter: &JobFilter) {
+    let mut same = |column: &str, value: Option<i64>| {
+        if let Some(value) = value {
+            query.push(format!(" AND {column} = ")).push_bind(value);
+        }
+    };
+    same("j.project_id", filter.project.map(|v| v.0));
+    same("j.pipeline_id", filter.pipeline.map(|v| v.0));
+    same("j.collection_id", filter.collection.map(|v| v.0));
+    same("j.capture_id", filter.capture.map(|v| v.0));
+    if !filter.status.is_empty() {
+        query
+            .push(" AND j.status = ANY (")
+            .push_bind(filter.status.iter().map(|s| s.as_str()).collect::<Vec<_>>())
+            .push(")");
+    }
+    if !filter.pipeline_slugs.is_empty() {
+        query
+            .push(" AND p.slug = ANY (")
+            .push_bind(filter.pipeline_slugs.clone())
+            .push(")");
+    }
+    if let Some(job_type) = &filter.job_type {
+        query.push(" AND j.job_type = ").push_bind(job_type.clone());
+    }
+    if let Some(since) = filter.failed_since {
+        query.push(" AND (j.status NOT IN ('FAILURE', 'REVOKED', 'UNKNOWN') OR j.updated_at >= ");
+        query.push_bind(since.0).push(")");
+    }
+    if let Some(text) = &filter.search {
+        let like = format!(
+            "%{}%",
+            text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+        );
+        query
+            .push(" AND (j.name ILIKE ")
+            .push_bind(like.clone())
+            .push(" ESCAPE '\\' OR p.name ILIKE ");
+        query.push_bind(like).push(" ESCAPE '\\')");
+    }
+}

@@ -1,0 +1,225 @@
+//! Leases between hand-out and settlement: extended, given back, kept alive by signs of life; and the heartbeat
+//! that knows of gaps (RULES.md A1, A3, A4).
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use sqlx::PgConnection;
+use trapline_core::{
+    JobId, Result, Timestamp,
+    lease::{self, Gap, SignsOfLife},
+    ports::{Beat, Candidate, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
+    receipt::Receipt,
+};
+
+use super::{PostgresStore, columns, retried, store_error};
+use crate::{
+    leases::{self, Changes},
+    rows::{self, Columns as _},
+    settling::TaskKey,
+    sweeping::signs_of,
+};
+
+type Changed = (Vec<LeaseAnswer>, Vec<(JobId, Candidate)>);
+
+impl PostgresStore {
+    pub(super) async fn beat(&self, first: bool, grace: Duration) -> Result<Beat> {
+        retried(|| Box::pin(self.beat_once(first, grace)))
+            .await
+            .map_err(store_error)
+    }
+
+    async fn beat_once(&self, first: bool, grace: Duration) -> sqlx::Result<Beat> {
+        let mut tx = self.begin().await?;
+        let row = sqlx::query(
+            "SELECT alive_at, clean, gap_from, gap_to, grace_until, \
+             EXISTS (SELECT 1 FROM grants g WHERE g.granted_at < cluster.gap_to) AS held \
+             FROM cluster FOR NO KEY UPDATE OF cluster",
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        // After the row is locked: a beat that waited must not be older than the one that it waited for.
+        let now = self.now(&mut tx).await?;
+        let gap = leases::gap_at(&row, first, grace, now)?;
+        sqlx::query(
+            "UPDATE cluster SET alive_at = $1, clean = false, gap_from = $2, gap_to = $3, grace_until = $4",
+        )
+        .bind(now.0)
+        .bind(gap.map(|g| g.from.0))
+        .bind(gap.map(|g| g.to.0))
+        .bind(gap.map(|g| g.grace_until.0))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(Beat { now, gap })
+    }
+
+    pub(super) async fn mark_clean(&self) -> Result<()> {
+        let mut conn = self.pool().acquire().await.map_err(store_error)?;
+        // `alive_at` stays: after an outage it would hide it from the next start.
+        sqlx::query("UPDATE cluster SET clean = true")
+            .execute(&mut *conn)
+            .await
+            .map(drop)
+            .map_err(store_error)
+    }
+
+    pub(super) async fn change(
+        &self,
+        change: LeaseChange,
+        receipts: &[Receipt],
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Result<Changed> {
+        retried(|| Box::pin(self.change_once(change, receipts, policy, now)))
+            .await
+            .map_err(store_error)
+    }
+
+    async fn change_once(
+        &self,
+        change: LeaseChange,
+        receipts: &[Receipt],
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> sqlx::Result<Changed> {
+        let mut tx = self.begin().await?;
+        let gap = read_gap(&mut tx).await?;
+        let keys: Vec<TaskKey> = receipts.iter().map(|r| (r.job.0, r.capture.0)).collect();
+        let (jobs, captures) = columns(&keys);
+        let rows = sqlx::query(include_str!("sql/lease_rows.sql"))
+            .bind(jobs)
+            .bind(captures)
+            .fetch_all(&mut *tx)
+            .await?;
+        let rows: HashMap<TaskKey, _> = rows.iter().map(rows::lease_row).collect::<sqlx::Result<_>>()?;
+        let Changes { answers, tasks, free } = leases::change(receipts, rows, change, gap, policy, now);
+        if !tasks.is_empty() {
+            let (sql, value) = match change {
+                LeaseChange::Extend => (include_str!("sql/lease_extend.sql"), now.plus(policy.ttr).0),
+                // An answer that was never read was no hand-out that anybody had; it does not use up the five.
+                LeaseChange::Release => (include_str!("sql/lease_free.sql"), 1),
+                LeaseChange::Undelivered => (include_str!("sql/lease_free.sql"), 0),
+            };
+            let (jobs, captures) = columns(&tasks);
+            sqlx::query(sql)
+                .bind(jobs)
+                .bind(captures)
+                .bind(value)
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await?;
+        }
+        Ok((answers, free))
+    }
+
+    pub(super) async fn write_signs(
+        &self,
+        signs: &[SignOfLife],
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Result<()> {
+        if signs.is_empty() {
+            return Ok(());
+        }
+        retried(|| Box::pin(self.write_signs_once(signs, policy, now)))
+            .await
+            .map_err(store_error)
+    }
+
+    async fn write_signs_once(
+        &self,
+        signs: &[SignOfLife],
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> sqlx::Result<()> {
+        let mut tx = self.begin().await?;
+        let gap = read_gap(&mut tx).await?;
+        let workers: Vec<i64> = signs.iter().map(|s| s.worker.0).collect();
+        // Locked by id, because another node may hear of the same workers.
+        let rows = sqlx::query(
+            "SELECT id, extend_from, extended_until FROM workers WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+        )
+        .bind(workers)
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut known: BTreeMap<i64, Known<'_>> = BTreeMap::new();
+        for row in &rows {
+            known.insert(row.col("id")?, Known::new(signs_of(row)?));
+        }
+        for sign in signs {
+            if let Some(worker) = known.get_mut(&sign.worker.0) {
+                worker.hear(sign, gap, policy, now);
+            }
+        }
+        write_known(&mut tx, &known).await?;
+        tx.commit().await
+    }
+}
+
+/// A worker as its signs of life leave it.
+struct Known<'a> {
+    life: Option<SignsOfLife>,
+    answered: bool,
+    seen_at: Timestamp,
+    slugs: &'a [String],
+}
+
+impl<'a> Known<'a> {
+    fn new(life: Option<SignsOfLife>) -> Self {
+        Self {
+            life,
+            answered: false,
+            seen_at: Timestamp::default(),
+            slugs: &[],
+        }
+    }
+
+    fn hear(&mut self, sign: &'a SignOfLife, gap: Option<Gap>, policy: &LeasePolicy, now: Timestamp) {
+        if let Some(reserved_at) = sign.reserved_at {
+            self.answered = true;
+            self.life = Some(lease::extend(
+                self.life,
+                gap,
+                reserved_at,
+                policy.ttr,
+                policy.margin,
+                now,
+            ));
+        }
+        self.seen_at = self.seen_at.max(sign.seen_at);
+        if !sign.pipelines.is_empty() {
+            self.slugs = &sign.pipelines;
+        }
+    }
+
+    /// As JSON; a slug with a NUL names no pipeline, and would be refused with all the others.
+    fn slugs(&self) -> String {
+        let slugs: Vec<_> = self.slugs.iter().filter(|s| !s.contains('\0')).collect();
+        serde_json::to_string(&slugs).expect("strings serialise")
+    }
+}
+
+async fn write_known(conn: &mut PgConnection, known: &BTreeMap<i64, Known<'_>>) -> sqlx::Result<()> {
+    let each = || known.values();
+    let lives = || each().map(|w| w.life.filter(|_| w.answered));
+    sqlx::query(include_str!("sql/keep_alive.sql"))
+        .bind(known.keys().copied().collect::<Vec<_>>())
+        .bind(each().map(|w| w.seen_at.0).collect::<Vec<_>>())
+        .bind(lives().map(|l| l.map(|l| l.extend_from.0)).collect::<Vec<_>>())
+        .bind(lives().map(|l| l.map(|l| l.extended_until.0)).collect::<Vec<_>>())
+        .bind(each().map(Known::slugs).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// The last gap, if there was one.
+pub(super) async fn read_gap(conn: &mut PgConnection) -> sqlx::Result<Option<Gap>> {
+    let row = sqlx::query("SELECT gap_from, gap_to, grace_until FROM cluster")
+        .fetch_one(conn)
+        .await?;
+    leases::gap(&row)
+}

@@ -1,0 +1,200 @@
+//! The store on PostgreSQL 15 or later: many nodes, one database.
+//!
+//! Transactions are READ COMMITTED. What decides is read under a row lock, so that it still holds when it is written; the
+//! locks are taken in one order by every writer (RULES.md A10): tasks by (job, capture), grants, detections, job rows last.
+//! A transaction that the database ends all the same (deadlock, lock timeout) is done again as a whole. No call waits for a
+//! server that is gone longer than [`QUICK`], where somebody waits for it, or [`SLOW`].
+
+mod catalog;
+mod collect;
+mod counts;
+mod grant;
+mod health;
+mod jobs;
+mod leases;
+mod pool;
+mod reports;
+mod settle;
+mod store;
+mod suspects;
+mod sweep;
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{PgConnection, Postgres, Transaction};
+use trapline_core::{Clock, Error, ErrorKind, Result, Timestamp, time::BoxFuture};
+
+use self::pool::Connections;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How many rows one background slice writes at the most (RULES.md A16).
+const SLICE_ROWS: i64 = 2_000;
+/// How long a call takes at the most where a worker waits for the answer.
+const QUICK: Duration = Duration::from_secs(2);
+/// How long any other takes at the most; longer than `statement_timeout`, so that the server ends it first if it lives.
+const SLOW: Duration = Duration::from_secs(20);
+/// How long a slice of a collect takes at the most: the first of a job with a limit walks its whole set.
+const WALK: Duration = Duration::from_secs(300);
+/// How often a transaction is done that the database ends.
+const TRIES: usize = 4;
+
+/// Advisory locks of whole transactions; any numbers of ours.
+#[derive(Clone, Copy)]
+enum Lock {
+    /// One sweep at a time: two that judged grants of one worker at once would charge its death twice.
+    Sweep = 0x7261_7001,
+    /// One registration at a time: they upsert the same algorithms in any order.
+    Register = 0x7261_7002,
+}
+
+/// Where store time (RULES.md A1) comes from.
+#[derive(Clone)]
+pub enum StoreTime {
+    /// The database's own clock, the same for every node.
+    Database,
+    /// A clock moved by hand, for tests.
+    Given(Arc<dyn Clock>),
+}
+
+/// How to connect.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// Connections at the most.
+    pub connections: u32,
+    /// Where store time comes from.
+    pub time: StoreTime,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            time: StoreTime::Database,
+        }
+    }
+}
+
+/// The store in one database.
+pub struct PostgresStore {
+    connections: Connections,
+    time: StoreTime,
+}
+
+impl PostgresStore {
+    /// Connects, and brings the database to the newest schema. Nodes that start at once do that one after the other.
+    ///
+    /// # Errors
+    /// `Invalid` if the URL or the database is wrong, `Unavailable` if it can't be reached.
+    pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
+        let connections = Connections::new(url, options.connections)?;
+        connections.migrate().await?;
+        Ok(Self {
+            connections,
+            time: options.time,
+        })
+    }
+
+    /// Closes the connections.
+    pub async fn close(&self) {
+        self.connections.pool().close().await;
+    }
+
+    fn pool(&self) -> sqlx::PgPool {
+        self.connections.pool()
+    }
+
+    async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
+        self.pool().begin().await
+    }
+
+    /// Store time now.
+    async fn now(&self, conn: &mut PgConnection) -> sqlx::Result<Timestamp> {
+        match &self.time {
+            StoreTime::Given(clock) => Ok(clock.now()),
+            StoreTime::Database => {
+                sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+                    .fetch_one(conn)
+                    .await
+                    .map(Timestamp)
+            }
+        }
+    }
+}
+
+/// Does a transaction, again if the database ended it for the sake of another.
+async fn retried<'a, T>(once: impl Fn() -> BoxFuture<'a, sqlx::Result<T>>) -> sqlx::Result<T> {
+    for _ in 1..TRIES {
+        match once().await {
+            Err(sqlx::Error::Database(e)) if e.code().is_some_and(|c| is_passing(&c)) => {
+                tracing::debug!(error = %e, "a transaction is done again");
+            }
+            done => return done,
+        }
+    }
+    once().await
+}
+
+/// Deadlock, serialisation failure, lock timeout.
+fn is_passing(code: &str) -> bool {
+    matches!(code, "40P01" | "40001" | "55P03")
+}
+
+/// Takes a lock until the transaction ends; first in it, so that it deadlocks with nothing.
+async fn take(conn: &mut PgConnection, lock: Lock) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(lock as i64)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// What PostgreSQL's error means to a caller, and whether it refuses the data (rather than the moment).
+fn db(e: &sqlx::Error) -> (ErrorKind, bool) {
+    match e {
+        sqlx::Error::Database(d) => match d.code().as_deref() {
+            Some(code) if is_passing(code) => (ErrorKind::Unavailable, false),
+            // No database to be written: a standby. A transaction that was idle too long.
+            Some("25006" | "25P03") => (ErrorKind::Unavailable, false),
+            Some(code) => match code.get(..2) {
+                // Data, constraints, program limits.
+                Some("22" | "23" | "54") => (ErrorKind::Invalid, true),
+                // Connection, resources, operator intervention, system.
+                Some("08" | "53" | "57" | "58") => (ErrorKind::Unavailable, false),
+                // Authorisation, no such database.
+                Some("28" | "3D") => (ErrorKind::Invalid, false),
+                _ => (ErrorKind::Internal, false),
+            },
+            None => (ErrorKind::Internal, false),
+        },
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => (ErrorKind::Unavailable, false),
+        sqlx::Error::Configuration(_) => (ErrorKind::Invalid, false),
+        _ => (ErrorKind::Internal, false),
+    }
+}
+
+/// An error of the store, with PostgreSQL's own as its source.
+fn store_error(e: sqlx::Error) -> Error {
+    let (kind, refused) = db(&e);
+    let message = match kind {
+        ErrorKind::Unavailable => "the store can't be reached",
+        ErrorKind::Invalid if refused => "the store refuses this data",
+        _ => "the store failed",
+    };
+    Error::new(kind, message).with_source(e)
+}
+
+/// Keys as two columns.
+fn columns(keys: &[(i64, i64)]) -> (Vec<i64>, Vec<i64>) {
+    keys.iter().copied().unzip()
+}
+
+/// A bound as the database takes it.
+fn bound(limit: u64) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

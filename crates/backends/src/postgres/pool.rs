@@ -1,0 +1,123 @@
+//! Connections with deadlines on everything: on connecting, on waiting for one, in the server, and on each call, because a
+//! server whose host vanishes says nothing at all.
+
+use std::{
+    future::Future,
+    str::FromStr as _,
+    sync::{PoisonError, RwLock, RwLockReadGuard},
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use trapline_core::{Error, ErrorKind, Result};
+
+use super::{MIGRATIONS, QUICK, db};
+
+/// How long a migration may take, and the wait for another node's.
+const MIGRATION: Duration = Duration::from_secs(600);
+
+pub(super) struct Connections {
+    server: PgConnectOptions,
+    most: u32,
+    current: RwLock<Current>,
+}
+
+struct Current {
+    /// Counts the pools, so that many calls that wait in vain on one replace it once.
+    number: u64,
+    pool: PgPool,
+}
+
+impl Connections {
+    /// Connects to nothing yet.
+    pub(super) fn new(url: &str, most: u32) -> Result<Self> {
+        let server = PgConnectOptions::from_str(url)
+            .map_err(|e| Error::invalid("the database's url can't be read").with_source(e))?
+            .application_name("trapline")
+            .statement_cache_capacity(200)
+            .disable_statement_logging();
+        let pool = lazy(&server, most);
+        let current = RwLock::new(Current { number: 0, pool });
+        Ok(Self {
+            server,
+            most,
+            current,
+        })
+    }
+
+    pub(super) fn pool(&self) -> PgPool {
+        self.current().pool.clone()
+    }
+
+    fn current(&self) -> RwLockReadGuard<'_, Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a call, for so long. One that is not answered leaves its connection in doubt, and what one has suffered
+    /// the others of its pool may; so that pool is dropped for a fresh one.
+    pub(super) async fn within<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let number = self.current().number;
+        if let Ok(done) = tokio::time::timeout(limit, call).await {
+            return done;
+        }
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.number == number {
+            current.number += 1;
+            current.pool = lazy(&self.server, self.most);
+        }
+        Err(Error::unavailable("the store does not answer"))
+    }
+
+    /// Brings the database to the newest schema, on a connection of its own: it may take longer than any call. The
+    /// migrator holds an advisory lock, so a second node waits and then finds nothing to do.
+    pub(super) async fn migrate(&self) -> Result<()> {
+        let failed = |kind, e: Box<dyn std::error::Error + Send + Sync>| {
+            let at = format!("{}:{}", self.server.get_host(), self.server.get_port());
+            Error::new(kind, format!("cannot open the store at `{at}`: {e}"))
+        };
+        let unanswered = || failed(ErrorKind::Unavailable, "it does not answer".into());
+        let mut conn: PgConnection = tokio::time::timeout(QUICK, self.server.connect())
+            .await
+            .map_err(|_| unanswered())?
+            .map_err(|e| failed(db(&e).0, e.into()))?;
+        tokio::time::timeout(MIGRATION, MIGRATIONS.run(&mut conn))
+            .await
+            .map_err(|_| unanswered())?
+            .map_err(|e| {
+                let kind = match &e {
+                    sqlx::migrate::MigrateError::Execute(cause) => db(cause).0,
+                    _ => ErrorKind::Invalid,
+                };
+                failed(kind, e.into())
+            })?;
+        // It is not needed any more, however it ends.
+        conn.close().await.ok();
+        Ok(())
+    }
+}
+
+fn lazy(server: &PgConnectOptions, most: u32) -> PgPool {
+    let server = server.clone().options([
+        ("synchronous_commit", "on"),
+        ("default_transaction_isolation", "read committed"),
+        ("lock_timeout", "3s"),
+        ("statement_timeout", "15s"),
+        // Every statement goes by a key: a plan that was made while a table was small must not scan it when it has grown.
+        ("enable_seqscan", "off"),
+        // Its compilation takes longer than any statement here.
+        ("jit", "off"),
+        ("idle_in_transaction_session_timeout", "5s"),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(most)
+        // Shorter than any call, so that the pool says what is wrong before the call is given up.
+        .acquire_timeout(QUICK - Duration::from_millis(500))
+        .connect_lazy_with(server)
+}

@@ -1,0 +1,108 @@
+//! Pages of what a job did: tasks, detections, log. By key, in short transactions (RULES.md A18).
+
+use sqlx::QueryBuilder;
+use trapline_core::{
+    FailReason, JobId, Result, Timestamp,
+    ports::{DetectionRow, ImageQuery, ImageRow, ImageState, Level, LogLine, LogPage, LogQuery, LogRow},
+    task::{DETAIL_MAX_CHARS, cut},
+};
+
+use super::{PostgresStore, bound, counts, store_error};
+use crate::rows;
+
+impl PostgresStore {
+    pub(super) async fn image_page(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
+        let state = query.state.map(|s| match s {
+            ImageState::Pending => "pending",
+            ImageState::InFlight => "in_flight",
+            ImageState::Processed => "processed",
+            ImageState::Failed => "failed",
+        });
+        let rows = sqlx::query(include_str!("sql/images.sql"))
+            .bind(query.job.0)
+            .bind(state)
+            .bind(query.reason.map(FailReason::as_str))
+            .bind(query.after.0)
+            .bind(bound(query.limit))
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        rows.iter()
+            .map(|row| rows::image(row).map_err(store_error))
+            .collect()
+    }
+
+    pub(super) async fn detection_page(
+        &self,
+        job: JobId,
+        after: i64,
+        limit: u64,
+        scores: bool,
+    ) -> Result<Vec<DetectionRow>> {
+        let rows = sqlx::query(include_str!("sql/detections.sql"))
+            .bind(job.0)
+            .bind(after)
+            .bind(bound(limit))
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        let mut page: Vec<DetectionRow> = rows
+            .iter()
+            .map(|row| rows::detection(row).map_err(store_error))
+            .collect::<Result<_>>()?;
+        let ids: Vec<i64> = page.iter().map(|d| d.id).collect();
+        let rows = sqlx::query(include_str!("sql/classifications.sql"))
+            .bind(ids)
+            .bind(scores)
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        for row in &rows {
+            let (detection, classification) = rows::classification(row).map_err(store_error)?;
+            if let Ok(at) = page.binary_search_by_key(&detection, |d| d.id) {
+                page[at].classifications.push(classification);
+            }
+        }
+        Ok(page)
+    }
+
+    pub(super) async fn add_log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| LogLine {
+                message: cut(&line.message.replace('\0', "␀"), DETAIL_MAX_CHARS),
+                ..line.clone()
+            })
+            .collect();
+        let mut conn = self.pool().acquire().await.map_err(store_error)?;
+        counts::log_lines(&mut conn, &lines, now)
+            .await
+            .map_err(store_error)
+    }
+
+    pub(super) async fn log_page(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
+        let mut sql =
+            QueryBuilder::new("SELECT id, at, level, message, capture_id FROM job_logs WHERE job_id = ");
+        sql.push_bind(query.job.0);
+        if let Some(level) = query.level {
+            let levels: Vec<_> = Level::ALL
+                .into_iter()
+                .filter(|l| *l >= level)
+                .map(Level::as_str)
+                .collect();
+            sql.push(" AND level = ANY (").push_bind(levels).push(")");
+        }
+        if let Some(capture) = query.capture {
+            sql.push(" AND capture_id = ").push_bind(capture.0);
+        }
+        match query.page {
+            LogPage::After(after) => sql.push(" AND id > ").push_bind(after).push(" ORDER BY id"),
+            LogPage::Newest => sql.push(" ORDER BY id DESC"),
+        };
+        sql.push(" LIMIT ").push_bind(bound(query.limit));
+        let rows = sql.build().fetch_all(&self.pool()).await.map_err(store_error)?;
+        rows.iter()
+            .map(|row| rows::log_row(row).map_err(store_error))
+            .collect()
+    }
+}

@@ -1,0 +1,212 @@
+//! Settling results (RULES.md A8 to A11): rows locked in order, plan, tasks, grants, detections, classifications, logs, and
+//! the job rows last, in one transaction.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use trapline_core::{
+    AlgorithmId, FailReason, JobId, Result, Timestamp,
+    ports::{SettleReport, Settled, Settlement, Touched},
+    result::{Detection, DetectionKey, pack},
+    settle::TaskView,
+};
+
+use super::{
+    PostgresStore, columns,
+    counts::{self, Cause},
+    db, retried, store_error, suspects,
+};
+use crate::{
+    rows::{self, Columns as _},
+    settling::{self, Placed, Plan, TaskKey},
+};
+
+/// Rows of one statement; the server parses a message as a whole.
+const ROWS_MAX: usize = 5_000;
+/// Packed floats of one statement, roughly.
+const BYTES_MAX: usize = 16 << 20;
+
+impl PostgresStore {
+    pub(super) async fn settle_group(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
+        let mut report = SettleReport::default();
+        // Groups still to be done, the first on top; a group that the database refuses is halved.
+        let mut groups = vec![items];
+        while let Some(group) = groups.pop() {
+            match retried(|| Box::pin(self.settle_once(group, now))).await {
+                Ok(done) => {
+                    report.items.extend(done.items);
+                    report.touched.extend(done.touched);
+                    report.freed.extend(done.freed);
+                }
+                Err(e) if db(&e).1 && group.len() == 1 => report.items.push(Settled::Refused(e.to_string())),
+                Err(e) if db(&e).1 => {
+                    let (first, second) = group.split_at(group.len() / 2);
+                    groups.extend([second, first]);
+                }
+                Err(e) => return Err(store_error(e)),
+            }
+        }
+        Ok(report)
+    }
+
+    async fn settle_once(&self, items: &[Settlement], now: Timestamp) -> sqlx::Result<SettleReport> {
+        if items.is_empty() {
+            return Ok(SettleReport::default());
+        }
+        let mut tx = self.begin().await?;
+        let rows = read_rows(&mut tx, items).await?;
+        let plan = settling::plan(items, rows);
+        let mut touched = Vec::new();
+        if !plan.deltas.is_empty() {
+            touched = write(&mut tx, &plan, now).await?;
+            tx.commit().await?;
+        }
+        Ok(SettleReport {
+            freed: plan.asides.freed(),
+            items: plan.items,
+            touched,
+        })
+    }
+}
+
+async fn read_rows(
+    conn: &mut PgConnection,
+    items: &[Settlement],
+) -> sqlx::Result<HashMap<TaskKey, TaskView>> {
+    let (jobs, captures) = columns(&settling::keys(items));
+    let rows = sqlx::query(include_str!("sql/settle_rows.sql"))
+        .bind(jobs)
+        .bind(captures)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(rows::task_view).collect()
+}
+
+async fn write(conn: &mut PgConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx::Result<Vec<Touched>> {
+    write_tasks(conn, plan, now).await?;
+    suspects::write(conn, &plan.asides, now).await?;
+    delete_detections(conn, &plan.replaced).await?;
+    insert_detections(conn, &plan.detections()).await?;
+    counts::log_lines(conn, &plan.failures(), now).await?;
+    let changes: Vec<_> = plan
+        .deltas
+        .iter()
+        .map(|(job, deltas)| counts::Change {
+            job: JobId(*job),
+            deltas: *deltas,
+            total: None,
+        })
+        .collect();
+    let mut touched = counts::apply(conn, &changes, Cause::Result, now).await?;
+    for job in &mut touched {
+        plan.tell(job);
+    }
+    Ok(touched)
+}
+
+async fn write_tasks(conn: &mut PgConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx::Result<()> {
+    if plan.rows.is_empty() {
+        return Ok(());
+    }
+    let (jobs, captures): (Vec<i64>, Vec<i64>) = plan.rows.keys().copied().unzip();
+    let tasks = || plan.rows.values();
+    sqlx::query(include_str!("sql/settle_set.sql"))
+        .bind(jobs)
+        .bind(captures)
+        .bind(tasks().map(|(t, _)| t.state.as_str()).collect::<Vec<_>>())
+        .bind(
+            tasks()
+                .map(|(t, _)| t.reason.map(FailReason::as_str))
+                .collect::<Vec<_>>(),
+        )
+        .bind(tasks().map(|(_, detail)| *detail).collect::<Vec<_>>())
+        .bind(tasks().map(|(t, _)| t.n_detections).collect::<Vec<_>>())
+        .bind(tasks().map(|(t, _)| t.n_classifications).collect::<Vec<_>>())
+        .bind(now.0)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Removes the stored detections of tasks, with their classifications.
+pub(super) async fn delete_detections(conn: &mut PgConnection, tasks: &[TaskKey]) -> sqlx::Result<()> {
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let (jobs, captures) = columns(tasks);
+    let gone: Vec<i64> = sqlx::query_scalar(include_str!("sql/detections_delete.sql"))
+        .bind(jobs)
+        .bind(captures)
+        .fetch_all(&mut *conn)
+        .await?;
+    sqlx::query("DELETE FROM classifications WHERE detection_id = ANY ($1)")
+        .bind(gone)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+async fn insert_detections(conn: &mut PgConnection, rows: &[(TaskKey, &Detection)]) -> sqlx::Result<()> {
+    let mut ids: HashMap<(TaskKey, DetectionKey), i64> = HashMap::with_capacity(rows.len());
+    for chunk in rows.chunks(ROWS_MAX) {
+        let each = || chunk.iter().map(|(_, d)| d);
+        let (jobs, captures): (Vec<i64>, Vec<i64>) = chunk.iter().map(|(key, _)| *key).unzip();
+        let stored = sqlx::query(include_str!("sql/detections_insert.sql"))
+            .bind(jobs)
+            .bind(captures)
+            .bind(each().map(|d| d.algorithm.0).collect::<Vec<_>>())
+            .bind(each().map(|d| d.bbox.map(|b| b.x1)).collect::<Vec<_>>())
+            .bind(each().map(|d| d.bbox.map(|b| b.y1)).collect::<Vec<_>>())
+            .bind(each().map(|d| d.bbox.map(|b| b.x2)).collect::<Vec<_>>())
+            .bind(each().map(|d| d.bbox.map(|b| b.y2)).collect::<Vec<_>>())
+            .bind(each().map(|d| d.at.0).collect::<Vec<_>>())
+            .bind(each().map(|d| d.inference_seconds).collect::<Vec<_>>())
+            .bind(each().map(|d| d.crop_image_url.as_deref()).collect::<Vec<_>>())
+            .fetch_all(&mut *conn)
+            .await?;
+        for row in stored {
+            let bbox = rows::corners(&row)?.map(|b| b.map(f64::to_bits));
+            let key = (row.col("job_id")?, row.col("capture_id")?);
+            let algorithm = AlgorithmId(row.col("algorithm_id")?);
+            ids.insert((key, (algorithm, bbox)), row.col("id")?);
+        }
+    }
+    let placed = settling::place(rows, &ids)?;
+    for chunk in chunks(&placed) {
+        insert_classifications(conn, chunk).await?;
+    }
+    Ok(())
+}
+
+async fn insert_classifications(conn: &mut PgConnection, chunk: &[Placed<'_>]) -> sqlx::Result<()> {
+    let each = || chunk.iter().map(|(_, _, c)| c);
+    sqlx::query(include_str!("sql/classifications_insert.sql"))
+        .bind(chunk.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
+        .bind(each().map(|c| c.algorithm.0).collect::<Vec<_>>())
+        .bind(chunk.iter().map(|(_, at, _)| *at).collect::<Vec<_>>())
+        .bind(each().map(|c| c.label.as_str()).collect::<Vec<_>>())
+        .bind(each().map(|c| c.terminal).collect::<Vec<_>>())
+        .bind(each().map(|c| c.score().map(f64::from)).collect::<Vec<_>>())
+        .bind(each().map(|c| pack(&c.scores)).collect::<Vec<_>>())
+        .bind(each().map(|c| pack(&c.logits)).collect::<Vec<_>>())
+        .bind(each().map(|c| c.at.0).collect::<Vec<_>>())
+        .bind(each().map(|c| c.inference_seconds).collect::<Vec<_>>())
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Cuts classifications into chunks that are bounded in rows and in bytes.
+fn chunks<'r, 'c>(mut rows: &'r [Placed<'c>]) -> impl Iterator<Item = &'r [Placed<'c>]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |(_, _, c): &&Placed<'c>| {
+            bytes += 4 * (c.scores.len() + c.logits.len());
+            bytes <= BYTES_MAX
+        };
+        let size = rows.iter().take(ROWS_MAX).take_while(fits).count();
+        let (chunk, rest) = rows.split_at(size.max(1).min(rows.len()));
+        rows = rest;
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}

@@ -1,0 +1,13 @@
+-- Seen is what any worker of it was last seen at; greatest() passes over NULLs. $1 project or NULL, $2 services or NULL,
+-- $3 limit, $4 offset.
+SELECT s.id, s.name, s.description, s.endpoint_url, s.created_at, s.updated_at,
+       greatest(s.last_seen, (SELECT max(w.last_seen) FROM workers w WHERE w.service_id = s.id)) AS last_seen,
+       (SELECT coalesce(json_agg(project_id ORDER BY project_id)::text, '[]') FROM service_projects
+        WHERE service_id = s.id) AS projects,
+       (SELECT coalesce(json_agg(pipeline_id ORDER BY pipeline_id)::text, '[]') FROM service_pipelines
+        WHERE service_id = s.id) AS pipelines
+FROM services AS s
+WHERE ($1::bigint IS NULL OR s.id IN (SELECT service_id FROM service_projects WHERE project_id = $1))
+  AND ($2::bigint[] IS NULL OR s.id = ANY ($2))
+ORDER BY s.id
+LIMIT $3 OFFSET $4

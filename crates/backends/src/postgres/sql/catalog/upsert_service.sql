@@ -1,0 +1,12 @@
+-- `updated_at` is for people: a heartbeat moves only `last_seen`.
+INSERT INTO services (name, endpoint_url, last_seen, created_at, updated_at)
+VALUES ($1, $2, $3, $3, $3)
+ON CONFLICT (name) DO UPDATE SET
+    last_seen = excluded.last_seen,
+    updated_at = CASE
+        WHEN excluded.endpoint_url IS NULL OR excluded.endpoint_url IS NOT DISTINCT FROM services.endpoint_url
+        THEN services.updated_at
+        ELSE excluded.updated_at
+    END,
+    endpoint_url = coalesce(excluded.endpoint_url, services.endpoint_url)
+RETURNING id

@@ -1,0 +1,17 @@
+-- Takes the claim and raises the fence; the first claim of a job fixes its set, and the first of a full run the
+-- algorithms it runs with. $1 job, $2 until, $3 now, $4 seed, $5 algorithms, $6 fingerprint.
+UPDATE jobs SET
+    status         = 'STARTED',
+    dispatch_epoch = dispatch_epoch + 1,
+    dispatch_until = $2,
+    started_at     = coalesce(started_at, $3),
+    updated_at     = $3,
+    seed           = CASE WHEN max_capture_id IS NULL THEN $4 ELSE seed END,
+    max_capture_id = coalesce(max_capture_id, capture_id,
+                         (SELECT max(capture_id) FROM collection_captures cc WHERE cc.collection_id = jobs.collection_id)),
+    candidates     = CASE WHEN max_capture_id IS NOT NULL THEN candidates WHEN capture_id IS NOT NULL THEN 1 ELSE
+                         (SELECT count(*) FROM collection_captures cc WHERE cc.collection_id = jobs.collection_id) END,
+    algorithms     = coalesce($5, algorithms),
+    fingerprint    = coalesce($6, fingerprint)
+WHERE id = $1
+RETURNING dispatch_epoch

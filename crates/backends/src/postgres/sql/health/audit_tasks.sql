@@ -1,0 +1,16 @@
+-- A page of tasks with what is stored for each. $1 job, $2 after, $3 limit, $4 the detail of the strict idle policy.
+SELECT t.capture_id, t.run, t.state, t.reason, t.delivery, t.settled_at,
+       coalesce(t.reason = 'lost' AND t.detail = $4, false) AS by_strict_policy,
+       t.grant_id IS NOT NULL AS leased,
+       EXISTS (SELECT 1 FROM grants g WHERE g.id = t.grant_id) AS has_grant,
+       t.n_detections, t.n_classifications,
+       (SELECT count(*) FROM detections d WHERE d.job_id = t.job_id AND d.capture_id = t.capture_id) AS stored_detections,
+       (SELECT count(*) FROM (
+            SELECT DISTINCT d.algorithm_id, d.x1, d.y1, d.x2, d.y2 FROM detections d
+            WHERE d.job_id = t.job_id AND d.capture_id = t.capture_id) k) AS distinct_detections,
+       (SELECT count(*) FROM detections d JOIN classifications k ON k.detection_id = d.id
+        WHERE d.job_id = t.job_id AND d.capture_id = t.capture_id) AS stored_classifications
+FROM tasks t
+WHERE t.job_id = $1 AND t.capture_id > $2
+ORDER BY t.capture_id
+LIMIT $3

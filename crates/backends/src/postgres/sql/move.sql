@@ -1,0 +1,22 @@
+-- The one guarded writer of a job's status but landing. $1 job, $2 from, $3 to, $4 now, $5 mode of a new run or NULL.
+-- Raising the epoch fences whatever dispatcher is at work.
+UPDATE jobs SET
+    status         = $3,
+    updated_at     = $4,
+    dispatch_epoch = dispatch_epoch + 1,
+    dispatch_until = NULL,
+    not_before     = CASE WHEN $3 = 'PENDING' AND delay_seconds > 0 THEN $4 + delay_seconds * 1000000 END,
+    finished_at    = CASE WHEN $3 = 'REVOKED' THEN $4 WHEN $5::text IS NOT NULL THEN NULL ELSE finished_at END,
+    cleanup_due    = CASE WHEN $3 = 'REVOKED' THEN true WHEN $5 IS NOT NULL THEN false ELSE cleanup_due END,
+    run            = CASE WHEN $5 IS NULL THEN run ELSE run + 1 END,
+    mode           = coalesce($5, mode),
+    collected      = collected AND $5 IS NULL,
+    watermark      = CASE WHEN $5 IS NULL THEN watermark ELSE 0 END,
+    -- A set that was never collected to its end is completed first.
+    phase          = CASE WHEN $5 IS NULL THEN phase WHEN set_complete THEN 1 ELSE 0 END,
+    skipped        = CASE WHEN $5 IS NULL OR set_complete THEN skipped ELSE 0 END,
+    started_at     = CASE WHEN $5 IS NULL THEN started_at END,
+    last_result_at = CASE WHEN $5 IS NULL THEN last_result_at END,
+    errors         = CASE WHEN $5 IS NULL THEN errors ELSE '[]' END
+WHERE id = $1 AND deleted_at IS NULL AND status = ANY ($2)
+  AND ($5 IS NULL OR $5 = 'all' OR processed < total OR NOT set_complete)

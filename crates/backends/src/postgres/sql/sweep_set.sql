@@ -1,0 +1,15 @@
+-- Leases that are over. $1 jobs, $2 captures, $3 strikes, $4 histories, $5 lost details or NULL, $6 suspect, $7 returned,
+-- $8 now. Of a suspect that dies again the first death stays: an answer to that one clears the others.
+UPDATE tasks t SET
+    grant_id = NULL, lease_until = NULL, strikes = e.strikes, history = e.history,
+    returns = t.returns + CASE WHEN e.returned THEN 1 ELSE 0 END,
+    died_grant = CASE WHEN e.suspect AND NOT t.suspect THEN t.grant_id ELSE t.died_grant END,
+    died_delivery = CASE WHEN e.suspect AND NOT t.suspect THEN t.delivery ELSE t.died_delivery END,
+    suspect = t.suspect OR e.suspect,
+    state = CASE WHEN e.lost IS NULL THEN t.state ELSE 'failed' END,
+    reason = CASE WHEN e.lost IS NULL THEN t.reason ELSE 'lost' END,
+    detail = coalesce(e.lost, t.detail),
+    settled_at = CASE WHEN e.lost IS NULL THEN t.settled_at ELSE $8 END
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::boolean[], $7::boolean[])
+     AS e (job_id, capture_id, strikes, history, lost, suspect, returned)
+WHERE t.job_id = e.job_id AND t.capture_id = e.capture_id

@@ -1,0 +1,58 @@
+//! Writes what a group of settlements says beyond its own tasks (RULES.md A6, B8).
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use trapline_core::{Timestamp, WorkerId};
+
+use super::counts;
+use crate::settling::{Asides, cleared_line};
+
+/// Writes the rows of tasks and grants. After the rows of the tasks that were settled.
+pub(super) async fn write(conn: &mut PgConnection, asides: &Asides<'_>, now: Timestamp) -> sqlx::Result<()> {
+    let names = names(conn, &asides.workers()).await?;
+    if !asides.suspects.is_empty() {
+        let (jobs, captures): (Vec<i64>, Vec<i64>) = asides.suspects.keys().copied().unzip();
+        let each = || asides.suspects.values();
+        sqlx::query(include_str!("sql/settle_suspect.sql"))
+            .bind(jobs)
+            .bind(captures)
+            .bind(each().map(|s| s.row.strikes).collect::<Vec<_>>())
+            .bind(each().map(|s| s.whom(&names)).collect::<Vec<_>>())
+            .execute(&mut *conn)
+            .await?;
+    }
+    let mut lines = asides.batch_lines(&names);
+    for ((job, grant), worker) in &asides.cleared {
+        let cleared = sqlx::query(include_str!("sql/settle_clear.sql"))
+            .bind(job)
+            .bind(grant)
+            .execute(&mut *conn)
+            .await?
+            .rows_affected();
+        if cleared > 0 {
+            lines.push(cleared_line(*job, *worker, &names, cleared));
+        }
+    }
+    counts::log_lines(conn, &lines, now).await?;
+    let answered = asides.answered_grants();
+    if !answered.is_empty() {
+        sqlx::query(include_str!("sql/settle_answered.sql"))
+            .bind(answered)
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// What people call workers.
+async fn names(conn: &mut PgConnection, workers: &[i64]) -> sqlx::Result<HashMap<WorkerId, String>> {
+    if workers.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, name FROM workers WHERE id = ANY ($1)")
+        .bind(workers)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|(id, name)| (WorkerId(id), name)).collect())
+}

@@ -1,0 +1,253 @@
+//! The sweep: leases that are over become strikes, exhausted tasks are settled `lost`, cancels that a crash cut short
+//! are finished. Its cost is in what is due (RULES.md A3 to A6, A17).
+//!
+//! It skips what a settlement holds, and leaves for the next sweep all grants of a worker that is just being heard: so
+//! whether a worker answered is never read while that changes.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use sqlx::{PgConnection, Row as _};
+use trapline_core::{
+    JobId, Result, Timestamp,
+    job::JobMove,
+    ports::{LeasePolicy, Level, LogLine, Swept},
+};
+
+use super::{
+    Lock, PostgresStore, SLICE_ROWS,
+    counts::{self, Cause},
+    jobs, leases, retried, store_error, take,
+};
+use crate::{
+    rows::{self, Columns as _},
+    settling::TaskKey,
+    sweeping::{self, DueGrant, Ended, Held, Verdicts},
+};
+
+/// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
+const GRANTS_MAX: i64 = 500;
+/// How old a CANCELING job must be before the sweep finishes it.
+const CANCEL_AFTER: Duration = Duration::from_secs(10);
+
+impl PostgresStore {
+    pub(super) async fn sweep_slice(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
+        let swept = retried(|| Box::pin(self.sweep_once(policy, now)))
+            .await
+            .map_err(store_error)?;
+        self.finish_cancels(now).await.map_err(store_error)?;
+        Ok(swept)
+    }
+
+    async fn sweep_once(&self, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<Swept> {
+        let mut tx = self.begin().await?;
+        take(&mut tx, Lock::Sweep).await?;
+        let swept = end_due(&mut tx, None, policy, now).await?;
+        tx.commit().await?;
+        Ok(swept)
+    }
+
+    /// Each in a transaction of its own, which locks no other job.
+    async fn finish_cancels(&self, now: Timestamp) -> sqlx::Result<()> {
+        let stuck: Vec<i64> = sqlx::query_scalar(
+            "SELECT id FROM jobs WHERE status = 'CANCELING' AND updated_at <= $1 AND deleted_at IS NULL LIMIT 100",
+        )
+        .bind(now.minus(CANCEL_AFTER).0)
+        .fetch_all(&self.pool())
+        .await?;
+        for job in stuck.into_iter().map(JobId) {
+            retried(|| Box::pin(self.finish_cancel(job, now))).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish_cancel(&self, job: JobId, now: Timestamp) -> sqlx::Result<()> {
+        let mut tx = self.begin().await?;
+        let moved = jobs::move_in(&mut tx, job, JobMove::Revoke, now).await?;
+        if moved.is_some_and(|m| m.changed) {
+            let line = LogLine {
+                job,
+                level: Level::Warning,
+                message: "Cancel finished by the sweep".to_owned(),
+                capture: None,
+            };
+            counts::log_lines(&mut tx, &[line], now).await?;
+        }
+        tx.commit().await
+    }
+}
+
+/// Ends leases that are over: of every job, or of one. The caller has [`Lock::Sweep`].
+pub(super) async fn end_due(
+    conn: &mut PgConnection,
+    only: Option<JobId>,
+    policy: &LeasePolicy,
+    now: Timestamp,
+) -> sqlx::Result<Swept> {
+    let mut swept = Swept::default();
+    let (due, more) = due(conn, only, now).await?;
+    let held = lock_tasks(conn, &due).await?;
+    let due = unless_heard(conn, &due, &held).await?;
+    if due.is_empty() {
+        return Ok(swept);
+    }
+    swept.more = more;
+    end_leases(conn, due, &held, policy, now, &mut swept).await?;
+    Ok(swept)
+}
+
+/// A grant that is due, and the tasks that it handed out.
+type Due = (i64, i64, Vec<i64>);
+
+async fn due(conn: &mut PgConnection, only: Option<JobId>, now: Timestamp) -> sqlx::Result<(Vec<Due>, bool)> {
+    let rows: Vec<Due> = sqlx::query_as(include_str!("sql/sweep_due.sql"))
+        .bind(now.0)
+        .bind(GRANTS_MAX)
+        .bind(only.map(|j| j.0))
+        .fetch_all(conn)
+        .await?;
+    let full = rows.len() as i64 == GRANTS_MAX;
+    let mut due = Vec::with_capacity(rows.len());
+    let mut tasks = 0;
+    for grant in rows {
+        let n = grant.2.len() as i64;
+        if tasks > 0 && tasks + n > SLICE_ROWS {
+            return Ok((due, true));
+        }
+        tasks += n;
+        due.push(grant);
+    }
+    Ok((due, full))
+}
+
+async fn lock_tasks(conn: &mut PgConnection, due: &[Due]) -> sqlx::Result<Vec<Held>> {
+    let (mut grants, mut keys) = (Vec::new(), Vec::<TaskKey>::new());
+    for (grant, job, captures) in due {
+        grants.extend(captures.iter().map(|_| *grant));
+        keys.extend(captures.iter().map(|capture| (*job, *capture)));
+    }
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (jobs, captures) = super::columns(&keys);
+    let rows = sqlx::query(include_str!("sql/sweep_tasks.sql"))
+        .bind(grants)
+        .bind(jobs)
+        .bind(captures)
+        .fetch_all(conn)
+        .await?;
+    rows::all(&rows, rows::held)
+}
+
+/// The grants as they are now that their tasks are locked, but those of workers of whom a task is locked elsewhere.
+async fn unless_heard(conn: &mut PgConnection, due: &[Due], held: &[Held]) -> sqlx::Result<Vec<DueGrant>> {
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut locked: HashMap<i64, i64> = HashMap::new();
+    for task in held {
+        *locked.entry(task.grant).or_default() += 1;
+    }
+    let rows = sqlx::query(include_str!("sql/sweep_grants.sql"))
+        .bind(due.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
+        .fetch_all(conn)
+        .await?;
+    let mut heard = HashSet::new();
+    let mut grants = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let grant = DueGrant::read(row, row.try_get("captures")?)?;
+        if row.col::<i64>("holds")? != locked.get(&grant.id).copied().unwrap_or(0) {
+            heard.insert(grant.worker);
+        }
+        grants.push(grant);
+    }
+    grants.retain(|g| !heard.contains(&g.worker));
+    Ok(grants)
+}
+
+async fn end_leases(
+    conn: &mut PgConnection,
+    due: Vec<DueGrant>,
+    held: &[Held],
+    policy: &LeasePolicy,
+    now: Timestamp,
+    swept: &mut Swept,
+) -> sqlx::Result<()> {
+    let gap = leases::read_gap(conn).await?;
+    let verdicts = sweeping::judge(due, held, gap, policy, now);
+    write_ended(conn, &verdicts.ended, now).await?;
+    write_grants(conn, &verdicts).await?;
+    counts::log_lines(conn, &verdicts.lines, now).await?;
+    let changes: Vec<_> = verdicts
+        .deltas
+        .iter()
+        .map(|(job, deltas)| counts::Change {
+            job: JobId(*job),
+            deltas: *deltas,
+            total: None,
+        })
+        .collect();
+    for mut touched in counts::apply(conn, &changes, Cause::Other, now).await? {
+        touched.settled = sweeping::lost_of(&verdicts.ended, touched.job);
+        swept.touched.push(touched);
+    }
+    swept.freed.extend(verdicts.freed);
+    Ok(())
+}
+
+/// Writes the ends of leases.
+pub(super) async fn write_ended(
+    conn: &mut PgConnection,
+    ended: &[Ended],
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("sql/sweep_set.sql"))
+        .bind(ended.iter().map(|t| t.job).collect::<Vec<_>>())
+        .bind(ended.iter().map(|t| t.capture).collect::<Vec<_>>())
+        .bind(ended.iter().map(|t| t.strikes).collect::<Vec<_>>())
+        .bind(ended.iter().map(|t| t.history.as_str()).collect::<Vec<_>>())
+        .bind(ended.iter().map(|t| t.lost.as_deref()).collect::<Vec<_>>())
+        .bind(ended.iter().map(|t| t.suspect).collect::<Vec<_>>())
+        .bind(ended.iter().map(|t| t.returned).collect::<Vec<_>>())
+        .bind(now.0)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// Which deaths were charged; grants with live leases are looked at again when the first may end, the others are done.
+async fn write_grants(conn: &mut PgConnection, verdicts: &Verdicts) -> sqlx::Result<()> {
+    for (sql, list) in [
+        (
+            "UPDATE workers w SET charged_until = e.at FROM unnest($1::bigint[], $2::bigint[]) AS e (id, at) \
+             WHERE w.id = e.id",
+            &verdicts.charged,
+        ),
+        (
+            "UPDATE grants g SET due_at = e.at FROM unnest($1::bigint[], $2::bigint[]) AS e (id, at) WHERE g.id = e.id",
+            &verdicts.again,
+        ),
+    ] {
+        if !list.is_empty() {
+            let (ids, values) = super::columns(list);
+            sqlx::query(sql)
+                .bind(ids)
+                .bind(values)
+                .execute(&mut *conn)
+                .await?;
+        }
+    }
+    if verdicts.done.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("DELETE FROM grants WHERE id = ANY ($1)")
+        .bind(&verdicts.done)
+        .execute(conn)
+        .await
+        .map(drop)
+}

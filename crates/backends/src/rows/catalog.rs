@@ -1,0 +1,128 @@
+//! The rows of what jobs are made of.
+
+use std::collections::HashMap;
+
+use trapline_core::{
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TokenId,
+    catalog::{
+        Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, Pipeline, Project, Role, Service, Token,
+    },
+};
+
+use super::{Columns, unreadable, word};
+
+pub(crate) fn project(row: &impl Columns) -> sqlx::Result<Project> {
+    Ok(Project {
+        id: ProjectId(row.col("id")?),
+        name: row.col("name")?,
+        description: row.col("description")?,
+        settings: row.json("settings")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+pub(crate) fn token(row: &impl Columns) -> sqlx::Result<Token> {
+    Ok(Token {
+        id: TokenId(row.col("id")?),
+        name: row.col("name")?,
+        role: word(&row.col::<String>("role")?, Role::parse)?,
+        project_id: row.col::<Option<i64>>("project_id")?.map(ProjectId),
+        prefix: row.col("prefix")?,
+        created_at: row.time("created_at")?,
+        expires_at: row.maybe_time("expires_at")?,
+    })
+}
+
+pub(crate) fn collection(row: &impl Columns) -> sqlx::Result<Collection> {
+    Ok(Collection {
+        id: CollectionId(row.col("id")?),
+        project: ProjectId(row.col("project_id")?),
+        name: row.col("name")?,
+        captures: row.unsigned("captures")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+pub(crate) fn capture(row: &impl Columns) -> sqlx::Result<Capture> {
+    Ok(Capture {
+        id: CaptureId(row.col("id")?),
+        project: ProjectId(row.col("project_id")?),
+        url: row.col("url")?,
+        taken_at: row.maybe_time("taken_at")?,
+        width: row.col("width")?,
+        height: row.col("height")?,
+    })
+}
+
+pub(crate) fn algorithm(row: &impl Columns, category_map: Option<CategoryMap>) -> sqlx::Result<Algorithm> {
+    Ok(Algorithm {
+        id: AlgorithmId(row.col("id")?),
+        spec: AlgorithmSpec {
+            key: row.col("key")?,
+            version: row.col("version")?,
+            name: row.col("name")?,
+            task_type: row.col("task_type")?,
+            description: row.col("description")?,
+            version_name: row.col("version_name")?,
+            uri: row.col("uri")?,
+            category_map,
+        },
+        category_map_id: row.col("category_map_id")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+/// An algorithm with its category map.
+pub(crate) fn algorithm_with_map(row: &impl Columns) -> sqlx::Result<Algorithm> {
+    let map: Option<String> = row.col("map")?;
+    let map = map
+        .map(|text| serde_json::from_str(&text).map_err(|e| unreadable("category map", e)))
+        .transpose()?;
+    algorithm(row, map)
+}
+
+/// A pipeline without what hangs on it.
+pub(crate) fn bare_pipeline(row: &impl Columns) -> sqlx::Result<Pipeline> {
+    Ok(Pipeline {
+        id: PipelineId(row.col("id")?),
+        slug: row.col("slug")?,
+        name: row.col("name")?,
+        version: row.col("version")?,
+        description: row.col("description")?,
+        version_name: row.col("version_name")?,
+        stages: row.json("stages")?,
+        algorithms: Vec::new(),
+        services: Vec::new(),
+        projects: Vec::new(),
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+pub(crate) fn service(row: &impl Columns) -> sqlx::Result<Service> {
+    Ok(Service {
+        id: ServiceId(row.col("id")?),
+        name: row.col("name")?,
+        description: row.col("description")?,
+        endpoint_url: row.col("endpoint_url")?,
+        projects: row.json("projects")?,
+        pipelines: row.json("pipelines")?,
+        last_seen: row.maybe_time("last_seen")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}
+
+/// Pairs of (pipeline, other) by pipeline.
+pub(crate) fn grouped<R: Columns>(rows: &[R]) -> sqlx::Result<HashMap<i64, Vec<i64>>> {
+    let mut by: HashMap<i64, Vec<i64>> = HashMap::new();
+    for row in rows {
+        by.entry(row.col("pipeline_id")?)
+            .or_default()
+            .push(row.col("other_id")?);
+    }
+    Ok(by)
+}

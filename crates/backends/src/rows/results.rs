@@ -1,0 +1,70 @@
+//! The rows of what a job made: detections, classifications, its log.
+
+use trapline_core::{
+    CaptureId, JobId,
+    ports::{ClassificationRow, DetectionRow, Level, LogRow},
+    result::unpack,
+    verify::Stray,
+};
+
+use super::{Columns, word};
+
+/// The box of a detection; `None` is the whole image.
+pub(crate) fn corners(row: &impl Columns) -> sqlx::Result<Option<[f64; 4]>> {
+    let corner = |name| row.col::<Option<f64>>(name);
+    Ok(
+        match (corner("x1")?, corner("y1")?, corner("x2")?, corner("y2")?) {
+            (Some(x1), Some(y1), Some(x2), Some(y2)) => Some([x1, y1, x2, y2]),
+            _ => None,
+        },
+    )
+}
+
+pub(crate) fn detection(row: &impl Columns) -> sqlx::Result<DetectionRow> {
+    Ok(DetectionRow {
+        id: row.col("id")?,
+        capture: CaptureId(row.col("capture_id")?),
+        url: row.col("url")?,
+        bbox: corners(row)?,
+        detector: row.col("detector")?,
+        classifications: Vec::new(),
+    })
+}
+
+/// A classification, and of which detection.
+pub(crate) fn classification(row: &impl Columns) -> sqlx::Result<(i64, ClassificationRow)> {
+    let floats = |name| -> sqlx::Result<Vec<f32>> {
+        let packed: Option<Vec<u8>> = row.col(name)?;
+        Ok(unpack(&packed.unwrap_or_default()))
+    };
+    let classification = ClassificationRow {
+        algorithm: row.col("key")?,
+        label: row.col("label")?,
+        score: row.col::<Option<f64>>("score")?.map(|s| s as f32),
+        terminal: row.col("terminal")?,
+        scores: floats("scores")?,
+        logits: floats("logits")?,
+    };
+    Ok((row.col("detection_id")?, classification))
+}
+
+pub(crate) fn log_row(row: &impl Columns) -> sqlx::Result<LogRow> {
+    Ok(LogRow {
+        id: row.col("id")?,
+        at: row.time("at")?,
+        level: word(&row.col::<String>("level")?, Level::parse)?,
+        message: row.col("message")?,
+        capture: row.col::<Option<i64>>("capture_id")?.map(CaptureId),
+    })
+}
+
+/// A row that belongs to nothing, if it does.
+pub(crate) fn stray(row: &impl Columns) -> sqlx::Result<Option<Stray>> {
+    if !row.col("stray")? {
+        return Ok(None);
+    }
+    Ok(Some(Stray {
+        job: row.col::<Option<i64>>("job_id")?.map(JobId),
+        row: row.col("row")?,
+    }))
+}

@@ -1,0 +1,146 @@
+//! The rows of tasks.
+
+use trapline_core::{
+    CaptureId, FailReason, GrantId, JobId, TaskState, Timestamp,
+    lease::SignsOfLife,
+    ports::{Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
+    settle::TaskView,
+    verify::TaskAudit,
+};
+
+use super::{Columns, status, word};
+use crate::{leases::Lease, settling::TaskKey, sweeping::Held};
+
+fn state(row: &impl Columns) -> sqlx::Result<TaskState> {
+    word(&row.col::<String>("state")?, TaskState::parse)
+}
+
+fn reason(row: &impl Columns) -> sqlx::Result<Option<FailReason>> {
+    let text: Option<String> = row.col("reason")?;
+    text.map(|t| word(&t, FailReason::parse)).transpose()
+}
+
+fn key(row: &impl Columns) -> sqlx::Result<TaskKey> {
+    Ok((row.col("job_id")?, row.col("capture_id")?))
+}
+
+/// A free task, and the cursor after it.
+pub(crate) fn free_task(row: &impl Columns) -> sqlx::Result<(FreeCursor, Candidate)> {
+    let capture = CaptureId(row.col("capture_id")?);
+    let candidate = Candidate {
+        capture,
+        run: row.col("run")?,
+        delivery: row.col("delivery")?,
+    };
+    Ok(((row.col("ord")?, capture), candidate))
+}
+
+/// What decides on a result for the task.
+pub(crate) fn task_view(row: &impl Columns) -> sqlx::Result<(TaskKey, TaskView)> {
+    let view = TaskView {
+        run: row.col("run")?,
+        delivery: row.col("delivery")?,
+        state: state(row)?,
+        reason: reason(row)?,
+        n_detections: row.col("n_detections")?,
+        n_classifications: row.col("n_classifications")?,
+        grant: row.col::<Option<i64>>("grant_id")?.map(GrantId),
+        attempts: row.col("attempts")?,
+        strikes: row.col("strikes")?,
+        suspect: row.col("suspect")?,
+        died: row
+            .col::<Option<i64>>("died_grant")?
+            .map(GrantId)
+            .zip(row.col("died_delivery")?),
+    };
+    Ok((key(row)?, view))
+}
+
+/// What decides on the end of the task's lease.
+pub(crate) fn held(row: &impl Columns) -> sqlx::Result<Held> {
+    Ok(Held {
+        grant: row.col("grant_id")?,
+        job: row.col("job_id")?,
+        capture: row.col("capture_id")?,
+        run: row.col("run")?,
+        delivery: row.col("delivery")?,
+        delivery_base: row.col("delivery_base")?,
+        strikes: row.col("strikes")?,
+        returns: row.col("returns")?,
+        lease_until: row.time("lease_until")?,
+        history: row.col("history")?,
+        status: status(&row.col::<String>("status")?)?,
+        job_run: row.col("job_run")?,
+    })
+}
+
+/// What decides on a change of the task's lease.
+pub(crate) fn lease_row(row: &impl Columns) -> sqlx::Result<(TaskKey, Lease)> {
+    let from: Option<i64> = row.col("extend_from")?;
+    let until: Option<i64> = row.col("extended_until")?;
+    let lease = Lease {
+        state: state(row)?,
+        run: row.col("run")?,
+        delivery: row.col("delivery")?,
+        held: row.col::<Option<i64>>("grant_id")?.is_some(),
+        granted_at: row.maybe_time("granted_at")?.unwrap_or_default(),
+        lease_until: row.maybe_time("lease_until")?.unwrap_or_default(),
+        releases: row.col("releases")?,
+        life: from.zip(until).map(|(from, until)| SignsOfLife {
+            extend_from: Timestamp(from),
+            extended_until: Timestamp(until),
+        }),
+    };
+    Ok((key(row)?, lease))
+}
+
+pub(crate) fn image(row: &impl Columns) -> sqlx::Result<ImageRow> {
+    Ok(ImageRow {
+        capture: CaptureId(row.col("capture_id")?),
+        url: row.col("url")?,
+        state: state(row)?,
+        in_flight: row.col("in_flight")?,
+        reason: reason(row)?,
+        detail: row.col("detail")?,
+        attempts: row.col("attempts")?,
+        worker: row.col("worker")?,
+        settled_at: row.maybe_time("settled_at")?,
+        detections: row.col("n_detections")?,
+    })
+}
+
+pub(crate) fn task_audit(row: &impl Columns) -> sqlx::Result<TaskAudit> {
+    Ok(TaskAudit {
+        capture: CaptureId(row.col("capture_id")?),
+        run: row.col("run")?,
+        state: state(row)?,
+        reason: reason(row)?,
+        delivery: row.col("delivery")?,
+        settled_at: row.maybe_time("settled_at")?,
+        by_strict_policy: row.col("by_strict_policy")?,
+        leased: row.col("leased")?,
+        has_grant: row.col("has_grant")?,
+        n_detections: row.col("n_detections")?,
+        n_classifications: row.col("n_classifications")?,
+        stored_detections: row.col("stored_detections")?,
+        distinct_detections: row.col("distinct_detections")?,
+        stored_classifications: row.col("stored_classifications")?,
+    })
+}
+
+pub(crate) fn oldest_lease(row: &impl Columns) -> sqlx::Result<OldestLease> {
+    Ok(OldestLease {
+        granted_at: row.time("granted_at")?,
+        lease_until: row.time("lease_until")?,
+        worker: row.col("worker")?,
+        last_seen: row.maybe_time("last_seen")?,
+    })
+}
+
+pub(crate) fn worker_now(row: &impl Columns) -> sqlx::Result<WorkerNow> {
+    Ok(WorkerNow {
+        name: row.col("name")?,
+        last_seen: row.time("last_seen")?,
+        busy_with: row.col::<Option<i64>>("busy_with")?.map(JobId),
+    })
+}

@@ -1,0 +1,294 @@
+//! The cases of the catalog: what jobs are made of.
+
+use std::time::Duration;
+
+use trapline_core::{
+    CaptureId, CollectionId, ErrorKind, ProjectId, Timestamp, TokenId,
+    catalog::{AlgorithmSpec, Capture, CategoryMap, NewCapture, NewToken, PipelineSpec, Registration, Role},
+    ports::{OffsetPage, WorkerIdentity},
+};
+
+use super::{World, cases};
+
+const DEFAULT: ProjectId = ProjectId(1);
+const ALL: OffsetPage = OffsetPage {
+    limit: 1_000,
+    offset: 0,
+};
+
+fn algorithm(key: &str, labels: &[&str]) -> AlgorithmSpec {
+    let map = CategoryMap {
+        labels: labels.iter().map(|&l| l.to_owned()).collect(),
+        data: Vec::new(),
+        version: None,
+        description: None,
+        uri: None,
+    };
+    AlgorithmSpec {
+        key: key.into(),
+        version: 1,
+        name: key.to_uppercase(),
+        task_type: None,
+        description: None,
+        version_name: None,
+        uri: None,
+        category_map: (!labels.is_empty()).then_some(map),
+    }
+}
+
+fn pipeline(slug: &str, algorithms: Vec<AlgorithmSpec>) -> PipelineSpec {
+    PipelineSpec {
+        slug: slug.into(),
+        name: slug.to_uppercase(),
+        version: 1,
+        description: String::new(),
+        version_name: String::new(),
+        algorithms,
+        stages: serde_json::json!([]),
+    }
+}
+
+fn registration(pipelines: Vec<PipelineSpec>) -> Registration {
+    Registration {
+        project: DEFAULT,
+        service_name: "box".into(),
+        endpoint_url: None,
+        pipelines,
+    }
+}
+
+fn capture(url: &str) -> NewCapture {
+    NewCapture {
+        url: url.into(),
+        taken_at: None,
+        width: None,
+        height: None,
+    }
+}
+
+/// All captures by id, of a few.
+async fn stored(w: &World) -> Vec<Capture> {
+    let mut all = Vec::new();
+    for id in 1..30 {
+        all.extend(w.store.capture(CaptureId(id)).await.unwrap());
+    }
+    all
+}
+
+cases! { World;
+    async fn a_token_is_found_by_its_hash_until_it_is_deleted(w: World) {
+        let new = NewToken {
+            name: "gpu".into(),
+            role: Role::Worker,
+            project_id: Some(DEFAULT),
+            prefix: "01234567".into(),
+            hash: [7; 32],
+            expires_at: Some(Timestamp(9)),
+        };
+        let made = w.store.create_token(&new).await.unwrap();
+        let found = w.store.token_by_hash(&[7; 32]).await.unwrap().unwrap();
+        assert_eq!(
+            (found.id, found.role, found.project_id),
+            (made.id, Role::Worker, Some(DEFAULT))
+        );
+        assert_eq!(found.expires_at, Some(Timestamp(9)));
+        assert!(w.store.token_by_hash(&[8; 32]).await.unwrap().is_none());
+        assert_eq!(w.store.tokens(ALL).await.unwrap().count, 1);
+        assert!(w.store.delete_token(made.id).await.unwrap());
+        assert!(!w.store.delete_token(TokenId(made.id.0)).await.unwrap());
+        assert!(w.store.token_by_hash(&[7; 32]).await.unwrap().is_none());
+    }
+
+    async fn what_is_registered_again_unchanged_is_neither_created_nor_updated(w: World) {
+        let what = registration(vec![
+            pipeline(
+                "moths",
+                vec![algorithm("det", &[]), algorithm("cls", &["a", "b"])],
+            ),
+            pipeline("bees", vec![algorithm("det", &[])]),
+        ]);
+        let first = w.store.register(&what).await.unwrap();
+        assert_eq!(first.pipelines_created, ["moths", "bees"]);
+        assert_eq!(first.algorithms_created, ["det", "cls"]);
+        let began = w.now();
+        w.pass(60);
+        let second = w.store.register(&what).await.unwrap();
+        assert_eq!(second.service, first.service);
+        assert!(second.pipelines_created.is_empty() && second.pipelines_updated.is_empty());
+        assert!(second.algorithms_created.is_empty());
+        let service = w.store.service(first.service).await.unwrap().unwrap();
+        assert_eq!(
+            (service.last_seen, service.updated_at),
+            (Some(w.now()), began)
+        );
+        assert_eq!((service.projects, service.pipelines.len()), (vec![DEFAULT], 2));
+    }
+
+    async fn a_new_category_map_is_a_new_row_and_every_pipeline_with_the_algorithm_is_updated(w: World) {
+        let both = |labels: &[&str]| {
+            registration(vec![
+                pipeline("a", vec![algorithm("cls", labels)]),
+                pipeline("b", vec![algorithm("cls", labels)]),
+            ])
+        };
+        w.store.register(&both(&["x"])).await.unwrap();
+        let id = w.store.pipeline_by_slug("a").await.unwrap().unwrap();
+        let old = w.store.pipeline(id).await.unwrap().unwrap().algorithms[0].clone();
+        w.pass(1);
+        let again = w.store.register(&both(&["x", "y"])).await.unwrap();
+        assert_eq!(again.pipelines_updated, ["a", "b"]);
+        let new = w.store.pipeline(id).await.unwrap().unwrap();
+        assert_eq!(new.updated_at, w.now());
+        assert_eq!(new.algorithms[0].id, old.id);
+        assert_ne!(new.algorithms[0].category_map_id, old.category_map_id);
+        let kept = w
+            .store
+            .category_map(old.category_map_id.unwrap())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(kept.labels, ["x"]);
+        let full = w.store.algorithms(&[old.id]).await.unwrap();
+        assert_eq!(full[0].spec.category_map.as_ref().unwrap().labels, ["x", "y"]);
+        // The first map again is the first row again.
+        w.store.register(&both(&["x"])).await.unwrap();
+        let back = w.store.pipeline(id).await.unwrap().unwrap();
+        assert_eq!(back.algorithms[0].category_map_id, old.category_map_id);
+    }
+
+    async fn a_slug_with_other_algorithms_is_updated_and_keeps_its_order(w: World) {
+        w.store
+            .register(&registration(vec![pipeline(
+                "p",
+                vec![algorithm("a", &[]), algorithm("b", &[])],
+            )]))
+            .await
+            .unwrap();
+        let turned = registration(vec![pipeline(
+            "p",
+            vec![algorithm("b", &[]), algorithm("a", &[])],
+        )]);
+        assert_eq!(w.store.register(&turned).await.unwrap().pipelines_updated, ["p"]);
+        let page = w.store.pipelines(Some(DEFAULT), ALL).await.unwrap();
+        let keys: Vec<_> = page.rows[0]
+            .algorithms
+            .iter()
+            .map(|a| a.spec.key.as_str())
+            .collect();
+        assert_eq!(keys, ["b", "a"]);
+        assert_eq!(page.rows[0].services.len(), 1);
+        assert_eq!(page.rows[0].projects, [DEFAULT]);
+    }
+
+    async fn lists_are_narrowed_to_a_project_and_an_unknown_project_registers_nothing(w: World) {
+        let other = w
+            .store
+            .create_project("Other", "", &Default::default())
+            .await
+            .unwrap();
+        w.store
+            .register(&registration(vec![pipeline("p", vec![])]))
+            .await
+            .unwrap();
+        assert_eq!(w.store.pipelines(Some(other.id), ALL).await.unwrap().count, 0);
+        assert_eq!(w.store.services(Some(other.id), ALL).await.unwrap().count, 0);
+        assert_eq!(w.store.services(None, ALL).await.unwrap().count, 1);
+        assert_eq!(w.store.pipeline_slugs(DEFAULT).await.unwrap(), ["p"]);
+        let nowhere = Registration {
+            project: ProjectId(99),
+            ..registration(vec![pipeline("q", vec![])])
+        };
+        assert_eq!(
+            w.store.register(&nowhere).await.unwrap_err().kind,
+            ErrorKind::NotFound
+        );
+        assert!(w.store.pipeline_by_slug("q").await.unwrap().is_none());
+    }
+
+    async fn a_deleted_service_leaves_its_pipelines(w: World) {
+        let done = w
+            .store
+            .register(&registration(vec![pipeline("p", vec![])]))
+            .await
+            .unwrap();
+        assert!(w.store.delete_service(done.service).await.unwrap());
+        assert!(!w.store.delete_service(done.service).await.unwrap());
+        let pipelines = w.store.pipelines(None, ALL).await.unwrap();
+        assert_eq!(pipelines.count, 1);
+        assert!(pipelines.rows[0].services.is_empty());
+    }
+
+    async fn a_service_was_last_seen_when_any_of_its_workers_was(w: World) {
+        let done = w.store.register(&registration(vec![])).await.unwrap();
+        let later = w.now().plus(Duration::from_secs(6));
+        let who = WorkerIdentity {
+            token: TokenId(0),
+            instance: "i".into(),
+            name: "n".into(),
+            client_info: None,
+            service: Some(done.service),
+        };
+        w.store.meet_worker(&who, later).await.unwrap();
+        let service = w.store.service(done.service).await.unwrap().unwrap();
+        assert_eq!(service.last_seen, Some(later));
+    }
+
+    async fn a_capture_is_one_per_project_and_url_and_without_a_url_always_new(w: World) {
+        let first = w.store.create_collection(DEFAULT, "first").await.unwrap();
+        let second = w.store.create_collection(DEFAULT, "second").await.unwrap();
+        let some = [
+            capture("http://h/1"),
+            capture("http://h/2"),
+            capture("http://h/1"),
+            capture(""),
+        ];
+        let added = w.store.add_captures(first.id, &some).await.unwrap();
+        assert_eq!((added.added, added.already_there), (3, 1));
+        let added = w.store.add_captures(first.id, &some).await.unwrap();
+        assert_eq!((added.added, added.already_there), (1, 3));
+        let added = w.store.add_captures(second.id, &some[..2]).await.unwrap();
+        assert_eq!((added.added, added.already_there), (2, 0));
+        let stored = stored(&w).await.len();
+        assert_eq!(stored, 4);
+        assert_eq!(w.store.collection(first.id).await.unwrap().unwrap().captures, 4);
+        let unnamed = w.store.create_collection(DEFAULT, "").await.unwrap();
+        assert_eq!(w.store.collections(Some(DEFAULT), ALL).await.unwrap().count, 2);
+        assert!(w.store.collection(unnamed.id).await.unwrap().is_some());
+        let gone = w
+            .store
+            .add_captures(CollectionId(99), &some)
+            .await
+            .unwrap_err();
+        assert_eq!(gone.kind, ErrorKind::NotFound);
+    }
+
+    async fn captures_keep_the_order_and_the_facts_they_came_with(w: World) {
+        let set = w.store.create_collection(DEFAULT, "s").await.unwrap();
+        let full = NewCapture {
+            url: "http://h/\u{e9} \"q\".jpg".into(),
+            taken_at: Some(Timestamp(5)),
+            width: Some(640),
+            height: Some(480),
+        };
+        w.store
+            .add_captures(
+                set.id,
+                &[capture("http://h/z"), full.clone(), capture("http://h/a")],
+            )
+            .await
+            .unwrap();
+        let second = stored(&w).await.remove(1);
+        assert_eq!((second.url, second.taken_at), (full.url, full.taken_at));
+        assert_eq!((second.width, second.height), (Some(640), Some(480)));
+    }
+
+    async fn a_long_url_is_one_capture_too(w: World) {
+        let set = w.store.create_collection(DEFAULT, "s").await.unwrap();
+        let signed = format!("https://h/1.jpg?signature={}", "0123456789abcdef".repeat(500));
+        for added in [1, 0] {
+            let done = w.store.add_captures(set.id, &[capture(&signed)]).await.unwrap();
+            assert_eq!(done.added, added);
+        }
+        assert_eq!(stored(&w).await[0].url, signed);
+    }
+}

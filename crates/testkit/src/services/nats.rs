@@ -1,0 +1,182 @@
+//! `nats-server` with JetStream on a file store.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::TcpStream,
+};
+
+use super::{
+    START, binary, empty, free_port,
+    process::{Process, tail},
+};
+
+/// A server binary and its version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NatsBinary {
+    /// The file.
+    pub path: PathBuf,
+    /// As it says itself: `2.10.27`.
+    pub version: String,
+}
+
+impl NatsBinary {
+    /// The one on PATH, then those in the folder `TRAPLINE_TEST_NATS_DIR`, else in `../shared/bin` beside the project, by
+    /// version.
+    ///
+    /// # Errors
+    /// If there is none on PATH, or the folder that was named has none.
+    pub fn all() -> Result<Vec<Self>, String> {
+        let mut found = vec![Self::at(binary("nats-server", "nats-server", &[])?)?];
+        let named = std::env::var_os("TRAPLINE_TEST_NATS_DIR").map(PathBuf::from);
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/bin");
+        let folder = named.clone().unwrap_or(beside);
+        let mut more = Vec::new();
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("nats-server") {
+                more.push(Self::at(entry.path())?);
+            }
+        }
+        if more.is_empty() && named.is_some() {
+            return Err(format!("no `nats-server*` in {}", folder.display()));
+        }
+        more.sort_by(|a, b| a.version.cmp(&b.version));
+        for one in more {
+            if found.iter().all(|known| known.version != one.version) {
+                found.push(one);
+            }
+        }
+        Ok(found)
+    }
+
+    fn at(path: PathBuf) -> Result<Self, String> {
+        let said = std::process::Command::new(&path)
+            .arg("--version")
+            .output()
+            .map_err(|e| format!("{} does not run: {e}", path.display()))?;
+        let text = String::from_utf8_lossy(&said.stdout);
+        let version = text
+            .trim()
+            .rsplit(['v', ' '])
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Self { path, version })
+    }
+}
+
+/// A private server.
+pub struct Nats {
+    binary: NatsBinary,
+    folder: TempDir,
+    port: u16,
+    process: Process,
+}
+
+impl Nats {
+    /// Starts one and waits until JetStream answers.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start(binary: NatsBinary) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = free_port();
+        let process = spawn(&binary, &folder, port);
+        let mut nats = Self {
+            binary,
+            folder,
+            port,
+            process,
+        };
+        nats.wait().await;
+        nats
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Its version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.binary.version
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// SIGSTOP: it keeps its connections and answers nothing.
+    pub fn stop(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// Starts it on the same port with what it had stored.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        self.process = spawn(&self.binary, &self.folder, self.port);
+        self.wait().await;
+    }
+
+    /// Starts it on the same port with nothing stored.
+    ///
+    /// # Panics
+    /// If its folder can't be emptied.
+    pub async fn restart_empty(&mut self) {
+        self.process.kill();
+        empty(&self.folder.path().join("store")).expect("an empty folder");
+        self.restart().await;
+    }
+
+    async fn wait(&mut self) {
+        let (port, log) = (self.port, self.folder.path().join("log"));
+        let process = &mut self.process;
+        crate::until("nats-server answers", START, || {
+            let ended = process.ended();
+            let log = &log;
+            async move {
+                if let Some(status) = ended {
+                    panic!("nats-server ended with {status}: {}", tail(log));
+                }
+                let stream = TcpStream::connect(("127.0.0.1", port))
+                    .await
+                    .map_err(|e| e.to_string())?;
+                let mut line = String::new();
+                BufReader::new(stream)
+                    .read_line(&mut line)
+                    .await
+                    .map_err(|e| e.to_string())?;
+                if line.contains("\"jetstream\":true") {
+                    Ok(())
+                } else {
+                    Err(line)
+                }
+            }
+        })
+        .await;
+    }
+}
+
+fn spawn(binary: &NatsBinary, folder: &TempDir, port: u16) -> Process {
+    let store = folder.path().join("store");
+    let args = [
+        "-a".to_owned(),
+        "127.0.0.1".into(),
+        "-p".into(),
+        port.to_string(),
+        "-js".into(),
+        "-sd".into(),
+        store.display().to_string(),
+    ];
+    Process::start(&binary.path, &args, None, &folder.path().join("log"))
+}

@@ -1,0 +1,242 @@
+//! `postgres`, from a cluster that `initdb` makes once per run. It refuses to run as root, so then it runs as another user.
+
+use std::{
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::LazyLock,
+};
+
+use tempfile::TempDir;
+
+use super::{
+    START, binary, free_port,
+    process::{Process, tail},
+};
+
+const PACKAGE: &str = "postgresql";
+/// Where Debian keeps what belongs beside `postgres`.
+const BESIDE: [&str; 4] = [
+    "/usr/lib/postgresql/18/bin",
+    "/usr/lib/postgresql/17/bin",
+    "/usr/lib/postgresql/16/bin",
+    "/usr/lib/postgresql/15/bin",
+];
+
+/// A cluster that nobody runs; each server copies it, because `initdb` takes a second.
+static TEMPLATE: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = folder();
+    let initdb = binary("initdb", PACKAGE, &BESIDE).unwrap_or_else(|missing| panic!("{missing}"));
+    let data = data(&folder);
+    let args = [
+        "--username=trapline",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-sync",
+        "--pgdata",
+    ];
+    let mut command = as_user(&initdb);
+    command.args(args).arg(&data);
+    run(command);
+    folder
+});
+
+/// A private server.
+pub struct Postgres {
+    binary: PathBuf,
+    folder: TempDir,
+    port: u16,
+    process: Process,
+}
+
+impl Postgres {
+    /// The binary that is used.
+    ///
+    /// # Errors
+    /// If it is not installed.
+    pub fn binary() -> Result<PathBuf, String> {
+        binary("postgres", PACKAGE, &BESIDE)
+    }
+
+    /// Starts one and waits until it accepts connections.
+    ///
+    /// # Panics
+    /// If it is not installed or does not start.
+    pub async fn start() -> Self {
+        let binary = Self::binary().unwrap_or_else(|missing| panic!("{missing}"));
+        let folder = folder();
+        copy_template(&folder);
+        let port = free_port();
+        let process = spawn(&binary, &folder, port);
+        let mut postgres = Self {
+            binary,
+            folder,
+            port,
+            process,
+        };
+        postgres.wait().await;
+        postgres
+    }
+
+    /// The address of a database; `postgres` is there from the start.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://trapline@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// SIGKILL of the postmaster; its children end by themselves.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// SIGSTOP: new connections are not answered; open ones still are, because each is a process of its own.
+    pub fn stop(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// Starts it on the same port with what it had stored.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        self.process = spawn(&self.binary, &self.folder, self.port);
+        self.wait().await;
+    }
+
+    /// Starts it on the same port as `initdb` made it.
+    ///
+    /// # Panics
+    /// If its folder can't be emptied.
+    pub async fn restart_empty(&mut self) {
+        self.process.kill();
+        std::fs::remove_dir_all(data(&self.folder)).expect("an empty folder");
+        copy_template(&self.folder);
+        self.restart().await;
+    }
+
+    /// The pid file says both who runs and whether it is ready; `pg_ctl` waits for the same line. After a kill the children of
+    /// the old postmaster may hold the shared memory for a moment, and the new one refuses to start meanwhile.
+    async fn wait(&mut self) {
+        let log = self.folder.path().join("log");
+        let pid_file = data(&self.folder).join("postmaster.pid");
+        let (binary, folder, port) = (&self.binary, &self.folder, self.port);
+        let process = &mut self.process;
+        crate::until("postgres accepts connections", START, || {
+            if process.ended().is_some() {
+                let why = tail(&log);
+                assert!(why.contains("shared memory"), "postgres ended: {why}");
+                *process = spawn(binary, folder, port);
+            }
+            let text = std::fs::read_to_string(&pid_file).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            let ready =
+                lines.first() == Some(&process.id().to_string().as_str()) && lines.get(7) == Some(&"ready");
+            let state = if ready { Ok(()) } else { Err(tail(&log)) };
+            std::future::ready(state)
+        })
+        .await;
+    }
+}
+
+fn spawn(binary: &Path, folder: &TempDir, port: u16) -> Process {
+    let mut args = vec!["-D".to_owned(), data(folder).display().to_string()];
+    for setting in [
+        format!("port={port}"),
+        "listen_addresses=127.0.0.1".into(),
+        // No socket file: its folder would need to be writable, and its name is short.
+        "unix_socket_directories=".into(),
+        "max_connections=200".into(),
+    ] {
+        args.extend(["-c".to_owned(), setting]);
+    }
+    Process::start(binary, &args, *USER, &folder.path().join("log"))
+}
+
+fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
+/// A folder that the other user may enter, and whose data is that user's.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).expect("a folder of ours");
+    if let Some((user, group)) = *USER {
+        chown(folder.path(), Some(user), Some(group)).expect("root may");
+    }
+    folder
+}
+
+fn copy_template(folder: &TempDir) {
+    let mut command = Command::new("cp");
+    command.arg("-a").arg(data(&TEMPLATE)).arg(data(folder));
+    run(command);
+}
+
+/// Whom to run as, user and group: nobody else, unless we are root.
+static USER: LazyLock<Option<(u32, u32)>> = LazyLock::new(|| {
+    let me = std::fs::metadata("/proc/self").expect("a proc file system");
+    let exists = |user: &str| {
+        Command::new("id")
+            .arg(user)
+            .output()
+            .is_ok_and(|o| o.status.success())
+    };
+    (me.uid() == 0).then(|| {
+        let user = if exists("postgres") { "postgres" } else { "nobody" };
+        (id("-u", user), id("-g", user))
+    })
+});
+
+fn id(which: &str, user: &str) -> u32 {
+    let said = Command::new("id")
+        .args([which, user])
+        .output()
+        .expect("the program `id`");
+    String::from_utf8_lossy(&said.stdout)
+        .trim()
+        .parse()
+        .expect("a number")
+}
+
+fn as_user(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    if let Some((user, group)) = *USER {
+        command
+            .arg(format!("--reuid={user}"))
+            .arg(format!("--regid={group}"))
+            .arg("--clear-groups");
+    }
+    command.arg("--").arg(program);
+    command
+}
+
+fn run(mut command: Command) {
+    let done = command.output().expect("a program");
+    assert!(
+        done.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn postgres_starts_survives_a_kill_and_starts_anew() {
+        let mut postgres = Postgres::start().await;
+        let marker = data(&postgres.folder).join("marker");
+        std::fs::write(&marker, "").unwrap();
+        postgres.kill();
+        postgres.restart().await;
+        assert!(marker.exists());
+        postgres.restart_empty().await;
+        assert!(!marker.exists());
+    }
+}

@@ -1,0 +1,136 @@
+//! `redis-server`, or `valkey-server` where that is what is installed.
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpStream,
+};
+
+use super::{
+    START, binary, empty, free_port,
+    process::{Process, tail},
+};
+
+/// A private server, which appends to a file what it is told.
+pub struct Redis {
+    binary: PathBuf,
+    folder: TempDir,
+    port: u16,
+    process: Process,
+}
+
+impl Redis {
+    /// The binary that is used.
+    ///
+    /// # Errors
+    /// If it is not installed.
+    pub fn binary() -> Result<PathBuf, String> {
+        binary("redis-server", "redis-server", &[])
+            .or_else(|missing| binary("valkey-server", "valkey-server", &[]).map_err(|_| missing))
+    }
+
+    /// Starts one and waits until it answers.
+    ///
+    /// # Panics
+    /// If it is not installed or does not start.
+    pub async fn start() -> Self {
+        let binary = Self::binary().unwrap_or_else(|missing| panic!("{missing}"));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let port = free_port();
+        let process = spawn(&binary, &folder, port);
+        let mut redis = Self {
+            binary,
+            folder,
+            port,
+            process,
+        };
+        redis.wait().await;
+        redis
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// SIGSTOP: it keeps its connections and answers nothing.
+    pub fn stop(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// Starts it on the same port with what it had stored.
+    pub async fn restart(&mut self) {
+        self.process.kill();
+        self.process = spawn(&self.binary, &self.folder, self.port);
+        self.wait().await;
+    }
+
+    /// Starts it on the same port with nothing stored.
+    ///
+    /// # Panics
+    /// If its folder can't be emptied.
+    pub async fn restart_empty(&mut self) {
+        self.process.kill();
+        empty(&self.folder.path().join("data")).expect("an empty folder");
+        self.restart().await;
+    }
+
+    async fn wait(&mut self) {
+        let (port, log) = (self.port, self.folder.path().join("log"));
+        let process = &mut self.process;
+        crate::until("redis-server answers", START, || {
+            let ended = process.ended();
+            let log = &log;
+            async move {
+                if let Some(status) = ended {
+                    panic!("redis-server ended with {status}: {}", tail(log));
+                }
+                let stream = TcpStream::connect(("127.0.0.1", port))
+                    .await
+                    .map_err(|e| e.to_string())?;
+                let mut stream = BufReader::new(stream);
+                stream.write_all(b"PING\r\n").await.map_err(|e| e.to_string())?;
+                let mut line = String::new();
+                stream.read_line(&mut line).await.map_err(|e| e.to_string())?;
+                if line.starts_with("+PONG") {
+                    Ok(())
+                } else {
+                    Err(line)
+                }
+            }
+        })
+        .await;
+    }
+}
+
+fn spawn(binary: &std::path::Path, folder: &TempDir, port: u16) -> Process {
+    let data = folder.path().join("data");
+    std::fs::create_dir_all(&data).expect("a data folder");
+    let args = [
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+        "--dir",
+        &data.display().to_string(),
+        "--save",
+        "",
+        "--appendonly",
+        "yes",
+    ]
+    .map(str::to_owned);
+    Process::start(binary, &args, None, &folder.path().join("log"))
+}
