@@ -5,17 +5,20 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
+use trapline_backends::{
+    EmbeddedProgress, EmbeddedQueue, JetStreamOptions, JetStreamQueue, PostgresStore, RedisProgress,
+    SqliteStore, postgres::PostgresOptions, sqlite::Access,
+};
 use trapline_core::{
     Clock, Error, Result,
     catalog::Role,
     error::chain,
-    ports::{Catalog, OffsetPage, Store},
+    ports::{Catalog, OffsetPage, Progress, Queue, Store},
 };
 use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 
 use crate::{
-    config::{Config, sqlite_path},
+    config::{Config, Database},
     http::{AppState, Auth, MapSizes, auth, router},
 };
 
@@ -49,11 +52,67 @@ pub struct Node {
     /// Where it listens.
     pub address: SocketAddr,
     supervisor: Supervisor,
-    store: Arc<SqliteStore>,
+    store: Opened,
     clock: Arc<dyn Clock>,
     close_http: CancellationToken,
     http: tokio::task::JoinHandle<()>,
     drain: Duration,
+}
+
+/// A store, as it must be closed.
+enum Opened {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
+}
+
+impl Opened {
+    async fn open(database: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
+        Ok(match Database::parse(database)? {
+            Database::Sqlite(path) => Self::Sqlite(Arc::new(
+                SqliteStore::open(path, Access::Exclusive, Arc::clone(clock)).await?,
+            )),
+            Database::Postgres(url) => Self::Postgres(Arc::new(
+                PostgresStore::connect(url, PostgresOptions::default()).await?,
+            )),
+        })
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+        }
+    }
+}
+
+async fn queue(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Queue>> {
+    let clock = Arc::clone(clock);
+    if config.queue == "embedded:" {
+        return Ok(Arc::new(EmbeddedQueue::new(clock)));
+    }
+    let options = JetStreamOptions {
+        max_ack_pending: u32::try_from(config.max_ack_pending).unwrap_or(u32::MAX),
+        ..JetStreamOptions::default()
+    };
+    Ok(Arc::new(
+        JetStreamQueue::connect(&config.queue, options, clock).await?,
+    ))
+}
+
+async fn progress(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Progress>> {
+    if config.progress == "embedded:" {
+        return Ok(Arc::new(EmbeddedProgress::new()));
+    }
+    Ok(Arc::new(
+        RedisProgress::connect(&config.progress, Arc::clone(clock)).await?,
+    ))
 }
 
 /// Opens a store that is there already, for a tool beside a server.
@@ -61,14 +120,16 @@ pub struct Node {
 /// # Errors
 /// `Invalid` if there is none, or it is not a database of ours; `Unavailable` if it can't be opened.
 pub async fn open_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
-    let path = sqlite_path(database)?;
-    if !path.exists() {
-        return Err(Error::invalid(format!(
+    match Database::parse(database)? {
+        Database::Sqlite(path) if !path.exists() => Err(Error::invalid(format!(
             "there is no database `{}`",
             path.display()
-        )));
+        ))),
+        Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, Access::Shared, clock).await?)),
+        Database::Postgres(url) => Ok(Arc::new(
+            PostgresStore::connect(url, PostgresOptions::default()).await?,
+        )),
     }
-    Ok(Arc::new(SqliteStore::open(path, Access::Shared, clock).await?))
 }
 
 /// Opens a store to look at, and no more.
@@ -76,9 +137,10 @@ pub async fn open_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn
 /// # Errors
 /// As [`open_store`], and `Invalid` if its schema is not that of this version.
 pub async fn look_at_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
-    Ok(Arc::new(
-        SqliteStore::open_read_only(sqlite_path(database)?, clock).await?,
-    ))
+    match Database::parse(database)? {
+        Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open_read_only(path, clock).await?)),
+        Database::Postgres(_) => open_store(database, clock).await,
+    }
 }
 
 /// Listens on `host:port`.
@@ -111,12 +173,11 @@ impl Node {
             .local_addr()
             .map_err(|e| Error::internal("the listening address is unknown").with_source(e))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let path = sqlite_path(&config.database)?;
-        let store = Arc::new(SqliteStore::open(path, Access::Exclusive, Arc::clone(&clock)).await?);
+        let store = Opened::open(&config.database, &clock).await?;
         let ports = Ports {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            queue: Arc::new(EmbeddedQueue::new(Arc::clone(&clock))),
-            progress: Arc::new(EmbeddedProgress::new()),
+            store: store.store(),
+            queue: queue(config, &clock).await?,
+            progress: progress(config, &clock).await?,
             clock: Arc::clone(&clock),
         };
         let policy = Policy {
@@ -128,7 +189,7 @@ impl Node {
         };
         let supervisor = Supervisor::new(Arc::clone(&clock));
         let engine = Engine::start(ports, policy, options.image_url, supervisor.clone()).await?;
-        let catalog: Arc<dyn Catalog> = Arc::clone(&store) as Arc<dyn Catalog>;
+        let catalog: Arc<dyn Catalog> = store.store();
         let state = AppState {
             engine: engine.clone(),
             auth: Auth::new(

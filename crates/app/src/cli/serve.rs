@@ -7,7 +7,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    config::Config,
+    config::{Config, without_password},
     wiring::{Node, NodeOptions, first_admin_token},
 };
 
@@ -17,13 +17,13 @@ pub(super) struct ServeArgs {
     /// Where to listen (default 127.0.0.1:8000); port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
-    /// The store: `sqlite:PATH` (default sqlite:trapline.db).
+    /// The store: `sqlite:PATH` (default sqlite:trapline.db) or `postgres://…`.
     #[arg(long, value_name = "URL")]
     database: Option<String>,
-    /// Candidates: `embedded:`.
+    /// Candidates: `embedded:` or `nats://…`.
     #[arg(long, value_name = "URL")]
     queue: Option<String>,
-    /// Live counts and hints: `embedded:`.
+    /// Live counts and hints: `embedded:` or `redis://…`.
     #[arg(long, value_name = "URL")]
     progress: Option<String>,
     /// An admin token of this process, at least 20 characters, never stored; better given as TRAPLINE_ADMIN_TOKEN.
@@ -65,7 +65,11 @@ async fn serve(config: &Config) -> CliResult {
             "this admin token is shown once; keep it, or make others with `trapline token create`:\n{secret}"
         ));
     }
-    tracing::info!(url = node.url(), database = config.database, "serving");
+    tracing::info!(
+        url = node.url(),
+        database = without_password(&config.database),
+        "serving"
+    );
     signals.next().await;
     tracing::info!("stopping; a second signal stops at once");
     tokio::select! {

@@ -29,11 +29,11 @@ pub enum LogFormat {
 pub struct Config {
     /// `host:port`; port 0 takes a free one.
     pub listen: String,
-    /// `sqlite:` and a path.
+    /// `sqlite:` and a path, or `postgres://…`.
     pub database: String,
-    /// `embedded:`.
+    /// `embedded:`, or `nats://…`.
     pub queue: String,
-    /// `embedded:`.
+    /// `embedded:`, or `redis://…`.
     pub progress: String,
     /// An admin token of this process, never stored.
     pub admin_token: Option<String>,
@@ -172,7 +172,11 @@ impl Effective {
 
     fn set(&mut self, setting: &'static Setting, value: &str, origin: Origin) -> Result<()> {
         (setting.set)(&mut self.config, value.trim()).map_err(|why| {
-            let shown = if setting.secret { "the value" } else { value };
+            let shown = if setting.secret {
+                "the value".to_owned()
+            } else {
+                without_password(value)
+            };
             Error::invalid(format!("`{}` from {origin}: {shown} {why}", setting.key))
         })?;
         self.origins.insert(setting.key, origin);
@@ -222,28 +226,53 @@ fn find(key: &str) -> Result<&'static Setting> {
     })
 }
 
-/// The path in a `sqlite:` database, or what is wrong with it.
-///
-/// # Errors
-/// `Invalid` if it names another kind of database.
-pub fn sqlite_path(database: &str) -> Result<&Path> {
-    let path = match database.split_once(':') {
-        Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
-        Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+/// Where the truth is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database<'a> {
+    /// A SQLite file.
+    Sqlite(&'a Path),
+    /// The URL of a PostgreSQL database.
+    Postgres(&'a str),
+}
+
+impl<'a> Database<'a> {
+    /// Reads `sqlite:PATH`, a bare path, or `postgres://…`.
+    ///
+    /// # Errors
+    /// `Invalid` if it names another kind of database.
+    pub fn parse(text: &'a str) -> Result<Self> {
+        let path = match text.split_once(':') {
+            Some(("postgres" | "postgresql", _)) => return Ok(Self::Postgres(text)),
+            Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
+            Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                return Err(Error::field(
+                    "database",
+                    format!("`database`: `{scheme}:` is not supported; give `sqlite:PATH` or `postgres://…`"),
+                ));
+            }
+            _ => text,
+        };
+        if path.is_empty() {
             return Err(Error::field(
                 "database",
-                format!("`database`: `{scheme}:` is not supported; give `sqlite:PATH`"),
+                "`database`: the path is missing; give `sqlite:PATH`",
             ));
         }
-        _ => database,
-    };
-    if path.is_empty() {
-        return Err(Error::field(
-            "database",
-            "`database`: the path is missing; give `sqlite:PATH`",
-        ));
+        Ok(Self::Sqlite(Path::new(path)))
     }
-    Ok(Path::new(path))
+}
+
+/// A URL as it may be shown: without its password.
+#[must_use]
+pub fn without_password(url: &str) -> String {
+    match reqwest::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            // Only URLs that can't have a password refuse to change theirs.
+            parsed.set_password(Some("***")).ok();
+            parsed.into()
+        }
+        _ => url.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -306,9 +335,16 @@ mod tests {
     #[test]
     fn a_database_is_a_path_with_or_without_its_scheme() {
         for text in ["sqlite:a/b.db", "sqlite://a/b.db", "a/b.db"] {
-            assert_eq!(sqlite_path(text).unwrap(), Path::new("a/b.db"));
+            assert_eq!(
+                Database::parse(text).unwrap(),
+                Database::Sqlite(Path::new("a/b.db"))
+            );
         }
-        assert!(sqlite_path("mysql://x").is_err());
-        assert!(sqlite_path("sqlite:").is_err());
+        let url = "postgres://u:secret@h/d";
+        assert_eq!(Database::parse(url).unwrap(), Database::Postgres(url));
+        assert_eq!(without_password(url), "postgres://u:***@h/d");
+        assert_eq!(without_password("sqlite:a.db"), "sqlite:a.db");
+        assert!(Database::parse("mysql://x").is_err());
+        assert!(Database::parse("sqlite:").is_err());
     }
 }

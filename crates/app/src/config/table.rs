@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trapline_core::health::IdlePolicy;
 
-use super::{ADMIN_TOKEN_MIN, Config, LogFormat, sqlite_path};
+use super::{ADMIN_TOKEN_MIN, Config, Database, LogFormat, without_password};
 
 /// One key.
 pub struct Setting {
@@ -44,10 +44,16 @@ fn bytes(text: &str) -> Result<usize, String> {
     number(text, 1, 1 << 40).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
 }
 
-fn embedded(text: &str) -> Result<String, String> {
-    match text {
-        "embedded" | "embedded:" => Ok("embedded:".to_owned()),
-        _ => Err("is not supported; give `embedded:`".to_owned()),
+/// `embedded:`, or a URL of one of these schemes.
+fn projection(text: &str, schemes: &[&str]) -> Result<String, String> {
+    match text.split_once(':') {
+        None if text == "embedded" => Ok("embedded:".to_owned()),
+        Some(("embedded", "")) => Ok(text.to_owned()),
+        Some((scheme, _)) if schemes.contains(&scheme) => Ok(text.to_owned()),
+        _ => Err(format!(
+            "is not supported; give `embedded:` or `{}://…`",
+            schemes[0]
+        )),
     }
 }
 
@@ -97,27 +103,27 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "database",
         &["TRAPLINE_DATABASE", "DATABASE_URL"],
-        "sqlite:PATH",
+        "sqlite:PATH or postgres://…",
         |c, v| {
-            sqlite_path(v).map_err(|e| e.message)?;
+            Database::parse(v).map_err(|e| e.message)?;
             c.database = v.to_owned();
             Ok(())
         },
-        |c| c.database.clone(),
+        |c| without_password(&c.database),
     ),
     setting(
         "queue",
         &["TRAPLINE_QUEUE", "NATS_URL"],
-        "embedded:",
-        |c, v| embedded(v).map(|v| c.queue = v),
-        |c| c.queue.clone(),
+        "embedded: or nats://…",
+        |c, v| projection(v, &["nats", "tls"]).map(|v| c.queue = v),
+        |c| without_password(&c.queue),
     ),
     setting(
         "progress",
         &["TRAPLINE_PROGRESS", "REDIS_URL"],
-        "embedded:",
-        |c, v| embedded(v).map(|v| c.progress = v),
-        |c| c.progress.clone(),
+        "embedded: or redis://…",
+        |c, v| projection(v, &["redis", "rediss"]).map(|v| c.progress = v),
+        |c| without_password(&c.progress),
     ),
     Setting {
         key: "admin_token",

@@ -110,8 +110,9 @@ impl PostgresStore {
                 .bind(value)
                 .execute(&mut *tx)
                 .await?;
-            tx.commit().await?;
         }
+        // Also when nothing changes: dropped, the transaction would hold its rows for a moment longer.
+        tx.commit().await?;
         Ok((answers, free))
     }
 
