@@ -28,7 +28,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the binary on a free port, with its database and its log in `folder`, and waits until it is ready.
+    /// Starts the binary on a free port, with its log in `folder`, and its database too unless `env` has `DATABASE_URL`;
+    /// waits until it is ready.
     ///
     /// # Panics
     /// If it does not become ready.
@@ -131,12 +132,11 @@ impl Server {
         let child = Command::new(&self.binary)
             .arg("serve")
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
-            .arg("--database")
-            .arg(format!("sqlite:{}", self.database().display()))
             // Away from the checkout, so that no `trapline.toml` is found.
             .current_dir(&self.folder)
             .env("TRAPLINE_ADMIN_TOKEN", SERVER_TOKEN)
             .env("TRAPLINE_LOG_FORMAT", "json")
+            .env("DATABASE_URL", format!("sqlite:{}", self.database().display()))
             .envs(self.env.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,0 +1,188 @@
+//! Two nodes on PostgreSQL, NATS JetStream and Redis, with real servers that go away under them.
+
+#![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
+
+use std::{
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use trapline_testkit::{
+    Client, SERVER_TOKEN, Server,
+    services::{Nats, NatsBinary, Postgres, Redis},
+    until,
+};
+
+const IMAGES: usize = 2_000;
+const WORKERS: usize = 6;
+/// A busy machine may need some of it.
+const BOUND: Duration = Duration::from_secs(90);
+
+struct Cluster {
+    nodes: [Server; 2],
+    nats: Nats,
+    redis: Redis,
+    postgres: Postgres,
+    _folders: [tempfile::TempDir; 2],
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let binary = NatsBinary::all()
+            .unwrap_or_else(|missing| panic!("{missing}"))
+            .remove(0);
+        let (nats, redis, postgres) = (
+            Nats::start(binary).await,
+            Redis::start().await,
+            Postgres::start().await,
+        );
+        let urls = [postgres.url("postgres"), nats.url(), redis.url()];
+        let env = [
+            ("DATABASE_URL", urls[0].as_str()),
+            ("NATS_URL", urls[1].as_str()),
+            ("REDIS_URL", urls[2].as_str()),
+            ("NATS_TASK_TTR", "5"),
+        ];
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let trapline = Path::new(env!("CARGO_BIN_EXE_trapline"));
+        let first = Server::start(trapline, folders[0].path(), &env).await;
+        let second = Server::start(trapline, folders[1].path(), &env).await;
+        Self {
+            nodes: [first, second],
+            nats,
+            redis,
+            postgres,
+            _folders: folders,
+        }
+    }
+
+    fn urls(&self) -> [String; 2] {
+        [self.nodes[0].url(), self.nodes[1].url()]
+    }
+}
+
+async fn start_job(client: &Client) -> i64 {
+    let pipeline = json!({ "name": "Bare", "slug": "bare", "version": 1, "algorithms": [], "stages": [] });
+    let body = json!({ "processing_service_name": "bare", "pipelines": [pipeline] });
+    client.post("/api/v2/projects/1/pipelines/", &body).await;
+    let captures: Vec<Value> = (0..IMAGES)
+        .map(|i| json!({ "url": format!("https://captures.test/{i}.jpg") }))
+        .collect();
+    let job = json!({ "name": "night", "delay": 0, "project_id": 1, "pipeline_slug": "bare", "captures": captures });
+    client.post("/api/v2/jobs/?start_now", &job).await["id"]
+        .as_i64()
+        .unwrap()
+}
+
+/// A worker that asks one node and then the other, and posts until it is answered.
+async fn work(urls: [String; 2], name: usize, job: i64, done: Arc<AtomicBool>, saved: Arc<AtomicUsize>) {
+    let clients = urls.map(|url| Client::new(&url, SERVER_TOKEN));
+    let info = json!({ "instance": format!("worker-{name}"), "hostname": format!("worker-{name}") });
+    let mut turn = name;
+    while !done.load(Ordering::Relaxed) {
+        turn += 1;
+        let claim =
+            json!({ "pipelines": ["bare"], "batch_size": 20, "wait_seconds": 1, "client_info": info });
+        let Ok(answer) = clients[turn % 2].try_post("/api/v2/tasks/claim/", &claim).await else {
+            continue;
+        };
+        let Some(tasks) = answer.body["tasks"].as_array().filter(|t| !t.is_empty()) else {
+            continue;
+        };
+        let results: Vec<Value> = tasks
+            .iter()
+            .map(|t| {
+                let image = json!({ "id": t["image_id"], "url": t["image_url"] });
+                let result = json!({
+                    "pipeline": "bare", "algorithms": {}, "total_time": 0.1, "source_images": [image], "detections": [],
+                });
+                json!({ "reply_subject": t["reply_subject"], "result": result })
+            })
+            .collect();
+        let body = json!({ "results": results });
+        loop {
+            turn += 1;
+            let path = format!("/api/v2/jobs/{job}/result/");
+            match clients[turn % 2].try_post(&path, &body).await {
+                Ok(answer) if answer.status == 200 => break,
+                Ok(answer) => assert!(answer.status >= 500, "{}: {}", answer.status, answer.body),
+                Err(_) if done.load(Ordering::Relaxed) => return,
+                Err(_) => {}
+            }
+        }
+        saved.fetch_add(tasks.len(), Ordering::Relaxed);
+    }
+}
+
+async fn saved_at_least(saved: &AtomicUsize, share: usize) {
+    until("results are saved", BOUND, async || {
+        match saved.load(Ordering::Relaxed) {
+            n if n >= IMAGES * share / 10 => Ok(()),
+            n => Err(format!("{n} of {IMAGES}")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_on_two_nodes_lands_exact_while_a_node_and_each_dependency_go_away() {
+    let mut cluster = Cluster::start().await;
+    let survivor = cluster.nodes[1].client();
+    let job = start_job(&survivor).await;
+    let (done, saved) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|name| {
+            let work = work(cluster.urls(), name, job, Arc::clone(&done), Arc::clone(&saved));
+            #[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
+            tokio::spawn(work)
+        })
+        .collect();
+
+    saved_at_least(&saved, 1).await;
+    cluster.nodes[0].kill();
+    saved_at_least(&saved, 2).await;
+    cluster.nodes[0].restart().await;
+    cluster.nats.restart_empty().await;
+    saved_at_least(&saved, 4).await;
+    cluster.redis.restart_empty().await;
+    saved_at_least(&saved, 6).await;
+    cluster.postgres.restart().await;
+
+    let landed = until("the job lands", BOUND, async || {
+        match survivor.try_get(&format!("/api/v2/jobs/{job}/")).await {
+            Ok(a) if a.body["status"] == "SUCCESS" || a.body["status"] == "FAILURE" => Ok(a.body),
+            Ok(a) => Err(a.body["counts"].to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await;
+    done.store(true, Ordering::Relaxed);
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    let counts = &landed["counts"];
+    assert_eq!(
+        (
+            &landed["status"],
+            &counts["processed"],
+            &counts["total"],
+            &counts["failed"]
+        ),
+        (&json!("SUCCESS"), &json!(IMAGES), &json!(IMAGES), &json!(0))
+    );
+    let rows = survivor
+        .rows(&format!("/api/v2/jobs/{job}/images/?limit=1000"))
+        .await;
+    assert_eq!(rows.iter().filter(|r| r["state"] == "processed").count(), IMAGES);
+    let verified = Command::new(env!("CARGO_BIN_EXE_trapline"))
+        .args(["verify", "--database", &cluster.postgres.url("postgres")])
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{verified:?}");
+}
