@@ -17,6 +17,8 @@ use crate::{Engine, Policy};
 const GROUP_MAX: usize = 500;
 /// Between two tries while the store is away.
 pub(crate) const RETRY: Duration = Duration::from_millis(200);
+/// One try is given this long, however long its results have waited before.
+const TRY_MIN: Duration = Duration::from_secs(1);
 /// The unit in which waiting bytes are counted.
 const KIB: usize = 1024;
 
@@ -145,7 +147,14 @@ impl Engine {
         let mut told = false;
         fault::reach(fault::SETTLE_ARRIVED);
         let report = loop {
-            match self.inner.ports.store.settle(&settlements, self.now()).await {
+            let left = patience.saturating_sub(clock.monotonic()).max(TRY_MIN);
+            let tried = tokio::select! {
+                biased;
+                tried = self.inner.ports.store.settle(&settlements, self.now()) => tried,
+                // Given up, it is rolled back; or it is saved, and what is posted again counts nothing.
+                () = clock.sleep(left) => Err(Error::unavailable("the store did not settle in time")),
+            };
+            match tried {
                 Ok(report) => break Ok(report),
                 Err(error) if error.kind.retry() && clock.monotonic() + RETRY < patience => {
                     if !told {

@@ -124,8 +124,11 @@ impl Writer {
             // If its commit did get through there is nothing to roll back, and SQLite says so; either is fine.
             sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await.ok();
         }
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(conn).await?;
+        // Noted first: dropped while it waits for SQLite's lock, the transaction may begin all the same, with nobody to
+        // end it.
         guard.open = true;
+        let conn = guard.conn.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(conn).await?;
         Ok(WriteTx { guard, _turn: turn })
     }
 
@@ -209,6 +212,26 @@ mod tests {
             .unwrap();
         let seen: String = seen.into_iter().map(|(w,)| w).collect();
         assert_eq!(seen, "firstbfbfbf");
+    }
+
+    #[tokio::test]
+    async fn a_begin_that_was_given_up_under_a_lock_does_not_end_all_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(dir.path().join("t.db"))
+            .create_if_missing(true)
+            .busy_timeout(std::time::Duration::from_secs(20));
+        let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE seen (what TEXT); BEGIN IMMEDIATE")
+            .execute(&mut other)
+            .await
+            .unwrap();
+        let writer = Writer::new(SqliteConnection::connect_with(&options).await.unwrap());
+        let patience = std::time::Duration::from_millis(100);
+        let begun = tokio::time::timeout(patience, writer.foreground()).await;
+        assert!(begun.is_err(), "the lock is held");
+        sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        note(writer.foreground().await.unwrap(), "kept").await;
     }
 
     #[tokio::test]
