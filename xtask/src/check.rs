@@ -15,7 +15,7 @@ const FAULT_POINTS: [&str; 2] = ["--features", "trapline/fault-points"];
 
 /// All checks, the quick ones first.
 pub(crate) fn all() -> Result<()> {
-    tools::python()?;
+    tools::packages()?;
     step("format", Command::new("cargo").args(["fmt", "--all", "--check"]))?;
     step(
         "lints",

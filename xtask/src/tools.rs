@@ -41,12 +41,47 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
     Ok(own)
 }
 
-/// Python 3, for the client that is not ours.
-pub(crate) fn python() -> Result<()> {
-    if !answers("python3") {
-        bail!(
-            "`python3` is missing; a test drives the server with a client in another language: install it first"
-        );
+/// The Debian packages that the tests need, and what shows that each is there.
+const PACKAGES: [(&str, fn() -> bool); 4] = [
+    ("python3", || answers("python3")),
+    ("nats-server", || answers("nats-server")),
+    ("redis-server", || answers("redis-server")),
+    ("postgresql", || answers("postgres") || debian_postgres()),
+];
+
+/// Debian keeps PostgreSQL's programs off the path.
+fn debian_postgres() -> bool {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    versions.map(|v| v.path().join("bin/initdb")).any(|p| p.exists())
+}
+
+/// A client that is not ours, and the servers that Trapline runs on: installed where that is possible without asking.
+pub(crate) fn packages() -> Result<()> {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(_, there)| !there())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let by_hand = format!("the tests need `{}`; install them first", missing.join("`, `"));
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|o| o.stdout.trim_ascii() == b"0");
+    if !root || !answers("apt-get") {
+        bail!(by_hand);
+    }
+    step("package lists", Command::new("apt-get").args(["update", "-q"]))?;
+    step(
+        "packages that the tests need",
+        Command::new("apt-get")
+            .args(["install", "-qy", "--no-install-recommends"])
+            .args(&missing)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
 }
