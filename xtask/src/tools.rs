@@ -41,8 +41,11 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
     Ok(own)
 }
 
+/// A package, and whether what it brings is there.
+type Package = (&'static str, fn() -> bool);
+
 /// The Debian packages that the tests need, and what shows that each is there.
-const PACKAGES: [(&str, fn() -> bool); 4] = [
+const PACKAGES: [Package; 4] = [
     ("python3", || answers("python3")),
     ("nats-server", || answers("nats-server")),
     ("redis-server", || answers("redis-server")),
