@@ -3,7 +3,7 @@
 //! Transactions are READ COMMITTED. What decides is read under a row lock, so that it still holds when it is written; the
 //! locks are taken in one order by every writer (RULES.md A10): tasks by (job, capture), grants, detections, job rows last.
 //! A transaction that the database ends all the same (deadlock, lock timeout) is done again as a whole. No call waits for a
-//! server that is gone longer than [`QUICK`], where somebody waits for it, or [`SLOW`].
+//! server that is gone longer than `QUICK`, where somebody waits for it, or `SLOW`.
 
 mod catalog;
 mod collect;
