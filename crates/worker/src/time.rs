@@ -23,7 +23,7 @@ pub(crate) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// Waits until a moment.
+/// Waits until a deadline of the client's own, never for another task's progress.
 pub(crate) async fn sleep_until(moment: Instant) {
     tokio::time::sleep_until(moment).await;
 }

@@ -128,6 +128,7 @@ async fn lost(images: u64) -> Result<()> {
     };
     let worker = engine.meet(&who, &["bench".into()]).await?;
     let quiet = flow(engine, worker, async {
+        // The length of the baseline; nothing is waited for.
         tokio::time::sleep(Duration::from_secs(3)).await
     })
     .await?;
