@@ -2,21 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{
-    FutureExt as _,
-    future::{join_all, select_all},
-};
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use futures::{FutureExt as _, future::join_all};
 use trapline_backends::{PostgresStore, postgres::PostgresOptions};
 use trapline_core::{ErrorKind, ports::Want};
 use trapline_testkit::{
     ManualClock,
     conformance::World,
-    services::{Postgres, free_port},
+    services::{Network, Postgres, free_port},
     until, within,
 };
 
@@ -79,36 +71,6 @@ pub(crate) async fn a_server_that_is_killed_makes_calls_fail_soon_and_is_found_a
     w.check_counts(job).await;
 }
 
-/// A network between the store and its server that can go silent: nothing is closed, nothing is answered.
-async fn network(listener: TcpListener, server: String, silent: watch::Receiver<bool>) {
-    let mut open = vec![std::future::pending().boxed()];
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted.unwrap().0,
-            (_, _, rest) = select_all(std::mem::take(&mut open)) => { open = rest; continue }
-        };
-        let (server, silent) = (server.clone(), silent.clone());
-        let carry = async move {
-            let mut accepted = accepted;
-            // A connection that was silenced once stays so.
-            if *silent.borrow() {
-                std::future::pending::<()>().await;
-            }
-            let mut there = TcpStream::connect(server).await.unwrap();
-            let mut silent = silent;
-            let silenced = async { silent.wait_for(|s| *s).await.map(drop) };
-            let copied = tokio::select! {
-                done = copy_bidirectional(&mut accepted, &mut there) => done.is_ok(),
-                _ = silenced => false,
-            };
-            if !copied {
-                std::future::pending::<()>().await;
-            }
-        };
-        open.push(carry.boxed());
-    }
-}
-
 pub(crate) async fn a_server_that_says_nothing_makes_calls_fail_soon_and_is_found_again(
     databases: Arc<Databases>,
 ) {
@@ -117,26 +79,16 @@ pub(crate) async fn a_server_that_says_nothing_makes_calls_fail_soon_and_is_foun
         .split_once("127.0.0.1:")
         .and_then(|(_, rest)| rest.split('/').next()?.parse().ok())
         .unwrap();
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let between = listener.local_addr().unwrap().port();
-    let (silence, silent) = watch::channel(false);
-    let network = network(listener, format!("127.0.0.1:{port}"), silent);
-    let test = async {
-        let through = url.replace(&port.to_string(), &between.to_string());
-        let w = node(&through, &ManualClock::new()).await;
-        let job = w.job_of(3).await;
-        let tasks = w.grant(job, 2, "w").await;
-        silence.send(true).unwrap();
-        all_fail_soon(&w, job, &tasks[0]).await;
-        silence.send(false).unwrap();
-        is_back(&w).await;
-        w.succeed(tasks[0], 1).await;
-        w.check_counts(job).await;
-    };
-    tokio::select! {
-        () = network => unreachable!("it carries until the test is done"),
-        () = test => {}
-    }
+    let network = Network::to(port).await;
+    let w = node(&network.through(&url, port), &ManualClock::new()).await;
+    let job = w.job_of(3).await;
+    let tasks = w.grant(job, 2, "w").await;
+    network.silence();
+    all_fail_soon(&w, job, &tasks[0]).await;
+    network.heal();
+    is_back(&w).await;
+    w.succeed(tasks[0], 1).await;
+    w.check_counts(job).await;
 }
 
 pub(crate) async fn what_can_not_be_opened_is_told_apart(databases: Arc<Databases>) {

@@ -2,11 +2,13 @@
 //! kernel if the test process dies first. A missing binary is an error that names its package, never a silent pass.
 
 mod nats;
+mod network;
 mod postgres;
 mod process;
 mod redis;
 
 pub use nats::{Nats, NatsBinary};
+pub use network::Network;
 pub use postgres::Postgres;
 pub use redis::Redis;
 
