@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod costs;
+mod crowd;
 mod dispatch;
 mod outages;
 mod races;
@@ -75,7 +75,7 @@ fn main() {
         outages::what_can_not_be_opened_is_told_apart,
         verified::what_was_broken_by_hand_is_named,
         verified::rows_that_belong_to_nothing_are_named,
-        costs::grants_and_settlements_of_sixteen_clients,
+        crowd::sixteen_clients_hand_out_and_settle_each_task_once,
     ];
     let trials = tests
         .into_iter()

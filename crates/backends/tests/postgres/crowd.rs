@@ -1,45 +1,35 @@
-//! What a hand-out and a settlement cost, printed, with every commit on the disk; that they are right is what is tested.
+//! Many clients on two nodes at once.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::future::join_all;
 use trapline_core::{
-    CaptureId, Clock as _, JobId, JobStatus,
+    CaptureId, JobId, JobStatus,
     ports::{Posted, Settlement, Want},
 };
 use trapline_testkit::{
-    ManualClock, RealClock,
+    ManualClock,
     conformance::{Grant, World},
-    services::Postgres,
 };
 
 use crate::{node, races::another_job, support::Databases};
 
 const CLIENTS: usize = 16;
-const TASKS: usize = 6_400;
+const TASKS: usize = 1_600;
 const BATCH: usize = 8;
 
-pub(crate) async fn grants_and_settlements_of_sixteen_clients(_: Arc<Databases>) {
-    let (server, clock) = (Postgres::start().await, ManualClock::new());
-    let url = server.url("postgres");
+pub(crate) async fn sixteen_clients_hand_out_and_settle_each_task_once(databases: Arc<Databases>) {
+    let (url, clock) = (databases.fresh().await, ManualClock::new());
     let nodes = [node(&url, &clock).await, node(&url, &clock).await];
     let jobs = [
         another_job(&nodes[0], TASKS).await,
         another_job(&nodes[0], TASKS).await,
     ];
     nodes[0].collect().await;
-    let clock = RealClock::new();
-    let began = clock.monotonic();
     let proposed = hand_out(&nodes, jobs[0], true).await;
-    say("proposed grants", proposed.len(), clock.monotonic() - began);
-    let began = clock.monotonic();
     let filled = hand_out(&nodes, jobs[1], false).await;
-    say("filled grants", filled.len(), clock.monotonic() - began);
-    for granted in [proposed, filled] {
-        let began = clock.monotonic();
-        settle(&nodes, &granted).await;
-        say("settlements", granted.len(), clock.monotonic() - began);
-    }
+    settle(&nodes, &proposed).await;
+    settle(&nodes, &filled).await;
     for job in jobs {
         // A reserver finds nothing while others hold the rest for a moment.
         for rest in nodes[0].grant_of(job, None, TASKS, "rest").await {
@@ -47,14 +37,6 @@ pub(crate) async fn grants_and_settlements_of_sixteen_clients(_: Arc<Databases>)
         }
         assert_eq!(nodes[0].job(job).await.status, JobStatus::Success);
         assert_eq!(nodes[0].counts(job).await, [TASKS as u64, 0, 0, TASKS as u64, 0]);
-    }
-}
-
-fn say(what: &str, n: usize, took: Duration) {
-    let rate = n as f64 / took.as_secs_f64();
-    #[allow(clippy::print_stdout, reason = "a number for people")]
-    {
-        println!("{CLIENTS} clients, 2 nodes, one job, {BATCH} images each: {rate:.0} {what}/s");
     }
 }
 
