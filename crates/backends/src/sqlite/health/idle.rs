@@ -10,12 +10,16 @@ use trapline_core::{
     settle::Deltas,
 };
 
-use super::super::{SLICE_ROWS, SqliteStore, counts, jobs, json, store_error, sweep};
+use super::super::{SqliteStore, counts, jobs, json, store_error, sweep};
 use crate::{
     rows,
     settling::failed_line,
     sweeping::{self, Ended as Over},
 };
+
+/// How many tasks one slice settles: fewer than other slices write, because each also has its line in the log, and a slice
+/// must not hold the writer for longer than 50 ms (RULES.md A16).
+const LOST_ROWS: i64 = 800;
 
 impl SqliteStore {
     pub(super) async fn vitals_page(
@@ -94,7 +98,7 @@ async fn mark_lost_in(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::
         }
     }
     let rest = lose(conn, request).await?;
-    marked.more |= rest.len() as i64 == SLICE_ROWS;
+    marked.more |= rest.len() as i64 == LOST_ROWS;
     if !rest.is_empty() {
         let change = counts::Change {
             job: request.job,
@@ -145,7 +149,7 @@ async fn lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<V
     let mut query = sqlx::query(sql)
         .bind(request.job.0)
         .bind(request.run)
-        .bind(SLICE_ROWS);
+        .bind(LOST_ROWS);
     if let Some(budget) = budget {
         query = query.bind(budget);
     }
