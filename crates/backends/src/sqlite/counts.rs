@@ -7,6 +7,7 @@ use trapline_core::{
     settle::Deltas,
 };
 
+use super::json;
 use crate::rows;
 
 /// What changes in a job's row.
@@ -89,9 +90,20 @@ pub(super) async fn log_lines(
     lines: &[LogLine],
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    for line in lines {
-        let capture = line.capture.map(|c| c.0);
-        log_line(conn, line.job, line.level.as_str(), &line.message, capture, now).await?;
+    if lines.is_empty() {
+        return Ok(());
     }
+    let rows: Vec<_> = lines
+        .iter()
+        .map(|l| (l.job.0, l.level.as_str(), &l.message, l.capture.map(|c| c.0)))
+        .collect();
+    sqlx::query(
+        "INSERT INTO job_logs (job_id, at, level, message, capture_id)
+         SELECT e.value->>0, ?2, e.value->>1, e.value->>2, e.value->>3 FROM json_each(?1) AS e",
+    )
+    .bind(json(&rows))
+    .bind(now.0)
+    .execute(conn)
+    .await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use trapline_core::{
     JobStatus,
+    health::LostTasks,
     job::JobMove,
     ports::{MarkLost, Settled},
 };
@@ -95,7 +96,7 @@ async fn lose_all(w: &World, job: trapline_core::JobId) {
         strict: true,
         leases: w.policy(),
         queue: None,
-        earlier: vec![],
+        earlier: LostTasks::default(),
         now: w.now(),
         dry_run: false,
     };

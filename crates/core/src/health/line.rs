@@ -12,17 +12,47 @@ const NAMED: usize = 10;
 /// Ids in one line of a job's log, so that it stays within 10,000 characters.
 const LISTED: usize = 500;
 
+/// Tasks that were settled lost, as the line in their job's errors tells of them: how many, and the first ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LostTasks {
+    count: usize,
+    named: Vec<CaptureId>,
+}
+
+impl LostTasks {
+    /// Counts more of them.
+    pub fn add(&mut self, lost: &[CaptureId]) {
+        let room = NAMED - self.named.len();
+        self.named.extend(lost.iter().take(room));
+        self.count += lost.len();
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl From<&[CaptureId]> for LostTasks {
+    fn from(lost: &[CaptureId]) -> Self {
+        let mut these = Self::default();
+        these.add(lost);
+        these
+    }
+}
+
 /// The line in a job's errors for tasks that were settled lost; `queue` is the evidence, if there is a queue.
 #[must_use]
-pub fn lost_line(queue: Option<&QueueInfo>, lost: &[CaptureId]) -> String {
-    let named = list(&lost[..lost.len().min(NAMED)]);
-    let more = match lost.len().saturating_sub(NAMED) {
+pub fn lost_line(queue: Option<&QueueInfo>, lost: &LostTasks) -> String {
+    let named = list(&lost.named);
+    let more = match lost.count.saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" ... and {more} more"),
     };
     format!(
         "jobs_health_check: marked {} image(s) as failed (job idle past cutoff; {}). IDs: {named}{more}",
-        lost.len(),
+        lost.count,
         counters(queue),
     )
 }
@@ -91,12 +121,12 @@ mod tests {
         };
         let lost: Vec<CaptureId> = (2868..2884).map(CaptureId).collect();
         assert_eq!(
-            lost_line(Some(&queue), &lost),
+            lost_line(Some(&queue), &lost[..].into()),
             "jobs_health_check: marked 16 image(s) as failed (job idle past cutoff; NATS consumer num_pending=0 \
              num_ack_pending=0 num_redelivered=16). IDs: ['2868', '2869', '2870', '2871', '2872', '2873', '2874', \
              '2875', '2876', '2877'] ... and 6 more"
         );
-        assert!(lost_line(None, &lost[..10]).ends_with("'2877']"));
+        assert!(lost_line(None, &lost[..10].into()).ends_with("'2877']"));
     }
 
     #[test]

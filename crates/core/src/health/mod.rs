@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{JobId, Timestamp};
 
-pub use line::{id_lists, lost_line, reap_line, snapshot_line};
+pub use line::{LostTasks, id_lists, lost_line, reap_line, snapshot_line};
 pub use plan::{QueueState, idle, missing_queues, stale_jobs, zombie};
 pub use policy::{HealthPolicy, IdlePolicy};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::{
     CaptureId, JobId, JobStatus, Result, Timestamp,
     counts::Counts,
-    health::TickReport,
+    health::{LostTasks, TickReport},
     ports::{Candidate, LeasePolicy, QueueInfo, Touched},
     verify::{JobAudit, Stray, StrayKind, TaskAudit},
 };
@@ -53,7 +53,7 @@ pub struct MarkLost {
     /// The evidence for the line in the job's errors.
     pub queue: Option<QueueInfo>,
     /// What earlier slices marked: their line is replaced, so that there is one.
-    pub earlier: Vec<CaptureId>,
+    pub earlier: LostTasks,
     /// Store time.
     pub now: Timestamp,
     /// Say what would be done, and do nothing.

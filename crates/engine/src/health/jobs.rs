@@ -38,21 +38,22 @@ impl Tick<'_> {
             strict: self.policy.idle_policy == IdlePolicy::Strict,
             leases: engine.inner.policy.leases(),
             queue,
-            earlier: Vec::new(),
+            earlier: health::LostTasks::default(),
             now: engine.inner.time.now()?,
             dry_run: self.dry_run,
         };
-        let mut freed = 0;
+        let (mut lost, mut freed) = (Vec::new(), 0);
         loop {
             let done = engine.inner.ports.store.mark_lost(&request).await?;
             freed += done.freed.len();
-            request.earlier.extend(&done.lost);
+            request.earlier.add(&done.lost);
+            lost.extend(&done.lost);
             if !self.dry_run {
                 engine.tell(done.touched.as_slice()).await;
                 engine.tell(&done.others).await;
                 engine.offer(done.freed).await;
             }
-            if done.raced && request.earlier.is_empty() {
+            if done.raced && lost.is_empty() {
                 report.found(job.job, Did::Raced, "a result came or the job moved");
             }
             let over = done.raced || done.touched.is_some_and(|t| t.landed);
@@ -62,7 +63,7 @@ impl Tick<'_> {
             }
             request.now = engine.inner.time.now()?;
         }
-        self.report_lost(job, &request.earlier, freed, request.queue.as_ref(), report);
+        self.report_lost(job, &lost, freed, request.queue.as_ref(), report);
         Ok(())
     }
 
@@ -75,7 +76,7 @@ impl Tick<'_> {
         report: &mut CheckReport,
     ) {
         if !lost.is_empty() {
-            let line = health::lost_line(queue, lost);
+            let line = health::lost_line(queue, &lost.into());
             tracing::warn!(job = %job.job, dry_run = self.dry_run, "{line}");
             report.found(job.job, Did::MarkedLost, line);
         } else if freed > 0 {

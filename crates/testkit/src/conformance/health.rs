@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, Timestamp,
-    health::{Did, TickReport, lost_line},
+    health::{Did, LostTasks, TickReport, lost_line},
     job::JobMove,
     ports::{Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, SignOfLife, Vitals},
 };
@@ -40,7 +40,7 @@ async fn lose(w: &World, job: JobId, strict: bool) -> MarkLost {
         strict,
         leases: w.policy(),
         queue: None,
-        earlier: vec![],
+        earlier: LostTasks::default(),
         now: w.now(),
         dry_run: false,
     }
@@ -133,7 +133,7 @@ cases! { World;
         assert!(second.touched.unwrap().landed);
         let done = w.job(job).await;
         assert_eq!(done.status, JobStatus::Failure);
-        assert_eq!(done.errors, [lost_line(None, &second.lost)]);
+        assert_eq!(done.errors, [lost_line(None, &second.lost[..].into())]);
         let query = LogQuery { job, level: None, capture: None, page: LogPage::Newest, limit: 50 };
         let log = w.store.logs(&query).await.unwrap();
         let full = log.iter().find(|l| l.message.contains("(full IDs: [")).unwrap();
@@ -213,14 +213,14 @@ cases! { World;
         while more {
             let slice = w.store.mark_lost(&request).await.unwrap();
             assert!(!slice.raced && (1..=2_000).contains(&slice.lost.len()));
-            if request.earlier.is_empty() {
+            if request.earlier.count() == 0 {
                 assert!(slice.more && slice.lost == would);
             }
             more = slice.more;
             assert_eq!(slice.touched.unwrap().landed, !more);
-            request.earlier.extend(slice.lost);
+            request.earlier.add(&slice.lost);
         }
-        assert_eq!(request.earlier.len(), 2_499);
+        assert_eq!(request.earlier.count(), 2_499);
         let done = w.job(job).await;
         assert_eq!(done.status, JobStatus::Failure);
         assert_eq!(done.errors.len(), 1);

@@ -116,12 +116,12 @@ impl Db {
     /// One line in the job's errors, for all slices; the full list in its log.
     fn write_lost(&mut self, request: &MarkLost, lost: &[CaptureId]) {
         let mut all = request.earlier.clone();
-        all.extend(lost);
+        all.add(lost);
         let queue = request.queue.as_ref();
         let line = lost_line(queue, &all);
         if let Some(row) = self.jobs.get_mut(&request.job) {
             let errors = &mut row.job.errors;
-            let before = (!request.earlier.is_empty()).then(|| lost_line(queue, &request.earlier));
+            let before = (request.earlier.count() > 0).then(|| lost_line(queue, &request.earlier));
             if before.is_some() && errors.last() == before.as_ref() {
                 errors.pop();
             }

@@ -191,10 +191,10 @@ async fn lose(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Result<Vec<C
 /// One line in the job's errors, for all slices; the full list in its log.
 async fn write_lines(conn: &mut PgConnection, request: &MarkLost, lost: &[CaptureId]) -> sqlx::Result<()> {
     let mut all = request.earlier.clone();
-    all.extend(lost);
+    all.add(lost);
     let queue = request.queue.as_ref();
     let line = lost_line(queue, &all);
-    let before = (!request.earlier.is_empty()).then(|| lost_line(queue, &request.earlier));
+    let before = (request.earlier.count() > 0).then(|| lost_line(queue, &request.earlier));
     write_error(conn, request.job, &line, before.as_deref()).await?;
     let mut lines = Vec::new();
     for ids in id_lists(lost) {

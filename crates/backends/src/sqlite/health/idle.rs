@@ -187,10 +187,10 @@ async fn write_lines(
     lost: &[CaptureId],
 ) -> sqlx::Result<()> {
     let mut all = request.earlier.clone();
-    all.extend(lost);
+    all.add(lost);
     let queue = request.queue.as_ref();
     let line = lost_line(queue, &all);
-    let before = (!request.earlier.is_empty()).then(|| lost_line(queue, &request.earlier));
+    let before = (request.earlier.count() > 0).then(|| lost_line(queue, &request.earlier));
     write_error(conn, request.job, &line, before.as_deref()).await?;
     for ids in id_lists(lost) {
         let line = format!("{line} {ids}");
