@@ -147,12 +147,10 @@ impl Store for SqliteStore {
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {
-        let ids: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM jobs WHERE status IN ('STARTED', 'RETRY') AND collected AND deleted_at IS NULL ORDER BY id",
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(store_error)?;
+        let ids: Vec<i64> = sqlx::query_scalar(include_str!("sql/running.sql"))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
         Ok(ids.into_iter().map(JobId).collect())
     }
 

@@ -32,12 +32,10 @@ impl SqliteStore {
 
 async fn sweep_in(conn: &mut SqliteConnection, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<Swept> {
     let swept = end_due(conn, None, policy, now).await?;
-    let stuck: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM jobs WHERE status = 'CANCELING' AND updated_at <= ?1 AND deleted_at IS NULL LIMIT 100",
-    )
-    .bind(now.minus(CANCEL_AFTER).0)
-    .fetch_all(&mut *conn)
-    .await?;
+    let stuck: Vec<i64> = sqlx::query_scalar(include_str!("sql/canceling.sql"))
+        .bind(now.minus(CANCEL_AFTER).0)
+        .fetch_all(&mut *conn)
+        .await?;
     for job in stuck {
         jobs::move_in(conn, JobId(job), JobMove::Revoke, now).await?;
         counts::log_line(

@@ -7,10 +7,10 @@ SELECT j.id, j.run, j.status, j.collected, j.total, j.processed, j.failed, j.det
        (SELECT count(*) FROM grants g CROSS JOIN json_each(g.captures) e
             CROSS JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = e.value
         WHERE g.job_id = j.id AND t.grant_id = g.id AND t.state = 'pending') AS leased,
-       EXISTS (SELECT 1 FROM tasks t WHERE t.job_id = j.id AND t.state = 'pending' AND t.grant_id IS NULL
-               AND t.run = j.run AND t.strikes < ?3) AS has_free,
-       (SELECT count(*) FROM tasks t WHERE t.job_id = j.id AND t.state = 'pending' AND t.strikes > 0
-               AND t.strikes >= ?3 AND t.grant_id IS NULL AND t.run = j.run) AS exhausted
+       EXISTS (SELECT 1 FROM tasks t INDEXED BY tasks_pending
+               WHERE t.job_id = j.id AND t.state = 'pending' AND t.grant_id IS NULL AND t.run = j.run AND t.strikes < ?3) AS has_free,
+       (SELECT count(*) FROM tasks t INDEXED BY tasks_struck
+        WHERE t.job_id = j.id AND t.state = 'pending' AND t.strikes > 0 AND t.strikes >= ?3 AND t.grant_id IS NULL AND t.run = j.run) AS exhausted
 FROM jobs j CROSS JOIN cluster c
 WHERE j.status IN ('PENDING', 'STARTED', 'RETRY', 'CANCELING', 'UNKNOWN') AND j.deleted_at IS NULL AND j.id > ?1
 ORDER BY j.id

@@ -1,0 +1,54 @@
+//! That SQLite finds its way by the indexes that hold only what a statement looks for. Without statistics it takes a
+//! table's key where that fits too, and then reads past every task of a job that is settled already.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+
+const SQL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sqlite/sql");
+/// Two read all of a job on purpose; the third is the beginning of statements that say which job.
+const EXCEPT: [&str; 3] = ["recount.sql", "audit_tasks.sql", "job.sql"];
+
+fn statements(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => statements(&path),
+            false => vec![path],
+        })
+        .collect()
+}
+
+async fn plan(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
+    sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+        .fetch_all(conn)
+        .await
+        .unwrap_or_else(|e| panic!("{e}: {sql}"))
+        .iter()
+        .map(|row| row.get("detail"))
+        .collect()
+}
+
+#[tokio::test]
+async fn no_statement_reads_past_the_settled_tasks_of_a_job_or_past_its_ended_jobs() {
+    let options = SqliteConnectOptions::new().in_memory(true);
+    let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::migrate!("migrations/sqlite").run(&mut conn).await.unwrap();
+    let mut seen = 0;
+    for file in statements(Path::new(SQL)) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let sql = std::fs::read_to_string(&file).unwrap();
+        if EXCEPT.contains(&name) || !sql.contains("state = 'pending'") && !sql.contains("status IN") {
+            continue;
+        }
+        seen += 1;
+        for step in plan(&mut conn, &sql).await {
+            let all_tasks = step.contains("PRIMARY KEY (job_id=?)");
+            let all_jobs = ["SCAN j", "SCAN jobs"].contains(&step.as_str());
+            assert!(!all_tasks && !all_jobs, "{name}: {step}");
+        }
+    }
+    assert!(seen > 10, "only {seen} statements were found");
+}
