@@ -8,7 +8,7 @@ use trapline_core::{
     Error, FailReason, JobId, Result,
     error::chain,
     fault,
-    ports::{Hint, Posted, SettleReport, Settled, Settlement, Touched},
+    ports::{Posted, SettleReport, Settled, Settlement},
 };
 
 use crate::{Engine, Policy};
@@ -232,20 +232,6 @@ impl Engine {
             }
         }
         report.items
-    }
-
-    /// Tells the projections what a transaction did.
-    pub(crate) async fn tell(&self, touched: &[Touched]) {
-        for t in touched {
-            if let Err(error) = self.inner.ports.progress.settled(t.job, &t.settled).await {
-                tracing::debug!(job = %t.job, error = chain(&error), "the progress was not told");
-            }
-            if t.landed {
-                tracing::info!(job = %t.job, status = %t.status, "the job landed");
-                self.inner.handed.forget(t.job);
-            }
-            self.hint(Hint::Job(t.job)).await;
-        }
     }
 }
 

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use trapline_core::{
     Clock, Error, JobId, Result,
     error::chain,
-    ports::{Candidate, Proposal, Queue, QueueInfo},
+    ports::{Candidate, Offered, Proposal, Queue, QueueInfo},
 };
 
 use crate::breaker::{Breaker, DEADLINE};
@@ -250,9 +250,9 @@ fn consumer_name(job: JobId) -> String {
 
 #[async_trait]
 impl Queue for JetStreamQueue {
-    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<()> {
+    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<Offered> {
         if candidates.is_empty() {
-            return Ok(());
+            return Ok(Offered::Held);
         }
         self.connected()?;
         self.breaker
@@ -284,7 +284,10 @@ impl Queue for JetStreamQueue {
     async fn remove(&self, job: JobId) -> Result<()> {
         self.connected()?;
         self.forget(job);
-        self.breaker.run(self.remove_now(job)).await
+        self.breaker.run(self.remove_now(job)).await?;
+        // There is room now, if only for what is made anew at once.
+        *self.full_until.lock().unwrap_or_else(PoisonError::into_inner) = Duration::ZERO;
+        Ok(())
     }
 
     async fn info(&self, job: JobId) -> Result<Option<QueueInfo>> {
