@@ -212,14 +212,12 @@ impl Engine {
         }
     }
 
-    /// Writes anew the progress of jobs to which something is owed, once it answers.
+    /// Asks the progress whether it is there, so that a link that is silent is noticed if nothing else goes over it, and
+    /// writes anew what is owed to it.
     ///
     /// # Errors
     /// As the store's.
     pub(crate) async fn pay_progress(&self) -> Result<()> {
-        if self.inner.owed.jobs().is_empty() {
-            return Ok(());
-        }
         let ports = &self.inner.ports;
         let here = ports.progress.ping().await;
         self.inner.progress_presence.heard(&here);

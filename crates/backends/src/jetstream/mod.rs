@@ -80,6 +80,8 @@ enum Known {
     Full(Duration),
 }
 
+/// How long a proposal may take. Shorter than other calls, as a worker waits for it, and for the store after it.
+const PROPOSE: Duration = Duration::from_millis(500);
 /// Jobs that are remembered; beyond it all are forgotten, which costs one look each.
 const KNOWN_MAX: usize = 10_000;
 /// When to look again for a stream that was absent, or for room. The store fills meanwhile.
@@ -264,7 +266,10 @@ impl Queue for JetStreamQueue {
 
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {
         self.connected()?;
-        self.breaker.run(self.propose_now(job, limit)).await
+        let propose = self.propose_now(job, limit);
+        self.breaker
+            .patient(PROPOSE, |patience| self.breaker.within(patience, propose))
+            .await
     }
 
     async fn acknowledge(&self, job: JobId, proposal: Proposal) -> Result<()> {
