@@ -18,12 +18,18 @@ const LOOK: Duration = Duration::from_secs(1);
 impl Engine {
     pub(crate) async fn dispatch_loop(&self) {
         let stop = self.inner.supervisor.stopping();
+        let mut failing = false;
         while !stop.is_cancelled() {
             match self.dispatch_once().await {
-                Ok(true) => continue,
-                Ok(false) => {}
+                Ok(true) => {
+                    failing = false;
+                    continue;
+                }
+                Ok(false) => failing = false,
+                Err(error) if failing => tracing::debug!(error = chain(&error), "still no dispatch"),
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "a dispatch failed; its claim will run out")
+                    failing = true;
+                    tracing::warn!(error = chain(&error), "a dispatch failed; its claim will run out");
                 }
             }
             tokio::select! {

@@ -12,7 +12,7 @@ use trapline_testkit::{
 /// For what comes by itself; a busy machine may need some of it.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 /// How long a result waits for the store on the first node. The second one keeps the default.
-pub(crate) const SETTLE_WAIT: Duration = Duration::from_secs(4);
+pub(crate) const SETTLE_WAIT: Duration = Duration::from_secs(2);
 
 /// What a node depends on, by its name in `/readyz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Cluster {
             ("DATABASE_URL", urls[0].as_str()),
             ("NATS_URL", urls[1].as_str()),
             ("REDIS_URL", urls[2].as_str()),
-            ("NATS_TASK_TTR", "10"),
+            ("NATS_TASK_TTR", "5"),
             ("TRAPLINE_HEALTH_INTERVAL", "1"),
         ];
         env.extend(more);

@@ -4,9 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 
 mod cluster;
+mod dependencies;
 mod endpoints;
 mod fleet;
 mod nodes;
-mod projections;
-mod stops;
-mod store;

@@ -21,7 +21,7 @@ use crate::{
     fleet::{Workers, claim_of, lands, new_job, register, reserve, results_of, start_job},
 };
 
-/// What a killed node held is taken by another: the lease of the tick (2 s here), a dispatcher's (10 s), and a margin for busy
+/// What a killed node held is taken by another: the lease of the tick (2 s here), a dispatcher's (5 s), and a margin for busy
 /// machines.
 const PASSES_ON: Duration = Duration::from_secs(30);
 const LARGE: usize = 30_000;

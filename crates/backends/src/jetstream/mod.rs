@@ -108,7 +108,8 @@ impl JetStreamQueue {
             .retry_on_initial_connect()
             .connection_timeout(Duration::from_secs(2))
             .request_timeout(Some(DEADLINE))
-            .ping_interval(Duration::from_secs(5))
+            // A connection that is silent is given up after three.
+            .ping_interval(Duration::from_secs(2))
             .reconnect_delay_callback(|attempts| {
                 let step = u32::try_from(attempts.min(10)).unwrap_or(10);
                 Duration::from_millis(50) * step

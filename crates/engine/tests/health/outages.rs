@@ -5,12 +5,13 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use trapline_core::{
-    JobId, JobStatus, Result,
+    Clock as _, ErrorKind, JobId, JobStatus, Result,
     health::Did,
     ports::{Candidate, LiveCounts, Offered, Proposal, Queue, QueueInfo},
 };
@@ -151,6 +152,39 @@ async fn an_outage_is_logged_when_it_begins_and_when_it_ends_and_not_at_each_cal
         assert_eq!((away, back), (1, 1), "{what}");
     }
     assert_eq!(said::count(tracing::Level::WARN, ""), 2, "and of nothing else");
+}
+
+#[tokio::test]
+async fn each_result_waits_for_the_store_for_its_own_time_and_not_for_that_of_its_group() {
+    let node = node(quiet()).await;
+    let job = node.job_of(3).await;
+    let worker = node.worker("w").await;
+    let receipts = node.reserve(job, 3, worker).await;
+    node.sqlite.close().await;
+    let (clock, wait) = (&node.world.clock, node.engine.policy().settle_wait);
+    let mut posted = Vec::new();
+    // The second and the third are one group, behind the first.
+    for (receipt, seconds) in receipts.iter().zip([1, 19, 0]) {
+        let at = clock.monotonic();
+        posted.push((at, Box::pin(node.submit(job, receipt).await.outcome())));
+        for _ in 0..seconds {
+            clock.advance(Duration::from_secs(1));
+            tokio::task::yield_now().await;
+        }
+    }
+    for (at, outcome) in &mut posted {
+        let answered = until("the result is answered", BOUND, async || {
+            if let Poll::Ready(outcome) = futures::poll!(&mut *outcome) {
+                return Ok(outcome);
+            }
+            clock.advance(Duration::from_secs(1));
+            Err("it waits".to_owned())
+        })
+        .await;
+        assert_eq!(answered.unwrap_err().kind, ErrorKind::Unavailable);
+        let waited = clock.monotonic() - *at;
+        assert!(waited <= wait + Duration::from_secs(2), "{waited:?}");
+    }
 }
 
 /// A queue that holds so many jobs and no more.

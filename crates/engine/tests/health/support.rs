@@ -6,9 +6,9 @@ use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Ac
 use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, TokenId, WorkerId,
     health::{CheckReport, Did, TickReport},
-    ports::{ImageQuery, Job, NewJob, Posted, Progress, Queue, Store, WorkerIdentity},
+    ports::{ImageQuery, Job, NewJob, Posted, Progress, Queue, Settlement, Store, WorkerIdentity},
 };
-use trapline_engine::{Engine, Policy, Ports, Supervisor};
+use trapline_engine::{Engine, Pending, Policy, Ports, Supervisor};
 use trapline_testkit::{
     ManualClock,
     conformance::World,
@@ -169,18 +169,18 @@ impl Node {
         }
     }
 
+    pub(crate) async fn submit(&self, job: JobId, receipt: &str) -> Pending {
+        let receipt = self.engine.verify(job, receipt).unwrap();
+        let posted = Posted::Success(vec![]);
+        self.engine
+            .submit(Settlement { receipt, posted }, 1)
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn answer(&self, job: JobId, receipts: &[String]) {
-        for text in receipts {
-            let receipt = self.engine.verify(job, text).unwrap();
-            let posted = Posted::Success(vec![]);
-            let settlement = trapline_core::ports::Settlement { receipt, posted };
-            self.engine
-                .submit(settlement, 1)
-                .await
-                .unwrap()
-                .outcome()
-                .await
-                .unwrap();
+        for receipt in receipts {
+            self.submit(job, receipt).await.outcome().await.unwrap();
         }
     }
 
