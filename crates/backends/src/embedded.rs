@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 use trapline_core::{
     CaptureId, Clock, JobId, Result, Timestamp,
-    ports::{Candidate, Hint, HintStream, LiveCounts, Progress, Proposal, Queue, QueueInfo},
+    ports::{Candidate, Hint, HintStream, LiveCounts, Offered, Progress, Proposal, Queue, QueueInfo},
 };
 
 use crate::hints::{HINTS_MAX, listen};
@@ -52,7 +52,7 @@ fn info(job: JobId, queue: &JobQueue) -> QueueInfo {
 
 #[async_trait]
 impl Queue for EmbeddedQueue {
-    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<()> {
+    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<Offered> {
         let created_at = self.clock.now();
         lock(&self.jobs)
             .entry(job)
@@ -62,7 +62,7 @@ impl Queue for EmbeddedQueue {
             })
             .candidates
             .extend(candidates);
-        Ok(())
+        Ok(Offered::Held)
     }
 
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {

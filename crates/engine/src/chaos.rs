@@ -91,6 +91,6 @@ impl Engine {
             return Ok(());
         }
         let view = ports.store.job(job).await?.ok_or_else(Error::not_found)?;
-        self.project(job, view.counts.total).await
+        self.project(job, view.counts.total).await.map(drop)
     }
 }

@@ -15,8 +15,8 @@ use trapline_core::{
 };
 
 use crate::{
-    Supervisor, health::Ticking, life::Life, reserve::Handed, settle::Settler, spec::Specs,
-    store_time::StoreTime,
+    Supervisor, health::Ticking, life::Life, presence::Presence, project::Owed, reserve::Handed,
+    settle::Settler, spec::Specs, store_time::StoreTime,
 };
 
 /// What is plugged in.
@@ -119,6 +119,9 @@ pub(crate) struct Inner {
     /// Fires when nobody may wait for work any longer.
     pub(crate) no_waiting: CancellationToken,
     pub(crate) ticking: Ticking,
+    pub(crate) queue_presence: Presence,
+    pub(crate) progress_presence: Presence,
+    pub(crate) owed: Owed,
 }
 
 /// How many jobs are dispatched at the same time.
@@ -148,6 +151,9 @@ impl Engine {
             turn: AtomicU64::new(0),
             no_waiting: CancellationToken::new(),
             ticking: Ticking::new(),
+            queue_presence: Presence::of_queue(),
+            progress_presence: Presence::of_progress(),
+            owed: Owed::default(),
             key,
             image_url,
             settler,
@@ -180,6 +186,9 @@ impl Engine {
         });
         every("sweep", policy.sweep_interval, |e| {
             Box::pin(async move { e.sweep_once().await.map(drop) })
+        });
+        every("progress", BEAT, |e| {
+            Box::pin(async move { e.pay_progress().await })
         });
         every("purge", policy.sweep_interval, |e| {
             Box::pin(async move { e.purge_once().await })
@@ -275,9 +284,8 @@ impl Engine {
 
     /// Tells whoever listens; a hint that is lost costs a delay, so its failure is no error.
     pub(crate) async fn hint(&self, hint: Hint) {
-        if let Err(error) = self.inner.ports.progress.hint(hint).await {
-            tracing::debug!(error = chain(&error), "a hint was lost");
-        }
+        let told = self.inner.ports.progress.hint(hint).await;
+        self.inner.progress_presence.heard(&told);
     }
 
     /// Runs `work` for at most `wait`; whatever it does goes on if the time is up.

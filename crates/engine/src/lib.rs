@@ -10,6 +10,8 @@ mod health;
 mod jobs;
 mod leases;
 mod life;
+mod presence;
+mod project;
 mod reserve;
 mod settle;
 mod spec;

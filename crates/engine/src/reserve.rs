@@ -228,13 +228,11 @@ impl Engine {
         while into.tasks.len() < limit {
             let want = limit - into.tasks.len();
             // A queue that can't be reached is no reason to hand out nothing: the store knows what is free.
-            let proposal = match self.inner.ports.queue.propose(job, want).await {
+            let proposed = self.inner.ports.queue.propose(job, want).await;
+            self.inner.queue_presence.heard(&proposed);
+            let proposal = match proposed {
                 Ok(Some(proposal)) if !proposal.candidates.is_empty() => proposal,
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(%job, error = chain(&error), "the queue proposes nothing; filled from the store");
-                    break;
-                }
+                _ => break,
             };
             let captures = proposal.candidates.iter().map(|c| c.capture).collect();
             let seen = self

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use trapline_core::{
-    Error, FailReason, JobId, Result,
+    Clock, Error, FailReason, JobId, Result,
     error::chain,
     fault,
-    ports::{Hint, Posted, SettleReport, Settled, Settlement, Touched},
+    ports::{Posted, SettleReport, Settled, Settlement},
 };
 
 use crate::{Engine, Policy};
@@ -57,19 +57,31 @@ impl Settler {
 }
 
 /// An outcome to come.
-pub struct Pending(oneshot::Receiver<Result<Settled>>);
+pub struct Pending {
+    outcome: oneshot::Receiver<Result<Settled>>,
+    until: Duration,
+    clock: Arc<dyn Clock>,
+}
 
 impl Pending {
-    /// Waits for the commit.
+    /// Waits for the commit, as long as this result may: others of its group may wait longer.
     ///
     /// # Errors
-    /// `Unavailable` if the store did not come back in time; the result is not saved then.
+    /// `Unavailable` if the store did not come back in time. Posted again, the result counts once, even if it is saved
+    /// after all.
     pub async fn outcome(self) -> Result<Settled> {
-        self.0.await.unwrap_or_else(|_| {
-            Err(Error::unavailable(
-                "the server is stopping; post the result again",
-            ))
-        })
+        let left = self.until.saturating_sub(self.clock.monotonic()).max(TRY_MIN);
+        tokio::select! {
+            biased;
+            outcome = self.outcome => outcome.unwrap_or_else(|_| {
+                Err(Error::unavailable(
+                    "the server is stopping; post the result again",
+                ))
+            }),
+            () = self.clock.sleep(left) => {
+                Err(Error::unavailable("the result could not be saved in time; post it again"))
+            }
+        }
     }
 }
 
@@ -100,7 +112,11 @@ impl Engine {
                 })
                 .await
                 .ok()?;
-            Some(Pending(outcome))
+            Some(Pending {
+                outcome,
+                until,
+                clock: Arc::clone(clock),
+            })
         };
         let admitted = tokio::select! {
             biased;
@@ -232,20 +248,6 @@ impl Engine {
             }
         }
         report.items
-    }
-
-    /// Tells the projections what a transaction did.
-    pub(crate) async fn tell(&self, touched: &[Touched]) {
-        for t in touched {
-            if let Err(error) = self.inner.ports.progress.settled(t.job, &t.settled).await {
-                tracing::debug!(job = %t.job, error = chain(&error), "the progress was not told");
-            }
-            if t.landed {
-                tracing::info!(job = %t.job, status = %t.status, "the job landed");
-                self.inner.handed.forget(t.job);
-            }
-            self.hint(Hint::Job(t.job)).await;
-        }
     }
 }
 

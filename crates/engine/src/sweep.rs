@@ -77,7 +77,7 @@ impl Engine {
                     .await?
                     .filter(|j| j.collected && j.status.is_active())
                 {
-                    self.project(*job, view.counts.total).await?;
+                    self.project(*job, view.counts.total).await.map(drop)?;
                 }
             }
             self.hint(Hint::Job(*job)).await;

@@ -90,6 +90,22 @@ impl Client {
         answer.text().await.unwrap()
     }
 
+    /// Any request, with JSON if there is a body.
+    ///
+    /// # Errors
+    /// If no answer came.
+    ///
+    /// # Panics
+    /// If there is no such method.
+    pub async fn try_send(&self, method: &str, path: &str, body: Option<&Value>) -> reqwest::Result<Answer> {
+        let request = self.request(method.parse().unwrap(), path);
+        read(match body {
+            Some(body) => request.json(body),
+            None => request,
+        })
+        .await
+    }
+
     /// `POST` of JSON.
     ///
     /// # Errors

@@ -77,6 +77,34 @@ impl Server {
         String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap()).into_owned()
     }
 
+    /// Its process.
+    ///
+    /// # Panics
+    /// If it is not running.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a running server").id()
+    }
+
+    /// Stops its process in the middle of whatever it does (`SIGSTOP`).
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// It goes on.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        // The shell's own: not every machine has a program `kill`.
+        let asked = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.pid())])
+            .status()
+            .unwrap();
+        assert!(asked.success(), "the server can't be signalled");
+    }
+
     /// Kills it (`SIGKILL`). Returns when it is gone.
     ///
     /// # Panics
@@ -101,13 +129,7 @@ impl Server {
     /// # Panics
     /// If it was not running, or does not stop.
     pub async fn stop(&mut self) -> ExitStatus {
-        let pid = self.child.as_ref().expect("a running server").id();
-        // The shell's own: not every machine has a program `kill`.
-        let asked = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {pid}")])
-            .status()
-            .unwrap();
-        assert!(asked.success(), "the server can't be signalled");
+        self.signal("TERM");
         let child = self.child.as_mut().expect("a running server");
         let status = until("the server stops", PATIENCE, || {
             let waited = child.try_wait().unwrap();

@@ -34,7 +34,8 @@ fn word(what: &str, answer: &Result<()>) -> &'static str {
     match answer {
         Ok(()) => "ok",
         Err(error) => {
-            tracing::warn!(
+            // Whoever needs it says so when it goes away; a probe comes every few seconds.
+            tracing::debug!(
                 dependency = what,
                 error = chain(error),
                 "a dependency is not ready"

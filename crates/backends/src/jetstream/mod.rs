@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use trapline_core::{
     Clock, Error, JobId, Result,
     error::chain,
-    ports::{Candidate, Proposal, Queue, QueueInfo},
+    ports::{Candidate, Offered, Proposal, Queue, QueueInfo},
 };
 
 use crate::breaker::{Breaker, DEADLINE};
@@ -80,6 +80,8 @@ enum Known {
     Full(Duration),
 }
 
+/// How long a proposal may take. Shorter than other calls, as a worker waits for it, and for the store after it.
+const PROPOSE: Duration = Duration::from_millis(500);
 /// Jobs that are remembered; beyond it all are forgotten, which costs one look each.
 const KNOWN_MAX: usize = 10_000;
 /// When to look again for a stream that was absent, or for room. The store fills meanwhile.
@@ -106,7 +108,8 @@ impl JetStreamQueue {
             .retry_on_initial_connect()
             .connection_timeout(Duration::from_secs(2))
             .request_timeout(Some(DEADLINE))
-            .ping_interval(Duration::from_secs(5))
+            // A connection that is silent is given up after three.
+            .ping_interval(Duration::from_secs(2))
             .reconnect_delay_callback(|attempts| {
                 let step = u32::try_from(attempts.min(10)).unwrap_or(10);
                 Duration::from_millis(50) * step
@@ -250,9 +253,9 @@ fn consumer_name(job: JobId) -> String {
 
 #[async_trait]
 impl Queue for JetStreamQueue {
-    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<()> {
+    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<Offered> {
         if candidates.is_empty() {
-            return Ok(());
+            return Ok(Offered::Held);
         }
         self.connected()?;
         self.breaker
@@ -264,7 +267,10 @@ impl Queue for JetStreamQueue {
 
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {
         self.connected()?;
-        self.breaker.run(self.propose_now(job, limit)).await
+        let propose = self.propose_now(job, limit);
+        self.breaker
+            .patient(PROPOSE, |patience| self.breaker.within(patience, propose))
+            .await
     }
 
     async fn acknowledge(&self, job: JobId, proposal: Proposal) -> Result<()> {
@@ -284,7 +290,10 @@ impl Queue for JetStreamQueue {
     async fn remove(&self, job: JobId) -> Result<()> {
         self.connected()?;
         self.forget(job);
-        self.breaker.run(self.remove_now(job)).await
+        self.breaker.run(self.remove_now(job)).await?;
+        // There is room now, if only for what is made anew at once.
+        *self.full_until.lock().unwrap_or_else(PoisonError::into_inner) = Duration::ZERO;
+        Ok(())
     }
 
     async fn info(&self, job: JobId) -> Result<Option<QueueInfo>> {

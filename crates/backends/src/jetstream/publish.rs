@@ -13,7 +13,10 @@ use futures::{
     StreamExt as _, TryStreamExt as _,
     stream::{self, FuturesUnordered},
 };
-use trapline_core::{Error, JobId, Result, ports::Candidate};
+use trapline_core::{
+    Error, JobId, Result,
+    ports::{Candidate, Offered},
+};
 
 use super::{JetStreamQueue, Known, message, subject};
 
@@ -34,24 +37,25 @@ impl JetStreamQueue {
         job: JobId,
         candidates: &[Candidate],
         patience: Duration,
-    ) -> Result<()> {
+    ) -> Result<Offered> {
         if !matches!(self.known(job), Some(Known::Ready | Known::Full(_))) && !self.ensure_stream(job).await?
         {
             tracing::debug!(%job, "no stream for this job: there are enough; it is filled from the store");
-            return Ok(());
+            return Ok(Offered::NoRoom);
         }
         if matches!(self.send(job, candidates, patience).await?, Publishing::Absent) {
             // The server was restarted empty, or another node removed it.
             self.forget(job);
-            if self.ensure_stream(job).await?
-                && matches!(self.send(job, candidates, patience).await?, Publishing::Absent)
-            {
+            if !self.ensure_stream(job).await? {
+                return Ok(Offered::NoRoom);
+            }
+            if matches!(self.send(job, candidates, patience).await?, Publishing::Absent) {
                 return Err(Error::unavailable(format!(
                     "the stream of job {job} is away as soon as it is made"
                 )));
             }
         }
-        Ok(())
+        Ok(Offered::Held)
     }
 
     async fn send(&self, job: JobId, candidates: &[Candidate], patience: Duration) -> Result<Publishing> {

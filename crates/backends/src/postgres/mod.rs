@@ -3,7 +3,8 @@
 //! Transactions are READ COMMITTED. What decides is read under a row lock, so that it still holds when it is written; the
 //! locks are taken in one order by every writer (RULES.md A10): tasks by (job, capture), grants, detections, job rows last.
 //! A transaction that the database ends all the same (deadlock, lock timeout) is done again as a whole. No call waits for a
-//! server that is gone longer than `QUICK`, where somebody waits for it, or `SLOW`.
+//! server that is silent longer than a second and a half, nor for one that lives longer than `QUICK`, where a worker waits, or
+//! `SLOW`.
 
 mod catalog;
 mod collect;
@@ -97,7 +98,7 @@ impl PostgresStore {
 
     /// Closes the connections.
     pub async fn close(&self) {
-        self.connections.pool().close().await;
+        self.connections.close().await;
     }
 
     fn pool(&self) -> sqlx::PgPool {

@@ -3,8 +3,12 @@
 
 use std::{
     future::Future,
+    pin::pin,
     str::FromStr as _,
-    sync::{PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,17 +16,23 @@ use sqlx::{
     ConnectOptions as _, Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::sync::Mutex;
 use trapline_core::{Error, ErrorKind, Result};
 
 use super::{MIGRATIONS, QUICK, db};
 
 /// How long a migration may take, and the wait for another node's.
 const MIGRATION: Duration = Duration::from_secs(600);
+/// After so long without a word it is asked whether the server lives.
+const SILENCE: Duration = Duration::from_millis(500);
+/// How long that answer may take. Together they are less than a reserve may take.
+const PROBE: Duration = Duration::from_millis(900);
 
 pub(super) struct Connections {
     server: PgConnectOptions,
     most: u32,
     current: RwLock<Current>,
+    probe: Probe,
 }
 
 struct Current {
@@ -42,6 +52,7 @@ impl Connections {
         let pool = lazy(&server, most);
         let current = RwLock::new(Current { number: 0, pool });
         Ok(Self {
+            probe: Probe::new(server.clone()),
             server,
             most,
             current,
@@ -56,23 +67,64 @@ impl Connections {
         self.current.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a call, for so long. One that is not answered leaves its connection in doubt, and what one has suffered
-    /// the others of its pool may; so that pool is dropped for a fresh one.
+    /// Waits for a call, for so long, while the server lives. While it is known to be away the call fails at once.
     pub(super) async fn within<T>(
         &self,
         limit: Duration,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let number = self.current().number;
-        if let Ok(done) = tokio::time::timeout(limit, call).await {
-            return done;
+        if !self.probe.answers() {
+            return Err(away());
         }
+        self.patiently(limit, call).await
+    }
+
+    /// As [`Connections::within`], but it asks the server even if that is known to be away: how it is found again.
+    pub(super) async fn asking<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if !self.probe.answers() && !self.probe.ask().await {
+            return Err(away());
+        }
+        self.patiently(limit, call).await
+    }
+
+    /// A call that is slow may have much to do, or nobody who does it. Which one is asked on a connection of its own.
+    async fn patiently<T>(&self, limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let number = self.current().number;
+        let mut call = pin!(call);
+        let mut left = limit;
+        while !left.is_zero() {
+            let step = left.min(SILENCE);
+            if let Ok(done) = tokio::time::timeout(step, &mut call).await {
+                return done;
+            }
+            left -= step;
+            tokio::select! {
+                biased;
+                done = &mut call => return done,
+                lives = self.probe.ask() => if !lives { break },
+            }
+        }
+        self.replace(number);
+        Err(away())
+    }
+
+    /// A call that is not answered leaves its connection in doubt, and what one has suffered the others of its pool may;
+    /// so that pool is dropped for a fresh one.
+    fn replace(&self, number: u64) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.number == number {
             current.number += 1;
             current.pool = lazy(&self.server, self.most);
         }
-        Err(Error::unavailable("the store does not answer"))
+    }
+
+    /// Closes the connections. One on which a call hangs is left to end with the process.
+    pub(super) async fn close(&self) {
+        tokio::time::timeout(QUICK, self.pool().close()).await.ok();
     }
 
     /// Brings the database to the newest schema, on a connection of its own: it may take longer than any call. The
@@ -100,6 +152,59 @@ impl Connections {
         // It is not needed any more, however it ends.
         conn.close().await.ok();
         Ok(())
+    }
+}
+
+fn away() -> Error {
+    Error::unavailable("the store does not answer")
+}
+
+/// Whether the server lives, by a connection that no call uses.
+struct Probe {
+    server: PgConnectOptions,
+    answers: AtomicBool,
+    /// Counts the answers, so that those who wait for one share it.
+    asked: AtomicU64,
+    connection: Mutex<Option<PgConnection>>,
+}
+
+impl Probe {
+    fn new(server: PgConnectOptions) -> Self {
+        Self {
+            server,
+            answers: AtomicBool::new(true),
+            asked: AtomicU64::new(0),
+            connection: Mutex::const_new(None),
+        }
+    }
+
+    /// As far as is known.
+    fn answers(&self) -> bool {
+        self.answers.load(Ordering::Acquire)
+    }
+
+    /// Asks the server, or waits for whoever does.
+    async fn ask(&self) -> bool {
+        let before = self.asked.load(Ordering::Acquire);
+        let mut connection = self.connection.lock().await;
+        if self.asked.load(Ordering::Acquire) == before {
+            let answer = tokio::time::timeout(PROBE, self.select(connection.take())).await;
+            *connection = answer.ok().and_then(Result::ok);
+            self.answers.store(connection.is_some(), Ordering::Release);
+            self.asked.fetch_add(1, Ordering::AcqRel);
+        }
+        self.answers()
+    }
+
+    async fn select(&self, kept: Option<PgConnection>) -> sqlx::Result<PgConnection> {
+        if let Some(mut connection) = kept
+            && connection.ping().await.is_ok()
+        {
+            return Ok(connection);
+        }
+        let mut connection = self.server.connect().await?;
+        connection.ping().await?;
+        Ok(connection)
     }
 }
 

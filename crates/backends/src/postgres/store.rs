@@ -33,7 +33,7 @@ impl Store for PostgresStore {
     }
 
     async fn heartbeat(&self, first: bool, grace: Duration) -> Result<Beat> {
-        self.connections.within(QUICK, self.beat(first, grace)).await
+        self.connections.asking(QUICK, self.beat(first, grace)).await
     }
 
     async fn stopped_cleanly(&self) -> Result<()> {
@@ -48,7 +48,7 @@ impl Store for PostgresStore {
                 .map(drop)
                 .map_err(store_error)
         };
-        self.connections.within(QUICK, ping).await
+        self.connections.asking(QUICK, ping).await
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {

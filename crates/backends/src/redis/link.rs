@@ -44,12 +44,7 @@ impl Link {
                 self.breaker.answered();
                 self.tell(Hint::Everything);
             }
-            PushKind::Disconnection => {
-                if self.subscribed.swap(false, Ordering::AcqRel) {
-                    tracing::warn!(server = self.breaker.server(), "the connection is lost");
-                }
-                self.tell(Hint::Everything);
-            }
+            PushKind::Disconnection => self.lost(),
             PushKind::Message => match decode(push) {
                 Some(hint) => self.tell(hint),
                 None => tracing::debug!(server = self.breaker.server(), "a hint that is not ours"),
@@ -57,6 +52,14 @@ impl Link {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The connection on which hints came is gone.
+    pub(super) fn lost(&self) {
+        if self.subscribed.swap(false, Ordering::AcqRel) {
+            tracing::warn!(server = self.breaker.server(), "the connection is lost");
+        }
+        self.tell(Hint::Everything);
     }
 
     fn tell(&self, hint: Hint) {

@@ -6,7 +6,11 @@
 mod keys;
 mod link;
 
-use std::sync::Arc;
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo as _, Pipeline, ProtocolVersion,
@@ -53,9 +57,17 @@ return 1
 
 /// The progress. One connection per process, which returns by itself.
 pub struct RedisProgress {
-    connection: ConnectionManager,
+    client: Client,
+    current: Mutex<Current>,
     link: Arc<Link>,
     breaker: Arc<Breaker>,
+}
+
+/// The connection in use.
+struct Current {
+    /// Counts them, so that many calls that fail on one replace it once.
+    number: u64,
+    connection: ConnectionManager,
 }
 
 impl RedisProgress {
@@ -74,33 +86,30 @@ impl RedisProgress {
         let breaker = Arc::new(Breaker::new(format!("Redis at {}", info.addr()), clock));
         let client = Client::open(info).map_err(malformed)?;
         let link = Arc::new(Link::new(Arc::clone(&breaker)));
-        let pushed = Arc::clone(&link);
-        let config = ConnectionManagerConfig::new()
-            .set_min_delay(std::time::Duration::from_millis(50))
-            .set_max_delay(std::time::Duration::from_millis(500))
-            .set_number_of_retries(usize::MAX)
-            .set_connection_timeout(Some(DEADLINE))
-            .set_response_timeout(Some(DEADLINE))
-            .set_push_sender(move |push| pushed.heard(&push))
-            .set_automatic_resubscription();
-        let connection =
-            ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(malformed)?;
+        let current = Mutex::new(Current {
+            number: 0,
+            connection: connection(&client, &link).map_err(malformed)?,
+        });
         let progress = Self {
-            connection,
+            client,
+            current,
             link,
             breaker,
         };
-        progress.greet(&client).await;
+        progress.greet().await;
         Ok(progress)
     }
 
     /// Waits for the first connection, so that a node that starts beside a healthy server does not find it away.
-    async fn greet(&self, client: &Client) {
+    async fn greet(&self) {
         // The manager tries for ever and says nothing of the cause; one attempt of our own does.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(DEADLINE))
             .set_response_timeout(Some(DEADLINE));
-        let attempt = client.get_multiplexed_async_connection_with_config(&config).await;
+        let attempt = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await;
         let ready = match attempt {
             Ok(_) => self.breaker.within(DEADLINE, self.subscribed()).await,
             Err(e) => Err(self.away(e)),
@@ -117,9 +126,47 @@ impl RedisProgress {
         Error::unavailable(format!("{} failed", self.breaker.server())).with_source(e)
     }
 
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a call. One that is not answered leaves the connection in doubt: it may be silent for ever, as nothing
+    /// closes it. So the next call has a fresh one.
+    async fn call<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let number = self.current().number;
+        let mut tried = false;
+        let answer = self
+            .breaker
+            .run(async {
+                tried = true;
+                call.await
+            })
+            .await;
+        if tried && answer.as_ref().is_err_and(|e| e.kind.retry()) {
+            self.replace(number);
+        }
+        answer
+    }
+
+    fn replace(&self, number: u64) {
+        let mut current = self.current();
+        if current.number != number {
+            return;
+        }
+        match connection(&self.client, &self.link) {
+            Ok(fresh) => {
+                current.number += 1;
+                current.connection = fresh;
+                self.link.lost();
+            }
+            // It has been made with these settings before.
+            Err(e) => tracing::debug!(error = chain(&e), "the connection stays"),
+        }
+    }
+
     /// Subscribes if we are not subscribed; on a connection that returns, the manager does it before us.
     async fn subscribed(&self) -> Result<ConnectionManager> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.current().connection.clone();
         if !self.link.is_subscribed() {
             connection.subscribe(CHANNEL).await.map_err(|e| self.away(e))?;
         }
@@ -127,28 +174,40 @@ impl RedisProgress {
     }
 
     async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
-        self.breaker
-            .run(async {
-                let mut connection = self.subscribed().await?;
-                command
-                    .query_async(&mut connection)
-                    .await
-                    .map_err(|e| self.away(e))
-            })
-            .await
+        self.call(async {
+            let mut connection = self.subscribed().await?;
+            command
+                .query_async(&mut connection)
+                .await
+                .map_err(|e| self.away(e))
+        })
+        .await
     }
 
     async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T> {
-        self.breaker
-            .run(async {
-                let mut connection = self.subscribed().await?;
-                pipeline
-                    .query_async(&mut connection)
-                    .await
-                    .map_err(|e| self.away(e))
-            })
-            .await
+        self.call(async {
+            let mut connection = self.subscribed().await?;
+            pipeline
+                .query_async(&mut connection)
+                .await
+                .map_err(|e| self.away(e))
+        })
+        .await
     }
+}
+
+/// A connection that connects when it is first used, and again when it was closed.
+fn connection(client: &Client, link: &Arc<Link>) -> Result<ConnectionManager, RedisError> {
+    let pushed = Arc::clone(link);
+    let config = ConnectionManagerConfig::new()
+        .set_min_delay(Duration::from_millis(50))
+        .set_max_delay(Duration::from_millis(500))
+        .set_number_of_retries(usize::MAX)
+        .set_connection_timeout(Some(DEADLINE))
+        .set_response_timeout(Some(DEADLINE))
+        .set_push_sender(move |push| pushed.heard(&push))
+        .set_automatic_resubscription();
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 /// Failed ones first, so that the script needs one number to tell them apart.

@@ -72,6 +72,8 @@ fn main() {
         sweeps::late_results_against_a_purge_leave_nothing_behind,
         outages::a_server_that_is_killed_makes_calls_fail_soon_and_is_found_again,
         outages::a_server_that_says_nothing_makes_calls_fail_soon_and_is_found_again,
+        outages::a_call_under_way_when_the_server_falls_silent_is_given_up_soon,
+        outages::a_call_that_waits_on_a_server_that_lives_is_not_given_up,
         outages::what_can_not_be_opened_is_told_apart,
         verified::what_was_broken_by_hand_is_named,
         verified::rows_that_belong_to_nothing_are_named,

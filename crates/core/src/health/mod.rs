@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{JobId, Timestamp};
 
 pub use line::{LostTasks, id_lists, lost_line, reap_line, snapshot_line};
-pub use plan::{QueueState, idle, missing_queues, stale_jobs, zombie};
+pub use plan::{idle, missing_progress, missing_queue, stale_jobs, zombie};
 pub use policy::{HealthPolicy, IdlePolicy};
 
 /// The detail of a task that the strict idle policy settled; `verify` knows it by this.
@@ -36,6 +36,8 @@ pub enum Did {
     Projected,
     /// Its queue holds fewer candidates than there are free tasks; projected if the next tick sees it too.
     Short,
+    /// Its progress disagrees with the store; projected if the next tick sees it too.
+    Behind,
     /// All its tasks were settled, and it was landed.
     Landed,
     /// It was revoked as a last resort.
@@ -82,7 +84,7 @@ impl CheckReport {
     /// Adds a finding and counts it.
     pub fn found(&mut self, job: JobId, did: Did, detail: impl fmt::Display) {
         match did {
-            Did::Raced | Did::Short => {}
+            Did::Raced | Did::Short | Did::Behind => {}
             Did::Failed => self.unfixable += 1,
             _ => self.fixed += 1,
         }

@@ -1,8 +1,10 @@
 //! What each check decides about a job, from what the store and the queue say of it.
 
+use std::time::Duration;
+
 use crate::{
     JobStatus, Timestamp,
-    ports::{QueueInfo, Vitals},
+    ports::{LiveCounts, QueueInfo, Vitals},
 };
 
 use super::{Did, HealthPolicy};
@@ -14,42 +16,58 @@ pub fn idle(job: &Vitals, cutoff: Timestamp) -> bool {
     job.collected && job.status.is_active() && job.idle_since <= cutoff
 }
 
-/// What the projections say of a job.
-#[derive(Clone, Copy, Debug)]
-pub struct QueueState {
-    /// Its queue.
-    pub queue: Option<QueueInfo>,
-    /// Whether its progress is there.
-    pub progress: bool,
-    /// Whether the last tick found its queue short.
-    pub was_short: bool,
+/// How long a job must be without a result before its progress can be compared: a busy one is always a little behind.
+const CALM: Duration = Duration::from_secs(5);
+
+fn is_projected(job: &Vitals) -> bool {
+    job.collected && job.status.is_active()
 }
 
-/// What `missing_queues` does about a job, if anything: the queue of a job whose free tasks it does not all hold is
-/// made anew at the second look, since in between it is normal.
+/// What `missing_queues` does about a job's queue, if anything: one that does not hold all free tasks is made anew at
+/// the second look, since in between it is normal. `was_short`: the last tick found that too.
 #[must_use]
-pub fn missing_queues(job: &Vitals, state: &QueueState) -> Option<(Did, String)> {
-    if !(job.collected && job.status.is_active() && job.free > 0) {
+pub fn missing_queue(job: &Vitals, queue: Option<QueueInfo>, was_short: bool) -> Option<(Did, String)> {
+    if !is_projected(job) || job.free == 0 {
         return None;
     }
-    let Some(queue) = state.queue else {
+    let Some(queue) = queue else {
         return Some((Did::Projected, "its queue was gone".to_owned()));
     };
-    if !state.progress {
-        return Some((Did::Projected, "its progress was gone".to_owned()));
-    }
     let held = queue.num_pending + queue.num_ack_pending;
     if held >= job.free {
         return None;
     }
-    let did = if state.was_short {
-        Did::Projected
-    } else {
-        Did::Short
-    };
+    let did = if was_short { Did::Projected } else { Did::Short };
     Some((
         did,
         format!("its queue held {held} candidate(s) of {} free task(s)", job.free),
+    ))
+}
+
+/// What `missing_queues` does about a job's progress, if anything: one that is gone is written anew, and so is one that
+/// disagrees with the store at two looks while the job is calm. `was_behind`: the last tick found that too.
+#[must_use]
+pub fn missing_progress(
+    job: &Vitals,
+    live: Option<LiveCounts>,
+    was_behind: bool,
+    now: Timestamp,
+) -> Option<(Did, String)> {
+    let unsettled = job.counts.pending + job.counts.in_flight;
+    if !is_projected(job) || unsettled == 0 {
+        return None;
+    }
+    let Some(live) = live else {
+        return Some((Did::Projected, "its progress was gone".to_owned()));
+    };
+    if live.pending == unsettled || now.since(job.idle_since) < CALM {
+        return None;
+    }
+    let did = if was_behind { Did::Projected } else { Did::Behind };
+    let said = live.pending;
+    Some((
+        did,
+        format!("its progress told of {said} unsettled task(s) of {unsettled}"),
     ))
 }
 
@@ -112,19 +130,18 @@ mod tests {
         }
     }
 
-    fn queue(num_pending: u64) -> QueueState {
-        let queue = QueueInfo {
+    fn queue(num_pending: u64) -> QueueInfo {
+        QueueInfo {
             job: JobId(1),
             num_pending,
             num_ack_pending: 0,
             num_redelivered: 0,
             created_at: Some(Timestamp(0)),
-        };
-        QueueState {
-            queue: Some(queue),
-            progress: true,
-            was_short: false,
         }
+    }
+
+    fn did(found: Option<(Did, String)>) -> Option<Did> {
+        found.map(|(did, _)| did)
     }
 
     #[test]
@@ -144,38 +161,38 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_or_progress_that_vanished_is_projected_at_once() {
-        let gone = QueueState {
-            queue: None,
-            ..queue(2)
-        };
-        assert_eq!(missing_queues(&job(), &gone).unwrap().0, Did::Projected);
-        let gone = QueueState {
-            progress: false,
-            ..queue(2)
-        };
-        assert_eq!(missing_queues(&job(), &gone).unwrap().0, Did::Projected);
+    fn a_queue_that_vanished_is_projected_at_once_unless_there_is_nothing_to_hold() {
+        assert_eq!(did(missing_queue(&job(), None, false)), Some(Did::Projected));
+        let leased = Vitals { free: 0, ..job() };
+        assert_eq!(missing_queue(&leased, None, false), None);
     }
 
     #[test]
     fn a_short_queue_is_projected_at_the_second_tick_in_a_row() {
-        assert_eq!(missing_queues(&job(), &queue(2)), None);
-        assert_eq!(missing_queues(&job(), &queue(1)).unwrap().0, Did::Short);
-        let again = QueueState {
-            was_short: true,
-            ..queue(1)
-        };
-        assert_eq!(missing_queues(&job(), &again).unwrap().0, Did::Projected);
+        assert_eq!(missing_queue(&job(), Some(queue(2)), true), None);
+        let short = |was| did(missing_queue(&job(), Some(queue(1)), was));
+        assert_eq!(
+            (short(false), short(true)),
+            (Some(Did::Short), Some(Did::Projected))
+        );
     }
 
     #[test]
-    fn a_job_without_free_tasks_needs_no_queue() {
-        let leased = Vitals { free: 0, ..job() };
-        let gone = QueueState {
-            queue: None,
-            ..queue(0)
+    fn a_progress_is_projected_if_it_vanished_or_is_behind_at_two_ticks_while_the_job_is_calm() {
+        let calm = CUTOFF.plus(CALM);
+        let found = |pending: Option<u64>, was, now| {
+            let live = pending.map(|pending| LiveCounts {
+                total: 20,
+                pending,
+                failed: 0,
+            });
+            did(missing_progress(&job(), live, was, now))
         };
-        assert_eq!(missing_queues(&leased, &gone), None);
+        assert_eq!(found(None, false, CUTOFF), Some(Did::Projected));
+        assert_eq!(found(Some(3), true, calm), None);
+        assert_eq!(found(Some(4), true, CUTOFF), None, "a result has just come");
+        assert_eq!(found(Some(4), false, calm), Some(Did::Behind));
+        assert_eq!(found(Some(2), true, calm), Some(Did::Projected));
     }
 
     #[test]
@@ -239,7 +256,7 @@ mod tests {
     fn only_an_old_queue_of_an_ended_job_is_a_zombie_and_an_unknown_age_is_never_old() {
         let policy = HealthPolicy::default();
         let late = Timestamp(0).plus(policy.zombie_after);
-        let old = queue(0).queue.unwrap();
+        let old = queue(0);
         assert!(zombie(&old, None, late, &policy));
         assert!(zombie(&old, Some(JobStatus::Revoked), late, &policy));
         assert!(!zombie(&old, Some(JobStatus::Started), late, &policy));

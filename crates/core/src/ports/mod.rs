@@ -17,7 +17,7 @@ pub use catalog::{Catalog, OffsetPage, Total};
 pub use health::*;
 pub use jobs::*;
 pub use progress::{Hint, HintStream, LiveCounts, Progress};
-pub use queue::{Candidate, Proposal, Queue, QueueInfo};
+pub use queue::{Candidate, Offered, Proposal, Queue, QueueInfo};
 pub use reports::*;
 pub use store::Store;
 pub use tasks::*;

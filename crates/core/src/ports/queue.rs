@@ -42,11 +42,20 @@ pub struct QueueInfo {
     pub created_at: Option<Timestamp>,
 }
 
+/// What became of candidates that were published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// The queue holds them.
+    Held,
+    /// The queue holds as many jobs as it may, and this is none of them: its tasks are proposed from the store.
+    NoRoom,
+}
+
 /// The port. A job's queue comes into being with its first `publish`.
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
     /// Offers candidates of a job; publishing one twice is harmless.
-    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<()>;
+    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<Offered>;
     /// Proposes up to `limit` candidates of a job, at once. `None` if the job has no queue.
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>>;
     /// Acknowledges a proposal.

@@ -3,8 +3,8 @@
 use trapline_core::{
     Result,
     error::chain,
-    health::{self, CheckReport, Did, QueueState},
-    ports::{Level, LogLine, Vitals},
+    health::{self, CheckReport, Did},
+    ports::{Level, LogLine, Offered, Vitals},
 };
 
 use super::Tick;
@@ -13,37 +13,72 @@ use super::Tick;
 const LINES: usize = 500;
 
 impl Tick<'_> {
+    /// Each projection is looked at for itself: one that is away keeps nobody from the other.
     pub(super) async fn missing_queues(&self, report: &mut CheckReport) -> Result<()> {
-        let ports = &self.engine.inner.ports;
+        let mut room = true;
+        let mut away = Ok(());
         for job in self.running().await? {
             report.checked += 1;
-            let state = QueueState {
-                queue: ports.queue.info(job.job).await?,
-                progress: ports.progress.read(job.job).await?.is_some(),
-                was_short: self
-                    .before
-                    .as_ref()
-                    .is_some_and(|t| t.missing_queues.has(job.job, Did::Short)),
-            };
-            let Some((did, detail)) = health::missing_queues(&job, &state) else {
-                continue;
-            };
-            if did == Did::Projected && !self.dry_run {
-                tracing::warn!(job = %job.job, detail, "the job is projected again");
-                if let Err(error) = self.project_again(&job).await {
+            if let Err(error) = self.look_at_queue(&job, &mut room, report).await {
+                away = Err(error);
+            }
+            if let Err(error) = self.look_at_progress(&job, report).await {
+                away = Err(error);
+            }
+        }
+        away
+    }
+
+    fn found_before(&self, job: &Vitals, did: Did) -> bool {
+        self.before
+            .as_ref()
+            .is_some_and(|t| t.missing_queues.has(job.job, did))
+    }
+
+    /// `room`: whether the queue takes one more job, as far as this tick knows. One that holds as many as it may is not
+    /// asked again for each of the others.
+    async fn look_at_queue(&self, job: &Vitals, room: &mut bool, report: &mut CheckReport) -> Result<()> {
+        let queue = self.engine.inner.ports.queue.info(job.job).await?;
+        let was_short = self.found_before(job, Did::Short);
+        let Some((did, detail)) = health::missing_queue(job, queue, was_short) else {
+            return Ok(());
+        };
+        if queue.is_none() && !*room {
+            return Ok(());
+        }
+        if did == Did::Projected && !self.dry_run {
+            match self.engine.project_queue(job.job).await {
+                Ok(Offered::Held) => tracing::warn!(job = %job.job, detail, "the queue was made anew"),
+                Ok(Offered::NoRoom) => {
+                    *room = false;
+                    return Ok(());
+                }
+                Err(error) => {
                     report.found(job.job, Did::Failed, chain(&error));
-                    continue;
+                    return Ok(());
                 }
             }
-            report.found(job.job, did, detail);
         }
+        report.found(job.job, did, detail);
         Ok(())
     }
 
-    /// What is left of the queue goes first: a broker that drops duplicates would drop what is published again.
-    async fn project_again(&self, job: &Vitals) -> Result<()> {
-        self.engine.inner.ports.queue.remove(job.job).await?;
-        self.engine.project(job.job, job.counts.total).await
+    async fn look_at_progress(&self, job: &Vitals, report: &mut CheckReport) -> Result<()> {
+        let live = self.engine.inner.ports.progress.read(job.job).await?;
+        let was_behind = self.found_before(job, Did::Behind);
+        let now = self.engine.now();
+        let Some((did, detail)) = health::missing_progress(job, live, was_behind, now) else {
+            return Ok(());
+        };
+        if did == Did::Projected && !self.dry_run {
+            if let Err(error) = self.engine.project_progress(job.job, job.counts.total).await {
+                report.found(job.job, Did::Failed, chain(&error));
+                return Ok(());
+            }
+            tracing::warn!(job = %job.job, detail, "the progress was made anew");
+        }
+        report.found(job.job, did, detail);
+        Ok(())
     }
 
     pub(super) async fn snapshots(&self, report: &mut CheckReport) -> Result<()> {

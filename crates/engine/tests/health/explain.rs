@@ -79,5 +79,6 @@ async fn a_store_that_is_away_is_an_answer() {
         why.sentence
     );
     assert!(matches!(why.store, Reach::Unreachable(_)));
-    assert_eq!(why.queue, Reach::Ok);
+    // A dispatch that looks again whether the job has ended, and hears nothing, takes the queue with it.
+    assert!(matches!(why.queue, Reach::Ok | Reach::Gone), "{:?}", why.queue);
 }

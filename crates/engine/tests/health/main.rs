@@ -4,6 +4,8 @@
 
 mod explain;
 mod idle;
+mod outages;
 mod queues;
+mod said;
 mod support;
 mod ticks;

@@ -1,23 +1,15 @@
 //! The checks of the projections.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use trapline_core::{
-    CaptureId, Error, JobId, JobStatus, Result,
+    CaptureId, JobId, JobStatus,
     health::Did,
-    ports::{Candidate, LogPage, LogQuery, Proposal, Queue, QueueInfo},
+    ports::{Candidate, LogPage, LogQuery},
 };
-
 use trapline_testkit::until;
 
-use crate::support::{did, node, node_with, numbers, quiet};
+use crate::support::{did, node, numbers, quiet};
 
 #[tokio::test]
 async fn a_queue_or_a_progress_that_vanished_is_projected_at_the_next_tick() {
@@ -120,57 +112,9 @@ async fn each_running_job_gets_one_line_per_tick_in_its_log() {
     );
 }
 
-/// A queue that can be taken away.
-struct Breakable {
-    inner: Arc<dyn Queue>,
-    away: Arc<AtomicBool>,
-}
-
-impl Breakable {
-    fn here(&self) -> Result<()> {
-        match self.away.load(Ordering::Relaxed) {
-            true => Err(Error::unavailable("the broker is away")),
-            false => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl Queue for Breakable {
-    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<()> {
-        self.here()?;
-        self.inner.publish(job, candidates).await
-    }
-    async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {
-        self.here()?;
-        self.inner.propose(job, limit).await
-    }
-    async fn acknowledge(&self, job: JobId, proposal: Proposal) -> Result<()> {
-        self.here()?;
-        self.inner.acknowledge(job, proposal).await
-    }
-    async fn remove(&self, job: JobId) -> Result<()> {
-        self.here()?;
-        self.inner.remove(job).await
-    }
-    async fn info(&self, job: JobId) -> Result<Option<QueueInfo>> {
-        self.here()?;
-        self.inner.info(job).await
-    }
-    async fn list(&self) -> Result<Vec<QueueInfo>> {
-        self.here()?;
-        self.inner.list().await
-    }
-    async fn ping(&self) -> Result<()> {
-        self.here()
-    }
-}
-
 #[tokio::test]
 async fn checks_that_need_the_broker_break_off_and_those_that_do_not_go_on() {
-    let away = Arc::new(AtomicBool::new(false));
-    let taken = Arc::clone(&away);
-    let node = node_with(quiet(), |inner| Arc::new(Breakable { inner, away: taken })).await;
+    let node = node(quiet()).await;
     let job = node.job_of(20).await;
     node.all_but(job, 2).await;
     node.live(11 * 60).await;
@@ -178,7 +122,7 @@ async fn checks_that_need_the_broker_break_off_and_those_that_do_not_go_on() {
     node.each_to_a_silent_one(job).await;
     let other = node.job_of(1).await;
     node.live(70).await;
-    away.store(true, Ordering::Relaxed);
+    node.queue_outage.begin();
     let tick = node.tick().await;
     assert_eq!(did(&tick.lost_images), [(job, Did::MarkedLost)]);
     assert_eq!(node.ended(job).await, (JobStatus::Success, 18, 2));
@@ -194,6 +138,6 @@ async fn checks_that_need_the_broker_break_off_and_those_that_do_not_go_on() {
         why.queue,
         trapline_core::explain::Reach::Unreachable("the broker is away".into())
     );
-    away.store(false, Ordering::Relaxed);
+    node.queue_outage.end();
     assert_eq!(node.tick().await.missing_queues.error, None);
 }

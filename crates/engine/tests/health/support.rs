@@ -4,12 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
-    FailReason, JobId, JobStatus, TokenId, WorkerId,
+    CaptureId, FailReason, JobId, JobStatus, TokenId, WorkerId,
     health::{CheckReport, Did, TickReport},
-    ports::{Job, NewJob, Posted, Queue, Store, WorkerIdentity},
+    ports::{ImageQuery, Job, NewJob, Posted, Progress, Queue, Settlement, Store, WorkerIdentity},
 };
-use trapline_engine::{Engine, Policy, Ports, Supervisor};
-use trapline_testkit::{ManualClock, conformance::World, until};
+use trapline_engine::{Engine, Pending, Policy, Ports, Supervisor};
+use trapline_testkit::{
+    ManualClock,
+    conformance::World,
+    faults::{Breakable, Outage},
+    until,
+};
 
 /// Never, for timers that a test does without.
 pub(crate) const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -22,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) world: World,
     pub(crate) sqlite: Arc<SqliteStore>,
     pub(crate) ports: Ports,
+    pub(crate) queue_outage: Outage,
+    pub(crate) progress_outage: Outage,
 }
 
 /// Neither sweep nor ticks by themselves.
@@ -40,6 +47,7 @@ pub(crate) async fn node(policy: Policy) -> Node {
 }
 
 pub(crate) async fn node_with(policy: Policy, wrap: impl FnOnce(Arc<dyn Queue>) -> Arc<dyn Queue>) -> Node {
+    let (queue_outage, progress_outage) = (Outage::default(), Outage::default());
     let dir = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
     let sqlite = SqliteStore::open(
@@ -51,10 +59,12 @@ pub(crate) async fn node_with(policy: Policy, wrap: impl FnOnce(Arc<dyn Queue>) 
     .unwrap();
     let sqlite = Arc::new(sqlite);
     let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
+    let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::new(Arc::new(clock.clone())));
+    let progress: Arc<dyn Progress> = Arc::new(EmbeddedProgress::new());
     let ports = Ports {
         store: Arc::clone(&store),
-        queue: wrap(Arc::new(EmbeddedQueue::new(Arc::new(clock.clone())))),
-        progress: Arc::new(EmbeddedProgress::new()),
+        queue: wrap(Arc::new(Breakable::new(queue, &queue_outage))),
+        progress: Arc::new(Breakable::new(progress, &progress_outage)),
         clock: Arc::new(clock.clone()),
     };
     let world = World {
@@ -68,6 +78,8 @@ pub(crate) async fn node_with(policy: Policy, wrap: impl FnOnce(Arc<dyn Queue>) 
         world,
         sqlite,
         ports,
+        queue_outage,
+        progress_outage,
     }
 }
 
@@ -101,9 +113,13 @@ impl Node {
         self.world.new_job(pipeline, set)
     }
 
+    pub(crate) async fn start_job(&self, n: usize) -> JobId {
+        self.engine.create_job(&self.new_job(n).await).await.unwrap()
+    }
+
     /// A job of `n` captures, collected and projected.
     pub(crate) async fn job_of(&self, n: usize) -> JobId {
-        let job = self.engine.create_job(&self.new_job(n).await).await.unwrap();
+        let job = self.start_job(n).await;
         until("the dispatch", BOUND, async || {
             let queue = self.ports.queue.info(job).await.unwrap();
             match queue.map(|q| q.num_pending) {
@@ -153,18 +169,18 @@ impl Node {
         }
     }
 
+    pub(crate) async fn submit(&self, job: JobId, receipt: &str) -> Pending {
+        let receipt = self.engine.verify(job, receipt).unwrap();
+        let posted = Posted::Success(vec![]);
+        self.engine
+            .submit(Settlement { receipt, posted }, 1)
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn answer(&self, job: JobId, receipts: &[String]) {
-        for text in receipts {
-            let receipt = self.engine.verify(job, text).unwrap();
-            let posted = Posted::Success(vec![]);
-            let settlement = trapline_core::ports::Settlement { receipt, posted };
-            self.engine
-                .submit(settlement, 1)
-                .await
-                .unwrap()
-                .outcome()
-                .await
-                .unwrap();
+        for receipt in receipts {
+            self.submit(job, receipt).await.outcome().await.unwrap();
         }
     }
 
@@ -192,14 +208,23 @@ impl Node {
     }
 
     pub(crate) async fn lost(&self, job: JobId) -> usize {
-        let query = trapline_core::ports::ImageQuery {
+        self.images_of(job, Some(FailReason::Lost)).await.len()
+    }
+
+    pub(crate) async fn images(&self, job: JobId) -> Vec<CaptureId> {
+        self.images_of(job, None).await
+    }
+
+    async fn images_of(&self, job: JobId, reason: Option<FailReason>) -> Vec<CaptureId> {
+        let query = ImageQuery {
             job,
             state: None,
-            reason: Some(FailReason::Lost),
-            after: trapline_core::CaptureId(0),
+            reason,
+            after: CaptureId(0),
             limit: 10_000,
         };
-        self.ports.store.images(&query).await.unwrap().len()
+        let rows = self.ports.store.images(&query).await.unwrap();
+        rows.into_iter().map(|r| r.capture).collect()
     }
 }
 

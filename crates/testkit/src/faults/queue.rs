@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use trapline_core::{
     JobId, Result,
-    ports::{Candidate, Proposal, Queue, QueueInfo},
+    ports::{Candidate, Offered, Proposal, Queue, QueueInfo},
 };
 
 use super::{Gate, Storm};
@@ -53,12 +53,13 @@ impl FaultyQueue {
 
 #[async_trait]
 impl Queue for FaultyQueue {
-    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<()> {
+    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<Offered> {
         self.knock().await?;
         let garbled = self.garble(candidates);
-        self.inner.publish(job, &garbled).await?;
+        let offered = self.inner.publish(job, &garbled).await?;
         // Published, and nobody is told.
-        self.knock().await
+        self.knock().await?;
+        Ok(offered)
     }
 
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use trapline_core::{
     Clock, JobId, Result, Timestamp,
-    ports::{Candidate, Proposal, Queue, QueueInfo},
+    ports::{Candidate, Offered, Proposal, Queue, QueueInfo},
 };
 
 /// After this long an unacknowledged proposal is made again.
@@ -63,7 +63,7 @@ impl MemoryQueue {
 
 #[async_trait]
 impl Queue for MemoryQueue {
-    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<()> {
+    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<Offered> {
         let created_at = self.clock.now();
         let mut jobs = self.lock();
         let queue = jobs.entry(job).or_insert_with(|| JobQueue {
@@ -74,7 +74,7 @@ impl Queue for MemoryQueue {
             created_at,
         });
         queue.candidates.extend(candidates);
-        Ok(())
+        Ok(Offered::Held)
     }
 
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {

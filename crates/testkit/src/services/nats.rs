@@ -111,6 +111,17 @@ impl Nats {
         self.process.kill();
     }
 
+    /// Where it listens on this machine.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn quit(&mut self) {
+        self.process.quit("TERM");
+    }
+
     /// SIGSTOP: it keeps its connections and answers nothing.
     pub fn stop(&self) {
         self.process.signal("STOP");

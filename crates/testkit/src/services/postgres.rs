@@ -90,14 +90,25 @@ impl Postgres {
         self.process.kill();
     }
 
-    /// SIGSTOP: new connections are not answered; open ones still are, because each is a process of its own.
+    /// Asks it to end, which ends its connections, and waits until it has.
+    pub fn quit(&mut self) {
+        self.process.quit("INT");
+    }
+
+    /// SIGSTOP of all its processes: it keeps its connections and answers nothing.
     pub fn stop(&self) {
-        self.process.signal("STOP");
+        self.process.signal_all("STOP");
     }
 
     /// SIGCONT.
     pub fn resume(&self) {
-        self.process.signal("CONT");
+        self.process.signal_all("CONT");
+    }
+
+    /// Where it listens on this machine.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Starts it on the same port with what it had stored.

@@ -78,12 +78,22 @@ impl Process {
 
     /// SIGSTOP or SIGCONT.
     pub(super) fn signal(&self, name: &str) {
-        let done = Command::new("sh")
-            .arg("-c")
-            .arg(format!("kill -{name} {}", self.id()))
-            .status()
-            .expect("a shell");
-        assert!(done.success(), "kill -{name} failed");
+        let done = signal(name, &[self.id()]);
+        assert!(done, "kill -{name} failed");
+    }
+
+    /// The same to it and what it has started.
+    pub(super) fn signal_all(&self, name: &str) {
+        let mut all = vec![self.id()];
+        all.extend(children(self.id()));
+        // A child may have ended meanwhile.
+        signal(name, &all);
+    }
+
+    /// Asks it to end by that signal, and waits until it has.
+    pub(super) fn quit(&mut self, name: &str) {
+        self.signal(name);
+        self.child.wait().expect("a child of ours");
     }
 }
 
@@ -91,6 +101,30 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn signal(name: &str, processes: &[u32]) -> bool {
+    let ids: Vec<String> = processes.iter().map(u32::to_string).collect();
+    // The shell's own: not every machine has a program `kill`.
+    Command::new("sh")
+        .arg("-c")
+        .arg(format!("kill -{name} {}", ids.join(" ")))
+        .stderr(Stdio::null())
+        .status()
+        .expect("a shell")
+        .success()
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").expect("a proc file system").flatten();
+    let ids = processes.filter_map(|p| p.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // Behind the name, which may hold anything: the state, and the parent.
+        let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        after_name.split(' ').nth(1) == Some(parent.to_string().as_str())
+    })
+    .collect()
 }
 
 /// The end of a log, for messages.

@@ -61,6 +61,17 @@ impl Redis {
         self.process.kill();
     }
 
+    /// Where it listens on this machine.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn quit(&mut self) {
+        self.process.quit("TERM");
+    }
+
     /// SIGSTOP: it keeps its connections and answers nothing.
     pub fn stop(&self) {
         self.process.signal("STOP");
@@ -88,6 +99,18 @@ impl Redis {
         self.restart().await;
     }
 
+    /// The answer to a command that is answered by a number: `SCARD key`.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub async fn number(&self, command: &str) -> u64 {
+        let answer = ask(self.port, command).await.expect("Redis answers");
+        answer
+            .strip_prefix(':')
+            .and_then(|n| n.trim().parse().ok())
+            .unwrap_or_else(|| panic!("`{command}`: {answer}"))
+    }
+
     async fn wait(&mut self) {
         let (port, log) = (self.port, self.folder.path().join("log"));
         let process = &mut self.process;
@@ -98,13 +121,7 @@ impl Redis {
                 if let Some(status) = ended {
                     panic!("redis-server ended with {status}: {}", tail(log));
                 }
-                let stream = TcpStream::connect(("127.0.0.1", port))
-                    .await
-                    .map_err(|e| e.to_string())?;
-                let mut stream = BufReader::new(stream);
-                stream.write_all(b"PING\r\n").await.map_err(|e| e.to_string())?;
-                let mut line = String::new();
-                stream.read_line(&mut line).await.map_err(|e| e.to_string())?;
+                let line = ask(port, "PING").await.map_err(|e| e.to_string())?;
                 if line.starts_with("+PONG") {
                     Ok(())
                 } else {
@@ -114,6 +131,15 @@ impl Redis {
         })
         .await;
     }
+}
+
+/// The first line of the answer.
+async fn ask(port: u16, command: &str) -> std::io::Result<String> {
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
+    stream.write_all(format!("{command}\r\n").as_bytes()).await?;
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    Ok(line)
 }
 
 fn spawn(binary: &std::path::Path, folder: &TempDir, port: u16) -> Process {

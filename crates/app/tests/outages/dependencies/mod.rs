@@ -1,0 +1,5 @@
+//! What a node depends on goes away.
+
+mod projections;
+mod stops;
+mod store;

@@ -1,0 +1,246 @@
+//! Project: the queue and the progress of a job are made from the store's rows. Neither waits for the other, and the failure of
+//! one is not the other's: what the queue lacks is filled from the store, and what the progress was not told is owed to it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use trapline_core::{
+    CaptureId, JobId, Result, TaskState,
+    error::chain,
+    ports::{Candidate, Hint, ImageQuery, ImageRow, Offered, Touched},
+};
+
+use crate::Engine;
+
+/// Tasks offered at a time.
+const PAGE: u64 = 1_000;
+
+/// Jobs of which the progress was not told something that this node had to tell.
+#[derive(Default)]
+pub(crate) struct Owed(Mutex<BTreeSet<JobId>>);
+
+impl Owed {
+    fn jobs(&self) -> MutexGuard<'_, BTreeSet<JobId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, job: JobId) {
+        self.jobs().insert(job);
+    }
+
+    fn take(&self) -> Option<JobId> {
+        self.jobs().pop_first()
+    }
+}
+
+impl Engine {
+    /// Offers a job's free tasks to the queue, and writes its progress anew.
+    ///
+    /// # Errors
+    /// As the store's and the queue's. A progress that is away is no error.
+    pub(crate) async fn project(&self, job: JobId, total: u64) -> Result<Offered> {
+        let (offered, ()) = futures::join!(self.fill_queue(job), self.write_or_owe(job, total));
+        self.remove_if_ended(job).await;
+        offered
+    }
+
+    /// Makes a job's queue anew. What is left of it goes first: a broker that drops duplicates would drop what is
+    /// published again.
+    ///
+    /// # Errors
+    /// As the store's and the queue's.
+    pub(crate) async fn project_queue(&self, job: JobId) -> Result<Offered> {
+        self.inner.ports.queue.remove(job).await?;
+        let offered = self.fill_queue(job).await;
+        self.remove_if_ended(job).await;
+        offered
+    }
+
+    /// Makes a job's progress anew.
+    ///
+    /// # Errors
+    /// As the store's and the progress's.
+    pub(crate) async fn project_progress(&self, job: JobId, total: u64) -> Result<()> {
+        let written = self.write_progress(job, total).await;
+        self.remove_if_ended(job).await;
+        written
+    }
+
+    async fn write_or_owe(&self, job: JobId, total: u64) {
+        if let Err(error) = self.write_progress(job, total).await {
+            tracing::debug!(%job, error = chain(&error), "the progress of a job was not written");
+            self.inner.owed.add(job);
+        }
+    }
+
+    /// Offers a job's free tasks to the queue, a page at a time.
+    async fn fill_queue(&self, job: JobId) -> Result<Offered> {
+        let stop = self.inner.supervisor.stopping();
+        let mut after = (i64::MIN, CaptureId(0));
+        while !stop.is_cancelled() {
+            let page = self.inner.ports.store.free_tasks(job, after, PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            let candidates: Vec<Candidate> = page.iter().map(|(_, c)| *c).collect();
+            let offered = self.publish(job, &candidates).await;
+            // Whoever waits for work is served from the store, if not by the queue.
+            self.hint(Hint::Work(job)).await;
+            if offered? == Offered::NoRoom {
+                return Ok(Offered::NoRoom);
+            }
+        }
+        Ok(Offered::Held)
+    }
+
+    /// Writes a job's progress anew, a page at a time. Each page is read again when it is written: a task that was settled in
+    /// between was told to a progress that did not know of it yet.
+    async fn write_progress(&self, job: JobId, total: u64) -> Result<()> {
+        let progress = &self.inner.ports.progress;
+        let stop = self.inner.supervisor.stopping();
+        progress.remove(job).await?;
+        let mut after = CaptureId(i64::MIN);
+        while !stop.is_cancelled() {
+            let page = self.tasks(job, after).await?;
+            let Some(last) = page.last() else { break };
+            let unsettled: BTreeSet<CaptureId> = page
+                .iter()
+                .filter(|t| is_unsettled(t))
+                .map(|t| t.capture)
+                .collect();
+            let pending: Vec<CaptureId> = unsettled.iter().copied().collect();
+            progress.add(job, total, &pending).await?;
+            let settled: Vec<(CaptureId, bool)> = self
+                .tasks(job, after)
+                .await?
+                .iter()
+                .filter(|t| {
+                    t.state == TaskState::Failed || !is_unsettled(t) && unsettled.contains(&t.capture)
+                })
+                .map(|t| (t.capture, t.state == TaskState::Failed))
+                .collect();
+            progress.settled(job, &settled).await?;
+            after = last.capture;
+        }
+        Ok(())
+    }
+
+    async fn tasks(&self, job: JobId, after: CaptureId) -> Result<Vec<ImageRow>> {
+        let query = ImageQuery {
+            job,
+            state: None,
+            reason: None,
+            after,
+            limit: PAGE,
+        };
+        self.inner.ports.store.images(&query).await
+    }
+
+    async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<Offered> {
+        let offered = self.inner.ports.queue.publish(job, candidates).await;
+        self.inner.queue_presence.heard(&offered);
+        offered
+    }
+
+    /// Whatever creates a projection looks again (RULES.md A17): the job may have landed meanwhile, and its sweep be
+    /// over. If the store does not say, the projection goes too: it is made again, or filled from the store.
+    async fn remove_if_ended(&self, job: JobId) {
+        let ports = &self.inner.ports;
+        if let Ok(Some(view)) = ports.store.job(job).await
+            && view.status.is_active()
+        {
+            return;
+        }
+        // What is left of a queue is a zombie, which a tick removes; what is left of a progress expires.
+        let (queue, progress) = futures::join!(ports.queue.remove(job), ports.progress.remove(job));
+        self.inner.queue_presence.heard(&queue);
+        self.inner.progress_presence.heard(&progress);
+    }
+
+    /// Projects every running job that has no queue or no progress: a restarted node has lost those in process.
+    pub(crate) async fn project_running(&self) -> Result<()> {
+        let ports = &self.inner.ports;
+        for job in ports.store.running_jobs().await? {
+            // One that is away now is looked at by the next tick.
+            let (queue, progress) = futures::join!(ports.queue.info(job), ports.progress.read(job));
+            self.inner.queue_presence.heard(&queue);
+            self.inner.progress_presence.heard(&progress);
+            if matches!(queue, Ok(None))
+                && let Err(error) = self.project_queue(job).await
+            {
+                tracing::debug!(%job, error = chain(&error), "the queue of a job was not made");
+            }
+            if matches!(progress, Ok(None))
+                && let Some(view) = ports.store.job(job).await?
+            {
+                self.write_or_owe(job, view.counts.total).await;
+                self.remove_if_ended(job).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers tasks that became free.
+    pub(crate) async fn offer(&self, freed: Vec<(JobId, Candidate)>) {
+        let mut by_job: BTreeMap<JobId, Vec<Candidate>> = BTreeMap::new();
+        for (job, candidate) in freed {
+            by_job.entry(job).or_default().push(candidate);
+        }
+        for (job, candidates) in by_job {
+            if let Err(error) = self.publish(job, &candidates).await {
+                tracing::debug!(%job, error = chain(&error), "free tasks were not offered; the fill finds them");
+            }
+            self.remove_if_ended(job).await;
+            self.hint(Hint::Work(job)).await;
+        }
+    }
+
+    /// Tells the projections what a transaction did.
+    pub(crate) async fn tell(&self, touched: &[Touched]) {
+        for t in touched {
+            let told = self.inner.ports.progress.settled(t.job, &t.settled).await;
+            self.inner.progress_presence.heard(&told);
+            if told.is_err() {
+                self.inner.owed.add(t.job);
+            }
+            if t.landed {
+                tracing::info!(job = %t.job, status = %t.status, "the job landed");
+                self.inner.handed.forget(t.job);
+            }
+            self.hint(Hint::Job(t.job)).await;
+        }
+    }
+
+    /// Asks the progress whether it is there, so that a link that is silent is noticed if nothing else goes over it, and
+    /// writes anew what is owed to it.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub(crate) async fn pay_progress(&self) -> Result<()> {
+        let ports = &self.inner.ports;
+        let here = ports.progress.ping().await;
+        self.inner.progress_presence.heard(&here);
+        while here.is_ok()
+            && let Some(job) = self.inner.owed.take()
+        {
+            if let Err(error) = self.pay(job).await {
+                self.inner.owed.add(job);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn pay(&self, job: JobId) -> Result<()> {
+        match self.inner.ports.store.job(job).await? {
+            Some(view) if view.status.is_active() => self.project_progress(job, view.counts.total).await,
+            // Its sweep removes it.
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_unsettled(task: &ImageRow) -> bool {
+    task.state == TaskState::Pending
+}
