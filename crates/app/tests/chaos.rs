@@ -7,16 +7,19 @@ use std::{
     path::Path,
     process::{Command, Output, Stdio},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use serde_json::Value;
+use serde_json::{Value, json};
 use trapline_testkit::{
     SERVER_TOKEN, Server,
     services::{Nats, NatsBinary, Postgres, Redis},
+    until,
 };
 
 const SIDE_BY_SIDE: usize = 6;
+const PATIENCE: Duration = Duration::from_secs(60);
 const FAULT_POINTS: bool = cfg!(feature = "fault-points");
 
 /// Scenarios and what they prove; those that take longest first.
@@ -115,6 +118,51 @@ fn on_two_nodes_a_full_disk_is_said_not_to_be_played(services: &Services) -> Res
     Ok(())
 }
 
+/// A started job of somebody's on the same servers, while scenarios wipe, kill and drop what is theirs.
+fn scenarios_touch_nothing_of_others_on_their_servers(services: &Services) -> Result<(), Failed> {
+    const SLUG: &str = "theirs";
+    let flags = services.flags();
+    let env: Vec<(&str, &str)> = ["DATABASE_URL", "NATS_URL", "REDIS_URL"]
+        .into_iter()
+        .zip(flags[1..].iter().filter_map(|flag| Some(flag.split_once('=')?.1)))
+        .collect();
+    let folder = tempfile::tempdir()?;
+    let binary = Path::new(env!("CARGO_BIN_EXE_trapline"));
+    let server = services
+        .runtime
+        .block_on(Server::start(binary, folder.path(), &env));
+    let theirs = server.client();
+    let evidence = async |job: &Value| {
+        let mut found = theirs.get(&format!("/api/v2/jobs/{job}/explain/")).await;
+        ["queue_counters", "queue", "progress", "counts"].map(|part| found[part].take())
+    };
+    let (job, before) = services.runtime.block_on(async {
+        let pipeline = json!({ "name": SLUG, "slug": SLUG, "version": 1, "algorithms": [], "stages": [] });
+        let body = json!({ "processing_service_name": SLUG, "pipelines": [pipeline] });
+        theirs.post("/api/v2/projects/1/pipelines/", &body).await;
+        let captures = [json!({ "url": "https://captures.test/1.jpg" })];
+        let job =
+            json!({ "name": SLUG, "delay": 0, "project_id": 1, "pipeline_slug": SLUG, "captures": captures });
+        let job = theirs.post("/api/v2/jobs/?start_now", &job).await["id"].take();
+        let before = until("their task is offered", PATIENCE, async || {
+            let found = evidence(&job).await;
+            let offered = found[0]["num_pending"] == 1 && found[2]["state"] == "ok";
+            if offered {
+                Ok(found)
+            } else {
+                Err(format!("{found:?}"))
+            }
+        })
+        .await;
+        (job, before)
+    });
+    for letter in ["C", "D"] {
+        scenario(letter, &flags)?;
+    }
+    assert_eq!(services.runtime.block_on(evidence(&job)), before);
+    Ok(())
+}
+
 fn nodes_that_share_nothing_are_refused() -> Result<(), Failed> {
     for flags in [
         &["--nodes=2", "--database=sqlite:a.db"][..],
@@ -207,8 +255,11 @@ fn main() {
             without_fault_points_scenario_k_says_how_to_get_them,
         ));
     }
-    let shared = Arc::clone(&services);
+    let (shared, also) = (Arc::clone(&services), Arc::clone(&services));
     all.extend([
+        Trial::test("scenarios_touch_nothing_of_others_on_their_servers", move || {
+            scenarios_touch_nothing_of_others_on_their_servers(&also)
+        }),
         Trial::test("on_two_nodes_a_full_disk_is_said_not_to_be_played", move || {
             on_two_nodes_a_full_disk_is_said_not_to_be_played(&shared)
         }),
