@@ -92,7 +92,8 @@ impl Opened {
     }
 }
 
-async fn queue(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Queue>> {
+/// The queue that is configured.
+pub(crate) async fn queue(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Queue>> {
     let clock = Arc::clone(clock);
     if config.queue == "embedded:" {
         return Ok(Arc::new(EmbeddedQueue::new(clock)));
@@ -106,7 +107,8 @@ async fn queue(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Queue>
     ))
 }
 
-async fn progress(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Progress>> {
+/// The progress that is configured.
+pub(crate) async fn progress(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Progress>> {
     if config.progress == "embedded:" {
         return Ok(Arc::new(EmbeddedProgress::new()));
     }

@@ -1,18 +1,25 @@
-//! Every scenario of `trapline chaos` on the real binary, each as a test of its own; most of the time they wait, so more
-//! of them run at a time than there are cores.
+//! Every scenario of `trapline chaos` on the real binary, on the embedded default and on two nodes that share real servers,
+//! each as a test of its own; most of the time they wait, so more of them run at a time than there are cores.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::{
     path::Path,
     process::{Command, Output, Stdio},
+    sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use serde_json::Value;
-use trapline_testkit::{SERVER_TOKEN, Server};
+use serde_json::{Value, json};
+use trapline_testkit::{
+    SERVER_TOKEN, Server,
+    services::{Nats, NatsBinary, Postgres, Redis},
+    until,
+};
 
 const SIDE_BY_SIDE: usize = 6;
+const PATIENCE: Duration = Duration::from_secs(60);
 const FAULT_POINTS: bool = cfg!(feature = "fault-points");
 
 /// Scenarios and what they prove; those that take longest first.
@@ -37,6 +44,39 @@ const PROOFS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What the nodes of a cluster share, the same for all tests.
+struct Services {
+    runtime: tokio::runtime::Runtime,
+    servers: OnceLock<(Postgres, Nats, Redis)>,
+}
+
+impl Services {
+    /// Not started yet.
+    fn new() -> Self {
+        Self {
+            runtime: tokio::runtime::Runtime::new().unwrap(),
+            servers: OnceLock::new(),
+        }
+    }
+
+    /// The flags of a scenario on two nodes.
+    fn flags(&self) -> Vec<String> {
+        let (postgres, nats, redis) = self.servers.get_or_init(|| {
+            self.runtime.block_on(async {
+                let nats = NatsBinary::all().unwrap_or_else(|missing| panic!("{missing}"));
+                futures::join!(Postgres::start(), Nats::start(nats[0].clone()), Redis::start())
+            })
+        });
+        let flags = [
+            ("--nodes", "2".to_owned()),
+            ("--database", postgres.url("postgres")),
+            ("--queue", nats.url()),
+            ("--progress", redis.url()),
+        ];
+        flags.map(|(flag, value)| format!("{flag}={value}")).into()
+    }
+}
+
 fn trapline(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_trapline"))
         .args(args)
@@ -45,19 +85,98 @@ fn trapline(args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn scenario(letter: &str) -> Result<(), Failed> {
-    let output = trapline(&["chaos", "scenario", letter, "--json"]);
+/// Plays a scenario, and takes its line.
+fn play(letter: &str, flags: &[String]) -> Result<(Output, Value), Failed> {
+    let flags = flags.iter().map(String::as_str);
+    let args: Vec<&str> = ["chaos", "scenario", letter, "--json"]
+        .into_iter()
+        .chain(flags)
+        .collect();
+    let output = trapline(&args);
     let said = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
     let played: Value = serde_json::from_slice(&output.stdout).map_err(|e| format!("{e}: {said}"))?;
-    if output.status.success() && played["outcome"] == "ok" && played["scenario"] == letter {
+    assert_eq!(played["scenario"], letter, "{said}");
+    Ok((output, played))
+}
+
+fn scenario(letter: &str, flags: &[String]) -> Result<(), Failed> {
+    let (output, played) = play(letter, flags)?;
+    if output.status.success() && played["outcome"] == "ok" {
         return Ok(());
     }
-    let seen = played["seen"].as_str().unwrap_or(&said).to_owned();
-    Err(format!("{}: {seen}", output.status).into())
+    Err(format!("{}: {played}", output.status).into())
+}
+
+fn on_two_nodes_a_full_disk_is_said_not_to_be_played(services: &Services) -> Result<(), Failed> {
+    let (output, played) = play("M", &services.flags())?;
+    assert_eq!(output.status.code(), Some(1), "{played}");
+    assert_eq!(played["outcome"], "not_applicable", "{played}");
+    Ok(())
+}
+
+/// A started job of somebody's on the same servers, while scenarios wipe, kill and drop what is theirs.
+fn scenarios_touch_nothing_of_others_on_their_servers(services: &Services) -> Result<(), Failed> {
+    const SLUG: &str = "theirs";
+    let flags = services.flags();
+    let env: Vec<(&str, &str)> = ["DATABASE_URL", "NATS_URL", "REDIS_URL"]
+        .into_iter()
+        .zip(flags[1..].iter().filter_map(|flag| Some(flag.split_once('=')?.1)))
+        .collect();
+    let folder = tempfile::tempdir()?;
+    let binary = Path::new(env!("CARGO_BIN_EXE_trapline"));
+    let server = services
+        .runtime
+        .block_on(Server::start(binary, folder.path(), &env));
+    let theirs = server.client();
+    let evidence = async |job: &Value| {
+        let mut found = theirs.get(&format!("/api/v2/jobs/{job}/explain/")).await;
+        ["queue_counters", "queue", "progress", "counts"].map(|part| found[part].take())
+    };
+    let (job, before) = services.runtime.block_on(async {
+        let pipeline = json!({ "name": SLUG, "slug": SLUG, "version": 1, "algorithms": [], "stages": [] });
+        let body = json!({ "processing_service_name": SLUG, "pipelines": [pipeline] });
+        theirs.post("/api/v2/projects/1/pipelines/", &body).await;
+        let captures = [json!({ "url": "https://captures.test/1.jpg" })];
+        let job =
+            json!({ "name": SLUG, "delay": 0, "project_id": 1, "pipeline_slug": SLUG, "captures": captures });
+        let job = theirs.post("/api/v2/jobs/?start_now", &job).await["id"].take();
+        let before = until("their task is offered", PATIENCE, async || {
+            let found = evidence(&job).await;
+            let offered = found[0]["num_pending"] == 1 && found[2]["state"] == "ok";
+            if offered {
+                Ok(found)
+            } else {
+                Err(format!("{found:?}"))
+            }
+        })
+        .await;
+        (job, before)
+    });
+    for letter in ["C", "D"] {
+        scenario(letter, &flags)?;
+    }
+    assert_eq!(services.runtime.block_on(evidence(&job)), before);
+    Ok(())
+}
+
+fn nodes_that_share_nothing_are_refused() -> Result<(), Failed> {
+    for flags in [
+        &["--nodes=2", "--database=sqlite:a.db"][..],
+        &["--database=postgres://127.0.0.1/a"],
+    ] {
+        let output = trapline(&[&["chaos", "scenario", "A"], flags].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("--nodes") || said.contains("--queue nats://"),
+            "{said}"
+        );
+    }
+    Ok(())
 }
 
 fn without_fault_points_scenario_k_says_how_to_get_them() -> Result<(), Failed> {
@@ -102,29 +221,63 @@ fn a_server_that_does_not_allow_chaos_is_left_alone() -> Result<(), Failed> {
     Ok(())
 }
 
+/// The trials of the scenarios, the longest first.
+fn scenarios(services: &Arc<Services>) -> Vec<Trial> {
+    let embedded = |name: String, letter: &'static str| Trial::test(name, move || scenario(letter, &[]));
+    let on_two_nodes = |name: &str, letter: &'static str| {
+        let services = Arc::clone(services);
+        Trial::test(format!("on_two_nodes_{name}"), move || {
+            scenario(letter, &services.flags())
+        })
+    };
+    let mut all = Vec::new();
+    if FAULT_POINTS {
+        let name = "a_kill_at_every_fault_point_costs_nothing";
+        all.extend([on_two_nodes(name, "K"), embedded(name.to_owned(), "K")]);
+    }
+    for (letter, name) in PROOFS {
+        all.push(embedded((*name).to_owned(), letter));
+        if *letter != "M" {
+            all.push(on_two_nodes(name, letter));
+        }
+    }
+    all
+}
+
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(SIDE_BY_SIDE);
-    let mut all = vec![if FAULT_POINTS {
-        Trial::test("a_kill_at_every_fault_point_costs_nothing", || scenario("K"))
-    } else {
-        Trial::test(
+    let services = Arc::new(Services::new());
+    let mut all = scenarios(&services);
+    if !FAULT_POINTS {
+        all.push(Trial::test(
             "without_fault_points_scenario_k_says_how_to_get_them",
             without_fault_points_scenario_k_says_how_to_get_them,
-        )
-    }];
-    all.extend(
-        PROOFS
-            .iter()
-            .map(|(letter, proof)| Trial::test(*proof, || scenario(letter))),
-    );
-    all.push(Trial::test(
-        "an_unknown_scenario_is_refused_naming_the_known",
-        an_unknown_scenario_is_refused_naming_the_known,
-    ));
-    all.push(Trial::test(
-        "a_server_that_does_not_allow_chaos_is_left_alone",
-        a_server_that_does_not_allow_chaos_is_left_alone,
-    ));
-    libtest_mimic::run(&arguments, all).exit();
+        ));
+    }
+    let (shared, also) = (Arc::clone(&services), Arc::clone(&services));
+    all.extend([
+        Trial::test("scenarios_touch_nothing_of_others_on_their_servers", move || {
+            scenarios_touch_nothing_of_others_on_their_servers(&also)
+        }),
+        Trial::test("on_two_nodes_a_full_disk_is_said_not_to_be_played", move || {
+            on_two_nodes_a_full_disk_is_said_not_to_be_played(&shared)
+        }),
+        Trial::test(
+            "nodes_that_share_nothing_are_refused",
+            nodes_that_share_nothing_are_refused,
+        ),
+        Trial::test(
+            "an_unknown_scenario_is_refused_naming_the_known",
+            an_unknown_scenario_is_refused_naming_the_known,
+        ),
+        Trial::test(
+            "a_server_that_does_not_allow_chaos_is_left_alone",
+            a_server_that_does_not_allow_chaos_is_left_alone,
+        ),
+    ]);
+    let conclusion = libtest_mimic::run(&arguments, all);
+    // An exit drops nothing, and the servers have folders.
+    drop(services);
+    conclusion.exit();
 }

@@ -9,17 +9,18 @@ use trapline_core::{
 use crate::Engine;
 
 impl Engine {
-    /// Removes every job's queue; how many there were.
+    /// Removes the queue of every running job; of how many there was one. A broker may have queues of others too.
     ///
     /// # Errors
-    /// As the queue's.
+    /// As the ports'.
     pub async fn flush_queue(&self) -> Result<u64> {
-        let queue = &self.inner.ports.queue;
-        let all = queue.list().await?;
-        for info in &all {
-            queue.remove(info.job).await?;
+        let ports = &self.inner.ports;
+        let mut removed = 0;
+        for job in ports.store.running_jobs().await? {
+            removed += u64::from(ports.queue.info(job).await?.is_some());
+            ports.queue.remove(job).await?;
         }
-        Ok(all.len() as u64)
+        Ok(removed)
     }
 
     /// Removes the live state of every running job; of how many there was one.

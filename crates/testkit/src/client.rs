@@ -1,6 +1,12 @@
 //! A plain HTTP client of the API: JSON in, JSON out, nothing repeated.
 
-use std::{sync::Once, time::Duration};
+use std::{
+    sync::{
+        Arc, Once,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -11,7 +17,8 @@ const LONG: Duration = Duration::from_secs(600);
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    url: String,
+    nodes: Arc<[String]>,
+    turn: Arc<AtomicUsize>,
     token: String,
 }
 
@@ -48,6 +55,15 @@ impl Client {
     /// If no client can be made.
     #[must_use]
     pub fn new(url: &str, token: &str) -> Self {
+        Self::of_nodes(vec![url.to_owned()], token)
+    }
+
+    /// A client that asks each of these nodes in turn.
+    ///
+    /// # Panics
+    /// If no client can be made.
+    #[must_use]
+    pub fn of_nodes(urls: Vec<String>, token: &str) -> Self {
         static CRYPTO: Once = Once::new();
         // Another crate may have installed a provider already; that is as good.
         CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -59,7 +75,8 @@ impl Client {
             .unwrap();
         Self {
             http,
-            url: url.to_owned(),
+            nodes: urls.into(),
+            turn: Arc::default(),
             token: token.to_owned(),
         }
     }
@@ -157,7 +174,8 @@ impl Client {
         let url = if path.starts_with("http://") {
             path.to_owned()
         } else {
-            format!("{}{path}", self.url)
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            format!("{}{path}", self.nodes[turn % self.nodes.len()])
         };
         self.http
             .request(method, url)

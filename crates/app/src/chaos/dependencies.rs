@@ -5,11 +5,11 @@ use std::{process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use trapline_backends::sqlite::WriteLock;
 use trapline_worker::client::ApiError;
 
 use super::{
     fleet::{Fleet, STEADY},
+    ground::{Ground, Links},
     hand::{Hand, successes},
     server::Server,
     wait::last,
@@ -23,17 +23,24 @@ const HELD: usize = 2;
 /// A result waits for the store no longer than this; by default it is 25 s.
 const SHORT_WAIT: (&str, &str) = ("TRAPLINE_SETTLE_WAIT", "1");
 
-/// B: the store takes no writes for two seconds. A result waits for it, and nobody notices.
-pub(super) async fn transient_error() -> Result<String> {
+/// B: the store takes no writes for two seconds; on a cluster, nothing passes between the nodes and all they stand on. A
+/// result waits for it, and nobody notices.
+pub(super) async fn transient_error(ground: &Ground) -> Result<String> {
     const FAULT: Duration = Duration::from_secs(2);
-    let world = World::new(&[]).await?;
+    let world = World::linked(ground, &[]).await?;
     let (job, held) = half_done(&world).await?;
-    let (fleet, hand) = (Fleet::start(&world.server, STEADY)?, Hand::new(&world, job));
+    let (fleet, hand) = (Fleet::start(&world, STEADY)?, Hand::new(&world, job));
     world.until_processed(job, 4).await?;
-    let lock = WriteLock::hold(&world.server.database()).await?;
+    if let Some(links) = world.links() {
+        links.silence();
+    }
+    let away = world.store_away().await?;
     let fault = async {
         last(FAULT).await;
-        lock.release().await.context("the lock is let go")
+        if let Some(links) = world.links() {
+            links.heal();
+        }
+        away.back().await
     };
     let results = successes(&held);
     let (saved, released) = futures::join!(hand.saves(&results), fault);
@@ -41,17 +48,20 @@ pub(super) async fn transient_error() -> Result<String> {
     saved.context("a result that was posted meanwhile waits for the store")?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
     fleet.stop().await?;
+    let what = world
+        .links()
+        .map_or("no writes", |_| "store, queue and progress silent");
     world.end().await?;
     Ok(format!(
-        "no writes for {FAULT:?}; a result posted meanwhile waited and was saved, none of {IMAGES} failed"
+        "{what} for {FAULT:?}; a result posted meanwhile waited and was saved, none of {IMAGES} failed"
     ))
 }
 
 /// C: queue and progress are wiped while the job runs.
-pub(super) async fn progress_lost() -> Result<String> {
-    let world = World::new(&[("TRAPLINE_ALLOW_CHAOS", "true")]).await?;
+pub(super) async fn progress_lost(ground: &Ground) -> Result<String> {
+    let world = World::new(ground, &[("TRAPLINE_ALLOW_CHAOS", "true")]).await?;
     let job = world.started_job(IMAGES).await?;
-    let fleet = Fleet::start(&world.server, STEADY)?;
+    let fleet = Fleet::start(&world, STEADY)?;
     world.until_processed(job, 4).await?;
     for what in ["progress", "queue"] {
         let flushed = world.post("chaos/flush/", &json!({ "what": what })).await?;
@@ -66,34 +76,53 @@ pub(super) async fn progress_lost() -> Result<String> {
     ))
 }
 
-/// E: the store takes no writes for longer than a result waits, and comes back.
-pub(super) async fn dependency_down() -> Result<String> {
-    let world = World::new(&[SHORT_LEASE, SHORT_WAIT]).await?;
+/// E: the store is away for longer than a result waits, and comes back. On a cluster, queue and progress before it.
+pub(super) async fn dependency_down(ground: &Ground) -> Result<String> {
+    let world = World::linked(ground, &[SHORT_LEASE, SHORT_WAIT]).await?;
     let (job, held) = half_done(&world).await?;
-    let (fleet, hand) = (Fleet::start(&world.server, STEADY)?, Hand::new(&world, job));
+    let (fleet, hand) = (Fleet::start(&world, STEADY)?, Hand::new(&world, job));
     world.until_processed(job, 4).await?;
-    let lock = WriteLock::hold(&world.server.database()).await?;
+    let mut seen = String::new();
+    if let Some(links) = world.links() {
+        let done = from_the_store_alone(&world, links, job).await?;
+        seen = format!("{done} images processed without queue and progress; ");
+    }
+    let away = world.store_away().await?;
     let refused = refused_meanwhile(&hand, &held).await;
-    lock.release().await?;
+    away.back().await?;
     refused?;
     hand.saves_in_the_end(&successes(&held)).await?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
     fleet.stop().await?;
     world.end().await?;
     Ok(format!(
-        "results and tasks got 503 until the store was back, none of {IMAGES} images failed"
+        "{seen}results and tasks got 503 until the store was back, none of {IMAGES} images failed"
     ))
 }
 
+/// While the projections are away, tasks are handed out from the store and results are saved.
+async fn from_the_store_alone(world: &World<'_>, links: &Links, job: i64) -> Result<u64> {
+    /// More than the workers can have held when the queue went away.
+    const MORE: u64 = 24;
+    links.queue.silence();
+    links.progress.silence();
+    let before = world.until_processed(job, 0).await?;
+    let before = before["counts"]["processed"].as_u64().unwrap_or_default();
+    world.until_processed(job, before + MORE).await?;
+    links.queue.heal();
+    links.progress.heal();
+    Ok(MORE)
+}
+
 /// M: the disk is full, and somebody makes room.
-pub(super) async fn disk_full() -> Result<String> {
-    let world = World::new(&[SHORT_LEASE, SHORT_WAIT]).await?;
+pub(super) async fn disk_full(ground: &Ground) -> Result<String> {
+    let world = World::new(ground, &[SHORT_LEASE, SHORT_WAIT]).await?;
     let (job, held) = half_done(&world).await?;
-    let (fleet, hand) = (Fleet::start(&world.server, STEADY)?, Hand::new(&world, job));
+    let (fleet, hand) = (Fleet::start(&world, STEADY)?, Hand::new(&world, job));
     world.until_processed(job, 4).await?;
-    limit_files(&world.server, "0:unlimited")?;
+    limit_files(world.node(), "0:unlimited")?;
     let refused = refused_meanwhile(&hand, &held).await;
-    limit_files(&world.server, "unlimited:unlimited")?;
+    limit_files(world.node(), "unlimited:unlimited")?;
     refused?;
     hand.saves_in_the_end(&successes(&held)).await?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
@@ -105,7 +134,7 @@ pub(super) async fn disk_full() -> Result<String> {
 }
 
 /// A started job, and some of its tasks in hand.
-async fn half_done(world: &World) -> Result<(i64, Vec<Value>)> {
+async fn half_done(world: &World<'_>) -> Result<(i64, Vec<Value>)> {
     let job = world.started_job(IMAGES).await?;
     let held = Hand::new(world, job).take_all(HELD).await?;
     Ok((job, held))

@@ -1,5 +1,5 @@
-//! K: the server is killed at every named fault point, at the moment itself, and started again. The job lands as if
-//! nothing had happened.
+//! K: a node is killed at every named fault point, at the moment itself. Another takes over, or the only one is started
+//! again. The job lands as if nothing had happened.
 
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -8,20 +8,25 @@ use trapline_engine::SystemClock;
 
 use super::{
     fleet::{Fleet, QUICK},
+    ground::Ground,
     hand::Hand,
     verbs::{BULK, TWO_SLICES},
     world::{SHORT_LEASE, World},
 };
 
 const IMAGES: u64 = 12;
-/// Servers at a time.
+/// Worlds at a time.
 const SIDE_BY_SIDE: usize = 6;
+/// Points that no request leads to: any node may get there first, so the armed one is alone until it has died.
+const ANY_NODES: [&str; 3] = [fault::COLLECT_SLICE, fault::COLLECT_DONE, fault::SWEEP_COMMITTED];
 
-pub(super) async fn killed_at_every_point() -> Result<String> {
+pub(super) async fn killed_at_every_point(ground: &Ground) -> Result<String> {
     let points: Vec<String> = stream::iter(fault::ALL)
         .map(async |point| {
             let clock = SystemClock::new();
-            killed_at(point).await.with_context(|| format!("at `{point}`"))?;
+            killed_at(ground, point)
+                .await
+                .with_context(|| format!("at `{point}`"))?;
             Ok::<_, anyhow::Error>(format!("{point} {:.1} s", clock.monotonic().as_secs_f64()))
         })
         .buffered(SIDE_BY_SIDE)
@@ -35,13 +40,13 @@ pub(super) async fn killed_at_every_point() -> Result<String> {
 }
 
 /// One point: a job is brought close to it, the server is armed, and dies there.
-async fn killed_at(point: &'static str) -> Result<()> {
+async fn killed_at(ground: &Ground, point: &'static str) -> Result<()> {
     let images = if point == fault::COLLECT_SLICE {
         TWO_SLICES
     } else {
         IMAGES
     };
-    let mut world = World::new(&[SHORT_LEASE]).await?;
+    let mut world = World::new(ground, &[SHORT_LEASE]).await?;
     let job = world.new_job(images).await?;
     match point {
         fault::CANCEL_BETWEEN => drop(world.press(job, "run").await?),
@@ -56,12 +61,12 @@ async fn killed_at(point: &'static str) -> Result<()> {
         }
         _ => {}
     }
-    world.server.kill()?;
-    world.server.launch(Some(&format!("{point}=return"))).await?;
+    world
+        .arm(&format!("{point}=return"), ANY_NODES.contains(&point))
+        .await?;
     press(&world, job, point).await;
-    let fleet = Fleet::start(&world.server, BULK)?;
-    world.server.died().await?;
-    world.server.launch(None).await?;
+    let fleet = Fleet::start(&world, BULK)?;
+    world.died_and_taken_over().await?;
     if world.job(job).await?["status"] == "CREATED" {
         // The press itself was cut short, and nothing of it was kept.
         world.press(job, "run").await?;
@@ -75,15 +80,15 @@ async fn killed_at(point: &'static str) -> Result<()> {
     world.end().await
 }
 
-async fn land(world: &World, job: i64, images: u64) -> Result<()> {
-    let fleet = Fleet::start(&world.server, QUICK)?;
+async fn land(world: &World<'_>, job: i64, images: u64) -> Result<()> {
+    let fleet = Fleet::start(world, QUICK)?;
     world.press(job, "run").await?;
     world.landed(job, "SUCCESS", images, 0).await?;
     fleet.stop().await
 }
 
 /// Does what leads to the point. The server may die before it has answered.
-async fn press(world: &World, job: i64, point: &'static str) {
+async fn press(world: &World<'_>, job: i64, point: &'static str) {
     let verb = match point {
         fault::CANCEL_BETWEEN => "cancel",
         fault::RUN_BEGUN => "retry",
@@ -96,7 +101,7 @@ async fn press(world: &World, job: i64, point: &'static str) {
 }
 
 /// A cancel that was cut short is finished by the sweep; what was processed before stays.
-async fn revoked(world: &World, job: i64) -> Result<()> {
+async fn revoked(world: &World<'_>, job: i64) -> Result<()> {
     let body = world
         .until_job(job, "the cancel is finished", |body| body["status"] == "REVOKED")
         .await?;

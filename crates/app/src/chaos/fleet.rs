@@ -13,7 +13,7 @@ use trapline_worker::{
     wire::{AlgorithmConfig, PipelineConfig, Task},
 };
 
-use super::server::Server;
+use super::world::World;
 
 /// What every job here runs.
 pub(super) const SLUG: &str = "chaos";
@@ -115,13 +115,13 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// Starts them.
-    pub(super) fn start(server: &Server, kind: Kind) -> Result<Self> {
+    pub(super) fn start(world: &World, kind: Kind) -> Result<Self> {
         let mut fleet = Self {
             stop: Stop::new(),
             running: JoinSet::new(),
         };
         for _ in 0..kind.workers {
-            let mut config = WorkerConfig::new(server.url(), server.token());
+            let mut config = WorkerConfig::new(world.url(), world.token());
             config.batch_size = kind.batch;
             config.concurrency = kind.batch;
             config.wait_seconds = 2;

@@ -12,12 +12,12 @@ use super::{
 
 /// One worker of one job.
 pub(super) struct Hand<'a> {
-    world: &'a World,
+    world: &'a World<'a>,
     job: i64,
 }
 
 impl<'a> Hand<'a> {
-    pub(super) fn new(world: &'a World, job: i64) -> Self {
+    pub(super) fn new(world: &'a World<'a>, job: i64) -> Self {
         Self { world, job }
     }
 

@@ -1,15 +1,17 @@
 //! Chaos as a feature: every failure that Trapline promises to survive, as a command that asserts its outcome.
 //!
-//! Each scenario starts private servers of its own, on temporary stores, and simulated workers; it never touches a server
-//! that anybody uses. The invariant: a scenario is `ok` only if the job ended as promised, every count is exact, and the
+//! Each scenario starts private nodes of its own, on a store of its own, and simulated workers; it touches nothing that
+//! anybody uses. The invariant: a scenario is `ok` only if the job ended as promised, every count is exact, and the
 //! store that is left behind holds every invariant (`trapline verify`).
 
 mod dependencies;
 pub mod exhaust;
 mod fault_points;
 mod fleet;
+mod ground;
 mod hand;
 mod posts;
+mod relay;
 mod server;
 mod verbs;
 mod wait;
@@ -22,6 +24,8 @@ use serde::Serialize;
 use trapline_core::{Clock as _, fault};
 use trapline_engine::SystemClock;
 
+pub use ground::Ground;
+
 /// What a scenario saw, in words.
 type Seen = Result<String>;
 
@@ -31,7 +35,7 @@ pub struct Scenario {
     pub letter: char,
     /// What it is about.
     pub name: &'static str,
-    play: fn() -> LocalBoxFuture<'static, Seen>,
+    play: for<'g> fn(&'g Ground) -> LocalBoxFuture<'g, Seen>,
 }
 
 macro_rules! scenario {
@@ -39,7 +43,7 @@ macro_rules! scenario {
         Scenario {
             letter: $letter,
             name: $name,
-            play: || $play().boxed_local(),
+            play: |ground| $play(ground).boxed_local(),
         }
     };
 }
@@ -71,6 +75,8 @@ pub enum Outcome {
     Failed,
     /// This binary has no fault points.
     NotBuiltIn,
+    /// It was not played: it breaks what nodes on a cluster don't have.
+    NotApplicable,
 }
 
 /// A scenario that was played.
@@ -94,6 +100,7 @@ impl std::fmt::Display for Played {
             Outcome::Ok => "ok",
             Outcome::Failed => "FAILED",
             Outcome::NotBuiltIn => "not built in",
+            Outcome::NotApplicable => "not applicable",
         };
         write!(
             f,
@@ -112,17 +119,15 @@ impl Scenario {
             .find(|s| s.name == name || name.eq_ignore_ascii_case(s.letter.to_string().as_str()))
     }
 
-    /// Plays it.
-    pub async fn play(&self) -> Played {
+    /// Plays it there.
+    pub async fn play(&self, ground: &Ground) -> Played {
         let clock = SystemClock::new();
-        let (outcome, seen) = if self.letter == 'K' && !fault::BUILT_IN {
-            let seen = "this binary was built without fault points; build it with `--features fault-points`";
-            (Outcome::NotBuiltIn, seen.to_owned())
-        } else {
-            match (self.play)().await {
+        let (outcome, seen) = match self.unplayable(ground) {
+            Some((outcome, why)) => (outcome, why.to_owned()),
+            None => match (self.play)(ground).await {
                 Ok(seen) => (Outcome::Ok, seen),
                 Err(error) => (Outcome::Failed, format!("{error:#}")),
-            }
+            },
         };
         Played {
             scenario: self.letter,
@@ -130,6 +135,21 @@ impl Scenario {
             outcome,
             seconds: clock.monotonic().as_secs_f64(),
             seen,
+        }
+    }
+
+    /// Why it can't be played there.
+    fn unplayable(&self, ground: &Ground) -> Option<(Outcome, &'static str)> {
+        match (self.letter, ground) {
+            ('K', _) if !fault::BUILT_IN => Some((
+                Outcome::NotBuiltIn,
+                "this binary was built without fault points; build it with `--features fault-points`",
+            )),
+            ('M', Ground::Cluster(_)) => Some((
+                Outcome::NotApplicable,
+                "the store's disk is PostgreSQL's, and no client can fill it without harm to others; it was not played",
+            )),
+            _ => None,
         }
     }
 }

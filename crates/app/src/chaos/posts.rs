@@ -8,42 +8,41 @@ use trapline_worker::client::ApiError;
 
 use super::{
     fleet::{Fleet, QUICK},
+    ground::Ground,
     hand::{Hand, error, success, successes},
     world::{World, counted},
 };
 
 /// D: the server dies after the results are saved and before their worker is told. The worker posts them again, and each
 /// counts once.
-pub(super) async fn crash_before_answer() -> Result<String> {
+pub(super) async fn crash_before_answer(ground: &Ground) -> Result<String> {
     const IMAGES: u64 = 12;
     const POSTED: usize = 6;
-    let mut world = World::new(&[]).await?;
+    let mut world = World::new(ground, &[]).await?;
     let job = world.started_job(IMAGES).await?;
     let tasks = Hand::new(&world, job).take_all(POSTED).await?;
     let results = successes(&tasks);
     let exactly = if fault::BUILT_IN {
-        world.server.kill()?;
         let armed = format!("{}=return", fault::SETTLE_COMMITTED);
-        world.server.launch(Some(&armed)).await?;
+        world.arm(&armed, false).await?;
         let answer = Hand::new(&world, job).post(&results).await;
         ensure!(
             matches!(answer, Err(ApiError::Unreachable(_))),
             "it was answered: {answer:?}"
         );
-        world.server.died().await?;
+        world.died_and_taken_over().await?;
         "between commit and answer"
     } else {
         let unread = post_unread(&world, job, &results).await?;
         world.until_processed(job, POSTED as u64).await?;
         drop(unread);
-        world.server.kill()?;
+        world.killed_and_taken_over().await?;
         "with the answer unread"
     };
-    world.server.launch(None).await?;
     counted(&world.job(job).await?, POSTED as u64, 0)?;
     Hand::new(&world, job).saves(&results).await?;
     counted(&world.job(job).await?, POSTED as u64, 0)?;
-    let fleet = Fleet::start(&world.server, QUICK)?;
+    let fleet = Fleet::start(&world, QUICK)?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
     fleet.stop().await?;
     world.end().await?;
@@ -53,24 +52,24 @@ pub(super) async fn crash_before_answer() -> Result<String> {
 }
 
 /// Posts results over a connection whose answer nobody reads.
-async fn post_unread(world: &World, job: i64, results: &[Value]) -> Result<TcpStream> {
+async fn post_unread(world: &World<'_>, job: i64, results: &[Value]) -> Result<TcpStream> {
     let body = json!({ "results": results }).to_string();
     let head = format!(
         "POST /api/v2/jobs/{job}/result/ HTTP/1.1\r\nhost: chaos\r\nauthorization: Token {}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        world.server.token(),
+        world.token(),
         body.len()
     );
-    let mut connection = TcpStream::connect(world.server.address()).await?;
+    let mut connection = TcpStream::connect(world.node().address()).await?;
     connection.write_all(head.as_bytes()).await?;
     connection.write_all(body.as_bytes()).await?;
     Ok(connection)
 }
 
 /// H: results come doubled, in any order, broken, forged, wrong and then right, and after the job has landed.
-pub(super) async fn garbled_posts() -> Result<String> {
+pub(super) async fn garbled_posts(ground: &Ground) -> Result<String> {
     const IMAGES: u64 = 6;
-    let world = World::new(&[]).await?;
+    let world = World::new(ground, &[]).await?;
     let job = world.started_job(IMAGES).await?;
     let hand = Hand::new(&world, job);
     let tasks = hand.take_all(IMAGES as usize).await?;

@@ -29,36 +29,31 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts one; `fault` arms fault points, as in [`trapline_core::fault`].
-    pub(super) async fn start(settings: &[(&str, &str)], fault: Option<&str>) -> Result<Self> {
-        let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+    /// Starts one, which takes this admin token. Its store is in its folder unless the settings name another.
+    pub(super) async fn start(settings: Vec<(String, String)>, token: &str) -> Result<Self> {
         let mut server = Self {
             folder: tempfile::Builder::new().prefix("trapline-chaos-").tempdir()?,
-            settings: settings.iter().map(owned).collect(),
-            token: format!("chaos-{:032x}", rand::random::<u128>()),
+            settings,
+            token: token.to_owned(),
             port: 0,
             child: None,
         };
-        server.launch(fault).await?;
+        server.launch(None).await?;
         Ok(server)
     }
 
-    /// The root of its API; the same after a restart.
-    pub(super) fn url(&self) -> String {
-        format!("http://{}", self.address())
-    }
-
+    /// Where it listens; the same after a restart.
     pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Its admin token.
-    pub(super) fn token(&self) -> &str {
-        &self.token
-    }
-
+    /// Its store, where that is in its folder.
     pub(super) fn database(&self) -> PathBuf {
         self.folder.path().join("server.db")
+    }
+
+    pub(super) const fn is_running(&self) -> bool {
+        self.child.is_some()
     }
 
     pub(super) fn pid(&self) -> Result<u32> {
@@ -111,7 +106,8 @@ impl Server {
         Ok(())
     }
 
-    /// Starts it, on the port and database that it had, and waits until it listens.
+    /// Starts it, on the port and database that it had, and waits until it listens; `fault` arms fault points, as in
+    /// [`trapline_core::fault`].
     pub(super) async fn launch(&mut self, fault: Option<&str>) -> Result<()> {
         ensure!(self.child.is_none(), "the server is running already");
         let log = OpenOptions::new()
@@ -134,13 +130,12 @@ impl Server {
             .arg(std::env::current_exe()?)
             .arg("serve")
             .args(["--listen", &self.address()])
-            .arg("--database")
-            .arg(format!("sqlite:{}", self.database().display()))
             .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TRAPLINE_ADMIN_TOKEN", &self.token)
             .env("TRAPLINE_LOG_FORMAT", "json")
+            .env("DATABASE_URL", format!("sqlite:{}", self.database().display()))
             .envs(self.settings.iter().map(|(k, v)| (k, v)))
             .envs(fault.map(|fault| ("FAILPOINTS", fault)))
             .stdin(Stdio::null())

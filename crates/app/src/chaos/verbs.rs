@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 
 use super::{
     fleet::{Fleet, Kind, QUICK},
+    ground::Ground,
     world::World,
 };
 
@@ -14,9 +15,9 @@ pub(super) const BULK: Kind = Kind { batch: 200, ..QUICK };
 
 /// I: a job is canceled while it is dispatched. It is REVOKED when the cancel is answered, nothing is handed out, and a
 /// retry runs it whole.
-pub(super) async fn cancel_while_dispatching() -> Result<String> {
-    let world = World::new(&[]).await?;
-    let fleet = Fleet::start(&world.server, BULK)?;
+pub(super) async fn cancel_while_dispatching(ground: &Ground) -> Result<String> {
+    let world = World::new(ground, &[]).await?;
+    let fleet = Fleet::start(&world, BULK)?;
     let job = world.new_job(TWO_SLICES).await?;
     world.press(job, "run").await?;
     let canceled = world.press(job, "cancel").await?;
@@ -47,14 +48,14 @@ pub(super) async fn cancel_while_dispatching() -> Result<String> {
 }
 
 /// J: run is pressed twice at once, and again while the job runs. It runs once.
-pub(super) async fn run_pressed_twice() -> Result<String> {
+pub(super) async fn run_pressed_twice(ground: &Ground) -> Result<String> {
     const IMAGES: u64 = 12;
-    let world = World::new(&[]).await?;
+    let world = World::new(ground, &[]).await?;
     let job = world.new_job(IMAGES).await?;
     let (one, other) = futures::join!(world.press(job, "run"), world.press(job, "run"));
     one.and(other)?;
     world.press(job, "run").await?;
-    let fleet = Fleet::start(&world.server, QUICK)?;
+    let fleet = Fleet::start(&world, QUICK)?;
     let landed = world.landed(job, "SUCCESS", IMAGES, 0).await?;
     ensure!(landed["run"] == 1, "it ran {} times", landed["run"]);
     world.handed_out_once(job).await?;

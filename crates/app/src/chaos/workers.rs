@@ -7,15 +7,16 @@ use anyhow::{Result, ensure};
 use super::{
     exhaust::exhaust,
     fleet::{Fleet, Kind, QUICK},
+    ground::Ground,
     world::{SHORT_LEASE, World},
 };
 use crate::cli::client::ServerArgs;
 
 /// A: nothing goes wrong.
-pub(super) async fn happy_path() -> Result<String> {
+pub(super) async fn happy_path(ground: &Ground) -> Result<String> {
     const IMAGES: u64 = 40;
-    let world = World::new(&[]).await?;
-    let fleet = Fleet::start(&world.server, QUICK)?;
+    let world = World::new(ground, &[]).await?;
+    let fleet = Fleet::start(&world, QUICK)?;
     let job = world.new_job(IMAGES).await?;
     world.press(job, "run").await?;
     let landed = world.landed(job, "SUCCESS", IMAGES, 0).await?;
@@ -30,14 +31,17 @@ pub(super) async fn happy_path() -> Result<String> {
 
 /// F: a worker takes two images as often as it may, and never answers. They are lost, the others are not, and
 /// `retry-failed` redeems them.
-pub(super) async fn deliveries_exhausted() -> Result<String> {
+pub(super) async fn deliveries_exhausted(ground: &Ground) -> Result<String> {
     const IMAGES: u64 = 10;
     const TAKEN: usize = 2;
-    let world = World::new(&[
-        ("NATS_TASK_TTR", "1"),
-        ("NATS_MAX_DELIVER", "2"),
-        ("TRAPLINE_ALLOW_CHAOS", "true"),
-    ])
+    let world = World::new(
+        ground,
+        &[
+            ("NATS_TASK_TTR", "1"),
+            ("NATS_MAX_DELIVER", "2"),
+            ("TRAPLINE_ALLOW_CHAOS", "true"),
+        ],
+    )
     .await?;
     let job = world.started_job(IMAGES).await?;
     let images = world.images(job).await?;
@@ -47,14 +51,14 @@ pub(super) async fn deliveries_exhausted() -> Result<String> {
         .take(TAKEN)
         .collect();
     let client = ServerArgs {
-        url: world.server.url(),
-        token: Some(world.server.token().to_owned()),
+        url: world.url(),
+        token: Some(world.token().to_owned()),
         json: false,
     }
     .client()?;
     exhaust(&client, job, &ids, true, |_| {}).await?;
 
-    let fleet = Fleet::start(&world.server, QUICK)?;
+    let fleet = Fleet::start(&world, QUICK)?;
     let lost = TAKEN as u64;
     world.landed(job, "SUCCESS", IMAGES - lost, lost).await?;
     for row in world
@@ -79,14 +83,14 @@ pub(super) async fn deliveries_exhausted() -> Result<String> {
 }
 
 /// G: all workers die with their leases, and others come. The dead ones' tasks are suspects, and nothing is lost.
-pub(super) async fn all_workers_die() -> Result<String> {
+pub(super) async fn all_workers_die(ground: &Ground) -> Result<String> {
     const IMAGES: u64 = 16;
-    let world = World::new(&[SHORT_LEASE]).await?;
+    let world = World::new(ground, &[SHORT_LEASE]).await?;
     let stuck = Kind {
         takes: Duration::from_secs(600),
         ..QUICK
     };
-    let dying = Fleet::start(&world.server, stuck)?;
+    let dying = Fleet::start(&world, stuck)?;
     let job = world.new_job(IMAGES).await?;
     world.press(job, "run").await?;
     let at_work = world
@@ -95,7 +99,7 @@ pub(super) async fn all_workers_die() -> Result<String> {
         })
         .await?;
     dying.die().await;
-    let fleet = Fleet::start(&world.server, QUICK)?;
+    let fleet = Fleet::start(&world, QUICK)?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
     fleet.stop().await?;
     world.end().await?;
@@ -106,24 +110,24 @@ pub(super) async fn all_workers_die() -> Result<String> {
 }
 
 /// L: a batch takes longer than two leases, and its worker says that it is alive. Nobody else gets it.
-pub(super) async fn slow_worker() -> Result<String> {
+pub(super) async fn slow_worker(ground: &Ground) -> Result<String> {
     const IMAGES: u64 = 4;
     // Long enough that a machine that is busy with other things does not end it.
     const LEASE: &str = "3";
-    let world = World::new(&[("NATS_TASK_TTR", LEASE)]).await?;
+    let world = World::new(ground, &[("NATS_TASK_TTR", LEASE)]).await?;
     let slow = Kind {
         workers: 1,
         batch: IMAGES as usize,
         takes: Duration::from_millis(6_500),
     };
-    let fleet = Fleet::start(&world.server, slow)?;
+    let fleet = Fleet::start(&world, slow)?;
     let job = world.started_job(IMAGES).await?;
     world
         .until_job(job, "the slow worker has them", |body| {
             body["counts"]["in_flight"] == IMAGES
         })
         .await?;
-    let idle = Fleet::start(&world.server, QUICK)?;
+    let idle = Fleet::start(&world, QUICK)?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
     world.handed_out_once(job).await?;
     fleet.stop().await?;

@@ -1,10 +1,11 @@
-//! What every scenario stands on: a private server, jobs on captures that nobody fetches, and the checks at the end.
+//! What every scenario stands on: private nodes, jobs on captures that nobody fetches, and the checks at the end.
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
+use trapline_backends::sqlite::WriteLock;
 use trapline_core::verify::verify;
 use trapline_engine::SystemClock;
 use trapline_worker::{
@@ -15,6 +16,8 @@ use trapline_worker::{
 
 use super::{
     fleet::{DETECTIONS, QUICK, SLUG, TwoBoxes},
+    ground::{Ground, Links, Plot},
+    relay::{Relay, Turn},
     server::Server,
     wait::until,
 };
@@ -24,23 +27,142 @@ use crate::wiring::look_at_store;
 pub(super) const SHORT_LEASE: (&str, &str) = ("NATS_TASK_TTR", "2");
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// A private server, and its API.
-pub(super) struct World {
-    pub(super) server: Server,
+/// Private nodes, and their API. Requests go to each node in turn.
+pub(super) struct World<'g> {
+    nodes: Vec<Server>,
+    token: String,
+    on: On<'g>,
+    front: Relay,
     api: Api,
 }
 
-impl World {
-    /// A server on a new store, where the pipeline is registered.
-    pub(super) async fn new(settings: &[(&str, &str)]) -> Result<Self> {
-        let server = Server::start(settings, None).await?;
-        let api = Api::new(&server.url(), server.token())?;
+/// Where the nodes are, and what they share.
+enum On<'g> {
+    Embedded,
+    Cluster { plot: Plot<'g>, links: Option<Links> },
+}
+
+impl<'g> World<'g> {
+    /// Nodes on a new store, where the pipeline is registered.
+    pub(super) async fn new(ground: &'g Ground, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start(ground, settings, false).await
+    }
+
+    /// The same, with a network between the nodes and their backends that [`World::store_away`] and its like silence.
+    pub(super) async fn linked(ground: &'g Ground, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start(ground, settings, true).await
+    }
+
+    async fn start(ground: &'g Ground, settings: &[(&str, &str)], linked: bool) -> Result<Self> {
+        let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        let mut all: Vec<_> = settings.iter().map(owned).collect();
+        let on = match ground {
+            Ground::Embedded => On::Embedded,
+            Ground::Cluster(cluster) => {
+                let links = if linked {
+                    Some(Links::to(cluster).await?)
+                } else {
+                    None
+                };
+                let plot = cluster.new_store().await?;
+                all.extend(plot.settings(links.as_ref())?);
+                On::Cluster { plot, links }
+            }
+        };
+        let token = format!("chaos-{:032x}", rand::random::<u128>());
+        let starting = (0..ground.nodes()).map(|_| Server::start(all.clone(), &token));
+        let nodes = futures::future::try_join_all(starting).await?;
+        if let On::Cluster { plot, .. } = &on {
+            plot.number_jobs().await?;
+        }
+        let front = Relay::to(nodes.iter().map(Server::address).collect()).await?;
+        let api = Api::new(&url(&front), &token)?;
         let registration = Registration {
             processing_service_name: "chaos",
             pipelines: &TwoBoxes(QUICK).registration(),
         };
         api.register(1, &registration).await?;
-        Ok(Self { server, api })
+        Ok(Self {
+            nodes,
+            token,
+            on,
+            front,
+            api,
+        })
+    }
+
+    /// Where clients find the nodes.
+    pub(super) fn url(&self) -> String {
+        url(&self.front)
+    }
+
+    /// The nodes' admin token.
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The first node: the one that things happen to.
+    pub(super) fn node(&self) -> &Server {
+        &self.nodes[0]
+    }
+
+    /// Starts the first node again, armed, and sends it all requests. With `alone` the others are away until it has died.
+    pub(super) async fn arm(&mut self, fault: &str, alone: bool) -> Result<()> {
+        let away = if alone { self.nodes.len() } else { 1 };
+        for node in &mut self.nodes[..away] {
+            node.kill()?;
+        }
+        self.nodes[0].launch(Some(fault)).await?;
+        self.requests_go_to(Turn::First)
+    }
+
+    /// Waits until the armed node has died. The others take over; where there is no other, it starts again.
+    pub(super) async fn died_and_taken_over(&mut self) -> Result<()> {
+        self.nodes[0].died().await?;
+        self.take_over().await
+    }
+
+    /// Kills the first node. The others take over; where there is no other, it starts again.
+    pub(super) async fn killed_and_taken_over(&mut self) -> Result<()> {
+        self.nodes[0].kill()?;
+        self.take_over().await
+    }
+
+    async fn take_over(&mut self) -> Result<()> {
+        let others = usize::from(self.nodes.len() > 1);
+        for node in &mut self.nodes[others..] {
+            if !node.is_running() {
+                node.launch(None).await?;
+            }
+        }
+        self.requests_go_to(Turn::Each)
+    }
+
+    fn requests_go_to(&mut self, turn: Turn) -> Result<()> {
+        self.front.turns(turn);
+        // Those that are open go where they went.
+        self.api = Api::new(&self.url(), &self.token)?;
+        Ok(())
+    }
+
+    /// The store is away until [`Away::back`].
+    pub(super) async fn store_away(&self) -> Result<Away<'_>> {
+        match &self.on {
+            On::Embedded => Ok(Away::Locked(WriteLock::hold(&self.nodes[0].database()).await?)),
+            On::Cluster { .. } => {
+                let links = self.links().context("a world with links")?;
+                links.store.silence();
+                Ok(Away::Silent(links))
+            }
+        }
+    }
+
+    /// The network to the backends, where there is one.
+    pub(super) fn links(&self) -> Option<&Links> {
+        match &self.on {
+            On::Cluster { links, .. } => links.as_ref(),
+            On::Embedded => None,
+        }
     }
 
     async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, ApiError> {
@@ -76,7 +198,11 @@ impl World {
             "name": "chaos", "delay": 0, "project_id": 1, "pipeline_slug": SLUG, "captures": captures,
         });
         let job = self.post("jobs/", &job).await?;
-        job["id"].as_i64().context("a job has an id")
+        let id = job["id"].as_i64().context("a job has an id")?;
+        if let On::Cluster { plot, .. } = &self.on {
+            plot.has_job(id);
+        }
+        Ok(id)
     }
 
     /// Makes a job, starts it, and waits until its tasks are handed out.
@@ -107,7 +233,7 @@ impl World {
             Err(error) => Err(error.to_string()),
         })
         .await
-        .with_context(|| self.server.log_tail())
+        .with_context(|| self.log_tails())
     }
 
     /// Waits until so many tasks are settled.
@@ -160,10 +286,25 @@ impl World {
         Ok(())
     }
 
-    /// Stops the server, and checks every invariant of what it leaves behind.
+    fn log_tails(&self) -> String {
+        let tails: Vec<String> = self.nodes.iter().map(Server::log_tail).collect();
+        tails.join("\n--- the next node:\n")
+    }
+
+    /// Stops the nodes, checks every invariant of what they leave behind, and removes it.
     pub(super) async fn end(mut self) -> Result<()> {
-        self.server.stop().await?;
-        let database = format!("sqlite:{}", self.server.database().display());
+        if let On::Cluster { plot, .. } = &self.on {
+            plot.until_projections_are_gone()
+                .await
+                .with_context(|| self.log_tails())?;
+        }
+        for node in self.nodes.iter_mut().filter(|node| node.is_running()) {
+            node.stop().await?;
+        }
+        let database = match &self.on {
+            On::Embedded => format!("sqlite:{}", self.nodes[0].database().display()),
+            On::Cluster { plot, .. } => plot.database.clone(),
+        };
         let store = look_at_store(&database, Arc::new(SystemClock::new())).await?;
         let verified = verify(store.as_ref(), 1_000).await?;
         ensure!(
@@ -171,8 +312,36 @@ impl World {
             "the store is wrong: {:?}",
             verified.violations
         );
+        if let On::Cluster { plot, .. } = &self.on {
+            plot.remove().await?;
+        }
         Ok(())
     }
+}
+
+/// A store that is away.
+pub(super) enum Away<'w> {
+    /// It takes no writes.
+    Locked(WriteLock),
+    /// It says nothing.
+    Silent(&'w Links),
+}
+
+impl Away<'_> {
+    /// It is back.
+    pub(super) async fn back(self) -> Result<()> {
+        match self {
+            Self::Locked(lock) => lock.release().await.context("the lock is let go"),
+            Self::Silent(links) => {
+                links.store.heal();
+                Ok(())
+            }
+        }
+    }
+}
+
+fn url(front: &Relay) -> String {
+    format!("http://127.0.0.1:{}", front.port())
 }
 
 /// Asserts a job's counts.

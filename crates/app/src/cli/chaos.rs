@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, Query, ServerArgs},
+    config::Sources,
     exit::{CliError, CliResult, Exit},
     output,
     signals::interruptible,
 };
-use crate::chaos::{Outcome, Played, SCENARIOS, Scenario, exhaust::exhaust};
+use crate::chaos::{Ground, Outcome, Played, SCENARIOS, Scenario, exhaust::exhaust};
 
 /// Scenarios at a time; most of them wait.
 const SIDE_BY_SIDE: usize = 4;
@@ -69,6 +70,21 @@ struct ScenarioArgs {
     /// Fail if a scenario is not built into this binary
     #[arg(long)]
     require_all: bool,
+    /// Play on so many nodes that share PostgreSQL, NATS and Redis, as `trapline serve` would take them from these flags,
+    /// the environment or a file. They may be in use: a scenario makes a database of its own, and job ids that nobody has
+    #[arg(long, value_name = "N")]
+    nodes: Option<usize>,
+    /// `postgres://…`, of a user who may make databases
+    #[arg(long, value_name = "URL", requires = "nodes")]
+    database: Option<String>,
+    /// `nats://…`
+    #[arg(long, value_name = "URL", requires = "nodes")]
+    queue: Option<String>,
+    /// `redis://…`
+    #[arg(long, value_name = "URL", requires = "nodes")]
+    progress: Option<String>,
+    #[command(flatten)]
+    sources: Sources,
     /// Print a JSON object a line
     #[arg(long)]
     json: bool,
@@ -80,7 +96,7 @@ impl ChaosArgs {
         match self.command {
             ChaosCommand::Flush(args) => interruptible(args.flush()).await,
             ChaosCommand::ExhaustMaxDeliver(args) => interruptible(args.exhaust()).await,
-            ChaosCommand::Scenario(args) => interruptible(args.play()).await,
+            ChaosCommand::Scenario(args) => args.play().await,
         }
     }
 }
@@ -139,8 +155,34 @@ impl ScenarioArgs {
             "all" => SCENARIOS.iter().collect(),
             name => vec![Scenario::find(name).ok_or_else(|| unknown(name))?],
         };
+        let ground = self.ground().await?;
+        let played = interruptible(self.play_on(&ground, chosen)).await;
+        ground
+            .clean()
+            .await
+            .map_err(|e| CliError::Unreachable(format!("{e:#}")))?;
+        played
+    }
+
+    async fn ground(&self) -> CliResult<Ground> {
+        let Some(nodes) = self.nodes else {
+            return Ok(Ground::Embedded);
+        };
+        let flags = [
+            ("database", self.database.as_deref()),
+            ("queue", self.queue.as_deref()),
+            ("progress", self.progress.as_deref()),
+        ];
+        let config = self.sources.load(&flags)?.config;
+        Ground::cluster(&config, nodes)
+            .await
+            .map_err(|e| CliError::Usage(format!("{e:#}")))
+    }
+
+    async fn play_on(&self, ground: &Ground, chosen: Vec<&Scenario>) -> CliResult {
         let one = chosen.len() == 1;
-        let mut playing = stream::iter(chosen.into_iter().map(Scenario::play)).buffered(SIDE_BY_SIDE);
+        let mut playing =
+            stream::iter(chosen.into_iter().map(|scenario| scenario.play(ground))).buffered(SIDE_BY_SIDE);
         let mut as_promised = true;
         while let Some(played) = playing.next().await {
             self.print(&played)?;
@@ -148,6 +190,7 @@ impl ScenarioArgs {
                 Outcome::Ok => true,
                 Outcome::Failed => false,
                 Outcome::NotBuiltIn => !one && !self.require_all,
+                Outcome::NotApplicable => !one,
             };
         }
         Ok(if as_promised { Exit::Done } else { Exit::Refused })

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use trapline_testkit::{SERVER_TOKEN, until};
 
-use crate::support::World;
+use crate::support::{Deployment, World, on_each_deployment};
 
 const SLUG: &str = "adc_like";
 
@@ -51,7 +51,7 @@ impl AdcLike {
         );
         let child = Command::new("python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/adc_like.py"))
-            .args(["--url", &world.server.url(), "--token", SERVER_TOKEN])
+            .args(["--url", &world.urls(), "--token", SERVER_TOKEN])
             .args(["--idle-seconds", "0.2"])
             .args(args)
             .stdin(Stdio::piped())
@@ -185,9 +185,8 @@ async fn stored_boxes(world: &World, job: i64) -> HashMap<String, Boxes> {
     stored
 }
 
-#[tokio::test]
-async fn a_client_that_asks_as_adc_asks_brings_a_job_to_success() {
-    let world = World::new(&[("NATS_TASK_TTR", "5")]).await;
+async fn a_client_that_asks_as_adc_asks_brings_a_job_to_success(on: Deployment) {
+    let world = World::new(on, &[("NATS_TASK_TTR", "5")]).await;
     // Four loaders of four batches each, full before the model is warm.
     let client = AdcLike::start(&world, &["--hold-first", "384"]).await;
     let job = world.start_job(SLUG, 1_200).await;
@@ -198,9 +197,8 @@ async fn a_client_that_asks_as_adc_asks_brings_a_job_to_success() {
     assert_eq!(report.most_held, 384);
 }
 
-#[tokio::test]
-async fn a_client_that_drops_repeats_delays_and_reorders_loses_nothing_that_was_answered() {
-    let world = World::new(&[("NATS_TASK_TTR", "3")]).await;
+async fn a_client_that_drops_repeats_delays_and_reorders_loses_nothing_that_was_answered(on: Deployment) {
+    let world = World::new(on, &[("NATS_TASK_TTR", "3")]).await;
     let faults = "--seed 7 --drop 0.06 --late 0.06 --error 0.06 --duplicate 0.2 --reorder 0.3";
     let faults: Vec<&str> = faults.split(' ').collect();
     let client = AdcLike::start(&world, &faults).await;
@@ -211,7 +209,7 @@ async fn a_client_that_drops_repeats_delays_and_reorders_loses_nothing_that_was_
     let (processed, failed) = compare(&world, job, &report).await;
     assert_eq!(processed + failed, 600);
     assert!(
-        world.server.log().contains("results changed nothing"),
+        world.log().contains("results changed nothing"),
         "replays are logged"
     );
     for (fault, times) in &report.counts {
@@ -219,3 +217,8 @@ async fn a_client_that_drops_repeats_delays_and_reorders_loses_nothing_that_was_
     }
     assert_eq!(world.job(job).await["status"], Value::from("SUCCESS"));
 }
+
+on_each_deployment!(
+    a_client_that_asks_as_adc_asks_brings_a_job_to_success,
+    a_client_that_drops_repeats_delays_and_reorders_loses_nothing_that_was_answered,
+);

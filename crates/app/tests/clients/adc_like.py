@@ -8,6 +8,7 @@ JSON object: each hand-out, and each result that the server answered for. Nothin
 
 import argparse
 import http.client
+import itertools
 import json
 import queue
 import random
@@ -38,18 +39,20 @@ def need(value, kind, where):
 
 
 class Api:
-    """One connection per thread, as in a pool. A GET is tried again, a POST never is."""
+    """One connection per thread and host, as in a pool. Several hosts are asked in turn, as by a balancer before them. A GET
+    is tried again, a POST never is."""
 
-    def __init__(self, url, token):
-        self.host = urllib.parse.urlsplit(url).netloc
+    def __init__(self, urls, token):
+        self.hosts = itertools.cycle([urllib.parse.urlsplit(url).netloc for url in urls.split(",")])
         self.token = token
         self.local = threading.local()
 
     def ask(self, method, path, body, timeout):
-        connection = getattr(self.local, "connection", None)
+        connections = self.local.__dict__
+        host = next(self.hosts)
+        connection = connections.get(host)
         if connection is None:
-            connection = http.client.HTTPConnection(self.host)
-            self.local.connection = connection
+            connection = connections[host] = http.client.HTTPConnection(host)
         connection.timeout = timeout
         headers = {"Authorization": f"Token {self.token}"}
         if body is not None:
@@ -60,7 +63,7 @@ class Api:
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException):
             connection.close()
-            self.local.connection = None
+            del connections[host]
             raise
 
     def get(self, path):

@@ -4,6 +4,7 @@ batch (`--mode report`). It ends by itself when its job has ended. Nothing but t
 """
 
 import argparse
+import itertools
 import json
 import os
 import signal
@@ -20,11 +21,13 @@ def main():
     for name in ("--url", "--token", "--job", "--killer", "--mode"):
         parser.add_argument(name, required=True)
     args = parser.parse_args()
+    # Several roots, separated by commas, are asked in turn.
+    roots = itertools.cycle(args.url.split(","))
     # Each life is a process of its own.
     info = {"hostname": "gpu-1", "software": "dying", "instance": uuid.uuid4().hex}
 
     def ask(method, path, body=None):
-        request = urllib.request.Request(args.url + "/api/v2" + path, method=method)
+        request = urllib.request.Request(next(roots) + "/api/v2" + path, method=method)
         request.add_header("Authorization", "Token " + args.token)
         if body is not None:
             request.add_header("Content-Type", "application/json")

@@ -5,7 +5,7 @@ use std::{process::Command, time::Duration};
 use serde_json::json;
 use trapline_testkit::SERVER_TOKEN;
 
-use crate::support::World;
+use crate::support::{Deployment, World, on_each_deployment};
 
 const IMAGES: usize = 24;
 const KILLER: &str = "/13.jpg";
@@ -17,7 +17,7 @@ async fn restarted_until_done(world: &World, job: i64, mode: &str) -> usize {
         let mut worker = Command::new("python3");
         worker
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/dying.py"))
-            .args(["--url", &world.server.url(), "--token", SERVER_TOKEN])
+            .args(["--url", &world.urls(), "--token", SERVER_TOKEN])
             .args(["--job", &job.to_string(), "--killer", KILLER, "--mode", mode]);
         let output = tokio::task::spawn_blocking(move || worker.output())
             .await
@@ -32,8 +32,8 @@ async fn restarted_until_done(world: &World, job: i64, mode: &str) -> usize {
     }
 }
 
-async fn world() -> (World, i64) {
-    let world = World::new(&[("NATS_TASK_TTR", "2"), ("NATS_MAX_DELIVER", "2")]).await;
+async fn world(on: Deployment) -> (World, i64) {
+    let world = World::new(on, &[("NATS_TASK_TTR", "2"), ("NATS_MAX_DELIVER", "2")]).await;
     let pipeline = json!({ "name": "Dying", "slug": "dying", "version": 1, "algorithms": [], "stages": [] });
     let body = json!({ "processing_service_name": "dying", "pipelines": [pipeline] });
     world.admin.post("/api/v2/projects/1/pipelines/", &body).await;
@@ -57,16 +57,19 @@ async fn ended(world: &World, job: i64, reason: &str) {
     }
 }
 
-#[tokio::test]
-async fn an_image_that_kills_its_worker_each_time_is_lost_alone_out_of_its_batch() {
-    let (world, job) = world().await;
+async fn an_image_that_kills_its_worker_each_time_is_lost_alone_out_of_its_batch(on: Deployment) {
+    let (world, job) = world(on).await;
     assert_eq!(restarted_until_done(&world, job, "die").await, 2);
     ended(&world, job, "lost").await;
 }
 
-#[tokio::test]
-async fn the_crash_of_a_batch_of_24_that_adc_reports_on_each_image_fails_only_the_bad_one() {
-    let (world, job) = world().await;
+async fn the_crash_of_a_batch_of_24_that_adc_reports_on_each_image_fails_only_the_bad_one(on: Deployment) {
+    let (world, job) = world(on).await;
     assert_eq!(restarted_until_done(&world, job, "report").await, 0);
     ended(&world, job, "worker_error").await;
 }
+
+on_each_deployment!(
+    an_image_that_kills_its_worker_each_time_is_lost_alone_out_of_its_batch,
+    the_crash_of_a_batch_of_24_that_adc_reports_on_each_image_fails_only_the_bad_one,
+);

@@ -1,11 +1,11 @@
-//! Workers that die, and a server that is away: what the landing rules promise, on the real binary.
+//! Workers that die, and nodes that are away: what the landing rules promise, on the real binary.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use trapline_testkit::{Client, until};
 
-use crate::support::World;
+use crate::support::{Deployment, World, on_each_deployment};
 
 const SLUG: &str = "bare";
 /// Seconds.
@@ -67,9 +67,9 @@ impl Worker {
     }
 }
 
-/// A server with a started job of this many images, and its workers' pipeline.
-async fn world(images: usize, max_deliver: &str) -> (World, i64) {
-    let world = World::new(&[("NATS_TASK_TTR", LEASE), ("NATS_MAX_DELIVER", max_deliver)]).await;
+/// Nodes with a started job of this many images, and its workers' pipeline.
+async fn world(on: Deployment, images: usize, max_deliver: &str) -> (World, i64) {
+    let world = World::new(on, &[("NATS_TASK_TTR", LEASE), ("NATS_MAX_DELIVER", max_deliver)]).await;
     let detector = json!({ "name": "D", "key": "bare_detector", "task_type": "localization", "version": 1 });
     let pipeline =
         json!({ "name": "Bare", "slug": SLUG, "version": 1, "algorithms": [detector], "stages": [] });
@@ -94,9 +94,8 @@ fn worker(world: &World, instance: &'static str, job: i64) -> Worker {
     }
 }
 
-#[tokio::test]
-async fn tasks_of_a_worker_that_died_are_offered_to_another_after_the_lease() {
-    let (world, job) = world(8, "2").await;
+async fn tasks_of_a_worker_that_died_are_offered_to_another_after_the_lease(on: Deployment) {
+    let (world, job) = world(on, 8, "2").await;
     let (dies, other) = (worker(&world, "dies", job), worker(&world, "other", job));
     assert_eq!(dies.take(24).await.len(), 8);
     assert!(other.take(24).await.is_empty(), "they are leased");
@@ -113,9 +112,8 @@ async fn tasks_of_a_worker_that_died_are_offered_to_another_after_the_lease() {
     );
 }
 
-#[tokio::test]
-async fn an_image_that_kills_its_worker_twice_is_lost_and_the_job_lands_with_nobody_online() {
-    let (world, job) = world(3, "2").await;
+async fn an_image_that_kills_its_worker_twice_is_lost_and_the_job_lands_with_nobody_online(on: Deployment) {
+    let (world, job) = world(on, 3, "2").await;
     let dies = worker(&world, "dies", job);
     let killer = dies.take(1).await.remove(0)["image_id"].clone();
     // The others are done between its two deaths.
@@ -144,16 +142,46 @@ async fn an_image_that_kills_its_worker_twice_is_lost_and_the_job_lands_with_nob
         "how often: {detail}"
     );
     assert_eq!(detail.matches("dies").count(), 2, "to whom: {detail}");
+
+    world.press(job, "retry-failed").await;
+    let other = worker(&world, "other", job);
+    other.post(&other.take_when_free(1).await).await;
+    let counts = world.landed(job, SOON).await["counts"].take();
+    assert_eq!(
+        (&counts["processed"], &counts["failed"]),
+        (&json!(3), &json!(0)),
+        "redeemed"
+    );
 }
 
-#[tokio::test]
-async fn while_the_server_is_down_longer_than_a_lease_nothing_is_lost_and_late_posts_count() {
+async fn a_cancel_with_tasks_in_flight_revokes_at_once_and_saves_what_comes_late(on: Deployment) {
+    let (world, job) = world(on, 8, "2").await;
+    let busy = worker(&world, "busy", job);
+    let tasks = busy.take(3).await;
+    assert_eq!(world.press(job, "cancel").await["status"], "REVOKED");
+    assert!(
+        worker(&world, "other", job).take(8).await.is_empty(),
+        "it is over"
+    );
+    busy.post(&tasks).await;
+    let body = world.job(job).await;
+    assert_eq!(
+        (
+            &body["status"],
+            &body["counts"]["processed"],
+            &body["counts"]["failed"]
+        ),
+        (&json!("REVOKED"), &json!(3), &json!(0))
+    );
+}
+
+async fn while_no_node_is_up_for_longer_than_a_lease_nothing_is_lost_and_late_posts_count(on: Deployment) {
     // With a budget of one, a single strike would lose a task.
-    let (mut world, job) = world(8, "1").await;
+    let (mut world, job) = world(on, 8, "1").await;
     let busy = worker(&world, "busy", job);
     let tasks = busy.take(24).await;
     assert_eq!(tasks.len(), 8);
-    world.server.kill();
+    world.kill();
     // The length of the outage is what is tested; nothing is awaited by it.
     let lease_and_margin = Duration::from_secs(3);
     let away = tokio::time::timeout(
@@ -161,7 +189,7 @@ async fn while_the_server_is_down_longer_than_a_lease_nothing_is_lost_and_late_p
         std::future::pending::<()>(),
     );
     assert!(away.await.is_err(), "the outage is longer than a lease");
-    world.server.restart().await;
+    world.restart().await;
 
     let (in_time, later) = tasks.split_at(4);
     busy.post(in_time).await;
@@ -178,4 +206,39 @@ async fn while_the_server_is_down_longer_than_a_lease_nothing_is_lost_and_late_p
         (&counts["total"], &counts["processed"], &counts["failed"]),
         (&json!(8), &json!(8), &json!(0))
     );
+}
+
+on_each_deployment!(
+    tasks_of_a_worker_that_died_are_offered_to_another_after_the_lease,
+    an_image_that_kills_its_worker_twice_is_lost_and_the_job_lands_with_nobody_online,
+    a_cancel_with_tasks_in_flight_revokes_at_once_and_saves_what_comes_late,
+    while_no_node_is_up_for_longer_than_a_lease_nothing_is_lost_and_late_posts_count,
+);
+
+/// One node that dies is no outage: a worker goes on at the other, with the receipts that the dead one signed.
+#[tokio::test]
+async fn a_worker_goes_on_at_the_other_node_when_one_dies_for_good() {
+    // With a budget of one, a single strike would lose a task.
+    let (mut world, job) = world(Deployment::TwoNodes, 8, "1").await;
+    let first = Worker {
+        http: world.nodes[0].client(),
+        instance: "wanders",
+        job,
+    };
+    let tasks = first.take(4).await;
+    assert_eq!(tasks.len(), 4);
+    world.nodes[0].kill();
+    let (http, job) = (world.nodes[1].client(), first.job);
+    let wanders = Worker { http, ..first };
+    wanders.post(&tasks).await;
+    wanders.post(&wanders.take_when_free(4).await).await;
+    world.admin = world.nodes[1].client();
+    let landed = world.landed(job, SOON).await;
+    assert_eq!(
+        (&landed["status"], &landed["counts"]["processed"]),
+        (&json!("SUCCESS"), &json!(8))
+    );
+    for image in world.images(job).await.values() {
+        assert_eq!(image["attempts"], 1, "handed out once: {image}");
+    }
 }

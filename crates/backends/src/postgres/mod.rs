@@ -15,6 +15,7 @@ mod jobs;
 mod leases;
 mod pool;
 mod reports;
+pub mod scratch;
 mod settle;
 mod store;
 mod suspects;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 use trapline_core::{
-    AlgorithmId, FailReason, JobId, Result, Timestamp,
+    AlgorithmId, FailReason, JobId, Result, Timestamp, fault,
     ports::{SettleReport, Settled, Settlement, Touched},
     result::{Detection, DetectionKey, pack},
     settle::TaskView,
@@ -59,6 +59,7 @@ impl PostgresStore {
         let mut touched = Vec::new();
         if !plan.deltas.is_empty() {
             touched = write(&mut tx, &plan, now).await?;
+            fault::reach(fault::SETTLE_UNCOMMITTED);
             tx.commit().await?;
         }
         Ok(SettleReport {

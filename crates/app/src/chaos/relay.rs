@@ -1,0 +1,132 @@
+//! A port in between: to one server, as a network that can go silent, or to several nodes, as the balancer before them.
+//!
+//! The invariant: what has passed is never changed; a silent relay neither carries, nor closes, nor refuses.
+
+use std::{io, net::Ipv4Addr, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+/// Where a new connection goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// To the next one that answers.
+    Each,
+    /// To the first, or to the next if that is away.
+    First,
+}
+
+/// It carries until it is dropped.
+pub(super) struct Relay {
+    port: u16,
+    silent: watch::Sender<bool>,
+    turn: watch::Sender<Turn>,
+    _carrier: JoinSet<()>,
+}
+
+impl Relay {
+    /// To these `host:port`.
+    pub(super) async fn to(servers: Vec<String>) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("no free port")?;
+        let port = listener.local_addr()?.port();
+        let (silent, turn) = (watch::Sender::new(false), watch::Sender::new(Turn::Each));
+        let mut carrier = JoinSet::new();
+        carrier.spawn(carry_all(
+            listener,
+            servers.into(),
+            silent.subscribe(),
+            turn.subscribe(),
+        ));
+        Ok(Self {
+            port,
+            silent,
+            turn,
+            _carrier: carrier,
+        })
+    }
+
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where new connections go from now on.
+    pub(super) fn turns(&self, turn: Turn) {
+        self.turn.send_replace(turn);
+    }
+
+    /// Nothing passes, on old connections and on new ones.
+    pub(super) fn silence(&self) {
+        self.silent.send_replace(true);
+    }
+
+    /// New connections are carried; those that were silenced are closed.
+    pub(super) fn heal(&self) {
+        self.silent.send_replace(false);
+    }
+}
+
+async fn carry_all(
+    listener: TcpListener,
+    servers: Arc<[String]>,
+    silent: watch::Receiver<bool>,
+    turn: watch::Receiver<Turn>,
+) {
+    let mut open = FuturesUnordered::new();
+    let mut next = 0;
+    loop {
+        tokio::select! {
+            Ok((client, _)) = listener.accept() => {
+                next = if *turn.borrow() == Turn::First { 0 } else { next + 1 };
+                open.push(carry(client, Arc::clone(&servers), next, silent.clone()));
+            }
+            Some(ended) = open.next() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended");
+                }
+            }
+        }
+    }
+}
+
+/// Ends, and so closes both sides, when one side has closed.
+async fn carry(
+    mut client: TcpStream,
+    servers: Arc<[String]>,
+    first: usize,
+    mut silent: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let copy = async {
+        let mut there = connect(&servers, first).await?;
+        client.set_nodelay(true)?;
+        there.set_nodelay(true)?;
+        copy_bidirectional(&mut client, &mut there).await.map(drop)
+    };
+    let mut also_silent = silent.clone();
+    tokio::select! {
+        biased;
+        _ = also_silent.wait_for(|silent| *silent) => {}
+        done = copy => return done,
+    }
+    // An error says that the relay is gone, which closes them as well.
+    silent.wait_for(|silent| !*silent).await.ok();
+    Ok(())
+}
+
+async fn connect(servers: &[String], first: usize) -> io::Result<TcpStream> {
+    let mut refused = io::Error::other("no server");
+    for at in 0..servers.len() {
+        match TcpStream::connect(&servers[(first + at) % servers.len()]).await {
+            Ok(there) => return Ok(there),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
