@@ -97,13 +97,21 @@ async fn queue(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Queue>
     if config.queue == "embedded:" {
         return Ok(Arc::new(EmbeddedQueue::new(clock)));
     }
-    let options = JetStreamOptions {
-        max_ack_pending: u32::try_from(config.max_ack_pending).unwrap_or(u32::MAX),
-        ..JetStreamOptions::default()
-    };
     Ok(Arc::new(
-        JetStreamQueue::connect(&config.queue, options, clock).await?,
+        JetStreamQueue::connect(&config.queue, stream_options(config), clock).await?,
     ))
+}
+
+fn stream_options(config: &Config) -> JetStreamOptions {
+    let by_replicas = JetStreamOptions::replicated(config.queue_replicas);
+    JetStreamOptions {
+        max_ack_pending: u32::try_from(config.max_ack_pending).unwrap_or(u32::MAX),
+        max_projected_jobs: config
+            .max_projected_jobs
+            .unwrap_or(by_replicas.max_projected_jobs),
+        credentials: config.queue_credentials.clone(),
+        ..by_replicas
+    }
 }
 
 async fn progress(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Progress>> {
@@ -139,7 +147,9 @@ pub async fn open_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn
 pub async fn look_at_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     match Database::parse(database)? {
         Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open_read_only(path, clock).await?)),
-        Database::Postgres(_) => open_store(database, clock).await,
+        Database::Postgres(url) => Ok(Arc::new(
+            PostgresStore::open_read_only(url, PostgresOptions::default()).await?,
+        )),
     }
 }
 

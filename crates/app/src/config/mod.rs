@@ -3,7 +3,11 @@
 
 mod table;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use trapline_core::{Error, Result, health::HealthPolicy};
 
@@ -43,6 +47,12 @@ pub struct Config {
     pub max_deliver: i64,
     /// How many tasks may be proposed by the broker and not granted yet.
     pub max_ack_pending: u64,
+    /// Copies of each queue in a cluster of brokers.
+    pub queue_replicas: usize,
+    /// Jobs that have a queue at once; `None` is what suits the replicas.
+    pub max_projected_jobs: Option<usize>,
+    /// The file with the broker's user and key.
+    pub queue_credentials: Option<PathBuf>,
     /// How long a result waits for the store.
     pub settle_wait: Duration,
     /// Whether an admin may wipe projections and take tasks that nobody answers.
@@ -70,6 +80,9 @@ impl Default for Config {
             task_ttr: Duration::from_secs(300),
             max_deliver: 2,
             max_ack_pending: 1_000,
+            queue_replicas: 1,
+            max_projected_jobs: None,
+            queue_credentials: None,
             settle_wait: Duration::from_secs(25),
             allow_chaos: false,
             health: HealthPolicy::default(),

@@ -163,6 +163,42 @@ pub const SETTINGS: &[Setting] = &[
         |c| c.max_ack_pending.to_string(),
     ),
     setting(
+        "queue_replicas",
+        &["TRAPLINE_QUEUE_REPLICAS", "NATS_STREAM_REPLICAS"],
+        "copies of each job's stream in a cluster of NATS servers: 1, 3 or 5",
+        |c, v| {
+            c.queue_replicas = match v {
+                "1" => 1,
+                "3" => 3,
+                "5" => 5,
+                _ => return Err("is none of 1, 3 and 5".to_owned()),
+            };
+            Ok(())
+        },
+        |c| c.queue_replicas.to_string(),
+    ),
+    setting(
+        "max_projected_jobs",
+        &["TRAPLINE_MAX_PROJECTED_JOBS"],
+        "jobs that have a stream in NATS at once, others are handed out from the store; unset: 1000, or 300 with replicas",
+        |c, v| {
+            let jobs = number(v, 1, 100_000)?;
+            c.max_projected_jobs = usize::try_from(jobs).ok();
+            Ok(())
+        },
+        |c| c.max_projected_jobs.map_or_else(String::new, |n| n.to_string()),
+    ),
+    setting(
+        "queue_credentials",
+        &["TRAPLINE_QUEUE_CREDENTIALS", "NATS_CREDS"],
+        "file with the user and key for NATS, as `nsc` writes it; TLS is by `tls://` in `queue`",
+        |c, v| {
+            c.queue_credentials = Some(v.into());
+            Ok(())
+        },
+        |c| c.queue_credentials.as_deref().map_or_else(String::new, |p| p.display().to_string()),
+    ),
+    setting(
         "settle_wait",
         &["TRAPLINE_SETTLE_WAIT"],
         "seconds that a result waits for the store",

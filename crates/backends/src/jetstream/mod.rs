@@ -12,11 +12,12 @@ mod streams;
 
 use std::{
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use async_nats::{Client, Event, ServerAddr, connection::State, jetstream::context::ContextBuilder};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State, jetstream::context::ContextBuilder};
 use async_trait::async_trait;
 use trapline_core::{
     Clock, Error, JobId, Result,
@@ -29,7 +30,7 @@ use crate::breaker::{Breaker, DEADLINE};
 /// Settings of the queue.
 #[derive(Clone, Debug)]
 pub struct JetStreamOptions {
-    /// Copies of each stream: 1, or 3 in a cluster.
+    /// Copies of each stream: 1, or 3 or 5 in a cluster.
     pub replicas: usize,
     /// Messages of a job that may be proposed and not acknowledged, over all nodes. One is acknowledged when its task is
     /// granted or refused, so it only bounds what is being granted.
@@ -38,6 +39,8 @@ pub struct JetStreamOptions {
     pub ack_wait: Duration,
     /// Jobs that have a stream at once; the others are proposed from the store.
     pub max_projected_jobs: usize,
+    /// The file with the user's JWT and key, where the server wants one.
+    pub credentials: Option<PathBuf>,
 }
 
 impl JetStreamOptions {
@@ -49,6 +52,7 @@ impl JetStreamOptions {
             max_ack_pending: 10_000,
             ack_wait: Duration::from_secs(30),
             max_projected_jobs: if replicas > 1 { 300 } else { 1_000 },
+            credentials: None,
         }
     }
 }
@@ -92,7 +96,7 @@ impl JetStreamQueue {
     /// `Unavailable` until there is one.
     ///
     /// # Errors
-    /// `Invalid` if the URL is malformed.
+    /// `Invalid` if the URL is malformed, or the file with the credentials can't be used.
     pub async fn connect(url: &str, options: JetStreamOptions, clock: Arc<dyn Clock>) -> Result<Self> {
         let addresses = addresses(url)?;
         let hosts: Vec<String> = addresses
@@ -101,7 +105,8 @@ impl JetStreamQueue {
             .collect();
         let breaker = Arc::new(Breaker::new(format!("NATS at {}", hosts.join(",")), clock));
         let on_event = Arc::clone(&breaker);
-        let client = async_nats::ConnectOptions::new()
+        let client = identity(options.credentials.as_deref())
+            .await?
             .name("trapline")
             .retry_on_initial_connect()
             .connection_timeout(Duration::from_secs(2))
@@ -207,6 +212,20 @@ impl JetStreamQueue {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&job);
     }
+}
+
+/// Who we are to the server. The file is read once; a node takes a renewed one when it starts again.
+async fn identity(credentials: Option<&Path>) -> Result<ConnectOptions> {
+    let Some(file) = credentials else {
+        return Ok(ConnectOptions::new());
+    };
+    ConnectOptions::with_credentials_file(file).await.map_err(|e| {
+        Error::field(
+            "queue_credentials",
+            format!("the credentials in `{}` can't be used", file.display()),
+        )
+        .with_source(e)
+    })
 }
 
 fn heard(breaker: &Breaker, event: &Event) {

@@ -6,6 +6,7 @@ mod costs;
 mod dispatch;
 mod outages;
 mod races;
+mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweeps;
@@ -73,6 +74,9 @@ fn main() {
         outages::a_server_that_is_killed_makes_calls_fail_soon_and_is_found_again,
         outages::a_server_that_says_nothing_makes_calls_fail_soon_and_is_found_again,
         outages::what_can_not_be_opened_is_told_apart,
+        schema::looking_at_an_empty_database_leaves_it_empty_and_says_what_to_do,
+        schema::looking_at_a_store_reads_all_of_it_and_can_write_none,
+        schema::on_a_newer_schema_a_node_works_before_and_after_a_restart,
         verified::what_was_broken_by_hand_is_named,
         verified::rows_that_belong_to_nothing_are_named,
         costs::grants_and_settlements_of_sixteen_clients,
