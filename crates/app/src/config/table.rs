@@ -196,7 +196,11 @@ pub const SETTINGS: &[Setting] = &[
             c.queue_credentials = Some(v.into());
             Ok(())
         },
-        |c| c.queue_credentials.as_deref().map_or_else(String::new, |p| p.display().to_string()),
+        |c| {
+            c.queue_credentials
+                .as_deref()
+                .map_or_else(String::new, |p| p.display().to_string())
+        },
     ),
     setting(
         "settle_wait",

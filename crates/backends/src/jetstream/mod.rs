@@ -17,7 +17,9 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectOptions, Event, ServerAddr, connection::State, jetstream::context::ContextBuilder};
+use async_nats::{
+    Client, ConnectOptions, Event, ServerAddr, connection::State, jetstream::context::ContextBuilder,
+};
 use async_trait::async_trait;
 use trapline_core::{
     Clock, Error, JobId, Result,
