@@ -149,11 +149,7 @@ impl JetStreamQueue {
     /// Whether a version is safe to run jobs on; older ones lose whole streams when they are killed.
     #[must_use]
     pub fn is_safe_version(version: &str) -> bool {
-        let mut parts = version
-            .split(['.', '-'])
-            .map(|p| p.parse::<u64>().unwrap_or_default());
-        let mut next = || parts.next().unwrap_or_default();
-        (next(), next(), next()) >= SAFE
+        crate::doctor::version(version) >= SAFE
     }
 
     /// Waits for the first connection, so that a node that starts beside a healthy server does not find it away.
@@ -217,7 +213,7 @@ impl JetStreamQueue {
 }
 
 /// Who we are to the server. The file is read once; a node takes a renewed one when it starts again.
-async fn identity(credentials: Option<&Path>) -> Result<ConnectOptions> {
+pub(crate) async fn identity(credentials: Option<&Path>) -> Result<ConnectOptions> {
     let Some(file) = credentials else {
         return Ok(ConnectOptions::new());
     };
@@ -241,7 +237,7 @@ fn heard(breaker: &Breaker, event: &Event) {
     }
 }
 
-fn addresses(url: &str) -> Result<Vec<ServerAddr>> {
+pub(crate) fn addresses(url: &str) -> Result<Vec<ServerAddr>> {
     url.split(',')
         .map(|one| {
             // The text is not quoted: it may hold a password.

@@ -37,6 +37,12 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     migrations
 });
 
+/// The versions of the migrations that this version knows, in order.
+#[must_use]
+pub fn known_migrations() -> Vec<i64> {
+    MIGRATIONS.iter().map(|m| m.version).collect()
+}
+
 /// How many rows one background slice writes at the most (RULES.md A16).
 const SLICE_ROWS: i64 = 2_000;
 /// How long a call takes at the most where a worker waits for the answer.
@@ -111,9 +117,9 @@ impl PostgresStore {
     pub async fn open_read_only(url: &str, options: PostgresOptions) -> Result<Self> {
         let connections = Connections::read_only(url, options.connections)?;
         let applied = connections.applied().await?;
-        let ours = || MIGRATIONS.iter().map(|m| m.version);
-        if !applied.iter().copied().eq(ours()) {
-            let newer = applied.iter().any(|&v| ours().all(|known| known < v));
+        let known = known_migrations();
+        if applied != known {
+            let newer = applied.iter().any(|v| !known.contains(v));
             return Err(Error::invalid(format!(
                 "the schema of the database at `{}` is not that of this version; {}",
                 connections.at(),
