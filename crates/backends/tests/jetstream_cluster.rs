@@ -137,6 +137,17 @@ async fn with_three_replicas_publish_and_take_go_on_without_the_streams_leader_o
     one_server_less(NatsBinary::all().unwrap().pop().unwrap()).await;
 }
 
+#[tokio::test]
+async fn a_user_and_a_password_in_the_address_are_used() {
+    let named = ["--user", "trapline", "--pass", "p@ss/word"].map(str::to_owned);
+    let nats = Nats::start_with(NatsBinary::all().unwrap().swap_remove(0), &named).await;
+    let at = nats.url().replace("nats://", "nats://trapline:p%40ss%2Fword@");
+    let queue = connect(&format!("{},{at}", nats.url()), 1).await;
+    queue.publish(JOB, &candidates(1..10)).await.unwrap();
+    let stranger = connect(&nats.url(), 1).await;
+    assert!(stranger.ping().await.is_err());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_that_one_server_can_not_give_are_refused_with_what_to_do() {
     for binary in NatsBinary::all().unwrap() {

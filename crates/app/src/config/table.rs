@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trapline_core::health::IdlePolicy;
 
-use super::{ADMIN_TOKEN_MIN, Config, Database, LogFormat, without_password};
+use super::{ADMIN_TOKEN_MIN, Config, Database, LogFormat, urls::without_secrets, without_password};
 
 /// One key.
 pub struct Setting {
@@ -116,7 +116,7 @@ pub const SETTINGS: &[Setting] = &[
         &["TRAPLINE_QUEUE", "NATS_URL"],
         "embedded: or nats://…",
         |c, v| projection(v, &["nats", "tls"]).map(|v| c.queue = v),
-        |c| without_password(&c.queue),
+        |c| without_secrets(&c.queue),
     ),
     setting(
         "progress",

@@ -8,18 +8,17 @@ mod api;
 mod message;
 mod publish;
 mod pull;
+pub(crate) mod server;
 mod streams;
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use async_nats::{
-    Client, ConnectOptions, Event, ServerAddr, connection::State, jetstream::context::ContextBuilder,
-};
+use async_nats::{Client, Event, connection::State, jetstream::context::ContextBuilder};
 use async_trait::async_trait;
 use trapline_core::{
     Clock, Error, JobId, Result,
@@ -27,6 +26,7 @@ use trapline_core::{
     ports::{Candidate, Proposal, Queue, QueueInfo},
 };
 
+use self::server::{addresses, identity};
 use crate::breaker::{Breaker, DEADLINE};
 
 /// Settings of the queue.
@@ -100,14 +100,14 @@ impl JetStreamQueue {
     /// # Errors
     /// `Invalid` if the URL is malformed, or the file with the credentials can't be used.
     pub async fn connect(url: &str, options: JetStreamOptions, clock: Arc<dyn Clock>) -> Result<Self> {
-        let addresses = addresses(url)?;
-        let hosts: Vec<String> = addresses
+        let servers = addresses(url)?;
+        let hosts: Vec<String> = servers
             .iter()
             .map(|a| format!("{}:{}", a.host(), a.port()))
             .collect();
         let breaker = Arc::new(Breaker::new(format!("NATS at {}", hosts.join(",")), clock));
         let on_event = Arc::clone(&breaker);
-        let client = identity(options.credentials.as_deref())
+        let client = identity(&servers, options.credentials.as_deref())
             .await?
             .name("trapline")
             .retry_on_initial_connect()
@@ -124,7 +124,7 @@ impl JetStreamQueue {
                     heard(&breaker, &event);
                 }
             })
-            .connect(addresses)
+            .connect(servers)
             .await
             .map_err(|e| Error::invalid(format!("`{}` can't be used", hosts.join(","))).with_source(e))?;
         let js = ContextBuilder::new().timeout(DEADLINE).build(client.clone());
@@ -212,20 +212,6 @@ impl JetStreamQueue {
     }
 }
 
-/// Who we are to the server. The file is read once; a node takes a renewed one when it starts again.
-pub(crate) async fn identity(credentials: Option<&Path>) -> Result<ConnectOptions> {
-    let Some(file) = credentials else {
-        return Ok(ConnectOptions::new());
-    };
-    ConnectOptions::with_credentials_file(file).await.map_err(|e| {
-        Error::field(
-            "queue_credentials",
-            format!("the credentials in `{}` can't be used", file.display()),
-        )
-        .with_source(e)
-    })
-}
-
 fn heard(breaker: &Breaker, event: &Event) {
     match event {
         Event::Connected => {
@@ -235,22 +221,6 @@ fn heard(breaker: &Breaker, event: &Event) {
         Event::Disconnected => tracing::warn!(server = breaker.server(), "the connection is lost"),
         other => tracing::debug!(server = breaker.server(), event = %other, "NATS"),
     }
-}
-
-pub(crate) fn addresses(url: &str) -> Result<Vec<ServerAddr>> {
-    url.split(',')
-        .map(|one| {
-            // The text is not quoted: it may hold a password.
-            let address = one
-                .trim()
-                .parse::<ServerAddr>()
-                .map_err(|e| Error::field("nats_url", "the URL of NATS is malformed").with_source(e))?;
-            if address.host().is_empty() {
-                return Err(Error::field("nats_url", "the URL of NATS names no host"));
-            }
-            Ok(address)
-        })
-        .collect()
 }
 
 fn stream_name(job: JobId) -> String {

@@ -7,7 +7,10 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use trapline_core::{Clock, Error, Result, Timestamp, error::chain};
 
-use crate::jetstream::{JetStreamOptions, addresses, identity};
+use crate::jetstream::{
+    JetStreamOptions,
+    server::{addresses, identity},
+};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// All jobs' subjects.
@@ -44,7 +47,7 @@ pub(super) async fn ask(url: &str, options: &JetStreamOptions, clock: &dyn Clock
     let named = addresses(url)?;
     let asked = named.iter().map(async |address| {
         let name = format!("{}:{}", address.host(), address.port());
-        let options = identity(options.credentials.as_deref()).await?;
+        let options = identity(&named, options.credentials.as_deref()).await?;
         Ok((name, connect(options, address.clone()).await))
     });
     let (mut servers, mut away, mut clients) = (Vec::new(), Vec::new(), Vec::new());
@@ -89,7 +92,8 @@ async fn connect(options: ConnectOptions, address: ServerAddr) -> Result<Client>
         .max_reconnects(1)
         .connect(address)
         .await
-        .map_err(|e| Error::unavailable("it can't be connected to").with_source(e))
+        // The client's error tells its cause by itself.
+        .map_err(|e| Error::unavailable(format!("it can't be connected to: {e}")))
 }
 
 async fn request(client: &Client, what: &str, body: &Value) -> Result<Value> {
