@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod services;
 mod soak;
 mod tools;
 
@@ -22,6 +23,8 @@ enum Chore {
     Test,
     /// A large job, simulated workers, and a server that is killed on the way: it must land exact to the row.
     Soak(soak::Args),
+    /// Private PostgreSQL, NATS and Redis on free ports, until Ctrl-C; prints how to run nodes on them.
+    Services(services::Args),
     /// Benchmarks of the health check; build xtask in release for figures: `cargo run --release -p xtask -- bench …`.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let done: Result<()> = match Cli::parse().chore {
         Chore::Test => check::all(),
         Chore::Soak(args) => soak::run(&args),
+        Chore::Services(args) => services::run(&args),
         Chore::Bench(bench) => bench::run(&bench),
         Chore::Sim { seeds, from, seed } => simulate(seeds, from, seed),
     };

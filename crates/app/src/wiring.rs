@@ -7,11 +7,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trapline_backends::{
     EmbeddedProgress, EmbeddedQueue, JetStreamOptions, JetStreamQueue, PostgresStore, RedisProgress,
-    SqliteStore, postgres::PostgresOptions, sqlite::Access,
+    SqliteStore, doctor, postgres::PostgresOptions, sqlite::Access,
 };
 use trapline_core::{
     Clock, Error, Result,
     catalog::Role,
+    doctor::Check,
     error::chain,
     ports::{Catalog, OffsetPage, Progress, Queue, Store},
 };
@@ -98,13 +99,21 @@ pub(crate) async fn queue(config: &Config, clock: &Arc<dyn Clock>) -> Result<Arc
     if config.queue == "embedded:" {
         return Ok(Arc::new(EmbeddedQueue::new(clock)));
     }
-    let options = JetStreamOptions {
-        max_ack_pending: u32::try_from(config.max_ack_pending).unwrap_or(u32::MAX),
-        ..JetStreamOptions::default()
-    };
     Ok(Arc::new(
-        JetStreamQueue::connect(&config.queue, options, clock).await?,
+        JetStreamQueue::connect(&config.queue, stream_options(config), clock).await?,
     ))
+}
+
+fn stream_options(config: &Config) -> JetStreamOptions {
+    let by_replicas = JetStreamOptions::replicated(config.queue_replicas);
+    JetStreamOptions {
+        max_ack_pending: u32::try_from(config.max_ack_pending).unwrap_or(u32::MAX),
+        max_projected_jobs: config
+            .max_projected_jobs
+            .unwrap_or(by_replicas.max_projected_jobs),
+        credentials: config.queue_credentials.clone(),
+        ..by_replicas
+    }
 }
 
 /// The progress that is configured.
@@ -141,8 +150,55 @@ pub async fn open_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn
 pub async fn look_at_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     match Database::parse(database)? {
         Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open_read_only(path, clock).await?)),
-        Database::Postgres(_) => open_store(database, clock).await,
+        Database::Postgres(url) => Ok(Arc::new(
+            PostgresStore::open_read_only(url, PostgresOptions::default()).await?,
+        )),
     }
+}
+
+/// Asks every server of a deployment of so many nodes what is unsafe or wrong, all at once. Nothing is written.
+///
+/// # Errors
+/// `Invalid` if the database is of no known kind.
+pub async fn examine(config: &Config, nodes: u64, nats_monitors: &[String]) -> Result<Vec<Check>> {
+    let clock = SystemClock::new();
+    let database = Database::parse(&config.database)?;
+    let store = async {
+        match database {
+            Database::Sqlite(path) => doctor::sqlite::examine(path).await,
+            Database::Postgres(url) => doctor::postgres::examine(url, nodes, &clock).await,
+        }
+    };
+    let queue = async {
+        match config.queue.as_str() {
+            "embedded:" => Vec::new(),
+            url => doctor::nats::examine(url, &stream_options(config), nats_monitors, &clock).await,
+        }
+    };
+    let progress = async {
+        match config.progress.as_str() {
+            "embedded:" => Vec::new(),
+            url => doctor::redis::examine(url, &clock).await,
+        }
+    };
+    let (store, queue, progress) = tokio::join!(store, queue, progress);
+    let mut checks = [store, queue, progress].concat();
+    if matches!(database, Database::Postgres(_)) && nodes > 1 {
+        checks.extend(shared(config));
+    }
+    Ok(checks)
+}
+
+/// Nodes that share a store should share the projections too.
+fn shared(config: &Config) -> Option<Check> {
+    let alone: Vec<&str> = [("queue", &config.queue), ("progress", &config.progress)]
+        .into_iter()
+        .filter(|(_, url)| *url == "embedded:")
+        .map(|(key, _)| key)
+        .collect();
+    let advice = "set NATS_URL and REDIS_URL: a node does not see the other's candidates and hints, so a worker may wait \
+                  seconds for what is free";
+    (!alone.is_empty()).then(|| Check::warn("nodes", format!("embedded: {}", alone.join(", ")), advice))
 }
 
 /// Listens on `host:port`.

@@ -1,6 +1,7 @@
 //! The backends behind the ports. The store is on SQLite or PostgreSQL; a projection is in process, on JetStream or Redis.
 
 mod breaker;
+pub mod doctor;
 mod embedded;
 mod hints;
 pub mod jetstream;

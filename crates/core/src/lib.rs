@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod choose;
 pub mod counts;
 pub mod death;
+pub mod doctor;
 pub mod error;
 pub mod explain;
 pub mod fault;

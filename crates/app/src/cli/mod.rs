@@ -3,6 +3,7 @@
 pub mod chaos;
 pub mod client;
 mod config;
+mod doctor;
 pub mod exit;
 pub mod health;
 pub mod job;
@@ -37,6 +38,7 @@ enum Command {
     HealthCheck(health::HealthCheckArgs),
     Chaos(chaos::ChaosArgs),
     Verify(verify::VerifyArgs),
+    Doctor(doctor::DoctorArgs),
     Config(config::ConfigArgs),
 }
 
@@ -59,6 +61,7 @@ impl Cli {
             Command::HealthCheck(args) => args.run().await,
             Command::Chaos(args) => args.run().await,
             Command::Verify(args) => args.run().await,
+            Command::Doctor(args) => args.run().await,
         }
     }
 }

@@ -2,12 +2,20 @@
 //! start, every error naming its key; secrets never shown.
 
 mod table;
+mod urls;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use trapline_core::{Error, Result, health::HealthPolicy};
 
-pub use self::table::{SETTINGS, Setting};
+pub use self::{
+    table::{SETTINGS, Setting},
+    urls::{Database, without_password},
+};
 use crate::http::Limits;
 
 /// The file that is read when none is named and it is there.
@@ -43,6 +51,12 @@ pub struct Config {
     pub max_deliver: i64,
     /// How many tasks may be proposed by the broker and not granted yet.
     pub max_ack_pending: u64,
+    /// Copies of each queue in a cluster of brokers.
+    pub queue_replicas: usize,
+    /// Jobs that have a queue at once; `None` is what suits the replicas.
+    pub max_projected_jobs: Option<usize>,
+    /// The file with the broker's user and key.
+    pub queue_credentials: Option<PathBuf>,
     /// How long a result waits for the store.
     pub settle_wait: Duration,
     /// Whether an admin may wipe projections and take tasks that nobody answers.
@@ -70,6 +84,9 @@ impl Default for Config {
             task_ttr: Duration::from_secs(300),
             max_deliver: 2,
             max_ack_pending: 1_000,
+            queue_replicas: 1,
+            max_projected_jobs: None,
+            queue_credentials: None,
             settle_wait: Duration::from_secs(25),
             allow_chaos: false,
             health: HealthPolicy::default(),
@@ -172,10 +189,11 @@ impl Effective {
 
     fn set(&mut self, setting: &'static Setting, value: &str, origin: Origin) -> Result<()> {
         (setting.set)(&mut self.config, value.trim()).map_err(|why| {
-            let shown = if setting.secret {
-                "the value".to_owned()
+            // What is before an `@` may be a password, and of a malformed value nobody can tell.
+            let shown = if setting.secret || value.contains('@') {
+                "the value"
             } else {
-                without_password(value)
+                value
             };
             Error::invalid(format!("`{}` from {origin}: {shown} {why}", setting.key))
         })?;
@@ -224,55 +242,6 @@ fn find(key: &str) -> Result<&'static Setting> {
             known.join(", ")
         ))
     })
-}
-
-/// Where the truth is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Database<'a> {
-    /// A SQLite file.
-    Sqlite(&'a Path),
-    /// The URL of a PostgreSQL database.
-    Postgres(&'a str),
-}
-
-impl<'a> Database<'a> {
-    /// Reads `sqlite:PATH`, a bare path, or `postgres://…`.
-    ///
-    /// # Errors
-    /// `Invalid` if it names another kind of database.
-    pub fn parse(text: &'a str) -> Result<Self> {
-        let path = match text.split_once(':') {
-            Some(("postgres" | "postgresql", _)) => return Ok(Self::Postgres(text)),
-            Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
-            Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                return Err(Error::field(
-                    "database",
-                    format!("`database`: `{scheme}:` is not supported; give `sqlite:PATH` or `postgres://…`"),
-                ));
-            }
-            _ => text,
-        };
-        if path.is_empty() {
-            return Err(Error::field(
-                "database",
-                "`database`: the path is missing; give `sqlite:PATH`",
-            ));
-        }
-        Ok(Self::Sqlite(Path::new(path)))
-    }
-}
-
-/// A URL as it may be shown: without its password.
-#[must_use]
-pub fn without_password(url: &str) -> String {
-    match reqwest::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            // Only URLs that can't have a password refuse to change theirs.
-            parsed.set_password(Some("***")).ok();
-            parsed.into()
-        }
-        _ => url.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -330,21 +299,28 @@ mod tests {
         assert!(all.rows().all(|(_, value, _)| !value.contains(secret)));
         let error = load("", &[("TRAPLINE_ADMIN_TOKEN", "short-secret")], &[]).unwrap_err();
         assert!(!chain(&error).contains("short-secret"), "{error}");
+        let urls = "nats://u:short-secret@a:1,tls://short-secret@b,nats://c:3";
+        let all = load("", &[("NATS_URL", urls)], &[]).unwrap();
+        let row = all.rows().find(|(setting, ..)| setting.key == "queue").unwrap();
+        assert_eq!(row.1, "nats://u:***@a:1,tls://***@b,nats://c:3");
+        let error = load("", &[("NATS_URL", "http://u:short-secret@a")], &[]).unwrap_err();
+        assert!(!chain(&error).contains("short-secret"), "{error}");
     }
 
     #[test]
-    fn a_database_is_a_path_with_or_without_its_scheme() {
-        for text in ["sqlite:a/b.db", "sqlite://a/b.db", "a/b.db"] {
-            assert_eq!(
-                Database::parse(text).unwrap(),
-                Database::Sqlite(Path::new("a/b.db"))
-            );
+    fn streams_are_configured_for_one_server_or_a_cluster() {
+        let all = load("", &[], &[]).unwrap().config;
+        assert_eq!((all.queue_replicas, all.max_projected_jobs), (1, None));
+        let env = [
+            ("NATS_STREAM_REPLICAS", "3"),
+            ("NATS_CREDS", "/etc/trapline/nats.creds"),
+        ];
+        let all = load("max_projected_jobs = 50", &env, &[]).unwrap().config;
+        assert_eq!((all.queue_replicas, all.max_projected_jobs), (3, Some(50)));
+        assert!(all.queue_credentials.is_some_and(|p| p.ends_with("nats.creds")));
+        for even in ["0", "2", "4", "x"] {
+            let error = load("", &[("TRAPLINE_QUEUE_REPLICAS", even)], &[]).unwrap_err();
+            assert!(chain(&error).contains("is none of 1, 3 and 5"), "{error}");
         }
-        let url = "postgres://u:secret@h/d";
-        assert_eq!(Database::parse(url).unwrap(), Database::Postgres(url));
-        assert_eq!(without_password(url), "postgres://u:***@h/d");
-        assert_eq!(without_password("sqlite:a.db"), "sqlite:a.db");
-        assert!(Database::parse("mysql://x").is_err());
-        assert!(Database::parse("sqlite:").is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trapline_core::health::IdlePolicy;
 
-use super::{ADMIN_TOKEN_MIN, Config, Database, LogFormat, without_password};
+use super::{ADMIN_TOKEN_MIN, Config, Database, LogFormat, urls::without_secrets, without_password};
 
 /// One key.
 pub struct Setting {
@@ -116,7 +116,7 @@ pub const SETTINGS: &[Setting] = &[
         &["TRAPLINE_QUEUE", "NATS_URL"],
         "embedded: or nats://…",
         |c, v| projection(v, &["nats", "tls"]).map(|v| c.queue = v),
-        |c| without_password(&c.queue),
+        |c| without_secrets(&c.queue),
     ),
     setting(
         "progress",
@@ -161,6 +161,46 @@ pub const SETTINGS: &[Setting] = &[
         "candidates of a job that a broker may have out at a time",
         |c, v| number(v, 1, 1_000_000).map(|v| c.max_ack_pending = v),
         |c| c.max_ack_pending.to_string(),
+    ),
+    setting(
+        "queue_replicas",
+        &["TRAPLINE_QUEUE_REPLICAS", "NATS_STREAM_REPLICAS"],
+        "copies of each job's stream in a cluster of NATS servers: 1, 3 or 5",
+        |c, v| {
+            c.queue_replicas = match v {
+                "1" => 1,
+                "3" => 3,
+                "5" => 5,
+                _ => return Err("is none of 1, 3 and 5".to_owned()),
+            };
+            Ok(())
+        },
+        |c| c.queue_replicas.to_string(),
+    ),
+    setting(
+        "max_projected_jobs",
+        &["TRAPLINE_MAX_PROJECTED_JOBS"],
+        "jobs that have a stream in NATS at once, others are handed out from the store; unset: 1000, or 300 with replicas",
+        |c, v| {
+            let jobs = number(v, 1, 100_000)?;
+            c.max_projected_jobs = usize::try_from(jobs).ok();
+            Ok(())
+        },
+        |c| c.max_projected_jobs.map_or_else(String::new, |n| n.to_string()),
+    ),
+    setting(
+        "queue_credentials",
+        &["TRAPLINE_QUEUE_CREDENTIALS", "NATS_CREDS"],
+        "file with the user and key for NATS, as `nsc` writes it; TLS is by `tls://` in `queue`",
+        |c, v| {
+            c.queue_credentials = Some(v.into());
+            Ok(())
+        },
+        |c| {
+            c.queue_credentials
+                .as_deref()
+                .map_or_else(String::new, |p| p.display().to_string())
+        },
     ),
     setting(
         "settle_wait",

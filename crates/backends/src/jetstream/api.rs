@@ -9,6 +9,13 @@ use trapline_core::{Error, Result};
 
 use super::JetStreamQueue;
 
+/// What a server says that can't make as many replicas as were asked for.
+const TOO_FEW_SERVERS: [ErrorCode; 3] = [
+    ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED,
+    ErrorCode::CLUSTER_NO_PEERS,
+    ErrorCode::INSUFFICIENT_RESOURCES,
+];
+
 /// What the server refused.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -24,7 +31,12 @@ impl Refused {
 
     /// A refusal that nothing of ours can help; the same request may succeed later.
     pub(super) fn into_error(self, what: &str) -> Error {
-        Error::unavailable(format!("NATS refused to {what}")).with_source(self.error)
+        let hint = if TOO_FEW_SERVERS.contains(&self.code) {
+            "; has the cluster as many servers as `queue_replicas` says, with room for it?"
+        } else {
+            ""
+        };
+        Error::unavailable(format!("NATS refused to {what}{hint}")).with_source(self.error)
     }
 }
 

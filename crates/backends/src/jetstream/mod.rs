@@ -8,15 +8,17 @@ mod api;
 mod message;
 mod publish;
 mod pull;
+pub(crate) mod server;
 mod streams;
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use async_nats::{Client, Event, ServerAddr, connection::State, jetstream::context::ContextBuilder};
+use async_nats::{Client, Event, connection::State, jetstream::context::ContextBuilder};
 use async_trait::async_trait;
 use trapline_core::{
     Clock, Error, JobId, Result,
@@ -24,12 +26,13 @@ use trapline_core::{
     ports::{Candidate, Offered, Proposal, Queue, QueueInfo},
 };
 
+use self::server::{addresses, identity};
 use crate::breaker::{Breaker, DEADLINE};
 
 /// Settings of the queue.
 #[derive(Clone, Debug)]
 pub struct JetStreamOptions {
-    /// Copies of each stream: 1, or 3 in a cluster.
+    /// Copies of each stream: 1, or 3 or 5 in a cluster.
     pub replicas: usize,
     /// Messages of a job that may be proposed and not acknowledged, over all nodes. One is acknowledged when its task is
     /// granted or refused, so it only bounds what is being granted.
@@ -38,6 +41,8 @@ pub struct JetStreamOptions {
     pub ack_wait: Duration,
     /// Jobs that have a stream at once; the others are proposed from the store.
     pub max_projected_jobs: usize,
+    /// The file with the user's JWT and key, where the server wants one.
+    pub credentials: Option<PathBuf>,
 }
 
 impl JetStreamOptions {
@@ -49,6 +54,7 @@ impl JetStreamOptions {
             max_ack_pending: 10_000,
             ack_wait: Duration::from_secs(30),
             max_projected_jobs: if replicas > 1 { 300 } else { 1_000 },
+            credentials: None,
         }
     }
 }
@@ -94,16 +100,17 @@ impl JetStreamQueue {
     /// `Unavailable` until there is one.
     ///
     /// # Errors
-    /// `Invalid` if the URL is malformed.
+    /// `Invalid` if the URL is malformed, or the file with the credentials can't be used.
     pub async fn connect(url: &str, options: JetStreamOptions, clock: Arc<dyn Clock>) -> Result<Self> {
-        let addresses = addresses(url)?;
-        let hosts: Vec<String> = addresses
+        let servers = addresses(url)?;
+        let hosts: Vec<String> = servers
             .iter()
             .map(|a| format!("{}:{}", a.host(), a.port()))
             .collect();
         let breaker = Arc::new(Breaker::new(format!("NATS at {}", hosts.join(",")), clock));
         let on_event = Arc::clone(&breaker);
-        let client = async_nats::ConnectOptions::new()
+        let client = identity(&servers, options.credentials.as_deref())
+            .await?
             .name("trapline")
             .retry_on_initial_connect()
             .connection_timeout(Duration::from_secs(2))
@@ -120,7 +127,7 @@ impl JetStreamQueue {
                     heard(&breaker, &event);
                 }
             })
-            .connect(addresses)
+            .connect(servers)
             .await
             .map_err(|e| Error::invalid(format!("`{}` can't be used", hosts.join(","))).with_source(e))?;
         let js = ContextBuilder::new().timeout(DEADLINE).build(client.clone());
@@ -145,11 +152,7 @@ impl JetStreamQueue {
     /// Whether a version is safe to run jobs on; older ones lose whole streams when they are killed.
     #[must_use]
     pub fn is_safe_version(version: &str) -> bool {
-        let mut parts = version
-            .split(['.', '-'])
-            .map(|p| p.parse::<u64>().unwrap_or_default());
-        let mut next = || parts.next().unwrap_or_default();
-        (next(), next(), next()) >= SAFE
+        crate::doctor::version(version) >= SAFE
     }
 
     /// Waits for the first connection, so that a node that starts beside a healthy server does not find it away.
@@ -221,22 +224,6 @@ fn heard(breaker: &Breaker, event: &Event) {
         Event::Disconnected => tracing::warn!(server = breaker.server(), "the connection is lost"),
         other => tracing::debug!(server = breaker.server(), event = %other, "NATS"),
     }
-}
-
-fn addresses(url: &str) -> Result<Vec<ServerAddr>> {
-    url.split(',')
-        .map(|one| {
-            // The text is not quoted: it may hold a password.
-            let address = one
-                .trim()
-                .parse::<ServerAddr>()
-                .map_err(|e| Error::field("nats_url", "the URL of NATS is malformed").with_source(e))?;
-            if address.host().is_empty() {
-                return Err(Error::field("nats_url", "the URL of NATS names no host"));
-            }
-            Ok(address)
-        })
-        .collect()
 }
 
 fn stream_name(job: JobId) -> String {

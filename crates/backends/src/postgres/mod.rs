@@ -21,14 +21,29 @@ mod store;
 mod suspects;
 mod sweep;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction, migrate::Migrator};
 use trapline_core::{Clock, Error, ErrorKind, Result, Timestamp, time::BoxFuture};
 
 use self::pool::Connections;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+/// A migration that this version does not know is left alone: while a cluster is upgraded node by node, an old node that
+/// starts again finds the schema of a newer one, which is made so that the old one works on it (docs/adr/0006).
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!("migrations/postgres");
+    migrations.set_ignore_missing(true);
+    migrations
+});
+
+/// The versions of the migrations that this version knows, in order.
+#[must_use]
+pub fn known_migrations() -> Vec<i64> {
+    MIGRATIONS.iter().map(|m| m.version).collect()
+}
 
 /// How many rows one background slice writes at the most (RULES.md A16).
 const SLICE_ROWS: i64 = 2_000;
@@ -91,6 +106,32 @@ impl PostgresStore {
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
         let connections = Connections::new(url, options.connections)?;
         connections.migrate().await?;
+        Ok(Self {
+            connections,
+            time: options.time,
+        })
+    }
+
+    /// Connects to look at a database and no more: every transaction is read-only, and nothing is migrated.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::connect`], and `Invalid` if the schema is not that of this version.
+    pub async fn open_read_only(url: &str, options: PostgresOptions) -> Result<Self> {
+        let connections = Connections::read_only(url, options.connections)?;
+        let applied = connections.applied().await?;
+        let known = known_migrations();
+        if applied != known {
+            let newer = applied.iter().any(|v| !known.contains(v));
+            return Err(Error::invalid(format!(
+                "the schema of the database at `{}` is not that of this version; {}",
+                connections.at(),
+                if newer {
+                    "it is a newer one: use the `trapline` of the newest node that runs on it"
+                } else {
+                    "start `trapline serve` of this version on it once"
+                }
+            )));
+        }
         Ok(Self {
             connections,
             time: options.time,

@@ -28,6 +28,9 @@ const SILENCE: Duration = Duration::from_millis(500);
 /// How long that answer may take. Together they are less than a reserve may take.
 const PROBE: Duration = Duration::from_millis(900);
 
+/// The SQLSTATE of a table that is not there.
+const NO_TABLE: &str = "42P01";
+
 pub(super) struct Connections {
     server: PgConnectOptions,
     most: u32,
@@ -57,6 +60,17 @@ impl Connections {
             most,
             current,
         })
+    }
+
+    /// The same, and no transaction can write.
+    pub(super) fn read_only(url: &str, most: u32) -> Result<Self> {
+        let mut all = Self::new(url, most)?;
+        all.server = all.server.options([("default_transaction_read_only", "on")]);
+        all.current = RwLock::new(Current {
+            number: 0,
+            pool: lazy(&all.server, most),
+        });
+        Ok(all)
     }
 
     pub(super) fn pool(&self) -> PgPool {
@@ -127,12 +141,37 @@ impl Connections {
         tokio::time::timeout(QUICK, self.pool().close()).await.ok();
     }
 
+    /// Where the server is, for messages.
+    pub(super) fn at(&self) -> String {
+        format!("{}:{}", self.server.get_host(), self.server.get_port())
+    }
+
+    /// The migrations that the database has, of whatever version.
+    pub(super) async fn applied(&self) -> Result<Vec<i64>> {
+        let pool = self.pool();
+        let read = async {
+            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
+                .fetch_all(&pool)
+                .await
+                .map_err(|e| {
+                    let strange = e.as_database_error().and_then(|d| d.code()).as_deref() == Some(NO_TABLE);
+                    let (kind, what) = if strange {
+                        let what = "holds no tables of Trapline's; start `trapline serve` on it once";
+                        (ErrorKind::Invalid, what)
+                    } else {
+                        (db(&e).0, "can't be read")
+                    };
+                    Error::new(kind, format!("the database at `{}` {what}", self.at())).with_source(e)
+                })
+        };
+        self.within(QUICK, read).await
+    }
+
     /// Brings the database to the newest schema, on a connection of its own: it may take longer than any call. The
     /// migrator holds an advisory lock, so a second node waits and then finds nothing to do.
     pub(super) async fn migrate(&self) -> Result<()> {
         let failed = |kind, e: Box<dyn std::error::Error + Send + Sync>| {
-            let at = format!("{}:{}", self.server.get_host(), self.server.get_port());
-            Error::new(kind, format!("cannot open the store at `{at}`: {e}"))
+            Error::new(kind, format!("cannot open the store at `{}`: {e}", self.at()))
         };
         let unanswered = || failed(ErrorKind::Unavailable, "it does not answer".into());
         let mut conn: PgConnection = tokio::time::timeout(QUICK, self.server.connect())

@@ -33,6 +33,12 @@ use self::{lock::FileLock, writer::Writer};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
+/// The versions of the migrations that this version knows, in order.
+#[must_use]
+pub fn known_migrations() -> Vec<i64> {
+    MIGRATIONS.iter().map(|m| m.version).collect()
+}
+
 /// How many rows one background slice writes at the most (RULES.md A16).
 pub const SLICE_ROWS: i64 = 2_000;
 
@@ -136,7 +142,7 @@ impl SqliteStore {
                     Error::invalid(format!("`{}` is not a database of Trapline's", path.display()))
                         .with_source(e)
                 })?;
-        if !applied.into_iter().eq(MIGRATIONS.iter().map(|m| m.version)) {
+        if applied != known_migrations() {
             return Err(Error::invalid(format!(
                 "the schema of `{}` is not that of this version; start `trapline serve` of this version on it once",
                 path.display()

@@ -6,6 +6,7 @@ mod crowd;
 mod dispatch;
 mod outages;
 mod races;
+mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweeps;
@@ -75,6 +76,9 @@ fn main() {
         outages::a_call_under_way_when_the_server_falls_silent_is_given_up_soon,
         outages::a_call_that_waits_on_a_server_that_lives_is_not_given_up,
         outages::what_can_not_be_opened_is_told_apart,
+        schema::looking_at_an_empty_database_leaves_it_empty_and_says_what_to_do,
+        schema::looking_at_a_store_reads_all_of_it_and_can_write_none,
+        schema::on_a_newer_schema_a_node_works_before_and_after_a_restart,
         verified::what_was_broken_by_hand_is_named,
         verified::rows_that_belong_to_nothing_are_named,
         crowd::sixteen_clients_hand_out_and_settle_each_task_once,

@@ -2,12 +2,14 @@
 //! kernel if the test process dies first. A missing binary is an error that names its package, never a silent pass.
 
 mod nats;
+mod nats_cluster;
 mod network;
 mod postgres;
 mod process;
 mod redis;
 
 pub use nats::{Nats, NatsBinary};
+pub use nats_cluster::NatsCluster;
 pub use network::Network;
 pub use postgres::Postgres;
 pub use redis::Redis;

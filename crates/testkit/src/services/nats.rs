@@ -70,6 +70,7 @@ impl NatsBinary {
 /// A private server.
 pub struct Nats {
     binary: NatsBinary,
+    more: Vec<String>,
     folder: TempDir,
     port: u16,
     process: Process,
@@ -81,11 +82,20 @@ impl Nats {
     /// # Panics
     /// If it does not start.
     pub async fn start(binary: NatsBinary) -> Self {
+        Self::start_with(binary, &[]).await
+    }
+
+    /// The same, with more of the server's own arguments.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start_with(binary: NatsBinary, more: &[String]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
-        let process = spawn(&binary, &folder, port);
+        let process = spawn(&binary, &folder, port, more);
         let mut nats = Self {
             binary,
+            more: more.to_owned(),
             folder,
             port,
             process,
@@ -135,7 +145,7 @@ impl Nats {
     /// Starts it on the same port with what it had stored.
     pub async fn restart(&mut self) {
         self.process.kill();
-        self.process = spawn(&self.binary, &self.folder, self.port);
+        self.process = spawn(&self.binary, &self.folder, self.port, &self.more);
         self.wait().await;
     }
 
@@ -178,9 +188,9 @@ impl Nats {
     }
 }
 
-fn spawn(binary: &NatsBinary, folder: &TempDir, port: u16) -> Process {
+fn spawn(binary: &NatsBinary, folder: &TempDir, port: u16, more: &[String]) -> Process {
     let store = folder.path().join("store");
-    let args = [
+    let mut args = vec![
         "-a".to_owned(),
         "127.0.0.1".into(),
         "-p".into(),
@@ -189,5 +199,6 @@ fn spawn(binary: &NatsBinary, folder: &TempDir, port: u16) -> Process {
         "-sd".into(),
         store.display().to_string(),
     ];
+    args.extend_from_slice(more);
     Process::start(&binary.path, &args, None, &folder.path().join("log"))
 }

@@ -16,6 +16,7 @@ use super::{
 /// A private server, which appends to a file what it is told.
 pub struct Redis {
     binary: PathBuf,
+    more: Vec<String>,
     folder: TempDir,
     port: u16,
     process: Process,
@@ -36,12 +37,22 @@ impl Redis {
     /// # Panics
     /// If it is not installed or does not start.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with more of the server's own arguments.
+    ///
+    /// # Panics
+    /// As [`Redis::start`].
+    pub async fn start_with(more: &[&str]) -> Self {
+        let more: Vec<String> = more.iter().map(|&m| m.to_owned()).collect();
         let binary = Self::binary().unwrap_or_else(|missing| panic!("{missing}"));
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
-        let process = spawn(&binary, &folder, port);
+        let process = spawn(&binary, &folder, port, &more);
         let mut redis = Self {
             binary,
+            more,
             folder,
             port,
             process,
@@ -85,7 +96,7 @@ impl Redis {
     /// Starts it on the same port with what it had stored.
     pub async fn restart(&mut self) {
         self.process.kill();
-        self.process = spawn(&self.binary, &self.folder, self.port);
+        self.process = spawn(&self.binary, &self.folder, self.port, &self.more);
         self.wait().await;
     }
 
@@ -142,10 +153,10 @@ async fn ask(port: u16, command: &str) -> std::io::Result<String> {
     Ok(line)
 }
 
-fn spawn(binary: &std::path::Path, folder: &TempDir, port: u16) -> Process {
+fn spawn(binary: &std::path::Path, folder: &TempDir, port: u16, more: &[String]) -> Process {
     let data = folder.path().join("data");
     std::fs::create_dir_all(&data).expect("a data folder");
-    let args = [
+    let mut args = [
         "--bind",
         "127.0.0.1",
         "--port",
@@ -157,6 +168,8 @@ fn spawn(binary: &std::path::Path, folder: &TempDir, port: u16) -> Process {
         "--appendonly",
         "yes",
     ]
-    .map(str::to_owned);
+    .map(str::to_owned)
+    .to_vec();
+    args.extend_from_slice(more);
     Process::start(binary, &args, None, &folder.path().join("log"))
 }
