@@ -15,7 +15,7 @@ use trapline_core::{
 };
 
 use crate::{
-    Supervisor, health::Ticking, life::Life, reserve::Handed, settle::Settler, spec::Specs,
+    Supervisor, handed::Handed, health::Ticking, life::Life, settle::Settler, spec::Specs,
     store_time::StoreTime,
 };
 
