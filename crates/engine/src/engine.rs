@@ -15,7 +15,7 @@ use trapline_core::{
 };
 
 use crate::{
-    Supervisor, health::Ticking, life::Life, presence::Presence, project::Owed, reserve::Handed,
+    Supervisor, handed::Handed, health::Ticking, life::Life, presence::Presence, project::Owed,
     settle::Settler, spec::Specs, store_time::StoreTime,
 };
 

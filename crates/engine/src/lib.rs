@@ -6,6 +6,7 @@ mod clock;
 mod dispatch;
 mod engine;
 mod explain;
+mod handed;
 mod health;
 mod jobs;
 mod leases;

@@ -2,16 +2,12 @@
 //! store (RULES.md A7). Only what was granted is handed out. A suspect is alone in its answer; suspects and batches take
 //! turns (A6).
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
 use futures::StreamExt as _;
 use trapline_core::{
-    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    choose::{self, Waiting},
+    CaptureId, JobId, ProjectId, Result, WorkerId,
+    choose::Waiting,
     error::chain,
     fault,
     ports::{GrantRequest, Granted, Hint, LeaseChange, WaitingJob, Want},
@@ -103,78 +99,6 @@ pub struct Claimed {
     pub reservation: Reservation,
 }
 
-/// When each job was last handed out by this node, where a fill is under way, and where the next answer is a suspect's.
-#[derive(Default)]
-pub(crate) struct Handed {
-    last: Mutex<HashMap<JobId, Timestamp>>,
-    filling: Mutex<HashSet<JobId>>,
-    /// Jobs in which suspects waited when a batch was handed out: batches and suspects take turns.
-    suspects_turn: Mutex<HashSet<JobId>>,
-}
-
-/// A fill under way; at most one per job and node.
-struct Filling<'a>(&'a Handed, JobId);
-
-impl Drop for Filling<'_> {
-    fn drop(&mut self) {
-        self.0
-            .filling
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.1);
-    }
-}
-
-impl Handed {
-    fn fill(&self, job: JobId) -> Option<Filling<'_>> {
-        let new = self
-            .filling
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(job);
-        new.then(|| Filling(self, job))
-    }
-
-    fn handed(&self, job: JobId, now: Timestamp) {
-        self.last
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(job, now);
-    }
-
-    pub(crate) fn forget(&self, job: JobId) {
-        self.last
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&job);
-        self.take_suspects_turn(job);
-    }
-
-    /// The next answer for the job is a suspect's.
-    fn give_suspects_turn(&self, job: JobId) {
-        self.suspects_turn
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(job);
-    }
-
-    /// Whether this answer is a suspect's; the one after it is not.
-    fn take_suspects_turn(&self, job: JobId) -> bool {
-        self.suspects_turn
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&job)
-    }
-
-    fn order(&self, jobs: &mut [Waiting], turn: u64) {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        for job in jobs.iter_mut() {
-            job.since = last.get(&job.job).copied().unwrap_or(job.since);
-        }
-        choose::order(jobs, turn);
-    }
-}
-
 impl Engine {
     /// Hands out up to `limit` tasks of a job. Fewer, or none, is normal.
     ///
@@ -247,9 +171,8 @@ impl Engine {
                 tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
             }
         }
-        if into.tasks.len() < limit
-            && let Some(_filling) = self.inner.handed.fill(job)
-        {
+        if into.tasks.len() < limit {
+            let _filling = self.inner.handed.fill(job).await;
             let want = limit - into.tasks.len();
             suspects = self.grant(into, Want::Batch, None, want, worker).await?.suspects;
         }

@@ -99,6 +99,12 @@ impl Drop for AdcLike {
         // It may have ended by itself; either way nothing is left of it.
         self.child.kill().ok();
         self.child.wait().ok();
+        if std::thread::panicking() {
+            #[allow(clippy::print_stderr, reason = "what a failing test shows")]
+            {
+                eprintln!("the client said: {}", self.said());
+            }
+        }
     }
 }
 
@@ -190,7 +196,7 @@ async fn a_client_that_asks_as_adc_asks_brings_a_job_to_success(on: Deployment) 
     // Four loaders of four batches each, full before the model is warm.
     let client = AdcLike::start(&world, &["--hold-first", "384"]).await;
     let job = world.start_job(SLUG, 1_200).await;
-    let landed = world.landed(job, Duration::from_secs(30)).await;
+    let landed = world.landed(job, Duration::from_secs(60)).await;
     assert_eq!(landed["status"], "SUCCESS");
     let report = client.finish().await;
     assert_eq!(compare(&world, job, &report).await, (1_200, 0));
@@ -203,7 +209,7 @@ async fn a_client_that_drops_repeats_delays_and_reorders_loses_nothing_that_was_
     let faults: Vec<&str> = faults.split(' ').collect();
     let client = AdcLike::start(&world, &faults).await;
     let job = world.start_job(SLUG, 600).await;
-    let landed = world.landed(job, Duration::from_secs(40)).await;
+    let landed = world.landed(job, Duration::from_secs(60)).await;
     assert_eq!(landed["status"], "SUCCESS");
     let report = client.finish().await;
     let (processed, failed) = compare(&world, job, &report).await;

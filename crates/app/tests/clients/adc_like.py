@@ -99,6 +99,7 @@ class Report:
         self.counts = {"posts": 0, "dropped": 0, "late": 0, "duplicated": 0, "reordered": 0, "errors": 0}
 
     def problem(self, text):
+        print(text, file=sys.stderr, flush=True)
         with self.lock:
             self.problems.append(text)
 

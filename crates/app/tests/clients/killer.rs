@@ -42,7 +42,7 @@ async fn world(on: Deployment) -> (World, i64) {
 }
 
 async fn ended(world: &World, job: i64, reason: &str) {
-    let landed = world.landed(job, Duration::from_secs(30)).await;
+    let landed = world.landed(job, Duration::from_secs(60)).await;
     let counts = &landed["counts"];
     assert_eq!(
         (&landed["status"], &counts["processed"], &counts["failed"]),

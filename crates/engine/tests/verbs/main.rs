@@ -4,4 +4,5 @@
 
 mod fixture;
 mod jobs;
+mod reserving;
 mod suspects;
