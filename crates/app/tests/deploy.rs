@@ -174,7 +174,7 @@ fn the_unit_sets_settings_and_waits_for_the_drain() {
     assert_eq!(of("KillSignal"), ["SIGTERM"]);
     assert_eq!(of("DynamicUser"), ["yes"]);
     let state = format!("sqlite:/var/lib/{}/", of("StateDirectory")[0]);
-    assert!(pairs["TRAPLINE_DATABASE"].starts_with(&state));
+    assert!(pairs["DATABASE_URL"].starts_with(&state));
 }
 
 #[test]
