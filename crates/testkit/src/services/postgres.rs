@@ -90,6 +90,37 @@ impl Postgres {
         self.process.kill();
     }
 
+    /// The fast stop of an orderly restart: it ends every session at once and writes what it holds. Returns when it is gone.
+    pub async fn stop_fast(&mut self) {
+        self.process.signal("INT");
+        let process = &mut self.process;
+        crate::until("postgres stops", START, || {
+            let ended = process.ended();
+            std::future::ready(ended.ok_or_else(|| "still there".to_owned()))
+        })
+        .await;
+    }
+
+    /// Asks as `psql` does, on a session of its own: columns are separated by `|`, rows by line breaks.
+    ///
+    /// # Panics
+    /// If it refuses.
+    #[must_use]
+    pub fn ask(&self, sql: &str) -> String {
+        let psql = binary("psql", PACKAGE, &BESIDE).unwrap_or_else(|missing| panic!("{missing}"));
+        let done = Command::new(psql)
+            .args(["--no-psqlrc", "-qAt", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .arg(self.url("postgres"))
+            .output()
+            .expect("a program");
+        assert!(
+            done.status.success(),
+            "{sql}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        String::from_utf8_lossy(&done.stdout).trim().to_owned()
+    }
+
     /// SIGSTOP: new connections are not answered; open ones still are, because each is a process of its own.
     pub fn stop(&self) {
         self.process.signal("STOP");

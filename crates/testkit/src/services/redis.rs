@@ -1,10 +1,10 @@
 //! `redis-server`, or `valkey-server` where that is what is installed.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
@@ -88,6 +88,37 @@ impl Redis {
         self.restart().await;
     }
 
+    /// Asks as `redis-cli` does, on a connection of its own: `SCARD job:1:failed_images`. Elements of a list are lines.
+    ///
+    /// # Panics
+    /// If it does not answer, or with an error.
+    pub async fn ask(&self, command: &str) -> String {
+        crate::within(START, self.request(command))
+            .await
+            .unwrap_or_else(|e| panic!("redis-server does not answer `{command}`: {e}"))
+    }
+
+    async fn request(&self, command: &str) -> io::Result<String> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let mut stream = BufReader::new(stream);
+        stream.write_all(format!("{command}\r\n").as_bytes()).await?;
+        let head = line(&mut stream).await?;
+        let (kind, rest) = head.split_at_checked(1).ok_or(io::ErrorKind::UnexpectedEof)?;
+        match kind {
+            "+" | ":" => Ok(rest.to_owned()),
+            "$" => bulk(&mut stream, rest).await,
+            "*" => {
+                let mut elements = Vec::new();
+                for _ in 0..number(rest)? {
+                    let head = line(&mut stream).await?;
+                    elements.push(bulk(&mut stream, head.trim_start_matches('$')).await?);
+                }
+                Ok(elements.join("\n"))
+            }
+            _ => Err(io::Error::other(head)),
+        }
+    }
+
     async fn wait(&mut self) {
         let (port, log) = (self.port, self.folder.path().join("log"));
         let process = &mut self.process;
@@ -114,6 +145,26 @@ impl Redis {
         })
         .await;
     }
+}
+
+async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    Ok(line.trim_end().to_owned())
+}
+
+/// A string of this length, `-1` for none.
+async fn bulk(stream: &mut BufReader<TcpStream>, length: &str) -> io::Result<String> {
+    if length == "-1" {
+        return Ok(String::new());
+    }
+    let mut bytes = vec![0; number(length)? + 2];
+    stream.read_exact(&mut bytes).await?;
+    Ok(String::from_utf8_lossy(&bytes[..bytes.len() - 2]).into_owned())
+}
+
+fn number(text: &str) -> io::Result<usize> {
+    text.parse().map_err(io::Error::other)
 }
 
 fn spawn(binary: &std::path::Path, folder: &TempDir, port: u16) -> Process {
