@@ -19,7 +19,7 @@ async fn cluster() -> Cluster {
     // Outlives the test, so that what is handed out stays under its lease.
     Cluster::start(
         Path::new(env!("CARGO_BIN_EXE_trapline")),
-        &[("NATS_TASK_TTR", "3600")],
+        &[("NATS_TASK_TTR", "600")],
     )
     .await
 }

@@ -49,7 +49,7 @@ pub async fn handouts(
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     let store = cluster.postgres.ask(&format!(
         "SELECT max(delivery), count(*) FILTER (WHERE grant_id IS NOT NULL AND lease_until > \
-         (extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM tasks WHERE job_id = {job}"
+         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) FROM tasks WHERE job_id = {job}"
     ));
     let (deliveries_max, leased) = store.split_once('|').unwrap();
     Handouts {
