@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod release;
 mod services;
 mod soak;
 mod tools;
@@ -23,9 +24,11 @@ enum Chore {
     Test,
     /// A large job, simulated workers, and a server that is killed on the way: it must land exact to the row.
     Soak(soak::Args),
+    /// The same on two nodes with PostgreSQL, NATS and Redis, each of which goes away at moments that a seed decides.
+    SoakCluster(soak::cluster::Args),
     /// Private PostgreSQL, NATS and Redis on free ports, until Ctrl-C; prints how to run nodes on them.
     Services(services::Args),
-    /// Benchmarks of the health check; build xtask in release for figures: `cargo run --release -p xtask -- bench …`.
+    /// Benchmarks of the health check and of a cluster; build xtask in release for figures: `cargo run --release -p xtask -- bench …`.
     #[command(subcommand)]
     Bench(bench::Bench),
     /// The simulation: many seeds in release, or one with a trace of its events.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let done: Result<()> = match Cli::parse().chore {
         Chore::Test => check::all(),
         Chore::Soak(args) => soak::run(&args),
+        Chore::SoakCluster(args) => soak::cluster::run(&args),
         Chore::Services(args) => services::run(&args),
         Chore::Bench(bench) => bench::run(&bench),
         Chore::Sim { seeds, from, seed } => simulate(seeds, from, seed),

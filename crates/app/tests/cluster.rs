@@ -1,7 +1,5 @@
 //! Two nodes on PostgreSQL, NATS JetStream and Redis, with real servers that go away under them.
 
-#![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
-
 use std::{
     path::Path,
     process::Command,
@@ -13,76 +11,15 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use trapline_testkit::{
-    Client, SERVER_TOKEN, Server,
-    services::{Nats, NatsBinary, Postgres, Redis},
-    until,
-};
+use trapline_testkit::{Client, services::Cluster, until};
 
 const IMAGES: usize = 2_000;
 const WORKERS: usize = 6;
 /// A busy machine may need some of it.
 const BOUND: Duration = Duration::from_secs(90);
 
-struct Cluster {
-    nodes: [Server; 2],
-    nats: Nats,
-    redis: Redis,
-    postgres: Postgres,
-    _folders: [tempfile::TempDir; 2],
-}
-
-impl Cluster {
-    async fn start() -> Self {
-        let binary = NatsBinary::all()
-            .unwrap_or_else(|missing| panic!("{missing}"))
-            .remove(0);
-        let (nats, redis, postgres) = (
-            Nats::start(binary).await,
-            Redis::start().await,
-            Postgres::start().await,
-        );
-        let urls = [postgres.url("postgres"), nats.url(), redis.url()];
-        let env = [
-            ("DATABASE_URL", urls[0].as_str()),
-            ("NATS_URL", urls[1].as_str()),
-            ("REDIS_URL", urls[2].as_str()),
-            ("NATS_TASK_TTR", "5"),
-        ];
-        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let trapline = Path::new(env!("CARGO_BIN_EXE_trapline"));
-        let first = Server::start(trapline, folders[0].path(), &env).await;
-        let second = Server::start(trapline, folders[1].path(), &env).await;
-        Self {
-            nodes: [first, second],
-            nats,
-            redis,
-            postgres,
-            _folders: folders,
-        }
-    }
-
-    fn urls(&self) -> [String; 2] {
-        [self.nodes[0].url(), self.nodes[1].url()]
-    }
-}
-
-async fn start_job(client: &Client) -> i64 {
-    let pipeline = json!({ "name": "Bare", "slug": "bare", "version": 1, "algorithms": [], "stages": [] });
-    let body = json!({ "processing_service_name": "bare", "pipelines": [pipeline] });
-    client.post("/api/v2/projects/1/pipelines/", &body).await;
-    let captures: Vec<Value> = (0..IMAGES)
-        .map(|i| json!({ "url": format!("https://captures.test/{i}.jpg") }))
-        .collect();
-    let job = json!({ "name": "night", "delay": 0, "project_id": 1, "pipeline_slug": "bare", "captures": captures });
-    client.post("/api/v2/jobs/?start_now", &job).await["id"]
-        .as_i64()
-        .unwrap()
-}
-
 /// A worker that asks one node and then the other, and posts until it is answered.
-async fn work(urls: [String; 2], name: usize, job: i64, done: Arc<AtomicBool>, saved: Arc<AtomicUsize>) {
-    let clients = urls.map(|url| Client::new(&url, SERVER_TOKEN));
+async fn work(clients: [Client; 2], name: usize, job: i64, done: Arc<AtomicBool>, saved: Arc<AtomicUsize>) {
     let info = json!({ "instance": format!("worker-{name}"), "hostname": format!("worker-{name}") });
     let mut turn = name;
     while !done.load(Ordering::Relaxed) {
@@ -132,13 +69,20 @@ async fn saved_at_least(saved: &AtomicUsize, share: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_on_two_nodes_lands_exact_while_a_node_and_each_dependency_go_away() {
-    let mut cluster = Cluster::start().await;
+    let trapline = Path::new(env!("CARGO_BIN_EXE_trapline"));
+    let mut cluster = Cluster::start(trapline, &[("NATS_TASK_TTR", "5")]).await;
     let survivor = cluster.nodes[1].client();
-    let job = start_job(&survivor).await;
+    let job = cluster.job(IMAGES).await;
     let (done, saved) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let workers: Vec<_> = (0..WORKERS)
         .map(|name| {
-            let work = work(cluster.urls(), name, job, Arc::clone(&done), Arc::clone(&saved));
+            let work = work(
+                cluster.clients(),
+                name,
+                job,
+                Arc::clone(&done),
+                Arc::clone(&saved),
+            );
             #[expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
             tokio::spawn(work)
         })

@@ -1,5 +1,6 @@
-//! Benchmarks of the health check, apart from the tests: a figure from one machine is compared within one run only.
+//! Benchmarks of the health check and of a cluster, apart from the tests: a figure from one machine is compared within one run only.
 
+mod cluster;
 mod rows;
 
 use std::{
@@ -16,6 +17,8 @@ use trapline_core::{
 };
 use trapline_engine::{Engine, Policy, Ports, Supervisor, SystemClock};
 
+use crate::release;
+
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// One tick over many running jobs, some of them idle with lost images.
@@ -30,13 +33,30 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         images: u64,
     },
+    /// Connections of two nodes to PostgreSQL, NATS and Redis, before, while and after many requests.
+    Connections {
+        #[arg(long, default_value_t = 10_000)]
+        requests: usize,
+    },
+    /// Whether a task is handed out twice by two nodes under live leases.
+    Handouts {
+        #[arg(long, default_value_t = 100_000)]
+        tasks: usize,
+        #[arg(long, default_value_t = 16)]
+        reservers: usize,
+    },
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
+    if matches!(bench, Bench::Connections { .. } | Bench::Handouts { .. }) && release::again()? {
+        return Ok(());
+    }
     tokio::runtime::Runtime::new()?.block_on(async {
         match bench {
             Bench::Tick { jobs, idle } => tick(*jobs, *idle).await,
             Bench::Lost { images } => lost(*images).await,
+            Bench::Connections { requests } => cluster::connections(*requests).await,
+            Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
         }
     })
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use trapline_testkit::Client;
+use trapline_testkit::{Client, services::Postgres};
 
 use super::fleet::DETECTIONS;
 
@@ -112,6 +112,21 @@ pub(super) async fn database(path: &Path, job: i64, images: u64) -> Result<i64> 
     ensure!(sound == "ok", "the database is damaged: {sound}");
     conn.close().await?;
     Ok(strikes)
+}
+
+/// The same of a cluster.
+pub(super) fn postgres(postgres: &Postgres, job: i64, images: u64) -> Result<()> {
+    let said = postgres.ask(&format!(
+        "SELECT count(*), count(*) FILTER (WHERE state = 'processed'), (SELECT count(*) FROM detections WHERE job_id = {job}), \
+         (SELECT count(*) FROM (SELECT DISTINCT capture_id, x1, y1, x2, y2 FROM detections WHERE job_id = {job}) AS d) \
+         FROM tasks WHERE job_id = {job}"
+    ));
+    let detections = images * DETECTIONS;
+    ensure!(
+        said == format!("{images}|{images}|{detections}|{detections}"),
+        "tasks, processed ones, detections, different ones in the database: {said}"
+    );
+    Ok(())
 }
 
 /// How many results the server says have changed nothing.

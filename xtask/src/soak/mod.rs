@@ -4,12 +4,15 @@
 //! Everything is as in production, but the fetching and the model: the release binary over HTTP with its default
 //! settings, the worker library, an upload of a manifest. The database is a temporary file.
 
+mod balance;
 mod check;
+pub(crate) mod cluster;
+mod faults;
 mod fleet;
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail};
 use bytes::Bytes;
 use futures::stream;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -17,7 +20,7 @@ use serde_json::{Value, json};
 use trapline_testkit::{Client, Server, until};
 
 use self::fleet::Fleet;
-use crate::check::step;
+use crate::release;
 
 /// Lines of the manifest that are sent at a time.
 const CHUNK: u64 = 1_000;
@@ -45,49 +48,10 @@ pub(crate) struct Args {
 
 /// Drives the release binary.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if cfg!(debug_assertions) {
-        // The workers share the machine with the server: unoptimised, they would be what is measured.
-        return again_in_release(args);
+    if release::again()? {
+        return Ok(());
     }
     tokio::runtime::Runtime::new()?.block_on(soak(args))
-}
-
-fn again_in_release(args: &Args) -> Result<()> {
-    // Together, as each alone would be built with other features, and so twice.
-    step(
-        "release build",
-        Command::new("cargo").args([
-            "build",
-            "--release",
-            "--package",
-            "trapline",
-            "--package",
-            "xtask",
-        ]),
-    )?;
-    let given = [
-        ("--images", args.images.to_string()),
-        ("--kills", args.kills.to_string()),
-        ("--workers", args.workers.to_string()),
-        ("--seed", args.seed.to_string()),
-        ("--lease", args.lease.to_string()),
-    ];
-    let status = Command::new(release("xtask"))
-        .arg("soak")
-        .args(given.iter().flat_map(|(flag, value)| [*flag, value.as_str()]))
-        .status()
-        .context("the optimised xtask can't be run")?;
-    ensure!(status.success(), "the soak failed");
-    Ok(())
-}
-
-/// An optimised binary of ours.
-fn release(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
-        PathBuf::from,
-    );
-    target.join("release").join(name)
 }
 
 /// Tells what happened, with the seconds since the start.
@@ -112,7 +76,12 @@ impl Teller {
 async fn soak(args: &Args) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("trapline-soak-").tempdir()?;
     let lease = args.lease.to_string();
-    let mut server = Server::start(&release("trapline"), folder.path(), &[("NATS_TASK_TTR", &lease)]).await;
+    let mut server = Server::start(
+        &release::binary("trapline"),
+        folder.path(),
+        &[("NATS_TASK_TTR", &lease)],
+    )
+    .await;
     let client = server.client();
     let teller = Teller::new();
     teller.tell(&format!("server ready on {}", server.url()));
@@ -132,7 +101,7 @@ async fn soak(args: &Args) -> Result<()> {
         server.restart().await;
         teller.tell("server ready again");
     }
-    let landed = landed(&client, job, &fleet, args).await?;
+    let landed = landed(&client, job, &fleet, args.images, patience(args)).await?;
     let seconds = began.seconds();
     teller.tell(&format!("job landed: {} {}", landed["status"], landed["counts"]));
     let summary = fleet.stop().await?;
@@ -224,11 +193,11 @@ async fn start(client: &Client, set: i64) -> Result<i64> {
 }
 
 /// The job, once it is final.
-async fn landed(client: &Client, job: i64, fleet: &Fleet, args: &Args) -> Result<Value> {
+async fn landed(client: &Client, job: i64, fleet: &Fleet, images: u64, patience: Duration) -> Result<Value> {
     // Asked only when it may have landed: the question is work for the server too.
-    fleet.until_delivered(args.images, patience(args)).await?;
+    fleet.until_delivered(images, patience).await?;
     let path = format!("/api/v2/jobs/{job}/?logs_limit=1");
-    Ok(until("the job lands", patience(args), || async {
+    Ok(until("the job lands", patience, || async {
         match client.try_get(&path).await {
             Ok(answer)
                 if matches!(

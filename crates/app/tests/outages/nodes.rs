@@ -112,9 +112,9 @@ async fn a_dispatch_passes_on(cluster: &mut Cluster) {
     .await;
     let live = format!("SCARD job:{job}:pending_images:process");
     until("the progress tells of them all", BOUND, async || {
-        match cluster.redis.number(&live).await {
-            n if n == LARGE as u64 => Ok(()),
-            n => Err(n.to_string()),
+        match cluster.redis.ask(&live).await {
+            n if n == LARGE.to_string() => Ok(()),
+            n => Err(n),
         }
     })
     .await;

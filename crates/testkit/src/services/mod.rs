@@ -1,6 +1,9 @@
 //! Real servers for tests, private to a run: on free ports, in temporary folders, ended by their id when dropped, and by the
 //! kernel if the test process dies first. A missing binary is an error that names its package, never a silent pass.
 
+mod cluster;
+mod connections;
+mod handouts;
 mod nats;
 mod nats_cluster;
 mod network;
@@ -8,6 +11,9 @@ mod postgres;
 mod process;
 mod redis;
 
+pub use cluster::Cluster;
+pub use connections::{Connections, connections, requests, result};
+pub use handouts::{Handouts, handouts};
 pub use nats::{Nats, NatsBinary};
 pub use nats_cluster::NatsCluster;
 pub use network::Network;

@@ -1,10 +1,14 @@
 //! `nats-server` with JetStream on a file store.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
@@ -12,6 +16,7 @@ use super::{
     START, binary, empty, free_port,
     process::{Process, tail},
 };
+use crate::Client;
 
 /// A server binary and its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +78,7 @@ pub struct Nats {
     more: Vec<String>,
     folder: TempDir,
     port: u16,
+    monitor: u16,
     process: Process,
 }
 
@@ -91,13 +97,14 @@ impl Nats {
     /// If it does not start.
     pub async fn start_with(binary: NatsBinary, more: &[String]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let port = free_port();
-        let process = spawn(&binary, &folder, port, more);
+        let (port, monitor) = (free_port(), free_port());
+        let process = spawn(&binary, &folder, [port, monitor], more);
         let mut nats = Self {
             binary,
             more: more.to_owned(),
             folder,
             port,
+            monitor,
             process,
         };
         nats.wait().await;
@@ -145,7 +152,7 @@ impl Nats {
     /// Starts it on the same port with what it had stored.
     pub async fn restart(&mut self) {
         self.process.kill();
-        self.process = spawn(&self.binary, &self.folder, self.port, &self.more);
+        self.process = spawn(&self.binary, &self.folder, [self.port, self.monitor], &self.more);
         self.wait().await;
     }
 
@@ -157,6 +164,51 @@ impl Nats {
         self.process.kill();
         empty(&self.folder.path().join("store")).expect("an empty folder");
         self.restart().await;
+    }
+
+    /// What it says of itself, over HTTP, on a page such as `varz`; that makes no connection of NATS.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub async fn monitored(&self, page: &str) -> Value {
+        Client::new(&self.monitor_url(), "")
+            .get(&format!("/{page}"))
+            .await
+    }
+
+    /// Where it is monitored.
+    #[must_use]
+    pub fn monitor_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.monitor)
+    }
+
+    /// Asks JetStream's API as operators' `nats` does, on a connection of its own: `CONSUMER.INFO.job_1.job-1-consumer`.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub async fn ask(&self, what: &str) -> Value {
+        crate::within(START, self.request(what))
+            .await
+            .unwrap_or_else(|e| panic!("nats-server does not answer `{what}`: {e}"))
+    }
+
+    async fn request(&self, what: &str) -> io::Result<Value> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let mut stream = BufReader::new(stream);
+        let request =
+            format!("CONNECT {{\"verbose\":false}}\r\nSUB _ask 1\r\nPUB $JS.API.{what} _ask 0\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut line = String::new();
+        while !line.starts_with("MSG ") {
+            line.clear();
+            if stream.read_line(&mut line).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        let length = line.trim().rsplit(' ').next().and_then(|n| n.parse().ok());
+        let mut body = vec![0; length.ok_or(io::ErrorKind::InvalidData)?];
+        stream.read_exact(&mut body).await?;
+        Ok(serde_json::from_slice(&body)?)
     }
 
     async fn wait(&mut self) {
@@ -188,13 +240,15 @@ impl Nats {
     }
 }
 
-fn spawn(binary: &NatsBinary, folder: &TempDir, port: u16, more: &[String]) -> Process {
+fn spawn(binary: &NatsBinary, folder: &TempDir, [port, monitor]: [u16; 2], more: &[String]) -> Process {
     let store = folder.path().join("store");
     let mut args = vec![
         "-a".to_owned(),
         "127.0.0.1".into(),
         "-p".into(),
         port.to_string(),
+        "-m".into(),
+        monitor.to_string(),
         "-js".into(),
         "-sd".into(),
         store.display().to_string(),

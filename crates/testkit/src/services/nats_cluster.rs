@@ -9,7 +9,6 @@ const SERVERS: usize = 3;
 /// A private cluster.
 pub struct NatsCluster {
     servers: Vec<Nats>,
-    monitors: Vec<u16>,
 }
 
 impl NatsCluster {
@@ -18,13 +17,13 @@ impl NatsCluster {
     /// # Panics
     /// If it does not start.
     pub async fn start(binary: NatsBinary) -> Self {
-        let ports: Vec<(u16, u16)> = (0..SERVERS).map(|_| (free_port(), free_port())).collect();
+        let ports: Vec<u16> = (0..SERVERS).map(|_| free_port()).collect();
         let routes: Vec<String> = ports
             .iter()
-            .map(|(route, _)| format!("nats://127.0.0.1:{route}"))
+            .map(|route| format!("nats://127.0.0.1:{route}"))
             .collect();
         let mut servers = Vec::new();
-        for (number, (route, monitor)) in ports.iter().enumerate() {
+        for (number, route) in ports.iter().enumerate() {
             let more = [
                 "--server_name",
                 &format!("nats-{number}"),
@@ -34,14 +33,11 @@ impl NatsCluster {
                 &format!("nats://127.0.0.1:{route}"),
                 "--routes",
                 &routes.join(","),
-                "-m",
-                &monitor.to_string(),
             ]
             .map(str::to_owned);
             servers.push(Nats::start_with(binary.clone(), &more).await);
         }
-        let monitors = ports.into_iter().map(|(_, monitor)| monitor).collect();
-        let cluster = Self { servers, monitors };
+        let cluster = Self { servers };
         cluster.wait().await;
         cluster
     }
@@ -56,10 +52,7 @@ impl NatsCluster {
     /// Where each server is monitored.
     #[must_use]
     pub fn monitors(&self) -> Vec<String> {
-        self.monitors
-            .iter()
-            .map(|port| format!("http://127.0.0.1:{port}"))
-            .collect()
+        self.servers.iter().map(Nats::monitor_url).collect()
     }
 
     /// The server of that name, as the cluster calls its leaders.

@@ -1,10 +1,10 @@
 //! `redis-server`, or `valkey-server` where that is what is installed.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
 
@@ -110,16 +110,14 @@ impl Redis {
         self.restart().await;
     }
 
-    /// The answer to a command that is answered by a number: `SCARD key`.
+    /// Asks as `redis-cli` does, on a connection of its own: `SCARD job:1:failed_images`. Elements of a list are lines.
     ///
     /// # Panics
-    /// If it is not.
-    pub async fn number(&self, command: &str) -> u64 {
-        let answer = ask(self.port, command).await.expect("Redis answers");
-        answer
-            .strip_prefix(':')
-            .and_then(|n| n.trim().parse().ok())
-            .unwrap_or_else(|| panic!("`{command}`: {answer}"))
+    /// If it does not answer, or with an error.
+    pub async fn ask(&self, command: &str) -> String {
+        crate::within(START, request(self.port, command))
+            .await
+            .unwrap_or_else(|e| panic!("redis-server does not answer `{command}`: {e}"))
     }
 
     async fn wait(&mut self) {
@@ -132,11 +130,9 @@ impl Redis {
                 if let Some(status) = ended {
                     panic!("redis-server ended with {status}: {}", tail(log));
                 }
-                let line = ask(port, "PING").await.map_err(|e| e.to_string())?;
-                if line.starts_with("+PONG") {
-                    Ok(())
-                } else {
-                    Err(line)
+                match request(port, "PING").await.map_err(|e| e.to_string())?.as_str() {
+                    "PONG" => Ok(()),
+                    other => Err(other.to_owned()),
                 }
             }
         })
@@ -144,13 +140,45 @@ impl Redis {
     }
 }
 
-/// The first line of the answer.
-async fn ask(port: u16, command: &str) -> std::io::Result<String> {
+/// A command and its answer.
+async fn request(port: u16, command: &str) -> io::Result<String> {
     let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
     stream.write_all(format!("{command}\r\n").as_bytes()).await?;
+    let head = line(&mut stream).await?;
+    let (kind, rest) = head.split_at_checked(1).ok_or(io::ErrorKind::UnexpectedEof)?;
+    match kind {
+        "+" | ":" => Ok(rest.to_owned()),
+        "$" => bulk(&mut stream, rest).await,
+        "*" => {
+            let mut elements = Vec::new();
+            for _ in 0..number(rest)? {
+                let head = line(&mut stream).await?;
+                elements.push(bulk(&mut stream, head.trim_start_matches('$')).await?);
+            }
+            Ok(elements.join("\n"))
+        }
+        _ => Err(io::Error::other(head)),
+    }
+}
+
+async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut line = String::new();
     stream.read_line(&mut line).await?;
-    Ok(line)
+    Ok(line.trim_end().to_owned())
+}
+
+/// A string of this length, `-1` for none.
+async fn bulk(stream: &mut BufReader<TcpStream>, length: &str) -> io::Result<String> {
+    if length == "-1" {
+        return Ok(String::new());
+    }
+    let mut bytes = vec![0; number(length)? + 2];
+    stream.read_exact(&mut bytes).await?;
+    Ok(String::from_utf8_lossy(&bytes[..bytes.len() - 2]).into_owned())
+}
+
+fn number(text: &str) -> io::Result<usize> {
+    text.parse().map_err(io::Error::other)
 }
 
 fn spawn(binary: &std::path::Path, folder: &TempDir, port: u16, more: &[String]) -> Process {

@@ -91,17 +91,18 @@ async fn is_made_again(cluster: &Cluster, client: &Client, job: i64, unsettled: 
         let number = |v: &Value| v.as_u64().unwrap_or_default();
         let live = cluster
             .redis
-            .number(&format!("SCARD job:{job}:pending_images:process"))
+            .ask(&format!("SCARD job:{job}:pending_images:process"))
             .await;
         let total = cluster
             .redis
-            .number(&format!("EXISTS job:{job}:pending_images_total"))
+            .ask(&format!("EXISTS job:{job}:pending_images_total"))
             .await;
         let held = number(&seen["queue_counters"]["num_pending"]);
         let pending = number(&counts["pending"]);
         let state = format!("{held} held, {live} live of {counts}");
         // Candidates that were granted from the store are refused when their turn comes.
-        let agree = held >= pending && live == pending && total == 1 && pending == unsettled as u64;
+        let agree =
+            held >= pending && live == pending.to_string() && total == "1" && pending == unsettled as u64;
         if agree { Ok(()) } else { Err(state) }
     })
     .await;
