@@ -164,7 +164,7 @@ async fn replicas_that_one_server_can_not_give_are_refused_with_what_to_do() {
         .await;
         // One that is there already: 2.9 leaves it as it is, and it can be used.
         match queue.publish(JOB, &candidates(10..20)).await {
-            Ok(()) => println!("{} leaves it", nats.version()),
+            Ok(_) => println!("{} leaves it", nats.version()),
             Err(e) => {
                 let said = chain(&e);
                 println!("{} {said}", nats.version());
