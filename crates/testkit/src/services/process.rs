@@ -6,6 +6,9 @@ use std::{
     sync::{LazyLock, mpsc},
 };
 
+/// How often a process is looked at until it has stopped; each look takes microseconds.
+const STOPPING_LOOKS: usize = 1_000_000;
+
 /// A running process.
 pub(super) struct Process {
     child: Child,
@@ -84,6 +87,14 @@ impl Process {
             .status()
             .expect("a shell");
         assert!(done.success(), "kill -{name} failed");
+        if name == "STOP" {
+            // A thread that runs on another processor stops a moment later, and could still answer.
+            let stopped = (0..STOPPING_LOOKS).any(|_| {
+                std::thread::yield_now();
+                is_stopped(self.id())
+            });
+            assert!(stopped, "it does not stop");
+        }
     }
 }
 
@@ -91,6 +102,18 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether every thread of a process is stopped. Where there is no `/proc`, it is taken to be.
+fn is_stopped(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    threads.into_iter().flatten().flatten().all(|thread| {
+        let state = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // After the name, which is in parentheses and may hold anything.
+        state
+            .rsplit_once(") ")
+            .is_none_or(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 /// The end of a log, for messages.
