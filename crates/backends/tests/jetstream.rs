@@ -33,8 +33,8 @@ use trapline_testkit::{
 const JOB: JobId = JobId(7);
 /// A call while the server is away, at the longest.
 const AWAY_MAX: Duration = Duration::from_secs(2);
-/// A call that is refused without asking the server.
-const AT_ONCE: Duration = Duration::from_millis(50);
+/// A call that does not wait for the server: less than any deadline, and more than a busy machine takes.
+const AT_ONCE: Duration = Duration::from_millis(400);
 const RETURNS: Duration = Duration::from_secs(10);
 
 async fn connect(nats: &Nats, options: JetStreamOptions) -> JetStreamQueue {
@@ -374,37 +374,18 @@ async fn every_page_of_streams_is_listed_and_others_streams_are_not_jobs(nats: N
     assert_eq!(listed, many);
 }
 
-async fn what_calls_cost_is_bounded_and_told(nats: Nats) {
+async fn more_than_the_client_can_have_under_way_is_published_and_taken_once(nats: Nats) {
     let queue = queue(&nats).await;
     let many: Vec<Candidate> = candidates(1..20_001);
-    let (_, publishing) = timed(async { queue.publish(JOB, &many).await.unwrap() }).await;
-    let mut taken = 0;
-    let ((), taking) = timed(async {
-        while taken < many.len() {
-            let proposal = proposed(&queue, JOB, 500).await;
-            taken += proposal.candidates.len();
-            queue.acknowledge(JOB, proposal).await.unwrap();
-        }
-    })
-    .await;
-    let mut empty = Vec::new();
-    for _ in 0..50 {
-        let (none, took) = timed(proposed(&queue, JOB, 500)).await;
-        assert!(none.candidates.is_empty());
-        empty.push(took);
+    queue.publish(JOB, &many).await.unwrap();
+    let mut taken = Vec::new();
+    while taken.len() < many.len() {
+        let proposal = proposed(&queue, JOB, 500).await;
+        taken.extend_from_slice(&proposal.candidates);
+        queue.acknowledge(JOB, proposal).await.unwrap();
     }
-    empty.sort();
-    let absent = timed(queue.propose(JobId(8), 500)).await.1;
-    println!(
-        "NATS {}: publish {:.0}/s, propose and acknowledge {:.0}/s, an empty propose {:.1} ms (worst {:.1}), of no queue {:.1} ms",
-        nats.version(),
-        many.len() as f64 / publishing.as_secs_f64(),
-        many.len() as f64 / taking.as_secs_f64(),
-        empty[empty.len() / 2].as_secs_f64() * 1e3,
-        empty[empty.len() - 1].as_secs_f64() * 1e3,
-        absent.as_secs_f64() * 1e3,
-    );
-    assert!(empty[empty.len() / 2] < Duration::from_millis(20), "{empty:?}");
+    assert_eq!(taken, many);
+    assert!(proposed(&queue, JOB, 500).await.candidates.is_empty());
 }
 
 async fn a_malformed_url_is_invalid_and_its_password_is_not_told(_: Nats) {
@@ -459,7 +440,7 @@ const CASES: &[TestCase] = table![
     proposals_stop_at_max_ack_pending_and_cost_no_wait,
     beyond_max_projected_jobs_publishing_is_a_quiet_no_op,
     every_page_of_streams_is_listed_and_others_streams_are_not_jobs,
-    what_calls_cost_is_bounded_and_told,
+    more_than_the_client_can_have_under_way_is_published_and_taken_once,
     a_malformed_url_is_invalid_and_its_password_is_not_told,
     a_capture_is_named_by_its_own_number,
 ];

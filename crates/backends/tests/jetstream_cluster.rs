@@ -1,10 +1,12 @@
-//! The queue on a cluster of NATS servers: streams with replicas, and a server that dies under them.
+//! The queue on a cluster of NATS servers: streams with replicas, a server that dies under them, and servers that want to know
+//! who asks.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![allow(clippy::print_stdout, reason = "which versions ran is told")]
 
 use std::{
     collections::BTreeSet,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -146,6 +148,25 @@ async fn a_user_and_a_password_in_the_address_are_used() {
     queue.publish(JOB, &candidates(1..10)).await.unwrap();
     let stranger = connect(&nats.url(), 1).await;
     assert!(stranger.ping().await.is_err());
+}
+
+#[tokio::test]
+async fn a_file_of_credentials_opens_a_server_that_knows_users_by_jwt() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/credentials");
+    let config = ["-c".to_owned(), folder.join("nats.conf").display().to_string()];
+    for binary in NatsBinary::all().unwrap() {
+        let nats = Nats::start_with(binary, &config).await;
+        let options = JetStreamOptions {
+            credentials: Some(folder.join("node.creds")),
+            ..JetStreamOptions::default()
+        };
+        let clock = Arc::new(RealClock::new());
+        let queue = JetStreamQueue::connect(&nats.url(), options, clock)
+            .await
+            .unwrap();
+        queue.publish(JOB, &candidates(1..10)).await.unwrap();
+        assert!(connect(&nats.url(), 1).await.ping().await.is_err());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,8 +9,6 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
-
 use crate::{Client, until};
 
 /// The admin token of every server that is started here.
@@ -42,7 +40,7 @@ impl Server {
             binary: binary.to_owned(),
             folder: folder.to_owned(),
             env,
-            port: 0,
+            port: crate::services::free_port(),
             child: None,
         };
         server.launch().await;
@@ -166,38 +164,27 @@ impl Server {
             .spawn()
             .unwrap_or_else(|e| panic!("`{}` can't be run: {e}", self.binary.display()));
         self.child = Some(child);
-        let port = until("the server says where it listens", PATIENCE, || {
-            let said = self.said_port(read_from);
-            async move { said }
-        })
-        .await;
-        self.port = port;
         let client = self.client();
-        until("the server is ready", PATIENCE, || async {
-            match client.try_get("/readyz").await {
-                Ok(answer) if answer.status == 200 => Ok(()),
-                Ok(answer) => Err(answer.body.to_string()),
-                Err(error) => Err(error.to_string()),
+        until("the server is ready", PATIENCE, || {
+            self.check_runs(read_from);
+            async {
+                match client.try_get("/readyz").await {
+                    Ok(answer) if answer.status == 200 => Ok(()),
+                    Ok(answer) => Err(answer.body.to_string()),
+                    Err(error) => Err(error.to_string()),
+                }
             }
         })
         .await;
     }
 
-    /// The port in the line `serving`, of what was logged since a byte of the log.
-    fn said_port(&mut self, read_from: u64) -> Result<u16, String> {
-        let log = std::fs::read(self.log_path()).unwrap();
-        let log = String::from_utf8_lossy(&log[read_from as usize..]).into_owned();
-        let port = log
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|line| line["message"] == "serving")
-            .and_then(|line| line["url"].as_str()?.rsplit_once(':')?.1.parse().ok());
-        if port.is_none()
-            && let Some(status) = self.child.as_mut().and_then(|c| c.try_wait().unwrap())
-        {
+    /// Fails with what was logged since a byte of the log if it has ended.
+    fn check_runs(&mut self, read_from: u64) {
+        if let Some(status) = self.child.as_mut().and_then(|c| c.try_wait().unwrap()) {
+            let log = std::fs::read(self.log_path()).unwrap();
+            let log = String::from_utf8_lossy(&log[read_from as usize..]);
             panic!("the server ended with {status}: {log}");
         }
-        port.ok_or(log)
     }
 }
 

@@ -4,13 +4,13 @@
 
 use std::{
     fs::{File, OpenOptions},
+    net::{Ipv4Addr, TcpListener},
     os::unix::process::ExitStatusExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 use tempfile::TempDir;
 
 use super::wait::until;
@@ -35,7 +35,7 @@ impl Server {
             folder: tempfile::Builder::new().prefix("trapline-chaos-").tempdir()?,
             settings,
             token: token.to_owned(),
-            port: 0,
+            port: free_port()?,
             child: None,
         };
         server.launch(None).await?;
@@ -116,8 +116,14 @@ impl Server {
             .open(self.log_path())?;
         let read_from = usize::try_from(log.metadata()?.len())?;
         self.child = Some(self.command(log, fault)?.spawn()?);
-        self.port = until("the server says where it listens", async || {
-            self.said_port(read_from)
+        until("the server says that it listens", async || {
+            let log = std::fs::read(self.log_path()).map_err(|e| e.to_string())?;
+            let log = String::from_utf8_lossy(log.get(read_from..).unwrap_or_default()).into_owned();
+            if log.contains(r#""message":"serving""#) {
+                Ok(())
+            } else {
+                Err(log)
+            }
         })
         .await?;
         Ok(())
@@ -148,17 +154,6 @@ impl Server {
         self.folder.path().join("server.log")
     }
 
-    /// The port in the line `serving`, of what was logged since a byte of the log.
-    fn said_port(&self, read_from: usize) -> Result<u16, String> {
-        let log = std::fs::read(self.log_path()).map_err(|e| e.to_string())?;
-        let log = String::from_utf8_lossy(log.get(read_from..).unwrap_or_default()).into_owned();
-        log.lines()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|line| line["message"] == "serving")
-            .and_then(|line| line["url"].as_str()?.rsplit_once(':')?.1.parse().ok())
-            .ok_or(log)
-    }
-
     /// The last lines of its log, for whoever must find out why.
     pub(super) fn log_tail(&self) -> String {
         let log = std::fs::read(self.log_path()).unwrap_or_default();
@@ -176,4 +171,13 @@ impl Drop for Server {
             child.wait().ok();
         }
     }
+}
+
+/// A port that nobody listens on now. It lies below those that systems give to connections, so that a server that is
+/// killed finds it free when it is started again.
+fn free_port() -> Result<u16> {
+    (0..100)
+        .map(|_| rand::random_range(16_000..32_000))
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .context("no port is free")
 }

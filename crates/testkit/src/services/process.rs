@@ -6,6 +6,9 @@ use std::{
     sync::{LazyLock, mpsc},
 };
 
+/// How often a process is looked at until it has stopped; each look takes microseconds.
+const STOPPING_LOOKS: usize = 1_000_000;
+
 /// A running process.
 pub(super) struct Process {
     child: Child,
@@ -80,6 +83,7 @@ impl Process {
     pub(super) fn signal(&self, name: &str) {
         let done = signal(name, &[self.id()]);
         assert!(done, "kill -{name} failed");
+        self.settled(name);
     }
 
     /// The same to it and what it has started.
@@ -88,6 +92,17 @@ impl Process {
         all.extend(children(self.id()));
         // A child may have ended meanwhile.
         signal(name, &all);
+        self.settled(name);
+    }
+
+    /// A thread that runs on another processor stops a moment after the signal, and could still answer.
+    fn settled(&self, name: &str) {
+        let stopped = name != "STOP"
+            || (0..STOPPING_LOOKS).any(|_| {
+                std::thread::yield_now();
+                is_stopped(self.id())
+            });
+        assert!(stopped, "it does not stop");
     }
 
     /// Asks it to end by that signal, and waits until it has.
@@ -125,6 +140,18 @@ fn children(parent: u32) -> Vec<u32> {
         after_name.split(' ').nth(1) == Some(parent.to_string().as_str())
     })
     .collect()
+}
+
+/// Whether every thread of a process is stopped. Where there is no `/proc`, it is taken to be.
+fn is_stopped(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
+    threads.into_iter().flatten().flatten().all(|thread| {
+        let state = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // After the name, which is in parentheses and may hold anything.
+        state
+            .rsplit_once(") ")
+            .is_none_or(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 /// The end of a log, for messages.
