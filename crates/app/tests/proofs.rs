@@ -144,9 +144,6 @@ async fn no_task_is_handed_out_twice_by_two_nodes_under_live_leases() {
     let cluster = cluster().await;
     let job = cluster.job(TASKS).await;
     let seen = handouts(&cluster, job, TASKS, 16, BOUND).await;
-    assert_eq!(
-        (seen.tasks, seen.duplicates, seen.deliveries_max, seen.leased),
-        (TASKS, 0, 1, TASKS)
-    );
+    assert!(seen.once_each(TASKS), "{seen:?}");
     assert!(seen.by_one_node_min > 0, "{seen:?}");
 }

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use trapline_testkit::services::{self, Cluster};
+use trapline_testkit::{
+    services::{self, Cluster},
+    until,
+};
 
 use crate::release;
 
@@ -20,10 +23,9 @@ pub(super) async fn connections(requests: usize) -> Result<()> {
     services::requests(&cluster, job, WARM, BOUND).await;
     let before = services::connections(&cluster, 0).await;
     println!("before {before:?}");
-    services::requests(&cluster, job, requests / 2, BOUND).await;
     let (during, ()) = tokio::join!(
-        services::connections(&cluster, 1),
-        services::requests(&cluster, job, requests / 2, BOUND)
+        halfway(&cluster, job, WARM / 3 + requests / (2 * 3)),
+        services::requests(&cluster, job, requests, BOUND)
     );
     println!("during {during:?}");
     let after = services::connections(&cluster, 2).await;
@@ -34,6 +36,20 @@ pub(super) async fn connections(requests: usize) -> Result<()> {
         "connections were made"
     );
     Ok(())
+}
+
+/// As it is when so many results have come, while more requests are under way.
+async fn halfway(cluster: &Cluster, job: i64, results: usize) -> services::Connections {
+    let client = cluster.nodes[0].client();
+    until("half of the results are there", BOUND, async || {
+        let counts = client.get(&format!("/api/v2/jobs/{job}/")).await["counts"].take();
+        match counts["processed"].as_u64() {
+            Some(n) if n >= results as u64 => Ok(()),
+            _ => Err(counts.to_string()),
+        }
+    })
+    .await;
+    services::connections(cluster, 1).await
 }
 
 #[allow(
@@ -49,7 +65,7 @@ pub(super) async fn handouts(tasks: usize, reservers: usize) -> Result<()> {
     let rate = tasks as f64 / began.elapsed().as_secs_f64();
     println!("{seen:?}; {reservers} reservers; {rate:.0} tasks per second");
     ensure!(
-        (seen.tasks, seen.duplicates, seen.deliveries_max, seen.leased) == (tasks, 0, 1, tasks),
+        seen.once_each(tasks),
         "a task was handed out twice, or not at all"
     );
     Ok(())

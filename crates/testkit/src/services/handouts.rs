@@ -22,12 +22,26 @@ pub struct Handouts {
     pub tasks: usize,
     /// Hand-outs of a task that somebody had been handed before.
     pub duplicates: usize,
-    /// The most that the store says a task was handed out.
-    pub deliveries_max: usize,
+    /// Hand-outs in the store that nobody was told of: a request that was refused after its grant gave it back.
+    pub untold: usize,
+    /// Whether each task's holder was told the newest hand-out of it, so that the untold ones were over before.
+    pub newest: bool,
     /// Tasks that are under a live lease in the store's time, at the end.
     pub leased: usize,
     /// The fewest tasks that one of the nodes handed out.
     pub by_one_node_min: usize,
+    /// Requests that were answered 503, and asked again.
+    pub refused: usize,
+}
+
+impl Handouts {
+    /// Whether each of the tasks was handed out, once, and is under the lease that its holder was told of.
+    #[must_use]
+    pub fn once_each(&self, tasks: usize) -> bool {
+        (self.tasks, self.duplicates, self.leased) == (tasks, 0, tasks)
+            && self.newest
+            && self.untold <= self.refused * BATCH
+    }
 }
 
 /// Has a job of this many tasks handed out, and takes the time of each request by turns from both nodes. The cluster's leases
@@ -48,16 +62,20 @@ pub async fn handouts(
     within(bound, join_all(all)).await;
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     let store = cluster.postgres.ask(&format!(
-        "SELECT max(delivery), count(*) FILTER (WHERE grant_id IS NOT NULL AND lease_until > \
+        "SELECT sum(delivery), count(*) FILTER (WHERE grant_id IS NOT NULL AND lease_until > \
          (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) FROM tasks WHERE job_id = {job}"
     ));
-    let (deliveries_max, leased) = store.split_once('|').unwrap();
+    let (deliveries, leased) = store.split_once('|').unwrap();
+    let deliveries: usize = deliveries.parse().unwrap();
+    let told: usize = seen.times.values().sum();
     Handouts {
         tasks: seen.times.len(),
-        duplicates: seen.times.values().map(|times| times - 1).sum(),
-        deliveries_max: deliveries_max.parse().unwrap(),
+        duplicates: told - seen.times.len(),
+        untold: deliveries.saturating_sub(told),
+        newest: seen.attempts == deliveries as u64,
         leased: leased.parse().unwrap(),
         by_one_node_min: seen.by_node.into_iter().min().unwrap(),
+        refused: seen.refused,
     }
 }
 
@@ -65,6 +83,9 @@ pub async fn handouts(
 struct Seen {
     times: HashMap<String, usize>,
     by_node: [usize; 2],
+    refused: usize,
+    /// The sum of which hand-out of its task each was.
+    attempts: u64,
 }
 
 /// Reserves until all are handed out and it gets no more.
@@ -72,12 +93,18 @@ async fn reserve_all(client: &Client, name: usize, job: i64, tasks: usize, seen:
     let body = json!({ "batch_size": BATCH, "client_info": { "instance": format!("reserver-{name}") } });
     let path = format!("/api/v2/jobs/{job}/tasks/");
     loop {
-        let answer = client.post(&path, &body).await;
-        let got = answer["tasks"].as_array().unwrap();
+        let answer = client.try_post(&path, &body).await.unwrap();
         let mut seen = seen.lock().unwrap();
+        if answer.status == 503 {
+            seen.refused += 1;
+            continue;
+        }
+        let answer = answer.ok();
+        let got = answer["tasks"].as_array().unwrap();
         for task in got {
             let image = task["image_id"].as_str().unwrap().to_owned();
             *seen.times.entry(image).or_default() += 1;
+            seen.attempts += task["attempt"].as_u64().unwrap();
         }
         seen.by_node[name % 2] += got.len();
         // Before the job is collected there may be none for a moment.
