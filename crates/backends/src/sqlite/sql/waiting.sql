@@ -1,4 +1,5 @@
 -- Active jobs with a free task. ?1 slugs (JSON, empty for any), ?2 project or NULL.
+-- From the end, because what is leased is at the beginning.
 -- The list of all statuses that run is there for the index, which SQLite takes by its very words.
 SELECT j.id, p.slug, j.priority, ifnull(j.started_at, j.created_at) AS since
 FROM jobs j INDEXED BY jobs_running JOIN pipelines p ON p.id = j.pipeline_id
@@ -6,7 +7,8 @@ WHERE j.status IN ('STARTED', 'RETRY') AND j.deleted_at IS NULL
   AND j.status IN ('PENDING', 'STARTED', 'RETRY', 'CANCELING', 'UNKNOWN')
   AND (?1 = '[]' OR p.slug IN (SELECT value FROM json_each(?1)))
   AND (?2 IS NULL OR j.project_id = ?2)
-  AND EXISTS (SELECT 1 FROM tasks t INDEXED BY tasks_pending
-              WHERE t.job_id = j.id AND t.state = 'pending' AND t.grant_id IS NULL AND t.run = j.run)
+  AND (SELECT 1 FROM tasks t INDEXED BY tasks_pending
+       WHERE t.job_id = j.id AND t.state = 'pending' AND t.grant_id IS NULL AND t.run = j.run
+       ORDER BY t.ord DESC LIMIT 1)
 ORDER BY j.priority DESC, j.id
 LIMIT 500
