@@ -44,17 +44,26 @@ impl Handed {
     /// Waits for its turn to fill. Whoever were sent away instead would be told that there is nothing while there is, and
     /// ADC's loaders end at such an answer.
     pub(crate) async fn fill(&self, job: JobId) -> Filling<'_> {
-        let turns = Arc::clone(
-            self.filling
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(job)
-                .or_default(),
-        );
+        let turn = self.turns(job).lock_owned().await;
+        self.begin(job, turn)
+    }
+
+    /// Fills if nobody else does: for an answer that has tasks already.
+    pub(crate) fn try_fill(&self, job: JobId) -> Option<Filling<'_>> {
+        let turn = self.turns(job).try_lock_owned().ok()?;
+        Some(self.begin(job, turn))
+    }
+
+    fn turns(&self, job: JobId) -> Arc<Turns<()>> {
+        let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(filling.entry(job).or_default())
+    }
+
+    fn begin(&self, job: JobId, turn: OwnedMutexGuard<()>) -> Filling<'_> {
         Filling {
             of: self,
             job,
-            _turn: turns.lock_owned().await,
+            _turn: turn,
         }
     }
 

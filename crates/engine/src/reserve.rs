@@ -171,8 +171,13 @@ impl Engine {
                 tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
             }
         }
-        if into.tasks.len() < limit {
-            let _filling = self.inner.handed.fill(job).await;
+        let handed = &self.inner.handed;
+        let filling = match into.tasks.len() {
+            0 => Some(handed.fill(job).await),
+            n if n < limit => handed.try_fill(job),
+            _ => None,
+        };
+        if filling.is_some() {
             let want = limit - into.tasks.len();
             suspects = self.grant(into, Want::Batch, None, want, worker).await?.suspects;
         }
