@@ -38,6 +38,7 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {
+        // This is the port: whoever waits, waits through it.
         Box::pin(tokio::time::sleep(d))
     }
 }
