@@ -58,7 +58,7 @@ pub(crate) struct Lease {
     pub(crate) state: TaskState,
     pub(crate) run: i64,
     pub(crate) delivery: i64,
-    pub(crate) held: bool,
+    pub(crate) grant: Option<i64>,
     pub(crate) granted_at: Timestamp,
     pub(crate) lease_until: Timestamp,
     pub(crate) releases: i64,
@@ -71,6 +71,8 @@ pub(crate) struct Changes {
     pub(crate) answers: Vec<LeaseAnswer>,
     /// The tasks that change, each once.
     pub(crate) tasks: Vec<TaskKey>,
+    /// The grants that hold them, each once.
+    pub(crate) grants: Vec<i64>,
     /// Those that are free again.
     pub(crate) free: Vec<(JobId, Candidate)>,
 }
@@ -93,6 +95,7 @@ pub(crate) fn change(
         };
         if answer.is_ok() {
             changes.tasks.push(key);
+            changes.grants.extend(rows.get(&key).and_then(|row| row.grant));
             if change != LeaseChange::Extend {
                 // Named twice in one request, it is given back once.
                 rows.remove(&key);
@@ -108,6 +111,8 @@ pub(crate) fn change(
     }
     changes.tasks.sort_unstable();
     changes.tasks.dedup();
+    changes.grants.sort_unstable();
+    changes.grants.dedup();
     changes
 }
 
@@ -122,7 +127,7 @@ fn judge(
     if row.state != TaskState::Pending {
         return Err("the task is settled");
     }
-    if (row.run, row.delivery) != (receipt.run, receipt.delivery) || !row.held {
+    if (row.run, row.delivery) != (receipt.run, receipt.delivery) || row.grant.is_none() {
         return Err("the lease is over");
     }
     let end = lease::lease_end(row.granted_at, row.lease_until, row.life, gap, policy.margin, now);

@@ -24,8 +24,10 @@ pub(crate) struct DueGrant {
     pub(crate) captures: Vec<i64>,
     pub(crate) worker: WorkerId,
     granted_at: Timestamp,
+    lease_until: Timestamp,
     name: String,
     pub(crate) answered: bool,
+    given_back: bool,
     charged_until: Option<Timestamp>,
     life: Option<SignsOfLife>,
     /// When to look again, if any of its leases is alive.
@@ -42,15 +44,40 @@ impl DueGrant {
             captures,
             worker: WorkerId(row.col("worker_id")?),
             granted_at: row.time("granted_at")?,
+            lease_until: row.time("lease_until")?,
             name: row
                 .col::<Option<String>>("worker")?
                 .unwrap_or_else(|| "unknown worker".to_owned()),
             answered: row.col("answered")?,
+            given_back: row.col("given_back")?,
             charged_until: row.maybe_time("charged_until")?,
             life: signs_of(row)?,
             again: None,
             ended_at: None,
         })
+    }
+
+    /// Notes whether a lease of it until then lives; if it is over, whether that is a strike.
+    fn note_end(
+        &mut self,
+        until: Timestamp,
+        gap: Option<Gap>,
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Option<bool> {
+        match lease::lease_end(self.granted_at, until, self.life, gap, policy.margin, now) {
+            LeaseEnd::Alive(at) => {
+                self.again = Some(self.again.map_or(at, |again| again.min(at)));
+                None
+            }
+            LeaseEnd::Over { strike } => {
+                if strike {
+                    let (deadline, _) = lease::deadline(self.granted_at, until, self.life, gap);
+                    self.ended_at = self.ended_at.max(Some(deadline));
+                }
+                Some(strike)
+            }
+        }
     }
 }
 
@@ -170,7 +197,8 @@ struct Over<'r> {
     strike: bool,
 }
 
-/// The leases that are over; notes in the grants what lives and what ended.
+/// The leases that are over; notes in the grants what lives and what ended. A grant of which others took all tasks (a new
+/// run, a late answer to an older hand-out) ends when its leases would have: its worker may have died on it.
 fn leases_over<'r>(
     held: &'r [Held],
     due: &mut [DueGrant],
@@ -180,23 +208,18 @@ fn leases_over<'r>(
 ) -> Vec<Over<'r>> {
     let by_id: HashMap<i64, usize> = due.iter().enumerate().map(|(at, g)| (g.id, at)).collect();
     let mut over = Vec::new();
+    let mut bare: Vec<bool> = due.iter().map(|g| !g.answered && !g.given_back).collect();
     for row in held {
-        let Some(at) = by_id.get(&row.grant) else {
+        let Some(&grant) = by_id.get(&row.grant) else {
             continue;
         };
-        let grant = &mut due[*at];
-        let until = row.lease_until;
-        match lease::lease_end(grant.granted_at, until, grant.life, gap, policy.margin, now) {
-            LeaseEnd::Alive(at) => grant.again = Some(grant.again.map_or(at, |again| again.min(at))),
-            LeaseEnd::Over { strike } => {
-                if strike {
-                    let (deadline, _) = lease::deadline(grant.granted_at, until, grant.life, gap);
-                    grant.ended_at = grant.ended_at.max(Some(deadline));
-                }
-                let grant = *at;
-                over.push(Over { row, grant, strike });
-            }
+        bare[grant] = false;
+        if let Some(strike) = due[grant].note_end(row.lease_until, gap, policy, now) {
+            over.push(Over { row, grant, strike });
         }
+    }
+    for (grant, _) in due.iter_mut().zip(bare).filter(|(_, bare)| *bare) {
+        grant.note_end(grant.lease_until, gap, policy, now);
     }
     over
 }

@@ -122,7 +122,8 @@ impl PostgresStore {
 
     pub(super) async fn purge_slice(&self) -> Result<bool> {
         let job: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND NOT cleanup_due LIMIT 1",
+            "SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND NOT cleanup_due \
+             AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.job_id = jobs.id) LIMIT 1",
         )
         .fetch_optional(&self.pool())
         .await
@@ -257,18 +258,14 @@ async fn purge_in(conn: &mut PgConnection, job: i64) -> sqlx::Result<()> {
     if left {
         return Ok(());
     }
-    for sql in [
-        "DELETE FROM job_logs WHERE id IN (SELECT id FROM job_logs WHERE job_id = $1 LIMIT $2)",
-        "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE job_id = $1 LIMIT $2)",
-    ] {
-        let gone = sqlx::query(sql)
+    let gone =
+        sqlx::query("DELETE FROM job_logs WHERE id IN (SELECT id FROM job_logs WHERE job_id = $1 LIMIT $2)")
             .bind(job)
             .bind(SLICE_ROWS)
             .execute(&mut *conn)
             .await?;
-        if gone.rows_affected() > 0 {
-            return Ok(());
-        }
+    if gone.rows_affected() > 0 {
+        return Ok(());
     }
     sqlx::query("DELETE FROM jobs WHERE id = $1")
         .bind(job)

@@ -95,19 +95,32 @@ impl PostgresStore {
             .fetch_all(&mut *tx)
             .await?;
         let rows: HashMap<TaskKey, _> = rows.iter().map(rows::lease_row).collect::<sqlx::Result<_>>()?;
-        let Changes { answers, tasks, free } = leases::change(receipts, rows, change, gap, policy, now);
+        let Changes {
+            answers,
+            tasks,
+            grants,
+            free,
+        } = leases::change(receipts, rows, change, gap, policy, now);
         if !tasks.is_empty() {
-            let (sql, value) = match change {
-                LeaseChange::Extend => (include_str!("sql/lease_extend.sql"), now.plus(policy.ttr).0),
+            let (sql, until, value) = match change {
+                LeaseChange::Extend => {
+                    let until = now.plus(policy.ttr).0;
+                    (include_str!("sql/lease_extend.sql"), Some(until), until)
+                }
                 // An answer that was never read was no hand-out that anybody had; it does not use up the five.
-                LeaseChange::Release => (include_str!("sql/lease_free.sql"), 1),
-                LeaseChange::Undelivered => (include_str!("sql/lease_free.sql"), 0),
+                LeaseChange::Release => (include_str!("sql/lease_free.sql"), None, 1),
+                LeaseChange::Undelivered => (include_str!("sql/lease_free.sql"), None, 0),
             };
             let (jobs, captures) = columns(&tasks);
             sqlx::query(sql)
                 .bind(jobs)
                 .bind(captures)
                 .bind(value)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(include_str!("sql/lease_grants.sql"))
+                .bind(grants)
+                .bind(until)
                 .execute(&mut *tx)
                 .await?;
         }

@@ -35,7 +35,17 @@ pub(super) async fn write(conn: &mut PgConnection, asides: &Asides<'_>, now: Tim
         }
     }
     counts::log_lines(conn, &lines, now).await?;
-    let answered = asides.answered_grants();
+    let mut answered = asides.answered_grants();
+    let late = asides.late_grants();
+    if !late.is_empty() {
+        let late: Vec<i64> = sqlx::query_scalar(include_str!("sql/settle_late.sql"))
+            .bind(late.iter().map(|g| g.0).collect::<Vec<_>>())
+            .bind(late.iter().map(|g| g.1).collect::<Vec<_>>())
+            .bind(late.iter().map(|g| g.2).collect::<Vec<_>>())
+            .fetch_all(&mut *conn)
+            .await?;
+        answered.extend(late);
+    }
     if !answered.is_empty() {
         sqlx::query(include_str!("sql/settle_answered.sql"))
             .bind(answered)

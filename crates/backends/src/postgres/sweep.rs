@@ -245,7 +245,7 @@ async fn write_grants(conn: &mut PgConnection, verdicts: &Verdicts) -> sqlx::Res
     if verdicts.done.is_empty() {
         return Ok(());
     }
-    sqlx::query("DELETE FROM grants WHERE id = ANY ($1)")
+    sqlx::query(include_str!("sql/sweep_done.sql"))
         .bind(&verdicts.done)
         .execute(conn)
         .await

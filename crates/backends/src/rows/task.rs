@@ -82,7 +82,7 @@ pub(crate) fn lease_row(row: &impl Columns) -> sqlx::Result<(TaskKey, Lease)> {
         state: state(row)?,
         run: row.col("run")?,
         delivery: row.col("delivery")?,
-        held: row.col::<Option<i64>>("grant_id")?.is_some(),
+        grant: row.col("grant_id")?,
         granted_at: row.maybe_time("granted_at")?.unwrap_or_default(),
         lease_until: row.maybe_time("lease_until")?.unwrap_or_default(),
         releases: row.col("releases")?,

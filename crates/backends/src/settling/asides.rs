@@ -17,6 +17,8 @@ use super::TaskKey;
 #[derive(Default)]
 pub(crate) struct Asides<'a> {
     answered: BTreeSet<i64>,
+    /// Job, worker and time of grants that are answered when they hold the task no more: it is settled, or a new run's.
+    late: BTreeSet<(i64, i64, i64)>,
     /// Grants whose other tasks are cleared, by job, and whose answer did it.
     pub(crate) cleared: BTreeMap<(i64, i64), WorkerId>,
     pub(crate) suspects: BTreeMap<TaskKey, Suspect<'a>>,
@@ -46,11 +48,15 @@ fn name(names: &HashMap<WorkerId, String>, worker: WorkerId) -> &str {
 }
 
 impl<'a> Asides<'a> {
-    /// An answer under `receipt` changes the task that was `before`.
-    pub(super) fn answered(&mut self, receipt: &Receipt, before: &TaskView) {
-        if (receipt.run, receipt.delivery) == (before.run, before.delivery) {
-            self.answered.extend(before.grant.map(|g| g.0));
-        }
+    /// An answer comes under `receipt`, for a task that was `before` if there is one.
+    pub(super) fn answered(&mut self, receipt: &Receipt, before: Option<&TaskView>) {
+        let newest = before.filter(|row| (receipt.run, receipt.delivery) == (row.run, row.delivery));
+        match newest.and_then(|row| row.grant) {
+            Some(grant) => self.answered.insert(grant.0),
+            None => self
+                .late
+                .insert((receipt.job.0, receipt.worker.0, receipt.granted_at.0)),
+        };
     }
 
     /// It settles the task.
@@ -68,9 +74,14 @@ impl<'a> Asides<'a> {
         self.suspects.insert(key, Suspect { row, receipt, detail });
     }
 
-    /// Grants of which a task was answered.
+    /// Grants of which a task was answered while they held it.
     pub(crate) fn answered_grants(&self) -> Vec<i64> {
         self.answered.iter().copied().collect()
+    }
+
+    /// Job, worker and time of those of which one was answered when they held it no more.
+    pub(crate) fn late_grants(&self) -> Vec<(i64, i64, i64)> {
+        self.late.iter().copied().collect()
     }
 
     /// Workers whose names are told.

@@ -45,7 +45,9 @@ pub(crate) fn plan(items: &[Settlement], mut rows: HashMap<TaskKey, TaskView>) -
     let mut plan = Plan::default();
     for item in items {
         let key = (item.receipt.job.0, item.receipt.capture.0);
-        match rows.get_mut(&key) {
+        let row = rows.get_mut(&key);
+        plan.asides.answered(&item.receipt, row.as_deref());
+        match row {
             Some(row) => plan.add(item, key, row),
             None => plan.items.push(Settled::Gone),
         }
@@ -72,7 +74,6 @@ impl<'a> Plan<'a> {
         match settle::settle(*row, item.receipt.run, item.receipt.delivery, verdict) {
             Change::Ignore(why) => return self.items.push(Settled::Ignored(why)),
             Change::Suspect { row: after } => {
-                self.asides.answered(&item.receipt, row);
                 self.asides
                     .suspect(item.receipt, after, detail.unwrap_or_default());
                 *row = after;
@@ -80,7 +81,6 @@ impl<'a> Plan<'a> {
                 self.deltas.entry(key.0).or_default();
             }
             Change::Settle { row: after, deltas } => {
-                self.asides.answered(&item.receipt, row);
                 self.asides.settled(&item.receipt, row);
                 if row.n_detections > 0 && after.state == TaskState::Processed {
                     self.replaced.push(key);

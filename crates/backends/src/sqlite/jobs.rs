@@ -124,7 +124,8 @@ impl SqliteStore {
 
     pub(super) async fn purge_slice(&self) -> Result<bool> {
         let job: Option<i64> = sqlx::query_scalar(
-            "SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND cleanup_due = 0 LIMIT 1",
+            "SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND cleanup_due = 0 \
+             AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.job_id = jobs.id) LIMIT 1",
         )
         .fetch_optional(&self.readers)
         .await
@@ -245,25 +246,14 @@ async fn purge_in(conn: &mut SqliteConnection, job: i64) -> sqlx::Result<()> {
         .await?;
         return Ok(());
     }
-    for (select, delete) in [
-        (
-            "SELECT id FROM job_logs WHERE job_id = ?1 LIMIT ?2",
-            "DELETE FROM job_logs WHERE id IN (SELECT value FROM json_each(?1))",
-        ),
-        (
-            "SELECT id FROM grants WHERE job_id = ?1 LIMIT ?2",
-            "DELETE FROM grants WHERE id IN (SELECT value FROM json_each(?1))",
-        ),
-    ] {
-        let ids: Vec<i64> = sqlx::query_scalar(select)
+    let gone =
+        sqlx::query("DELETE FROM job_logs WHERE id IN (SELECT id FROM job_logs WHERE job_id = ?1 LIMIT ?2)")
             .bind(job)
             .bind(SLICE_ROWS)
-            .fetch_all(&mut *conn)
+            .execute(&mut *conn)
             .await?;
-        if !ids.is_empty() {
-            sqlx::query(delete).bind(json(&ids)).execute(conn).await?;
-            return Ok(());
-        }
+    if gone.rows_affected() > 0 {
+        return Ok(());
     }
     sqlx::query("DELETE FROM jobs WHERE id = ?1")
         .bind(job)

@@ -110,19 +110,33 @@ async fn change_in(
         .fetch_all(&mut *conn)
         .await?;
     let rows: HashMap<TaskKey, _> = rows.iter().map(rows::lease_row).collect::<sqlx::Result<_>>()?;
-    let Changes { answers, tasks, free } = leases::change(receipts, rows, change, gap, policy, now);
+    let Changes {
+        answers,
+        tasks,
+        grants,
+        free,
+    } = leases::change(receipts, rows, change, gap, policy, now);
     if !tasks.is_empty() {
-        let (sql, value) = match change {
-            LeaseChange::Extend => (include_str!("sql/lease_extend.sql"), now.plus(policy.ttr).0),
+        let (sql, of_grants, value) = match change {
+            LeaseChange::Extend => (
+                include_str!("sql/lease_extend.sql"),
+                "UPDATE grants SET lease_until = max(lease_until, ?2) WHERE id IN (SELECT value FROM json_each(?1))",
+                now.plus(policy.ttr).0,
+            ),
             // An answer that was never read was no hand-out that anybody had; it does not use up the five.
-            LeaseChange::Release => (include_str!("sql/lease_free.sql"), 1),
-            LeaseChange::Undelivered => (include_str!("sql/lease_free.sql"), 0),
+            LeaseChange::Release | LeaseChange::Undelivered => (
+                include_str!("sql/lease_free.sql"),
+                "UPDATE grants SET given_back = 1 WHERE id IN (SELECT value FROM json_each(?1))",
+                i64::from(change == LeaseChange::Release),
+            ),
         };
-        sqlx::query(sql)
-            .bind(json(&tasks))
-            .bind(value)
-            .execute(conn)
-            .await?;
+        for (sql, what) in [(sql, json(&tasks)), (of_grants, json(&grants))] {
+            sqlx::query(sql)
+                .bind(what)
+                .bind(value)
+                .execute(&mut *conn)
+                .await?;
+        }
     }
     Ok((answers, free))
 }

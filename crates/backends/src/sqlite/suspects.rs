@@ -39,7 +39,15 @@ pub(super) async fn write(
         }
     }
     counts::log_lines(conn, &lines, now).await?;
-    let answered = asides.answered_grants();
+    let mut answered = asides.answered_grants();
+    let late = asides.late_grants();
+    if !late.is_empty() {
+        let late: Vec<i64> = sqlx::query_scalar(include_str!("sql/settle_late.sql"))
+            .bind(json(&late))
+            .fetch_all(&mut *conn)
+            .await?;
+        answered.extend(late);
+    }
     if !answered.is_empty() {
         sqlx::query(
             "UPDATE grants SET answered = 1 WHERE id IN (SELECT value FROM json_each(?1)) AND answered = 0",

@@ -142,8 +142,13 @@ pub(crate) async fn late_results_against_a_purge_leave_nothing_behind(databases:
                 }
             }
         };
-        let purge = async { while b.store.purge().await.unwrap() {} };
+        a.pass(65);
+        let purge = async {
+            b.sweep().await;
+            while b.store.purge().await.unwrap() {}
+        };
         tokio::join!(late, purge);
+        a.sweep().await;
         while a.store.purge().await.unwrap() {}
         check(&a).await;
     }

@@ -40,7 +40,7 @@ pub trait Store: Catalog + Health {
     async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>>;
     /// Removes a job from sight; [`Store::purge`] removes its rows.
     async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>>;
-    /// Removes rows of deleted jobs, in one background slice; `true` if there is more.
+    /// Removes rows of deleted jobs of which no lease is left, in one background slice; `true` if there is more.
     async fn purge(&self) -> Result<bool>;
 
     /// Claims the next job that waits for a dispatcher, for `lease`.

@@ -495,6 +495,9 @@ cases! { World;
         for (job, run) in w.store.cleanup_due(10).await.unwrap() {
             w.store.cleaned(job, run).await.unwrap();
         }
+        assert!(!w.store.purge().await.unwrap(), "leases are left");
+        w.pass(65);
+        w.sweep().await;
         while w.store.purge().await.unwrap() {}
         let all = ImageQuery { state: None, ..failed(job) };
         assert!(w.store.images(&all).await.unwrap().is_empty());

@@ -7,6 +7,7 @@ use trapline_core::{
     ports::{
         ImageQuery, ImageState, LeaseChange, Level, LogPage, LogQuery, Posted, Settled, Settlement, Want,
     },
+    receipt::Receipt,
 };
 
 use super::{Grant, World, cases};
@@ -85,6 +86,25 @@ async fn failures(w: &World, job: JobId) -> Vec<FailReason> {
         .into_iter()
         .filter_map(|r| r.reason)
         .collect()
+}
+
+/// Cancels a job and runs what it has not processed again.
+async fn new_run(w: &World, job: JobId) {
+    for by in [JobMove::Cancel, JobMove::Revoke, JobMove::RetryFailed] {
+        w.go(job, by).await;
+    }
+    w.collect().await;
+}
+
+async fn delete(w: &World, job: JobId) {
+    w.store.delete_job(job, w.now()).await.unwrap().unwrap();
+    for (job, run) in w.store.cleanup_due(10).await.unwrap() {
+        w.store.cleaned(job, run).await.unwrap();
+    }
+    assert!(
+        !w.store.purge().await.unwrap(),
+        "its rows are needed until its leases end"
+    );
 }
 
 fn batch_of(tasks: &[Grant], error: &str) -> Vec<Settlement> {
@@ -226,6 +246,57 @@ cases! { World;
         assert_eq!(w.grant_of(tasks[0].0.job, None, 9, "x").await.len(), 2, "struck, not suspect");
     }
 
+    async fn a_death_is_charged_to_the_oldest_grant_whoever_took_its_tasks_meanwhile(w: World) {
+        for taken_by in ["a new run", "its deletion", "late answers to an earlier hand-out"] {
+            let (job, other) = (w.job_of(2).await, w.job_of(3).await);
+            w.grant(job, 2, "slow").await;
+            w.pass(DEATH);
+            w.sweep().await;
+            let oldest = [w.grant_suspect(job, "w").await, w.grant_suspect(job, "w").await].concat();
+            assert_eq!(oldest.len(), 2);
+            w.pass(10);
+            assert_eq!(w.grant(other, 3, "w").await.len(), 3);
+            match taken_by {
+                "a new run" => new_run(&w, job).await,
+                "its deletion" => delete(&w, job).await,
+                _ => for task in oldest {
+                    let earlier = Receipt { delivery: task.0.delivery - 1, worker: w.worker("slow").await, ..task.0 };
+                    assert_eq!(w.succeed(Grant(earlier), 0).await, Settled::Saved);
+                },
+            }
+            w.pass(DEATH);
+            w.sweep().await;
+            assert!(log(&w, other, Level::Warning).await.is_empty(), "it died on another job's, taken by {taken_by}");
+            assert_eq!(w.grant_of(other, None, 9, "x").await.len(), 3, "uncharged, and not suspect");
+            w.pass(DEATH);
+            w.sweep().await;
+            while w.store.purge().await.unwrap() {}
+            w.check_invariants().await;
+        }
+    }
+
+    async fn a_grant_that_was_answered_or_given_back_is_no_death_though_its_tasks_are_gone(w: World) {
+        for given_back in [true, false] {
+            let (job, other) = (w.job_of(2).await, w.job_of(3).await);
+            let older = w.grant(job, 2, "w").await;
+            if given_back {
+                let receipts: Vec<_> = older.iter().map(|g| g.0).collect();
+                w.store.change_leases(LeaseChange::Release, &receipts, &w.policy(), w.now()).await.unwrap();
+            }
+            w.pass(10);
+            assert_eq!(w.grant(other, 3, "w").await.len(), 3);
+            new_run(&w, job).await;
+            if !given_back {
+                // The worker does not know of the new run.
+                assert_eq!(w.succeed(older[0], 0).await, Settled::Saved);
+            }
+            w.pass(DEATH);
+            w.sweep().await;
+            let warned = log(&w, other, Level::Warning).await;
+            assert!(warned.len() == 1 && warned[0].contains("Worker w answered none of the 3 image(s)"), "{warned:?}");
+        }
+    }
+
     async fn a_suspect_is_alone_and_one_process_that_holds_it_gets_nothing_else(w: World) {
         let job = w.job_of(10).await;
         let dead = w.grant(job, 3, "dead").await;
@@ -261,10 +332,7 @@ cases! { World;
         w.grant(job, 5, "w").await;
         w.pass(DEATH);
         w.sweep().await;
-        w.go(job, JobMove::Cancel).await;
-        w.go(job, JobMove::Revoke).await;
-        w.go(job, JobMove::RetryFailed).await;
-        w.collect().await;
+        new_run(&w, job).await;
         assert_eq!(w.grant_of(job, None, 9, "x").await.len(), 5);
     }
 

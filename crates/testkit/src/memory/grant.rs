@@ -105,10 +105,12 @@ impl Db {
             job: request.job,
             worker: request.worker,
             granted_at: request.now,
+            lease_until,
             due_at: lease_until,
             captures: granted.tasks.iter().map(|t| t.capture).collect(),
             suspect: request.want == Want::Suspect,
             answered: false,
+            given_back: false,
         };
         self.grants.insert(grant, row);
         self.touched.insert(request.job);

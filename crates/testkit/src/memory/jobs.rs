@@ -132,14 +132,14 @@ impl Db {
     }
 
     pub(super) fn purge_slice(&mut self) -> bool {
-        let gone = self.jobs.values().find(|j| j.deleted && !j.cleanup_due);
-        let Some(job) = gone.map(|j| j.job.id) else {
+        let leased = |job| self.grants.values().any(|g| g.job == job);
+        let mut gone = self.jobs.values().filter(|j| j.deleted && !j.cleanup_due);
+        let Some(job) = gone.find(|j| !leased(j.job.id)).map(|j| j.job.id) else {
             return false;
         };
         let captures: Vec<CaptureId> = self.tasks(job).map(|(c, _)| c).take(PURGE_ROWS).collect();
         if captures.is_empty() {
             self.logs.retain(|_, (_, line)| line.job != job);
-            self.grants.retain(|_, g| g.job != job);
             self.jobs.remove(&job);
         }
         for capture in captures {

@@ -121,11 +121,21 @@ impl Db {
         let Some(task) = self.tasks.get_mut(&(receipt.job, receipt.capture)) else {
             return;
         };
+        let grant = task.grant.and_then(|id| self.grants.get_mut(&id));
         match change {
-            LeaseChange::Extend => task.lease_until = task.lease_until.max(now.plus(policy.ttr)),
+            LeaseChange::Extend => {
+                let until = now.plus(policy.ttr);
+                task.lease_until = task.lease_until.max(until);
+                if let Some(grant) = grant {
+                    grant.lease_until = grant.lease_until.max(until);
+                }
+            }
             // An answer that was never read was no hand-out that anybody had; it does not use up the five.
             LeaseChange::Release | LeaseChange::Undelivered => {
                 task.grant = None;
+                if let Some(grant) = grant {
+                    grant.given_back = true;
+                }
                 task.releases += i64::from(change == LeaseChange::Release);
             }
         }

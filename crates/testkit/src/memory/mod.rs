@@ -179,11 +179,14 @@ struct GrantRow {
     job: JobId,
     worker: WorkerId,
     granted_at: Timestamp,
+    lease_until: Timestamp,
     due_at: Timestamp,
     captures: Vec<CaptureId>,
     /// Whether it is one suspect.
     suspect: bool,
     answered: bool,
+    /// Whether a task was given back, or the answer never reached its worker.
+    given_back: bool,
 }
 
 #[derive(Clone)]

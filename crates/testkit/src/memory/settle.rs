@@ -91,7 +91,9 @@ impl Db {
     ) -> Settled {
         let receipt = &item.receipt;
         let key = (receipt.job, receipt.capture);
-        let Some(before) = self.tasks.get(&key).map(view) else {
+        let before = self.tasks.get(&key).map(view);
+        asides.answered(receipt, before.as_ref());
+        let Some(before) = before else {
             return Settled::Gone;
         };
         let verdict = verdict(&item.posted);
@@ -102,7 +104,6 @@ impl Db {
         let (row, deltas) = match settle::settle(before, run, delivery, verdict) {
             Change::Settle { row, deltas } => (row, deltas),
             Change::Suspect { row } => {
-                asides.answered(receipt, &before);
                 asides.suspect(item, row);
                 // No counter changes, but the job does: it is a worker's result.
                 changes.entry(receipt.job).or_default();
@@ -124,7 +125,6 @@ impl Db {
                 return Settled::Saved;
             }
         }
-        asides.answered(receipt, &before);
         asides.settled(receipt, &before);
         let change = changes.entry(receipt.job).or_default();
         change.deltas += deltas;

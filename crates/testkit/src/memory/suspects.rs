@@ -17,17 +17,23 @@ use super::Db;
 #[derive(Default)]
 pub(super) struct Asides<'a> {
     answered: BTreeSet<GrantId>,
+    /// Job, worker and time of grants that are answered when they hold the task no more: it is settled, or a new run's.
+    late: BTreeSet<(JobId, WorkerId, Timestamp)>,
     /// Grants whose other tasks are cleared, by job, and whose answer did it.
     cleared: BTreeMap<(JobId, GrantId), WorkerId>,
     suspects: BTreeMap<(JobId, CaptureId), (&'a Settlement, TaskView)>,
 }
 
 impl<'a> Asides<'a> {
-    /// An answer under `receipt` changes the task that was `before`.
-    pub(super) fn answered(&mut self, receipt: &Receipt, before: &TaskView) {
-        if (receipt.run, receipt.delivery) == (before.run, before.delivery) {
-            self.answered.extend(before.grant);
-        }
+    /// An answer comes under `receipt`, for a task that was `before` if there is one.
+    pub(super) fn answered(&mut self, receipt: &Receipt, before: Option<&TaskView>) {
+        let newest = before.filter(|row| (receipt.run, receipt.delivery) == (row.run, row.delivery));
+        match newest.and_then(|row| row.grant) {
+            Some(grant) => self.answered.insert(grant),
+            None => self
+                .late
+                .insert((receipt.job, receipt.worker, receipt.granted_at)),
+        };
     }
 
     /// It settles the task.
@@ -100,10 +106,9 @@ impl Db {
                 self.log_line(*job, Level::Info, line, None, now);
             }
         }
-        for grant in &asides.answered {
-            if let Some(row) = self.grants.get_mut(&grant.0) {
-                row.answered = true;
-            }
+        for (id, row) in &mut self.grants {
+            let late = || asides.late.contains(&(row.job, row.worker, row.granted_at));
+            row.answered |= asides.answered.contains(&GrantId(*id)) || late();
         }
     }
 

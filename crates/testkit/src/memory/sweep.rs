@@ -139,7 +139,8 @@ impl Db {
         (slice, false)
     }
 
-    /// Which leases of a grant are over.
+    /// Which leases of a grant are over. One of which others took all tasks (a new run, a late answer to an older
+    /// hand-out) ends when its leases would have: its worker may have died on it.
     fn look(&self, id: i64, policy: &LeasePolicy, now: Timestamp) -> Option<Due> {
         let grant = self.grants.get(&id)?;
         let life = self.workers.get(&grant.worker).and_then(|w| w.life);
@@ -153,24 +154,40 @@ impl Db {
             ended_at: None,
             over: Vec::new(),
         };
+        let note_end = |due: &mut Due, until| match lease::lease_end(
+            grant.granted_at,
+            until,
+            life,
+            self.gap,
+            policy.margin,
+            now,
+        ) {
+            LeaseEnd::Alive(at) => {
+                due.again = Some(due.again.map_or(at, |again| again.min(at)));
+                None
+            }
+            LeaseEnd::Over { strike } => {
+                let strike = strike || self.has(Mutation::StrikeForOutage);
+                if strike {
+                    let (deadline, _) = lease::deadline(grant.granted_at, until, life, self.gap);
+                    due.ended_at = due.ended_at.max(Some(deadline));
+                }
+                Some(strike)
+            }
+        };
+        let mut bare = !grant.answered && !grant.given_back;
         for capture in &grant.captures {
             let key = (grant.job, *capture);
             let held = |t: &&super::TaskRow| t.grant == Some(id) && t.state == TaskState::Pending;
             let Some(task) = self.tasks.get(&key).filter(held) else {
                 continue;
             };
-            let until = task.lease_until;
-            match lease::lease_end(grant.granted_at, until, life, self.gap, policy.margin, now) {
-                LeaseEnd::Alive(at) => due.again = Some(due.again.map_or(at, |again| again.min(at))),
-                LeaseEnd::Over { strike } => {
-                    let strike = strike || self.has(Mutation::StrikeForOutage);
-                    if strike {
-                        let (deadline, _) = lease::deadline(grant.granted_at, until, life, self.gap);
-                        due.ended_at = due.ended_at.max(Some(deadline));
-                    }
-                    due.over.push((key, strike));
-                }
-            }
+            bare = false;
+            let strike = note_end(&mut due, task.lease_until);
+            due.over.extend(strike.map(|strike| (key, strike)));
+        }
+        if bare {
+            note_end(&mut due, grant.lease_until);
         }
         Some(due)
     }
@@ -205,6 +222,9 @@ impl Db {
     /// A line in the job's log for a grant that died or was held ahead.
     fn tell_death(&mut self, grant: &Due, end: Option<GrantEnd>, now: Timestamp) {
         let n = grant.over.iter().filter(|(_, strike)| *strike).count();
+        if n == 0 {
+            return;
+        }
         let (name, at) = (self.name_of(grant.worker), grant.granted_at);
         let (level, line) = match end {
             None | Some(GrantEnd::Strike) => return,

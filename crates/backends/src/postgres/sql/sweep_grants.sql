@@ -1,8 +1,8 @@
 -- Those grants once more, after their tasks were locked: whoever answers one of their tasks from now on waits, and whoever
 -- did before is seen. `holds` counts all tasks that a grant holds; if not all of them could be locked, one is being
 -- answered, and the grant is left for the next sweep. $1 grants.
-SELECT g.id, g.job_id, g.captures, g.granted_at, g.answered, g.worker_id, w.name AS worker, w.extend_from,
-       w.extended_until, w.charged_until,
+SELECT g.id, g.job_id, g.captures, g.granted_at, g.lease_until, g.answered, g.given_back, g.worker_id, w.name AS worker,
+       w.extend_from, w.extended_until, w.charged_until,
        (SELECT count(*) FROM unnest(g.captures) AS e (capture_id)
             JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = e.capture_id
         WHERE t.grant_id = g.id AND t.state = 'pending') AS holds

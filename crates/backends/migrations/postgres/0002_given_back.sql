@@ -1,0 +1,3 @@
+-- A grant is kept until its leases would have ended, whoever took its tasks meanwhile, because its worker may have died on
+-- it; unless one was given back, or never reached its worker.
+ALTER TABLE grants ADD COLUMN given_back BOOLEAN NOT NULL DEFAULT false;
