@@ -6,7 +6,10 @@ use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, Timestamp,
     health::{Did, LostTasks, TickReport, lost_line},
     job::JobMove,
-    ports::{Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, SignOfLife, Vitals},
+    ports::{
+        Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, Posted, Settlement, SignOfLife, Slice,
+        Vitals,
+    },
 };
 
 use super::{World, cases};
@@ -74,6 +77,25 @@ async fn lost_of(w: &World, job: JobId) -> usize {
 }
 
 cases! { World;
+    async fn a_node_that_was_paused_makes_no_job_look_idle(w: World) {
+        let (pipeline, set) = (w.pipeline().await, w.set(&[true; 3]).await);
+        let job = w.create(&w.new_job(pipeline, set)).await;
+        let before = w.now();
+        w.live(100).await;
+        // What a node claims and settles that read the time before it was paused.
+        let mut claim = w.store.claim_job(before, Duration::from_secs(30), 7).await.unwrap().unwrap();
+        while let Slice::More(to) = w.store.collect_slice(&claim, w.now(), Duration::from_secs(30)).await.unwrap() {
+            claim.watermark = to;
+        }
+        assert_eq!(vitals(&w, job).await.idle_since, w.now());
+        let tasks = w.grant(job, 2, "w").await;
+        w.live(10).await;
+        for (task, now) in tasks.iter().zip([w.now(), before]) {
+            w.store.settle(&[Settlement { receipt: task.0, posted: Posted::Success(vec![]) }], now).await.unwrap();
+            assert_eq!(vitals(&w, job).await.idle_since, w.now());
+        }
+    }
+
     async fn one_node_holds_the_tick_and_a_dead_one_loses_it(w: World) {
         let take = async |node, not_since| w.store.take_tick(node, w.now(), LEASE, not_since).await.unwrap();
         assert!(take("a", None).await);

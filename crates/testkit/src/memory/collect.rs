@@ -52,7 +52,10 @@ impl Db {
         };
         let row = self.jobs.get_mut(&id)?;
         row.job.status = JobStatus::Started;
-        row.job.started_at.get_or_insert(now);
+        // No older than the last heartbeat of any node, so that a node that was paused makes no job look idle.
+        row.job
+            .started_at
+            .get_or_insert(self.alive_at.map_or(now, |at| now.max(at)));
         row.job.updated_at = now;
         row.dispatch_epoch += 1;
         row.dispatch_until = Some(now.plus(lease));

@@ -42,7 +42,7 @@ impl Db {
             row.set_complete = true;
         }
         if change.by_result {
-            job.last_result_at = Some(now);
+            job.last_result_at = job.last_result_at.max(self.alive_at).max(Some(now));
         }
         job.updated_at = now;
         let (processed, failed) = if stale { before } else { (c.processed, c.failed) };

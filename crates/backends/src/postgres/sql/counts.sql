@@ -2,6 +2,8 @@
 -- all jobs of a group with the line in the log of those that landed, so that their rows are locked for one round trip.
 -- $1 jobs, $2 processed, $3 failed, $4 detections, $5 classifications: deltas. $6 totals, at the end of collect, else
 -- NULL. $7 now if a worker's result is the cause, else NULL. $8 now.
+-- A job is not taken for idle because a node was paused between reading the time and writing it: what decides is no
+-- older than the last heartbeat of any node.
 -- The CASE stands three times: only an expression over the row itself is computed again from what a concurrent
 -- transaction has just made of it (READ COMMITTED); a subquery would see it as it was.
 WITH changed AS (
@@ -13,7 +15,8 @@ WITH changed AS (
         collected       = (j.collected OR d.total IS NOT NULL),
         set_complete    = (j.set_complete OR d.total IS NOT NULL),
         total           = coalesce(d.total, j.total),
-        last_result_at  = coalesce($7, j.last_result_at),
+        last_result_at  = CASE WHEN $7::bigint IS NULL THEN j.last_result_at
+                               ELSE greatest($7, j.last_result_at, (SELECT alive_at FROM cluster)) END,
         updated_at      = $8,
         status = CASE
             WHEN (j.collected OR d.total IS NOT NULL) AND j.status IN ('CREATED', 'PENDING', 'STARTED', 'RETRY')

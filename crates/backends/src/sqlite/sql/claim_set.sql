@@ -1,10 +1,12 @@
 -- Takes the claim and raises the fence; the first claim of a job fixes its set, and the first of a full run the
 -- algorithms it runs with.
+-- A job is not taken for idle because a node was paused between reading the time and writing it: what decides is no
+-- older than the last heartbeat of any node.
 UPDATE jobs SET
     status         = 'STARTED',
     dispatch_epoch = dispatch_epoch + 1,
     dispatch_until = ?2,
-    started_at     = ifnull(started_at, ?3),
+    started_at     = ifnull(started_at, max(?3, (SELECT ifnull(alive_at, 0) FROM cluster))),
     updated_at     = ?3,
     seed           = CASE WHEN max_capture_id IS NULL THEN ?4 ELSE seed END,
     max_capture_id = ifnull(max_capture_id, ifnull(capture_id,
