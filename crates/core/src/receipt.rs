@@ -5,7 +5,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::{CaptureId, JobId, Timestamp, WorkerId};
+use crate::{CaptureId, JobId, Timestamp, WorkerId, ports::GrantKey};
 
 const PREFIX: &str = "tl1.";
 const FIELDS: usize = 6;
@@ -26,6 +26,18 @@ pub struct Receipt {
     pub worker: WorkerId,
     /// When, in store time.
     pub granted_at: Timestamp,
+}
+
+impl Receipt {
+    /// The grant that it is of.
+    #[must_use]
+    pub fn grant(&self) -> GrantKey {
+        GrantKey {
+            job: self.job,
+            worker: self.worker,
+            granted_at: self.granted_at,
+        }
+    }
 }
 
 /// The key that signs receipts, kept in the store so that every node and every restart has the same.

@@ -16,7 +16,7 @@ use trapline_core::{
 
 use crate::{
     Supervisor, handed::Handed, health::Ticking, life::Life, presence::Presence, project::Owed,
-    settle::Settler, spec::Specs, store_time::StoreTime,
+    settle::Settler, spec::Specs, store_time::StoreTime, unheard::Unheard,
 };
 
 /// What is plugged in.
@@ -122,6 +122,7 @@ pub(crate) struct Inner {
     pub(crate) queue_presence: Presence,
     pub(crate) progress_presence: Presence,
     pub(crate) owed: Owed,
+    pub(crate) unheard: Unheard,
 }
 
 /// How many jobs are dispatched at the same time.
@@ -154,6 +155,7 @@ impl Engine {
             queue_presence: Presence::of_queue(),
             progress_presence: Presence::of_progress(),
             owed: Owed::default(),
+            unheard: Unheard::default(),
             key,
             image_url,
             settler,
@@ -186,6 +188,9 @@ impl Engine {
         });
         every("sweep", policy.sweep_interval, |e| {
             Box::pin(async move { e.sweep_once().await.map(drop) })
+        });
+        every("unheard grants", policy.sweep_interval, |e| {
+            Box::pin(async move { e.take_back_unheard().await })
         });
         every("progress", BEAT, |e| {
             Box::pin(async move { e.pay_progress().await })
@@ -220,6 +225,7 @@ impl Engine {
     /// As the store's.
     pub async fn finish(&self) -> Result<()> {
         self.flush_signs().await?;
+        self.take_back_unheard().await?;
         self.inner.ports.store.stopped_cleanly().await
     }
 

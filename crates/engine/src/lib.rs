@@ -19,6 +19,7 @@ mod spec;
 mod store_time;
 pub mod supervisor;
 mod sweep;
+mod unheard;
 
 pub use clock::SystemClock;
 pub use engine::{Engine, ImageUrl, Policy, Ports};

@@ -10,7 +10,7 @@ use trapline_core::{
     choose::Waiting,
     error::chain,
     fault,
-    ports::{GrantRequest, Granted, Hint, LeaseChange, WaitingJob, Want},
+    ports::{GrantKey, GrantRequest, Granted, Hint, LeaseChange, WaitingJob, Want},
     receipt::Receipt,
 };
 
@@ -208,7 +208,7 @@ impl Engine {
         limit: usize,
         worker: WorkerId,
     ) -> Result<Granted> {
-        let now = self.inner.time.now()?;
+        let now = self.inner.unheard.moment(self.inner.time.now()?);
         let policy = &self.inner.policy;
         let request = GrantRequest {
             job: into.job,
@@ -220,7 +220,15 @@ impl Engine {
             ttr: policy.task_ttr,
             max_deliver: policy.max_deliver,
         };
-        let mut granted = self.inner.ports.store.grant(&request).await?;
+        let granted = self.inner.ports.store.grant(&request).await;
+        if granted.as_ref().is_err_and(|e| e.kind.retry()) {
+            self.inner.unheard.note(GrantKey {
+                job: into.job,
+                worker,
+                granted_at: now,
+            });
+        }
+        let mut granted = granted?;
         if !granted.tasks.is_empty() {
             fault::reach(fault::GRANT_COMMITTED);
         }

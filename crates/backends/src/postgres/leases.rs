@@ -10,11 +10,11 @@ use sqlx::PgConnection;
 use trapline_core::{
     JobId, Result, Timestamp,
     lease::{self, Gap, SignsOfLife},
-    ports::{Beat, Candidate, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
+    ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
     receipt::Receipt,
 };
 
-use super::{PostgresStore, columns, retried, store_error};
+use super::{PostgresStore, columns, grant_keys, retried, store_error};
 use crate::{
     leases::{self, Changes},
     rows::{self, Columns as _},
@@ -64,6 +64,18 @@ impl PostgresStore {
             .await
             .map(drop)
             .map_err(store_error)
+    }
+
+    pub(super) async fn held_by(&self, grants: &[GrantKey]) -> Result<Vec<Receipt>> {
+        let (jobs, workers, times) = grant_keys(grants);
+        let rows = sqlx::query(include_str!("sql/receipts_of.sql"))
+            .bind(jobs)
+            .bind(workers)
+            .bind(times)
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        rows::all(&rows, rows::receipt).map_err(store_error)
     }
 
     pub(super) async fn change(

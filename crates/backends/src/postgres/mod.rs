@@ -27,7 +27,7 @@ use std::{
 };
 
 use sqlx::{PgConnection, Postgres, Transaction, migrate::Migrator};
-use trapline_core::{Clock, Error, ErrorKind, Result, Timestamp, time::BoxFuture};
+use trapline_core::{Clock, Error, ErrorKind, Result, Timestamp, ports::GrantKey, time::BoxFuture};
 
 use self::pool::Connections;
 
@@ -230,6 +230,12 @@ fn store_error(e: sqlx::Error) -> Error {
         _ => "the store failed",
     };
     Error::new(kind, message).with_source(e)
+}
+
+/// Grants as three columns: jobs, workers, when granted.
+fn grant_keys(grants: &[GrantKey]) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
+    let keys = grants.iter().map(|g| (g.job.0, g.worker.0, g.granted_at.0));
+    keys.collect()
 }
 
 /// Keys as two columns.

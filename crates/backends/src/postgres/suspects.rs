@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::PgConnection;
 use trapline_core::{Timestamp, WorkerId};
 
-use super::counts;
+use super::{counts, grant_keys};
 use crate::settling::{Asides, cleared_line};
 
 /// Writes the rows of tasks and grants. After the rows of the tasks that were settled.
@@ -38,10 +38,11 @@ pub(super) async fn write(conn: &mut PgConnection, asides: &Asides<'_>, now: Tim
     let mut answered = asides.answered_grants();
     let late = asides.late_grants();
     if !late.is_empty() {
+        let (jobs, workers, times) = grant_keys(&late);
         let late: Vec<i64> = sqlx::query_scalar(include_str!("sql/settle_late.sql"))
-            .bind(late.iter().map(|g| g.0).collect::<Vec<_>>())
-            .bind(late.iter().map(|g| g.1).collect::<Vec<_>>())
-            .bind(late.iter().map(|g| g.2).collect::<Vec<_>>())
+            .bind(jobs)
+            .bind(workers)
+            .bind(times)
             .fetch_all(&mut *conn)
             .await?;
         answered.extend(late);

@@ -15,7 +15,9 @@ pub(crate) use catalog::{
 };
 pub(crate) use job::{JobSource, audit, job, vitals, waiting};
 pub(crate) use results::{classification, corners, detection, log_row, stray};
-pub(crate) use task::{free_task, held, image, lease_row, oldest_lease, task_audit, task_view, worker_now};
+pub(crate) use task::{
+    free_task, held, image, lease_row, oldest_lease, receipt, task_audit, task_view, worker_now,
+};
 
 /// A kind of column that both databases have.
 pub(crate) trait Column:

@@ -1,9 +1,10 @@
 //! The rows of tasks.
 
 use trapline_core::{
-    CaptureId, FailReason, GrantId, JobId, TaskState, Timestamp,
+    CaptureId, FailReason, GrantId, JobId, TaskState, Timestamp, WorkerId,
     lease::SignsOfLife,
     ports::{Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
+    receipt::Receipt,
     settle::TaskView,
     verify::TaskAudit,
 };
@@ -71,6 +72,18 @@ pub(crate) fn held(row: &impl Columns) -> sqlx::Result<Held> {
         history: row.col("history")?,
         status: status(&row.col::<String>("status")?)?,
         job_run: row.col("job_run")?,
+    })
+}
+
+/// The receipt of a task that a grant holds.
+pub(crate) fn receipt(row: &impl Columns) -> sqlx::Result<Receipt> {
+    Ok(Receipt {
+        job: JobId(row.col("job_id")?),
+        run: row.col("run")?,
+        capture: CaptureId(row.col("capture_id")?),
+        delivery: row.col("delivery")?,
+        worker: WorkerId(row.col("worker_id")?),
+        granted_at: row.time("granted_at")?,
     })
 }
 

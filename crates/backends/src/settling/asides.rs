@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use trapline_core::{
     CaptureId, JobId, WorkerId, death,
-    ports::{Candidate, Level, LogLine},
+    ports::{Candidate, GrantKey, Level, LogLine},
     receipt::Receipt,
     settle::TaskView,
     task::{DETAIL_MAX_CHARS, cut},
@@ -17,8 +17,8 @@ use super::TaskKey;
 #[derive(Default)]
 pub(crate) struct Asides<'a> {
     answered: BTreeSet<i64>,
-    /// Job, worker and time of grants that are answered when they hold the task no more: it is settled, or a new run's.
-    late: BTreeSet<(i64, i64, i64)>,
+    /// Grants that are answered when they hold the task no more: it is settled, or a new run's.
+    late: BTreeSet<GrantKey>,
     /// Grants whose other tasks are cleared, by job, and whose answer did it.
     pub(crate) cleared: BTreeMap<(i64, i64), WorkerId>,
     pub(crate) suspects: BTreeMap<TaskKey, Suspect<'a>>,
@@ -53,9 +53,7 @@ impl<'a> Asides<'a> {
         let newest = before.filter(|row| (receipt.run, receipt.delivery) == (row.run, row.delivery));
         match newest.and_then(|row| row.grant) {
             Some(grant) => self.answered.insert(grant.0),
-            None => self
-                .late
-                .insert((receipt.job.0, receipt.worker.0, receipt.granted_at.0)),
+            None => self.late.insert(receipt.grant()),
         };
     }
 
@@ -79,8 +77,8 @@ impl<'a> Asides<'a> {
         self.answered.iter().copied().collect()
     }
 
-    /// Job, worker and time of those of which one was answered when they held it no more.
-    pub(crate) fn late_grants(&self) -> Vec<(i64, i64, i64)> {
+    /// Grants of which a task was answered when they held it no more.
+    pub(crate) fn late_grants(&self) -> Vec<GrantKey> {
         self.late.iter().copied().collect()
     }
 

@@ -7,11 +7,11 @@ use sqlx::SqliteConnection;
 use trapline_core::{
     JobId, Result, Timestamp,
     lease::{self, Gap},
-    ports::{Beat, Candidate, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
+    ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
     receipt::Receipt,
 };
 
-use super::{SqliteStore, json, store_error};
+use super::{SqliteStore, grant_keys, json, store_error};
 use crate::{
     leases::{self, Changes},
     rows,
@@ -54,6 +54,15 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         tx.commit().await
+    }
+
+    pub(super) async fn held_by(&self, grants: &[GrantKey]) -> Result<Vec<Receipt>> {
+        let rows = sqlx::query(include_str!("sql/receipts_of.sql"))
+            .bind(grant_keys(grants))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        rows::all(&rows, rows::receipt).map_err(store_error)
     }
 
     pub(super) async fn change(

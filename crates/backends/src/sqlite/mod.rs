@@ -26,7 +26,7 @@ use sqlx::{
     ConnectOptions as _, Row as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
-use trapline_core::{Clock, Error, ErrorKind, Result};
+use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
 
 pub use self::write_lock::WriteLock;
 use self::{lock::FileLock, writer::Writer};
@@ -211,6 +211,12 @@ fn store_error(e: sqlx::Error) -> Error {
 }
 
 /// A list as the parameter of `json_each`.
+/// Grants as `[[job, worker, when granted], …]`.
+fn grant_keys(grants: &[GrantKey]) -> String {
+    let key = |g: &GrantKey| (g.job.0, g.worker.0, g.granted_at.0);
+    json(&grants.iter().map(key).collect::<Vec<_>>())
+}
+
 fn json<T: serde::Serialize>(list: &[T]) -> String {
     serde_json::to_string(list).expect("numbers and strings serialise")
 }

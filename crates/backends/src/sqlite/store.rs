@@ -8,10 +8,10 @@ use trapline_core::{
     Error, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::JobMove,
     ports::{
-        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantRequest, Granted, ImageQuery, ImageRow, Job,
-        JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob,
-        OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total, WaitingJob,
-        WorkerIdentity,
+        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
+        ImageRow, Job, JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow,
+        Moved, NewJob, OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total,
+        WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -95,6 +95,10 @@ impl Store for SqliteStore {
 
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
         self.settle_group(items, now).await
+    }
+
+    async fn receipts_of(&self, grants: &[GrantKey]) -> Result<Vec<Receipt>> {
+        self.held_by(grants).await
     }
 
     async fn change_leases(

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sqlx::SqliteConnection;
 use trapline_core::{Timestamp, WorkerId};
 
-use super::{counts, json};
+use super::{counts, grant_keys, json};
 use crate::settling::{Asides, cleared_line};
 
 /// Writes the rows of tasks and grants. After the rows of the tasks that were settled.
@@ -43,7 +43,7 @@ pub(super) async fn write(
     let late = asides.late_grants();
     if !late.is_empty() {
         let late: Vec<i64> = sqlx::query_scalar(include_str!("sql/settle_late.sql"))
-            .bind(json(&late))
+            .bind(grant_keys(&late))
             .fetch_all(&mut *conn)
             .await?;
         answered.extend(late);

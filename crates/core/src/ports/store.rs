@@ -11,10 +11,10 @@ use crate::{
     JobId, ProjectId, Result, Timestamp, WorkerId,
     job::JobMove,
     ports::{
-        Beat, Candidate, Catalog, Claim, DetectionRow, FreeCursor, GrantRequest, Granted, Health, ImageQuery,
-        ImageRow, Job, JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow,
-        Moved, NewJob, OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Swept, Total, WaitingJob,
-        WorkerIdentity,
+        Beat, Candidate, Catalog, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, Health,
+        ImageQuery, ImageRow, Job, JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine,
+        LogQuery, LogRow, Moved, NewJob, OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Swept,
+        Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -55,13 +55,16 @@ pub trait Store: Catalog + Health {
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>>;
 
-    /// Hands out tasks (A7).
+    /// Hands out tasks (A7). The request's time is the engine's to make unique, so that [`Store::receipts_of`] finds
+    /// again what was handed out if the answer is lost.
     async fn grant(&self, request: &GrantRequest) -> Result<Granted>;
     /// Whether the worker is one process (it has an instance of its own, by `client_info`) and holds a suspect, so
     /// that it is given nothing else. [`Store::grant`] looks again.
     async fn holds_suspect(&self, worker: WorkerId) -> Result<bool>;
     /// Settles results (A8): one transaction, or several if the database refuses an item (A11).
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport>;
+    /// The receipts of what these grants hold, if they were made at all.
+    async fn receipts_of(&self, grants: &[GrantKey]) -> Result<Vec<Receipt>>;
     /// Extends or gives back leases: an answer per receipt, and what became free.
     async fn change_leases(
         &self,

@@ -131,6 +131,17 @@ pub struct SettleReport {
     pub freed: Vec<(JobId, Candidate)>,
 }
 
+/// What a grant is told by when its number is not known: to whom, of which job, and when. No node grants twice at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantKey {
+    /// Of which job.
+    pub job: JobId,
+    /// To whom.
+    pub worker: WorkerId,
+    /// When, in store time.
+    pub granted_at: Timestamp,
+}
+
 /// What is asked of leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseChange {

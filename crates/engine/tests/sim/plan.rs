@@ -55,7 +55,6 @@ impl Plan {
         if only_the_system_fails {
             // A slow store is no outage: what it delays for half a lease may end one.
             odds.slow_millis_max = 200;
-            odds.grant_lost = 0;
         }
         let crashes = dice.chance(500);
         let ttr = Duration::from_secs(dice.between(10, 20));

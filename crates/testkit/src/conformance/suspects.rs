@@ -1,11 +1,14 @@
 //! The cases of the store: death and suspects (RULES.md A6), and the error of a whole batch (B8).
 
+use std::time::Duration;
+
 use trapline_core::{
     FailReason, JobId, JobStatus, batch_error,
     death::RETURNS_MAX,
     job::JobMove,
     ports::{
-        ImageQuery, ImageState, LeaseChange, Level, LogPage, LogQuery, Posted, Settled, Settlement, Want,
+        GrantKey, ImageQuery, ImageState, LeaseChange, Level, LogPage, LogQuery, Posted, Settled, Settlement,
+        Want,
     },
     receipt::Receipt,
 };
@@ -295,6 +298,23 @@ cases! { World;
             let warned = log(&w, other, Level::Warning).await;
             assert!(warned.len() == 1 && warned[0].contains("Worker w answered none of the 3 image(s)"), "{warned:?}");
         }
+    }
+
+    async fn what_was_handed_out_is_found_by_job_worker_and_time(w: World) {
+        let (job, other) = (w.job_of(4).await, w.job_of(2).await);
+        let grants = [w.grant(job, 2, "w").await, w.grant(other, 2, "w").await, w.grant(job, 2, "x").await];
+        let keys = grants.each_ref().map(|g| g[0].0.grant());
+        let of = async |keys: &[GrantKey]| w.store.receipts_of(keys).await.unwrap();
+        let receipts = |grants: &[Grant]| grants.iter().map(|g| g.0).collect::<Vec<_>>();
+        assert_eq!(of(&keys[..1]).await, receipts(&grants[0]));
+        assert_eq!(of(&keys[1..2]).await, receipts(&grants[1]));
+        assert_eq!(of(&[keys[0], keys[2]]).await.len(), 4);
+        let never = GrantKey { granted_at: w.now().plus(Duration::from_secs(1)), ..keys[0] };
+        assert_eq!(of(&[never]).await, []);
+        w.succeed(grants[0][0], 0).await;
+        assert_eq!(of(&keys[..1]).await, receipts(&grants[0][1..]));
+        w.store.change_leases(LeaseChange::Undelivered, &receipts(&grants[0]), &w.policy(), w.now()).await.unwrap();
+        assert_eq!(of(&keys[..1]).await, [], "taken back once");
     }
 
     async fn a_suspect_is_alone_and_one_process_that_holds_it_gets_nothing_else(w: World) {

@@ -9,10 +9,10 @@ use trapline_core::{
     error::chain,
     job::JobMove,
     ports::{
-        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantRequest, Granted, ImageQuery, ImageRow, Job,
-        JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob,
-        OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total, WaitingJob,
-        WorkerIdentity,
+        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
+        ImageRow, Job, JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow,
+        Moved, NewJob, OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total,
+        WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -65,7 +65,7 @@ impl FaultyStore {
         work: impl Future<Output = Result<T>>,
         tell: impl FnOnce(&T),
     ) -> Result<T> {
-        let fate = self.storm.fate(what == "grant");
+        let fate = self.storm.fate();
         let seen = |done: &Result<T>| {
             if let Ok(value) = done {
                 tell(value);
@@ -161,6 +161,10 @@ impl Store for FaultyStore {
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
         let tell = |report: &SettleReport| self.witness.settled(items, report, now);
         self.watched("settle", self.inner.settle(items, now), tell).await
+    }
+
+    async fn receipts_of(&self, grants: &[GrantKey]) -> Result<Vec<Receipt>> {
+        self.call("receipts_of", self.inner.receipts_of(grants)).await
     }
 
     async fn change_leases(

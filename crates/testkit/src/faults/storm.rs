@@ -17,9 +17,6 @@ pub struct Odds {
     pub store_refuses: u64,
     /// The store does it, and the answer is lost.
     pub answer_lost: u64,
-    /// The same of a grant. Its tasks are under a lease that nobody knows of, and the end of it is a strike, because
-    /// no operation of the port can take back what is not known; so it is apart.
-    pub grant_lost: u64,
     /// An answer takes long.
     pub slow: u64,
     /// How long, in milliseconds at the most.
@@ -47,7 +44,6 @@ impl Odds {
         Self {
             store_refuses: odd(150),
             answer_lost: odd(100),
-            grant_lost: odd(60),
             slow: odd(150),
             slow_millis_max: 2_000,
             candidate_lost: odd(400),
@@ -80,8 +76,6 @@ pub(super) struct Fate {
     before: Duration,
     refused: bool,
     lost: bool,
-    /// An outage that begins between the operation and its answer does not lose it.
-    arrives: bool,
     after: Duration,
 }
 
@@ -137,7 +131,7 @@ impl Storm {
         self.clock.monotonic() < self.lock().store_away_until
     }
 
-    pub(super) fn fate(&self, is_grant: bool) -> Fate {
+    pub(super) fn fate(&self) -> Fate {
         self.throw(|dice, odds| {
             let mut wait = || match dice.chance(odds.slow) {
                 true => dice.millis(1, odds.slow_millis_max.max(1)),
@@ -147,12 +141,7 @@ impl Storm {
             Fate {
                 before,
                 refused: dice.chance(odds.store_refuses),
-                lost: dice.chance(if is_grant {
-                    odds.grant_lost
-                } else {
-                    odds.answer_lost
-                }),
-                arrives: is_grant && odds.grant_lost == 0,
+                lost: dice.chance(odds.answer_lost),
                 after,
             }
         })
@@ -177,7 +166,7 @@ impl Storm {
         seen(&done);
         self.clock.sleep(fate.after).await;
         gate.pass().await;
-        if fate.lost || (self.is_store_away() && !fate.arrives) {
+        if fate.lost || (self.is_store_away()) {
             return Err(away());
         }
         done

@@ -6,11 +6,11 @@ use std::{collections::BTreeSet, time::Duration};
 use trapline_core::{
     CaptureId, JobId, TaskState, Timestamp,
     lease::{self, Gap, LeaseEnd, RELEASES_MAX},
-    ports::{Beat, Candidate, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
+    ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
     receipt::Receipt,
 };
 
-use super::{Db, Mutation};
+use super::{Db, GrantRow, Mutation, TaskRow};
 
 /// How old the last touch may be before it is a gap.
 const GAP_AFTER: Duration = Duration::from_secs(5);
@@ -40,6 +40,26 @@ impl Db {
     pub(super) fn mark_clean(&mut self) {
         // `alive_at` stays: after an outage it would hide it from the next start.
         self.clean = true;
+    }
+
+    pub(super) fn held_by(&self, grants: &[GrantKey]) -> Vec<Receipt> {
+        let known = |g: &GrantRow| grants.contains(&g.key()) && !self.has(Mutation::KeepUnheardGrants);
+        let of = self.grants.iter().filter(|(_, g)| known(g));
+        of.flat_map(|(id, grant)| {
+            let held = |task: &TaskRow| task.grant == Some(*id) && task.state == TaskState::Pending;
+            grant.captures.iter().filter_map(move |capture| {
+                let task = self.task(grant.job, *capture).filter(|t| held(t))?;
+                Some(Receipt {
+                    job: grant.job,
+                    run: task.run,
+                    capture: *capture,
+                    delivery: task.delivery,
+                    worker: grant.worker,
+                    granted_at: grant.granted_at,
+                })
+            })
+        })
+        .collect()
     }
 
     pub(super) fn change_leases(

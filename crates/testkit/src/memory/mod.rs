@@ -29,7 +29,7 @@ use std::{
 use trapline_core::{
     CaptureId, Clock, FailReason, GrantId, JobId, TaskState, Timestamp, WorkerId,
     lease::{Gap, SignsOfLife},
-    ports::{Job, LogLine},
+    ports::{GrantKey, Job, LogLine},
     result::Detection,
 };
 
@@ -154,7 +154,8 @@ pub struct TaskRow {
     /// Hand-outs that ended without an answer.
     pub strikes: i64,
     releases: i64,
-    returns: i64,
+    /// How often it went back because a dead worker held it ahead.
+    pub returns: i64,
     /// Whether it is handed out alone.
     pub suspect: bool,
     died: Option<(GrantId, i64)>,
@@ -187,6 +188,16 @@ struct GrantRow {
     answered: bool,
     /// Whether a task was given back, or the answer never reached its worker.
     given_back: bool,
+}
+
+impl GrantRow {
+    fn key(&self) -> GrantKey {
+        GrantKey {
+            job: self.job,
+            worker: self.worker,
+            granted_at: self.granted_at,
+        }
+    }
 }
 
 #[derive(Clone)]

@@ -28,11 +28,13 @@ pub enum Mutation {
     SuspectInBatch,
     /// What a dead worker held ahead is charged too.
     ChargeHeldAhead,
+    /// What was handed out in an answer that the store lost is not taken back.
+    KeepUnheardGrants,
 }
 
 impl Mutation {
     /// Every bug.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AnswerBeforeCommit,
         Self::CountReplays,
         Self::BelieveOldErrors,
@@ -45,5 +47,6 @@ impl Mutation {
         Self::NoFill,
         Self::SuspectInBatch,
         Self::ChargeHeldAhead,
+        Self::KeepUnheardGrants,
     ];
 }

@@ -7,10 +7,10 @@ use trapline_core::{
     JobId, ProjectId, Result, Timestamp, WorkerId,
     job::JobMove,
     ports::{
-        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantRequest, Granted, ImageQuery, ImageRow, Job,
-        JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob,
-        OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total, WaitingJob,
-        WorkerIdentity,
+        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
+        ImageRow, Job, JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow,
+        Moved, NewJob, OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total,
+        WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -84,6 +84,10 @@ impl Store for MemoryStore {
 
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
         Ok(self.rows().settle_group(items, now))
+    }
+
+    async fn receipts_of(&self, grants: &[GrantKey]) -> Result<Vec<Receipt>> {
+        Ok(self.rows().held_by(grants))
     }
 
     async fn change_leases(

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use trapline_core::{
     CaptureId, GrantId, JobId, TaskState, Timestamp, WorkerId, death,
-    ports::{Candidate, Level, Posted, Settlement},
+    ports::{Candidate, GrantKey, Level, Posted, Settlement},
     receipt::Receipt,
     settle::TaskView,
     task::{DETAIL_MAX_CHARS, cut},
@@ -17,8 +17,8 @@ use super::Db;
 #[derive(Default)]
 pub(super) struct Asides<'a> {
     answered: BTreeSet<GrantId>,
-    /// Job, worker and time of grants that are answered when they hold the task no more: it is settled, or a new run's.
-    late: BTreeSet<(JobId, WorkerId, Timestamp)>,
+    /// Grants that are answered when they hold the task no more: it is settled, or a new run's.
+    late: BTreeSet<GrantKey>,
     /// Grants whose other tasks are cleared, by job, and whose answer did it.
     cleared: BTreeMap<(JobId, GrantId), WorkerId>,
     suspects: BTreeMap<(JobId, CaptureId), (&'a Settlement, TaskView)>,
@@ -30,9 +30,7 @@ impl<'a> Asides<'a> {
         let newest = before.filter(|row| (receipt.run, receipt.delivery) == (row.run, row.delivery));
         match newest.and_then(|row| row.grant) {
             Some(grant) => self.answered.insert(grant),
-            None => self
-                .late
-                .insert((receipt.job, receipt.worker, receipt.granted_at)),
+            None => self.late.insert(receipt.grant()),
         };
     }
 
@@ -107,7 +105,7 @@ impl Db {
             }
         }
         for (id, row) in &mut self.grants {
-            let late = || asides.late.contains(&(row.job, row.worker, row.granted_at));
+            let late = || asides.late.contains(&row.key());
             row.answered |= asides.answered.contains(&GrantId(*id)) || late();
         }
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use trapline_core::{
     CaptureId, FailReason, TaskState, Timestamp,
     ports::{
-        GrantRequest, Granted, LeaseAnswer, LeaseChange, LeasePolicy, Posted, SettleReport, Settled,
-        Settlement, SignOfLife, Swept, Want,
+        GrantKey, GrantRequest, Granted, LeaseAnswer, LeaseChange, LeasePolicy, Posted, SettleReport,
+        Settled, Settlement, SignOfLife, Swept, Want,
     },
     receipt::Receipt,
 };
@@ -95,6 +95,7 @@ impl Witness {
         for (item, settled) in items.iter().zip(&report.items) {
             let receipt = &item.receipt;
             let key = (receipt.job, receipt.capture);
+            inner.answered.insert(receipt.grant());
             self.trace.line(|| {
                 let what = match &item.posted {
                     Posted::Success(detections) => format!("success with {} detections", detections.len()),
@@ -220,6 +221,28 @@ impl Witness {
             self.blame(
                 inner,
                 format!("{key:?} is lost, though only the system had faults"),
+            );
+        }
+    }
+
+    /// Whether a strike, for which no answer is the reason, is for the one death that its worker can have died.
+    pub(super) fn check_death(&self, inner: &mut Inner, key: Key) {
+        let Some(handed) = inner.newest(key).filter(|_| self.promises.one_process_each) else {
+            return;
+        };
+        let grant = GrantKey {
+            job: key.0,
+            worker: handed.worker,
+            granted_at: handed.granted_at,
+        };
+        if inner.answered.contains(&grant) {
+            return;
+        }
+        let charged = *inner.deaths.entry(grant.worker).or_insert(grant);
+        if charged != grant && self.promises.only_lost.is_some() {
+            self.blame(
+                inner,
+                format!("{key:?} is charged for {grant:?}, its worker's death for {charged:?}"),
             );
         }
     }

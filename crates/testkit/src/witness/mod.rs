@@ -13,7 +13,8 @@ use std::{
 };
 
 use trapline_core::{
-    CaptureId, FailReason, JobId, JobStatus, TaskState, Timestamp, WorkerId, receipt::Receipt,
+    CaptureId, FailReason, JobId, JobStatus, TaskState, Timestamp, WorkerId, ports::GrantKey,
+    receipt::Receipt,
 };
 
 use crate::{faults::Trace, memory::MemoryStore};
@@ -53,6 +54,10 @@ struct Inner {
     last_result: BTreeMap<JobId, Timestamp>,
     /// What the strict idle policy has settled, and in which run.
     strictly_lost: BTreeSet<(Key, i64)>,
+    /// Grants of which a task was answered.
+    answered: BTreeSet<GrantKey>,
+    /// The grant that was charged as a worker's death.
+    deaths: BTreeMap<WorkerId, GrantKey>,
     violations: Vec<String>,
 }
 
@@ -73,6 +78,7 @@ struct Seen {
     delivery: i64,
     state: TaskState,
     reason: Option<FailReason>,
+    strikes: i64,
 }
 
 /// A hand-out, with a deadline that is never later than the store's.

@@ -2,6 +2,7 @@
 
 use trapline_core::{
     FailReason, JobId, JobStatus, TaskState,
+    death::RETURNS_MAX,
     job::{RunMode, land},
 };
 
@@ -83,6 +84,7 @@ impl Witness {
                 delivery: task.delivery,
                 state: task.state,
                 reason: task.reason,
+                strikes: task.strikes,
             };
             let before = inner.tasks.insert(key, now);
             let same =
@@ -102,6 +104,10 @@ impl Witness {
                     inner,
                     format!("{key:?} has a strike, though only the system had faults"),
                 );
+            }
+            let struck_before = before.filter(|b| b.run == now.run).map_or(0, |b| b.strikes);
+            if task.strikes > struck_before && task.returns < RETURNS_MAX {
+                self.check_death(inner, key);
             }
             if before.is_some_and(|b| b.run > now.run || b.delivery > now.delivery) {
                 self.blame(inner, format!("{key:?} went back in its run or hand-outs"));
