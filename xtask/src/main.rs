@@ -42,6 +42,9 @@ enum Chore {
         /// Only this one, with its trace.
         #[arg(long)]
         seed: Option<u64>,
+        /// Faults of every kind in each seed, not of those that it draws.
+        #[arg(long)]
+        every_kind: bool,
     },
 }
 
@@ -52,7 +55,12 @@ fn main() -> ExitCode {
         Chore::SoakCluster(args) => soak::cluster::run(&args),
         Chore::Services(args) => services::run(&args),
         Chore::Bench(bench) => bench::run(&bench),
-        Chore::Sim { seeds, from, seed } => simulate(seeds, from, seed),
+        Chore::Sim {
+            seeds,
+            from,
+            seed,
+            every_kind,
+        } => simulate(seeds, from, seed, every_kind),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,7 +74,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn simulate(seeds: u64, from: u64, seed: Option<u64>) -> Result<()> {
+fn simulate(seeds: u64, from: u64, seed: Option<u64>, every_kind: bool) -> Result<()> {
     let mut sim = Command::new("cargo");
     sim.args([
         "test",
@@ -82,5 +90,6 @@ fn simulate(seeds: u64, from: u64, seed: Option<u64>) -> Result<()> {
         Some(seed) => sim.args(["--seed", &seed.to_string()]),
         None => sim.args(["--seeds", &seeds.to_string(), "--from", &from.to_string()]),
     };
+    sim.args(every_kind.then_some("--every-kind"));
     check::step("simulation", &mut sim)
 }

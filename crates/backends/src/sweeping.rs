@@ -32,7 +32,8 @@ pub(crate) struct DueGrant {
     life: Option<SignsOfLife>,
     /// When to look again, if any of its leases is alive.
     pub(crate) again: Option<Timestamp>,
-    /// The last deadline of its leases that are over, of those whose end is a strike.
+    /// The last deadline of its leases that are over. Also of those that lived through an outage, whose end is no strike: its
+    /// worker may have died on it, and what it held besides must not be charged for that.
     ended_at: Option<Timestamp>,
 }
 
@@ -71,10 +72,8 @@ impl DueGrant {
                 None
             }
             LeaseEnd::Over { strike } => {
-                if strike {
-                    let (deadline, _) = lease::deadline(self.granted_at, until, self.life, gap);
-                    self.ended_at = self.ended_at.max(Some(deadline));
-                }
+                let (deadline, _) = lease::deadline(self.granted_at, until, self.life, gap);
+                self.ended_at = self.ended_at.max(Some(deadline));
                 Some(strike)
             }
         }
@@ -154,7 +153,9 @@ pub(crate) fn judge(
     let mut told: HashMap<i64, usize> = HashMap::new();
     for lease in over {
         let grant = &due[lease.grant];
-        *told.entry(grant.id).or_default() += usize::from(lease.strike);
+        if lease.strike {
+            *told.entry(grant.id).or_default() += 1;
+        }
         let end = ends.get(&grant.id).filter(|_| lease.strike).copied();
         let row = lease.row;
         let task = end_task(row, grant, end, policy);
@@ -224,7 +225,7 @@ fn leases_over<'r>(
     over
 }
 
-/// What the end of each grant is, if any lease of it ended with a strike; notes which deaths were charged.
+/// What the end of each grant is, if any lease of it has ended; notes which deaths were charged.
 fn deaths(due: &[DueGrant], verdicts: &mut Verdicts) -> BTreeMap<i64, GrantEnd> {
     let mut charged = HashMap::new();
     let mut grants = Vec::new();

@@ -10,7 +10,7 @@ use crate::{GrantId, Timestamp, WorkerId, settle::TaskView};
 /// How often a task may go back uncharged because a dead worker held it ahead.
 pub const RETURNS_MAX: i64 = 3;
 
-/// A grant of which leases are over, and whose end would be a strike.
+/// A grant of which leases are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndedGrant {
     /// The grant.
@@ -51,7 +51,8 @@ pub struct TaskEnd {
 
 /// Decides on grants of any workers; the answers are in the order of the grants.
 ///
-/// `charged_until` holds, per worker, until when the lease ran of the last grant that was charged. Whatever the worker
+/// `charged_until` holds, per worker, until when the lease ran of the last grant that was charged, or would have been but
+/// for an outage of ours. Whatever the worker
 /// was handed before that moment it may have held when it died, so it is the same death, in whichever sweep it ends:
 /// all of it ends within one `task_ttr` after that moment. What it was handed later belongs to another life of the
 /// same worker (restarted under the same token and address), and is charged on its own.

@@ -1,6 +1,6 @@
 //! The simulation: the real engine over ports that lose, delay, repeat and reorder on a seeded schedule, then the
 //! promises of DESIGN.md held against what happened. `cargo xtask sim --seeds N` runs many seeds, `--seed S` one,
-//! with a trace of its events.
+//! with a trace of its events; with `--every-kind`, each seed has faults of every kind, else of those that it draws.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test and its report")]
 
@@ -19,12 +19,13 @@ use trapline_core::Clock as _;
 use trapline_engine::SystemClock;
 use trapline_testkit::memory::Mutation;
 
-use run::run;
+use run::{Kinds, run};
 
-/// What a plain `cargo test` spends on seeds, besides the mutations.
-const BUDGET: Duration = Duration::from_secs(15);
+/// What a plain `cargo test` spends on seeds of each mix, besides the mutations.
+const BUDGET: Duration = Duration::from_secs(10);
 /// A mutation is caught within so many seeds, or the simulation proves nothing.
 const SEEDS_PER_MUTATION: u64 = 1_000;
+const EVERY_KIND: &str = "--every-kind";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -32,14 +33,21 @@ fn main() -> ExitCode {
         let at = args.iter().position(|a| a == name)?;
         args.get(at + 1)?.parse::<u64>().ok()
     };
+    let kinds = match args.iter().any(|a| a == EVERY_KIND) {
+        true => Kinds::Every,
+        false => Kinds::Some,
+    };
     if let Some(seed) = number("--seed") {
-        return replay(seed);
+        return replay(seed, kinds);
     }
     if let Some(seeds) = number("--seeds") {
-        return sweep(number("--from").unwrap_or(0), seeds);
+        return sweep(number("--from").unwrap_or(0), seeds, kinds);
     }
     let mut trials = vec![
-        Trial::test("seeds::no_seed_breaks_a_promise", no_seed_breaks_a_promise),
+        Trial::test("seeds::no_seed_breaks_a_promise", || hold(Kinds::Some)),
+        Trial::test("seeds::none_breaks_one_with_faults_of_every_kind", || {
+            hold(Kinds::Every)
+        }),
         Trial::test(
             "seeds::the_same_seed_gives_the_same_trace",
             the_same_seed_gives_the_same_trace,
@@ -51,13 +59,16 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn no_seed_breaks_a_promise() -> Result<(), Failed> {
+fn hold(kinds: Kinds) -> Result<(), Failed> {
     let clock = SystemClock::new();
     let mut seed = 0;
     while clock.monotonic() < BUDGET {
-        let report = run(seed, None, false);
+        let report = run(seed, kinds, None, false);
         if let Some(first) = report.violations.first() {
-            return Err(format!("seed {seed}: {first}; replay with `cargo xtask sim --seed {seed}`").into());
+            let flag = if kinds == Kinds::Every { EVERY_KIND } else { "" };
+            return Err(
+                format!("seed {seed}: {first}; replay with `cargo xtask sim --seed {seed} {flag}`").into(),
+            );
         }
         seed += 1;
     }
@@ -67,7 +78,8 @@ fn no_seed_breaks_a_promise() -> Result<(), Failed> {
 
 fn the_same_seed_gives_the_same_trace() -> Result<(), Failed> {
     for seed in 0..20 {
-        let (one, two) = (run(seed, None, true).trace, run(seed, None, true).trace);
+        let trace = || run(seed, Kinds::Some, None, true).trace;
+        let (one, two) = (trace(), trace());
         if one.len() < 20 {
             return Err(format!("seed {seed}: nothing happened").into());
         }
@@ -88,7 +100,7 @@ fn the_same_seed_gives_the_same_trace() -> Result<(), Failed> {
 
 fn is_caught(mutation: Mutation) -> Result<(), Failed> {
     for seed in 0..SEEDS_PER_MUTATION {
-        if let Some(first) = run(seed, Some(mutation), false).violations.first() {
+        if let Some(first) = run(seed, Kinds::Some, Some(mutation), false).violations.first() {
             println!("{mutation:?}: caught by seed {seed}: {first}");
             return Ok(());
         }
@@ -96,8 +108,8 @@ fn is_caught(mutation: Mutation) -> Result<(), Failed> {
     Err(format!("{mutation:?} broke no promise in {SEEDS_PER_MUTATION} seeds").into())
 }
 
-fn replay(seed: u64) -> ExitCode {
-    let report = run(seed, None, true);
+fn replay(seed: u64, kinds: Kinds) -> ExitCode {
+    let report = run(seed, kinds, None, true);
     for line in &report.trace {
         println!("{line}");
     }
@@ -109,11 +121,11 @@ fn replay(seed: u64) -> ExitCode {
     verdict(report.violations.is_empty())
 }
 
-fn sweep(from: u64, seeds: u64) -> ExitCode {
+fn sweep(from: u64, seeds: u64, kinds: Kinds) -> ExitCode {
     let clock = SystemClock::new();
     let mut broken = 0;
     for seed in from..from + seeds {
-        if let Some(first) = run(seed, None, false).violations.first() {
+        if let Some(first) = run(seed, kinds, None, false).violations.first() {
             broken += 1;
             println!("seed {seed}: {first}");
         }

@@ -55,11 +55,16 @@ async fn wipes(world: Arc<World>, mut dice: Dice) {
     }
 }
 
+/// How far the store's clock jumps at the most.
+const JUMP_MAX: Duration = Duration::from_secs(2);
+/// How far it may go back by a few of them in a row.
+pub(crate) const CLOCK_BACK: Duration = Duration::from_secs(6);
+
 /// The store's clock jumps by less than the margin of a lease; a node's wall clock by anything, since it decides
 /// nothing.
 async fn jumps(world: Arc<World>, mut dice: Dice) {
     while next(&world, &mut dice).await {
-        let micros = dice.between(0, 4_000_000) as i64 - 2_000_000;
+        let micros = dice.between(0, 2 * JUMP_MAX.as_micros() as u64) as i64 - JUMP_MAX.as_micros() as i64;
         world
             .trace
             .line(|| format!("the store's clock jumps by {micros} us"));

@@ -48,19 +48,20 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Draws the plan of a seed.
-    pub(crate) fn draw(dice: &mut Dice) -> Self {
-        let only_the_system_fails = dice.chance(333);
-        let mut odds = Odds::draw(dice);
+    /// Draws the plan of a seed: with faults of `every_kind`, or of some, and then now and then only of the system.
+    pub(crate) fn draw(dice: &mut Dice, every_kind: bool) -> Self {
+        let only_the_system_fails = dice.chance(333) && !every_kind;
+        let mut odds = Odds::draw(dice, every_kind);
+        let happens = |dice: &mut Dice, permille| dice.chance(permille) || every_kind;
         if only_the_system_fails {
             // A slow store is no outage: what it delays for half a lease may end one.
             odds.slow_millis_max = 200;
         }
-        let crashes = dice.chance(500);
+        let crashes = happens(dice, 500);
         let ttr = Duration::from_secs(dice.between(10, 20));
-        let max_deliver = dice.between(1, 3) as i64;
+        let max_deliver = dice.between(if every_kind { 2 } else { 1 }, 3) as i64;
         // With a budget of one, the first death loses its whole batch, as it says.
-        let killers = if max_deliver > 1 && dice.chance(500) {
+        let killers = if max_deliver > 1 && happens(dice, 500) {
             dice.between(1, 2) as usize
         } else {
             0
@@ -80,24 +81,24 @@ impl Plan {
             storm: Duration::from_secs(dice.between(20, 60)),
             jobs: dice.between(1, 4),
             odds,
-            outage_millis_max: if dice.chance(600) {
+            outage_millis_max: if happens(dice, 600) {
                 dice.between(100, 40_000)
             } else {
                 0
             },
             crashes,
-            pauses: !only_the_system_fails && dice.chance(400),
-            wipes: dice.chance(500),
+            pauses: !only_the_system_fails && happens(dice, 400),
+            wipes: happens(dice, 500),
             // A clock that jumps back hides how long the store was alone.
-            jumps: dice.chance(300) && !(only_the_system_fails && crashes),
+            jumps: happens(dice, 300) && !(only_the_system_fails && crashes),
             instances: dice.chance(500),
             killers,
-            batch_errors: if max_deliver > 1 && dice.chance(400) {
+            batch_errors: if max_deliver > 1 && happens(dice, 400) {
                 60
             } else {
                 0
             },
-            health: dice.chance(500).then(|| health(dice, ttr, only_the_system_fails)),
+            health: happens(dice, 500).then(|| health(dice, ttr, only_the_system_fails)),
         }
     }
 

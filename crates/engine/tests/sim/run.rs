@@ -22,13 +22,21 @@ pub(crate) struct Report {
 
 const STEP: Duration = Duration::from_secs(1);
 
+/// Which kinds of faults a seed has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kinds {
+    /// Those that it draws.
+    Some,
+    Every,
+}
+
 /// Runs a seed.
-pub(crate) fn run(seed: u64, mutation: Option<Mutation>, traced: bool) -> Report {
+pub(crate) fn run(seed: u64, kinds: Kinds, mutation: Option<Mutation>, traced: bool) -> Report {
     let mut dice = Dice::new(seed);
     let clock = SimClock::new(dice.roll());
     let runtime = clock.runtime();
     runtime.block_on(async {
-        let plan = Plan::draw(&mut dice);
+        let plan = Plan::draw(&mut dice, kinds == Kinds::Every);
         let world = World::new(plan, clock.clone(), mutation, traced, &mut dice).await;
         storm(&world, &mut dice).await;
         if world.witness.violations().is_empty() {

@@ -21,7 +21,7 @@ use trapline_testkit::{
     witness::{Promises, Witness},
 };
 
-use crate::plan::Plan;
+use crate::{nemesis::CLOCK_BACK, plan::Plan};
 
 pub(crate) const PROJECT: ProjectId = ProjectId(1);
 pub(crate) const SLUG: &str = "p";
@@ -91,6 +91,7 @@ impl World {
             ttr: plan.ttr,
             only_lost: plan.only_killers_are_lost().then(|| catalog.killers.clone()),
             no_strikes: plan.nobody_is_charged(),
+            clock_back: if plan.jumps { CLOCK_BACK } else { Duration::ZERO },
             one_process_each: plan.instances,
         };
         let witness = Witness::new(Arc::clone(&store), Arc::clone(&trace), promises);

@@ -94,6 +94,9 @@ cases! { World;
             w.store.settle(&[Settlement { receipt: task.0, posted: Posted::Success(vec![]) }], now).await.unwrap();
             assert_eq!(vitals(&w, job).await.idle_since, w.now());
         }
+        w.live(10).await;
+        w.store.move_job(job, JobMove::Cancel, before).await.unwrap();
+        assert_eq!(vitals(&w, job).await.idle_since, w.now());
     }
 
     async fn one_node_holds_the_tick_and_a_dead_one_loses_it(w: World) {

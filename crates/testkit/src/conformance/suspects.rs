@@ -278,6 +278,25 @@ cases! { World;
         }
     }
 
+    async fn a_death_on_what_lived_through_an_outage_is_charged_to_nothing_else(w: World) {
+        let (job, other) = (w.job_of(2).await, w.job_of(3).await);
+        w.beat().await;
+        w.grant(job, 2, "w").await;
+        w.pass(500);
+        w.beat().await;
+        w.live(5).await;
+        assert_eq!(w.grant(other, 3, "w").await.len(), 3);
+        w.live(DEATH).await;
+        w.sweep().await;
+        for job in [job, other] {
+            assert!(log(&w, job, Level::Warning).await.is_empty());
+            assert_eq!(w.grant_of(job, None, 9, "x").await.len(), if job == other { 3 } else { 2 });
+        }
+        w.live(DEATH).await;
+        w.sweep().await;
+        assert_eq!(log(&w, job, Level::Warning).await.len(), 1, "the next death is charged");
+    }
+
     async fn a_grant_that_was_answered_or_given_back_is_no_death_though_its_tasks_are_gone(w: World) {
         for given_back in [true, false] {
             let (job, other) = (w.job_of(2).await, w.job_of(3).await);

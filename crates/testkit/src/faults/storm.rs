@@ -9,8 +9,8 @@ use trapline_core::{Clock as _, Error, Result};
 
 use super::{Dice, Gate, SimClock};
 
-/// How often things go wrong, in times of a thousand. Drawn per seed: some seeds have few faults of many kinds, some
-/// many of few.
+/// How often things go wrong, in times of a thousand. Drawn per seed: faults of some kinds, so that what one kind hides
+/// another does not, or of every kind.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Odds {
     /// The store refuses before it has done anything.
@@ -38,9 +38,12 @@ pub struct Odds {
 }
 
 impl Odds {
-    /// Draws the odds of a seed.
-    pub fn draw(dice: &mut Dice) -> Self {
-        let mut odd = |max: u64| if dice.chance(500) { dice.between(1, max) } else { 0 };
+    /// Draws the odds of a seed, `every_kind` or some.
+    pub fn draw(dice: &mut Dice, every_kind: bool) -> Self {
+        let mut odd = |max: u64| match dice.chance(500) || every_kind {
+            true => dice.between(1, max),
+            false => 0,
+        };
         Self {
             store_refuses: odd(150),
             answer_lost: odd(100),

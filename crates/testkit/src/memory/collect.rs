@@ -50,12 +50,10 @@ impl Db {
             Some(capture) => vec![capture.0],
             None => self.catalog.set(row.job.collection).collect(),
         };
+        let started_at = self.beaten(now);
         let row = self.jobs.get_mut(&id)?;
         row.job.status = JobStatus::Started;
-        // No older than the last heartbeat of any node, so that a node that was paused makes no job look idle.
-        row.job
-            .started_at
-            .get_or_insert(self.alive_at.map_or(now, |at| now.max(at)));
+        row.job.started_at.get_or_insert(started_at);
         row.job.updated_at = now;
         row.dispatch_epoch += 1;
         row.dispatch_until = Some(now.plus(lease));

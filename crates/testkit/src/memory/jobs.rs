@@ -102,6 +102,7 @@ impl Db {
 
     /// Moves a job by the table.
     pub(super) fn move_one(&mut self, job: JobId, by: JobMove, now: Timestamp) -> Option<Moved> {
+        let now = self.beaten(now);
         let row = self.live_job(job)?;
         let status = row.job.status;
         let unchanged = Some(Moved {

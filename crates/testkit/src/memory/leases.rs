@@ -37,6 +37,11 @@ impl Db {
         Beat { now, gap: self.gap }
     }
 
+    /// A time that is no older than the last heartbeat of any node: this one may have been paused since it read `now`.
+    pub(super) fn beaten(&self, now: Timestamp) -> Timestamp {
+        self.alive_at.map_or(now, |at| now.max(at))
+    }
+
     pub(super) fn mark_clean(&mut self) {
         // `alive_at` stays: after an outage it would hide it from the next start.
         self.clean = true;

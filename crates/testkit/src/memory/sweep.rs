@@ -32,7 +32,7 @@ struct Due {
     answered: bool,
     /// When to look again, if any of its leases is alive.
     again: Option<Timestamp>,
-    /// The last deadline of its leases that are over, of those whose end is a strike.
+    /// The last deadline of its leases that are over.
     ended_at: Option<Timestamp>,
     /// Its leases that are over, and whether the end of each is a strike.
     over: Vec<(Key, bool)>,
@@ -168,10 +168,8 @@ impl Db {
             }
             LeaseEnd::Over { strike } => {
                 let strike = strike || self.has(Mutation::StrikeForOutage);
-                if strike {
-                    let (deadline, _) = lease::deadline(grant.granted_at, until, life, self.gap);
-                    due.ended_at = due.ended_at.max(Some(deadline));
-                }
+                let (deadline, _) = lease::deadline(grant.granted_at, until, life, self.gap);
+                due.ended_at = due.ended_at.max(Some(deadline));
                 Some(strike)
             }
         };
@@ -192,7 +190,7 @@ impl Db {
         Some(due)
     }
 
-    /// What the end of each grant is, if it is a strike; remembers which deaths were charged.
+    /// What the end of each grant is, if any lease of it has ended; remembers which deaths were charged.
     fn judge_deaths(&mut self, due: &[Due]) -> Vec<Option<GrantEnd>> {
         let mut charged: HashMap<WorkerId, Timestamp> = HashMap::new();
         for grant in due {

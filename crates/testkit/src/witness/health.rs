@@ -11,7 +11,7 @@ impl Witness {
             return;
         }
         let last = self.lock().last_result.get(&request.job).copied();
-        if let Some(last) = last.filter(|last| *last > request.cutoff) {
+        if let Some(last) = last.filter(|last| *last > request.cutoff.plus(self.promises.clock_back)) {
             let what = format!(
                 "job {} had a result at {last} and was taken for idle since {}",
                 request.job, request.cutoff

@@ -30,6 +30,8 @@ pub struct Promises {
     pub only_lost: Option<BTreeSet<CaptureId>>,
     /// Only the system has faults, and nobody dies: then no task is charged for anything.
     pub no_strikes: bool,
+    /// By how much the store's clock may have gone back between two of its times.
+    pub clock_back: Duration,
     /// Each worker is one process and says so: then it is given nothing else while it holds a suspect.
     pub one_process_each: bool,
 }

@@ -1,8 +1,9 @@
 -- The one guarded writer of a job's status but landing. $1 job, $2 from, $3 to, $4 now, $5 mode of a new run or NULL.
 -- Raising the epoch fences whatever dispatcher is at work.
+-- `updated_at` is not older than the last heartbeat of any node: this one may have been paused since it read the time.
 UPDATE jobs SET
     status         = $3,
-    updated_at     = $4,
+    updated_at     = greatest($4, (SELECT alive_at FROM cluster)),
     dispatch_epoch = dispatch_epoch + 1,
     dispatch_until = NULL,
     not_before     = CASE WHEN $3 = 'PENDING' AND delay_seconds > 0 THEN $4 + delay_seconds * 1000000 END,
