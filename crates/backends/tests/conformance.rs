@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, catalog, found, health,
+        Case, World, catalog, deaths, found, health,
         projections::{self, Fixture},
         store, suspects,
     },
@@ -27,9 +27,10 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 5] = [
+const STORE: [&[Case<World>]; 6] = [
     store::CASES,
     suspects::CASES,
+    deaths::CASES,
     health::CASES,
     found::CASES,
     catalog::CASES,
@@ -126,7 +127,13 @@ fn main() {
     for cases in STORE {
         all.extend(trials("sqlite", cases, sqlite));
     }
-    for cases in [store::CASES, suspects::CASES, health::CASES, found::CASES] {
+    for cases in [
+        store::CASES,
+        suspects::CASES,
+        deaths::CASES,
+        health::CASES,
+        found::CASES,
+    ] {
         all.extend(trials("memory", cases, memory));
     }
     all.extend(trials("embedded_queue", projections::queue::CASES, queue));

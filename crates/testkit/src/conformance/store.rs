@@ -487,17 +487,14 @@ cases! { World;
         let detections = w.detections(1).await;
         let items: Vec<Settlement> = tasks.iter().map(|t| Settlement { receipt: t.0, posted: Posted::Success(detections.clone()) }).collect();
         w.settle(&items).await;
-        w.go(job, JobMove::Cancel).await;
-        w.go(job, JobMove::Revoke).await;
+        for by in [JobMove::Cancel, JobMove::Revoke] { w.go(job, by).await; }
         w.store.delete_job(job, w.now()).await.unwrap().unwrap();
         assert!(w.store.job(job).await.unwrap().is_none());
         assert!(w.store.delete_job(job, w.now()).await.unwrap().is_none());
         for (job, run) in w.store.cleanup_due(10).await.unwrap() {
             w.store.cleaned(job, run).await.unwrap();
         }
-        assert!(!w.store.purge().await.unwrap(), "leases are left");
-        w.pass(65);
-        w.sweep().await;
+        w.outlive().await;
         while w.store.purge().await.unwrap() {}
         let all = ImageQuery { state: None, ..failed(job) };
         assert!(w.store.images(&all).await.unwrap().is_empty());

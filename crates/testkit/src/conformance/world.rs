@@ -28,6 +28,9 @@ pub struct World {
     pub keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
+/// Longer than a lease and its margin, in seconds.
+pub(super) const DEATH: u64 = 65;
+
 /// A task under a lease.
 #[derive(Clone, Copy, Debug)]
 pub struct Grant(pub Receipt);
@@ -51,6 +54,12 @@ impl World {
 
     pub fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Every lease ends.
+    pub async fn outlive(&self) {
+        self.pass(DEATH);
+        self.sweep().await;
     }
 
     /// Time passes while a node is up.
