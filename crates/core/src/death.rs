@@ -52,10 +52,10 @@ pub struct TaskEnd {
 /// Decides on grants of any workers; the answers are in the order of the grants.
 ///
 /// `charged_until` holds, per worker, until when the lease ran of the last grant that was charged, or would have been but
-/// for an outage of ours. Whatever the worker
-/// was handed before that moment it may have held when it died, so it is the same death, in whichever sweep it ends:
-/// all of it ends within one `task_ttr` after that moment. What it was handed later belongs to another life of the
-/// same worker (restarted under the same token and address), and is charged on its own.
+/// for an outage of ours. Whatever the worker was handed before that moment it may have held when it died, so it is the
+/// same death, in whichever sweep it ends: all of it ends within one `task_ttr` after that moment. What it was handed
+/// later belongs to another life of the same worker (restarted under the same token and address), and is charged on its
+/// own.
 pub fn judge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Timestamp>) -> Vec<GrantEnd> {
     let mut oldest_first: Vec<usize> = (0..grants.len()).collect();
     oldest_first.sort_by_key(|at| (grants[*at].granted_at, grants[*at].grant));

@@ -225,7 +225,12 @@ impl Engine {
     /// As the store's.
     pub async fn finish(&self) -> Result<()> {
         self.flush_signs().await?;
-        self.take_back_unheard().await?;
+        if let Err(error) = self.take_back_unheard().await {
+            tracing::warn!(
+                error = chain(&error),
+                "what was handed out and told to nobody was not taken back"
+            );
+        }
         self.inner.ports.store.stopped_cleanly().await
     }
 

@@ -14,6 +14,9 @@ use trapline_core::{
 
 use crate::Engine;
 
+/// How far the last time may be ahead, in microseconds; beyond that, the store's clock was set.
+const SKEW_MAX: i64 = 1_000_000;
+
 #[derive(Default)]
 pub(crate) struct Unheard {
     grants: Mutex<Vec<GrantKey>>,
@@ -26,9 +29,12 @@ impl Unheard {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A time for a grant, which no other grant of this node has.
+    /// A time for a grant, which no other grant of this node has, but if the store's clock goes back by far.
     pub(crate) fn moment(&self, now: Timestamp) -> Timestamp {
-        let next = |last: i64| now.0.max(last + 1);
+        let next = |last: i64| match last - now.0 {
+            ahead @ 0..SKEW_MAX => now.0 + ahead + 1,
+            _ => now.0,
+        };
         let last = self
             .last
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)))
@@ -51,13 +57,13 @@ impl Engine {
         }
         let receipts = self.inner.ports.store.receipts_of(&grants).await?;
         if !receipts.is_empty() {
-            self.change_receipts(LeaseChange::Undelivered, &receipts).await?;
+            let answers = self.change_receipts(LeaseChange::Undelivered, &receipts).await?;
             tracing::info!(
-                images = receipts.len(),
+                images = answers.iter().filter(|a| a.is_ok()).count(),
                 "handed out while the store was away or too slow, and told to nobody: taken back"
             );
         }
-        let over = self.inner.time.now()?.minus(self.inner.policy.task_ttr);
+        let over = self.now().minus(self.inner.policy.task_ttr);
         self.inner.unheard.grants().retain(|g| g.granted_at > over);
         Ok(())
     }

@@ -59,8 +59,8 @@ impl PostgresStore {
                 "job {job} is {status}: only its name and priority can still be changed"
             )));
         }
-        let mut query = QueryBuilder::new("UPDATE jobs SET updated_at = ");
-        query.push_bind(now.0);
+        let mut query = QueryBuilder::new("UPDATE jobs SET updated_at = greatest(");
+        query.push_bind(now.0).push(", (SELECT alive_at FROM cluster))");
         let mut set = |column: &str, value: Option<Value>| {
             if let Some(value) = value {
                 query.push(", ").push(column).push(" = ");

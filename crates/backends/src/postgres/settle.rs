@@ -57,7 +57,7 @@ impl PostgresStore {
         let rows = read_rows(&mut tx, items).await?;
         let plan = settling::plan(items, rows);
         let mut touched = Vec::new();
-        if !plan.deltas.is_empty() {
+        if !plan.is_empty() {
             touched = write(&mut tx, &plan, now).await?;
             fault::reach(fault::SETTLE_UNCOMMITTED);
             tx.commit().await?;

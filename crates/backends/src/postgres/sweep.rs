@@ -11,7 +11,7 @@ use std::{
 
 use sqlx::{PgConnection, Row as _};
 use trapline_core::{
-    JobId, Result, Timestamp,
+    JobId, Result, Timestamp, WorkerId,
     job::JobMove,
     ports::{LeasePolicy, Level, LogLine, Swept},
 };
@@ -98,8 +98,8 @@ pub(super) async fn end_due(
     Ok(swept)
 }
 
-/// A grant that is due, and the tasks that it handed out.
-type Due = (i64, i64, Vec<i64>);
+/// A grant that is due, its job, the tasks that it handed out, and its worker.
+type Due = (i64, i64, Vec<i64>, i64);
 
 async fn due(conn: &mut PgConnection, only: Option<JobId>, now: Timestamp) -> sqlx::Result<(Vec<Due>, bool)> {
     let rows: Vec<Due> = sqlx::query_as(include_str!("sql/sweep_due.sql"))
@@ -124,7 +124,7 @@ async fn due(conn: &mut PgConnection, only: Option<JobId>, now: Timestamp) -> sq
 
 async fn lock_tasks(conn: &mut PgConnection, due: &[Due]) -> sqlx::Result<Vec<Held>> {
     let (mut grants, mut keys) = (Vec::new(), Vec::<TaskKey>::new());
-    for (grant, job, captures) in due {
+    for (grant, job, captures, _) in due {
         grants.extend(captures.iter().map(|_| *grant));
         keys.extend(captures.iter().map(|capture| (*job, *capture)));
     }
@@ -141,7 +141,7 @@ async fn lock_tasks(conn: &mut PgConnection, due: &[Due]) -> sqlx::Result<Vec<He
     rows::all(&rows, rows::held)
 }
 
-/// The grants as they are now that their tasks are locked, but those of workers of whom a task is locked elsewhere.
+/// The grants as they are now that they and their tasks are locked, but those of workers of whom one is locked elsewhere.
 async fn unless_heard(conn: &mut PgConnection, due: &[Due], held: &[Held]) -> sqlx::Result<Vec<DueGrant>> {
     if due.is_empty() {
         return Ok(Vec::new());
@@ -151,11 +151,11 @@ async fn unless_heard(conn: &mut PgConnection, due: &[Due], held: &[Held]) -> sq
         *locked.entry(task.grant).or_default() += 1;
     }
     let rows = sqlx::query(include_str!("sql/sweep_grants.sql"))
-        .bind(due.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
+        .bind(due.iter().map(|g| g.0).collect::<Vec<_>>())
         .fetch_all(conn)
         .await?;
-    let mut heard = HashSet::new();
     let mut grants = Vec::with_capacity(rows.len());
+    let mut heard: HashSet<WorkerId> = HashSet::new();
     for row in &rows {
         let grant = DueGrant::read(row, row.try_get("captures")?)?;
         if row.col::<i64>("holds")? != locked.get(&grant.id).copied().unwrap_or(0) {
@@ -163,6 +163,8 @@ async fn unless_heard(conn: &mut PgConnection, due: &[Due], held: &[Held]) -> sq
         }
         grants.push(grant);
     }
+    let free: HashSet<i64> = grants.iter().map(|g| g.id).collect();
+    heard.extend(due.iter().filter(|g| !free.contains(&g.0)).map(|g| WorkerId(g.3)));
     grants.retain(|g| !heard.contains(&g.worker));
     Ok(grants)
 }
@@ -245,7 +247,7 @@ async fn write_grants(conn: &mut PgConnection, verdicts: &Verdicts) -> sqlx::Res
     if verdicts.done.is_empty() {
         return Ok(());
     }
-    sqlx::query(include_str!("sql/sweep_done.sql"))
+    sqlx::query("DELETE FROM grants WHERE id = ANY ($1)")
         .bind(&verdicts.done)
         .execute(conn)
         .await

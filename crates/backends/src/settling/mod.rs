@@ -96,6 +96,11 @@ impl<'a> Plan<'a> {
         self.items.push(Settled::Saved);
     }
 
+    /// Whether nothing is to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.deltas.is_empty() && self.asides.late_grants().is_empty()
+    }
+
     /// The detections to be stored, by task.
     pub(crate) fn detections(&self) -> Vec<(TaskKey, &'a Detection)> {
         let each = |(key, list): (&TaskKey, &&'a [Detection])| {

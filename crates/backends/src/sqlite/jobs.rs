@@ -66,8 +66,10 @@ impl SqliteStore {
                 "job {job} is {status}: only its name and priority can still be changed"
             )));
         }
-        let mut query = QueryBuilder::new("UPDATE jobs SET updated_at = ");
-        query.push_bind(now.0);
+        let mut query = QueryBuilder::new("UPDATE jobs SET updated_at = max(");
+        query
+            .push_bind(now.0)
+            .push(", (SELECT ifnull(alive_at, 0) FROM cluster))");
         let mut set = |column: &str, value: Option<Value>| {
             if let Some(value) = value {
                 query.push(", ").push(column).push(" = ");

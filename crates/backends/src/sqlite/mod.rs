@@ -210,13 +210,13 @@ fn store_error(e: sqlx::Error) -> Error {
     Error::new(kind, message).with_source(e)
 }
 
-/// A list as the parameter of `json_each`.
 /// Grants as `[[job, worker, when granted], …]`.
 fn grant_keys(grants: &[GrantKey]) -> String {
     let key = |g: &GrantKey| (g.job.0, g.worker.0, g.granted_at.0);
     json(&grants.iter().map(key).collect::<Vec<_>>())
 }
 
+/// A list as the parameter of `json_each`.
 fn json<T: serde::Serialize>(list: &[T]) -> String {
     serde_json::to_string(list).expect("numbers and strings serialise")
 }

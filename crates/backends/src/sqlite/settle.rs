@@ -70,7 +70,7 @@ async fn read_rows(
 }
 
 async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx::Result<Vec<Touched>> {
-    if plan.deltas.is_empty() {
+    if plan.is_empty() {
         return Ok(Vec::new());
     }
     let rows: Vec<_> = plan

@@ -159,6 +159,19 @@ cases! { World;
         }
     }
 
+    async fn an_answer_that_changes_nothing_is_one_all_the_same(w: World) {
+        let job = w.job_of(3).await;
+        let slow = w.grant(job, 3, "slow").await;
+        w.succeed(slow[0], 0).await;
+        w.outlive().await;
+        let tasks = w.grant(job, 2, "w").await;
+        let late = slow.into_iter().find(|t| t.0.capture == tasks[0].0.capture).unwrap();
+        assert_eq!(w.succeed(late, 0).await, Settled::Saved);
+        assert!(matches!(w.succeed(tasks[0], 0).await, Settled::Ignored(_)));
+        w.outlive().await;
+        assert!(log(&w, job, Level::Warning).await.is_empty(), "nobody died");
+    }
+
     async fn what_was_handed_out_is_found_by_job_worker_and_time(w: World) {
         let (job, other) = (w.job_of(4).await, w.job_of(2).await);
         let grants = [w.grant(job, 2, "w").await, w.grant(other, 2, "w").await, w.grant(job, 2, "x").await];

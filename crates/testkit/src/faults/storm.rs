@@ -169,7 +169,7 @@ impl Storm {
         seen(&done);
         self.clock.sleep(fate.after).await;
         gate.pass().await;
-        if fate.lost || (self.is_store_away()) {
+        if fate.lost || self.is_store_away() {
             return Err(away());
         }
         done

@@ -44,7 +44,7 @@ impl Db {
         if change.by_result {
             job.last_result_at = job.last_result_at.max(self.alive_at).max(Some(now));
         }
-        job.updated_at = now;
+        job.updated_at = self.alive_at.max(Some(now)).unwrap_or(now);
         let (processed, failed) = if stale { before } else { (c.processed, c.failed) };
         let from = if unguarded && job.status.is_final() {
             JobStatus::Started

@@ -77,6 +77,7 @@ impl Db {
 
     pub(super) fn update_job(&mut self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
         let pipeline = edit.pipeline.map(|p| p.and_then(|p| self.catalog.named(p)));
+        let beaten = self.beaten(now);
         let Some(row) = self.live_job(job) else {
             return Ok(None);
         };
@@ -87,7 +88,7 @@ impl Db {
                 j.status
             )));
         }
-        j.updated_at = now;
+        j.updated_at = beaten;
         set(&mut j.name, edit.name.clone());
         set(&mut j.priority, edit.priority);
         set(&mut j.failure_threshold, edit.failure_threshold);
@@ -102,7 +103,7 @@ impl Db {
 
     /// Moves a job by the table.
     pub(super) fn move_one(&mut self, job: JobId, by: JobMove, now: Timestamp) -> Option<Moved> {
-        let now = self.beaten(now);
+        let beaten = self.beaten(now);
         let row = self.live_job(job)?;
         let status = row.job.status;
         let unchanged = Some(Moved {
@@ -117,6 +118,7 @@ impl Db {
             return unchanged;
         }
         row.move_to(transition.to, transition.new_run, now);
+        row.job.updated_at = beaten;
         self.touched.insert(job);
         Some(Moved {
             status: transition.to,

@@ -17,7 +17,7 @@ WITH changed AS (
         total           = coalesce(d.total, j.total),
         last_result_at  = CASE WHEN $7::bigint IS NULL THEN j.last_result_at
                                ELSE greatest($7, j.last_result_at, (SELECT alive_at FROM cluster)) END,
-        updated_at      = $8,
+        updated_at      = greatest($8, (SELECT alive_at FROM cluster)),
         status = CASE
             WHEN (j.collected OR d.total IS NOT NULL) AND j.status IN ('CREATED', 'PENDING', 'STARTED', 'RETRY')
                  AND j.processed + d.processed + j.failed + d.failed = coalesce(d.total, j.total)

@@ -13,7 +13,7 @@ UPDATE jobs SET
     set_complete    = (set_complete OR ?6 IS NOT NULL),
     total           = ifnull(?6, total),
     last_result_at  = ifnull(max(?7, ifnull(last_result_at, 0), (SELECT ifnull(alive_at, 0) FROM cluster)), last_result_at),
-    updated_at      = ?8,
+    updated_at      = max(?8, (SELECT ifnull(alive_at, 0) FROM cluster)),
     status = CASE
         WHEN (collected OR ?6 IS NOT NULL) AND status IN ('CREATED', 'PENDING', 'STARTED', 'RETRY')
              AND processed + ?2 + failed + ?3 = ifnull(?6, total)

@@ -1,6 +1,6 @@
 -- Whether a chosen job is still as it was: no result came since. Its row is locked, so that none can until the
--- transaction ends. That is before its tasks, out of the order of A10, and no deadlock, because every lock of a task
--- that follows skips what is locked. $1 job, $2 run, $3 cut-off.
+-- transaction ends. That is before its tasks, out of the order of A10, and no deadlock, because every lock of a
+-- task or grant that follows skips what is locked. $1 job, $2 run, $3 cut-off.
 SELECT j.id FROM jobs j CROSS JOIN cluster c
 WHERE j.id = $1 AND j.run = $2 AND j.deleted_at IS NULL
   AND j.status IN ('PENDING', 'STARTED', 'RETRY', 'CANCELING', 'UNKNOWN')

@@ -1,0 +1,66 @@
+//! A job of which some images go to workers that never answer, until their hand-outs are spent.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{Client, until};
+
+/// How long a task may take to be offered again after its lease.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Answers all tasks of a job but `silent`, which are handed out until each was `max_deliver` times; returns at the last of
+/// these hand-outs. What has been taken for a death is handed out alone, so each silent worker is a process of its own.
+///
+/// # Panics
+/// If the server hands out something else.
+pub async fn leave_silent(client: &Client, job: i64, slug: &str, silent: usize, max_deliver: usize) {
+    let all = client.get(&format!("/api/v2/jobs/{job}/")).await["counts"]["total"]
+        .as_u64()
+        .unwrap() as usize;
+    let honest = reserve(client, job, "honest", all - silent).await;
+    let results: Vec<Value> = honest.iter().map(|task| success(task, slug)).collect();
+    client
+        .post(&format!("/api/v2/jobs/{job}/result/"), &json!({ "results": results }))
+        .await;
+    reserve(client, job, "silent", silent).await;
+    for attempt in 2..=max_deliver {
+        for one in 0..silent {
+            let alone = reserve(client, job, &format!("silent {attempt} {one}"), 1).await;
+            assert_eq!(alone[0]["attempt"], attempt);
+        }
+    }
+}
+
+/// As many tasks, as they become free.
+async fn reserve(client: &Client, job: i64, instance: &str, count: usize) -> Vec<Value> {
+    let mut taken: Vec<Value> = Vec::new();
+    until("the tasks are offered", SOON, async || {
+        let body = json!({
+            "batch_size": count - taken.len(),
+            "client_info": { "instance": instance, "hostname": instance },
+        });
+        let mut answer = client.post(&format!("/api/v2/jobs/{job}/tasks/"), &body).await;
+        match answer["tasks"].take() {
+            Value::Array(tasks) => taken.extend(tasks),
+            other => panic!("no tasks: {other}"),
+        }
+        if taken.len() == count {
+            Ok(std::mem::take(&mut taken))
+        } else {
+            Err(format!("{} of {count}", taken.len()))
+        }
+    })
+    .await
+}
+
+/// A result without detections.
+fn success(task: &Value, slug: &str) -> Value {
+    let image = json!({ "id": task["image_id"], "url": task["image_url"] });
+    json!({
+        "reply_subject": task["reply_subject"],
+        "result": {
+            "pipeline": slug, "algorithms": {}, "total_time": 0.1, "source_images": [image], "detections": [],
+        },
+    })
+}
