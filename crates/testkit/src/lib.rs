@@ -15,10 +15,12 @@ pub mod faults;
 pub mod memory;
 mod server;
 pub mod services;
+mod silent;
 mod wait;
 pub mod witness;
 
 pub use client::{Answer, Client};
 pub use clock::{ManualClock, RealClock};
 pub use server::{SERVER_TOKEN, Server};
+pub use silent::leave_silent;
 pub use wait::{until, within};

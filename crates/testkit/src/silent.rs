@@ -15,13 +15,19 @@ const SOON: Duration = Duration::from_secs(20);
 /// # Panics
 /// If the server hands out something else.
 pub async fn leave_silent(client: &Client, job: i64, slug: &str, silent: usize, max_deliver: usize) {
-    let all = client.get(&format!("/api/v2/jobs/{job}/")).await["counts"]["total"]
-        .as_u64()
-        .unwrap() as usize;
+    let all = until("the job is dispatched", SOON, async || {
+        let counts = client.get(&format!("/api/v2/jobs/{job}/")).await["counts"].take();
+        let total = counts["total"].as_u64().filter(|total| *total > 0);
+        total.ok_or_else(|| counts.to_string())
+    })
+    .await as usize;
     let honest = reserve(client, job, "honest", all - silent).await;
     let results: Vec<Value> = honest.iter().map(|task| success(task, slug)).collect();
     client
-        .post(&format!("/api/v2/jobs/{job}/result/"), &json!({ "results": results }))
+        .post(
+            &format!("/api/v2/jobs/{job}/result/"),
+            &json!({ "results": results }),
+        )
         .await;
     reserve(client, job, "silent", silent).await;
     for attempt in 2..=max_deliver {
@@ -32,10 +38,12 @@ pub async fn leave_silent(client: &Client, job: i64, slug: &str, silent: usize, 
     }
 }
 
-/// As many tasks, as they become free.
+/// As many tasks, as they become free. If they come in several answers, each is to a process of its own: of one that falls
+/// silent on several, only the oldest is charged.
 async fn reserve(client: &Client, job: i64, instance: &str, count: usize) -> Vec<Value> {
     let mut taken: Vec<Value> = Vec::new();
     until("the tasks are offered", SOON, async || {
+        let instance = format!("{instance} of job {job} from {}", taken.len());
         let body = json!({
             "batch_size": count - taken.len(),
             "client_info": { "instance": instance, "hostname": instance },

@@ -1,6 +1,7 @@
 //! Benchmarks of the health check and of a cluster, apart from the tests: a figure from one machine is compared within one run only.
 
 mod cluster;
+mod landing;
 mod rows;
 
 use std::{
@@ -33,6 +34,8 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 1_000_000)]
         images: u64,
     },
+    /// Jobs with images whose workers never answer: the seconds from the last lease's end to landing.
+    Landing,
     /// Connections of two nodes to PostgreSQL, NATS and Redis, before, while and after many requests.
     Connections {
         #[arg(long, default_value_t = 10_000)]
@@ -48,13 +51,18 @@ pub(crate) enum Bench {
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    if matches!(bench, Bench::Connections { .. } | Bench::Handouts { .. }) && release::again()? {
+    let by_release = matches!(
+        bench,
+        Bench::Connections { .. } | Bench::Handouts { .. } | Bench::Landing
+    );
+    if by_release && release::again()? {
         return Ok(());
     }
     tokio::runtime::Runtime::new()?.block_on(async {
         match bench {
             Bench::Tick { jobs, idle } => tick(*jobs, *idle).await,
             Bench::Lost { images } => lost(*images).await,
+            Bench::Landing => landing::landing().await,
             Bench::Connections { requests } => cluster::connections(*requests).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
         }

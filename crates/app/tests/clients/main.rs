@@ -5,5 +5,6 @@
 
 mod adc;
 mod killer;
+mod landing;
 mod scenarios;
 mod support;

@@ -7,7 +7,7 @@ use trapline_testkit::{Client, until};
 
 use crate::support::{Deployment, World, on_each_deployment};
 
-const SLUG: &str = "bare";
+pub(crate) const SLUG: &str = "bare";
 /// Seconds.
 const LEASE: &str = "2";
 /// After the lease, what a strike and a sweep may take.
@@ -68,7 +68,7 @@ impl Worker {
 }
 
 /// Nodes with a started job of this many images, and its workers' pipeline.
-async fn world(on: Deployment, images: usize, max_deliver: &str) -> (World, i64) {
+pub(crate) async fn world(on: Deployment, images: usize, max_deliver: &str) -> (World, i64) {
     let world = World::new(on, &[("NATS_TASK_TTR", LEASE), ("NATS_MAX_DELIVER", max_deliver)]).await;
     let detector = json!({ "name": "D", "key": "bare_detector", "task_type": "localization", "version": 1 });
     let pipeline =
