@@ -1,7 +1,7 @@
 //! What a sweep does to the leases that are over, decided before anything is written (RULES.md A3 to A6): both SQL stores
 //! read the grants that are due and the tasks that they hold, judge, and carry it out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, Timestamp, WorkerId,
@@ -229,6 +229,11 @@ fn leases_over<'r>(
 fn deaths(due: &[DueGrant], verdicts: &mut Verdicts) -> BTreeMap<i64, GrantEnd> {
     let mut charged = HashMap::new();
     let mut grants = Vec::new();
+    let answer = |grant: &DueGrant| (grant.worker, grant.granted_at);
+    let of = |heard: fn(&DueGrant) -> bool| -> HashSet<_> {
+        due.iter().filter(|g| heard(g)).map(answer).collect()
+    };
+    let (answered, alive) = (of(|g| g.answered), of(|g| g.again.is_some()));
     for grant in due {
         if let Some(until) = grant.charged_until {
             charged.insert(grant.worker, until);
@@ -239,8 +244,8 @@ fn deaths(due: &[DueGrant], verdicts: &mut Verdicts) -> BTreeMap<i64, GrantEnd> 
                 worker: grant.worker,
                 granted_at: grant.granted_at,
                 ended_at,
-                answered: grant.answered,
-                alive: grant.again.is_some(),
+                answered: answered.contains(&answer(grant)),
+                alive: alive.contains(&answer(grant)),
             });
         }
     }

@@ -21,9 +21,10 @@ pub struct EndedGrant {
     pub granted_at: Timestamp,
     /// The deadline of the last of its leases that are over.
     pub ended_at: Timestamp,
-    /// Whether any task of it was answered.
+    /// Whether any task of it was answered, or of another in the same answer of reserve.
     pub answered: bool,
-    /// Whether a lease of it lives: its worker extended that one by name and let the others end.
+    /// Whether a lease of it lives, or of another in the same answer: its worker extended that one by name and let the
+    /// others end.
     pub alive: bool,
 }
 
@@ -55,20 +56,26 @@ pub struct TaskEnd {
 /// for an outage of ours. Whatever the worker was handed before that moment it may have held when it died, so it is the
 /// same death, in whichever sweep it ends: all of it ends within one `task_ttr` after that moment. What it was handed
 /// later belongs to another life of the same worker (restarted under the same token and address), and is charged on its
-/// own.
+/// own. Several grants of one time are one answer, so they are charged together.
 pub fn judge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Timestamp>) -> Vec<GrantEnd> {
     let mut oldest_first: Vec<usize> = (0..grants.len()).collect();
     oldest_first.sort_by_key(|at| (grants[*at].granted_at, grants[*at].grant));
     let mut ends = vec![GrantEnd::Strike; grants.len()];
+    let mut charged_at: HashMap<WorkerId, Timestamp> = HashMap::new();
     for at in oldest_first {
         let grant = &grants[at];
         if grant.answered || grant.alive {
+            continue;
+        }
+        if charged_at.get(&grant.worker) == Some(&grant.granted_at) {
+            ends[at] = GrantEnd::Charged;
             continue;
         }
         ends[at] = match charged_until.get(&grant.worker) {
             Some(until) if grant.granted_at <= *until => GrantEnd::HeldAhead,
             _ => {
                 charged_until.insert(grant.worker, grant.ended_at);
+                charged_at.insert(grant.worker, grant.granted_at);
                 GrantEnd::Charged
             }
         };
@@ -128,6 +135,20 @@ mod tests {
             judge(&grants, &mut HashMap::new()),
             [
                 GrantEnd::HeldAhead,
+                GrantEnd::Charged,
+                GrantEnd::HeldAhead,
+                GrantEnd::Charged
+            ]
+        );
+    }
+
+    #[test]
+    fn the_grants_of_one_answer_are_charged_together() {
+        let grants = [grant(1, 1, 10), grant(2, 1, 10), grant(3, 1, 11), grant(4, 2, 10)];
+        assert_eq!(
+            judge(&grants, &mut HashMap::new()),
+            [
+                GrantEnd::Charged,
                 GrantEnd::Charged,
                 GrantEnd::HeldAhead,
                 GrantEnd::Charged

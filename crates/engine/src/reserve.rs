@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
 use futures::StreamExt as _;
 use trapline_core::{
-    CaptureId, JobId, ProjectId, Result, WorkerId,
+    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     choose::Waiting,
     error::chain,
     fault,
@@ -46,6 +46,8 @@ pub struct Reservation {
     /// The tasks; may be empty.
     pub tasks: Vec<ReservedTask>,
     engine: Engine,
+    /// One time for all grants of the answer: its worker holds them as one (A6).
+    granted_at: Timestamp,
     undelivered: Vec<Receipt>,
 }
 
@@ -119,6 +121,7 @@ impl Engine {
             job,
             tasks: Vec::new(),
             engine: self.clone(),
+            granted_at: self.inner.unheard.moment(self.inner.time.now()?),
             undelivered: Vec::new(),
         };
         // Asked before the queue is: what it proposes to a worker that may get nothing is lost to the others.
@@ -208,7 +211,7 @@ impl Engine {
         limit: usize,
         worker: WorkerId,
     ) -> Result<Granted> {
-        let now = self.inner.unheard.moment(self.inner.time.now()?);
+        let granted_at = into.granted_at;
         let policy = &self.inner.policy;
         let request = GrantRequest {
             job: into.job,
@@ -216,7 +219,7 @@ impl Engine {
             candidates,
             limit,
             worker,
-            now,
+            now: granted_at,
             ttr: policy.task_ttr,
             max_deliver: policy.max_deliver,
         };
@@ -225,7 +228,7 @@ impl Engine {
             self.inner.unheard.note(GrantKey {
                 job: into.job,
                 worker,
-                granted_at: now,
+                granted_at,
             });
         }
         let mut granted = granted?;
@@ -241,7 +244,7 @@ impl Engine {
                 capture: task.capture,
                 delivery: task.delivery,
                 worker,
-                granted_at: now,
+                granted_at,
             };
             into.tasks.push(ReservedTask {
                 capture: task.capture,

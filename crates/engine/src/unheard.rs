@@ -29,7 +29,7 @@ impl Unheard {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A time for a grant, which no other grant of this node has, but if the store's clock goes back by far.
+    /// A time for the grants of an answer, which no other answer of this node has, but if the store's clock goes back by far.
     pub(crate) fn moment(&self, now: Timestamp) -> Timestamp {
         let next = |last: i64| match last - now.0 {
             ahead @ 0..SKEW_MAX => now.0 + ahead + 1,

@@ -131,7 +131,8 @@ pub struct SettleReport {
     pub freed: Vec<(JobId, Candidate)>,
 }
 
-/// What a grant is told by when its number is not known: to whom, of which job, and when. No node grants twice at one time.
+/// What a grant is told by when its number is not known: to whom, of which job, and when. The grants of one answer have one
+/// time, and no two answers of a node have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantKey {
     /// Of which job.

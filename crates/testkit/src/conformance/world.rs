@@ -238,6 +238,8 @@ impl World {
         limit: usize,
         worker: WorkerId,
     ) -> (Vec<Grant>, Granted) {
+        // As the engine does: no two answers have one time.
+        self.clock.advance(Duration::from_micros(1));
         let policy = self.policy();
         let request = GrantRequest {
             job,

@@ -197,14 +197,15 @@ impl Db {
             let until = self.workers.get(&grant.worker).and_then(|w| w.charged_until);
             charged.extend(until.map(|until| (grant.worker, until)));
         }
+        let same_answer = |a: &Due, b: &Due| (a.worker, a.granted_at) == (b.worker, b.granted_at);
         let ended = |grant: &Due| {
             Some(EndedGrant {
                 grant: GrantId(grant.id),
                 worker: grant.worker,
                 granted_at: grant.granted_at,
                 ended_at: grant.ended_at?,
-                answered: grant.answered,
-                alive: grant.again.is_some(),
+                answered: due.iter().any(|g| g.answered && same_answer(g, grant)),
+                alive: due.iter().any(|g| g.again.is_some() && same_answer(g, grant)),
             })
         };
         let grants: Vec<EndedGrant> = due.iter().filter_map(ended).collect();
