@@ -56,7 +56,7 @@ pub struct MarkLost {
     pub earlier: LostTasks,
     /// Store time.
     pub now: Timestamp,
-    /// Say what would be done, and do nothing.
+    /// Say what would be done by all slices, and do nothing.
     pub dry_run: bool,
 }
 
@@ -147,7 +147,7 @@ pub trait Health: Send + Sync + 'static {
     /// Running jobs by id, after one.
     async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>>;
     /// Settles tasks of an idle job `lost`; ends on the way, as the sweep does, leases that are over: its own, and
-    /// those of other jobs that their workers hold.
+    /// those of other jobs that their workers hold. A dry run names what all slices would settle, whatever their number.
     async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost>;
     /// Ends a stale job that is idle since `cutoff`: sets its counters right from its rows, which lands it if all its
     /// tasks are settled; else revokes it, `line` in its errors.

@@ -93,7 +93,12 @@ impl Health for MemoryStore {
     }
 
     async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost> {
-        Ok(self.change(request.dry_run, |rows| rows.mark_lost_slice(request)))
+        Ok(self.change(request.dry_run, |rows| {
+            if request.dry_run {
+                rows.slice_rows = usize::MAX;
+            }
+            rows.mark_lost_slice(request)
+        }))
     }
 
     async fn end_stale(
