@@ -1,7 +1,8 @@
 //! A node on a real SQLite store with a clock that is moved by hand, its timers switched off unless a test wants them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use sqlx::{Connection as _, SqliteConnection};
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, TokenId, WorkerId,
@@ -29,6 +30,7 @@ pub(crate) struct Node {
     pub(crate) ports: Ports,
     pub(crate) queue_outage: Outage,
     pub(crate) progress_outage: Outage,
+    file: PathBuf,
 }
 
 /// Neither sweep nor ticks by themselves.
@@ -50,13 +52,10 @@ pub(crate) async fn node_with(policy: Policy, wrap: impl FnOnce(Arc<dyn Queue>) 
     let (queue_outage, progress_outage) = (Outage::default(), Outage::default());
     let dir = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
-    let sqlite = SqliteStore::open(
-        &dir.path().join("t.db"),
-        Access::Exclusive,
-        Arc::new(clock.clone()),
-    )
-    .await
-    .unwrap();
+    let file = dir.path().join("t.db");
+    let sqlite = SqliteStore::open(&file, Access::Exclusive, Arc::new(clock.clone()))
+        .await
+        .unwrap();
     let sqlite = Arc::new(sqlite);
     let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
     let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::new(Arc::new(clock.clone())));
@@ -80,6 +79,7 @@ pub(crate) async fn node_with(policy: Policy, wrap: impl FnOnce(Arc<dyn Queue>) 
         ports,
         queue_outage,
         progress_outage,
+        file,
     }
 }
 
@@ -191,6 +191,13 @@ impl Node {
         let good = self.worker("good").await;
         let rest = self.reserve(job, 100_000, good).await;
         self.answer(job, &rest).await;
+    }
+
+    /// Rows as no verb of ours leaves them.
+    pub(crate) async fn sql(&self, statements: &'static str) {
+        let url = format!("sqlite://{}", self.file.display());
+        let mut conn = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut conn).await.unwrap();
     }
 
     pub(crate) async fn tick(&self) -> TickReport {
