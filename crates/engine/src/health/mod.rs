@@ -84,7 +84,7 @@ impl Engine {
             engine: self,
             policy,
             cutoff: now.minus(policy.stalled_after),
-            before: store.ticks(1).await?.pop(),
+            before: self.last_tick().await?,
             dry_run,
             lease: TickLease::taken(now),
         };
@@ -102,12 +102,12 @@ impl Engine {
         Ok(Some(report))
     }
 
-    /// Reports of ticks, newest first.
+    /// Reports of ticks with their keys, newest first: those before the one with a key, or of all.
     ///
     /// # Errors
     /// As the store's.
-    pub async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>> {
-        self.inner.ports.store.ticks(limit).await
+    pub async fn ticks(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, TickReport)>> {
+        self.inner.ports.store.ticks(before, limit).await
     }
 
     /// The newest report; the watchman is watched by its age.
@@ -115,7 +115,7 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn last_tick(&self) -> Result<Option<TickReport>> {
-        Ok(self.ticks(1).await?.pop())
+        Ok(self.ticks(None, 1).await?.pop().map(|(_, tick)| tick))
     }
 
     /// The invariants, checked on the store.

@@ -7,7 +7,7 @@ use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Ac
 use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, TokenId, WorkerId,
     health::{CheckReport, Did, TickReport},
-    ports::{ImageQuery, Job, NewJob, Posted, Progress, Queue, Settlement, Store, WorkerIdentity},
+    ports::{ImageQuery, ImageRow, Job, NewJob, Posted, Progress, Queue, Settlement, Store, WorkerIdentity},
 };
 use trapline_engine::{Engine, Pending, Policy, Ports, Supervisor};
 use trapline_testkit::{
@@ -223,6 +223,11 @@ impl Node {
     }
 
     async fn images_of(&self, job: JobId, reason: Option<FailReason>) -> Vec<CaptureId> {
+        let rows = self.rows(job, reason).await;
+        rows.into_iter().map(|r| r.capture).collect()
+    }
+
+    pub(crate) async fn rows(&self, job: JobId, reason: Option<FailReason>) -> Vec<ImageRow> {
         let query = ImageQuery {
             job,
             state: None,
@@ -230,8 +235,7 @@ impl Node {
             after: CaptureId(0),
             limit: 10_000,
         };
-        let rows = self.ports.store.images(&query).await.unwrap();
-        rows.into_iter().map(|r| r.capture).collect()
+        self.ports.store.images(&query).await.unwrap()
     }
 }
 

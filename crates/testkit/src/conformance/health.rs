@@ -113,17 +113,23 @@ cases! { World;
         assert!(take("a", None).await, "on request it runs all the same");
     }
 
-    async fn ticks_are_kept_for_a_while_and_read_newest_first(w: World) {
+    async fn ticks_are_kept_for_a_while_and_read_newest_first_page_by_page(w: World) {
         let first = w.now();
         for _ in 0..4 {
             w.store.save_tick(&tick("a", w.now()), first.plus(Duration::from_secs(1))).await.unwrap();
             w.pass(60);
         }
-        let kept = w.store.ticks(10).await.unwrap();
+        let all = w.store.ticks(None, 10).await.unwrap();
+        let kept: Vec<_> = all.iter().map(|(_, tick)| tick.clone()).collect();
         assert_eq!(kept.len(), 3);
         assert!(kept.windows(2).all(|t| t[0].started_at > t[1].started_at));
         assert_eq!(kept[2], tick("a", first.plus(Duration::from_secs(60))));
-        assert_eq!(w.store.ticks(1).await.unwrap().len(), 1);
+        let first_page = w.store.ticks(None, 2).await.unwrap();
+        assert_eq!(first_page, all[..2]);
+        w.store.save_tick(&tick("a", w.now()), first).await.unwrap();
+        let second_page = w.store.ticks(Some(first_page[1].0), 2).await.unwrap();
+        assert_eq!(second_page, all[2..], "a newer one moves nothing");
+        assert_eq!(w.store.ticks(Some(all[2].0), 2).await.unwrap(), []);
     }
 
     async fn vitals_tell_free_leased_and_exhausted_tasks_and_since_when_a_job_is_idle(w: World) {
