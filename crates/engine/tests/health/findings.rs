@@ -42,7 +42,7 @@ async fn a_job_in_a_state_that_no_rule_explains_is_reaped_with_its_results_and_l
         "{line}"
     );
     assert!(line.contains("which is a bug in Trapline"), "{line}");
-    assert_eq!(&node.job(job).await.errors, &[line.clone()]);
+    assert_eq!(node.job(job).await.errors, [line.as_str()]);
     assert_eq!(said::count(tracing::Level::ERROR, line), 1);
     assert_eq!(
         numbers(&node.tick().await.stale_jobs),
