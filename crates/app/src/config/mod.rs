@@ -293,6 +293,36 @@ mod tests {
     }
 
     #[test]
+    fn thresholds_of_the_health_check_that_contradict_each_other_are_refused_naming_both_keys() {
+        let said = |file| chain(&load(file, &[], &[]).unwrap_err());
+        for (file, key, other) in [
+            ("task_ttr = 600\nstalled_after = 599", "stalled_after", "task_ttr"),
+            (
+                "health_interval = 700\ntick_retention = 9999",
+                "stalled_after",
+                "health_interval",
+            ),
+            ("zombie_after = 599", "zombie_after", "stalled_after"),
+            ("tick_retention = 119", "tick_retention", "health_interval"),
+        ] {
+            let error = said(file);
+            assert!(error.contains(&format!("`{key}` is ")), "{file}: {error}");
+            assert!(error.contains(&format!("(`{other}`)")), "{file}: {error}");
+        }
+        let two = said("stalled_after = 1\ntick_retention = 1");
+        assert!(
+            two.contains("`stalled_after` is 1s") && two.contains("`tick_retention` is 1s"),
+            "{two}"
+        );
+        load(
+            "task_ttr = 600\nstalled_after = 600\nzombie_after = 600",
+            &[],
+            &[],
+        )
+        .unwrap();
+    }
+
+    #[test]
     fn a_secret_is_shown_neither_in_the_table_nor_in_an_error() {
         let secret = "a-token-of-more-than-twenty";
         let all = load("", &[("TRAPLINE_ADMIN_TOKEN", secret)], &[]).unwrap();

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use trapline_core::{JobId, Result, error::chain};
 
 use super::{
-    AppState, Id, Params, Principal,
+    AppState, Id, Links, Params, Principal,
     error::{ApiError, ApiResult},
-    paging::PAGE_DEFAULT,
+    paging::{PAGE_DEFAULT, key_page},
 };
 
 /// At the root, without a token.
@@ -82,9 +82,14 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/jobs/{id}/explain", get(explain))
 }
 
-async fn ticks(State(app): State<AppState>, params: Params) -> ApiResult {
-    let ticks = app.engine.ticks(params.limit(PAGE_DEFAULT)?).await?;
-    Ok(Json(json!({ "results": ticks, "next": null })).into_response())
+/// By key, newest first: `after` is the key of the last that was read.
+async fn ticks(State(app): State<AppState>, params: Params, links: Links) -> ApiResult {
+    let limit = params.limit(PAGE_DEFAULT)?;
+    let ticks = app.engine.ticks(params.int("after")?, limit).await?;
+    let next = ticks.last().filter(|_| ticks.len() as u64 == limit);
+    let next = next.map(|(key, _)| ("after", key.to_string()));
+    let ticks: Vec<_> = ticks.into_iter().map(|(_, tick)| tick).collect();
+    Ok(key_page(&links, &params, &ticks, next))
 }
 
 async fn check(State(app): State<AppState>, principal: Principal, params: Params) -> ApiResult {

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 use trapline_core::{ProjectId, catalog::Role};
 
-use crate::fleet::Fleet;
+use crate::{fleet::Fleet, pages};
 
 const CHECKS: [&str; 5] = [
     "lost_images",
@@ -49,6 +49,40 @@ async fn an_admin_runs_the_health_check_and_everyone_reads_what_it_found() {
     fleet.app.second().await;
     let ready = fleet.app.anon().get("/readyz").await;
     assert!(ready.body["last_tick_age_seconds"].is_u64(), "{}", ready.body);
+}
+
+#[tokio::test]
+async fn the_reports_of_ticks_are_read_page_by_page_newest_first_whatever_ticks_come_in_between() {
+    let fleet = Fleet::new().await;
+    let mut newest_first = Vec::new();
+    for _ in 0..5 {
+        let run = fleet.admin.post("/api/v2/health/check/", &json!({})).await;
+        newest_first.insert(0, run.body);
+        fleet.pass(Duration::from_secs(1)).await;
+    }
+    let first = fleet.admin.get("/api/v2/health/ticks/?limit=2").await;
+    assert_eq!(first.body["results"], json!(newest_first[..2]));
+    let next = first.body["next"].as_str().unwrap();
+    let rest = next.strip_prefix("http://trapline.test").unwrap();
+    assert!(
+        rest.starts_with("/api/v2/health/ticks/?after=") && rest.ends_with("&limit=2"),
+        "{next}"
+    );
+    fleet.admin.post("/api/v2/health/check/", &json!({})).await;
+    // The node may have ticked by itself when it started, which is the oldest then.
+    let older = pages::all(&fleet, rest).await;
+    assert_eq!(older[..3], newest_first[2..]);
+    assert!(older.len() <= 4, "{older:?}");
+    let all = pages::all(&fleet, "/api/v2/health/ticks/?limit=2").await;
+    assert_eq!(all[1..6], newest_first, "after the one that came in between");
+    let wrong = fleet.admin.get("/api/v2/health/ticks/?after=yesterday").await;
+    assert_eq!(
+        (wrong.status, wrong.body),
+        (
+            StatusCode::BAD_REQUEST,
+            json!({"after": ["A valid integer is required."]}),
+        )
+    );
 }
 
 #[tokio::test]

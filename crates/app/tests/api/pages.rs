@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::fleet::{Fleet, failure, nothing, success};
 
 /// Follows `next` from a page to the end.
-async fn all(fleet: &Fleet, path: &str) -> Vec<Value> {
+pub(crate) async fn all(fleet: &Fleet, path: &str) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut next = Some(path.to_owned());
     for _ in 0..50 {

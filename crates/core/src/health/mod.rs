@@ -88,6 +88,11 @@ impl CheckReport {
             Did::Failed => self.unfixable += 1,
             _ => self.fixed += 1,
         }
+        self.also(job, did, detail);
+    }
+
+    /// Adds a finding of a job that is counted already.
+    pub fn also(&mut self, job: JobId, did: Did, detail: impl fmt::Display) {
         if self.findings.len() < FINDINGS_MAX {
             let detail = detail.to_string();
             self.findings.push(Finding { job, did, detail });

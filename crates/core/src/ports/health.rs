@@ -56,7 +56,7 @@ pub struct MarkLost {
     pub earlier: LostTasks,
     /// Store time.
     pub now: Timestamp,
-    /// Say what would be done, and do nothing.
+    /// Say what would be done by all slices, and do nothing.
     pub dry_run: bool,
 }
 
@@ -142,12 +142,12 @@ pub trait Health: Send + Sync + 'static {
     ) -> Result<bool>;
     /// Stores a report, gives the lease of its node back, and forgets reports of ticks that began before `keep_since`.
     async fn save_tick(&self, tick: &TickReport, keep_since: Timestamp) -> Result<()>;
-    /// Reports, newest first.
-    async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>>;
+    /// Reports with their keys, newest first, of those that were stored before the one with a key, or of all.
+    async fn ticks(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, TickReport)>>;
     /// Running jobs by id, after one.
     async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>>;
     /// Settles tasks of an idle job `lost`; ends on the way, as the sweep does, leases that are over: its own, and
-    /// those of other jobs that their workers hold.
+    /// those of other jobs that their workers hold. A dry run names what all slices would settle, whatever their number.
     async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost>;
     /// Ends a stale job that is idle since `cutoff`: sets its counters right from its rows, which lands it if all its
     /// tasks are settled; else revokes it, `line` in its errors.

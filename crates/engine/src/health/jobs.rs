@@ -9,9 +9,20 @@ use trapline_core::{
 
 use super::{Tick, idle_for};
 
+const RACED: &str = "a result came or the job moved";
+
+/// What was done about one idle job, over all slices.
+#[derive(Default)]
+struct Settled {
+    lost: Vec<CaptureId>,
+    freed: usize,
+    raced: bool,
+}
+
 impl Tick<'_> {
     pub(super) async fn lost_images(&self, report: &mut CheckReport) -> Result<()> {
         for job in self.running().await? {
+            self.keep().await?;
             if !health::idle(&job, self.cutoff) {
                 continue;
             }
@@ -28,7 +39,7 @@ impl Tick<'_> {
         Ok(())
     }
 
-    /// Settles what is lost of one idle job, slice by slice, each under the guard of the first one's cut-off.
+    /// Settles what is lost of one idle job. What was done before a slice failed is done, and is reported.
     async fn lose(&self, job: &Vitals, queue: Option<QueueInfo>, report: &mut CheckReport) -> Result<()> {
         let engine = self.engine;
         let mut request = MarkLost {
@@ -42,51 +53,56 @@ impl Tick<'_> {
             now: engine.inner.time.now()?,
             dry_run: self.dry_run,
         };
-        let (mut lost, mut freed) = (Vec::new(), 0);
+        let mut all = Settled::default();
+        let ended = self.lose_slices(&mut request, &mut all).await;
+        self.report_lost(job, &all, request.queue.as_ref(), report);
+        ended
+    }
+
+    /// Slice by slice, each under the guard of the first one's cut-off.
+    async fn lose_slices(&self, request: &mut MarkLost, all: &mut Settled) -> Result<()> {
+        let engine = self.engine;
         loop {
-            let done = engine.inner.ports.store.mark_lost(&request).await?;
-            freed += done.freed.len();
+            let done = engine.inner.ports.store.mark_lost(request).await?;
+            all.freed += done.freed.len();
+            all.raced |= done.raced;
             request.earlier.add(&done.lost);
-            lost.extend(&done.lost);
+            all.lost.extend(&done.lost);
             if !self.dry_run {
                 engine.tell(done.touched.as_slice()).await;
                 engine.tell(&done.others).await;
                 engine.offer(done.freed).await;
             }
-            if done.raced && lost.is_empty() {
-                report.found(job.job, Did::Raced, "a result came or the job moved");
-            }
             let over = done.raced || done.touched.is_some_and(|t| t.landed);
-            // A slice that was rolled back would be found again for ever.
-            if over || !done.more || self.dry_run {
-                break;
+            if over || !done.more {
+                return Ok(());
             }
+            self.keep().await?;
             request.now = engine.inner.time.now()?;
         }
-        self.report_lost(job, &lost, freed, request.queue.as_ref(), report);
-        Ok(())
     }
 
-    fn report_lost(
-        &self,
-        job: &Vitals,
-        lost: &[CaptureId],
-        freed: usize,
-        queue: Option<&QueueInfo>,
-        report: &mut CheckReport,
-    ) {
-        if !lost.is_empty() {
-            let line = health::lost_line(queue, &lost.into());
-            tracing::warn!(job = %job.job, dry_run = self.dry_run, "{line}");
-            report.found(job.job, Did::MarkedLost, line);
-        } else if freed > 0 {
-            report.found(job.job, Did::Freed, format!("{freed} image(s) are offered again"));
+    fn report_lost(&self, job: &Vitals, all: &Settled, queue: Option<&QueueInfo>, report: &mut CheckReport) {
+        let again = format!("{} image(s) are offered again", all.freed);
+        match (all.lost.is_empty(), all.freed) {
+            (true, 0) if all.raced => report.found(job.job, Did::Raced, RACED),
+            (true, 0) => {}
+            (true, _) => report.found(job.job, Did::Freed, again),
+            (false, freed) => {
+                let line = health::lost_line(queue, &all.lost[..].into());
+                tracing::warn!(job = %job.job, dry_run = self.dry_run, "{line}");
+                report.found(job.job, Did::MarkedLost, line);
+                if freed > 0 {
+                    report.also(job.job, Did::Freed, again);
+                }
+            }
         }
     }
 
     pub(super) async fn stale_jobs(&self, report: &mut CheckReport) -> Result<()> {
         let engine = self.engine;
         for job in self.running().await? {
+            self.keep().await?;
             if health::stale_jobs(&job, self.cutoff).is_none() {
                 continue;
             }
@@ -95,7 +111,7 @@ impl Tick<'_> {
             let line = health::reap_line(idle_for(&job, now), job.status, &job.counts);
             let store = &engine.inner.ports.store;
             match store.end_stale(&job, self.cutoff, &line, now, self.dry_run).await {
-                Ok(Ended::Raced) => report.found(job.job, Did::Raced, "a result came or the job moved"),
+                Ok(Ended::Raced) => report.found(job.job, Did::Raced, RACED),
                 Ok(Ended::Landed(status)) => {
                     let detail = format!("all its tasks were settled and it had not landed; landed {status}");
                     tracing::error!(job = %job.job, dry_run = self.dry_run, "a bug of ours: {detail}");

@@ -2,6 +2,7 @@
 //! node at a time runs it, by a lease in the store that a dead node loses.
 
 mod jobs;
+mod lease;
 mod queues;
 
 use std::{sync::Arc, time::Duration};
@@ -15,6 +16,8 @@ use trapline_core::{
 };
 
 use crate::Engine;
+
+use lease::TickLease;
 
 /// Running jobs that are read at a time.
 const PAGE: u64 = 500;
@@ -47,6 +50,7 @@ struct Tick<'a> {
     /// What the tick before reported.
     before: Option<TickReport>,
     dry_run: bool,
+    lease: TickLease,
 }
 
 impl Engine {
@@ -80,8 +84,9 @@ impl Engine {
             engine: self,
             policy,
             cutoff: now.minus(policy.stalled_after),
-            before: store.ticks(1).await?.pop(),
+            before: self.last_tick().await?,
             dry_run,
+            lease: TickLease::taken(now),
         };
         let mut report = TickReport {
             started_at: now,
@@ -97,22 +102,12 @@ impl Engine {
         Ok(Some(report))
     }
 
-    /// Takes the lease of the tick, or renews it.
-    async fn hold_tick(&self, not_since: Option<Timestamp>) -> Result<bool> {
-        let lease = self.inner.policy.health.health_interval * 2;
-        let store = &self.inner.ports.store;
-        let node = &self.inner.ticking.node;
-        store
-            .take_tick(node, self.inner.time.now()?, lease, not_since)
-            .await
-    }
-
-    /// Reports of ticks, newest first.
+    /// Reports of ticks with their keys, newest first: those before the one with a key, or of all.
     ///
     /// # Errors
     /// As the store's.
-    pub async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>> {
-        self.inner.ports.store.ticks(limit).await
+    pub async fn ticks(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, TickReport)>> {
+        self.inner.ports.store.ticks(before, limit).await
     }
 
     /// The newest report; the watchman is watched by its age.
@@ -120,7 +115,7 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn last_tick(&self) -> Result<Option<TickReport>> {
-        Ok(self.ticks(1).await?.pop())
+        Ok(self.ticks(None, 1).await?.pop().map(|(_, tick)| tick))
     }
 
     /// The invariants, checked on the store.
@@ -136,36 +131,15 @@ impl Engine {
 impl Tick<'_> {
     async fn run(&self, report: &mut TickReport) {
         let done = self.lost_images(&mut report.lost_images).await;
-        self.close(&mut report.lost_images, "lost_images", done).await;
+        close(&mut report.lost_images, "lost_images", done);
         let done = self.missing_queues(&mut report.missing_queues).await;
-        self.close(&mut report.missing_queues, "missing_queues", done)
-            .await;
+        close(&mut report.missing_queues, "missing_queues", done);
         let done = self.stale_jobs(&mut report.stale_jobs).await;
-        self.close(&mut report.stale_jobs, "stale_jobs", done).await;
+        close(&mut report.stale_jobs, "stale_jobs", done);
         let done = self.snapshots(&mut report.running_job_snapshots).await;
-        self.close(&mut report.running_job_snapshots, "running_job_snapshots", done)
-            .await;
+        close(&mut report.running_job_snapshots, "running_job_snapshots", done);
         let done = self.zombies(&mut report.zombie_streams).await;
-        self.close(&mut report.zombie_streams, "zombie_streams", done)
-            .await;
-    }
-
-    /// A check that broke off says so in its report and stops no other.
-    async fn close(&self, report: &mut CheckReport, check: &'static str, done: Result<()>) {
-        if let Err(error) = done {
-            tracing::warn!(
-                check,
-                error = chain(&error),
-                "a health check broke off; the others go on"
-            );
-            report.error = Some(chain(&error));
-        }
-        if !self.dry_run {
-            // Lost to another node it does no harm: every action has a guard of its own.
-            if let Err(error) = self.engine.hold_tick(None).await {
-                tracing::debug!(error = chain(&error), "the tick's lease was not renewed");
-            }
-        }
+        close(&mut report.zombie_streams, "zombie_streams", done);
     }
 
     /// Every running job, a page at a time from the store.
@@ -175,6 +149,7 @@ impl Tick<'_> {
         let mut all = Vec::new();
         let mut after = JobId(0);
         loop {
+            self.keep().await?;
             let page = store.vitals(after, PAGE, max_deliver).await?;
             let Some(last) = page.last() else {
                 return Ok(all);
@@ -189,6 +164,14 @@ impl Tick<'_> {
                 return Err(Error::unavailable("the node is stopping"));
             }
         }
+    }
+}
+
+/// A check that broke off says so in its report and stops no other.
+fn close(report: &mut CheckReport, check: &'static str, done: Result<()>) {
+    if let Err(error) = done {
+        tracing::warn!(check, error = chain(&error), "a health check broke off");
+        report.error = Some(chain(&error));
     }
 }
 

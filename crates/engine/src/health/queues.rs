@@ -18,6 +18,7 @@ impl Tick<'_> {
         let mut room = true;
         let mut away = Ok(());
         for job in self.running().await? {
+            self.keep().await?;
             report.checked += 1;
             if let Err(error) = self.look_at_queue(&job, &mut room, report).await {
                 away = Err(error);
@@ -85,6 +86,7 @@ impl Tick<'_> {
         let ports = &self.engine.inner.ports;
         let mut lines = Vec::new();
         for job in self.running().await? {
+            self.keep().await?;
             report.checked += 1;
             let queue = ports.queue.info(job.job).await.ok().flatten();
             lines.push(LogLine {
@@ -96,6 +98,7 @@ impl Tick<'_> {
         }
         if !self.dry_run {
             for chunk in lines.chunks(LINES) {
+                self.keep().await?;
                 ports.store.log(chunk, self.engine.now()).await?;
             }
         }
@@ -105,7 +108,9 @@ impl Tick<'_> {
     pub(super) async fn zombies(&self, report: &mut CheckReport) -> Result<()> {
         let ports = &self.engine.inner.ports;
         let now = self.engine.now();
+        self.keep().await?;
         for queue in ports.queue.list().await? {
+            self.keep().await?;
             report.checked += 1;
             let status = ports.store.job(queue.job).await?.map(|j| j.status);
             if !health::zombie(&queue, status, now, self.policy) {

@@ -1,7 +1,7 @@
 //! The safety net under the sweep, with the sweep switched off.
 
 use trapline_core::{
-    JobStatus,
+    JobStatus, TaskState,
     health::{Did, IdlePolicy},
     ports::{LogPage, LogQuery},
 };
@@ -93,7 +93,7 @@ async fn a_dry_run_names_what_is_lost_and_changes_nothing() {
     );
     assert_eq!(node.lost(job).await, 0);
     assert_eq!(
-        node.engine.ticks(9).await.unwrap().len(),
+        node.engine.ticks(None, 9).await.unwrap().len(),
         2,
         "a dry run is not kept"
     );
@@ -142,10 +142,15 @@ async fn strict_loses_what_was_never_handed_out_what_is_leased_and_what_was_neve
     node.answer(job, &tasks[..17]).await;
     node.live(9 * 60 + 30).await;
     node.engine.sweep_once().await.unwrap();
-    // Of the three left one is leased now, and two are free: one never handed out, or one not handed out again.
     assert_eq!(node.reserve(job, 1, worker).await.len(), 1);
     assert_eq!(numbers(&node.tick().await.lost_images), (0, 0, 0), "not idle yet");
     node.live(30).await;
+    let rows = node.rows(job, None).await;
+    let pending = rows.iter().filter(|row| row.state == TaskState::Pending);
+    let mut left: Vec<_> = pending.map(|row| (row.attempts, row.in_flight)).collect();
+    left.sort_unstable();
+    let (undelivered, never_redelivered, unacknowledged) = ((0, false), (1, false), (1, true));
+    assert_eq!(left, [undelivered, never_redelivered, unacknowledged]);
     let tick = node.tick().await;
     assert_eq!(did(&tick.lost_images), [(job, Did::MarkedLost)]);
     assert_eq!(node.ended(job).await, (JobStatus::Success, 17, 3));

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 
 mod explain;
+mod findings;
 mod idle;
+mod lease;
+mod meddler;
 mod outages;
 mod queues;
 mod said;

@@ -1,12 +1,13 @@
 //! A node on a real SQLite store with a clock that is moved by hand, its timers switched off unless a test wants them.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use sqlx::{Connection as _, SqliteConnection};
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, TokenId, WorkerId,
     health::{CheckReport, Did, TickReport},
-    ports::{ImageQuery, Job, NewJob, Posted, Progress, Queue, Settlement, Store, WorkerIdentity},
+    ports::{ImageQuery, ImageRow, Job, NewJob, Posted, Progress, Queue, Settlement, Store, WorkerIdentity},
 };
 use trapline_engine::{Engine, Pending, Policy, Ports, Supervisor};
 use trapline_testkit::{
@@ -29,6 +30,7 @@ pub(crate) struct Node {
     pub(crate) ports: Ports,
     pub(crate) queue_outage: Outage,
     pub(crate) progress_outage: Outage,
+    file: PathBuf,
 }
 
 /// Neither sweep nor ticks by themselves.
@@ -50,13 +52,10 @@ pub(crate) async fn node_with(policy: Policy, wrap: impl FnOnce(Arc<dyn Queue>) 
     let (queue_outage, progress_outage) = (Outage::default(), Outage::default());
     let dir = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
-    let sqlite = SqliteStore::open(
-        &dir.path().join("t.db"),
-        Access::Exclusive,
-        Arc::new(clock.clone()),
-    )
-    .await
-    .unwrap();
+    let file = dir.path().join("t.db");
+    let sqlite = SqliteStore::open(&file, Access::Exclusive, Arc::new(clock.clone()))
+        .await
+        .unwrap();
     let sqlite = Arc::new(sqlite);
     let store: Arc<dyn Store> = Arc::clone(&sqlite) as _;
     let queue: Arc<dyn Queue> = Arc::new(EmbeddedQueue::new(Arc::new(clock.clone())));
@@ -80,6 +79,7 @@ pub(crate) async fn node_with(policy: Policy, wrap: impl FnOnce(Arc<dyn Queue>) 
         ports,
         queue_outage,
         progress_outage,
+        file,
     }
 }
 
@@ -193,6 +193,13 @@ impl Node {
         self.answer(job, &rest).await;
     }
 
+    /// Rows as no verb of ours leaves them.
+    pub(crate) async fn sql(&self, statements: &'static str) {
+        let url = format!("sqlite://{}", self.file.display());
+        let mut conn = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut conn).await.unwrap();
+    }
+
     pub(crate) async fn tick(&self) -> TickReport {
         self.engine.tick_once(false).await.unwrap().unwrap()
     }
@@ -216,6 +223,11 @@ impl Node {
     }
 
     async fn images_of(&self, job: JobId, reason: Option<FailReason>) -> Vec<CaptureId> {
+        let rows = self.rows(job, reason).await;
+        rows.into_iter().map(|r| r.capture).collect()
+    }
+
+    pub(crate) async fn rows(&self, job: JobId, reason: Option<FailReason>) -> Vec<ImageRow> {
         let query = ImageQuery {
             job,
             state: None,
@@ -223,8 +235,7 @@ impl Node {
             after: CaptureId(0),
             limit: 10_000,
         };
-        let rows = self.ports.store.images(&query).await.unwrap();
-        rows.into_iter().map(|r| r.capture).collect()
+        self.ports.store.images(&query).await.unwrap()
     }
 }
 

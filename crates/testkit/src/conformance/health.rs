@@ -113,17 +113,23 @@ cases! { World;
         assert!(take("a", None).await, "on request it runs all the same");
     }
 
-    async fn ticks_are_kept_for_a_while_and_read_newest_first(w: World) {
+    async fn ticks_are_kept_for_a_while_and_read_newest_first_page_by_page(w: World) {
         let first = w.now();
         for _ in 0..4 {
             w.store.save_tick(&tick("a", w.now()), first.plus(Duration::from_secs(1))).await.unwrap();
             w.pass(60);
         }
-        let kept = w.store.ticks(10).await.unwrap();
+        let all = w.store.ticks(None, 10).await.unwrap();
+        let kept: Vec<_> = all.iter().map(|(_, tick)| tick.clone()).collect();
         assert_eq!(kept.len(), 3);
         assert!(kept.windows(2).all(|t| t[0].started_at > t[1].started_at));
         assert_eq!(kept[2], tick("a", first.plus(Duration::from_secs(60))));
-        assert_eq!(w.store.ticks(1).await.unwrap().len(), 1);
+        let first_page = w.store.ticks(None, 2).await.unwrap();
+        assert_eq!(first_page, all[..2]);
+        w.store.save_tick(&tick("a", w.now()), first).await.unwrap();
+        let second_page = w.store.ticks(Some(first_page[1].0), 2).await.unwrap();
+        assert_eq!(second_page, all[2..], "a newer one moves nothing");
+        assert_eq!(w.store.ticks(Some(all[2].0), 2).await.unwrap(), []);
     }
 
     async fn vitals_tell_free_leased_and_exhausted_tasks_and_since_when_a_job_is_idle(w: World) {
@@ -232,20 +238,20 @@ cases! { World;
         let mut request = lose(&w, job, true).await;
         w.live(1).await;
         let dry = MarkLost { dry_run: true, ..request.clone() };
-        let would = w.store.mark_lost(&dry).await.unwrap().lost;
+        let would = w.store.mark_lost(&dry).await.unwrap();
+        assert!(!would.more && !would.raced);
         assert_eq!(lost_of(&w, job).await, 0, "a dry run does nothing");
-        let mut more = true;
+        let (mut more, mut lost) = (true, Vec::new());
         while more {
             let slice = w.store.mark_lost(&request).await.unwrap();
             assert!(!slice.raced && (1..=2_000).contains(&slice.lost.len()));
-            if request.earlier.count() == 0 {
-                assert!(slice.more && slice.lost == would);
-            }
+            assert!(slice.more || request.earlier.count() > 0, "one slice is not all");
             more = slice.more;
             assert_eq!(slice.touched.unwrap().landed, !more);
             request.earlier.add(&slice.lost);
+            lost.extend(slice.lost);
         }
-        assert_eq!(request.earlier.count(), 2_499);
+        assert_eq!((request.earlier.count(), lost == would.lost), (2_499, true), "the dry run saw all");
         let done = w.job(job).await;
         assert_eq!(done.status, JobStatus::Failure);
         assert_eq!(done.errors.len(), 1);
@@ -255,6 +261,26 @@ cases! { World;
         w.succeed(tasks[1], 1).await;
         assert_eq!(w.counts(job).await, [2_500, 0, 0, 2, 2_498]);
         w.check_counts(job).await;
+    }
+
+    async fn a_dry_run_sees_what_many_slices_would_free_and_lose(w: World) {
+        w.beat().await;
+        let job = w.job_of(2_500).await;
+        for n in 0..5 {
+            w.grant(job, 500, &format!("silent {n}")).await;
+        }
+        w.live(65).await;
+        let request = lose(&w, job, false).await;
+        let dry = MarkLost { dry_run: true, ..request };
+        let freed = w.store.mark_lost(&dry).await.unwrap();
+        assert_eq!((freed.freed.len(), freed.lost.len(), freed.more), (2_500, 0, false));
+        let mut last_hand_out = dry;
+        last_hand_out.leases.max_deliver = 1;
+        let lost = w.store.mark_lost(&last_hand_out).await.unwrap();
+        assert_eq!((lost.freed.len(), lost.lost.len(), lost.more), (0, 2_500, false));
+        assert_eq!(w.counts(job).await, [2_500, 0, 2_500, 0, 0], "and does nothing");
+        while w.store.sweep(&last_hand_out.leases, w.now()).await.unwrap().more {}
+        assert_eq!(lost_of(&w, job).await, 2_500);
     }
 
     async fn an_unexplained_job_is_revoked_with_its_results(w: World) {

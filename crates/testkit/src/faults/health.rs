@@ -30,8 +30,8 @@ impl Health for FaultyStore {
             .await
     }
 
-    async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>> {
-        self.call("ticks", self.inner.ticks(limit)).await
+    async fn ticks(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, TickReport)>> {
+        self.call("ticks", self.inner.ticks(before, limit)).await
     }
 
     async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>> {

@@ -82,10 +82,11 @@ impl Health for MemoryStore {
         Ok(())
     }
 
-    async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>> {
+    async fn ticks(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, TickReport)>> {
         let rows = self.rows();
-        let newest_first = rows.ticks.reports.values().rev();
-        Ok(newest_first.take(limited(limit)).cloned().collect())
+        let older = rows.ticks.reports.range(..before.unwrap_or(i64::MAX));
+        let page = older.rev().take(limited(limit));
+        Ok(page.map(|(key, report)| (*key, report.clone())).collect())
     }
 
     async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>> {
@@ -93,7 +94,12 @@ impl Health for MemoryStore {
     }
 
     async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost> {
-        Ok(self.change(request.dry_run, |rows| rows.mark_lost_slice(request)))
+        Ok(self.change(request.dry_run, |rows| {
+            if request.dry_run {
+                rows.slice_rows = usize::MAX;
+            }
+            rows.mark_lost_slice(request)
+        }))
     }
 
     async fn end_stale(

@@ -21,6 +21,13 @@ use crate::{
     sweeping::{self, Ended as Over},
 };
 
+/// A statement that leaves alone what others have locked, and locks the rest.
+macro_rules! locked {
+    ($file:literal) => {
+        concat!(include_str!($file), "FOR NO KEY UPDATE SKIP LOCKED")
+    };
+}
+
 impl PostgresStore {
     pub(super) async fn vitals_page(
         &self,
@@ -103,12 +110,11 @@ async fn mark_lost_in(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Resu
         return Ok(marked);
     }
     if !request.strict {
-        let swept = sweep::end_due(conn, Some(request.job), &request.leases, request.now).await?;
-        marked.freed = swept.freed;
-        marked.more = swept.more;
-        for touched in swept.touched {
-            note(&mut marked, request.job, touched);
-        }
+        end_leases(conn, request, &mut marked).await?;
+    }
+    if request.dry_run {
+        marked.lost.extend(would_lose(conn, request).await?);
+        return Ok(marked);
     }
     let rest = lose(conn, request).await?;
     marked.more |= rest.len() as i64 == SLICE_ROWS;
@@ -132,6 +138,27 @@ async fn mark_lost_in(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Resu
     Ok(marked)
 }
 
+/// Ends leases that are over: a slice of them; all in a dry run, whose next slice would find these again.
+async fn end_leases(
+    conn: &mut PgConnection,
+    request: &MarkLost,
+    marked: &mut MarkedLost,
+) -> sqlx::Result<()> {
+    loop {
+        let swept = sweep::end_due(conn, Some(request.job), &request.leases, request.now).await?;
+        marked.freed.extend(swept.freed);
+        for touched in swept.touched {
+            note(marked, request.job, touched);
+        }
+        if !request.dry_run {
+            marked.more = swept.more;
+        }
+        if !request.dry_run || !swept.more {
+            return Ok(());
+        }
+    }
+}
+
 fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
     if touched.job != job {
         return marked.others.push(touched);
@@ -149,11 +176,27 @@ fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
     }
 }
 
-/// Settles what no lease holds any more, or everything, by the statement of the sweep.
-async fn lose(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
+/// All that slices would settle, of which nothing is locked.
+async fn would_lose(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
     let sql = match request.strict {
         true => include_str!("../sql/health/pending.sql"),
         false => include_str!("../sql/health/exhausted.sql"),
+    };
+    let captures = sqlx::query_scalar(sql)
+        .bind(request.job.0)
+        .bind(request.run)
+        .bind(i64::MAX)
+        .bind(request.leases.max_deliver)
+        .fetch_all(conn)
+        .await?;
+    Ok(captures.into_iter().map(CaptureId).collect())
+}
+
+/// Settles a slice of what no lease holds any more, or of everything, by the statement of the sweep.
+async fn lose(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
+    let sql = match request.strict {
+        true => locked!("../sql/health/pending.sql"),
+        false => locked!("../sql/health/exhausted.sql"),
     };
     let rows = sqlx::query(sql)
         .bind(request.job.0)

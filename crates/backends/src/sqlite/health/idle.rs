@@ -41,6 +41,11 @@ impl SqliteStore {
     }
 
     pub(super) async fn mark_lost_slice(&self, request: &MarkLost) -> Result<MarkedLost> {
+        if request.dry_run && request.strict {
+            // It ends no lease: there is nothing to roll back, and the writer waits for nobody's million rows.
+            let mut conn = self.readers.acquire().await.map_err(store_error)?;
+            return mark_lost_in(&mut conn, request).await.map_err(store_error);
+        }
         let mut tx = self.writer.background().await?;
         let marked = mark_lost_in(tx.conn(), request).await.map_err(store_error)?;
         if !request.dry_run {
@@ -90,12 +95,11 @@ async fn mark_lost_in(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::
         return Ok(marked);
     }
     if !request.strict {
-        let swept = sweep::end_due(conn, Some(request.job), &request.leases, request.now).await?;
-        marked.freed = swept.freed;
-        marked.more = swept.more;
-        for touched in swept.touched {
-            note(&mut marked, request.job, touched);
-        }
+        end_leases(conn, request, &mut marked).await?;
+    }
+    if request.dry_run {
+        marked.lost.extend(would_lose(conn, request).await?);
+        return Ok(marked);
     }
     let rest = lose(conn, request).await?;
     marked.more |= rest.len() as i64 == LOST_ROWS;
@@ -120,6 +124,27 @@ async fn mark_lost_in(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::
     Ok(marked)
 }
 
+/// Ends leases that are over: a slice of them; all in a dry run, whose next slice would find these again.
+async fn end_leases(
+    conn: &mut SqliteConnection,
+    request: &MarkLost,
+    marked: &mut MarkedLost,
+) -> sqlx::Result<()> {
+    loop {
+        let swept = sweep::end_due(conn, Some(request.job), &request.leases, request.now).await?;
+        marked.freed.extend(swept.freed);
+        for touched in swept.touched {
+            note(marked, request.job, touched);
+        }
+        if !request.dry_run {
+            marked.more = swept.more;
+        }
+        if !request.dry_run || !swept.more {
+            return Ok(());
+        }
+    }
+}
+
 fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
     if touched.job != job {
         return marked.others.push(touched);
@@ -137,15 +162,34 @@ fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
     }
 }
 
-/// Settles what no lease holds any more, or everything, by the statement of the sweep.
-async fn lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
-    let (sql, budget) = match request.strict {
+/// Finds what no lease holds any more, or everything; and the budget, if the statement wants it.
+fn lost_sql(request: &MarkLost) -> (&'static str, Option<i64>) {
+    match request.strict {
         true => (include_str!("../sql/health/pending.sql"), None),
         false => (
             include_str!("../sql/health/exhausted.sql"),
             Some(request.leases.max_deliver),
         ),
-    };
+    }
+}
+
+/// All that slices would settle.
+async fn would_lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
+    let (sql, budget) = lost_sql(request);
+    let mut query = sqlx::query_scalar(sql)
+        .bind(request.job.0)
+        .bind(request.run)
+        .bind(i64::MAX);
+    if let Some(budget) = budget {
+        query = query.bind(budget);
+    }
+    let captures = query.fetch_all(conn).await?;
+    Ok(captures.into_iter().map(CaptureId).collect())
+}
+
+/// Settles a slice of it, by the statement of the sweep.
+async fn lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
+    let (sql, budget) = lost_sql(request);
     let mut query = sqlx::query(sql)
         .bind(request.job.0)
         .bind(request.run)

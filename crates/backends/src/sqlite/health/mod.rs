@@ -33,8 +33,8 @@ impl Health for SqliteStore {
         self.insert_tick(tick, keep_since).await
     }
 
-    async fn ticks(&self, limit: u64) -> Result<Vec<TickReport>> {
-        self.tick_page(limit).await
+    async fn ticks(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, TickReport)>> {
+        self.tick_page(before, limit).await
     }
 
     async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>> {

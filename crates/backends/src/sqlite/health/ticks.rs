@@ -57,16 +57,18 @@ impl SqliteStore {
         tx.commit().await
     }
 
-    pub(super) async fn tick_page(&self, limit: u64) -> Result<Vec<TickReport>> {
-        let rows: Vec<String> = sqlx::query_scalar("SELECT report FROM ticks ORDER BY id DESC LIMIT ?1")
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(store_error)?;
-        rows.iter()
-            .map(|text| {
-                serde_json::from_str(text)
-                    .map_err(|e| Error::internal("the stored report of a tick can't be read").with_source(e))
+    pub(super) async fn tick_page(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, TickReport)>> {
+        let rows: Vec<(i64, String)> =
+            sqlx::query_as("SELECT id, report FROM ticks WHERE id < ?1 ORDER BY id DESC LIMIT ?2")
+                .bind(before.unwrap_or(i64::MAX))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(store_error)?;
+        rows.into_iter()
+            .map(|(id, text)| match serde_json::from_str(&text) {
+                Ok(report) => Ok((id, report)),
+                Err(e) => Err(Error::internal("the stored report of a tick can't be read").with_source(e)),
             })
             .collect()
     }
