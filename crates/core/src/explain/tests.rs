@@ -315,3 +315,5 @@ fn settled_and_not_landed_is_for_the_health_check() {
     };
     assert_eq!(next(&scene, Duration::ZERO, Some(NOW)).at, Some(NOW));
 }
+
+mod runbook;
