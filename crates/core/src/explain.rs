@@ -181,8 +181,7 @@ fn started(scene: &Scene<'_>) -> String {
     let leased = job.counts.in_flight;
     if let Some(lease) = outlook.oldest_lease.as_ref().filter(|_| leased > 0) {
         let (worker, age) = (&lease.worker, scene.now.since(lease.granted_at).as_secs());
-        let answered = job.last_result_at.is_some_and(|at| at >= lease.granted_at);
-        if outlook.strikes > 0 && !answered {
+        if unanswered(scene) {
             return format!(
                 "worker `{worker}` reserves and does not answer: {} hand-out(s) have ended without a result, and the \
                  oldest of {leased} lease(s) is {age} s old",

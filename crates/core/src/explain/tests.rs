@@ -182,6 +182,24 @@ fn a_worker_that_answered_most_of_its_tasks_and_then_went_silent_does_not_answer
 }
 
 #[test]
+fn a_worker_that_has_just_reserved_is_not_blamed_for_anothers_strikes_while_results_come() {
+    let lease = OldestLease {
+        granted_at: ago(1),
+        ..lease()
+    };
+    let fresh = Outlook {
+        oldest_lease: Some(lease),
+        strikes: 1,
+        ..Outlook::default()
+    };
+    let busy = Job {
+        last_result_at: Some(ago(2)),
+        ..job(JobStatus::Started, 1, 3, 16, 0)
+    };
+    assert!(say(&busy, &fresh).starts_with("3 lease(s) are out, the oldest for 1 s"));
+}
+
+#[test]
 fn a_projection_that_is_gone_or_unreachable_is_told_whatever_else_is_said() {
     let (gone, away) = (Reach::Gone, Reach::Unreachable("timed out".into()));
     let alive = Outlook {
