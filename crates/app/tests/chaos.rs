@@ -1,5 +1,6 @@
-//! Every scenario of `trapline chaos` on the real binary, on the embedded default and on two nodes that share real servers,
-//! each as a test of its own; most of the time they wait, so more of them run at a time than there are cores.
+//! Every scenario of `trapline chaos` on the real binary: on the embedded default as `scenario all` plays them, once, and a
+//! test for the line of each; on two nodes that share real servers each by itself. Most of the time they wait, so more of
+//! them run at a time than there are cores.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -109,6 +110,70 @@ fn scenario(letter: &str, flags: &[String]) -> Result<(), Failed> {
         return Ok(());
     }
     Err(format!("{}: {played}", output.status).into())
+}
+
+/// What K is, built like this.
+const K: &str = if FAULT_POINTS { "ok" } else { "not_built_in" };
+
+/// The lines of `scenario all` on the embedded default, played once by whoever asks first.
+#[derive(Default)]
+struct All(OnceLock<(Output, Vec<Value>)>);
+
+impl All {
+    fn lines(&self) -> &(Output, Vec<Value>) {
+        self.0.get_or_init(|| {
+            let output = trapline(&["chaos", "scenario", "all", "--json"]);
+            let lines = String::from_utf8_lossy(&output.stdout);
+            let lines = lines
+                .lines()
+                .map(|line| {
+                    serde_json::from_str(line)
+                        .unwrap_or_else(|e| json!({ "no JSON": line, "why": e.to_string() }))
+                })
+                .collect();
+            (output, lines)
+        })
+    }
+
+    fn scenario(&self, letter: &str) -> Result<(), Failed> {
+        let (output, lines) = self.lines();
+        match lines.iter().find(|played| played["scenario"] == letter) {
+            Some(played) if played["outcome"] == "ok" => Ok(()),
+            Some(played) => Err(played.to_string().into()),
+            None => Err(format!("it has no line: {output:?}").into()),
+        }
+    }
+}
+
+fn scenario_all_prints_a_line_for_each_of_thirteen_and_each_is_as_promised(all: &All) -> Result<(), Failed> {
+    let (output, lines) = all.lines();
+    let outcomes: Vec<_> = lines
+        .iter()
+        .map(|played| {
+            (
+                played["scenario"].as_str().unwrap_or_default(),
+                &played["outcome"],
+            )
+        })
+        .collect();
+    let (k, ok) = (json!(K), json!("ok"));
+    let promised: Vec<_> = "A B C D E F G H I J K L M"
+        .split(' ')
+        .map(|letter| (letter, if letter == "K" { &k } else { &ok }))
+        .collect();
+    assert_eq!(outcomes, promised, "{lines:?}");
+    for played in lines {
+        assert!(
+            played["seconds"].is_f64() && played["name"].is_string(),
+            "{played}"
+        );
+        assert!(
+            played["seen"].as_str().is_some_and(|seen| !seen.is_empty()),
+            "{played}"
+        );
+    }
+    assert!(output.status.success(), "{output:?}");
+    Ok(())
 }
 
 fn on_two_nodes_a_full_disk_is_said_not_to_be_played(services: &Services) -> Result<(), Failed> {
@@ -221,27 +286,34 @@ fn a_server_that_does_not_allow_chaos_is_left_alone() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The trials of the scenarios, the longest first.
+/// The trials of the scenarios, the longest first: `all`, then those on two nodes, and last the lines that `all` printed,
+/// so that no thread waits for it.
 fn scenarios(services: &Arc<Services>) -> Vec<Trial> {
-    let embedded = |name: String, letter: &'static str| Trial::test(name, move || scenario(letter, &[]));
+    let all = Arc::new(All::default());
     let on_two_nodes = |name: &str, letter: &'static str| {
         let services = Arc::clone(services);
         Trial::test(format!("on_two_nodes_{name}"), move || {
             scenario(letter, &services.flags())
         })
     };
-    let mut all = Vec::new();
-    if FAULT_POINTS {
-        let name = "a_kill_at_every_fault_point_costs_nothing";
-        all.extend([on_two_nodes(name, "K"), embedded(name.to_owned(), "K")]);
-    }
-    for (letter, name) in PROOFS {
-        all.push(embedded((*name).to_owned(), letter));
-        if *letter != "M" {
-            all.push(on_two_nodes(name, letter));
-        }
-    }
-    all
+    let line_of = |name: &str, letter: &'static str| {
+        let all = Arc::clone(&all);
+        Trial::test(name, move || all.scenario(letter))
+    };
+    let played = Arc::clone(&all);
+    let mut trials = vec![Trial::test(
+        "scenario_all_prints_a_line_for_each_of_thirteen_and_each_is_as_promised",
+        move || scenario_all_prints_a_line_for_each_of_thirteen_and_each_is_as_promised(&played),
+    )];
+    let killed = ("K", "a_kill_at_every_fault_point_costs_nothing");
+    let proofs = || FAULT_POINTS.then_some(&killed).into_iter().chain(PROOFS);
+    trials.extend(
+        proofs()
+            .filter(|(letter, _)| *letter != "M")
+            .map(|(letter, name)| on_two_nodes(name, letter)),
+    );
+    trials.extend(proofs().map(|(letter, name)| line_of(name, letter)));
+    trials
 }
 
 fn main() {

@@ -1,5 +1,6 @@
 //! The runbooks in `docs` do what they say: every block marked `sh run` is executed, in order, against a server of its
-//! file's own, and must succeed.
+//! file's own, and must succeed. If a block `text prints` follows, its lines are among those that are printed, in
+//! order; `…` stands for anything, and spaces may be more or fewer. A block that is not executed says why.
 //!
 //! A block finds `trapline` on its path; `$TRAPLINE_URL`, `$TRAPLINE_TOKEN` (an admin's) and `$TRAPLINE_DATABASE` of a server
 //! that allows chaos; and a started job on 8 captures that no worker has touched, whose id is 1, as `$JOB` says too. The
@@ -19,34 +20,52 @@ use trapline_testkit::{SERVER_TOKEN, Server, until};
 
 const FENCE: &str = "```";
 const MARK: &str = "```sh run";
+const PLAIN: &str = "```sh";
+const PRINTS: &str = "```text prints";
+/// How the paragraph after a plain block begins.
+const WHY_NOT: &str = "(Not run from this page, because ";
 const PATIENCE: Duration = Duration::from_secs(30);
 const SLUG: &str = "night";
 const CAPTURES: usize = 8;
 
-/// A block, and the line that it begins on.
+/// A block, the line that it begins on, and what it prints if the page says so.
 #[derive(Debug, PartialEq, Eq)]
 struct Block {
     line: usize,
     text: String,
+    prints: String,
 }
 
 /// The marked blocks of a page.
 fn blocks(page: &str) -> Vec<Block> {
-    let mut found = Vec::new();
-    let mut open: Option<Block> = None;
+    let mut found: Vec<Block> = Vec::new();
+    let mut open: Option<&str> = None;
     for (at, line) in page.lines().enumerate() {
-        match &mut open {
-            Some(_) if line.trim_end() == FENCE => found.extend(open.take()),
-            Some(block) => {
-                block.text.push_str(line);
-                block.text.push('\n');
+        let fence = line.trim_end();
+        match open {
+            Some(_) if fence == FENCE => open = None,
+            None if fence.starts_with(FENCE) => {
+                open = Some(fence);
+                if fence == MARK {
+                    let (line, text, prints) = (at + 2, String::new(), String::new());
+                    found.push(Block { line, text, prints });
+                }
+                let lonely = fence == PRINTS && found.last().is_none_or(|b| !b.prints.is_empty());
+                assert!(
+                    !lonely,
+                    "nothing is executed that prints the lines from {}",
+                    at + 2
+                );
             }
-            None if line.trim_end() == MARK => {
-                let line = at + 2;
-                open = Some(Block {
-                    line,
-                    text: String::new(),
+            Some(kind) => {
+                let part = found.last_mut().and_then(|block| match kind {
+                    MARK => Some(&mut block.text),
+                    PRINTS => Some(&mut block.prints),
+                    _ => None,
                 });
+                if let Some(part) = part {
+                    part.extend([line, "\n"]);
+                }
             }
             None => {}
         }
@@ -55,21 +74,62 @@ fn blocks(page: &str) -> Vec<Block> {
     found
 }
 
+/// The lines of plain `sh` blocks that no paragraph explains.
+fn unexplained(page: &str) -> Vec<usize> {
+    let lines: Vec<&str> = page.lines().map(str::trim_end).collect();
+    let plain = (0..lines.len()).filter(|at| lines[*at] == PLAIN);
+    let explained = |at: usize| {
+        let after = lines[at + 1..].iter().skip_while(|line| **line != FENCE).skip(1);
+        after
+            .clone()
+            .find(|line| !line.is_empty())
+            .is_some_and(|line| line.starts_with(WHY_NOT))
+    };
+    plain.filter(|at| !explained(*at)).map(|at| at + 1).collect()
+}
+
+/// Whether a line is what a page shows.
+fn matches(shown: &str, printed: &str) -> bool {
+    let spaced = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (shown, printed) = (spaced(shown), spaced(printed));
+    let mut parts = shown.split('…');
+    let Some(mut rest) = parts.next().and_then(|first| printed.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    false
+}
+
+/// The first line that a page shows and that is not printed after those before it.
+fn missing<'p>(shown: &'p str, printed: &str) -> Option<&'p str> {
+    let mut printed = printed.lines();
+    shown.lines().find(|line| !printed.any(|p| matches(line, p)))
+}
+
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
 }
 
-/// The pages with marked blocks, by name.
-fn pages() -> Vec<(String, Vec<Block>)> {
-    let mut pages: Vec<(String, Vec<Block>)> = std::fs::read_dir(docs())
+/// The pages by name.
+fn pages() -> Vec<(String, String)> {
+    let mut pages: Vec<(String, String)> = std::fs::read_dir(docs())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|e| e == "md"))
         .map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, blocks(&std::fs::read_to_string(path).unwrap()))
+            (name, std::fs::read_to_string(path).unwrap())
         })
-        .filter(|(_, blocks)| !blocks.is_empty())
         .collect();
     pages.sort_by(|a, b| a.0.cmp(&b.0));
     pages
@@ -135,27 +195,35 @@ async fn execute(page: &str, blocks: &[Block]) -> Result<(), String> {
             .await
             .unwrap()
             .unwrap();
-        if !ended.status.success() {
-            return Err(format!(
-                "docs/{page}:{} ended with {}\n{}---\n{}{}",
-                block.line,
-                ended.status,
-                block.text,
-                String::from_utf8_lossy(&ended.stdout),
-                String::from_utf8_lossy(&ended.stderr)
-            ));
-        }
+        let printed = String::from_utf8_lossy(&ended.stdout);
+        let failed = match missing(&block.prints, &printed) {
+            _ if !ended.status.success() => format!("ended with {}", ended.status),
+            Some(line) => format!("did not print `{line}`"),
+            None => continue,
+        };
+        return Err(format!(
+            "docs/{page}:{} {failed}\n{}---\n{printed}{}",
+            block.line,
+            block.text,
+            String::from_utf8_lossy(&ended.stderr)
+        ));
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn every_marked_block_of_every_runbook_succeeds() {
-    let pages = pages();
-    assert!(
-        pages.iter().any(|(name, _)| name == "chaos.md"),
-        "docs/chaos.md has no marked block"
-    );
+    let pages: Vec<_> = pages()
+        .into_iter()
+        .map(|(name, page)| (name, blocks(&page)))
+        .filter(|(_, blocks)| !blocks.is_empty())
+        .collect();
+    for name in ["chaos.md", "life-cycle.md", "operations.md"] {
+        assert!(
+            pages.iter().any(|(page, _)| page == name),
+            "docs/{name} has no marked block"
+        );
+    }
     let runs = pages.iter().map(|(name, blocks)| execute(name, blocks));
     let failed: Vec<String> = futures::future::join_all(runs)
         .await
@@ -176,4 +244,33 @@ async fn a_block_that_fails_in_the_middle_fails_with_its_place() {
         failed.starts_with("docs/t.md:12 ended with exit status: 1"),
         "{failed}"
     );
+}
+
+#[tokio::test]
+async fn a_block_that_does_not_print_what_its_page_shows_fails_with_the_line() {
+    let page = "```sh run\nprintf 'one  1\\ntwo\\nthree\\n'\n```\n\n```text prints\none …\nthree\n```\n\n\
+                ```sh run\nprintf 'one\\ntwo\\n'\n```\n\n```text prints\ntwo\none\n```\n";
+    let failed = execute("t.md", &blocks(page)).await.unwrap_err();
+    assert!(failed.starts_with("docs/t.md:11 did not print `one`"), "{failed}");
+}
+
+#[test]
+fn a_shown_line_is_the_whole_line_but_for_what_differs() {
+    assert!(
+        matches("a … c", "a  b  c") && matches("… c", "a c") && matches("a…", "a") && matches("a b", " a  b")
+    );
+    assert!(
+        !matches("a", "a b") && !matches("a … c", "a b") && !matches("b…", "a b") && !matches("a…b…a", "a b")
+    );
+}
+
+#[test]
+fn a_block_that_is_not_executed_says_why() {
+    assert_eq!(
+        unexplained("```sh\nfalse\n```\n\n(Not run from this page, because …)\n\n```sh\nfalse\n```\n\nThen"),
+        [7]
+    );
+    for (name, page) in pages() {
+        assert_eq!(unexplained(&page), [0; 0], "docs/{name}");
+    }
 }

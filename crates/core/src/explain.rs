@@ -36,6 +36,10 @@ pub struct Scene<'a> {
     pub outlook: &'a Outlook,
     /// Its queue; `Ok` if nobody looked.
     pub queue: &'a Reach,
+    /// Its progress; `Ok` if nobody looked.
+    pub progress: &'a Reach,
+    /// How long a lease lasts.
+    pub ttr: Duration,
     /// Store time.
     pub now: Timestamp,
 }
@@ -108,8 +112,47 @@ pub fn sentence(scene: &Scene<'_>) -> String {
             None => "waiting for a dispatcher to collect its images".to_owned(),
         },
         JobStatus::Started if !job.collected => "a dispatcher collects its images".to_owned(),
-        JobStatus::Started => started(scene),
+        JobStatus::Started => started(scene) + &projections(scene),
     }
+}
+
+/// What is to be said of the projections, whatever else is said: each of them is missed as long as tasks are unsettled.
+fn projections(scene: &Scene<'_>) -> String {
+    let counts = &scene.job.counts;
+    if counts.pending + counts.in_flight == 0 {
+        return String::new();
+    }
+    let queue = match scene.queue {
+        Reach::Gone => {
+            "; its queue is gone: free images are handed out from the store, and the health check \
+             projects it again if there is room"
+                .to_owned()
+        }
+        Reach::Unreachable(why) => {
+            format!("; the queue can't be reached, so free images are handed out from the store: {why}")
+        }
+        Reach::Ok => String::new(),
+    };
+    let progress = match scene.progress {
+        Reach::Gone => {
+            "; its progress is gone: live counts and wake-ups are late until the health check projects \
+             it again"
+                .to_owned()
+        }
+        Reach::Unreachable(why) => {
+            format!("; the progress can't be reached, so live counts and wake-ups are late: {why}")
+        }
+        Reach::Ok => String::new(),
+    };
+    queue + &progress
+}
+
+/// Whether hand-outs have ended without an answer and nobody's result has come for a whole lease. A worker that has
+/// answered some of its tasks keeps the leases of the others alive by that, so the time of their hand-out tells
+/// nothing; but none of them ends sooner than a lease after the last result.
+fn unanswered(scene: &Scene<'_>) -> bool {
+    let last = scene.job.last_result_at;
+    scene.outlook.strikes > 0 && last.is_none_or(|at| scene.now.since(at) >= scene.ttr)
 }
 
 fn landed(job: &Job) -> String {
@@ -135,11 +178,10 @@ fn revoked(job: &Job) -> String {
 
 fn started(scene: &Scene<'_>) -> String {
     let (job, outlook) = (scene.job, scene.outlook);
-    let (leased, free) = (job.counts.in_flight, job.counts.pending);
+    let leased = job.counts.in_flight;
     if let Some(lease) = outlook.oldest_lease.as_ref().filter(|_| leased > 0) {
         let (worker, age) = (&lease.worker, scene.now.since(lease.granted_at).as_secs());
-        let answered = job.last_result_at.is_some_and(|at| at >= lease.granted_at);
-        if outlook.strikes > 0 && !answered {
+        if unanswered(scene) {
             return format!(
                 "worker `{worker}` reserves and does not answer: {} hand-out(s) have ended without a result, and the \
                  oldest of {leased} lease(s) is {age} s old",
@@ -151,10 +193,10 @@ fn started(scene: &Scene<'_>) -> String {
     if job.counts.processed + job.counts.failed >= job.counts.total {
         return "all its images are settled and it has not landed; the health check lands it".to_owned();
     }
-    waiting_for_workers(scene, free)
+    waiting_for_workers(scene)
 }
 
-fn waiting_for_workers(scene: &Scene<'_>, free: u64) -> String {
+fn waiting_for_workers(scene: &Scene<'_>) -> String {
     let (job, outlook) = (scene.job, scene.outlook);
     let slug = job.pipeline.as_ref().map_or("", |(_, slug)| slug);
     if outlook.workers.is_empty() {
@@ -173,27 +215,13 @@ fn waiting_for_workers(scene: &Scene<'_>, free: u64) -> String {
             "waiting for workers: all {n} for pipeline `{slug}` are busy, worker `{worker}` with job {with}"
         );
     }
-    if let Some(worker) = outlook
-        .struck_by
-        .as_ref()
-        .filter(|_| outlook.strikes > 0 && job.last_result_at.is_none())
-    {
+    if let Some(worker) = outlook.struck_by.as_ref().filter(|_| unanswered(scene)) {
         return format!(
             "worker `{worker}` reserves and does not answer: {} hand-out(s) have ended without a result",
             outlook.strikes
         );
     }
-    match scene.queue {
-        Reach::Gone => format!(
-            "its queue is gone: {free} free image(s) are handed out from the store, and the health check projects it again"
-        ),
-        Reach::Unreachable(why) => {
-            format!(
-                "the queue can't be reached, so {free} free image(s) are handed out from the store: {why}"
-            )
-        }
-        Reach::Ok => format!("waiting for workers: those for pipeline `{slug}` are about to ask"),
-    }
+    format!("waiting for workers: those for pipeline `{slug}` are about to ask")
 }
 
 /// What happens next by itself: `margin` is how long after its deadline a lease is over, `tick_at` when the next

@@ -48,6 +48,8 @@ impl Engine {
                     job: &job,
                     outlook: &outlook,
                     queue: &queue,
+                    progress: &progress,
+                    ttr: self.inner.policy.task_ttr,
                     now,
                 };
                 let tick_at = last_tick_at.map(|at| at.plus(self.inner.policy.health.health_interval));
@@ -139,6 +141,8 @@ impl Engine {
             job,
             outlook: &outlook,
             queue: &Reach::Ok,
+            progress: &Reach::Ok,
+            ttr: self.inner.policy.task_ttr,
             now,
         })))
     }

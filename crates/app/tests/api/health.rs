@@ -99,8 +99,8 @@ async fn explain_says_in_a_sentence_why_a_job_is_not_moving() {
     let idle = why(job).await;
     assert!(idle["sentence"].as_str().unwrap().contains("worker"), "{idle}");
     assert_eq!(
-        (&idle["counts"]["pending"], &idle["store"]["reachable"]),
-        (&json!(3), &idle["store"]["reachable"])
+        (&idle["counts"]["pending"], &idle["store"]["state"]),
+        (&json!(3), &json!("ok"))
     );
     fleet.tasks(job, 3).await;
     let leased = why(job).await;

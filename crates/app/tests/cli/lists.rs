@@ -106,21 +106,6 @@ async fn a_reader_that_has_seen_enough_ends_the_command_quietly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn explain_begins_with_the_sentence() {
-    let body = json!({"summary": "Nobody serves the pipeline.", "workers": [], "queue": {"num_pending": 3}});
-    let server = Server::start(move |_| answer(200, &body)).await;
-    let ran = server.run(&["job", "explain", "1"]).await.exits(0);
-    assert_eq!(
-        ran.out,
-        "Nobody serves the pipeline.\n  queue:\n    num_pending: 3\n  workers: -\n"
-    );
-    assert_eq!(
-        server.run(&["job", "explain", "1", "--json"]).await.json()["queue"]["num_pending"],
-        3
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_secret_of_a_token_is_alone_on_stdout() {
     let server = Server::start(|seen| match seen.line.as_str() {
         "POST tokens" => answer(

@@ -4,6 +4,7 @@
 
 mod captures;
 mod exits;
+mod explain;
 mod follow;
 mod lists;
 mod signals;

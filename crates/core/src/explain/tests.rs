@@ -2,6 +2,7 @@ use super::*;
 use crate::{PipelineId, ProjectId, job::RunMode};
 
 const NOW: Timestamp = Timestamp(1_000_000_000);
+const TTR: Duration = Duration::from_secs(30);
 
 fn ago(seconds: u64) -> Timestamp {
     NOW.minus(Duration::from_secs(seconds))
@@ -64,14 +65,16 @@ fn lease() -> OldestLease {
 }
 
 fn say(job: &Job, outlook: &Outlook) -> String {
-    say_with(job, outlook, &Reach::Ok)
+    say_with(job, outlook, &Reach::Ok, &Reach::Ok)
 }
 
-fn say_with(job: &Job, outlook: &Outlook, queue: &Reach) -> String {
+fn say_with(job: &Job, outlook: &Outlook, queue: &Reach, progress: &Reach) -> String {
     sentence(&Scene {
         job,
         outlook,
         queue,
+        progress,
+        ttr: TTR,
         now: NOW,
     })
 }
@@ -157,14 +160,87 @@ fn a_worker_that_reserves_and_never_answers() {
 }
 
 #[test]
-fn a_projection_that_is_gone_or_unreachable() {
+fn a_worker_that_answered_most_of_its_tasks_and_then_went_silent_does_not_answer() {
+    let silent = Outlook {
+        workers: vec![worker("gpu-3", None)],
+        strikes: 3,
+        struck_by: Some("gpu-3".into()),
+        ..Outlook::default()
+    };
+    let last_result = |seconds| Job {
+        last_result_at: Some(ago(seconds)),
+        ..free()
+    };
+    assert_eq!(
+        say(&last_result(30), &silent),
+        "worker `gpu-3` reserves and does not answer: 3 hand-out(s) have ended without a result"
+    );
+    assert!(
+        say(&last_result(29), &silent).ends_with("are about to ask"),
+        "somebody has answered since"
+    );
+}
+
+#[test]
+fn a_worker_that_has_just_reserved_is_not_blamed_for_anothers_strikes_while_results_come() {
+    let lease = OldestLease {
+        granted_at: ago(1),
+        ..lease()
+    };
+    let fresh = Outlook {
+        oldest_lease: Some(lease),
+        strikes: 1,
+        ..Outlook::default()
+    };
+    let busy = Job {
+        last_result_at: Some(ago(2)),
+        ..job(JobStatus::Started, 1, 3, 16, 0)
+    };
+    assert!(say(&busy, &fresh).starts_with("3 lease(s) are out, the oldest for 1 s"));
+}
+
+#[test]
+fn a_projection_that_is_gone_or_unreachable_is_told_whatever_else_is_said() {
+    let (gone, away) = (Reach::Gone, Reach::Unreachable("timed out".into()));
     let alive = Outlook {
         workers: vec![worker("gpu-1", None)],
         ..Outlook::default()
     };
-    assert!(say_with(&free(), &alive, &Reach::Gone).starts_with("its queue is gone: 3 free image(s)"));
-    let away = Reach::Unreachable("timed out".into());
-    assert!(say_with(&free(), &alive, &away).starts_with("the queue can't be reached"));
+    let out = Outlook {
+        oldest_lease: Some(lease()),
+        ..Outlook::default()
+    };
+    let leased = job(JobStatus::Started, 0, 3, 17, 0);
+    for (job, outlook) in [(free(), &alive), (free(), &Outlook::default()), (leased, &out)] {
+        let first = say(&job, outlook);
+        let both = say_with(&job, outlook, &gone, &gone);
+        assert!(
+            both.starts_with(&format!("{first}; its queue is gone: ")),
+            "{both}"
+        );
+        assert!(both.contains("; its progress is gone: "), "{both}");
+        let both = say_with(&job, outlook, &away, &away);
+        assert!(
+            both.starts_with(&format!("{first}; the queue can't be reached, ")),
+            "{both}"
+        );
+        assert!(
+            both.contains("; the progress can't be reached, ") && both.ends_with("timed out"),
+            "{both}"
+        );
+    }
+}
+
+#[test]
+fn a_job_without_unsettled_images_misses_no_projection() {
+    let none = Outlook::default();
+    for status in [JobStatus::Started, JobStatus::Success] {
+        let settled = job(status, 0, 0, 20, 0);
+        assert_eq!(
+            say_with(&settled, &none, &Reach::Gone, &Reach::Gone),
+            say(&settled, &none)
+        );
+    }
 }
 
 #[test]
@@ -251,7 +327,11 @@ fn settled_and_not_landed_is_for_the_health_check() {
         job: &settled,
         outlook: &Outlook::default(),
         queue: &Reach::Ok,
+        progress: &Reach::Ok,
+        ttr: TTR,
         now: NOW,
     };
     assert_eq!(next(&scene, Duration::ZERO, Some(NOW)).at, Some(NOW));
 }
+
+mod runbook;

@@ -68,6 +68,43 @@ async fn a_worker_that_reserves_and_never_answers_is_named() {
 }
 
 #[tokio::test]
+async fn a_worker_that_goes_silent_after_17_of_20_is_named() {
+    let node = node(quiet()).await;
+    let job = node.job_of(20).await;
+    let worker = node.worker("silent").await;
+    let tasks = node.reserve(job, 20, worker).await;
+    node.live(40).await;
+    node.answer(job, &tasks[..17]).await;
+    node.live(90).await;
+    node.engine.sweep_once().await.unwrap();
+    let why = node.engine.explain(job).await.unwrap().sentence;
+    assert_eq!(
+        why,
+        "worker `silent` reserves and does not answer: 3 hand-out(s) have ended without a result"
+    );
+}
+
+#[tokio::test]
+async fn projections_that_are_gone_are_told_beside_whatever_else_is_said() {
+    let node = node(quiet()).await;
+    let job = node.job_of(2).await;
+    let worker = node.worker("gpu").await;
+    node.reserve(job, 1, worker).await;
+    node.ports.progress.remove(job).await.unwrap();
+    let why = node.engine.explain(job).await.unwrap();
+    assert!(
+        why.sentence.starts_with("1 lease(s) are out, ") && why.sentence.contains("; its progress is gone: "),
+        "{}",
+        why.sentence
+    );
+    assert!(!why.sentence.contains("queue"), "{}", why.sentence);
+    node.ports.queue.remove(job).await.unwrap();
+    let why = node.engine.explain(job).await.unwrap();
+    assert!(why.sentence.contains("; its queue is gone: "), "{}", why.sentence);
+    assert_eq!((why.queue, why.progress), (Reach::Gone, Reach::Gone));
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_is_an_answer() {
     let node = node(quiet()).await;
     let job = node.job_of(2).await;

@@ -11,9 +11,6 @@ use super::{
     Context, JobId,
 };
 
-/// Where the sentence may stand.
-const SENTENCE: [&str; 3] = ["sentence", "summary", "waiting_for"];
-
 pub(super) async fn run(context: &Context, id: &JobId) -> CliResult {
     let mut body: Value = context
         .client
@@ -23,10 +20,8 @@ pub(super) async fn run(context: &Context, id: &JobId) -> CliResult {
         output::json(&body)?;
         return Ok(Exit::Done);
     }
-    let at = SENTENCE.into_iter().find(|name| body[name].is_string());
-    if let Some(name) = at
-        && let Value::Object(fields) = &mut body
-        && let Some(Value::String(sentence)) = fields.remove(name)
+    if let Value::Object(fields) = &mut body
+        && let Some(Value::String(sentence)) = fields.remove("sentence")
     {
         output::line(clean(&sentence))?;
     }
