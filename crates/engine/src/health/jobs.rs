@@ -3,6 +3,7 @@
 use trapline_core::{
     CaptureId, Result,
     error::chain,
+    fault,
     health::{self, CheckReport, Did, IdlePolicy},
     ports::{Ended, Hint, MarkLost, QueueInfo, Vitals},
 };
@@ -45,6 +46,7 @@ impl Tick<'_> {
         let (mut lost, mut freed) = (Vec::new(), 0);
         loop {
             let done = engine.inner.ports.store.mark_lost(&request).await?;
+            fault::reach(fault::MARKED_LOST);
             freed += done.freed.len();
             request.earlier.add(&done.lost);
             lost.extend(&done.lost);
