@@ -104,6 +104,7 @@ pub struct TaskAudit {
     pub state: TaskState,
     pub reason: Option<FailReason>,
     pub delivery: i64,
+    pub strikes: i64,
     pub settled_at: Option<Timestamp>,
     /// Whether it was settled by the strict idle policy.
     pub by_strict_policy: bool,

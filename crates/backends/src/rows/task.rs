@@ -127,6 +127,7 @@ pub(crate) fn task_audit(row: &impl Columns) -> sqlx::Result<TaskAudit> {
         state: state(row)?,
         reason: reason(row)?,
         delivery: row.col("delivery")?,
+        strikes: row.col("strikes")?,
         settled_at: row.maybe_time("settled_at")?,
         by_strict_policy: row.col("by_strict_policy")?,
         lease: lease_audit(row)?,

@@ -211,6 +211,7 @@ mod tests {
             state: TaskState::Pending,
             reason: None,
             delivery: 1,
+            strikes: 0,
             settled_at: None,
             by_strict_policy: false,
             lease: Some(LeaseAudit {

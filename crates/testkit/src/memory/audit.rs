@@ -58,6 +58,7 @@ impl Db {
             state: task.state,
             reason: task.reason,
             delivery: task.delivery,
+            strikes: task.strikes,
             settled_at: task.settled_at,
             by_strict_policy: task.reason == Some(FailReason::Lost)
                 && task.detail.as_deref() == Some(STRICT_DETAIL),
