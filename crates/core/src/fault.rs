@@ -24,13 +24,17 @@ pub const SWEEP_COMMITTED: &str = "sweep_committed";
 pub const CANCEL_BETWEEN: &str = "cancel_between";
 /// A run has begun in its row, and no dispatcher was woken.
 pub const RUN_BEGUN: &str = "run_begun";
+/// The health check's settlement of lost tasks is committed, and is in no report.
+pub const MARKED_LOST: &str = "marked_lost";
+/// The projections of a job that has ended are removed, and the store still says that they are to be.
+pub const CLEANUP_BEFORE_CLEARED: &str = "cleanup_before_cleared";
 /// Signs of life are taken, and not written.
 pub const SIGNS_TAKEN: &str = "signs_taken";
 /// Signs of life are written.
 pub const SIGNS_WRITTEN: &str = "signs_written";
 
 /// Every point.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 13] = [
     GRANT_COMMITTED,
     SETTLE_ARRIVED,
     SETTLE_UNCOMMITTED,
@@ -40,6 +44,8 @@ pub const ALL: [&str; 11] = [
     SWEEP_COMMITTED,
     CANCEL_BETWEEN,
     RUN_BEGUN,
+    MARKED_LOST,
+    CLEANUP_BEFORE_CLEARED,
     SIGNS_TAKEN,
     SIGNS_WRITTEN,
 ];

@@ -1,11 +1,18 @@
 //! The invariants of a store, checked from its rows, read-only, page by page by key: no snapshot is held long
 //! (RULES.md A18). Whatever a crash or a race left behind is named here.
 
+mod audit;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Serialize;
 
-use crate::{CaptureId, FailReason, JobId, JobStatus, Result, TaskState, Timestamp, ports::Store};
+use crate::{
+    CaptureId, FailReason, JobId, JobStatus, Result, TaskState, Timestamp,
+    lease::{Gap, SignsOfLife},
+    ports::Store,
+};
+use audit::Audit;
 
 /// What must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -25,10 +32,16 @@ pub enum Invariant {
     SettledWasHandedOut,
     /// A grant belongs to a job.
     GrantHasJob,
+    /// A grant is looked at when it is due, and its row removed when no lease of it can live.
+    GrantIsEnded,
     /// A settled task is under no lease.
     NoLeaseOnSettled,
+    /// A task of a job that landed SUCCESS or FAILURE is under no lease.
+    NoLeaseOnLanded,
     /// A lease belongs to a grant, else nobody ends it.
     LeaseHasGrant,
+    /// A lease that is over is ended, if the store was served since.
+    LeaseIsEnded,
     /// Projections are marked for removal when a job ends, and only then, and removed soon.
     CleanedUp,
     /// A detection belongs to a task.
@@ -55,6 +68,10 @@ pub struct Violation {
 /// Rows that one violation names at the most.
 const ROWS_MAX: usize = 20;
 
+/// How long a store is served before a lease that is over must have been ended. The sweep takes seconds; this is for what it
+/// finds after an outage, and for signs of life that are not written yet.
+pub const OVERDUE_AFTER: Duration = Duration::from_secs(300);
+
 /// A job's row, as far as the invariants go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobAudit {
@@ -74,6 +91,8 @@ pub struct JobAudit {
     pub updated_at: Timestamp,
     /// When the store was last served; what should have been done since is judged by it.
     pub served_at: Timestamp,
+    /// The last time in which it was not.
+    pub gap: Option<Gap>,
 }
 
 /// A task's row, and what is stored for it.
@@ -85,12 +104,11 @@ pub struct TaskAudit {
     pub state: TaskState,
     pub reason: Option<FailReason>,
     pub delivery: i64,
+    pub strikes: i64,
     pub settled_at: Option<Timestamp>,
     /// Whether it was settled by the strict idle policy.
     pub by_strict_policy: bool,
-    pub leased: bool,
-    /// Whether the grant of its lease is there.
-    pub has_grant: bool,
+    pub lease: Option<LeaseAudit>,
     pub n_detections: i64,
     pub n_classifications: i64,
     pub stored_detections: i64,
@@ -99,11 +117,26 @@ pub struct TaskAudit {
     pub stored_classifications: i64,
 }
 
+/// A task's lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseAudit {
+    /// Whether its grant is there.
+    pub has_grant: bool,
+    /// When it was handed out.
+    pub granted_at: Timestamp,
+    /// Its own deadline.
+    pub until: Timestamp,
+    /// What its holder's signs of life make of that.
+    pub life: Option<SignsOfLife>,
+}
+
 /// Rows that belong to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StrayKind {
     /// Grants without a job.
     Grants,
+    /// Grants that were due [`OVERDUE_AFTER`] before the store was last served, and served since.
+    OverdueGrants,
     /// Detections without a task.
     Detections,
     /// Classifications without a detection.
@@ -132,157 +165,6 @@ pub struct Verified {
     pub violations: Vec<Violation>,
 }
 
-/// How long after the end of a job its projections may be marked, and a cancel unfinished.
-const SOON: Duration = Duration::from_secs(60);
-
-/// The tasks of one job, seen one after the other.
-#[derive(Default)]
-struct Audit {
-    tasks: u64,
-    /// Total, processed, failed, detections, classifications, as the rows say.
-    sums: [i64; 5],
-    /// Pending, of the current run, under no lease or under one that will be ended.
-    movable: u64,
-    broken: BTreeMap<Invariant, (u64, Vec<String>)>,
-}
-
-impl Audit {
-    fn breaks(&mut self, invariant: Invariant, row: impl FnOnce() -> String) {
-        let (count, rows) = self.broken.entry(invariant).or_default();
-        *count += 1;
-        if rows.len() < ROWS_MAX {
-            rows.push(row());
-        }
-    }
-
-    fn task(&mut self, job: &JobAudit, t: &TaskAudit) {
-        self.tasks += 1;
-        let settled = t.state != TaskState::Pending;
-        let of = |state| i64::from(t.state == state);
-        let row = [
-            1,
-            of(TaskState::Processed),
-            of(TaskState::Failed),
-            t.stored_detections,
-            t.stored_classifications,
-        ];
-        for (sum, n) in self.sums.iter_mut().zip(row) {
-            *sum += n;
-        }
-        self.movable += u64::from(!settled && t.run == job.run && (!t.leased || t.has_grant));
-        let what = |text: String| move || format!("task {}: {text}", t.capture);
-        if (t.n_detections, t.n_classifications) != (t.stored_detections, t.stored_classifications) {
-            let text = format!(
-                "says {} detection(s) and {} classification(s), {} and {} are stored",
-                t.n_detections, t.n_classifications, t.stored_detections, t.stored_classifications
-            );
-            self.breaks(Invariant::TaskCounts, what(text));
-        }
-        if (t.state == TaskState::Failed) != t.reason.is_some() || settled != t.settled_at.is_some() {
-            let text = format!(
-                "is {}, its reason is {:?}, and it was settled at {:?}",
-                t.state.as_str(),
-                t.reason,
-                t.settled_at
-            );
-            self.breaks(Invariant::OneOutcome, what(text));
-        }
-        if settled && t.delivery == 0 && t.reason != Some(FailReason::NoUrl) && !t.by_strict_policy {
-            self.breaks(
-                Invariant::SettledWasHandedOut,
-                what("was never handed out".to_owned()),
-            );
-        }
-        if settled && t.leased {
-            self.breaks(
-                Invariant::NoLeaseOnSettled,
-                what(format!("is {}", t.state.as_str())),
-            );
-        }
-        if t.leased && !t.has_grant {
-            self.breaks(
-                Invariant::LeaseHasGrant,
-                what("its grant is not there".to_owned()),
-            );
-        }
-        if t.distinct_detections != t.stored_detections {
-            let text = format!(
-                "{} detections, {} keys",
-                t.stored_detections, t.distinct_detections
-            );
-            self.breaks(Invariant::DetectionsUnique, what(text));
-        }
-    }
-
-    fn job(&mut self, job: &JobAudit) {
-        let [total, processed, failed, ..] = job.counters;
-        // The total is written when the collect has ended.
-        let written = |sums: [i64; 5]| {
-            if job.collected {
-                sums
-            } else {
-                [total, sums[1], sums[2], sums[3], sums[4]]
-            }
-        };
-        if job.counters != written(self.sums) {
-            let (says, rows) = (job.counters, self.sums);
-            self.breaks(Invariant::JobCounts, || {
-                format!(
-                    "total, processed, failed, detections, classifications: says {says:?}, its rows {rows:?}"
-                )
-            });
-        }
-        let remaining = total - processed - failed;
-        let complete = job.collected && remaining == 0;
-        if matches!(job.status, JobStatus::Success | JobStatus::Failure) && !complete {
-            let text = format!(
-                "{} with {remaining} remaining, collected: {}",
-                job.status, job.collected
-            );
-            self.breaks(Invariant::LandedIsComplete, || text);
-        }
-        let unmoved = job.served_at.since(job.updated_at);
-        if let Some(why) = self.ownerless(job, complete, unmoved) {
-            let text = format!("{} for {} s: {why}", job.status, unmoved.as_secs());
-            self.breaks(Invariant::JobHasAnOwner, || text);
-        }
-        if job.cleanup_due && (!job.status.is_final() || unmoved > SOON) {
-            let text = format!("{}, and its projections are still to be removed", job.status);
-            self.breaks(Invariant::CleanedUp, || text);
-        }
-    }
-
-    fn ownerless(&self, job: &JobAudit, complete: bool, unmoved: Duration) -> Option<&'static str> {
-        match job.status {
-            // Its owner is whoever will run it.
-            JobStatus::Created => None,
-            JobStatus::Success | JobStatus::Failure | JobStatus::Revoked => None,
-            // A dispatcher claims it.
-            JobStatus::Pending | JobStatus::Retry => None,
-            JobStatus::Started if !job.collected => None,
-            JobStatus::Started if complete => Some("all its tasks are settled and it has not landed"),
-            JobStatus::Started if self.movable == 0 => {
-                Some("none of its tasks can be handed out or will be ended")
-            }
-            JobStatus::Started => None,
-            JobStatus::Canceling if unmoved <= SOON => None,
-            JobStatus::Canceling => Some("its cancel was not finished"),
-            JobStatus::Received | JobStatus::Unknown => Some("nothing moves a job in this state"),
-        }
-    }
-
-    fn violations(self, job: JobId) -> impl Iterator<Item = Violation> {
-        self.broken
-            .into_iter()
-            .map(move |(invariant, (count, rows))| Violation {
-                invariant,
-                job: Some(job),
-                count,
-                rows,
-            })
-    }
-}
-
 /// How often a job is looked at that changes meanwhile.
 const LOOKS: usize = 3;
 
@@ -303,6 +185,7 @@ pub async fn verify(store: &dyn Store, page: u64) -> Result<Verified> {
     }
     for (kind, invariant) in [
         (StrayKind::Grants, Invariant::GrantHasJob),
+        (StrayKind::OverdueGrants, Invariant::GrantIsEnded),
         (StrayKind::Detections, Invariant::DetectionHasTask),
         (StrayKind::Classifications, Invariant::ClassificationHasDetection),
     ] {
@@ -329,6 +212,7 @@ async fn verify_job(store: &dyn Store, mut job: JobAudit, page: u64, into: &mut 
         };
         let same = JobAudit {
             served_at: job.served_at,
+            gap: job.gap,
             ..now.clone()
         } == job;
         if same || audit.broken.is_empty() {

@@ -69,6 +69,7 @@ impl Engine {
             self.inner.specs.forget(*job);
             self.inner.handed.forget(*job);
             seen.insert(*job);
+            fault::reach(fault::CLEANUP_BEFORE_CLEARED);
             if !ports.store.cleaned(*job, *run).await? {
                 // A new run began in between; what was removed may have been its own.
                 if let Some(view) = ports

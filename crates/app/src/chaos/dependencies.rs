@@ -13,24 +13,26 @@ use super::{
     hand::{Hand, successes},
     server::Server,
     wait::last,
-    world::{SHORT_LEASE, World},
+    world::{SAFE_LEASE, World},
 };
 
 /// Enough that some are free while the fault lasts.
-const IMAGES: u64 = 60;
+const IMAGES: u64 = 120;
 /// Of them, those that a worker by hand holds while the fault lasts.
-const HELD: usize = 2;
+const HELD: usize = 3;
 /// A result waits for the store no longer than this; by default it is 25 s.
 const SHORT_WAIT: (&str, &str) = ("TRAPLINE_SETTLE_WAIT", "1");
+/// So long that every lease that was out would be over: each would be a strike, were it not for the outage.
+const OUTAGE: Duration = Duration::from_secs(6);
 
 /// B: the store takes no writes for two seconds; on a cluster, nothing passes between the nodes and all they stand on. A
 /// result waits for it, and nobody notices.
 pub(super) async fn transient_error(ground: &Ground) -> Result<String> {
     const FAULT: Duration = Duration::from_secs(2);
     let world = World::linked(ground, &[]).await?;
-    let (job, held) = half_done(&world).await?;
-    let (fleet, hand) = (Fleet::start(&world, STEADY)?, Hand::new(&world, job));
-    world.until_processed(job, 4).await?;
+    let (job, fleet) = under_way(&world).await?;
+    let hand = Hand::new(&world, job);
+    let held = hand.take_in_the_end(HELD).await?;
     if let Some(links) = world.links() {
         links.silence();
     }
@@ -47,13 +49,14 @@ pub(super) async fn transient_error(ground: &Ground) -> Result<String> {
     released?;
     saved.context("a result that was posted meanwhile waits for the store")?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
+    world.unstruck().await?;
     fleet.stop().await?;
     let what = world
         .links()
         .map_or("no writes", |_| "store, queue and progress silent");
     world.end().await?;
     Ok(format!(
-        "{what} for {FAULT:?}; a result posted meanwhile waited and was saved, none of {IMAGES} failed"
+        "{what} for {FAULT:?}; a result posted meanwhile waited and was saved, none of {IMAGES} failed or was struck"
     ))
 }
 
@@ -78,25 +81,27 @@ pub(super) async fn progress_lost(ground: &Ground) -> Result<String> {
 
 /// E: the store is away for longer than a result waits, and comes back. On a cluster, queue and progress before it.
 pub(super) async fn dependency_down(ground: &Ground) -> Result<String> {
-    let world = World::linked(ground, &[SHORT_LEASE, SHORT_WAIT]).await?;
-    let (job, held) = half_done(&world).await?;
-    let (fleet, hand) = (Fleet::start(&world, STEADY)?, Hand::new(&world, job));
-    world.until_processed(job, 4).await?;
+    let world = World::linked(ground, &[SAFE_LEASE, SHORT_WAIT]).await?;
+    let (job, fleet) = under_way(&world).await?;
     let mut seen = String::new();
     if let Some(links) = world.links() {
         let done = from_the_store_alone(&world, links, job).await?;
         seen = format!("{done} images processed without queue and progress; ");
     }
+    let hand = Hand::new(&world, job);
+    let held = hand.take_in_the_end(HELD).await?;
     let away = world.store_away().await?;
-    let refused = refused_meanwhile(&hand, &held).await;
+    let (refused, ()) = futures::join!(refused_meanwhile(&hand, &held), last(OUTAGE));
     away.back().await?;
     refused?;
-    hand.saves_in_the_end(&successes(&held)).await?;
+    // The first is never answered: its lease ends after the outage, as that of a worker that died of it.
+    hand.saves_in_the_end(&successes(&held[1..])).await?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
+    world.unstruck().await?;
     fleet.stop().await?;
     world.end().await?;
     Ok(format!(
-        "{seen}results and tasks got 503 until the store was back, none of {IMAGES} images failed"
+        "{seen}results and tasks got 503 until the store was back, none of {IMAGES} images failed or was struck"
     ))
 }
 
@@ -116,28 +121,31 @@ async fn from_the_store_alone(world: &World<'_>, links: &Links, job: i64) -> Res
 
 /// M: the disk is full, and somebody makes room.
 pub(super) async fn disk_full(ground: &Ground) -> Result<String> {
-    let world = World::new(ground, &[SHORT_LEASE, SHORT_WAIT]).await?;
-    let (job, held) = half_done(&world).await?;
-    let (fleet, hand) = (Fleet::start(&world, STEADY)?, Hand::new(&world, job));
-    world.until_processed(job, 4).await?;
+    let world = World::new(ground, &[SAFE_LEASE, SHORT_WAIT]).await?;
+    let (job, fleet) = under_way(&world).await?;
+    let hand = Hand::new(&world, job);
+    let held = hand.take_in_the_end(HELD).await?;
     limit_files(world.node(), "0:unlimited")?;
-    let refused = refused_meanwhile(&hand, &held).await;
+    let (refused, ()) = futures::join!(refused_meanwhile(&hand, &held), last(OUTAGE));
     limit_files(world.node(), "unlimited:unlimited")?;
     refused?;
-    hand.saves_in_the_end(&successes(&held)).await?;
+    // The first is never answered: its lease ends after the outage, as that of a worker that died of it.
+    hand.saves_in_the_end(&successes(&held[1..])).await?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
+    world.unstruck().await?;
     fleet.stop().await?;
     world.end().await?;
     Ok(format!(
-        "results and tasks got 503 while no byte could be written, none of {IMAGES} images failed"
+        "results and tasks got 503 while no byte could be written, none of {IMAGES} images failed or was struck"
     ))
 }
 
-/// A started job, and some of its tasks in hand.
-async fn half_done(world: &World<'_>) -> Result<(i64, Vec<Value>)> {
+/// A job, and workers at work on it.
+async fn under_way(world: &World<'_>) -> Result<(i64, Fleet)> {
     let job = world.started_job(IMAGES).await?;
-    let held = Hand::new(world, job).take_all(HELD).await?;
-    Ok((job, held))
+    let fleet = Fleet::start(world, STEADY)?;
+    world.until_processed(job, 4).await?;
+    Ok((job, fleet))
 }
 
 /// What can't be recorded is neither handed out nor answered as saved.

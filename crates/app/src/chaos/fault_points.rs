@@ -11,14 +11,27 @@ use super::{
     ground::Ground,
     hand::Hand,
     verbs::{BULK, TWO_SLICES},
-    world::{SHORT_LEASE, World},
+    world::{SAFE_LEASE, World},
 };
 
 const IMAGES: u64 = 12;
 /// Worlds at a time.
 const SIDE_BY_SIDE: usize = 6;
 /// Points that no request leads to: any node may get there first, so the armed one is alone until it has died.
-const ANY_NODES: [&str; 3] = [fault::COLLECT_SLICE, fault::COLLECT_DONE, fault::SWEEP_COMMITTED];
+const ANY_NODES: [&str; 5] = [
+    fault::COLLECT_SLICE,
+    fault::COLLECT_DONE,
+    fault::SWEEP_COMMITTED,
+    fault::MARKED_LOST,
+    fault::CLEANUP_BEFORE_CLEARED,
+];
+/// What is handed out to nobody for five seconds is lost: else the health check would have nothing to settle here.
+const STRICT: [(&str, &str); 4] = [
+    SAFE_LEASE,
+    ("TRAPLINE_IDLE_POLICY", "strict"),
+    ("TRAPLINE_HEALTH_INTERVAL", "1"),
+    ("TRAPLINE_STALLED_AFTER", "5"),
+];
 
 pub(super) async fn killed_at_every_point(ground: &Ground) -> Result<String> {
     let points: Vec<String> = stream::iter(fault::ALL)
@@ -46,7 +59,11 @@ async fn killed_at(ground: &Ground, point: &'static str) -> Result<()> {
     } else {
         IMAGES
     };
-    let mut world = World::new(ground, &[SHORT_LEASE]).await?;
+    let settings = match point {
+        fault::MARKED_LOST => &STRICT[..],
+        _ => &[SAFE_LEASE],
+    };
+    let mut world = World::new(ground, settings).await?;
     let job = world.new_job(images).await?;
     match point {
         fault::CANCEL_BETWEEN => drop(world.press(job, "run").await?),
@@ -65,8 +82,17 @@ async fn killed_at(ground: &Ground, point: &'static str) -> Result<()> {
         .arm(&format!("{point}=return"), ANY_NODES.contains(&point))
         .await?;
     press(&world, job, point).await;
+    if point == fault::MARKED_LOST {
+        // Nobody asks for its tasks.
+        world.died_and_taken_over().await?;
+        world.landed(job, "FAILURE", 0, images).await?;
+    }
     let fleet = Fleet::start(&world, BULK)?;
-    world.died_and_taken_over().await?;
+    if point == fault::MARKED_LOST {
+        world.press(job, "retry-failed").await?;
+    } else {
+        world.died_and_taken_over().await?;
+    }
     if world.job(job).await?["status"] == "CREATED" {
         // The press itself was cut short, and nothing of it was kept.
         world.press(job, "run").await?;
@@ -77,7 +103,16 @@ async fn killed_at(ground: &Ground, point: &'static str) -> Result<()> {
         world.landed(job, "SUCCESS", images, 0).await?;
     }
     fleet.stop().await?;
+    if !is_struck(ground, point) {
+        world.unstruck().await?;
+    }
     world.end().await
+}
+
+/// Where a strike is no fault of ours, or can't be told from one that is not: a worker died, or the only node that knew that
+/// nobody had heard of a grant is gone while others serve the store, so that there is no outage in its rows.
+fn is_struck(ground: &Ground, point: &str) -> bool {
+    point == fault::SWEEP_COMMITTED || (point == fault::GRANT_COMMITTED && ground.nodes() > 1)
 }
 
 async fn land(world: &World<'_>, job: i64, images: u64) -> Result<()> {

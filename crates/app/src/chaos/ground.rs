@@ -19,7 +19,7 @@ use trapline_core::{
 };
 use trapline_engine::SystemClock;
 
-use super::{relay::Relay, wait::until};
+use super::relay::Relay;
 use crate::{
     config::{Config, Database},
     wiring,
@@ -193,21 +193,6 @@ impl Plot<'_> {
         if let Some(jobs) = self.cluster.made().get_mut(&self.name) {
             jobs.push(JobId(job));
         }
-    }
-
-    /// Waits until the projections of its jobs, which have ended, are gone, as the sweep promises.
-    pub(super) async fn until_projections_are_gone(&self) -> Result<()> {
-        let (queue, progress) = (&self.cluster.queue, &self.cluster.progress);
-        until("the queue and progress of each job are removed", async || {
-            for job in self.cluster.jobs(&self.name) {
-                match (queue.info(job).await, progress.read(job).await) {
-                    (Ok(None), Ok(None)) => {}
-                    other => return Err(format!("job {job}: {other:?}")),
-                }
-            }
-            Ok(())
-        })
-        .await
     }
 
     /// Removes it, once no node is on it.

@@ -44,6 +44,21 @@ impl<'a> Hand<'a> {
         Ok(tasks)
     }
 
+    /// As many, some after the others while workers take theirs.
+    pub(super) async fn take_in_the_end(&self, count: usize) -> Result<Vec<Value>> {
+        let mut tasks = Vec::new();
+        until("tasks are handed out", async || {
+            tasks.extend(self.take(count - tasks.len()).await.map_err(|e| e.to_string())?);
+            if tasks.len() == count {
+                Ok(())
+            } else {
+                Err(format!("{} of {count}", tasks.len()))
+            }
+        })
+        .await?;
+        Ok(tasks)
+    }
+
     /// Where results go.
     pub(super) fn path(&self) -> String {
         format!("jobs/{}/result/", self.job)

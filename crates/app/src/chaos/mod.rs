@@ -10,6 +10,7 @@ mod fault_points;
 mod fleet;
 mod ground;
 mod hand;
+mod left;
 mod posts;
 mod relay;
 mod server;

@@ -12,7 +12,7 @@ use crate::{
 
 async fn jobs_whose_workers_fall_silent_land_on_the_share_that_failed(on: Deployment) {
     let (world, most) = world(on, 544, "2").await;
-    let mut job_of_20 = async || world.start_job(SLUG, 20).await;
+    let job_of_20 = async || world.start_job(SLUG, 20).await;
     let (few, half, nearly_all) = (job_of_20().await, job_of_20().await, job_of_20().await);
     futures::join!(
         lands(&world, most, 544, 16, "SUCCESS"),

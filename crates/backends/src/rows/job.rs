@@ -10,6 +10,7 @@ use trapline_core::{
 };
 
 use super::{Columns, status};
+use crate::leases;
 
 pub(crate) fn job(row: &impl Columns) -> sqlx::Result<Job> {
     let (total, processed, failed, in_flight) = (
@@ -130,6 +131,7 @@ pub(crate) fn audit(row: &impl Columns) -> sqlx::Result<JobAudit> {
         cleanup_due: row.col("cleanup_due")?,
         updated_at: row.time("updated_at")?,
         served_at: row.time("served_at")?,
+        gap: leases::gap(row)?,
     })
 }
 

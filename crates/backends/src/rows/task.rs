@@ -1,16 +1,19 @@
 //! The rows of tasks.
 
 use trapline_core::{
-    CaptureId, FailReason, GrantId, JobId, TaskState, Timestamp, WorkerId,
-    lease::SignsOfLife,
+    CaptureId, FailReason, GrantId, JobId, TaskState, WorkerId,
     ports::{Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
     receipt::Receipt,
     settle::TaskView,
-    verify::TaskAudit,
+    verify::{LeaseAudit, TaskAudit},
 };
 
 use super::{Columns, status, word};
-use crate::{leases::Lease, settling::TaskKey, sweeping::Held};
+use crate::{
+    leases::Lease,
+    settling::TaskKey,
+    sweeping::{Held, signs_of},
+};
 
 fn state(row: &impl Columns) -> sqlx::Result<TaskState> {
     word(&row.col::<String>("state")?, TaskState::parse)
@@ -89,8 +92,6 @@ pub(crate) fn receipt(row: &impl Columns) -> sqlx::Result<Receipt> {
 
 /// What decides on a change of the task's lease.
 pub(crate) fn lease_row(row: &impl Columns) -> sqlx::Result<(TaskKey, Lease)> {
-    let from: Option<i64> = row.col("extend_from")?;
-    let until: Option<i64> = row.col("extended_until")?;
     let lease = Lease {
         state: state(row)?,
         run: row.col("run")?,
@@ -99,10 +100,7 @@ pub(crate) fn lease_row(row: &impl Columns) -> sqlx::Result<(TaskKey, Lease)> {
         granted_at: row.maybe_time("granted_at")?.unwrap_or_default(),
         lease_until: row.maybe_time("lease_until")?.unwrap_or_default(),
         releases: row.col("releases")?,
-        life: from.zip(until).map(|(from, until)| SignsOfLife {
-            extend_from: Timestamp(from),
-            extended_until: Timestamp(until),
-        }),
+        life: signs_of(row)?,
     };
     Ok((key(row)?, lease))
 }
@@ -129,16 +127,28 @@ pub(crate) fn task_audit(row: &impl Columns) -> sqlx::Result<TaskAudit> {
         state: state(row)?,
         reason: reason(row)?,
         delivery: row.col("delivery")?,
+        strikes: row.col("strikes")?,
         settled_at: row.maybe_time("settled_at")?,
         by_strict_policy: row.col("by_strict_policy")?,
-        leased: row.col("leased")?,
-        has_grant: row.col("has_grant")?,
+        lease: lease_audit(row)?,
         n_detections: row.col("n_detections")?,
         n_classifications: row.col("n_classifications")?,
         stored_detections: row.col("stored_detections")?,
         distinct_detections: row.col("distinct_detections")?,
         stored_classifications: row.col("stored_classifications")?,
     })
+}
+
+fn lease_audit(row: &impl Columns) -> sqlx::Result<Option<LeaseAudit>> {
+    if !row.col("leased")? {
+        return Ok(None);
+    }
+    Ok(Some(LeaseAudit {
+        has_grant: row.col("has_grant")?,
+        granted_at: row.maybe_time("granted_at")?.unwrap_or_default(),
+        until: row.maybe_time("lease_until")?.unwrap_or_default(),
+        life: signs_of(row)?,
+    }))
 }
 
 pub(crate) fn oldest_lease(row: &impl Columns) -> sqlx::Result<OldestLease> {

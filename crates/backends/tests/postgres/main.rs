@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[path = "../support/broken.rs"]
+mod broken;
 mod crowd;
 mod dispatch;
 mod outages;
@@ -79,8 +81,7 @@ fn main() {
         schema::looking_at_an_empty_database_leaves_it_empty_and_says_what_to_do,
         schema::looking_at_a_store_reads_all_of_it_and_can_write_none,
         schema::on_a_newer_schema_a_node_works_before_and_after_a_restart,
-        verified::what_was_broken_by_hand_is_named,
-        verified::rows_that_belong_to_nothing_are_named,
+        verified::what_was_broken_by_hand_is_named_with_its_rows,
         crowd::sixteen_clients_hand_out_and_settle_each_task_once,
     ];
     let trials = tests

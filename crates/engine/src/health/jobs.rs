@@ -3,6 +3,7 @@
 use trapline_core::{
     CaptureId, Result,
     error::chain,
+    fault,
     health::{self, CheckReport, Did, IdlePolicy},
     ports::{Ended, Hint, MarkLost, QueueInfo, Vitals},
 };
@@ -64,6 +65,7 @@ impl Tick<'_> {
         let engine = self.engine;
         loop {
             let done = engine.inner.ports.store.mark_lost(request).await?;
+            fault::reach(fault::MARKED_LOST);
             all.freed += done.freed.len();
             all.raced |= done.raced;
             request.earlier.add(&done.lost);

@@ -6,10 +6,10 @@ use trapline_core::{
     CaptureId, FailReason, JobId, TaskState, Timestamp,
     health::STRICT_DETAIL,
     ports::{OldestLease, Outlook, WorkerNow},
-    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, LeaseAudit, OVERDUE_AFTER, Stray, StrayKind, TaskAudit},
 };
 
-use super::{Db, DetectionRow, TaskRow, WorkerRow};
+use super::{Db, DetectionRow, GrantRow, TaskRow, WorkerRow};
 
 /// Workers named at the most.
 const WORKERS_MAX: usize = 100;
@@ -34,6 +34,7 @@ impl Db {
                     cleanup_due: row.cleanup_due,
                     updated_at: job.updated_at,
                     served_at: self.alive_at.unwrap_or(job.updated_at),
+                    gap: self.gap,
                 }
             })
             .collect()
@@ -57,11 +58,19 @@ impl Db {
             state: task.state,
             reason: task.reason,
             delivery: task.delivery,
+            strikes: task.strikes,
             settled_at: task.settled_at,
             by_strict_policy: task.reason == Some(FailReason::Lost)
                 && task.detail.as_deref() == Some(STRICT_DETAIL),
-            leased: task.grant.is_some(),
-            has_grant: task.grant.is_some_and(|g| self.grants.contains_key(&g)),
+            lease: task.grant.map(|g| LeaseAudit {
+                has_grant: self.grants.contains_key(&g),
+                granted_at: task.granted_at,
+                until: task.lease_until,
+                life: task
+                    .holder
+                    .and_then(|w| self.workers.get(&w))
+                    .and_then(|w| w.life),
+            }),
             n_detections: task.n_detections,
             n_classifications: task.n_classifications,
             stored_detections: stored.len() as i64,
@@ -81,6 +90,19 @@ impl Db {
                 let of = |g: JobId| !self.jobs.contains_key(&g);
                 let rows = self.grants.range(from).take(limit);
                 rows.map(|(id, g)| (*id, of(g.job).then(|| stray(id, g.job))))
+                    .collect()
+            }
+            StrayKind::OverdueGrants => {
+                let overdue = |g: &GrantRow| {
+                    let since = self.gap.map_or(g.due_at, |gap| gap.to.max(g.due_at));
+                    self.alive_at.is_some_and(|at| at.since(since) > OVERDUE_AFTER)
+                };
+                let stray = |id: &i64, g: &GrantRow| Stray {
+                    job: Some(g.job),
+                    row: format!("grant {id}"),
+                };
+                let rows = self.grants.range(from).take(limit);
+                rows.map(|(id, g)| (*id, overdue(g).then(|| stray(id, g))))
                     .collect()
             }
             StrayKind::Detections => {

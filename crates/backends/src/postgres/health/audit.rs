@@ -1,9 +1,9 @@
 //! Pages of rows for `verify`: each one statement on a reader, so no snapshot outlives its page.
 
 use trapline_core::{
-    CaptureId, JobId, Result,
+    CaptureId, JobId, Result, Timestamp,
     health::STRICT_DETAIL,
-    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, OVERDUE_AFTER, Stray, StrayKind, TaskAudit},
 };
 
 use super::super::{PostgresStore, bound, store_error};
@@ -49,15 +49,15 @@ impl PostgresStore {
     ) -> Result<(Vec<Stray>, Option<i64>)> {
         let sql = match kind {
             StrayKind::Grants => include_str!("../sql/health/stray_grants.sql"),
+            StrayKind::OverdueGrants => include_str!("../sql/health/stray_overdue.sql"),
             StrayKind::Detections => include_str!("../sql/health/stray_detections.sql"),
             StrayKind::Classifications => include_str!("../sql/health/stray_classifications.sql"),
         };
-        let rows = sqlx::query(sql)
-            .bind(after)
-            .bind(bound(limit))
-            .fetch_all(&self.pool())
-            .await
-            .map_err(store_error)?;
+        let mut query = sqlx::query(sql).bind(after).bind(bound(limit));
+        if kind == StrayKind::OverdueGrants {
+            query = query.bind(Timestamp::default().plus(OVERDUE_AFTER).0);
+        }
+        let rows = query.fetch_all(&self.pool()).await.map_err(store_error)?;
         let mut strays = Vec::new();
         for row in &rows {
             strays.extend(rows::stray(row).map_err(store_error)?);

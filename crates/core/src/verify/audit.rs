@@ -1,0 +1,287 @@
+//! What the rows of one job say of the invariants.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{Invariant, JobAudit, LeaseAudit, OVERDUE_AFTER, ROWS_MAX, TaskAudit, Violation};
+use crate::{FailReason, JobId, JobStatus, TaskState, lease};
+
+/// How long after the end of a job its projections may be marked, and a cancel unfinished.
+const SOON: Duration = Duration::from_secs(60);
+
+/// The tasks of one job, seen one after the other.
+#[derive(Default)]
+pub(super) struct Audit {
+    pub(super) tasks: u64,
+    /// Total, processed, failed, detections, classifications, as the rows say.
+    sums: [i64; 5],
+    /// Pending, of the current run, under no lease or under one that will be ended.
+    movable: u64,
+    pub(super) broken: BTreeMap<Invariant, (u64, Vec<String>)>,
+}
+
+impl Audit {
+    fn breaks(&mut self, invariant: Invariant, row: impl FnOnce() -> String) {
+        let (count, rows) = self.broken.entry(invariant).or_default();
+        *count += 1;
+        if rows.len() < ROWS_MAX {
+            rows.push(row());
+        }
+    }
+
+    pub(super) fn task(&mut self, job: &JobAudit, t: &TaskAudit) {
+        self.tasks += 1;
+        let settled = t.state != TaskState::Pending;
+        let of = |state| i64::from(t.state == state);
+        let row = [
+            1,
+            of(TaskState::Processed),
+            of(TaskState::Failed),
+            t.stored_detections,
+            t.stored_classifications,
+        ];
+        for (sum, n) in self.sums.iter_mut().zip(row) {
+            *sum += n;
+        }
+        self.movable += u64::from(!settled && t.run == job.run && t.lease.is_none_or(|l| l.has_grant));
+        let what = |text: String| move || format!("task {}: {text}", t.capture);
+        if (t.n_detections, t.n_classifications) != (t.stored_detections, t.stored_classifications) {
+            let text = format!(
+                "says {} detection(s) and {} classification(s), {} and {} are stored",
+                t.n_detections, t.n_classifications, t.stored_detections, t.stored_classifications
+            );
+            self.breaks(Invariant::TaskCounts, what(text));
+        }
+        if (t.state == TaskState::Failed) != t.reason.is_some() || settled != t.settled_at.is_some() {
+            let text = format!(
+                "is {}, its reason is {:?}, and it was settled at {:?}",
+                t.state.as_str(),
+                t.reason,
+                t.settled_at
+            );
+            self.breaks(Invariant::OneOutcome, what(text));
+        }
+        if settled && t.delivery == 0 && t.reason != Some(FailReason::NoUrl) && !t.by_strict_policy {
+            self.breaks(
+                Invariant::SettledWasHandedOut,
+                what("was never handed out".to_owned()),
+            );
+        }
+        if let Some(lease) = &t.lease {
+            self.lease(job, t, lease);
+        }
+        if t.distinct_detections != t.stored_detections {
+            let text = format!(
+                "{} detections, {} keys",
+                t.stored_detections, t.distinct_detections
+            );
+            self.breaks(Invariant::DetectionsUnique, what(text));
+        }
+    }
+
+    fn lease(&mut self, job: &JobAudit, t: &TaskAudit, lease: &LeaseAudit) {
+        let what = |text: String| move || format!("task {}: {text}", t.capture);
+        let landed = matches!(job.status, JobStatus::Success | JobStatus::Failure);
+        let settled = t.state != TaskState::Pending;
+        if settled {
+            self.breaks(
+                Invariant::NoLeaseOnSettled,
+                what(format!("is {}", t.state.as_str())),
+            );
+        } else if landed {
+            let text = format!("is under a lease, and its job is {}", job.status);
+            self.breaks(Invariant::NoLeaseOnLanded, what(text));
+        }
+        if !lease.has_grant {
+            self.breaks(
+                Invariant::LeaseHasGrant,
+                what("its grant is not there".to_owned()),
+            );
+        }
+        let (deadline, _) = lease::deadline(lease.granted_at, lease.until, lease.life, job.gap);
+        // Nobody could end it while the store was not served.
+        let since = job.gap.map_or(deadline, |gap| deadline.max(gap.to));
+        let overdue = job.served_at.since(since);
+        if !settled && overdue > OVERDUE_AFTER {
+            let text = format!(
+                "its lease was over for {} s when the store was last served",
+                overdue.as_secs()
+            );
+            self.breaks(Invariant::LeaseIsEnded, what(text));
+        }
+    }
+
+    pub(super) fn job(&mut self, job: &JobAudit) {
+        let [total, processed, failed, ..] = job.counters;
+        // The total is written when the collect has ended.
+        let written = |sums: [i64; 5]| {
+            if job.collected {
+                sums
+            } else {
+                [total, sums[1], sums[2], sums[3], sums[4]]
+            }
+        };
+        if job.counters != written(self.sums) {
+            let (says, rows) = (job.counters, self.sums);
+            self.breaks(Invariant::JobCounts, || {
+                format!(
+                    "total, processed, failed, detections, classifications: says {says:?}, its rows {rows:?}"
+                )
+            });
+        }
+        let remaining = total - processed - failed;
+        let complete = job.collected && remaining == 0;
+        if matches!(job.status, JobStatus::Success | JobStatus::Failure) && !complete {
+            let text = format!(
+                "{} with {remaining} remaining, collected: {}",
+                job.status, job.collected
+            );
+            self.breaks(Invariant::LandedIsComplete, || text);
+        }
+        let unmoved = job.served_at.since(job.updated_at);
+        if let Some(why) = self.ownerless(job, complete, unmoved) {
+            let text = format!("{} for {} s: {why}", job.status, unmoved.as_secs());
+            self.breaks(Invariant::JobHasAnOwner, || text);
+        }
+        if job.cleanup_due && (!job.status.is_final() || unmoved > SOON) {
+            let text = format!("{}, and its projections are still to be removed", job.status);
+            self.breaks(Invariant::CleanedUp, || text);
+        }
+    }
+
+    fn ownerless(&self, job: &JobAudit, complete: bool, unmoved: Duration) -> Option<&'static str> {
+        match job.status {
+            // Its owner is whoever will run it.
+            JobStatus::Created => None,
+            JobStatus::Success | JobStatus::Failure | JobStatus::Revoked => None,
+            // A dispatcher claims it.
+            JobStatus::Pending | JobStatus::Retry => None,
+            JobStatus::Started if !job.collected => None,
+            JobStatus::Started if complete => Some("all its tasks are settled and it has not landed"),
+            JobStatus::Started if self.movable == 0 => {
+                Some("none of its tasks can be handed out or will be ended")
+            }
+            JobStatus::Started => None,
+            JobStatus::Canceling if unmoved <= SOON => None,
+            JobStatus::Canceling => Some("its cancel was not finished"),
+            JobStatus::Received | JobStatus::Unknown => Some("nothing moves a job in this state"),
+        }
+    }
+
+    pub(super) fn violations(self, job: JobId) -> impl Iterator<Item = Violation> {
+        self.broken
+            .into_iter()
+            .map(move |(invariant, (count, rows))| Violation {
+                invariant,
+                job: Some(job),
+                count,
+                rows,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        CaptureId, Timestamp,
+        lease::{Gap, SignsOfLife},
+    };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(seconds * 1_000_000)
+    }
+
+    /// What is said of a lease from 0 to 60 of a pending task, of a store that was last served at that time.
+    fn found(served: i64, status: JobStatus, gap: Option<Gap>, life: Option<SignsOfLife>) -> Vec<Invariant> {
+        let job = JobAudit {
+            job: JobId(1),
+            run: 1,
+            status,
+            collected: true,
+            counters: [1, 0, 0, 0, 0],
+            cleanup_due: false,
+            updated_at: at(0),
+            served_at: at(served),
+            gap,
+        };
+        let mut audit = Audit::default();
+        let task = TaskAudit {
+            capture: CaptureId(1),
+            run: 1,
+            state: TaskState::Pending,
+            reason: None,
+            delivery: 1,
+            strikes: 0,
+            settled_at: None,
+            by_strict_policy: false,
+            lease: Some(LeaseAudit {
+                has_grant: true,
+                granted_at: at(0),
+                until: at(60),
+                life,
+            }),
+            n_detections: 0,
+            n_classifications: 0,
+            stored_detections: 0,
+            distinct_detections: 0,
+            stored_classifications: 0,
+        };
+        audit.task(&job, &task);
+        audit.broken.into_keys().collect()
+    }
+
+    #[test]
+    fn a_lease_that_is_over_is_named_once_the_store_was_served_long_enough_to_end_it() {
+        for status in [JobStatus::Started, JobStatus::Revoked] {
+            assert_eq!(found(360, status, None, None), []);
+            assert_eq!(found(361, status, None, None), [Invariant::LeaseIsEnded]);
+        }
+        assert_eq!(
+            found(10, JobStatus::Success, None, None),
+            [Invariant::NoLeaseOnLanded]
+        );
+    }
+
+    #[test]
+    fn what_signs_of_life_keep_alive_is_not_overdue() {
+        let life = |from| {
+            Some(SignsOfLife {
+                extend_from: at(from),
+                extended_until: at(900),
+            })
+        };
+        assert_eq!(found(1_200, JobStatus::Started, None, life(0)), []);
+        assert_eq!(
+            found(1_201, JobStatus::Started, None, life(0)),
+            [Invariant::LeaseIsEnded]
+        );
+        assert_eq!(
+            found(1_200, JobStatus::Started, None, life(1)),
+            [Invariant::LeaseIsEnded],
+            "it was skipped"
+        );
+    }
+
+    #[test]
+    fn nobody_had_to_end_a_lease_during_an_outage_or_within_its_grace() {
+        let gap = |from, to, grace| {
+            Some(Gap {
+                from: at(from),
+                to: at(to),
+                grace_until: at(grace),
+            })
+        };
+        // It lived through it, and has its grace.
+        assert_eq!(found(1_360, JobStatus::Started, gap(30, 1_000, 1_060), None), []);
+        assert_eq!(
+            found(1_361, JobStatus::Started, gap(30, 1_000, 1_060), None),
+            [Invariant::LeaseIsEnded]
+        );
+        // It was over before, and the nodes died just then.
+        assert_eq!(found(1_300, JobStatus::Started, gap(61, 1_000, 1_060), None), []);
+        assert_eq!(
+            found(1_301, JobStatus::Started, gap(61, 1_000, 1_060), None),
+            [Invariant::LeaseIsEnded]
+        );
+    }
+}
