@@ -108,6 +108,7 @@ async fn a_result_between_reading_a_job_and_acting_on_it_wins_and_the_job_is_rac
     );
     assert_eq!(node.ended(job).await, (JobStatus::Started, 1, 0));
     assert!(node.job(job).await.errors.is_empty());
+    node.engine.sweep_once().await.unwrap();
     node.world.check_counts(job).await;
 }
 
