@@ -86,6 +86,15 @@ async fn redis_cli_and_nats_say_through_a_job_what_the_api_says() {
     let clients = cluster.clients();
     collected(&clients[0], job, IMAGES).await;
     let path = format!("/api/v2/jobs/{job}");
+    // A reserve that comes before the queue has its tasks is served by the store alone, and the queue delivers nothing.
+    until("the tasks are in the queue", BOUND, async || {
+        let queue = clients[0].get(&format!("{path}/explain/")).await["queue_counters"].take();
+        match queue["num_pending"].as_u64() {
+            Some(pending) if pending >= IMAGES as u64 => Ok(()),
+            _ => Err(queue.to_string()),
+        }
+    })
+    .await;
 
     let mut remaining = IMAGES;
     let mut failed = 0;
