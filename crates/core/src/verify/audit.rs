@@ -3,10 +3,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Invariant, JobAudit, LeaseAudit, OVERDUE_AFTER, ROWS_MAX, TaskAudit, Violation};
-use crate::{FailReason, JobId, JobStatus, TaskState, lease};
+use crate::{FailReason, JobId, JobStatus, TaskState, Timestamp, lease};
 
 /// How long after the end of a job its projections may be marked, and a cancel unfinished.
 const SOON: Duration = Duration::from_secs(60);
+
+/// How long the store was served since `at`, before it was served last. While it was not, nobody could do anything, so
+/// the time of an outage counts for nothing.
+fn served_since(job: &JobAudit, at: Timestamp) -> Duration {
+    let since = job.gap.map_or(at, |gap| at.max(gap.to));
+    job.served_at.since(since)
+}
 
 /// The tasks of one job, seen one after the other.
 #[derive(Default)]
@@ -98,9 +105,7 @@ impl Audit {
             );
         }
         let (deadline, _) = lease::deadline(lease.granted_at, lease.until, lease.life, job.gap);
-        // Nobody could end it while the store was not served.
-        let since = job.gap.map_or(deadline, |gap| deadline.max(gap.to));
-        let overdue = job.served_at.since(since);
+        let overdue = served_since(job, deadline);
         if !settled && overdue > OVERDUE_AFTER {
             let text = format!(
                 "its lease was over for {} s when the store was last served",
@@ -137,7 +142,7 @@ impl Audit {
             );
             self.breaks(Invariant::LandedIsComplete, || text);
         }
-        let unmoved = job.served_at.since(job.updated_at);
+        let unmoved = served_since(job, job.updated_at);
         if let Some(why) = self.ownerless(job, complete, unmoved) {
             let text = format!("{} for {} s: {why}", job.status, unmoved.as_secs());
             self.breaks(Invariant::JobHasAnOwner, || text);
@@ -183,7 +188,7 @@ impl Audit {
 mod tests {
     use super::*;
     use crate::{
-        CaptureId, Timestamp,
+        CaptureId,
         lease::{Gap, SignsOfLife},
     };
 
@@ -228,6 +233,42 @@ mod tests {
         };
         audit.task(&job, &task);
         audit.broken.into_keys().collect()
+    }
+
+    /// What is said of a job that last changed at 0, of a store that was last served at that time.
+    fn unmoved(served: i64, status: JobStatus, cleanup_due: bool, gap: Option<Gap>) -> Vec<Invariant> {
+        let job = JobAudit {
+            job: JobId(1),
+            run: 1,
+            status,
+            collected: true,
+            counters: [0; 5],
+            cleanup_due,
+            updated_at: at(0),
+            served_at: at(served),
+            gap,
+        };
+        let mut audit = Audit::default();
+        audit.job(&job);
+        audit.broken.into_keys().collect()
+    }
+
+    #[test]
+    fn what_an_outage_held_up_is_named_only_once_the_store_was_served_long_enough_to_do_it() {
+        let gap = Some(Gap {
+            from: at(1),
+            to: at(1_000),
+            grace_until: at(1_060),
+        });
+        for (status, mark, what) in [
+            (JobStatus::Success, true, Invariant::CleanedUp),
+            (JobStatus::Canceling, false, Invariant::JobHasAnOwner),
+        ] {
+            assert_eq!(unmoved(60, status, mark, None), []);
+            assert_eq!(unmoved(61, status, mark, None), [what]);
+            assert_eq!(unmoved(1_060, status, mark, gap), []);
+            assert_eq!(unmoved(1_061, status, mark, gap), [what]);
+        }
     }
 
     #[test]
