@@ -26,7 +26,7 @@ impl Gate {
         })
     }
 
-    /// Whatever the node waits for comes after `d` at the earliest.
+    /// Whatever the node waits for comes after `d` at the earliest; a pause of nothing ends the one before.
     pub fn pause(&self, d: Duration) {
         self.paused_until.send_replace(self.clock.monotonic() + d);
     }
@@ -47,7 +47,13 @@ impl Gate {
             if left.is_zero() {
                 return;
             }
-            self.clock.sleep(left).await;
+            let mut pauses = self.paused_until.subscribe();
+            tokio::select! {
+                biased;
+                // A pause that is cut short is over for those who wait in it, too.
+                _ = pauses.changed() => {}
+                () = self.clock.sleep(left) => {}
+            }
         }
     }
 
@@ -55,5 +61,25 @@ impl Gate {
     pub async fn crashed(&self) {
         // The sender lives as long as this gate, so the wait ends with a crash or not at all.
         self.crashed.subscribe().wait_for(|crashed| *crashed).await.ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_that_is_cut_short_is_over_for_whoever_waits_in_it() {
+        let clock = SimClock::new(1);
+        let gate = Gate::new(clock.clone());
+        clock.runtime().block_on(async {
+            gate.pause(Duration::from_secs(45));
+            let lifted = async {
+                clock.sleep(Duration::from_secs(1)).await;
+                gate.pause(Duration::ZERO);
+            };
+            futures::join!(gate.pass(), lifted);
+        });
+        assert_eq!(clock.monotonic(), Duration::from_secs(1));
     }
 }
