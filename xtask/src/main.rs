@@ -81,7 +81,7 @@ fn simulate(seeds: u64, from: u64, seed: Option<u64>, every_kind: bool) -> Resul
         "--release",
         "-q",
         "-p",
-        "trapline-engine",
+        "trapline",
         "--test",
         "sim",
         "--",
