@@ -6,7 +6,7 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::request::Parts,
 };
-use trapline_core::{WorkerId, ports::WorkerIdentity, result::check_text};
+use trapline_core::{ServiceId, WorkerId, ports::WorkerIdentity, result::check_text};
 
 use super::{Access, ApiError, AppState, Fields, NAME_MAX, Principal, error::ApiResult, worker::queue_away};
 
@@ -81,6 +81,23 @@ impl ClientInfo {
     }
 }
 
+fn identity(principal: &Principal, peer: &Peer, info: Option<ClientInfo>) -> WorkerIdentity {
+    let mut who = WorkerIdentity {
+        token: principal.token,
+        instance: peer.0.clone(),
+        name: format!("{} at {}", principal.name, peer.0),
+        client_info: None,
+        service: None,
+    };
+    if let Some(info) = info {
+        // Without an instance of its own, processes of one machine are one worker, as without `client_info`.
+        who.instance = info.instance.unwrap_or(who.instance);
+        who.name = info.name.unwrap_or(who.name);
+        who.client_info = Some(info.json);
+    }
+    who
+}
+
 impl AppState {
     /// Notes a sign of life; `None` if the caller is no worker.
     pub(super) async fn heard_of(
@@ -93,20 +110,22 @@ impl AppState {
         if !principal.may(Access::Work) {
             return Ok(None);
         }
-        let mut who = WorkerIdentity {
-            token: principal.token,
-            instance: peer.0.clone(),
-            name: format!("{} at {}", principal.name, peer.0),
-            client_info: None,
-            service: None,
-        };
-        if let Some(info) = info {
-            // Without an instance of its own, processes of one machine are one worker, as without `client_info`.
-            who.instance = info.instance.unwrap_or(who.instance);
-            who.name = info.name.unwrap_or(who.name);
-            who.client_info = Some(info.json);
-        }
+        let who = identity(principal, peer, info);
         Ok(Some(self.engine.meet(&who, pipelines).await?))
+    }
+
+    /// Notes which worker registered a service: from now on its signs of life are the service's. ADC registers once and
+    /// then only works.
+    pub(super) async fn registered(
+        &self,
+        principal: &Principal,
+        peer: &Peer,
+        info: Option<ClientInfo>,
+        service: ServiceId,
+    ) -> trapline_core::Result<()> {
+        let mut who = identity(principal, peer, info);
+        who.service = Some(service);
+        self.engine.meet(&who, &[]).await.map(drop)
     }
 
     pub(super) async fn worker(

@@ -20,6 +20,7 @@ use trapline_core::{
 use super::{
     Access, AppState, Fields, Id, NAME_MAX, Principal, TEXT_MAX,
     error::{ApiError, ApiResult},
+    identity::{ClientInfo, Peer},
     json::as_int,
     pipelines, projects,
 };
@@ -265,6 +266,7 @@ fn answer(now: Timestamp, echo: Vec<Value>, done: &Registered, refused: &[String
 async fn register(
     State(state): State<AppState>,
     principal: Principal,
+    peer: Peer,
     Id(id): Id,
     mut fields: Fields,
 ) -> ApiResult<Response> {
@@ -272,6 +274,7 @@ async fn register(
     principal.require(Access::Work)?;
     let service_name = fields.text("processing_service_name", NAME_MAX);
     let echo = fields.list("pipelines");
+    let info = ClientInfo::take(&mut fields);
     fields.check()?;
     let mut refused = Vec::new();
     let mut specs = pipelines(&echo)?;
@@ -292,5 +295,6 @@ async fn register(
         pipelines: specs,
     };
     let done = state.catalog.register(&registration).await?;
+    state.registered(&principal, &peer, info, done.service).await?;
     Ok(answer(state.clock.now(), echo, &done, &refused))
 }

@@ -14,6 +14,7 @@ mod job_list;
 mod jobs;
 mod leases;
 mod lifecycle;
+mod online;
 mod pages;
 mod registration;
 mod reruns;

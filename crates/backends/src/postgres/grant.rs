@@ -44,18 +44,25 @@ impl PostgresStore {
     }
 
     pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
-        sqlx::query_scalar(include_str!("sql/meet_worker.sql"))
+        let worker: i64 = sqlx::query_scalar(include_str!("sql/meet_worker.sql"))
             .bind(who.token.0)
             .bind(&who.instance)
             .bind(&who.name)
             .bind(&who.client_info)
-            .bind(who.service.map(|s| s.0))
             .bind(now.0)
             .bind(is_one_process(who))
             .fetch_one(&self.pool())
             .await
-            .map(WorkerId)
-            .map_err(store_error)
+            .map_err(store_error)?;
+        if let Some(service) = who.service {
+            sqlx::query(include_str!("sql/link_service.sql"))
+                .bind(worker)
+                .bind(service.0)
+                .execute(&self.pool())
+                .await
+                .map_err(store_error)?;
+        }
+        Ok(WorkerId(worker))
     }
 
     pub(super) async fn waiting(

@@ -43,23 +43,29 @@ impl SqliteStore {
 
     pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
         let mut tx = self.writer.foreground().await?;
-        let id = sqlx::query_scalar(
-            "INSERT INTO workers (token_id, instance, name, client_info, service_id, first_seen, last_seen) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) \
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO workers (token_id, instance, name, client_info, first_seen, last_seen) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
              ON CONFLICT (token_id, instance) DO UPDATE SET name = excluded.name, last_seen = excluded.last_seen, \
-                client_info = ifnull(excluded.client_info, client_info), \
-                service_id = ifnull(excluded.service_id, service_id) \
+                client_info = ifnull(excluded.client_info, client_info) \
              RETURNING id",
         )
         .bind(who.token.0)
         .bind(&who.instance)
         .bind(&who.name)
         .bind(&who.client_info)
-        .bind(who.service.map(|s| s.0))
         .bind(now.0)
         .fetch_one(tx.conn())
         .await
         .map_err(store_error)?;
+        if let Some(service) = who.service {
+            sqlx::query(include_str!("sql/link_service.sql"))
+                .bind(id)
+                .bind(service.0)
+                .execute(tx.conn())
+                .await
+                .map_err(store_error)?;
+        }
         tx.commit().await?;
         Ok(WorkerId(id))
     }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use trapline_core::{
-    CaptureId, CollectionId, ErrorKind, ProjectId, Timestamp, TokenId,
+    CaptureId, CollectionId, ErrorKind, ProjectId, ServiceId, Timestamp, TokenId,
     catalog::{AlgorithmSpec, Capture, CategoryMap, NewCapture, NewToken, PipelineSpec, Registration, Role},
-    ports::{OffsetPage, WorkerIdentity},
+    ports::{OffsetPage, SignOfLife, WorkerIdentity},
 };
 
 use super::{World, cases};
@@ -231,6 +231,33 @@ cases! { World;
         w.store.meet_worker(&who, later).await.unwrap();
         let service = w.store.service(done.service).await.unwrap().unwrap();
         assert_eq!(service.last_seen, Some(later));
+    }
+
+    async fn a_worker_keeps_every_service_that_it_registered_online_and_no_other(w: World) {
+        let named = |name: &str| Registration { service_name: name.to_owned(), ..registration(vec![]) };
+        let mut ids = Vec::new();
+        for name in ["gpu-1", "gpu-2", "stranger"] {
+            ids.push(w.store.register(&named(name)).await.unwrap().service);
+        }
+        let began = w.now();
+        let who = |service| WorkerIdentity {
+            token: TokenId(0),
+            instance: "10.0.0.7".into(),
+            name: "n".into(),
+            client_info: None,
+            service,
+        };
+        for service in [Some(ids[0]), Some(ids[1]), Some(ids[1]), None, Some(ServiceId(99))] {
+            w.store.meet_worker(&who(service), began).await.unwrap();
+        }
+        let worker = w.store.meet_worker(&who(None), began).await.unwrap();
+        let later = began.plus(Duration::from_secs(40));
+        let sign = SignOfLife { worker, seen_at: later, reserved_at: None, pipelines: vec![] };
+        w.store.keep_alive(&[sign], &w.policy(), later).await.unwrap();
+        let page = w.store.services(None, ALL).await.unwrap().rows;
+        let seen: Vec<_> = page.iter().map(|s| s.last_seen.unwrap()).collect();
+        assert_eq!(seen, [later, later, began]);
+        assert!(w.store.delete_service(ids[0]).await.unwrap());
     }
 
     async fn a_capture_is_one_per_project_and_url_and_without_a_url_always_new(w: World) {

@@ -126,6 +126,7 @@ async fn register_in(shared: &Shared, project_id: i64) -> Result<(), ApiError> {
     let registration = Registration {
         processing_service_name: &service_name,
         pipelines,
+        client_info: &shared.config.client_info,
     };
     let answer = shared.api.register(project_id, &registration).await?;
     if !answer.pipelines_created.is_empty() {

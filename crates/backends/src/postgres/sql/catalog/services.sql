@@ -1,7 +1,8 @@
--- Seen is what any worker of it was last seen at; greatest() passes over NULLs. $1 project or NULL, $2 services or NULL,
+-- Seen is what any worker that registered it was last seen at; greatest() passes over NULLs. $1 project or NULL, $2 services or NULL,
 -- $3 limit, $4 offset.
 SELECT s.id, s.name, s.description, s.endpoint_url, s.created_at, s.updated_at,
-       greatest(s.last_seen, (SELECT max(w.last_seen) FROM workers w WHERE w.service_id = s.id)) AS last_seen,
+       greatest(s.last_seen, (SELECT max(w.last_seen) FROM worker_services r JOIN workers w ON w.id = r.worker_id
+                             WHERE r.service_id = s.id)) AS last_seen,
        (SELECT coalesce(json_agg(project_id ORDER BY project_id)::text, '[]') FROM service_projects
         WHERE service_id = s.id) AS projects,
        (SELECT coalesce(json_agg(pipeline_id ORDER BY pipeline_id)::text, '[]') FROM service_pipelines

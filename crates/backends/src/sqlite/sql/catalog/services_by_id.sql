@@ -4,7 +4,7 @@ SELECT s.id, s.name, s.description, s.endpoint_url, s.created_at, s.updated_at,
        (SELECT json_group_array(project_id ORDER BY project_id) FROM service_projects WHERE service_id = s.id) AS projects,
        (SELECT json_group_array(pipeline_id ORDER BY pipeline_id) FROM service_pipelines WHERE service_id = s.id) AS pipelines
 FROM services AS s
-LEFT JOIN (SELECT service_id, max(last_seen) AS last_seen FROM workers WHERE service_id IS NOT NULL
-           GROUP BY service_id) AS w ON w.service_id = s.id
+LEFT JOIN (SELECT r.service_id, max(w.last_seen) AS last_seen FROM worker_services r JOIN workers w ON w.id = r.worker_id
+           GROUP BY r.service_id) AS w ON w.service_id = s.id
 WHERE s.id IN (SELECT value FROM json_each(?1))
 ORDER BY s.id
