@@ -20,6 +20,7 @@ pub mod job;
 pub mod lease;
 pub mod ports;
 pub mod receipt;
+pub mod remembered;
 pub mod result;
 pub mod settle;
 pub mod task;

@@ -27,6 +27,6 @@ pub use jobs::JobView;
 pub use leases::LeaseRequest;
 pub use reserve::{Caller, ClaimRequest, Claimed, Reservation, ReservedTask};
 pub use settle::Pending;
-pub use spec::JobHead;
+pub use spec::RunSpec;
 pub use supervisor::Supervisor;
 pub use sweep::SweepReport;

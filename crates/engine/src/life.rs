@@ -9,6 +9,7 @@ use std::{
 use trapline_core::{
     Result, Timestamp, WorkerId, fault,
     ports::{SignOfLife, WorkerIdentity},
+    remembered::Immutable,
 };
 
 use crate::Engine;
@@ -16,10 +17,20 @@ use crate::Engine;
 /// How many identities a node remembers before it asks the store again.
 const KNOWN_MAX: usize = 10_000;
 
-#[derive(Default)]
 pub(crate) struct Life {
-    known: Mutex<HashMap<WorkerIdentity, WorkerId>>,
+    /// A worker's row is never removed, and its identity never changes.
+    known: Immutable<WorkerIdentity, WorkerId>,
+    /// What is still to be written; it decides nothing here.
     signs: Mutex<HashMap<WorkerId, Sign>>,
+}
+
+impl Default for Life {
+    fn default() -> Self {
+        Self {
+            known: Immutable::new(KNOWN_MAX),
+            signs: Mutex::default(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -32,10 +43,6 @@ struct Sign {
 impl Life {
     fn signs(&self) -> MutexGuard<'_, HashMap<WorkerId, Sign>> {
         self.signs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<WorkerIdentity, WorkerId>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It was heard of.
@@ -65,16 +72,11 @@ impl Engine {
     /// As the store's.
     pub async fn meet(&self, who: &WorkerIdentity, pipelines: &[String]) -> Result<WorkerId> {
         let now = self.now();
-        let known = self.inner.life.known().get(who).copied();
-        let worker = match known {
+        let worker = match self.inner.life.known.get(who) {
             Some(worker) => worker,
             None => {
                 let worker = self.inner.ports.store.meet_worker(who, now).await?;
-                let mut all = self.inner.life.known();
-                if all.len() >= KNOWN_MAX {
-                    all.clear();
-                }
-                all.insert(who.clone(), worker);
+                self.inner.life.known.insert(who.clone(), worker);
                 worker
             }
         };

@@ -3,11 +3,7 @@
 //! A secret is only ever hashed: the cache, the store and every comparison hold SHA-256. No more than the first
 //! 8 characters of a token leave this module.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -20,6 +16,7 @@ use trapline_core::{
     Clock, ErrorKind, ProjectId, Result, Timestamp, TokenId,
     catalog::{NewToken, Role, Token},
     ports::Catalog,
+    remembered::MaybeStale,
 };
 
 use super::{ApiError, AppState, access_log::Note, error::ApiResult};
@@ -220,14 +217,9 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// The hash of `--admin-token`, and what may be shown of it.
     admin: Option<([u8; 32], String)>,
-    cache: Mutex<HashMap<[u8; 32], Cached>>,
-}
-
-#[derive(Clone)]
-struct Cached {
-    principal: Principal,
-    /// On the monotonic clock.
-    at: Duration,
+    /// A token that was valid may be deleted since: what is remembered grants, for a bounded time, and an unknown token is
+    /// always asked of the store. What a token may do never changes, so a role may refuse.
+    cache: MaybeStale<[u8; 32], Principal>,
 }
 
 impl Auth {
@@ -239,7 +231,7 @@ impl Auth {
             catalog,
             clock,
             admin,
-            cache: Mutex::default(),
+            cache: MaybeStale::new(CACHED_MAX, STALE),
         }))
     }
 
@@ -279,53 +271,28 @@ impl Auth {
 
     /// Forgets what is cached, after a token was deleted.
     pub fn forget(&self) {
-        self.0
-            .cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.0.cache.clear();
     }
 
     async fn look_up(&self, hash: &[u8; 32]) -> Result<Option<Principal>> {
         let now = self.0.clock.monotonic();
-        let known = self
-            .0
-            .cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(hash)
-            .cloned();
-        if let Some(known) = &known
-            && now.saturating_sub(known.at) < FRESH
-        {
-            return Ok(Some(known.principal.clone()));
+        let cache = &self.0.cache;
+        if let Some(known) = cache.get_within(hash, now, FRESH) {
+            return Ok(Some(known));
         }
         match self.0.catalog.token_by_hash(hash).await {
-            Ok(token) => {
-                let principal = token.map(Principal::from);
-                self.remember(*hash, principal.clone(), now);
-                Ok(principal)
+            Ok(Some(token)) => {
+                let principal = Principal::from(token);
+                cache.insert(*hash, principal.clone(), now);
+                Ok(Some(principal))
             }
-            Err(error) => match known.filter(|k| now.saturating_sub(k.at) < STALE) {
-                Some(known) if error.kind == ErrorKind::Unavailable => Ok(Some(known.principal)),
-                _ => Err(error),
-            },
-        }
-    }
-
-    /// Only what is valid is kept: guesses must not fill the cache, and a new token is valid at once.
-    fn remember(&self, hash: [u8; 32], principal: Option<Principal>, at: Duration) {
-        let mut cache = self.0.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        match principal {
-            Some(principal) => {
-                if cache.len() >= CACHED_MAX {
-                    cache.clear();
-                }
-                cache.insert(hash, Cached { principal, at });
+            // Only what is valid is kept: guesses must not fill the cache, and a new token is valid at once.
+            Ok(None) => {
+                cache.forget(hash);
+                Ok(None)
             }
-            None => {
-                cache.remove(&hash);
-            }
+            Err(error) if error.kind == ErrorKind::Unavailable => cache.get(hash, now).map(Some).ok_or(error),
+            Err(error) => Err(error),
         }
     }
 }

@@ -1,9 +1,6 @@
 //! Pipelines, their algorithms and their category maps, as they are read (API.md §8).
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -16,6 +13,7 @@ use trapline_core::{
     AlgorithmId, PipelineId, Result,
     catalog::{Algorithm, Pipeline},
     ports::Catalog,
+    remembered::Immutable,
 };
 
 use super::{
@@ -25,6 +23,9 @@ use super::{
     projects, services,
 };
 
+/// How many sizes are remembered.
+const MAP_SIZES_MAX: usize = 10_000;
+
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/ml/pipelines", get(list))
@@ -33,28 +34,27 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/ml/labels/{id}", get(show_map))
 }
 
-/// How many labels the category maps have. A map never changes, so what is known stays true; a map of 29,000
+/// How many labels the category maps have. A map's row never changes, so what is known stays true; a map of 29,000
 /// labels is read once, not for each line of a list.
-#[derive(Clone, Default)]
-pub struct MapSizes(Arc<Mutex<HashMap<i64, usize>>>);
+#[derive(Clone)]
+pub struct MapSizes(Arc<Immutable<i64, usize>>);
+
+impl Default for MapSizes {
+    fn default() -> Self {
+        Self(Arc::new(Immutable::new(MAP_SIZES_MAX)))
+    }
+}
 
 impl MapSizes {
     async fn of(&self, catalog: &dyn Catalog, map: i64) -> Result<usize> {
-        let known = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&map)
-            .copied();
-        if let Some(size) = known {
+        if let Some(size) = self.0.get(&map) {
             return Ok(size);
         }
-        let size = catalog.category_map(map).await?.map_or(0, |m| m.labels.len());
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(map, size);
-        Ok(size)
+        let Some(found) = catalog.category_map(map).await? else {
+            return Ok(0);
+        };
+        self.0.insert(map, found.labels.len());
+        Ok(found.labels.len())
     }
 }
 

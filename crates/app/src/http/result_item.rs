@@ -10,7 +10,7 @@ use trapline_core::{
     result::{BBox, Classification, Detection, JobAlgorithm, check_text, deduplicate},
     task::{DETAIL_MAX_CHARS, cut},
 };
-use trapline_engine::JobHead;
+use trapline_engine::RunSpec;
 
 use super::lenient::{Loose, Number};
 
@@ -143,11 +143,11 @@ struct RawClassification<'a> {
     terminal: Option<bool>,
 }
 
-/// Reads the result of a task.
+/// Reads the result of a task; `spec` is of the run that its receipt names.
 ///
 /// # Errors
 /// `Invalid`, saying what can't be saved and why.
-pub(super) fn read(raw: &RawValue, capture: CaptureId, head: &JobHead) -> Result<Posted> {
+pub(super) fn read(raw: &RawValue, capture: CaptureId, spec: &RunSpec) -> Result<Posted> {
     // Following the path costs on every number of a long list, so it is followed only to name a fault.
     let result = serde_json::from_str(raw.get()).or_else(|_| {
         let mut json = serde_json::Deserializer::from_str(raw.get());
@@ -169,7 +169,7 @@ pub(super) fn read(raw: &RawValue, capture: CaptureId, head: &JobHead) -> Result
         let detections = detections
             .iter()
             .enumerate()
-            .filter_map(|(at, d)| detection(d, at, capture, head).transpose())
+            .filter_map(|(at, d)| detection(d, at, capture, spec).transpose())
             .collect::<Result<_>>()?;
         return Ok(Posted::Success(deduplicate(detections)));
     }
@@ -206,10 +206,10 @@ fn foreign(field: &str, id: &str, capture: CaptureId) -> Error {
     ))
 }
 
-fn algorithm<'h>(reference: &AlgorithmRef<'_>, head: &'h JobHead) -> Result<&'h JobAlgorithm> {
+fn algorithm<'h>(reference: &AlgorithmRef<'_>, spec: &'h RunSpec) -> Result<&'h JobAlgorithm> {
     let key = reference.key.0.as_ref();
-    head.algorithms.get(key).ok_or_else(|| {
-        let mut known: Vec<&str> = head.algorithms.keys().map(String::as_str).collect();
+    spec.algorithms.get(key).ok_or_else(|| {
+        let mut known: Vec<&str> = spec.algorithms.keys().map(String::as_str).collect();
         known.sort_unstable();
         Error::invalid(format!(
             "unknown algorithm `{}`; the pipeline's are {}",
@@ -223,7 +223,7 @@ fn detection(
     raw: &RawDetection<'_>,
     at: usize,
     capture: CaptureId,
-    head: &JobHead,
+    spec: &RunSpec,
 ) -> Result<Option<Detection>> {
     let within = |e: Error| Error::invalid(format!("detections[{at}]: {e}"));
     if raw.source_image_id.0 != capture.to_string() {
@@ -233,7 +233,7 @@ fn detection(
             capture,
         )));
     }
-    let algorithm = algorithm(&raw.algorithm, head).map_err(within)?;
+    let algorithm = algorithm(&raw.algorithm, spec).map_err(within)?;
     let bbox = match &raw.bbox {
         Some(b) => Some(BBox::new(b.x1.0, b.y1.0, b.x2.0, b.y2.0).map_err(within)?),
         None => None,
@@ -244,7 +244,7 @@ fn detection(
         .flatten()
         .enumerate()
         .map(|(i, c)| {
-            classification(c, head).map_err(|e| within(Error::invalid(format!("classifications[{i}]: {e}"))))
+            classification(c, spec).map_err(|e| within(Error::invalid(format!("classifications[{i}]: {e}"))))
         })
         .collect::<Result<Vec<_>>>()?;
     if bbox.is_none() && classifications.is_empty() {
@@ -264,8 +264,8 @@ fn detection(
     }))
 }
 
-fn classification(raw: &RawClassification<'_>, head: &JobHead) -> Result<Classification> {
-    let algorithm = algorithm(&raw.algorithm, head)?;
+fn classification(raw: &RawClassification<'_>, spec: &RunSpec) -> Result<Classification> {
+    let algorithm = algorithm(&raw.algorithm, spec)?;
     let label = raw.classification.0.as_ref();
     check_text("classification", label, LABEL_MAX)?;
     let scores = floats("scores", raw.scores.as_deref(), algorithm)?;

@@ -1,6 +1,8 @@
 //! `POST /jobs/{id}/result/`: parsed as a stream, item by item, each validated and settled alone; answered last, after
 //! the commit (DESIGN.md, "Answer last").
 
+use std::sync::Arc;
+
 use axum::{
     Json, Router,
     body::Body,
@@ -17,7 +19,7 @@ use trapline_core::{
     receipt::Receipt,
     task::{DETAIL_MAX_CHARS, cut},
 };
-use trapline_engine::{JobHead, Pending};
+use trapline_engine::{Pending, RunSpec};
 
 use super::{
     Access, ApiError, AppState, Id, Principal,
@@ -60,8 +62,7 @@ async fn result(
 ) -> ApiResult {
     principal.require(Access::Work)?;
     let job = JobId(id);
-    let head = app.engine.head_for_post(job).await?;
-    principal.require_project(head.project)?;
+    principal.require_project(app.engine.project_for_post(job).await?)?;
     require_json(&headers)?;
     let declared = headers
         .get("content-length")
@@ -72,10 +73,14 @@ async fn result(
 
     let mut splitter = Splitter::new(app.limits.item_bytes);
     let mut answers = Vec::new();
-    let end = read(&app, &head, &mut splitter, body, &mut answers).await;
+    let end = read(&app, job, &mut splitter, body, &mut answers).await;
     let items = answers.len();
     submit_held(&app, &mut answers).await?;
     let (tasks, queued) = outcomes(answers).await?;
+    if queued == 0 {
+        // That the job was there may be remembered only; nothing of it was heard from the store.
+        app.engine.head(job).await?;
+    }
     let broken = match end {
         Ok(()) => None,
         Err(End::Error(error)) => return Err(error),
@@ -148,7 +153,7 @@ enum End {
 
 async fn read(
     app: &AppState,
-    head: &JobHead,
+    job: JobId,
     splitter: &mut Splitter,
     body: Body,
     answers: &mut Vec<Answer>,
@@ -163,7 +168,7 @@ async fn read(
         }
         let fed = splitter.feed(&chunk);
         while let Some(item) = splitter.items.pop_front() {
-            answers.push(submit(app, head, item).await.map_err(End::Error)?);
+            answers.push(submit(app, job, item).await.map_err(End::Error)?);
         }
         fed.map_err(End::Malformed)?;
     }
@@ -171,9 +176,9 @@ async fn read(
 }
 
 /// Validates an item and hands it over; a rejected one that names its task settles it as `invalid_result`.
-async fn submit(app: &AppState, head: &JobHead, item: Item) -> ApiResult<Answer> {
+async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
     let (size, parsed) = match item {
-        Item::Whole(bytes) => (bytes.len(), parse(app, head, bytes).await?),
+        Item::Whole(bytes) => (bytes.len(), parse(app, job, bytes).await?),
         Item::TooLarge(first) => {
             let parsed = Parsed {
                 reply_subject: result_item::receipt_before_fault(&first),
@@ -182,7 +187,7 @@ async fn submit(app: &AppState, head: &JobHead, item: Item) -> ApiResult<Answer>
             (first.len(), parsed)
         }
     };
-    let Some(receipt) = app.engine.verify(head.job, &parsed.reply_subject) else {
+    let Some(receipt) = app.engine.verify(job, &parsed.reply_subject) else {
         let why = match parsed.posted {
             _ if !parsed.reply_subject.is_empty() => "the receipt is not one of this job's".to_owned(),
             Ok(_) => "reply_subject: field required".to_owned(),
@@ -255,25 +260,45 @@ struct Parsed {
     posted: Result<Posted, String>,
 }
 
-async fn parse(app: &AppState, head: &JobHead, bytes: Vec<u8>) -> ApiResult<Parsed> {
-    if bytes.len() <= INLINE_BYTES_MAX {
-        return Ok(parse_now(app, head, &bytes));
+/// Reads an item. Its receipt comes first, because it says by which run the rest is judged.
+async fn parse(app: &AppState, job: JobId, bytes: Vec<u8>) -> ApiResult<Parsed> {
+    let (bytes, subject) = off_thread(bytes, result_item::receipt_before_fault).await?;
+    let receipt = app.engine.verify(job, &subject);
+    let spec = match &receipt {
+        Some(receipt) => app.engine.spec_of(receipt).await?,
+        None => None,
+    };
+    let judge = receipt.zip(spec);
+    let (_, parsed) = off_thread(bytes, move |bytes| parse_now(judge, bytes)).await?;
+    Ok(parsed)
+}
+
+/// Runs `work` on the bytes of an item, off the runtime's threads if there are many of them.
+async fn off_thread<T: Send + 'static>(
+    bytes: Vec<u8>,
+    work: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> ApiResult<(Vec<u8>, T)> {
+    let few = bytes.len() <= INLINE_BYTES_MAX;
+    let now = move || {
+        let done = work(&bytes);
+        (bytes, done)
+    };
+    if few {
+        return Ok(now());
     }
-    let (app, head) = (app.clone(), head.clone());
-    tokio::task::spawn_blocking(move || parse_now(&app, &head, &bytes))
+    tokio::task::spawn_blocking(now)
         .await
         .map_err(|e| ApiError::from(Error::internal("the parser of a result panicked").with_source(e)))
 }
 
-fn parse_now(app: &AppState, head: &JobHead, bytes: &[u8]) -> Parsed {
+fn parse_now(judge: Option<(Receipt, Arc<RunSpec>)>, bytes: &[u8]) -> Parsed {
     let envelope = result_item::envelope(bytes);
-    let posted = envelope
-        .result
-        .and_then(|raw| match app.engine.verify(head.job, &envelope.reply_subject) {
-            Some(receipt) => result_item::read(raw, receipt.capture, head),
-            // Without its receipt there is nothing to check the ids against; the caller rejects it for that.
-            None => Ok(Posted::Success(Vec::new())),
-        });
+    let posted = envelope.result.and_then(|raw| match judge {
+        Some((receipt, spec)) => result_item::read(raw, receipt.capture, &spec),
+        // Without its receipt there is nothing to check the ids against; the caller rejects it for that. Without its
+        // job there is nothing to save it in.
+        None => Ok(Posted::Success(Vec::new())),
+    });
     Parsed {
         reply_subject: envelope.reply_subject,
         posted: posted.map_err(|e| e.to_string()),

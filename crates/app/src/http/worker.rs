@@ -11,7 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use trapline_core::JobId;
+use trapline_core::{JobId, ports::JobHead};
 use trapline_engine::{Caller, ClaimRequest, LeaseRequest, Reservation};
 
 use super::{
@@ -47,19 +47,32 @@ async fn tasks(
     let info = ClientInfo::take(&mut fields);
     fields.check()?;
     app.engine.check_store().map_err(|_| away())?;
-    let head = app.engine.head(JobId(id)).await.map_err(queue_away)?;
+    let job = JobId(id);
+    // What is remembered saves a look-up while there are tasks; it refuses nobody.
+    let recent = app.engine.recent_head(job).filter(|h| h.pipeline_slug.is_some());
+    let is_recent = recent.is_some();
+    let head = match recent {
+        Some(head) => head,
+        None => app.engine.head(job).await.map_err(queue_away)?,
+    };
     principal.require_project(head.project)?;
     principal.require(Access::Work)?;
-    let Some(slug) = head.pipeline_slug else {
-        return Err(ApiError::list("This job does not have a pipeline configured"));
-    };
+    let slug = pipeline_of(head)?;
     let worker = app.worker(&principal, &peer, info, &[slug]).await?;
     let reservation = app
         .engine
-        .reserve(head.job, batch_size, worker)
+        .reserve(job, batch_size, worker)
         .await
         .map_err(queue_away)?;
+    if reservation.tasks.is_empty() && is_recent {
+        pipeline_of(app.engine.head(job).await.map_err(queue_away)?)?;
+    }
     Ok(handed_out(&app, json!({}), reservation))
+}
+
+fn pipeline_of(head: JobHead) -> ApiResult<String> {
+    head.pipeline_slug
+        .ok_or_else(|| ApiError::list("This job does not have a pipeline configured"))
 }
 
 async fn claim(
@@ -188,13 +201,13 @@ async fn leases(
     }
     let info = ClientInfo::take(&mut fields);
     fields.check()?;
-    let head = app.engine.head(JobId(id)).await?;
-    principal.require_project(head.project)?;
+    let job = JobId(id);
+    principal.require_project(app.engine.project_of(job).await?)?;
     let worker = app.worker(&principal, &peer, info, &[]).await?;
     let answers = app
         .engine
         .leases(
-            head.job,
+            job,
             LeaseRequest {
                 extend,
                 release,
@@ -203,6 +216,10 @@ async fn leases(
             worker,
         )
         .await?;
+    if answers.iter().all(|(_, answer)| answer.is_err()) {
+        // That the job was there may be remembered only.
+        app.engine.head(job).await?;
+    }
     let answers: Vec<Value> = answers
         .into_iter()
         .map(|(receipt, answer)| match answer {

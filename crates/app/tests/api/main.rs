@@ -7,6 +7,7 @@ mod bad_input;
 mod chaos;
 mod errors;
 mod fleet;
+mod frozen;
 mod fuzz;
 mod health;
 mod job_changes;

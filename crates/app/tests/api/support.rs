@@ -30,6 +30,19 @@ pub(crate) struct TestApp {
     _dir: tempfile::TempDir,
 }
 
+/// Another node on the store of a [`TestApp`].
+pub(crate) struct OtherNode(Router);
+
+impl OtherNode {
+    /// The same caller at this node.
+    pub(crate) fn client_of(&self, client: &Client) -> Client {
+        Client {
+            router: self.0.clone(),
+            authorization: client.authorization.clone(),
+        }
+    }
+}
+
 /// A caller: a token, or none.
 pub(crate) struct Client {
     router: Router,
@@ -58,9 +71,27 @@ impl TestApp {
         let clock = ManualClock::new();
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
         let store = Arc::new(open(dir.path(), &time).await);
-        let catalog: Arc<dyn Catalog> = Arc::clone(&store) as Arc<dyn Catalog>;
+        let state = Self::node(&store, &time, policy, limits).await;
+        Self {
+            router: router(state.clone()),
+            state,
+            store,
+            clock,
+            _dir: dir,
+        }
+    }
+
+    /// What a node is made of; several may share a store.
+    async fn node(
+        store: &Arc<SqliteStore>,
+        time: &Arc<dyn Clock>,
+        policy: Policy,
+        limits: Limits,
+    ) -> AppState {
+        let time = Arc::clone(time);
+        let catalog: Arc<dyn Catalog> = Arc::clone(store) as Arc<dyn Catalog>;
         let ports = Ports {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store: Arc::clone(store) as Arc<dyn Store>,
             queue: Arc::new(EmbeddedQueue::new(Arc::clone(&time))),
             progress: Arc::new(EmbeddedProgress::new()),
             clock: Arc::clone(&time),
@@ -68,7 +99,7 @@ impl TestApp {
         let supervisor = Supervisor::new(Arc::clone(&time));
         let image_url = Arc::new(|_, _, url: &str| url.to_owned());
         let engine = Engine::start(ports, policy, image_url, supervisor).await.unwrap();
-        let state = AppState {
+        AppState {
             engine,
             auth: Auth::new(Arc::clone(&catalog), Arc::clone(&time), Some(ADMIN)),
             catalog,
@@ -77,14 +108,14 @@ impl TestApp {
             allow_file_urls: false,
             allow_chaos: true,
             map_sizes: MapSizes::default(),
-        };
-        Self {
-            router: router(state.clone()),
-            state,
-            store,
-            clock,
-            _dir: dir,
         }
+    }
+
+    /// Another node on the same store.
+    pub(crate) async fn second_node(&self) -> OtherNode {
+        let policy = *self.state.engine.policy();
+        let state = Self::node(&self.store, &self.state.clock, policy, self.state.limits).await;
+        OtherNode(router(state))
     }
 
     pub(crate) fn pass(&self, time: Duration) {

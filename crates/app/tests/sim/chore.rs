@@ -128,7 +128,7 @@ impl Chore {
         let is_success = matches!(posted, Posted::Success(_));
         let answer = node
             .call(async {
-                node.engine.head_for_post(self.job).await?;
+                node.engine.project_for_post(self.job).await?;
                 let pending = node.engine.submit(Settlement { receipt, posted }, 1_000).await?;
                 pending.outcome().await
             })
@@ -183,7 +183,7 @@ pub(crate) async fn post_batch_error(world: &Arc<World>, dice: &mut Dice, job: J
         Some(Settlement { receipt, posted })
     });
     let post = async {
-        node.engine.head_for_post(job).await?;
+        node.engine.project_for_post(job).await?;
         let mut pending = Vec::new();
         for settlement in settlements {
             pending.push(node.engine.submit(settlement, 1_000).await?);

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder};
 use trapline_core::{
     Error, JobId, JobStatus, Result, Timestamp,
     job::{JobMove, RunMode},
-    ports::{Job, JobEdit, JobFilter, JobOrder, Moved, NewJob, OffsetPage, Total},
+    ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
 
 use super::{PostgresStore, SLICE_ROWS, bound, retried, settle, store_error};
@@ -150,6 +150,32 @@ impl PostgresStore {
         row.map(|row| rows::job(&row).map_err(store_error)).transpose()
     }
 
+    pub(super) async fn read_head(&self, id: JobId) -> Result<Option<JobHead>> {
+        let row = sqlx::query(
+            "SELECT j.id, j.project_id, j.run, j.status, p.slug AS pipeline_slug \
+             FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id \
+             WHERE j.id = $1 AND j.deleted_at IS NULL",
+        )
+        .bind(id.0)
+        .fetch_optional(&self.pool())
+        .await
+        .map_err(store_error)?;
+        row.as_ref().map(rows::job_head).transpose().map_err(store_error)
+    }
+
+    pub(super) async fn read_run(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>> {
+        let row = sqlx::query("SELECT algorithms FROM run_specs WHERE job_id = $1 AND run = $2")
+            .bind(job.0)
+            .bind(run)
+            .fetch_optional(&self.pool())
+            .await
+            .map_err(store_error)?;
+        row.as_ref()
+            .map(rows::run_algorithms)
+            .transpose()
+            .map_err(store_error)
+    }
+
     pub(super) async fn read_jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
         let mut counting = QueryBuilder::new(
             "SELECT count(*) FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id WHERE j.deleted_at IS NULL",
@@ -267,6 +293,10 @@ async fn purge_in(conn: &mut PgConnection, job: i64) -> sqlx::Result<()> {
     if gone.rows_affected() > 0 {
         return Ok(());
     }
+    sqlx::query("DELETE FROM run_specs WHERE job_id = $1")
+        .bind(job)
+        .execute(&mut *conn)
+        .await?;
     sqlx::query("DELETE FROM jobs WHERE id = $1")
         .bind(job)
         .execute(conn)

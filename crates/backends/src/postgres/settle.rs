@@ -114,16 +114,17 @@ async fn write_tasks(conn: &mut PgConnection, plan: &Plan<'_>, now: Timestamp) -
     sqlx::query(include_str!("sql/settle_set.sql"))
         .bind(jobs)
         .bind(captures)
-        .bind(tasks().map(|(t, _)| t.state.as_str()).collect::<Vec<_>>())
+        .bind(tasks().map(|t| t.row.state.as_str()).collect::<Vec<_>>())
         .bind(
             tasks()
-                .map(|(t, _)| t.reason.map(FailReason::as_str))
+                .map(|t| t.row.reason.map(FailReason::as_str))
                 .collect::<Vec<_>>(),
         )
-        .bind(tasks().map(|(_, detail)| *detail).collect::<Vec<_>>())
-        .bind(tasks().map(|(t, _)| t.n_detections).collect::<Vec<_>>())
-        .bind(tasks().map(|(t, _)| t.n_classifications).collect::<Vec<_>>())
+        .bind(tasks().map(|t| t.detail).collect::<Vec<_>>())
+        .bind(tasks().map(|t| t.row.n_detections).collect::<Vec<_>>())
+        .bind(tasks().map(|t| t.row.n_classifications).collect::<Vec<_>>())
         .bind(now.0)
+        .bind(tasks().map(|t| t.spec_run).collect::<Vec<_>>())
         .execute(conn)
         .await
         .map(drop)

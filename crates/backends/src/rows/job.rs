@@ -5,7 +5,7 @@ use trapline_core::{
     choose::Waiting,
     counts::Counts,
     job::RunMode,
-    ports::{Job, Vitals, WaitingJob},
+    ports::{Job, JobHead, RunAlgorithms, Vitals, WaitingJob},
     verify::JobAudit,
 };
 
@@ -38,11 +38,6 @@ pub(crate) fn job(row: &impl Columns) -> sqlx::Result<Job> {
         delay_seconds: row.unsigned("delay_seconds")?,
         not_before: row.maybe_time("not_before")?,
         pipeline: pipeline.map(PipelineId).zip(slug),
-        algorithms: row
-            .json::<Vec<(i64, Option<i64>)>>("algorithms")?
-            .into_iter()
-            .map(|(id, map)| (AlgorithmId(id), map))
-            .collect(),
         collection: row.col::<Option<i64>>("collection_id")?.map(CollectionId),
         capture: row.col::<Option<i64>>("capture_id")?.map(CaptureId),
         limit: row
@@ -68,6 +63,21 @@ pub(crate) fn job(row: &impl Columns) -> sqlx::Result<Job> {
         finished_at: row.maybe_time("finished_at")?,
         last_result_at: row.maybe_time("last_result_at")?,
     })
+}
+
+pub(crate) fn job_head(row: &impl Columns) -> sqlx::Result<JobHead> {
+    Ok(JobHead {
+        job: JobId(row.col("id")?),
+        project: ProjectId(row.col("project_id")?),
+        run: row.col("run")?,
+        status: status(&row.col::<String>("status")?)?,
+        pipeline_slug: row.col("pipeline_slug")?,
+    })
+}
+
+pub(crate) fn run_algorithms(row: &impl Columns) -> sqlx::Result<RunAlgorithms> {
+    let each = row.json::<Vec<(i64, Option<i64>)>>("algorithms")?.into_iter();
+    Ok(each.map(|(id, map)| (AlgorithmId(id), map)).collect())
 }
 
 pub(crate) fn vitals(row: &impl Columns) -> sqlx::Result<Vitals> {

@@ -21,14 +21,23 @@ pub(crate) type TaskKey = (i64, i64);
 #[derive(Default)]
 pub(crate) struct Plan<'a> {
     pub(crate) items: Vec<Settled>,
-    /// The rows that change, as they will be, with the reason in words.
-    pub(crate) rows: BTreeMap<TaskKey, (TaskView, Option<&'a str>)>,
+    /// The rows that change, as they will be.
+    pub(crate) rows: BTreeMap<TaskKey, Outcome<'a>>,
     /// Tasks whose stored detections go.
     pub(crate) replaced: Vec<TaskKey>,
     detections: BTreeMap<TaskKey, &'a [Detection]>,
     /// Every job that changes, even if no counter of it does.
     pub(crate) deltas: BTreeMap<i64, Deltas>,
     pub(crate) asides: Asides<'a>,
+}
+
+/// A task's row as it will be.
+pub(crate) struct Outcome<'a> {
+    pub(crate) row: TaskView,
+    /// Why it failed, in words.
+    pub(crate) detail: Option<&'a str>,
+    /// The run whose spec judged its result, if it is processed.
+    pub(crate) spec_run: Option<i64>,
 }
 
 /// The tasks that a group is about, each once.
@@ -90,7 +99,13 @@ impl<'a> Plan<'a> {
                 if let Posted::Success(detections) = &item.posted {
                     self.detections.insert(key, detections);
                 }
-                self.rows.insert(key, (after, detail));
+                let spec_run = (after.state == TaskState::Processed).then_some(item.receipt.run);
+                let outcome = Outcome {
+                    row: after,
+                    detail,
+                    spec_run,
+                };
+                self.rows.insert(key, outcome);
             }
         }
         self.items.push(Settled::Saved);
@@ -112,8 +127,8 @@ impl<'a> Plan<'a> {
 
     /// A line for each task that failed.
     pub(crate) fn failures(&self) -> Vec<LogLine> {
-        let line = |((job, capture), (task, detail)): (&TaskKey, &(TaskView, Option<&str>))| {
-            let (reason, detail) = (task.reason?, (*detail)?);
+        let line = |((job, capture), task): (&TaskKey, &Outcome<'_>)| {
+            let (reason, detail) = (task.row.reason?, task.detail?);
             Some(failed_line(*job, *capture, reason, detail))
         };
         self.rows.iter().filter_map(line).collect()
@@ -125,7 +140,7 @@ impl<'a> Plan<'a> {
         touched.settled = self
             .rows
             .range((job, i64::MIN)..=(job, i64::MAX))
-            .map(|((_, capture), (row, _))| (CaptureId(*capture), row.state == TaskState::Failed))
+            .map(|((_, capture), task)| (CaptureId(*capture), task.row.state == TaskState::Failed))
             .collect();
     }
 }

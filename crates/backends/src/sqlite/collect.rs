@@ -107,30 +107,22 @@ async fn claim_in(
     let Some(row) = row else { return Ok(None) };
     let job: i64 = row.try_get("id")?;
     let watermark: i64 = row.try_get("watermark")?;
-    let mode: String = row.try_get("mode")?;
-    // Only a full run, and only at its start, takes the pipeline as it is now.
-    let fresh = watermark == 0 && mode == "all";
-    let snapshot: (Option<String>, Option<String>) = match row.try_get::<Option<i64>, _>("pipeline_id")? {
-        Some(pipeline) if fresh => {
-            sqlx::query_as(include_str!("sql/pipeline_snapshot.sql"))
-                .bind(pipeline)
-                .fetch_one(&mut *conn)
-                .await?
-        }
-        _ => (None, None),
-    };
+    let run: i64 = row.try_get("run")?;
+    sqlx::query(include_str!("sql/freeze_run.sql"))
+        .bind(job)
+        .bind(run)
+        .execute(&mut *conn)
+        .await?;
     let epoch = sqlx::query_scalar(include_str!("sql/claim_set.sql"))
         .bind(job)
         .bind(now.plus(lease).0)
         .bind(now.0)
         .bind(seed)
-        .bind(snapshot.0)
-        .bind(snapshot.1)
         .fetch_one(conn)
         .await?;
     Ok(Some(Claim {
         job: JobId(job),
-        run: row.try_get("run")?,
+        run,
         epoch,
         watermark,
     }))

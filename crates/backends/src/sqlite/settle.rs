@@ -76,16 +76,17 @@ async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> 
     let rows: Vec<_> = plan
         .rows
         .iter()
-        .map(|((job, capture), (t, detail))| {
-            let reason = t.reason.map(FailReason::as_str);
+        .map(|((job, capture), task)| {
+            let row = &task.row;
             (
                 job,
                 capture,
-                t.state.as_str(),
-                reason,
-                detail,
-                t.n_detections,
-                t.n_classifications,
+                row.state.as_str(),
+                row.reason.map(FailReason::as_str),
+                task.detail,
+                row.n_detections,
+                row.n_classifications,
+                task.spec_run,
             )
         })
         .collect();

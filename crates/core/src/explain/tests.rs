@@ -30,7 +30,6 @@ fn job(status: JobStatus, pending: u64, in_flight: u64, processed: u64, failed: 
         delay_seconds: 0,
         not_before: None,
         pipeline: Some((PipelineId(1), "moths".into())),
-        algorithms: vec![],
         collection: None,
         capture: None,
         limit: None,

@@ -32,8 +32,6 @@ pub struct Job {
     pub not_before: Option<Timestamp>,
     /// What runs on it.
     pub pipeline: Option<(PipelineId, String)>,
-    /// The pipeline's algorithms and the rows of their category maps, as this run knows them.
-    pub algorithms: Vec<(AlgorithmId, Option<i64>)>,
     /// Its set of captures.
     pub collection: Option<CollectionId>,
     /// Its only capture.
@@ -61,6 +59,25 @@ pub struct Job {
     /// When a worker last posted a result for it.
     pub last_result_at: Option<Timestamp>,
 }
+
+/// What a request about a job needs of it: one look by key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobHead {
+    /// The job.
+    pub job: JobId,
+    /// Its project, which never changes.
+    pub project: ProjectId,
+    /// The run.
+    pub run: i64,
+    /// The status.
+    pub status: JobStatus,
+    /// The slug of its pipeline, which changes only while the job is CREATED.
+    pub pipeline_slug: Option<String>,
+}
+
+/// The algorithms that results of one run of a job may name, each with the row of its category map. Written once, in
+/// the transaction in which a dispatcher first claims the run, and never changed.
+pub type RunAlgorithms = Vec<(AlgorithmId, Option<i64>)>;
 
 /// A job to be stored.
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@ use crate::{
     job::JobMove,
     ports::{
         Beat, Candidate, Catalog, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, Health,
-        ImageQuery, ImageRow, Job, JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine,
-        LogQuery, LogRow, Moved, NewJob, OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Swept,
-        Total, WaitingJob, WorkerIdentity,
+        ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy,
+        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, RunAlgorithms, SettleReport, Settlement,
+        SignOfLife, Slice, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -43,7 +43,8 @@ pub trait Store: Catalog + Health {
     /// Removes rows of deleted jobs of which no lease is left, in one background slice; `true` if there is more.
     async fn purge(&self) -> Result<bool>;
 
-    /// Claims the next job that waits for a dispatcher, for `lease`.
+    /// Claims the next job that waits for a dispatcher, for `lease`. The first claim of a run freezes what its results
+    /// may name, in the same transaction; see [`Store::run_algorithms`].
     async fn claim_job(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>>;
     /// Collects the next slice of a claimed job, fenced (A12), and renews the claim.
     async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice>;
@@ -93,6 +94,12 @@ pub trait Store: Catalog + Health {
 
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<Job>>;
+    /// The head of a job: one look by key.
+    async fn job_head(&self, id: JobId) -> Result<Option<JobHead>>;
+    /// What results of this run may name. `None` until the run is claimed; from then on it never changes. Whatever is
+    /// handed out belongs to a run that was claimed before, so that a verified receipt names a run that has it, until
+    /// the job is deleted.
+    async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>>;
     /// A page of jobs.
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>>;
     /// A page of tasks by key.

@@ -10,9 +10,9 @@ use trapline_core::{
     job::JobMove,
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
-        ImageRow, Job, JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow,
-        Moved, NewJob, OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total,
-        WaitingJob, WorkerIdentity,
+        ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
+        LogRow, Moved, NewJob, OffsetPage, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Store,
+        Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -220,6 +220,15 @@ impl Store for FaultyStore {
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         self.call("job", self.inner.job(id)).await
+    }
+
+    async fn job_head(&self, id: JobId) -> Result<Option<JobHead>> {
+        self.call("job_head", self.inner.job_head(id)).await
+    }
+
+    async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>> {
+        self.call("run_algorithms", self.inner.run_algorithms(job, run))
+            .await
     }
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {

@@ -13,7 +13,7 @@ use trapline_core::{
     ports::{Catalog, OffsetPage, Total},
 };
 
-use super::MemoryStore;
+use super::{MemoryStore, RunSpec};
 
 /// The rows of the catalog; an identifier is a place in its list, from 1.
 #[derive(Clone, Default)]
@@ -87,18 +87,18 @@ impl CatalogRows {
     }
 
     /// The algorithms of a pipeline as a job keeps them, and what tells two runs that do the same work.
-    pub(super) fn snapshot(&self, pipeline: PipelineId) -> (Vec<(AlgorithmId, Option<i64>)>, String) {
-        let found = self.pipelines.get(at(pipeline.0));
+    pub(super) fn snapshot(&self, pipeline: Option<PipelineId>) -> RunSpec {
+        let found = pipeline.and_then(|p| self.pipelines.get(at(p.0)));
         let mut algorithms: Vec<&Algorithm> = found.into_iter().flat_map(|p| &p.algorithms).collect();
         algorithms.sort_by_key(|a| (a.spec.key.as_str(), a.spec.version));
         let keys: Vec<String> = algorithms
             .iter()
             .map(|a| format!("{}@{}", a.spec.key, a.spec.version))
             .collect();
-        (
-            algorithms.iter().map(|a| (a.id, a.category_map_id)).collect(),
-            keys.join(" "),
-        )
+        RunSpec {
+            algorithms: algorithms.iter().map(|a| (a.id, a.category_map_id)).collect(),
+            fingerprint: keys.join(" "),
+        }
     }
 
     fn save_map(&mut self, map: &CategoryMap) -> i64 {

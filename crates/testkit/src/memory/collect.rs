@@ -42,10 +42,12 @@ impl Db {
             .min()?
             .1;
         let row = self.jobs.get(&id)?;
-        // Only a full run, and only at its start, takes the pipeline as it is now.
-        let fresh = row.watermark == 0 && row.job.mode == RunMode::All;
-        let pipeline = row.job.pipeline.as_ref().filter(|_| fresh).map(|(id, _)| *id);
-        let snapshot = pipeline.map(|pipeline| self.catalog.snapshot(pipeline));
+        let (run, pipeline) = (row.job.run, row.job.pipeline.as_ref().map(|(id, _)| *id));
+        let catalog = &self.catalog;
+        // A run that has its spec keeps it.
+        self.specs
+            .entry((id, run))
+            .or_insert_with(|| catalog.snapshot(pipeline));
         let set: Vec<i64> = match row.job.capture {
             Some(capture) => vec![capture.0],
             None => self.catalog.set(row.job.collection).collect(),
@@ -61,10 +63,6 @@ impl Db {
             row.seed = seed;
             row.max_capture = set.last().copied();
             row.job.candidates = set.len() as u64;
-        }
-        if let Some((algorithms, fingerprint)) = snapshot {
-            row.job.algorithms = algorithms;
-            row.fingerprint = fingerprint;
         }
         self.touched.insert(id);
         Some(Claim {
@@ -159,17 +157,20 @@ impl Db {
 
     /// Whether this pipeline has processed a capture in another job, and it is no task of this one.
     fn is_done(&self, row: &JobRow, capture: CaptureId) -> bool {
+        let fingerprint = |job, run| self.specs.get(&(job, run)).map_or("", |s| &s.fingerprint);
+        let own = fingerprint(row.job.id, row.job.run);
+        let same = |other: JobId| {
+            self.task(other, capture).is_some_and(|t| {
+                t.state == TaskState::Processed && fingerprint(other, t.spec_run.unwrap_or(t.run)) == own
+            })
+        };
         self.task(row.job.id, capture).is_none()
             && !row.reprocess
-            && !row.fingerprint.is_empty()
-            && self.jobs.values().any(|other| {
-                other.job.id != row.job.id
-                    && !other.deleted
-                    && other.fingerprint == row.fingerprint
-                    && self
-                        .task(other.job.id, capture)
-                        .is_some_and(|t| t.state == TaskState::Processed)
-            })
+            && !own.is_empty()
+            && self
+                .jobs
+                .values()
+                .any(|other| other.job.id != row.job.id && !other.deleted && same(other.job.id))
     }
 
     /// Where a limit cuts the order: the place of the last capture that is in.
@@ -290,5 +291,6 @@ fn new_task(ord: i64, run: i64, no_url: bool, now: Timestamp) -> TaskRow {
         settled_at: no_url.then_some(now),
         n_detections: 0,
         n_classifications: 0,
+        spec_run: None,
     }
 }

@@ -6,7 +6,7 @@ use trapline_core::{
     CaptureId, Error, JobId, JobStatus, Result, TaskState, Timestamp,
     counts::Counts,
     job::{JobMove, RunMode},
-    ports::{Job, JobEdit, JobFilter, JobOrder, Moved, NewJob, OffsetPage, Total},
+    ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
 
 use super::{Db, JobRow, next};
@@ -36,7 +36,6 @@ impl Db {
             delay_seconds: new.delay_seconds,
             not_before: (new.start && new.delay_seconds > 0).then(|| now.plus(wait)),
             pipeline: new.pipeline.and_then(|p| self.catalog.named(p)),
-            algorithms: Vec::new(),
             collection: new.collection,
             capture: new.capture,
             limit: new.limit,
@@ -54,7 +53,6 @@ impl Db {
         let row = JobRow {
             job,
             reprocess: new.reprocess,
-            fingerprint: String::new(),
             dispatch_epoch: 0,
             dispatch_until: None,
             phase: 0,
@@ -143,6 +141,7 @@ impl Db {
         let captures: Vec<CaptureId> = self.tasks(job).map(|(c, _)| c).take(PURGE_ROWS).collect();
         if captures.is_empty() {
             self.logs.retain(|_, (_, line)| line.job != job);
+            self.specs.retain(|(of, _), _| *of != job);
             self.jobs.remove(&job);
         }
         for capture in captures {
@@ -156,6 +155,21 @@ impl Db {
     pub(super) fn read_job(&self, id: JobId) -> Option<Job> {
         let row = self.jobs.get(&id).filter(|j| !j.deleted)?;
         Some(self.read_row(row))
+    }
+
+    pub(super) fn read_head(&self, id: JobId) -> Option<JobHead> {
+        let job = &self.jobs.get(&id).filter(|j| !j.deleted)?.job;
+        Some(JobHead {
+            job: job.id,
+            project: job.project,
+            run: job.run,
+            status: job.status,
+            pipeline_slug: job.pipeline.as_ref().map(|(_, slug)| slug.clone()),
+        })
+    }
+
+    pub(super) fn read_run(&self, job: JobId, run: i64) -> Option<RunAlgorithms> {
+        self.specs.get(&(job, run)).map(|s| s.algorithms.clone())
     }
 
     pub(super) fn read_row(&self, row: &JobRow) -> Job {

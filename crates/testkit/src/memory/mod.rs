@@ -29,7 +29,7 @@ use std::{
 use trapline_core::{
     CaptureId, Clock, FailReason, GrantId, JobId, TaskState, Timestamp, WorkerId,
     lease::{Gap, SignsOfLife},
-    ports::{GrantKey, Job, LogLine},
+    ports::{GrantKey, Job, LogLine, RunAlgorithms},
     result::Detection,
 };
 
@@ -91,6 +91,8 @@ pub struct Db {
     catalog: CatalogRows,
     workers: BTreeMap<WorkerId, WorkerRow>,
     jobs: BTreeMap<JobId, JobRow>,
+    /// What results of each claimed run may name.
+    specs: BTreeMap<(JobId, i64), RunSpec>,
     tasks: BTreeMap<(JobId, CaptureId), TaskRow>,
     grants: BTreeMap<i64, GrantRow>,
     detections: BTreeMap<i64, DetectionRow>,
@@ -116,6 +118,14 @@ fn next(last: &mut i64) -> i64 {
     *last
 }
 
+/// What is frozen with a run.
+#[derive(Clone, Debug)]
+struct RunSpec {
+    algorithms: RunAlgorithms,
+    /// Two runs with the same fingerprint do the same work.
+    fingerprint: String,
+}
+
 /// A job's row.
 #[derive(Clone, Debug)]
 pub struct JobRow {
@@ -123,8 +133,6 @@ pub struct JobRow {
     pub job: Job,
     /// Whether processed captures are tasks again.
     pub reprocess: bool,
-    /// Which algorithms it ran with; two jobs with the same fingerprint do the same work.
-    pub fingerprint: String,
     /// The fence of its dispatcher.
     pub dispatch_epoch: i64,
     dispatch_until: Option<Timestamp>,
@@ -173,6 +181,8 @@ pub struct TaskRow {
     pub n_detections: i64,
     /// Stored classifications.
     pub n_classifications: i64,
+    /// The run whose spec judged the saved result.
+    spec_run: Option<i64>,
 }
 
 #[derive(Clone)]

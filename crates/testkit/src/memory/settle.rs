@@ -131,13 +131,13 @@ impl Db {
         change
             .settled
             .insert(receipt.capture, row.state == TaskState::Failed);
-        self.write_outcome(key, &row, &item.posted, now);
+        self.write_outcome(key, &row, item, now);
         Settled::Saved
     }
 
-    fn write_outcome(&mut self, key: (JobId, CaptureId), row: &TaskView, posted: &Posted, now: Timestamp) {
+    fn write_outcome(&mut self, key: (JobId, CaptureId), row: &TaskView, item: &Settlement, now: Timestamp) {
         let (job, capture) = key;
-        let detail = match posted {
+        let detail = match &item.posted {
             Posted::Success(detections) => {
                 self.replace_detections(key, detections);
                 None
@@ -156,6 +156,9 @@ impl Db {
             task.settled_at = Some(now);
             task.n_detections = row.n_detections;
             task.n_classifications = row.n_classifications;
+            if row.state == TaskState::Processed {
+                task.spec_run = Some(item.receipt.run);
+            }
             task.grant = None;
         }
     }

@@ -8,9 +8,9 @@ use trapline_core::{
     job::JobMove,
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
-        ImageRow, Job, JobEdit, JobFilter, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow,
-        Moved, NewJob, OffsetPage, SettleReport, Settlement, SignOfLife, Slice, Store, Swept, Total,
-        WaitingJob, WorkerIdentity,
+        ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
+        LogRow, Moved, NewJob, OffsetPage, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Store,
+        Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -147,6 +147,14 @@ impl Store for MemoryStore {
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         Ok(self.rows().read_job(id))
+    }
+
+    async fn job_head(&self, id: JobId) -> Result<Option<JobHead>> {
+        Ok(self.rows().read_head(id))
+    }
+
+    async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>> {
+        Ok(self.rows().read_run(job, run))
     }
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {

@@ -3,9 +3,9 @@
 use super::*;
 use serde_json::{Value, json};
 use std::{collections::HashMap, sync::Arc};
-use trapline_core::{AlgorithmId, JobId, JobStatus, ProjectId};
+use trapline_core::AlgorithmId;
 
-fn head() -> JobHead {
+fn spec() -> RunSpec {
     let algorithm = |id, key: &str, labels: Option<Vec<String>>| {
         (
             key.to_owned(),
@@ -20,14 +20,7 @@ fn head() -> JobHead {
         algorithm(1, "detector", None),
         algorithm(2, "classifier", Some(vec!["moth".into(), "nonmoth".into()])),
     ]);
-    JobHead {
-        job: JobId(1),
-        project: ProjectId(1),
-        run: 1,
-        status: JobStatus::Started,
-        pipeline_slug: None,
-        algorithms: Arc::new(algorithms),
-    }
+    RunSpec { algorithms }
 }
 
 fn success() -> Value {
@@ -47,7 +40,7 @@ fn success() -> Value {
 
 fn posted(value: &Value) -> Result<Posted> {
     let raw = RawValue::from_string(value.to_string()).unwrap();
-    read(&raw, CaptureId(4), &head())
+    read(&raw, CaptureId(4), &spec())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 -- A job as people see it. `in_flight` is derived from the grants that may be live: nothing writes it. The columns are
 -- named, because a statement that was prepared before a migration added one would be refused.
 SELECT j.id, j.project_id, j.name, j.job_type, j.status, j.run, j.mode, j.priority, j.failure_threshold,
-       j.delay_seconds, j.not_before, j.pipeline_id, j.algorithms, j.collection_id, j.capture_id, j.image_limit,
+       j.delay_seconds, j.not_before, j.pipeline_id, j.collection_id, j.capture_id, j.image_limit,
        j.shuffle, j.collected, j.candidates, j.skipped, j.total, j.processed, j.failed, j.detections,
        j.classifications, j.errors, j.created_at, j.updated_at, j.started_at, j.finished_at, j.last_result_at,
        p.slug AS pipeline_slug,

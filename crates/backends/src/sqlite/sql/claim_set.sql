@@ -1,5 +1,5 @@
--- Takes the claim and raises the fence; the first claim of a job fixes its set, and the first of a full run the
--- algorithms it runs with.
+-- Takes the claim and raises the fence; the first claim of a job fixes its set. Its run has its spec by now, which the
+-- job's row repeats.
 -- A job is not taken for idle because a node was paused between reading the time and writing it: what decides is no
 -- older than the last heartbeat of any node.
 UPDATE jobs SET
@@ -13,7 +13,7 @@ UPDATE jobs SET
                          (SELECT max(capture_id) FROM collection_captures cc WHERE cc.collection_id = jobs.collection_id))),
     candidates     = CASE WHEN max_capture_id IS NOT NULL THEN candidates WHEN capture_id IS NOT NULL THEN 1 ELSE
                          (SELECT count(*) FROM collection_captures cc WHERE cc.collection_id = jobs.collection_id) END,
-    algorithms     = ifnull(?5, algorithms),
-    fingerprint    = ifnull(?6, fingerprint)
+    algorithms     = ifnull((SELECT s.algorithms FROM run_specs s WHERE s.job_id = jobs.id AND s.run = jobs.run), algorithms),
+    fingerprint    = ifnull((SELECT s.fingerprint FROM run_specs s WHERE s.job_id = jobs.id AND s.run = jobs.run), fingerprint)
 WHERE id = ?1
 RETURNING dispatch_epoch
