@@ -42,7 +42,8 @@ impl Audit {
         for (sum, n) in self.sums.iter_mut().zip(row) {
             *sum += n;
         }
-        self.movable += u64::from(!settled && t.run == job.run && t.lease.is_none_or(|l| l.has_grant));
+        self.movable +=
+            u64::from(!settled && t.run == job.run && t.lease.as_ref().is_none_or(|l| l.has_grant));
         let what = |text: String| move || format!("task {}: {text}", t.capture);
         if (t.n_detections, t.n_classifications) != (t.stored_detections, t.stored_classifications) {
             let text = format!(
@@ -97,7 +98,7 @@ impl Audit {
                 what("its grant is not there".to_owned()),
             );
         }
-        let (deadline, _) = lease::deadline(lease.granted_at, lease.until, lease.life, job.gap);
+        let (deadline, _) = lease::deadline(lease.granted_at, lease.until, lease.life.as_ref(), job.gap);
         // Nobody could end it while the store was not served.
         let since = job.gap.map_or(deadline, |gap| deadline.max(gap.to));
         let overdue = job.served_at.since(since);
@@ -248,6 +249,7 @@ mod tests {
             Some(SignsOfLife {
                 extend_from: at(from),
                 extended_until: at(900),
+                answers: Vec::new(),
             })
         };
         assert_eq!(found(1_200, JobStatus::Started, None, life(0)), []);
