@@ -130,7 +130,14 @@ fn judge(
     if (row.run, row.delivery) != (receipt.run, receipt.delivery) || row.grant.is_none() {
         return Err("the lease is over");
     }
-    let end = lease::lease_end(row.granted_at, row.lease_until, row.life, gap, policy.margin, now);
+    let end = lease::lease_end(
+        row.granted_at,
+        row.lease_until,
+        row.life.as_ref(),
+        gap,
+        policy.margin,
+        now,
+    );
     if let LeaseEnd::Over { .. } = end {
         return Err("the lease is over");
     }

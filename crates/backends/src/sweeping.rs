@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, Timestamp, WorkerId,
     death::{self, EndedGrant, GrantEnd},
-    lease::{self, Gap, LeaseEnd, SignsOfLife},
+    lease::{self, Answer, Gap, LeaseEnd, SignsOfLife},
     ports::{Candidate, LeasePolicy, Level, LogLine},
     settle::Deltas,
     task::{DETAIL_MAX_CHARS, cut},
@@ -66,13 +66,20 @@ impl DueGrant {
         policy: &LeasePolicy,
         now: Timestamp,
     ) -> Option<bool> {
-        match lease::lease_end(self.granted_at, until, self.life, gap, policy.margin, now) {
+        match lease::lease_end(
+            self.granted_at,
+            until,
+            self.life.as_ref(),
+            gap,
+            policy.margin,
+            now,
+        ) {
             LeaseEnd::Alive(at) => {
                 self.again = Some(self.again.map_or(at, |again| again.min(at)));
                 None
             }
             LeaseEnd::Over { strike } => {
-                let (deadline, _) = lease::deadline(self.granted_at, until, self.life, gap);
+                let (deadline, _) = lease::deadline(self.granted_at, until, self.life.as_ref(), gap);
                 self.ended_at = self.ended_at.max(Some(deadline));
                 Some(strike)
             }
@@ -84,10 +91,29 @@ impl DueGrant {
 pub(crate) fn signs_of(row: &impl Columns) -> sqlx::Result<Option<SignsOfLife>> {
     let from = row.maybe_time("extend_from")?;
     let until = row.maybe_time("extended_until")?;
-    Ok(from.zip(until).map(|(extend_from, extended_until)| SignsOfLife {
+    let Some((extend_from, extended_until)) = from.zip(until) else {
+        return Ok(None);
+    };
+    let answers: Vec<(i64, i64)> = row.json("recent_answers")?;
+    let answer = |(reserved_at, until)| Answer {
+        reserved_at: Timestamp(reserved_at),
+        until: Timestamp(until),
+    };
+    Ok(Some(SignsOfLife {
         extend_from,
         extended_until,
+        answers: answers.into_iter().map(answer).collect(),
     }))
+}
+
+/// The column `recent_answers`.
+pub(crate) fn recent_answers(life: &SignsOfLife) -> String {
+    let answers: Vec<_> = life
+        .answers
+        .iter()
+        .map(|a| (a.reserved_at.0, a.until.0))
+        .collect();
+    serde_json::to_string(&answers).expect("numbers serialise")
 }
 
 /// A task that a grant holds.

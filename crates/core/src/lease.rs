@@ -1,17 +1,12 @@
 //! When a lease is over, and whether its end is a strike (RULES.md A3 to A5).
 
+mod signs;
+
 use std::time::Duration;
 
 use crate::Timestamp;
 
-/// Signs of life of a worker: what it reserved at `extend_from` or later lives until `extended_until`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignsOfLife {
-    /// When the task was reserved that the worker answered.
-    pub extend_from: Timestamp,
-    /// Until when what it reserved since then lives.
-    pub extended_until: Timestamp,
-}
+pub use signs::{Answer, SignsOfLife, extend};
 
 /// A time in which no node was up or the store was away, and the grace after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +37,7 @@ pub enum LeaseEnd {
 pub fn lease_end(
     granted_at: Timestamp,
     lease_until: Timestamp,
-    life: Option<SignsOfLife>,
+    life: Option<&SignsOfLife>,
     gap: Option<Gap>,
     margin: Duration,
     now: Timestamp,
@@ -61,41 +56,14 @@ pub fn lease_end(
 pub fn deadline(
     granted_at: Timestamp,
     lease_until: Timestamp,
-    life: Option<SignsOfLife>,
+    life: Option<&SignsOfLife>,
     gap: Option<Gap>,
 ) -> (Timestamp, bool) {
-    let extended = life
-        .filter(|l| granted_at >= l.extend_from)
-        .map_or(lease_until, |l| l.extended_until);
-    let deadline = lease_until.max(extended);
+    let extended = life.and_then(|l| l.until(granted_at));
+    let deadline = extended.map_or(lease_until, |until| lease_until.max(until));
     match gap.filter(|g| granted_at < g.to && deadline >= g.from) {
         Some(gap) => (deadline.max(gap.grace_until), false),
         None => (deadline, true),
-    }
-}
-
-/// The signs of life after a result for a task reserved at `reserved_at`, seen at `now`: none revives a lease
-/// whose deadline had passed before it came.
-#[must_use]
-pub fn extend(
-    before: Option<SignsOfLife>,
-    gap: Option<Gap>,
-    reserved_at: Timestamp,
-    ttr: Duration,
-    margin: Duration,
-    now: Timestamp,
-) -> SignsOfLife {
-    // Reserved at `oldest` or later: alive by its own deadline, if it had the usual one.
-    let mut oldest = now.minus(ttr).minus(margin);
-    if let Some(gap) = gap.filter(|g| now < g.grace_until) {
-        oldest = oldest.min(gap.from.minus(ttr).minus(margin));
-    }
-    if let Some(life) = before.filter(|l| now < l.extended_until.plus(margin)) {
-        oldest = oldest.min(life.extend_from);
-    }
-    SignsOfLife {
-        extend_from: reserved_at.max(oldest),
-        extended_until: now.plus(ttr),
     }
 }
 
@@ -113,7 +81,6 @@ mod tests {
     use super::*;
 
     const S: i64 = 1_000_000;
-    const TTR: Duration = Duration::from_secs(10);
     const MARGIN: Duration = Duration::from_secs(1);
 
     fn at(seconds: i64) -> Timestamp {
@@ -130,41 +97,6 @@ mod tests {
             lease_end(at(0), at(10), None, None, MARGIN, at(11)),
             LeaseEnd::Over { strike: true }
         );
-    }
-
-    #[test]
-    fn a_result_keeps_what_was_reserved_later_alive_but_not_what_was_skipped() {
-        let life = Some(extend(None, None, at(5), TTR, MARGIN, at(9)));
-        assert_eq!(
-            lease_end(at(6), at(16), life, None, MARGIN, at(17)),
-            LeaseEnd::Alive(at(20))
-        );
-        assert_eq!(
-            lease_end(at(4), at(14), life, None, MARGIN, at(17)),
-            LeaseEnd::Over { strike: true }
-        );
-    }
-
-    #[test]
-    fn a_sign_of_life_after_the_deadline_revives_nothing() {
-        // Reserved at 0, deadline 10; the worker answers it at 30, when it has long been over.
-        let life = Some(extend(None, None, at(0), TTR, MARGIN, at(30)));
-        assert_eq!(
-            lease_end(at(0), at(10), life, None, MARGIN, at(31)),
-            LeaseEnd::Over { strike: true }
-        );
-    }
-
-    #[test]
-    fn unbroken_signs_of_life_keep_a_long_queue_of_leases_alive() {
-        let mut life = None;
-        for now in 1..100 {
-            life = Some(extend(life, None, at(0), TTR, MARGIN, at(now)));
-        }
-        assert!(matches!(
-            lease_end(at(0), at(10), life, None, MARGIN, at(100)),
-            LeaseEnd::Alive(_)
-        ));
     }
 
     #[test]
@@ -186,12 +118,6 @@ mod tests {
         assert_eq!(
             lease_end(at(-9), at(1), None, gap, MARGIN, at(61)),
             LeaseEnd::Over { strike: true }
-        );
-        // A late post within the grace extends what lived through the gap.
-        let life = Some(extend(None, gap, at(0), TTR, MARGIN, at(65)));
-        assert_eq!(
-            lease_end(at(0), at(10), life, gap, MARGIN, at(73)),
-            LeaseEnd::Alive(at(76))
         );
     }
 }

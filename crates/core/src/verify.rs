@@ -118,7 +118,7 @@ pub struct TaskAudit {
 }
 
 /// A task's lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseAudit {
     /// Whether its grant is there.
     pub has_grant: bool,

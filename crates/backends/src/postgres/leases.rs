@@ -19,7 +19,7 @@ use crate::{
     leases::{self, Changes},
     rows::{self, Columns as _},
     settling::TaskKey,
-    sweeping::signs_of,
+    sweeping::{recent_answers, signs_of},
 };
 
 type Changed = (Vec<LeaseAnswer>, Vec<(JobId, Candidate)>);
@@ -166,7 +166,8 @@ impl PostgresStore {
         let workers: Vec<i64> = signs.iter().map(|s| s.worker.0).collect();
         // Locked by id, because another node may hear of the same workers.
         let rows = sqlx::query(
-            "SELECT id, extend_from, extended_until FROM workers WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+            "SELECT id, extend_from, extended_until, recent_answers FROM workers WHERE id = ANY ($1) \
+             ORDER BY id FOR NO KEY UPDATE",
         )
         .bind(workers)
         .fetch_all(&mut *tx)
@@ -207,7 +208,7 @@ impl<'a> Known<'a> {
         if let Some(reserved_at) = sign.reserved_at {
             self.answered = true;
             self.life = Some(lease::extend(
-                self.life,
+                self.life.as_ref(),
                 gap,
                 reserved_at,
                 policy.ttr,
@@ -230,12 +231,13 @@ impl<'a> Known<'a> {
 
 async fn write_known(conn: &mut PgConnection, known: &BTreeMap<i64, Known<'_>>) -> sqlx::Result<()> {
     let each = || known.values();
-    let lives = || each().map(|w| w.life.filter(|_| w.answered));
+    let lives = || each().map(|w| w.life.as_ref().filter(|_| w.answered));
     sqlx::query(include_str!("sql/keep_alive.sql"))
         .bind(known.keys().copied().collect::<Vec<_>>())
         .bind(each().map(|w| w.seen_at.0).collect::<Vec<_>>())
         .bind(lives().map(|l| l.map(|l| l.extend_from.0)).collect::<Vec<_>>())
         .bind(lives().map(|l| l.map(|l| l.extended_until.0)).collect::<Vec<_>>())
+        .bind(lives().map(|l| l.map(recent_answers)).collect::<Vec<_>>())
         .bind(each().map(Known::slugs).collect::<Vec<_>>())
         .execute(conn)
         .await

@@ -16,7 +16,7 @@ use crate::{
     leases::{self, Changes},
     rows,
     settling::TaskKey,
-    sweeping::signs_of,
+    sweeping::{recent_answers, signs_of},
 };
 
 impl SqliteStore {
@@ -159,18 +159,23 @@ async fn write_signs_in(
     let gap = read_gap(conn).await?;
     for sign in signs {
         if let Some(reserved_at) = sign.reserved_at {
-            let row = sqlx::query("SELECT extend_from, extended_until FROM workers WHERE id = ?1")
-                .bind(sign.worker.0)
-                .fetch_optional(&mut *conn)
-                .await?;
+            let row =
+                sqlx::query("SELECT extend_from, extended_until, recent_answers FROM workers WHERE id = ?1")
+                    .bind(sign.worker.0)
+                    .fetch_optional(&mut *conn)
+                    .await?;
             let Some(row) = row else { continue };
-            let life = lease::extend(signs_of(&row)?, gap, reserved_at, policy.ttr, policy.margin, now);
-            sqlx::query("UPDATE workers SET extend_from = ?2, extended_until = ?3 WHERE id = ?1")
-                .bind(sign.worker.0)
-                .bind(life.extend_from.0)
-                .bind(life.extended_until.0)
-                .execute(&mut *conn)
-                .await?;
+            let before = signs_of(&row)?;
+            let life = lease::extend(before.as_ref(), gap, reserved_at, policy.ttr, policy.margin, now);
+            sqlx::query(
+                "UPDATE workers SET extend_from = ?2, extended_until = ?3, recent_answers = ?4 WHERE id = ?1",
+            )
+            .bind(sign.worker.0)
+            .bind(life.extend_from.0)
+            .bind(life.extended_until.0)
+            .bind(recent_answers(&life))
+            .execute(&mut *conn)
+            .await?;
         }
         sqlx::query(
             "UPDATE workers SET last_seen = max(last_seen, ?2), \

@@ -49,7 +49,8 @@ impl Audit {
         for (sum, n) in self.sums.iter_mut().zip(row) {
             *sum += n;
         }
-        self.movable += u64::from(!settled && t.run == job.run && t.lease.is_none_or(|l| l.has_grant));
+        self.movable +=
+            u64::from(!settled && t.run == job.run && t.lease.as_ref().is_none_or(|l| l.has_grant));
         let what = |text: String| move || format!("task {}: {text}", t.capture);
         if (t.n_detections, t.n_classifications) != (t.stored_detections, t.stored_classifications) {
             let text = format!(
@@ -104,7 +105,7 @@ impl Audit {
                 what("its grant is not there".to_owned()),
             );
         }
-        let (deadline, _) = lease::deadline(lease.granted_at, lease.until, lease.life, job.gap);
+        let (deadline, _) = lease::deadline(lease.granted_at, lease.until, lease.life.as_ref(), job.gap);
         let overdue = served_since(job, deadline);
         if !settled && overdue > OVERDUE_AFTER {
             let text = format!(
@@ -289,6 +290,7 @@ mod tests {
             Some(SignsOfLife {
                 extend_from: at(from),
                 extended_until: at(900),
+                answers: Vec::new(),
             })
         };
         assert_eq!(found(1_200, JobStatus::Started, None, life(0)), []);

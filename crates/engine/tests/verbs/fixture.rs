@@ -30,6 +30,10 @@ pub(crate) const DEATH: u64 = 16;
 
 impl Node {
     pub(crate) async fn start() -> Self {
+        Self::with_lease(Duration::from_secs(10)).await
+    }
+
+    pub(crate) async fn with_lease(task_ttr: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::new();
         let path = dir.path().join("test.db");
@@ -49,7 +53,7 @@ impl Node {
             clock: Arc::clone(&clock),
         };
         let policy = Policy {
-            task_ttr: Duration::from_secs(10),
+            task_ttr,
             ..Policy::default()
         };
         let supervisor = Supervisor::new(clock);

@@ -5,4 +5,5 @@
 mod fixture;
 mod jobs;
 mod reserving;
+mod steady;
 mod suspects;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use trapline_core::{
     JobId,
     death::RETURNS_MAX,
-    ports::{GrantKey, LeaseChange, Level, Settled},
+    ports::{GrantKey, LeaseChange, Level, Settled, SignOfLife},
     receipt::Receipt,
 };
 
@@ -170,6 +170,32 @@ cases! { World;
         assert!(matches!(w.succeed(tasks[0], 0).await, Settled::Ignored(_)));
         w.outlive().await;
         assert!(log(&w, job, Level::Warning).await.is_empty(), "nobody died");
+    }
+
+    async fn an_answer_to_later_tasks_does_not_end_what_an_earlier_one_keeps_alive(w: World) {
+        let job = w.job_of(3).await;
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.extend(w.grant(job, 1, "w").await);
+            w.pass(2);
+        }
+        let sign = async |of: Grant| {
+            let sign = SignOfLife { worker: of.0.worker, seen_at: w.now(), reserved_at: Some(of.0.granted_at), pipelines: vec![] };
+            w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
+            w.sweep().await;
+        };
+        w.pass(44);
+        w.succeed(held[0], 0).await;
+        sign(held[0]).await;
+        // Another process behind the same address answers the later one, steadily.
+        for _ in 0..4 {
+            w.pass(28);
+            sign(held[2]).await;
+            assert_eq!(w.counts(job).await, [3, 0, 2, 1, 0], "both live");
+        }
+        w.pass(28);
+        sign(held[2]).await;
+        assert_eq!(w.counts(job).await, [3, 1, 1, 1, 0], "nothing so old was answered for two leases");
     }
 
     async fn what_was_handed_out_is_found_by_job_worker_and_time(w: World) {

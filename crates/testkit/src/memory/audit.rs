@@ -69,7 +69,7 @@ impl Db {
                 life: task
                     .holder
                     .and_then(|w| self.workers.get(&w))
-                    .and_then(|w| w.life),
+                    .and_then(|w| w.life.clone()),
             }),
             n_detections: task.n_detections,
             n_classifications: task.n_classifications,

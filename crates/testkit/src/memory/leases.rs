@@ -124,7 +124,7 @@ impl Db {
         let life = task
             .holder
             .and_then(|w| self.workers.get(&w))
-            .and_then(|w| w.life);
+            .and_then(|w| w.life.as_ref());
         let end = lease::lease_end(
             task.granted_at,
             task.lease_until,
@@ -169,12 +169,24 @@ impl Db {
 
     pub(super) fn write_signs(&mut self, signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) {
         let gap = self.gap;
+        let overwrites = self.has(Mutation::OverwriteExtendFrom);
         for sign in signs {
             let Some(worker) = self.workers.get_mut(&sign.worker) else {
                 continue;
             };
             if let Some(reserved_at) = sign.reserved_at {
-                let life = lease::extend(worker.life, gap, reserved_at, policy.ttr, policy.margin, now);
+                let mut life = lease::extend(
+                    worker.life.as_ref(),
+                    gap,
+                    reserved_at,
+                    policy.ttr,
+                    policy.margin,
+                    now,
+                );
+                if overwrites {
+                    life.extend_from = life.extend_from.max(reserved_at);
+                    life.answers.clear();
+                }
                 worker.life = Some(life);
             }
             worker.last_seen = worker.last_seen.max(sign.seen_at);

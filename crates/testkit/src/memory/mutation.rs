@@ -30,11 +30,13 @@ pub enum Mutation {
     ChargeHeldAhead,
     /// What was handed out in an answer that the store lost is not taken back.
     KeepUnheardGrants,
+    /// An answer keeps alive only what was reserved since its own task was, and ends what an earlier one kept alive.
+    OverwriteExtendFrom,
 }
 
 impl Mutation {
     /// Every bug.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::AnswerBeforeCommit,
         Self::CountReplays,
         Self::BelieveOldErrors,
@@ -48,5 +50,6 @@ impl Mutation {
         Self::SuspectInBatch,
         Self::ChargeHeldAhead,
         Self::KeepUnheardGrants,
+        Self::OverwriteExtendFrom,
     ];
 }

@@ -143,7 +143,7 @@ impl Db {
     /// hand-out) ends when its leases would have: its worker may have died on it.
     fn look(&self, id: i64, policy: &LeasePolicy, now: Timestamp) -> Option<Due> {
         let grant = self.grants.get(&id)?;
-        let life = self.workers.get(&grant.worker).and_then(|w| w.life);
+        let life = self.workers.get(&grant.worker).and_then(|w| w.life.as_ref());
         let mut due = Due {
             id,
             job: grant.job,

@@ -24,12 +24,12 @@ impl Inner {
         }
     }
 
-    /// Until when a lease lives at least: by its own deadline, or by its worker's last sign of life.
+    /// Until when a lease lives at least: by its own deadline, or by its worker's signs of life.
     fn lives_until(&self, handed: &HandOut, ttr: std::time::Duration) -> Timestamp {
-        let sign = self.signs.get(&handed.worker);
-        let extended =
-            sign.filter(|s| handed.granted_at >= s.reserved_at && handed.granted_at >= s.at.minus(ttr));
-        extended.map_or(handed.until, |s| handed.until.max(s.at.plus(ttr)))
+        let signs = self.signs.get(&handed.worker).into_iter().flatten();
+        let extending =
+            signs.filter(|s| handed.granted_at >= s.reserved_at && handed.granted_at >= s.at.minus(ttr));
+        extending.fold(handed.until, |until, s| until.max(s.at.plus(ttr)))
     }
 }
 
@@ -175,7 +175,11 @@ impl Witness {
         for sign in signs {
             if let Some(reserved_at) = sign.reserved_at {
                 let sign_seen = Sign { reserved_at, at: now };
-                inner.signs.insert(sign.worker, sign_seen);
+                let signs = inner.signs.entry(sign.worker).or_default();
+                signs.retain(|s| now < s.at.plus(self.promises.ttr * 3));
+                // The store's clock may have gone back.
+                signs.iter_mut().for_each(|s| s.at = s.at.min(now));
+                signs.push(sign_seen);
             }
         }
     }

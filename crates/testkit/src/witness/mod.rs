@@ -49,7 +49,8 @@ struct Inner {
     jobs: BTreeMap<JobId, JobSeen>,
     tasks: BTreeMap<Key, Seen>,
     handed: BTreeMap<Key, Vec<HandOut>>,
-    signs: BTreeMap<WorkerId, Sign>,
+    /// Of each worker those of the last leases, the newest last.
+    signs: BTreeMap<WorkerId, Vec<Sign>>,
     /// Successes of which the store has said that they are saved, by what names a hand-out.
     saved: BTreeSet<(JobId, CaptureId, i64)>,
     /// When a result last changed a job, in store time.
@@ -95,7 +96,7 @@ struct HandOut {
     ended: bool,
 }
 
-/// A worker's last sign of life.
+/// A sign of life of a worker.
 #[derive(Clone, Copy)]
 struct Sign {
     reserved_at: Timestamp,

@@ -2,7 +2,7 @@
 -- seen. `holds` counts all tasks that a grant holds; if not all of them could be locked, or the grant itself could not, one
 -- is being answered, and the grant is left for the next sweep. $1 grants.
 SELECT g.id, g.job_id, g.captures, g.granted_at, g.lease_until, g.answered, g.given_back, g.worker_id, w.name AS worker,
-       w.extend_from, w.extended_until, w.charged_until,
+       w.extend_from, w.extended_until, w.recent_answers, w.charged_until,
        (SELECT count(*) FROM unnest(g.captures) AS e (capture_id)
             JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = e.capture_id
         WHERE t.grant_id = g.id AND t.state = 'pending') AS holds

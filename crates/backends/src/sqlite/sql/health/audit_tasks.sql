@@ -2,7 +2,8 @@
 SELECT t.capture_id, t.run, t.state, t.reason, t.delivery, t.strikes, t.settled_at,
        ifnull(t.reason = 'lost' AND t.detail = ?4, 0) AS by_strict_policy,
        t.grant_id IS NOT NULL AS leased,
-       g.id IS NOT NULL AS has_grant, t.granted_at, t.lease_until, w.extend_from, w.extended_until,
+       g.id IS NOT NULL AS has_grant, t.granted_at, t.lease_until,
+       w.extend_from, w.extended_until, w.recent_answers,
        t.n_detections, t.n_classifications,
        (SELECT count(*) FROM detections d WHERE d.job_id = t.job_id AND d.capture_id = t.capture_id) AS stored_detections,
        (SELECT count(*) FROM (
