@@ -6,4 +6,5 @@ pub mod cli;
 pub mod config;
 pub mod export;
 pub mod http;
+pub mod serve;
 pub mod wiring;

@@ -13,7 +13,6 @@ use trapline_core::{
     Clock, Error, Result,
     catalog::Role,
     doctor::Check,
-    error::chain,
     ports::{Catalog, OffsetPage, Progress, Queue, Store},
 };
 use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
@@ -21,6 +20,7 @@ use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 use crate::{
     config::{Config, Database},
     http::{AppState, Auth, MapSizes, auth, router},
+    serve::{ConnectionCounts, Serving},
 };
 
 /// How a node differs from a plain server.
@@ -55,6 +55,7 @@ pub struct Node {
     supervisor: Supervisor,
     store: Opened,
     clock: Arc<dyn Clock>,
+    connections: Arc<ConnectionCounts>,
     close_http: CancellationToken,
     http: tokio::task::JoinHandle<()>,
     drain: Duration,
@@ -265,21 +266,22 @@ impl Node {
         let app = options.beside.fallback_service(router(state));
         let close_http = CancellationToken::new();
         let closing = close_http.clone();
-        let http = supervisor.once("http server", async move {
-            let service = app.into_make_service_with_connect_info::<SocketAddr>();
-            let served = axum::serve(listener, service)
-                .with_graceful_shutdown(closing.cancelled_owned())
-                .await;
-            if let Err(error) = served {
-                tracing::error!(error = chain(&error), "the http server ended");
-            }
-        });
+        let connections = Arc::new(ConnectionCounts::default());
+        let serving = Serving {
+            app,
+            limits: config.connections,
+            clock: Arc::clone(&clock),
+            counts: Arc::clone(&connections),
+            closing,
+        };
+        let http = supervisor.once("http server", serving.run(listener));
         Ok(Self {
             engine,
             address,
             supervisor,
             store,
             clock,
+            connections,
             close_http,
             http,
             drain: config.drain,
@@ -294,6 +296,12 @@ impl Node {
             address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         }
         format!("http://{address}")
+    }
+
+    /// What became of its connections.
+    #[must_use]
+    pub fn connections(&self) -> &ConnectionCounts {
+        &self.connections
     }
 
     /// Where tasks that outlive a request are spawned.

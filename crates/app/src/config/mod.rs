@@ -16,7 +16,7 @@ pub use self::{
     table::{SETTINGS, Setting},
     urls::{Database, without_password},
 };
-use crate::http::Limits;
+use crate::{http::Limits, serve::ConnectionLimits};
 
 /// The file that is read when none is named and it is there.
 pub const FILE: &str = "trapline.toml";
@@ -65,6 +65,8 @@ pub struct Config {
     pub health: HealthPolicy,
     /// How large bodies may be.
     pub limits: Limits,
+    /// How many connections there may be, and how long each may keep the server waiting.
+    pub connections: ConnectionLimits,
     /// How long a graceful stop may take.
     pub drain: Duration,
     /// Which lines are logged, as `tracing` filters: `info`, `warn,trapline_engine=debug`.
@@ -91,6 +93,7 @@ impl Default for Config {
             allow_chaos: false,
             health: HealthPolicy::default(),
             limits: Limits::default(),
+            connections: ConnectionLimits::default(),
             drain: Duration::from_secs(30),
             log: "info".to_owned(),
             log_format: LogFormat::Text,

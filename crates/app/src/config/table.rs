@@ -283,6 +283,37 @@ pub const SETTINGS: &[Setting] = &[
         |c| c.limits.item_bytes.to_string(),
     ),
     setting(
+        "connections_max",
+        &["TRAPLINE_CONNECTIONS_MAX"],
+        "connections at once; more are closed as they come",
+        |c, v| {
+            number(v, 1, 1_000_000)
+                .map(|v| c.connections.connections_max = usize::try_from(v).unwrap_or(usize::MAX))
+        },
+        |c| c.connections.connections_max.to_string(),
+    ),
+    setting(
+        "header_timeout",
+        &["TRAPLINE_HEADER_TIMEOUT"],
+        "seconds in which the head of a request must arrive",
+        |c, v| seconds(v, 1, 3_600).map(|v| c.connections.header_timeout = v),
+        |c| c.connections.header_timeout.as_secs().to_string(),
+    ),
+    setting(
+        "idle_timeout",
+        &["TRAPLINE_IDLE_TIMEOUT"],
+        "seconds that a connection is kept between two requests; longer than proxies and clients keep theirs",
+        |c, v| seconds(v, 1, 86_400).map(|v| c.connections.idle_timeout = v),
+        |c| c.connections.idle_timeout.as_secs().to_string(),
+    ),
+    setting(
+        "write_timeout",
+        &["TRAPLINE_WRITE_TIMEOUT"],
+        "seconds that a client may take nothing of its answer",
+        |c, v| seconds(v, 1, 86_400).map(|v| c.connections.write_timeout = v),
+        |c| c.connections.write_timeout.as_secs().to_string(),
+    ),
+    setting(
         "drain_seconds",
         &["TRAPLINE_DRAIN_SECONDS"],
         "seconds that a graceful stop may take",

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderValue, StatusCode, header},
@@ -20,6 +20,7 @@ use super::{
     identity::{ClientInfo, Peer},
     paging::offset_page,
 };
+use crate::serve::Connection;
 
 /// `batch_size` above this is refused; fewer are handed out (RULES.md B10).
 const BATCH_MAX: i64 = 10_000;
@@ -40,6 +41,7 @@ async fn tasks(
     State(app): State<AppState>,
     principal: Principal,
     peer: Peer,
+    connection: Option<Extension<Connection>>,
     Id(id): Id,
     mut fields: Fields,
 ) -> ApiResult {
@@ -67,7 +69,7 @@ async fn tasks(
     if reservation.tasks.is_empty() && is_recent {
         pipeline_of(app.engine.head(job).await.map_err(queue_away)?)?;
     }
-    Ok(handed_out(&app, json!({}), reservation))
+    Ok(handed_out(&app, connection, json!({}), reservation))
 }
 
 fn pipeline_of(head: JobHead) -> ApiResult<String> {
@@ -79,6 +81,7 @@ async fn claim(
     State(app): State<AppState>,
     principal: Principal,
     peer: Peer,
+    connection: Option<Extension<Connection>>,
     mut fields: Fields,
 ) -> ApiResult {
     let batch_size = batch_size(&mut fields);
@@ -121,7 +124,7 @@ async fn claim(
             Some(claimed) => {
                 let head =
                     json!({ "job_id": claimed.reservation.job, "pipeline_slug": claimed.pipeline_slug });
-                handed_out(&app, head, claimed.reservation)
+                handed_out(&app, connection, head, claimed.reservation)
             }
         },
     )
@@ -150,7 +153,12 @@ pub(super) fn queue_away(error: trapline_core::Error) -> ApiError {
     if error.kind.retry() { away() } else { error.into() }
 }
 
-fn handed_out(app: &AppState, mut body: Value, mut reservation: Reservation) -> Response {
+fn handed_out(
+    app: &AppState,
+    connection: Option<Extension<Connection>>,
+    mut body: Value,
+    mut reservation: Reservation,
+) -> Response {
     let lease_seconds = app.engine.policy().task_ttr.as_secs();
     body["tasks"] = reservation
         .tasks
@@ -170,9 +178,14 @@ fn handed_out(app: &AppState, mut body: Value, mut reservation: Reservation) -> 
         .collect();
     let bytes = Bytes::from(body.to_string());
     let length = bytes.len();
-    // Dropped before it was taken for writing, the body gives its reservation back without a strike (A5).
+    // Dropped before it was taken for writing, the body gives its reservation back without a strike (A5). Whether what was
+    // taken arrives is known to its connection.
     let answer = futures::stream::once(async move {
-        reservation.delivered();
+        match connection {
+            Some(Extension(connection)) => connection.hand_out(reservation, length),
+            // A client in this process has what it takes.
+            None => reservation.delivered(),
+        }
         Ok::<_, Infallible>(bytes)
     });
     let headers = [
