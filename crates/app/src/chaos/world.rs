@@ -11,7 +11,7 @@ use trapline_engine::SystemClock;
 use trapline_worker::{
     Pipeline as _,
     client::{Api, ApiError, Payload, read},
-    wire::Registration,
+    wire::{ClientInfo, Registration},
 };
 
 use super::{
@@ -82,6 +82,7 @@ impl<'g> World<'g> {
         let registration = Registration {
             processing_service_name: "chaos",
             pipelines: &TwoBoxes(QUICK).registration(),
+            client_info: &ClientInfo::of_this_process("trapline-chaos", env!("CARGO_PKG_VERSION")),
         };
         api.register(1, &registration).await?;
         Ok(Self {
