@@ -54,6 +54,9 @@ struct Classification {
     score: Option<f32>,
     classifier: String,
     terminal: bool,
+    /// What `scores` are of, if not the labels of the category map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<Vec<f32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +101,7 @@ impl FullRow {
                 score: c.score,
                 classifier: c.algorithm,
                 terminal: c.terminal,
+                labels: c.labels.filter(|_| scores),
                 scores: scores.then_some(c.scores),
                 logits: scores.then_some(c.logits),
             })
@@ -213,6 +217,7 @@ mod tests {
             label: label.into(),
             score: Some(score),
             terminal,
+            labels: None,
             scores: vec![score],
             logits: vec![],
         };

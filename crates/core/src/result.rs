@@ -56,9 +56,13 @@ pub struct Classification {
     pub label: String,
     /// Whether it is the pipeline's last word.
     pub terminal: bool,
-    /// One score per label of the algorithm's category map, in its order, or empty.
+    /// The score of the chosen label, by [`chosen_score`].
+    pub score: Option<f32>,
+    /// The labels that `scores` are of, if they are not those of the algorithm's category map: the top 5 of 1,000.
+    pub labels: Option<Vec<String>>,
+    /// One score per label, in their order, or empty.
     pub scores: Vec<f32>,
-    /// The same before the softmax, or empty.
+    /// The same before the softmax, or empty; of all labels of the category map, or of `labels`.
     pub logits: Vec<f32>,
     /// When.
     pub at: Timestamp,
@@ -66,12 +70,17 @@ pub struct Classification {
     pub inference_seconds: Option<f64>,
 }
 
-impl Classification {
-    /// The score of the chosen label: the largest one.
-    #[must_use]
-    pub fn score(&self) -> Option<f32> {
-        self.scores.iter().copied().reduce(f32::max)
-    }
+/// The score of the chosen label. `None` if it is not one of `labels`; `Some(None)` if there are no scores. Of a label that
+/// is there twice it is the larger score; where nothing says what the scores are of, the largest of all.
+#[must_use]
+pub fn chosen_score(label: &str, labels: Option<&[String]>, scores: &[f32]) -> Option<Option<f32>> {
+    let Some(labels) = labels else {
+        return Some(scores.iter().copied().reduce(f32::max));
+    };
+    let chosen = labels.iter().enumerate().filter(|(_, l)| *l == label);
+    chosen
+        .map(|(at, _)| scores.get(at).copied())
+        .reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b)).or(a).or(b))
 }
 
 /// One detection of a task; unique by (task, algorithm, box).
@@ -177,6 +186,8 @@ mod tests {
             algorithm: AlgorithmId(id),
             label: label.into(),
             terminal: true,
+            score: None,
+            labels: None,
             scores: vec![],
             logits: vec![],
             at: Timestamp(0),
@@ -203,6 +214,18 @@ mod tests {
             .map(|c| c.label.as_str())
             .collect();
         assert_eq!(labels, ["d", "b"]);
+    }
+
+    #[test]
+    fn the_score_is_that_of_the_chosen_label_not_the_largest() {
+        let labels = ["a", "b", "c", "b"].map(str::to_owned);
+        let scores = [0.7, 0.1, 0.2, 0.15];
+        assert_eq!(chosen_score("c", Some(&labels), &scores), Some(Some(0.2)));
+        assert_eq!(chosen_score("b", Some(&labels), &scores), Some(Some(0.15)));
+        assert_eq!(chosen_score("d", Some(&labels), &scores), None);
+        assert_eq!(chosen_score("a", Some(&labels), &[]), Some(None));
+        assert_eq!(chosen_score("d", None, &scores), Some(Some(0.7)));
+        assert_eq!(chosen_score("d", None, &[]), Some(None));
     }
 
     #[test]

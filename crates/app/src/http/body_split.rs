@@ -1,6 +1,11 @@
 //! Cuts the body of a result post into its items as it arrives, so that memory is bounded by one item whatever the
 //! body. It knows only where values begin and end; what an item says is parsed elsewhere, alone.
 
+use super::mend::{Replace, mend};
+
+/// What stands before a body as editors write it, and is no part of it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// What is kept of an item over its bound: enough to find its receipt.
 const HEAD_BYTES: usize = 4 << 10;
 
@@ -62,6 +67,8 @@ struct Scan {
     string: bool,
     escape: bool,
     bare: bool,
+    /// Whether any escape names a code unit: only such a text can hold what must be mended.
+    units: bool,
 }
 
 enum Step {
@@ -77,7 +84,10 @@ impl Scan {
     fn step(&mut self, byte: u8) -> Step {
         if self.string {
             match byte {
-                _ if self.escape => self.escape = false,
+                _ if self.escape => {
+                    self.escape = false;
+                    self.units |= byte == b'u';
+                }
                 b'\\' => self.escape = true,
                 b'"' => {
                     self.string = false;
@@ -114,6 +124,8 @@ pub(super) struct Splitter {
     too_large: bool,
     seen_results: bool,
     offset: u64,
+    /// How much of the byte order mark was passed over, or all of it if there is none.
+    mark: usize,
     item_bytes_max: usize,
     /// Complete items, not yet taken.
     pub(super) items: std::collections::VecDeque<Item>,
@@ -129,6 +141,7 @@ impl Splitter {
             too_large: false,
             seen_results: false,
             offset: 0,
+            mark: 0,
             item_bytes_max,
             items: std::collections::VecDeque::new(),
         }
@@ -184,7 +197,10 @@ impl Splitter {
             }
         }
         if ended {
-            let value = std::mem::take(&mut self.value);
+            let mut value = std::mem::take(&mut self.value);
+            if self.scan.units {
+                mend(&mut value, Replace::SurrogatesAndNul);
+            }
             if self.at == At::InItem {
                 self.items.push_back(if self.too_large {
                     Item::TooLarge(value)
@@ -209,6 +225,16 @@ impl Splitter {
     fn structure(&mut self, byte: u8) -> Result<(), Malformed> {
         if self.at == At::KeyText {
             return self.key_text(byte);
+        }
+        if let Some(expected) = BYTE_ORDER_MARK.get(self.mark) {
+            match self.mark {
+                _ if byte == *expected => {
+                    self.mark += 1;
+                    return Ok(());
+                }
+                0 => self.mark = BYTE_ORDER_MARK.len(),
+                _ => return Err(self.syntax()),
+            }
         }
         if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
             return Ok(());
@@ -321,6 +347,40 @@ mod tests {
         let (items, end) = split(r#"{"results": [{"a": 1}, {"b": [2]}, {"c": "#, 5);
         assert_eq!(items.len(), 2);
         assert_eq!(end, Err(Malformed::BrokeOff));
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_body_is_passed_over_and_nowhere_else() {
+        for chunk in 1..6 {
+            let (items, end) = split("\u{feff} {\"results\": [1]}", chunk);
+            assert_eq!((items.len(), end), (1, Ok(())));
+            for text in ["\u{feff}\u{feff}{}", " \u{feff}{}", "{\u{feff}}"] {
+                assert!(
+                    matches!(split(text, chunk).1, Err(Malformed::Syntax(_))),
+                    "{text}"
+                );
+            }
+        }
+        let mut splitter = Splitter::new(9);
+        assert!(matches!(splitter.feed(b"\xef\xbb{}"), Err(Malformed::Syntax(_))));
+        assert_eq!(split("\u{feff}", 1).1, Err(Malformed::NoResults));
+    }
+
+    #[test]
+    fn what_a_text_cant_hold_is_mended_in_its_item() {
+        let (items, end) = split(
+            r#"{"results": [{"a": "\udce4"}, {"a": "\u0000 é"}, {"a": "\\udce4"}]}"#,
+            7,
+        );
+        end.unwrap();
+        let expected = [
+            r#"{"a": "\ufffd"}"#,
+            r#"{"a": "\ufffd é"}"#,
+            r#"{"a": "\\udce4"}"#,
+        ];
+        for (item, expected) in items.iter().zip(expected) {
+            assert_eq!(*item, Item::Whole(expected.as_bytes().to_vec()));
+        }
     }
 
     #[test]

@@ -7,7 +7,10 @@ use axum::{
 use futures::StreamExt as _;
 use serde_json::Value;
 
-use super::ApiError;
+use super::{
+    ApiError,
+    mend::{Replace, mend},
+};
 
 /// The essence of the content type, in lower case; `None` if the header is missing.
 #[must_use]
@@ -68,12 +71,20 @@ pub async fn read_bounded(headers: &HeaderMap, body: Body, bytes_max: usize) -> 
 /// # Errors
 /// 400 `{"detail": "JSON parse error - …: line 1 column 1 (char 0)"}`.
 pub fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
+    // What editors write in front is no part of the document.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|e| {
         ApiError::invalid(format!(
             "JSON parse error - byte {} is not UTF-8",
             e.valid_up_to()
         ))
     })?;
+    // Python writes lone surrogates, which no text can hold.
+    if text.contains("\\ud") || text.contains("\\uD") {
+        let mut mended = text.as_bytes().to_vec();
+        mend(&mut mended, Replace::Surrogates);
+        return serde_json::from_slice(&mended).map_err(|e| parse_error(&e, text));
+    }
     serde_json::from_str(text).map_err(|e| parse_error(&e, text))
 }
 
@@ -132,5 +143,11 @@ mod tests {
         assert!(detail("xyz").contains("JSON parse error - Expecting value: line 1 column 1 (char 0)"));
         assert!(detail("{\"a\":\n [1,").contains("Expecting value: line 2 column 5 (char 10)"));
         assert!(detail("{} x").contains("Extra data: line 1 column 4 (char 3)"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_a_lone_surrogate_replaced() {
+        let document = parse("\u{feff}{\"a\": \"\\ud800\\n\"}".as_bytes()).unwrap();
+        assert_eq!(document, serde_json::json!({"a": "\u{fffd}\n"}));
     }
 }

@@ -21,6 +21,7 @@ mod jobs;
 pub mod json;
 mod lenient;
 mod logs;
+mod mend;
 pub mod paging;
 mod path;
 mod pipelines;

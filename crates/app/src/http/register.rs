@@ -1,8 +1,8 @@
 //! Registration: a worker says what it runs (API.md §3.2).
 //!
-//! A body that is not the shape is refused whole, with the place of everything that is wrong. A classification
-//! without a category map is refused alone: what else the request holds is registered all the same, so that one
-//! bad pipeline does not keep a fleet from work.
+//! A body that is not the shape is refused whole, with the place of everything that is wrong. A pipeline whose
+//! classification has no category map, or that has two versions of one algorithm, is refused alone: what else the
+//! request holds is registered all the same, so that one bad pipeline does not keep a fleet from work.
 
 use axum::{
     Json, Router,
@@ -21,7 +21,7 @@ use super::{
     Access, AppState, Fields, Id, NAME_MAX, Principal, TEXT_MAX,
     error::{ApiError, ApiResult},
     identity::{ClientInfo, Peer},
-    json::as_int,
+    lenient::{int_of, text_of},
     pipelines, projects,
 };
 
@@ -82,14 +82,11 @@ impl<'a> Object<'a> {
 
     fn maybe_text(&self, name: &str, max: usize, wrong: &mut Wrong) -> Option<String> {
         let place = || self.place.at(name);
-        let text = match self.get(name)? {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            _ => {
-                wrong.note(&place(), "str type expected", "type_error.str");
-                return None;
-            }
+        let Some(text) = text_of(self.get(name)?) else {
+            wrong.note(&place(), "str type expected", "type_error.str");
+            return None;
         };
+        let text = text.into_owned();
         check_length(&text, max, &place, wrong);
         Some(text)
     }
@@ -116,7 +113,7 @@ impl<'a> Object<'a> {
         let Some(value) = self.get("version") else {
             return 1;
         };
-        as_int(value).unwrap_or_else(|| {
+        int_of(value).unwrap_or_else(|| {
             wrong.note(
                 &self.place.at("version"),
                 "value is not a valid integer",
@@ -147,29 +144,46 @@ fn check_length(text: &str, max: usize, place: &dyn Fn() -> Place, wrong: &mut W
     }
 }
 
+/// The labels of a map that has them only in its data, in the order of their indices.
+fn labels_of(data: &[Value]) -> Vec<&Value> {
+    let mut labels: Vec<_> = data
+        .iter()
+        .filter_map(|d| Some((int_of(d.get("index")?)?, d.get("label")?)))
+        .collect();
+    let complete = labels.len() == data.len();
+    labels.sort_by_key(|(index, _)| *index);
+    labels
+        .into_iter()
+        .map(|(_, label)| label)
+        .filter(|_| complete)
+        .collect()
+}
+
 fn category_map(value: &Value, place: Place, wrong: &mut Wrong) -> Option<CategoryMap> {
     let map = Object::of(value, place, wrong)?;
     let labels_place = map.place.at("labels");
-    let Some(list) = map.list("labels", wrong) else {
-        if map.get("labels").is_none() {
-            wrong.missing(&labels_place);
-        }
-        return None;
+    let data = map.list("data", wrong).unwrap_or_default();
+    let list = match map.list("labels", wrong) {
+        Some(list) if !list.is_empty() => list.iter().collect(),
+        _ => labels_of(data),
     };
+    if list.is_empty() {
+        wrong.missing(&labels_place);
+    }
     let mut labels = Vec::with_capacity(list.len());
-    for (at, label) in list.iter().enumerate() {
+    for (at, label) in list.into_iter().enumerate() {
         let place = || labels_place.at(at);
-        match label {
-            Value::String(label) => {
-                check_length(label, NAME_MAX, &place, wrong);
-                labels.push(label.clone());
+        match text_of(label) {
+            Some(label) => {
+                check_length(&label, NAME_MAX, &place, wrong);
+                labels.push(label.into_owned());
             }
-            _ => wrong.note(&place(), "str type expected", "type_error.str"),
+            None => wrong.note(&place(), "str type expected", "type_error.str"),
         }
     }
     Some(CategoryMap {
         labels,
-        data: map.list("data", wrong).unwrap_or_default().to_vec(),
+        data: data.to_vec(),
         version: map.maybe_text("version", NAME_MAX, wrong),
         description: map.maybe_text("description", TEXT_MAX, wrong),
         uri: map.maybe_text("uri", TEXT_MAX, wrong),
@@ -234,11 +248,33 @@ fn pipelines(list: &[Value]) -> Result<Vec<PipelineSpec>, ApiError> {
     ))
 }
 
-/// The algorithm for which a pipeline can't be registered.
-fn without_map(spec: &PipelineSpec) -> Option<&AlgorithmSpec> {
-    spec.algorithms
+/// Why a pipeline can't be registered, if it can't. An algorithm that is there twice, and the same, is there once.
+fn fault(spec: &mut PipelineSpec) -> Option<String> {
+    let mut once: Vec<AlgorithmSpec> = Vec::with_capacity(spec.algorithms.len());
+    for algorithm in std::mem::take(&mut spec.algorithms) {
+        match once.iter().find(|a| a.key == algorithm.key) {
+            None => once.push(algorithm),
+            Some(earlier) if *earlier == algorithm => {}
+            Some(earlier) => {
+                let (key, a, b) = (&algorithm.key, earlier.version, algorithm.version);
+                let what = if a == b {
+                    format!("version {a} of the algorithm `{key}` is there twice with different content")
+                } else {
+                    format!("the algorithm `{key}` is there in the versions {a} and {b}")
+                };
+                return Some(format!("{what}; results name an algorithm by its key alone"));
+            }
+        }
+    }
+    spec.algorithms = once;
+    let blind = spec
+        .algorithms
         .iter()
-        .find(|a| a.task_type.as_deref() == Some("classification") && a.category_map.is_none())
+        .find(|a| a.task_type.as_deref() == Some("classification") && a.category_map.is_none())?;
+    Some(format!(
+        "the classification algorithm `{}` has no category_map",
+        blind.key
+    ))
 }
 
 fn answer(now: Timestamp, echo: Vec<Value>, done: &Registered, refused: &[String]) -> Response {
@@ -273,18 +309,15 @@ async fn register(
     let project = projects::find(&state, &principal, id).await?;
     principal.require(Access::Work)?;
     let service_name = fields.text("processing_service_name", NAME_MAX);
-    let echo = fields.list("pipelines");
+    let echo = fields.maybe_list("pipelines").unwrap_or_default();
     let info = ClientInfo::take(&mut fields);
     fields.check()?;
     let mut refused = Vec::new();
     let mut specs = pipelines(&echo)?;
-    specs.retain(|spec| match without_map(spec) {
+    specs.retain_mut(|spec| match fault(spec) {
         None => true,
-        Some(algorithm) => {
-            refused.push(format!(
-                "pipeline `{}`: the classification algorithm `{}` has no category_map",
-                spec.slug, algorithm.key
-            ));
+        Some(why) => {
+            refused.push(format!("pipeline `{}`: {why}", spec.slug));
             false
         }
     });

@@ -1,18 +1,21 @@
 //! One item of a result post: read as leniently as upstream reads it, validated alone, its algorithms resolved.
 
+mod wire;
+
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer as _, de};
+use serde::{Deserializer as _, de};
 use serde_json::value::RawValue;
 use trapline_core::{
     CaptureId, Error, FailReason, Result, Timestamp,
     ports::Posted,
-    result::{BBox, Classification, Detection, JobAlgorithm, check_text, deduplicate},
+    result::{BBox, Classification, Detection, JobAlgorithm, check_text, chosen_score, deduplicate},
     task::{DETAIL_MAX_CHARS, cut},
 };
 use trapline_engine::RunSpec;
 
-use super::lenient::{Loose, Number};
+use self::wire::{AlgorithmRef, RawClassification, RawDetection, RawError, RawItem, RawResult};
+use super::lenient::{Float, Loose, LooseFloat, Number, Object};
 
 const LABEL_MAX: usize = 1_000;
 const URL_MAX: usize = 4_096;
@@ -25,17 +28,10 @@ pub(super) struct Envelope<'a> {
     pub(super) result: Result<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct RawItem<'a> {
-    reply_subject: Option<Loose<'a>>,
-    #[serde(borrow)]
-    result: Option<&'a RawValue>,
-}
-
 /// Reads the envelope.
 pub(super) fn envelope(bytes: &[u8]) -> Envelope<'_> {
-    match serde_json::from_slice::<RawItem<'_>>(bytes) {
-        Ok(item) => Envelope {
+    match serde_json::from_slice::<Object<RawItem<'_>>>(bytes) {
+        Ok(Object(item)) => Envelope {
             reply_subject: item.reply_subject.map(|s| s.0.into_owned()).unwrap_or_default(),
             result: item
                 .result
@@ -78,102 +74,71 @@ pub(super) fn receipt_before_fault(bytes: &[u8]) -> String {
     found
 }
 
-#[derive(Deserialize)]
-struct RawResult<'a> {
-    #[serde(borrow)]
-    pipeline: Option<Loose<'a>>,
-    total_time: Option<Number>,
-    #[serde(borrow)]
-    source_images: Option<Vec<SourceImage<'a>>>,
-    #[serde(borrow)]
-    detections: Option<Vec<RawDetection<'a>>>,
-    #[serde(borrow)]
-    error: Option<Loose<'a>>,
-    #[serde(borrow)]
-    image_id: Option<Loose<'a>>,
+/// What a result is checked against.
+pub(super) struct Context<'a> {
+    /// The image of its receipt.
+    pub(super) capture: CaptureId,
+    /// What the run that its receipt names expects.
+    pub(super) spec: &'a RunSpec,
+    /// The time of what does not say when it was made.
+    pub(super) now: Timestamp,
 }
 
-#[derive(Deserialize)]
-struct SourceImage<'a> {
-    #[serde(borrow)]
-    id: Loose<'a>,
-}
-
-#[derive(Deserialize)]
-struct AlgorithmRef<'a> {
-    #[serde(borrow)]
-    key: Loose<'a>,
-}
-
-#[derive(Deserialize)]
-struct RawBox {
-    x1: Number,
-    y1: Number,
-    x2: Number,
-    y2: Number,
-}
-
-#[derive(Deserialize)]
-struct RawDetection<'a> {
-    #[serde(borrow)]
-    source_image_id: Loose<'a>,
-    #[serde(borrow)]
-    algorithm: AlgorithmRef<'a>,
-    #[serde(borrow)]
-    timestamp: Loose<'a>,
-    bbox: Option<RawBox>,
-    inference_time: Option<Number>,
-    #[serde(borrow)]
-    crop_image_url: Option<Loose<'a>>,
-    #[serde(borrow)]
-    classifications: Option<Vec<RawClassification<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct RawClassification<'a> {
-    #[serde(borrow)]
-    classification: Loose<'a>,
-    #[serde(borrow)]
-    algorithm: AlgorithmRef<'a>,
-    #[serde(borrow)]
-    timestamp: Loose<'a>,
-    scores: Option<Vec<f32>>,
-    logits: Option<Vec<f32>>,
-    inference_time: Option<Number>,
-    terminal: Option<bool>,
-}
-
-/// Reads the result of a task; `spec` is of the run that its receipt names.
+/// Reads the result of a task.
 ///
 /// # Errors
 /// `Invalid`, saying what can't be saved and why.
-pub(super) fn read(raw: &RawValue, capture: CaptureId, spec: &RunSpec) -> Result<Posted> {
-    // Following the path costs on every number of a long list, so it is followed only to name a fault.
-    let result = serde_json::from_str(raw.get()).or_else(|_| {
-        let mut json = serde_json::Deserializer::from_str(raw.get());
-        serde_path_to_error::deserialize::<_, RawResult<'_>>(&mut json)
-            .map_err(|e| Error::invalid(format!("{}: {}", e.path(), e.inner())))
-    })?;
-    let id = capture.to_string();
-    if let RawResult {
-        pipeline: Some(_),
-        total_time: Some(_),
-        source_images: Some(sources),
-        detections: Some(detections),
-        ..
-    } = &result
-    {
-        if let Some(other) = sources.iter().find(|s| s.id.0 != id) {
-            return Err(foreign("source_images", &other.id.0, capture));
-        }
-        let detections = detections
-            .iter()
-            .enumerate()
-            .filter_map(|(at, d)| detection(d, at, capture, spec).transpose())
-            .collect::<Result<_>>()?;
-        return Ok(Posted::Success(deduplicate(detections)));
+pub(super) fn read(raw: &RawValue, context: &Context<'_>) -> Result<Posted> {
+    // Numbers in texts, and the path to a fault, cost on every number of a long list: only what can't be read the
+    // usual way is read again that way.
+    if let Ok(Object(result)) = serde_json::from_str::<Object<RawResult<'_, f32>>>(raw.get()) {
+        return context.posted(&result);
     }
-    let Some(error) = result.error else {
+    let mut json = serde_json::Deserializer::from_str(raw.get());
+    match serde_path_to_error::deserialize::<_, Object<RawResult<'_, LooseFloat>>>(&mut json) {
+        Ok(Object(result)) => context.posted(&result),
+        Err(fault) => match serde_json::from_str::<Object<RawError<'_>>>(raw.get()) {
+            // What is no success in shape is an error if it can be read as one.
+            Ok(Object(RawError {
+                error: Some(error),
+                image_id,
+            })) => context.failed(&error, image_id.as_ref()),
+            _ => {
+                let path = fault.path().to_string();
+                let place = if path == "." { "result" } else { path.as_str() };
+                Err(Error::invalid(format!("{place}: {}", fault.inner())))
+            }
+        },
+    }
+}
+
+impl Context<'_> {
+    fn posted<F: Float>(&self, result: &RawResult<'_, F>) -> Result<Posted> {
+        if let RawResult {
+            pipeline: Some(_),
+            total_time: Some(_),
+            source_images: Some(sources),
+            detections: Some(detections),
+            ..
+        } = result
+        {
+            let id = self.capture.to_string();
+            if let Some(Object(other)) = sources.iter().find(|s| s.0.id.0 != id) {
+                return Err(self.foreign("source_images", &other.id.0));
+            }
+            let detections = detections
+                .iter()
+                .enumerate()
+                .filter_map(|(at, d)| {
+                    let within = |e: Error| Error::invalid(format!("detections[{at}]: {e}"));
+                    self.detection(&d.0).map_err(within).transpose()
+                })
+                .collect::<Result<_>>()?;
+            return Ok(Posted::Success(deduplicate(detections)));
+        }
+        if let Some(error) = &result.error {
+            return self.failed(error, result.image_id.as_ref());
+        }
         let missing: Vec<&str> = [
             ("pipeline", result.pipeline.is_none()),
             ("total_time", result.total_time.is_none()),
@@ -183,109 +148,153 @@ pub(super) fn read(raw: &RawValue, capture: CaptureId, spec: &RunSpec) -> Result
         .into_iter()
         .filter_map(|(name, missing)| missing.then_some(name))
         .collect();
-        return Err(Error::invalid(format!(
+        Err(Error::invalid(format!(
             "neither a result (missing: {}) nor an error",
             missing.join(", ")
-        )));
-    };
-    if let Some(other) = result.image_id.filter(|i| i.0 != id) {
-        return Err(foreign("image_id", &other.0, capture));
+        )))
     }
-    // What a database may refuse in a text must not cost the task its reason.
-    let detail = cut(&error.0.replace('\0', "\u{2400}"), DETAIL_MAX_CHARS);
-    Ok(Posted::Fail {
-        reason: FailReason::WorkerError,
-        detail,
-    })
-}
 
-fn foreign(field: &str, id: &str, capture: CaptureId) -> Error {
-    let id = trapline_core::time::head(id, 40);
-    Error::invalid(format!(
-        "{field}: `{id}` is not the image of this receipt, which is `{capture}`"
-    ))
-}
-
-fn algorithm<'h>(reference: &AlgorithmRef<'_>, spec: &'h RunSpec) -> Result<&'h JobAlgorithm> {
-    let key = reference.key.0.as_ref();
-    spec.algorithms.get(key).ok_or_else(|| {
-        let mut known: Vec<&str> = spec.algorithms.keys().map(String::as_str).collect();
-        known.sort_unstable();
-        Error::invalid(format!(
-            "unknown algorithm `{}`; the pipeline's are {}",
-            trapline_core::time::head(key, 100),
-            known.join(", ")
-        ))
-    })
-}
-
-fn detection(
-    raw: &RawDetection<'_>,
-    at: usize,
-    capture: CaptureId,
-    spec: &RunSpec,
-) -> Result<Option<Detection>> {
-    let within = |e: Error| Error::invalid(format!("detections[{at}]: {e}"));
-    if raw.source_image_id.0 != capture.to_string() {
-        return Err(within(foreign(
-            "source_image_id",
-            &raw.source_image_id.0,
-            capture,
-        )));
-    }
-    let algorithm = algorithm(&raw.algorithm, spec).map_err(within)?;
-    let bbox = match &raw.bbox {
-        Some(b) => Some(BBox::new(b.x1.0, b.y1.0, b.x2.0, b.y2.0).map_err(within)?),
-        None => None,
-    };
-    let classifications = raw
-        .classifications
-        .iter()
-        .flatten()
-        .enumerate()
-        .map(|(i, c)| {
-            classification(c, spec).map_err(|e| within(Error::invalid(format!("classifications[{i}]: {e}"))))
+    fn failed(&self, error: &Loose<'_>, image: Option<&Loose<'_>>) -> Result<Posted> {
+        let id = self.capture.to_string();
+        if let Some(other) = image.filter(|i| i.0 != id) {
+            return Err(self.foreign("image_id", &other.0));
+        }
+        Ok(Posted::Fail {
+            reason: FailReason::WorkerError,
+            detail: cut(&error.0, DETAIL_MAX_CHARS),
         })
-        .collect::<Result<Vec<_>>>()?;
-    if bbox.is_none() && classifications.is_empty() {
-        // Upstream's marker for "processed, nothing found": the settled task says that already.
-        return Ok(None);
     }
-    if let Some(url) = &raw.crop_image_url {
-        check_text("crop_image_url", &url.0, URL_MAX).map_err(within)?;
+
+    fn foreign(&self, field: &str, id: &str) -> Error {
+        let id = trapline_core::time::head(id, 40);
+        Error::invalid(format!(
+            "{field}: `{id}` is not the image of this receipt, which is `{}`",
+            self.capture
+        ))
     }
-    Ok(Some(Detection {
-        algorithm: algorithm.id,
-        bbox,
-        at: Timestamp::parse(&raw.timestamp.0).map_err(within)?,
-        inference_seconds: seconds(raw.inference_time).map_err(within)?,
-        crop_image_url: raw.crop_image_url.as_ref().map(|u| u.0.clone().into_owned()),
-        classifications,
-    }))
+
+    fn algorithm(&self, reference: &AlgorithmRef<'_>) -> Result<&JobAlgorithm> {
+        let key = reference.key.0.as_ref();
+        self.spec.algorithms.get(key).ok_or_else(|| {
+            let mut known: Vec<&str> = self.spec.algorithms.keys().map(String::as_str).collect();
+            known.sort_unstable();
+            Error::invalid(format!(
+                "unknown algorithm `{}`; the pipeline's are {}",
+                trapline_core::time::head(key, 100),
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// `None` is upstream's marker for "processed, nothing found": the settled task says that already.
+    fn detection<F: Float>(&self, raw: &RawDetection<'_, F>) -> Result<Option<Detection>> {
+        if raw.source_image_id.0 != self.capture.to_string() {
+            return Err(self.foreign("source_image_id", &raw.source_image_id.0));
+        }
+        let algorithm = self.algorithm(&raw.algorithm.0)?;
+        let bbox = match &raw.bbox {
+            Some(Object(b)) => Some(BBox::new(b.x1.0, b.y1.0, b.x2.0, b.y2.0)?),
+            None => None,
+        };
+        let classifications = raw
+            .classifications
+            .iter()
+            .flatten()
+            .enumerate()
+            .map(|(at, c)| {
+                let within = |e: Error| Error::invalid(format!("classifications[{at}]: {e}"));
+                self.classification(&c.0).map_err(within)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        if bbox.is_none() && classifications.is_empty() {
+            return Ok(None);
+        }
+        if let Some(url) = &raw.crop_image_url {
+            check_text("crop_image_url", &url.0, URL_MAX)?;
+        }
+        Ok(Some(Detection {
+            algorithm: algorithm.id,
+            bbox,
+            at: raw.timestamp.map_or(self.now, |at| at.0),
+            inference_seconds: seconds(raw.inference_time)?,
+            crop_image_url: raw.crop_image_url.as_ref().map(|u| u.0.clone().into_owned()),
+            classifications,
+        }))
+    }
+
+    fn classification<F: Float>(&self, raw: &RawClassification<'_, F>) -> Result<Classification> {
+        let algorithm = self.algorithm(&raw.algorithm.0)?;
+        let label = raw.classification.0.as_ref();
+        check_text("classification", label, LABEL_MAX)?;
+        let scores = floats("scores", raw.scores.as_deref())?;
+        let logits = floats("logits", raw.logits.as_deref())?;
+        let own = own_labels(raw, scores.len())?;
+        let score = judge(label, own.as_deref(), &scores, &logits, algorithm)?;
+        Ok(Classification {
+            algorithm: algorithm.id,
+            label: label.to_owned(),
+            terminal: raw.terminal.is_none_or(|t| t.0),
+            score,
+            // What the category map says is not said again in every row.
+            labels: own.filter(|own| algorithm.labels.as_deref() != Some(own.as_slice())),
+            scores,
+            logits,
+            at: raw.timestamp.map_or(self.now, |at| at.0),
+            inference_seconds: seconds(raw.inference_time)?,
+        })
+    }
 }
 
-fn classification(raw: &RawClassification<'_>, spec: &RunSpec) -> Result<Classification> {
-    let algorithm = algorithm(&raw.algorithm, spec)?;
-    let label = raw.classification.0.as_ref();
-    check_text("classification", label, LABEL_MAX)?;
-    let scores = floats("scores", raw.scores.as_deref(), algorithm)?;
-    let logits = floats("logits", raw.logits.as_deref(), algorithm)?;
-    if let Some(labels) = &algorithm.labels
-        && !labels.iter().any(|l| l == label)
-    {
-        return Err(Error::invalid(format!(
-            "`{label}` is not a label of `{}`",
-            algorithm.key
-        )));
+/// The labels that a classification brings, if they are what its scores are of.
+fn own_labels<F>(raw: &RawClassification<'_, F>, scores: usize) -> Result<Option<Vec<String>>> {
+    let Some(labels) = raw
+        .labels
+        .as_deref()
+        .filter(|l| !l.is_empty() && l.len() == scores)
+    else {
+        return Ok(None);
+    };
+    labels
+        .iter()
+        .map(|label| check_text("labels", &label.0, LABEL_MAX).map(|()| label.0.clone().into_owned()))
+        .collect::<Result<_>>()
+        .map(Some)
+}
+
+/// Checks label, scores and logits against the labels that they are of; the score of the chosen one.
+fn judge(
+    label: &str,
+    own: Option<&[String]>,
+    scores: &[f32],
+    logits: &[f32],
+    algorithm: &JobAlgorithm,
+) -> Result<Option<f32>> {
+    let map = algorithm.labels.as_deref();
+    let Some(labels) = own.or(map) else {
+        return Ok(chosen_score(label, None, scores).unwrap_or_default());
+    };
+    let of_map = |n: usize| map.is_some_and(|map| map.len() == n);
+    for (what, n) in [("scores", scores.len()), ("logits", logits.len())] {
+        // Logits may be those of the whole map beside the scores of a few labels.
+        let fits = n == 0 || n == labels.len() || (what == "logits" && of_map(n));
+        if !fits {
+            return Err(Error::invalid(format!(
+                "{what} has {n} numbers, but {} {} labels",
+                if own.is_some() {
+                    "there are".to_owned()
+                } else {
+                    format!("`{}` has", algorithm.key)
+                },
+                labels.len()
+            )));
+        }
     }
-    Ok(Classification {
-        algorithm: algorithm.id,
-        label: label.to_owned(),
-        terminal: raw.terminal.unwrap_or(true),
-        scores,
-        logits,
-        at: Timestamp::parse(&raw.timestamp.0)?,
-        inference_seconds: seconds(raw.inference_time)?,
+    chosen_score(label, Some(labels), scores).ok_or_else(|| {
+        let shown = trapline_core::time::head(label, 100);
+        Error::invalid(match own {
+            Some(_) => format!("`{shown}` is not one of its own labels"),
+            None => format!("`{shown}` is not a label of `{}`", algorithm.key),
+        })
     })
 }
 
@@ -296,22 +305,16 @@ fn seconds(number: Option<Number>) -> Result<Option<f64>> {
     }
 }
 
-fn floats(what: &str, values: Option<&[f32]>, algorithm: &JobAlgorithm) -> Result<Vec<f32>> {
-    let values = values.unwrap_or_default();
-    if !values.iter().all(|v| v.is_finite()) {
-        return Err(Error::invalid(format!(
+fn floats<F: Float>(what: &str, values: Option<&[F]>) -> Result<Vec<f32>> {
+    let values: Vec<f32> = values.unwrap_or_default().iter().map(|v| v.get()).collect();
+    if values.iter().all(|v| v.is_finite()) {
+        Ok(values)
+    } else {
+        Err(Error::invalid(format!(
             "{what} holds a number that is not finite in 32 bits"
-        )));
-    }
-    match &algorithm.labels {
-        Some(labels) if !values.is_empty() && values.len() != labels.len() => Err(Error::invalid(format!(
-            "{what} has {} numbers, but `{}` has {} labels",
-            values.len(),
-            algorithm.key,
-            labels.len()
-        ))),
-        _ => Ok(values.to_vec()),
+        )))
     }
 }
+
 #[cfg(test)]
 mod tests;

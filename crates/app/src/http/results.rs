@@ -14,7 +14,7 @@ use axum::{
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use trapline_core::{
-    Error, FailReason, JobId, batch_error,
+    Error, FailReason, JobId, Timestamp, batch_error,
     ports::{Posted, Settled, Settlement},
     receipt::Receipt,
     task::{DETAIL_MAX_CHARS, cut},
@@ -38,6 +38,9 @@ pub(super) fn routes() -> Router<AppState> {
         .layer(DefaultBodyLimit::disable())
 }
 
+/// One post never holds more items: what is answered for each is kept until the end.
+const ITEMS_MAX: usize = 100_000;
+
 /// What is answered for an item, or will be.
 struct Answer {
     reply_subject: String,
@@ -49,6 +52,8 @@ enum Fate {
     Rejected(String),
     /// Handed over; the answer comes with the commit.
     Waiting(Pending),
+    /// Handed over as its task's failure, with why.
+    Refusing(Pending, String),
     /// An error that may be one of a whole batch, which only the end of the post tells.
     Held(Receipt, String),
 }
@@ -93,6 +98,10 @@ async fn result(
         Err(End::Gone) => Some((StatusCode::BAD_REQUEST, words(&Malformed::BrokeOff))),
         Err(End::TooLarge) => {
             let what = format!("the body exceeds {} bytes", app.limits.result_bytes);
+            Some((StatusCode::PAYLOAD_TOO_LARGE, what))
+        }
+        Err(End::TooMany) => {
+            let what = format!("the body holds more than {ITEMS_MAX} results");
             Some((StatusCode::PAYLOAD_TOO_LARGE, what))
         }
     };
@@ -148,6 +157,7 @@ enum End {
     /// The connection broke.
     Gone,
     TooLarge,
+    TooMany,
     Error(ApiError),
 }
 
@@ -168,6 +178,9 @@ async fn read(
         }
         let fed = splitter.feed(&chunk);
         while let Some(item) = splitter.items.pop_front() {
+            if answers.len() == ITEMS_MAX {
+                return Err(End::TooMany);
+            }
             answers.push(submit(app, job, item).await.map_err(End::Error)?);
         }
         fed.map_err(End::Malformed)?;
@@ -207,23 +220,19 @@ async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
         }
         Ok(posted) => (posted, None),
         Err(why) => {
-            let detail = cut(&why, DETAIL_MAX_CHARS);
-            (
-                Posted::Fail {
-                    reason: FailReason::InvalidResult,
-                    detail,
-                },
-                Some(why),
-            )
+            let why = cut(&why, DETAIL_MAX_CHARS);
+            let posted = Posted::Fail {
+                reason: FailReason::InvalidResult,
+                detail: why.clone(),
+            };
+            (posted, Some(why))
         }
     };
     let pending = app.engine.submit(Settlement { receipt, posted }, size).await?;
+    // Nothing waits here: the items of a post are settled together, whatever they are.
     let fate = match rejected {
         None => Fate::Waiting(pending),
-        Some(why) => {
-            pending.outcome().await?;
-            Fate::Rejected(why)
-        }
+        Some(why) => Fate::Refusing(pending, why),
     };
     Ok(Answer {
         reply_subject: parsed.reply_subject,
@@ -269,7 +278,8 @@ async fn parse(app: &AppState, job: JobId, bytes: Vec<u8>) -> ApiResult<Parsed> 
         None => None,
     };
     let judge = receipt.zip(spec);
-    let (_, parsed) = off_thread(bytes, move |bytes| parse_now(judge, bytes)).await?;
+    let now = app.clock.now();
+    let (_, parsed) = off_thread(bytes, move |bytes| parse_now(judge, now, bytes)).await?;
     Ok(parsed)
 }
 
@@ -291,10 +301,17 @@ async fn off_thread<T: Send + 'static>(
         .map_err(|e| ApiError::from(Error::internal("the parser of a result panicked").with_source(e)))
 }
 
-fn parse_now(judge: Option<(Receipt, Arc<RunSpec>)>, bytes: &[u8]) -> Parsed {
+fn parse_now(judge: Option<(Receipt, Arc<RunSpec>)>, now: Timestamp, bytes: &[u8]) -> Parsed {
     let envelope = result_item::envelope(bytes);
     let posted = envelope.result.and_then(|raw| match judge {
-        Some((receipt, spec)) => result_item::read(raw, receipt.capture, &spec),
+        Some((receipt, spec)) => {
+            let context = result_item::Context {
+                capture: receipt.capture,
+                spec: &spec,
+                now,
+            };
+            result_item::read(raw, &context)
+        }
         // Without its receipt there is nothing to check the ids against; the caller rejects it for that. Without its
         // job there is nothing to save it in.
         None => Ok(Posted::Success(Vec::new())),
@@ -312,6 +329,10 @@ async fn outcomes(answers: Vec<Answer>) -> ApiResult<(Vec<Value>, usize)> {
     for Answer { reply_subject, fate } in answers {
         let rejected = match fate {
             Fate::Rejected(why) => Some(why),
+            Fate::Refusing(pending, why) => {
+                pending.outcome().await?;
+                Some(why)
+            }
             // Every held one was handed over at the end of the post.
             Fate::Held(..) => None,
             Fate::Waiting(pending) => match pending.outcome().await? {

@@ -35,6 +35,7 @@ async fn a_body_that_is_no_post_of_results_is_400_in_upstreams_words() {
     for (body, expected) in [
         ("{}", json!({"results": ["This field is required."]})),
         ("", json!({"results": ["This field is required."]})),
+        ("\u{feff}{}", json!({"results": ["This field is required."]})),
         (
             r#"{"result": []}"#,
             json!({"results": ["This field is required."]}),
@@ -59,7 +60,7 @@ async fn a_body_that_is_no_post_of_results_is_400_in_upstreams_words() {
         r#"{"results": []"#,
         r#"{"results": []} x"#,
         r#"{"results": [,]}"#,
-        "\u{feff}{}",
+        " \u{feff}{}",
     ] {
         let answer = send(&fleet, job, body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
@@ -126,10 +127,7 @@ async fn an_item_that_is_no_json_is_rejected_alone() {
         success(&tasks[1]).to_string().replace("0.9,", "NaN,"),
         success(&tasks[2]).to_string().replace("220.75", "-Infinity"),
         success(&tasks[3]).to_string().replace("\"moth\"", r#""\ud800""#),
-        format!(
-            r#"{{"reply_subject": "{}", "result": {{"error": "\udc00", "image_id": null}}}}"#,
-            receipt(4)
-        ),
+        format!(r#"["{}", {}]"#, receipt(4), success(&tasks[4])["result"]),
         format!(r#"{{"reply_subject": "{}", "result": nope}}"#, receipt(5)),
         format!(
             r#"{{"reply_subject": "{}", "result": {}1{}}}"#,
@@ -165,9 +163,59 @@ async fn an_item_that_is_no_json_is_rejected_alone() {
     let counts = fleet.show(job).await["counts"].clone();
     assert_eq!(
         (&counts["processed"], &counts["failed"]),
-        (&json!(1), &json!(6)),
+        (&json!(1), &json!(5)),
         "each that names its task settles it"
     );
+}
+
+#[tokio::test]
+async fn what_a_text_cant_hold_costs_no_result() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let tasks = fleet.tasks(job, 3).await;
+    let error = format!(
+        r#"{{"reply_subject": "{}", "result": {{"error": "cannot open 'M\udce4rz\u0000.jpg'", "image_id": null}}}}"#,
+        tasks[0]["reply_subject"].as_str().unwrap()
+    );
+    let crop = success(&tasks[1]).to_string().replace(
+        r#""crop_image_url":null"#,
+        r#""crop_image_url":"https://x.test/\udce4\u0000.jpg","\ud800":1"#,
+    );
+    assert!(crop.contains("udce4"));
+    let body = format!("\u{feff}{{\"\\udc00\": 1, \"results\": [{error}, {crop}]}}");
+    let answer = send(&fleet, job, body).await;
+    assert_eq!(
+        (answer.status, &answer.body["results_queued"]),
+        (StatusCode::OK, &json!(2)),
+        "{}",
+        answer.body
+    );
+    let failed = fleet.images(job, "state=failed").await;
+    assert_eq!(
+        (&failed[0]["reason"], &failed[0]["detail"]),
+        (
+            &json!("worker_error"),
+            &json!("cannot open 'M\u{fffd}rz\u{fffd}.jpg'")
+        )
+    );
+    assert!(fleet.log(job).await.contains("cannot open"));
+    let lease = format!(
+        r#"{{"fail": [{{"receipt": {}, "error": "no M\udce4rz\u0000"}}], "client_info": {{"hostname": "\ud800\u0000"}}}}"#,
+        tasks[2]["reply_subject"]
+    );
+    let path = format!("/api/v2/jobs/{job}/leases/");
+    let answer = fleet
+        .worker
+        .send(Method::POST, &path, Some("application/json"), lease)
+        .await;
+    assert_eq!(
+        (answer.status, &answer.body["leases"][0]["status"]),
+        (StatusCode::OK, &json!("ok")),
+        "{}",
+        answer.body
+    );
+    let failed = fleet.images(job, "state=failed").await;
+    assert_eq!(failed[1]["detail"], "no M\u{fffd}rz\u{fffd}");
 }
 
 #[tokio::test]

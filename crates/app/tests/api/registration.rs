@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use trapline_core::catalog::Role;
+use trapline_core::{catalog::Role, ports::Catalog as _};
 
 use crate::support::{TestApp, moths};
 
@@ -72,6 +72,70 @@ async fn a_classifier_without_labels_is_named_and_the_other_pipelines_register()
 }
 
 #[tokio::test]
+async fn two_versions_of_one_key_in_a_pipeline_are_a_400_that_names_it() {
+    let app = TestApp::new().await;
+    let algorithm = |key: &str, version: Value| json!({"name": key, "key": key, "task_type": "localization", "version": version});
+    let pipeline = |slug: &str, algorithms: Value| json!({"name": slug, "slug": slug, "version": 1, "algorithms": algorithms});
+    let body = json!({"processing_service_name": "s", "pipelines": [
+        pipeline("two", json!([algorithm("d", json!(1)), algorithm("e", json!(1)), algorithm("d", json!("2"))])),
+        pipeline("same", json!([algorithm("d", json!(1)), algorithm("d", json!("1"))])),
+    ]});
+    let answer = app.admin().post(URL, &body).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        answer.body["detail"],
+        "pipeline `two`: the algorithm `d` is there in the versions 1 and 2; results name an algorithm by its key alone"
+    );
+    assert_eq!(answer.body["pipelines_created"], json!(["same"]));
+    let known = app.admin().get("/api/v2/ml/pipelines/").await.body;
+    assert_eq!(
+        known["results"][0]["algorithms"].as_array().unwrap().len(),
+        1,
+        "{known}"
+    );
+}
+
+#[tokio::test]
+async fn a_registration_is_read_with_pydantics_coercions() {
+    let app = TestApp::new().await;
+    let body = json!({"processing_service_name": "s", "pipelines": [{
+        "name": 7, "slug": "p", "version": "3", "description": true, "algorithms": [{
+            "name": "C", "key": "c", "task_type": "classification", "version": 2.0, "version_name": 2.5,
+            "category_map": {"data": [{"label": 8, "index": "1"}, {"label": "a", "index": 0}]},
+        }],
+    }]});
+    let answer = app.admin().post(URL, &body).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    let pipeline = app.admin().get("/api/v2/ml/pipelines/").await.body["results"][0].clone();
+    let algorithm = &pipeline["algorithms"][0];
+    assert_eq!(
+        json!([
+            pipeline["name"],
+            pipeline["description"],
+            algorithm["version"],
+            algorithm["version_name"]
+        ]),
+        json!(["7", "True", 2, "2.5"])
+    );
+    let id = app.store.pipeline_by_slug("p").await.unwrap().unwrap();
+    let algorithm = app
+        .store
+        .pipeline(id)
+        .await
+        .unwrap()
+        .unwrap()
+        .algorithms
+        .remove(0);
+    let map = app
+        .store
+        .category_map(algorithm.category_map_id.unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(map.labels, ["a", "8"], "in the order of the data's indices");
+}
+
+#[tokio::test]
 async fn a_registration_that_is_not_the_shape_is_refused_whole_with_each_place() {
     let app = TestApp::new().await;
     let admin = app.admin();
@@ -79,10 +143,10 @@ async fn a_registration_that_is_not_the_shape_is_refused_whole_with_each_place()
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(
         answer.body,
-        json!({"pipelines": ["This field is required."], "processing_service_name": ["This field is required."]})
+        json!({"processing_service_name": ["This field is required."]})
     );
     let mut body = moths();
-    body["pipelines"][0]["algorithms"][1]["category_map"]["labels"][1] = json!(7);
+    body["pipelines"][0]["algorithms"][1]["category_map"]["labels"][1] = json!([7]);
     body["pipelines"][0]["name"] = json!("n".repeat(256));
     body["pipelines"]
         .as_array_mut()

@@ -9,6 +9,7 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use tower::ServiceExt as _;
 use trapline::http::{AppState, Auth, Limits, MapSizes, assemble, auth, router};
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
@@ -131,6 +132,18 @@ impl TestApp {
             self.state.engine.check_store().map_err(|e| e.to_string())
         })
         .await;
+    }
+
+    /// Keeps the store from writing until the connection is closed.
+    pub(crate) async fn hold_writes(&self) -> sqlx::SqliteConnection {
+        let path = self._dir.path().join("t.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -158,6 +158,8 @@ impl Chore {
                 algorithm: classifier,
                 label: "moth".to_owned(),
                 terminal: true,
+                score: Some(0.5),
+                labels: None,
                 scores: vec![0.5],
                 logits: vec![],
                 at,

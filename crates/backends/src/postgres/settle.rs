@@ -188,11 +188,12 @@ async fn insert_classifications(conn: &mut PgConnection, chunk: &[Placed<'_>]) -
         .bind(chunk.iter().map(|(_, at, _)| *at).collect::<Vec<_>>())
         .bind(each().map(|c| c.label.as_str()).collect::<Vec<_>>())
         .bind(each().map(|c| c.terminal).collect::<Vec<_>>())
-        .bind(each().map(|c| c.score().map(f64::from)).collect::<Vec<_>>())
+        .bind(each().map(|c| c.score.map(f64::from)).collect::<Vec<_>>())
         .bind(each().map(|c| pack(&c.scores)).collect::<Vec<_>>())
         .bind(each().map(|c| pack(&c.logits)).collect::<Vec<_>>())
         .bind(each().map(|c| c.at.0).collect::<Vec<_>>())
         .bind(each().map(|c| c.inference_seconds).collect::<Vec<_>>())
+        .bind(each().map(|c| rows::own_labels(c)).collect::<Vec<_>>())
         .execute(conn)
         .await
         .map(drop)
@@ -203,7 +204,8 @@ fn chunks<'r, 'c>(mut rows: &'r [Placed<'c>]) -> impl Iterator<Item = &'r [Place
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = |(_, _, c): &&Placed<'c>| {
-            bytes += 4 * (c.scores.len() + c.logits.len());
+            let labels = c.labels.iter().flatten().map(String::len).sum::<usize>();
+            bytes += 4 * (c.scores.len() + c.logits.len()) + labels;
             bytes <= BYTES_MAX
         };
         let size = rows.iter().take(ROWS_MAX).take_while(fits).count();

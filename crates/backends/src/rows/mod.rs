@@ -14,7 +14,7 @@ pub(crate) use catalog::{
     algorithm, algorithm_with_map, bare_pipeline, capture, collection, grouped, project, service, token,
 };
 pub(crate) use job::{JobSource, audit, job, job_head, run_algorithms, vitals, waiting};
-pub(crate) use results::{classification, corners, detection, log_row, stray};
+pub(crate) use results::{classification, corners, detection, log_row, own_labels, stray};
 pub(crate) use task::{
     free_task, held, image, lease_row, oldest_lease, receipt, task_audit, task_view, worker_now,
 };

@@ -3,7 +3,7 @@
 use trapline_core::{
     CaptureId, JobId,
     ports::{ClassificationRow, DetectionRow, Level, LogRow},
-    result::unpack,
+    result::{Classification, unpack},
     verify::Stray,
 };
 
@@ -31,6 +31,12 @@ pub(crate) fn detection(row: &impl Columns) -> sqlx::Result<DetectionRow> {
     })
 }
 
+/// A classification's own labels as they are stored.
+pub(crate) fn own_labels(classification: &Classification) -> Option<String> {
+    let labels = classification.labels.as_ref()?;
+    Some(serde_json::Value::from(labels.as_slice()).to_string())
+}
+
 /// A classification, and of which detection.
 pub(crate) fn classification(row: &impl Columns) -> sqlx::Result<(i64, ClassificationRow)> {
     let floats = |name| -> sqlx::Result<Vec<f32>> {
@@ -42,6 +48,10 @@ pub(crate) fn classification(row: &impl Columns) -> sqlx::Result<(i64, Classific
         label: row.col("label")?,
         score: row.col::<Option<f64>>("score")?.map(|s| s as f32),
         terminal: row.col("terminal")?,
+        labels: match row.col::<Option<String>>("labels")? {
+            Some(list) => Some(serde_json::from_str(&list).map_err(|e| sqlx::Error::Decode(e.into()))?),
+            None => None,
+        },
         scores: floats("scores")?,
         logits: floats("logits")?,
     };

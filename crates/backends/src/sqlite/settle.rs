@@ -164,9 +164,9 @@ async fn insert_detections(conn: &mut SqliteConnection, rows: &[(TaskKey, &Detec
 
 async fn insert_classifications(conn: &mut SqliteConnection, rows: &[Placed<'_>]) -> sqlx::Result<()> {
     const HEAD: &str = "INSERT INTO classifications (detection_id, algorithm_id, position, label, terminal, score, \
-        scores, logits, at, inference_seconds) VALUES ";
+        scores, logits, at, inference_seconds, labels) VALUES ";
     for chunk in chunks(rows) {
-        let mut query = sqlx::query::<_>(AssertSqlSafe(values(HEAD, 10, chunk.len(), "")));
+        let mut query = sqlx::query::<_>(AssertSqlSafe(values(HEAD, 11, chunk.len(), "")));
         for (detection, at, c) in chunk {
             query = bind_classification(query, *detection, *at, c);
         }
@@ -184,11 +184,12 @@ fn bind_classification<'q>(query: Query<'q>, detection: i64, at: i64, c: &'q Cla
         .bind(at)
         .bind(c.label.as_str())
         .bind(c.terminal)
-        .bind(c.score().map(f64::from))
+        .bind(c.score.map(f64::from))
         .bind(pack(&c.scores))
         .bind(pack(&c.logits))
         .bind(c.at.0)
         .bind(c.inference_seconds)
+        .bind(rows::own_labels(c))
 }
 
 /// Cuts rows into chunks of few different sizes, so that few different statements are prepared.

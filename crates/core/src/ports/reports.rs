@@ -59,10 +59,12 @@ pub struct ClassificationRow {
     pub algorithm: String,
     /// The label.
     pub label: String,
-    /// The largest score.
+    /// The score of the label.
     pub score: Option<f32>,
     /// Whether it is the pipeline's last word.
     pub terminal: bool,
+    /// The labels that the scores are of, if they are its own; `None` unless the scores are asked for.
+    pub labels: Option<Vec<String>>,
     /// All scores; empty unless asked for.
     pub scores: Vec<f32>,
     /// All logits; empty unless asked for.

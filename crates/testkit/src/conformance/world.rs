@@ -296,6 +296,8 @@ impl World {
                     algorithm: classifier,
                     label: if at % 2 == 0 { "a" } else { "b" }.into(),
                     terminal: true,
+                    score: Some(if at % 2 == 0 { 0.1 + at as f32 } else { 0.9 }),
+                    labels: (at % 5 == 0).then(|| vec!["a \u{1f98b}".into(), "b".into()]),
                     scores: vec![0.1 + at as f32, 0.9],
                     logits: vec![],
                     at: self.now(),

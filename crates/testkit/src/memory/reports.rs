@@ -59,8 +59,9 @@ impl Db {
         let classification = |c: &Classification| ClassificationRow {
             algorithm: key(c.algorithm),
             label: c.label.clone(),
-            score: c.score(),
+            score: c.score,
             terminal: c.terminal,
+            labels: c.labels.clone().filter(|_| scores),
             scores: if scores { c.scores.clone() } else { Vec::new() },
             logits: if scores { c.logits.clone() } else { Vec::new() },
         };

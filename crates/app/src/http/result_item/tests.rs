@@ -40,7 +40,12 @@ fn success() -> Value {
 
 fn posted(value: &Value) -> Result<Posted> {
     let raw = RawValue::from_string(value.to_string()).unwrap();
-    read(&raw, CaptureId(4), &spec())
+    let context = Context {
+        capture: CaptureId(4),
+        spec: &spec(),
+        now: Timestamp(7),
+    };
+    read(&raw, &context)
 }
 
 #[test]
@@ -112,7 +117,7 @@ fn each_thing_that_cant_be_saved_is_refused_with_its_place() {
         (
             "/detections/0/classifications/0/scores",
             json!([1e300, 0]),
-            "scores[0]: number out of range",
+            "scores[0]: not a finite number of 32 bits",
         ),
     ];
     for (place, value, expected) in cases {
