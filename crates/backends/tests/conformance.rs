@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, catalog, deaths, found, health,
+        Case, World, catalog, deaths, found, frozen, health,
         projections::{self, Fixture},
         store, suspects,
     },
@@ -27,12 +27,13 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 6] = [
+const STORE: [&[Case<World>]; 7] = [
     store::CASES,
     suspects::CASES,
     deaths::CASES,
     health::CASES,
     found::CASES,
+    frozen::CASES,
     catalog::CASES,
 ];
 
@@ -133,6 +134,7 @@ fn main() {
         deaths::CASES,
         health::CASES,
         found::CASES,
+        frozen::CASES,
     ] {
         all.extend(trials("memory", cases, memory));
     }

@@ -214,6 +214,22 @@ impl JobMove {
     }
 }
 
+/// What a job needs to run, in whatever way it is begun: a pipeline and exactly one source (RULES.md B7).
+///
+/// # Errors
+/// `Invalid`, saying what is missing.
+pub fn check_startable(pipeline: bool, collection: bool, capture: bool) -> Result<(), Error> {
+    if !pipeline {
+        return Err(Error::field("pipeline_id", "the job needs a pipeline to start"));
+    }
+    if collection == capture {
+        return Err(Error::invalid(
+            "the job needs exactly one of a capture set, a single capture and inline captures to start",
+        ));
+    }
+    Ok(())
+}
+
 /// How a landed job ended, beyond its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -20,6 +20,10 @@ use audit::Audit;
 pub enum Invariant {
     /// A job is final, or something will move it: a dispatcher, a worker, the end of a lease, the sweep.
     JobHasAnOwner,
+    /// A job that runs or has landed has a pipeline and exactly one source.
+    JobCanRun,
+    /// A run that is collected has its spec, by which results are judged.
+    RunHasSpec,
     /// A job landed SUCCESS or FAILURE has none remaining.
     LandedIsComplete,
     /// A job's counters equal its tasks' rows.
@@ -85,6 +89,10 @@ pub struct JobAudit {
     pub collected: bool,
     /// Total, processed, failed, detections, classifications.
     pub counters: [i64; 5],
+    /// Whether it has a pipeline and exactly one source.
+    pub can_run: bool,
+    /// Whether it is known what results of its run may name.
+    pub has_spec: bool,
     /// Whether its projections are to be removed.
     pub cleanup_due: bool,
     /// When it last changed.

@@ -4,7 +4,7 @@ use trapline_core::{
     CollectionId, Error, JobId, ProjectId, Result,
     catalog::NewCapture,
     fault,
-    job::{JobMove, RunMode},
+    job::{JobMove, RunMode, check_startable},
     ports::{Hint, Job, JobEdit, Level, LogLine, Moved, NewJob},
 };
 
@@ -46,7 +46,8 @@ impl Engine {
         if job.start {
             check_startable(
                 job.pipeline.is_some(),
-                sources(job.collection.is_some(), job.capture.is_some()),
+                job.collection.is_some(),
+                job.capture.is_some(),
             )?;
         }
         let id = self.inner.ports.store.create_job(job, self.now()).await?;
@@ -131,17 +132,6 @@ impl Engine {
     /// # Errors
     /// `NotFound`; `Invalid` if something is missing that it needs.
     pub async fn run_job(&self, id: JobId) -> Result<Moved> {
-        let job = self
-            .inner
-            .ports
-            .store
-            .job(id)
-            .await?
-            .ok_or_else(Error::not_found)?;
-        check_startable(
-            job.pipeline.is_some(),
-            sources(job.collection.is_some(), job.capture.is_some()),
-        )?;
         self.begin(
             id,
             JobMove::Run,
@@ -154,7 +144,7 @@ impl Engine {
     /// Settles every task of a final job anew.
     ///
     /// # Errors
-    /// `NotFound`, or as the store's.
+    /// As [`Engine::run_job`].
     pub async fn retry_job(&self, id: JobId) -> Result<Moved> {
         self.begin(
             id,
@@ -168,7 +158,7 @@ impl Engine {
     /// Settles the failed and the never settled tasks of a final job anew.
     ///
     /// # Errors
-    /// `NotFound`, or as the store's.
+    /// As [`Engine::run_job`].
     pub async fn retry_failed(&self, id: JobId) -> Result<Moved> {
         let nothing = "Retry of the failed was asked for, but there is nothing to retry now";
         self.begin(
@@ -181,6 +171,7 @@ impl Engine {
     }
 
     async fn begin(&self, id: JobId, by: JobMove, done: &str, not_done: &str) -> Result<Moved> {
+        self.check_startable(id).await?;
         let moved = self
             .inner
             .ports
@@ -190,6 +181,9 @@ impl Engine {
             .ok_or_else(Error::not_found)?;
         if moved.changed {
             fault::reach(fault::RUN_BEGUN);
+        } else {
+            // Another node may have changed it in between, and the store moves no job that can't run.
+            self.check_startable(id).await?;
         }
         self.inner.specs.forget(id);
         self.note(id, Level::Info, if moved.changed { done } else { not_done })
@@ -198,6 +192,16 @@ impl Engine {
             self.wake(id).await;
         }
         Ok(moved)
+    }
+
+    async fn check_startable(&self, id: JobId) -> Result<()> {
+        let found = self.inner.ports.store.job(id).await?;
+        let job = found.ok_or_else(Error::not_found)?;
+        check_startable(
+            job.pipeline.is_some(),
+            job.collection.is_some(),
+            job.capture.is_some(),
+        )
     }
 
     /// Stops a job: REVOKED when this returns. Results of leased tasks are still saved; unsettled tasks stay pending.
@@ -283,21 +287,4 @@ impl Engine {
             waiting_for,
         })
     }
-}
-
-fn sources(collection: bool, capture: bool) -> usize {
-    usize::from(collection) + usize::from(capture)
-}
-
-/// A pipeline and exactly one source are needed to start (RULES.md B7).
-fn check_startable(pipeline: bool, sources: usize) -> Result<()> {
-    if !pipeline {
-        return Err(Error::field("pipeline_id", "the job needs a pipeline to start"));
-    }
-    if sources != 1 {
-        return Err(Error::invalid(
-            "the job needs exactly one of a capture set, a single capture and inline captures to start",
-        ));
-    }
-    Ok(())
 }

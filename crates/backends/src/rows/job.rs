@@ -138,6 +138,8 @@ pub(crate) fn audit(row: &impl Columns) -> sqlx::Result<JobAudit> {
             row.col("detections")?,
             row.col("classifications")?,
         ],
+        can_run: row.col("can_run")?,
+        has_spec: row.col("has_spec")?,
         cleanup_due: row.col("cleanup_due")?,
         updated_at: row.time("updated_at")?,
         served_at: row.time("served_at")?,

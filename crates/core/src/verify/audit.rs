@@ -143,6 +143,17 @@ impl Audit {
             );
             self.breaks(Invariant::LandedIsComplete, || text);
         }
+        if !job.can_run && runs_or_landed(job.status) {
+            let text = format!("{} without a pipeline and exactly one source", job.status);
+            self.breaks(Invariant::JobCanRun, || text);
+        }
+        if job.collected && !job.has_spec {
+            let text = format!(
+                "run {} is collected and has no algorithms to judge results by",
+                job.run
+            );
+            self.breaks(Invariant::RunHasSpec, || text);
+        }
         let unmoved = served_since(job, job.updated_at);
         if let Some(why) = self.ownerless(job, complete, unmoved) {
             let text = format!("{} for {} s: {why}", job.status, unmoved.as_secs());
@@ -185,6 +196,13 @@ impl Audit {
     }
 }
 
+fn runs_or_landed(status: JobStatus) -> bool {
+    matches!(
+        status,
+        JobStatus::Pending | JobStatus::Retry | JobStatus::Started | JobStatus::Success | JobStatus::Failure
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +223,8 @@ mod tests {
             status,
             collected: true,
             counters: [1, 0, 0, 0, 0],
+            can_run: true,
+            has_spec: true,
             cleanup_due: false,
             updated_at: at(0),
             served_at: at(served),
@@ -282,6 +302,35 @@ mod tests {
             found(10, JobStatus::Success, None, None),
             [Invariant::NoLeaseOnLanded]
         );
+    }
+
+    #[test]
+    fn a_job_that_could_not_be_run_or_has_nothing_to_judge_results_by_is_named() {
+        let mut job = JobAudit {
+            job: JobId(1),
+            run: 1,
+            status: JobStatus::Created,
+            collected: false,
+            counters: [0; 5],
+            can_run: false,
+            has_spec: false,
+            cleanup_due: false,
+            updated_at: at(0),
+            served_at: at(0),
+            gap: None,
+        };
+        let found = |job: &JobAudit| {
+            let mut audit = Audit::default();
+            audit.job(job);
+            audit.broken.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(found(&job), []);
+        for status in [JobStatus::Pending, JobStatus::Retry, JobStatus::Started] {
+            job.status = status;
+            assert_eq!(found(&job), [Invariant::JobCanRun]);
+        }
+        (job.status, job.collected) = (JobStatus::Success, true);
+        assert_eq!(found(&job), [Invariant::JobCanRun, Invariant::RunHasSpec]);
     }
 
     #[test]

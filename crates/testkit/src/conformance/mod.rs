@@ -4,6 +4,7 @@
 pub mod catalog;
 pub mod deaths;
 pub mod found;
+pub mod frozen;
 pub mod health;
 pub mod projections;
 pub mod store;

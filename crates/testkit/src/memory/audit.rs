@@ -9,7 +9,7 @@ use trapline_core::{
     verify::{JobAudit, LeaseAudit, OVERDUE_AFTER, Stray, StrayKind, TaskAudit},
 };
 
-use super::{Db, DetectionRow, GrantRow, TaskRow, WorkerRow};
+use super::{Db, DetectionRow, GrantRow, TaskRow, WorkerRow, jobs::can_run};
 
 /// Workers named at the most.
 const WORKERS_MAX: usize = 100;
@@ -31,6 +31,8 @@ impl Db {
                     status: job.status,
                     collected: job.collected,
                     counters: [c.total, c.processed, c.failed, c.detections, c.classifications].map(signed),
+                    can_run: can_run(job),
+                    has_spec: self.specs.contains_key(&(job.id, job.run)),
                     cleanup_due: row.cleanup_due,
                     updated_at: job.updated_at,
                     served_at: self.alive_at.unwrap_or(job.updated_at),

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, time::Duration};
 use trapline_core::{
     CaptureId, Error, JobId, JobStatus, Result, TaskState, Timestamp,
     counts::Counts,
-    job::{JobMove, RunMode},
+    job::{JobMove, RunMode, check_startable},
     ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
 
@@ -113,6 +113,13 @@ impl Db {
         };
         let settled = row.job.counts.processed >= row.job.counts.total && row.set_complete;
         if transition.new_run == Some(RunMode::Failed) && settled {
+            return unchanged;
+        }
+        if matches!(
+            transition.to,
+            JobStatus::Pending | JobStatus::Retry | JobStatus::Started
+        ) && !can_run(&row.job)
+        {
             return unchanged;
         }
         row.move_to(transition.to, transition.new_run, now);
@@ -234,6 +241,16 @@ impl JobRow {
             }
         }
     }
+}
+
+/// Whether it has what every run needs.
+pub(super) fn can_run(job: &Job) -> bool {
+    check_startable(
+        job.pipeline.is_some(),
+        job.collection.is_some(),
+        job.capture.is_some(),
+    )
+    .is_ok()
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {

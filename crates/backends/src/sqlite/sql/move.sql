@@ -21,3 +21,6 @@ UPDATE jobs SET
     errors         = CASE WHEN ?5 IS NULL THEN errors ELSE '[]' END
 WHERE id = ?1 AND deleted_at IS NULL AND status IN (SELECT value FROM json_each(?2))
   AND (?5 IS NULL OR ?5 = 'all' OR processed < total OR NOT set_complete)
+  -- What begins to run has a pipeline and exactly one source.
+  AND (?3 NOT IN ('PENDING', 'RETRY', 'STARTED')
+       OR (pipeline_id IS NOT NULL AND (collection_id IS NULL) <> (capture_id IS NULL)))
