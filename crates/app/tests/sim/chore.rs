@@ -35,10 +35,15 @@ impl Chore {
             Habit::Forget => {}
             Habit::Answer | Habit::Fail | Habit::Malformed => self.post_after(soon, habit).await,
             Habit::AnswerTwice => {
-                self.post_after(soon, Habit::Answer).await;
+                self.poster.sleep(soon).await;
+                let item = self.poster.success(&self.task, &mut self.dice);
+                self.poster.post(vec![item.clone()], &mut self.dice).await;
                 let again = self.dice.millis(0, ttr * 2);
                 let world = Arc::clone(&self.poster.world);
-                world.spawn(async move { self.post_after(again, Habit::Answer).await });
+                world.spawn(async move {
+                    self.poster.sleep(again).await;
+                    self.poster.post(vec![item], &mut self.dice).await;
+                });
             }
             Habit::AnswerLate => {
                 let late = self.dice.millis(ttr, ttr * 3);

@@ -130,7 +130,7 @@ impl Plan {
             } else {
                 dice.between(1, 2) as usize
             },
-            workers: dice.between(1, 4),
+            workers: dice.between(sides as u64, 4),
             ttr,
             max_deliver,
             slice_rows: dice.between(1, 7) as usize,

@@ -36,6 +36,7 @@ enum Due {
 }
 
 /// One item of a post.
+#[derive(Clone)]
 pub(crate) struct Item {
     receipt: String,
     names: Option<Receipt>,
