@@ -76,16 +76,7 @@ fn main() -> ExitCode {
 
 fn simulate(seeds: u64, from: u64, seed: Option<u64>, every_kind: bool) -> Result<()> {
     let mut sim = Command::new("cargo");
-    sim.args([
-        "test",
-        "--release",
-        "-q",
-        "-p",
-        "trapline",
-        "--test",
-        "sim",
-        "--",
-    ]);
+    sim.args(["test", "--release", "-q", "-p", "trapline", "--test", "sim", "--"]);
     match seed {
         Some(seed) => sim.args(["--seed", &seed.to_string()]),
         None => sim.args(["--seeds", &seeds.to_string(), "--from", &from.to_string()]),

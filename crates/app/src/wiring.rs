@@ -13,13 +13,13 @@ use trapline_core::{
     Clock, Error, Result,
     catalog::Role,
     doctor::Check,
-    ports::{Catalog, OffsetPage, Progress, Queue, Store},
+    ports::{OffsetPage, Progress, Queue, Store},
 };
 use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 
 use crate::{
     config::{Config, Database},
-    http::{AppState, Auth, MapSizes, auth, router},
+    http::{AppState, auth, router},
     serve::{ConnectionCounts, Serving},
 };
 
@@ -248,20 +248,11 @@ impl Node {
         };
         let supervisor = Supervisor::new(Arc::clone(&clock));
         let engine = Engine::start(ports, policy, options.image_url, supervisor.clone()).await?;
-        let catalog: Arc<dyn Catalog> = store.store();
         let state = AppState {
-            engine: engine.clone(),
-            auth: Auth::new(
-                Arc::clone(&catalog),
-                Arc::clone(&clock),
-                config.admin_token.as_deref(),
-            ),
-            catalog,
-            clock: Arc::clone(&clock),
             limits: config.limits,
             allow_file_urls: options.allow_file_urls,
             allow_chaos: config.allow_chaos,
-            map_sizes: MapSizes::default(),
+            ..AppState::of(engine.clone(), config.admin_token.as_deref())
         };
         let app = options.beside.fallback_service(router(state));
         let close_http = CancellationToken::new();

@@ -42,7 +42,10 @@ use std::sync::Arc;
 use axum::{Router, http::Method, middleware};
 use tower::Layer as _;
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePathLayer};
-use trapline_core::{Clock, ProjectId, ports::Catalog};
+use trapline_core::{
+    Clock, ProjectId,
+    ports::{Catalog, Store},
+};
 use trapline_engine::Engine;
 
 pub use self::{
@@ -103,6 +106,23 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// What the handlers of a node have that runs this engine: its store, its clock, and the usual bounds.
+    #[must_use]
+    pub fn of(engine: Engine, admin_token: Option<&str>) -> Self {
+        let catalog: Arc<dyn Catalog> = Arc::<dyn Store>::clone(engine.store());
+        let clock = Arc::clone(engine.clock());
+        Self {
+            auth: Auth::new(Arc::clone(&catalog), Arc::clone(&clock), admin_token),
+            engine,
+            catalog,
+            clock,
+            limits: Limits::default(),
+            allow_file_urls: false,
+            allow_chaos: false,
+            map_sizes: MapSizes::default(),
+        }
+    }
+
     /// The project that a list is narrowed to: by `?project_id`, and by what the caller sees.
     ///
     /// # Errors

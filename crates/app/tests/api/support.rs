@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tower::ServiceExt as _;
-use trapline::http::{AppState, Auth, Limits, MapSizes, assemble, auth, router};
+use trapline::http::{AppState, Limits, assemble, auth, router};
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
     Clock, ProjectId, Timestamp,
@@ -90,7 +90,6 @@ impl TestApp {
         limits: Limits,
     ) -> AppState {
         let time = Arc::clone(time);
-        let catalog: Arc<dyn Catalog> = Arc::clone(store) as Arc<dyn Catalog>;
         let ports = Ports {
             store: Arc::clone(store) as Arc<dyn Store>,
             queue: Arc::new(EmbeddedQueue::new(Arc::clone(&time))),
@@ -101,14 +100,9 @@ impl TestApp {
         let image_url = Arc::new(|_, _, url: &str| url.to_owned());
         let engine = Engine::start(ports, policy, image_url, supervisor).await.unwrap();
         AppState {
-            engine,
-            auth: Auth::new(Arc::clone(&catalog), Arc::clone(&time), Some(ADMIN)),
-            catalog,
-            clock: time,
             limits,
-            allow_file_urls: false,
             allow_chaos: true,
-            map_sizes: MapSizes::default(),
+            ..AppState::of(engine, Some(ADMIN))
         }
     }
 

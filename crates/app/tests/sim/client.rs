@@ -2,18 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use trapline_core::{
-    JobId, JobStatus, Result,
-    ports::{JobEdit, NewJob},
-};
+use axum::http::Method;
+use serde_json::json;
+use trapline_core::{JobId, JobStatus};
 use trapline_testkit::faults::Dice;
 
-use crate::world::{Node, PROJECT, World};
+use crate::{
+    definition::SLUG,
+    side::Side,
+    wire::{Answer, Caller},
+    world::World,
+};
 
-/// A client.
+/// A client of one project.
 pub(crate) struct Client {
     pub(crate) world: Arc<World>,
     pub(crate) dice: Dice,
+    pub(crate) side: usize,
 }
 
 impl Client {
@@ -21,12 +26,10 @@ impl Client {
     pub(crate) async fn play(mut self) {
         let world = Arc::clone(&self.world);
         for _ in 0..world.plan.jobs {
-            let new = self.new_job();
-            self.until_done(|node| {
-                let new = new.clone();
-                async move { node.engine.create_job(&new).await }
-            })
-            .await;
+            let (path, body) = self.new_job();
+            while !self.post(&path, &body).await.is_some_and(|a| a.is_ok()) {
+                world.sleep(Duration::from_millis(400)).await;
+            }
             if self.dice.chance(250)
                 && let Some((job, _)) = self.jobs().last().copied()
             {
@@ -50,131 +53,175 @@ impl Client {
         }
     }
 
-    fn new_job(&mut self) -> NewJob {
-        let dice = &mut self.dice;
-        let catalog = &self.world.catalog;
-        let capture = if dice.chance(120) {
-            dice.pick(&catalog.captures).copied()
-        } else {
-            None
-        };
-        let collection = dice.pick(&catalog.sets).copied().filter(|_| capture.is_none());
-        NewJob {
-            project: PROJECT,
-            name: "job".to_owned(),
-            delay_seconds: if dice.chance(200) { dice.between(1, 15) } else { 0 },
-            priority: dice.between(0, 3) as i64,
-            failure_threshold: dice.between(0, 4) as f64 / 4.0,
-            pipeline: Some(catalog.pipeline),
-            collection,
-            capture,
-            limit: dice.chance(250).then(|| dice.between(0, 10)),
-            shuffle: dice.chance(700),
-            reprocess: dice.chance(500),
-            job_type: "ml".to_owned(),
-            start: dice.chance(800),
-        }
-    }
-
-    /// Asks until a node says yes.
-    async fn until_done<T, F: Future<Output = Result<T>>>(&mut self, ask: impl Fn(Arc<Node>) -> F) {
-        loop {
-            if let Some(node) = self.world.any(&mut self.dice)
-                && node.call(ask(Arc::clone(&node))).await.is_ok()
-            {
-                return;
-            }
-            self.world.sleep(Duration::from_millis(400)).await;
-        }
+    fn side(&self) -> &Side {
+        &self.world.sides[self.side]
     }
 
     fn jobs(&self) -> Vec<(JobId, JobStatus)> {
-        let rows = self.world.store.rows();
-        rows.jobs()
-            .values()
-            .filter(|row| !row.deleted)
-            .map(|row| (row.job.id, row.job.status))
-            .collect()
+        self.side().jobs(&self.world)
+    }
+
+    fn operator(&self) -> Caller {
+        self.side().operator.clone()
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: String) -> Option<Answer> {
+        let caller = self.operator();
+        self.world
+            .clone()
+            .send(&mut self.dice, &caller, method, path, body)
+            .await
+    }
+
+    async fn post(&mut self, path: &str, body: &str) -> Option<Answer> {
+        self.send(Method::POST, path, body.to_owned()).await
+    }
+
+    /// Path and body; now and then it has no pipeline yet.
+    fn new_job(&mut self) -> (String, String) {
+        let side = &self.world.sides[self.side];
+        let dice = &mut self.dice;
+        let mut body = json!({
+            "name": "job",
+            "project_id": side.project,
+            "delay": if dice.chance(200) { dice.between(1, 15) } else { 0 },
+            "priority": dice.between(0, 3),
+            "failure_threshold": dice.between(0, 4) as f64 / 4.0,
+            "shuffle": dice.chance(700),
+            "reprocess": dice.chance(500),
+            "limit": dice.chance(250).then(|| dice.between(1, 10)),
+        });
+        let capture = if dice.chance(120) {
+            dice.pick(&side.captures).copied()
+        } else {
+            None
+        };
+        match (capture, dice.pick(&side.sets)) {
+            (Some(capture), _) => body["source_image_single_id"] = json!(capture),
+            (None, set) => body["source_image_collection_id"] = json!(set),
+        }
+        let ready = !(self.world.plan.tries.unready && dice.chance(150));
+        if ready {
+            body["pipeline_slug"] = json!(SLUG);
+        }
+        let start = if ready && dice.chance(800) {
+            "?start_now"
+        } else {
+            ""
+        };
+        (format!("/api/v2/jobs/{start}"), body.to_string())
+    }
+
+    async fn verb(&mut self, job: JobId, verb: &str) {
+        let had_pipeline = self.world.has_pipeline(job);
+        let path = format!("/api/v2/jobs/{job}/{verb}/");
+        let answer = self.post(&path, "").await;
+        self.world.judge_verb(job, verb, had_pipeline, answer.as_ref());
+    }
+
+    /// The same button twice.
+    async fn twice(&mut self, job: JobId, verb: &str) {
+        let path = format!("/api/v2/jobs/{job}/{verb}/");
+        let (caller, world) = (self.operator(), Arc::clone(&self.world));
+        let had_pipeline = world.has_pipeline(job);
+        let (mut one, mut two) = (self.dice.split(), self.dice.split());
+        let (one, two) = futures::join!(
+            world.send(&mut one, &caller, Method::POST, &path, ""),
+            world.send(&mut two, &caller, Method::POST, &path, "")
+        );
+        for answer in [one, two] {
+            world.judge_verb(job, verb, had_pipeline, answer.as_ref());
+        }
     }
 
     async fn press(&mut self) {
         let jobs = self.jobs();
-        let (Some((job, _)), Some(node)) = (self.dice.pick(&jobs).copied(), self.world.any(&mut self.dice))
-        else {
+        let Some((job, _)) = self.dice.pick(&jobs).copied() else {
             return;
         };
         let button = self.dice.between(0, 10);
-        let engine = &node.engine;
-        self.world.trace.line(|| format!("button {button} on job {job}"));
         // What a client is not answered, it does not know; the rows must be right all the same.
         match button {
-            0 | 1 => {
-                let twice = async { futures::join!(engine.run_job(job), engine.run_job(job)).0 };
-                node.call(twice).await.ok();
-            }
-            2 => {
-                node.call(engine.retry_job(job)).await.ok();
-            }
-            3..=5 => {
-                let twice = async { futures::join!(engine.retry_failed(job), engine.retry_failed(job)).0 };
-                node.call(twice).await.ok();
-            }
-            6 | 7 => {
-                node.call(engine.cancel_job(job)).await.ok();
-            }
+            0 | 1 => self.twice(job, "run").await,
+            2 => self.verb(job, "retry").await,
+            3..=5 => self.twice(job, "retry-failed").await,
+            6 | 7 => self.verb(job, "cancel").await,
             8 => {
-                let restart = async {
-                    engine.cancel_job(job).await?;
-                    engine.retry_failed(job).await
-                };
-                node.call(restart).await.ok();
+                self.verb(job, "cancel").await;
+                self.verb(job, "retry-failed").await;
             }
             9 => {
                 // Deleted in the middle of whatever it does; half of the jobs are to be there at the end.
                 if self.dice.chance(500) {
-                    node.call(engine.delete_job(job)).await.ok();
+                    let (path, admin) = (format!("/api/v2/jobs/{job}/"), self.world.admin.clone());
+                    let world = Arc::clone(&self.world);
+                    world
+                        .send(&mut self.dice, &admin, Method::DELETE, &path, "")
+                        .await;
                 }
             }
             _ => {
-                let edit = JobEdit {
-                    priority: Some(self.dice.between(0, 9) as i64),
-                    ..JobEdit::default()
-                };
-                let edited = async {
-                    match engine.store().job(job).await? {
-                        Some(view) => engine.edit_job(&view, &edit).await,
-                        None => Ok(()),
-                    }
-                };
-                node.call(edited).await.ok();
+                let body = json!({ "priority": self.dice.between(0, 9) });
+                self.patch(job, &body.to_string()).await;
             }
         }
     }
 
-    /// In the middle of its collect, with luck; and then all the same.
+    async fn patch(&mut self, job: JobId, body: &str) {
+        let path = format!("/api/v2/jobs/{job}/");
+        self.send(Method::PATCH, &path, body.to_owned()).await;
+    }
+
+    /// In the middle of its collect, with luck, or before it is claimed; and then all the same.
     async fn change_mind(&mut self, job: JobId) {
         for _ in 0..self.dice.between(1, 3) {
             let d = self.dice.millis(0, 900);
             self.world.sleep(d).await;
-            let Some(node) = self.world.any(&mut self.dice) else {
-                return;
-            };
-            self.world.trace.line(|| format!("cancel and retry of job {job}"));
-            node.call(node.engine.cancel_job(job)).await.ok();
+            self.verb(job, "cancel").await;
             let d = self.dice.millis(0, 300);
             self.world.sleep(d).await;
-            node.call(node.engine.retry_failed(job)).await.ok();
+            let again = if self.dice.chance(700) {
+                "retry-failed"
+            } else {
+                "run"
+            };
+            self.verb(job, again).await;
         }
     }
 
     /// Starts what was never started, so that everything can land.
     pub(crate) async fn start_all(&mut self) {
         for (job, status) in self.jobs() {
-            if status == JobStatus::Created
-                && let Some(node) = self.world.any(&mut self.dice)
-            {
-                node.call(node.engine.run_job(job)).await.ok();
+            if status == JobStatus::Created {
+                if !self.world.has_pipeline(job) {
+                    self.patch(job, &json!({ "pipeline_slug": SLUG }).to_string())
+                        .await;
+                }
+                self.verb(job, "run").await;
             }
+        }
+    }
+}
+
+impl World {
+    /// Whether a job is there and has a pipeline.
+    pub(crate) fn has_pipeline(&self, job: JobId) -> bool {
+        let rows = self.store.rows();
+        let row = rows.jobs().get(&job).filter(|row| !row.deleted);
+        row.is_some_and(|row| row.job.pipeline.is_some())
+    }
+
+    /// A verb is refused for what is so, or not at all.
+    fn judge_verb(&self, job: JobId, verb: &str, had_pipeline: bool, answer: Option<&Answer>) {
+        let Some(answer) = answer else { return };
+        let wrong = match answer.status {
+            404 => !self.witness.is_gone(job),
+            400 => verb == "cancel" || had_pipeline,
+            _ => false,
+        };
+        if wrong {
+            self.witness
+                .report(format!("{verb} of job {job} is denied: {}", answer.text()));
         }
     }
 }

@@ -1,14 +1,22 @@
-//! The simulation: the real engine over ports that lose, delay, repeat and reorder on a seeded schedule, then the
+//! The simulation: the real server, from its router down, over ports that lose, delay, repeat and reorder on a seeded schedule, then the
 //! promises of DESIGN.md held against what happened. `cargo xtask sim --seeds N` runs many seeds, `--seed S` one,
 //! with a trace of its events; with `--every-kind`, each seed has faults of every kind, else of those that it draws.
+//! Workers and operators speak JSON to the router, without a socket: authentication, bodies, answers and all.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test and its report")]
 
+mod bug;
 mod chore;
 mod client;
+mod definition;
+mod loaders;
+mod meddler;
 mod nemesis;
 mod plan;
+mod post;
 mod run;
+mod side;
+mod wire;
 mod worker;
 mod world;
 
@@ -17,8 +25,9 @@ use std::{process::ExitCode, time::Duration};
 use libtest_mimic::{Arguments, Failed, Trial};
 use trapline_core::Clock as _;
 use trapline_engine::SystemClock;
-use trapline_testkit::memory::Mutation;
 
+use bug::Bug;
+use plan::Tries;
 use run::{Kinds, run};
 
 /// What a plain `cargo test` spends on seeds of each mix, besides the mutations.
@@ -37,11 +46,14 @@ fn main() -> ExitCode {
         true => Kinds::Every,
         false => Kinds::Some,
     };
+    let at = args.iter().position(|a| a == "--try");
+    let names = at.and_then(|at| args.get(at + 1)).map_or("", String::as_str);
+    let tries = Tries::NOW.with(names);
     if let Some(seed) = number("--seed") {
-        return replay(seed, kinds);
+        return replay(seed, kinds, tries);
     }
     if let Some(seeds) = number("--seeds") {
-        return sweep(number("--from").unwrap_or(0), seeds, kinds);
+        return sweep(number("--from").unwrap_or(0), seeds, kinds, tries);
     }
     let mut trials = vec![
         Trial::test("seeds::no_seed_breaks_a_promise", || hold(Kinds::Some)),
@@ -53,9 +65,11 @@ fn main() -> ExitCode {
             the_same_seed_gives_the_same_trace,
         ),
     ];
-    trials.extend(
-        Mutation::ALL.map(|m| Trial::test(format!("mutations::{m:?}_is_caught"), move || is_caught(m))),
-    );
+    trials.extend(Bug::all().map(|bug| {
+        Trial::test(format!("mutations::{}_is_caught", bug.name()), move || {
+            is_caught(bug)
+        })
+    }));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -63,7 +77,7 @@ fn hold(kinds: Kinds) -> Result<(), Failed> {
     let clock = SystemClock::new();
     let mut seed = 0;
     while clock.monotonic() < BUDGET {
-        let report = run(seed, kinds, None, false);
+        let report = run(seed, kinds, Tries::NOW, None, false);
         if let Some(first) = report.violations.first() {
             let flag = if kinds == Kinds::Every { EVERY_KIND } else { "" };
             return Err(
@@ -78,7 +92,7 @@ fn hold(kinds: Kinds) -> Result<(), Failed> {
 
 fn the_same_seed_gives_the_same_trace() -> Result<(), Failed> {
     for seed in 0..20 {
-        let trace = || run(seed, Kinds::Some, None, true).trace;
+        let trace = || run(seed, Kinds::Some, Tries::NOW, None, true).trace;
         let (one, two) = (trace(), trace());
         if one.len() < 20 {
             return Err(format!("seed {seed}: nothing happened").into());
@@ -98,18 +112,21 @@ fn the_same_seed_gives_the_same_trace() -> Result<(), Failed> {
     Ok(())
 }
 
-fn is_caught(mutation: Mutation) -> Result<(), Failed> {
+fn is_caught(bug: Bug) -> Result<(), Failed> {
     for seed in 0..SEEDS_PER_MUTATION {
-        if let Some(first) = run(seed, Kinds::Some, Some(mutation), false).violations.first() {
-            println!("{mutation:?}: caught by seed {seed}: {first}");
+        if let Some(first) = run(seed, Kinds::Some, Tries::NOW, Some(bug), false)
+            .violations
+            .first()
+        {
+            println!("{bug:?}: caught by seed {seed}: {first}");
             return Ok(());
         }
     }
-    Err(format!("{mutation:?} broke no promise in {SEEDS_PER_MUTATION} seeds").into())
+    Err(format!("{bug:?} broke no promise in {SEEDS_PER_MUTATION} seeds").into())
 }
 
-fn replay(seed: u64, kinds: Kinds) -> ExitCode {
-    let report = run(seed, kinds, None, true);
+fn replay(seed: u64, kinds: Kinds, tries: Tries) -> ExitCode {
+    let report = run(seed, kinds, tries, None, true);
     for line in &report.trace {
         println!("{line}");
     }
@@ -121,11 +138,11 @@ fn replay(seed: u64, kinds: Kinds) -> ExitCode {
     verdict(report.violations.is_empty())
 }
 
-fn sweep(from: u64, seeds: u64, kinds: Kinds) -> ExitCode {
+fn sweep(from: u64, seeds: u64, kinds: Kinds, tries: Tries) -> ExitCode {
     let clock = SystemClock::new();
     let mut broken = 0;
     for seed in from..from + seeds {
-        if let Some(first) = run(seed, kinds, None, false).violations.first() {
+        if let Some(first) = run(seed, kinds, tries, None, false).violations.first() {
             broken += 1;
             println!("seed {seed}: {first}");
         }

@@ -18,6 +18,11 @@ pub(crate) fn unleash(world: &Arc<World>, dice: &mut Dice) {
     if plan.jumps {
         world.spawn(jumps(Arc::clone(world), dice.split()));
     }
+    if plan.tries.definitions {
+        for side in 0..plan.sides {
+            world.spawn(upgrades(Arc::clone(world), dice.split(), side));
+        }
+    }
     for slot in 0..plan.nodes {
         if plan.crashes {
             world.spawn(crashes(Arc::clone(world), dice.split(), slot));
@@ -40,6 +45,16 @@ async fn outages(world: Arc<World>, mut dice: Dice) {
         let d = dice.millis(10, world.plan.outage_millis_max.max(10));
         world.trace.line(|| format!("the store is away for {d:?}"));
         world.storm.store_away(d);
+    }
+}
+
+/// Other processes start with another definition of the pipeline.
+async fn upgrades(world: Arc<World>, mut dice: Dice, side: usize) {
+    while next(&world, &mut dice).await {
+        world.sides[side].upgrade(&mut dice);
+        world
+            .trace
+            .line(|| format!("side {side} starts {:?} from now on", world.sides[side].current()));
     }
 }
 

@@ -5,6 +5,52 @@ use std::time::Duration;
 use trapline_core::health::{HealthPolicy, IdlePolicy};
 use trapline_testkit::faults::{Dice, Odds};
 
+/// What seeds try beyond the rest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tries {
+    /// Tasks are asked of jobs in whatever state, and what results may name is held against what they are answered.
+    pub(crate) early: bool,
+    /// The same promise, held: no valid result is refused.
+    pub(crate) specs: bool,
+    /// Fleets are upgraded and taken back, process by process.
+    pub(crate) definitions: bool,
+    /// Two projects run what has the same names.
+    pub(crate) projects: bool,
+    /// Jobs are made without a pipeline.
+    pub(crate) unready: bool,
+    /// Who answers steadily keeps its leases, in whatever order it takes what it holds.
+    pub(crate) windows: bool,
+    /// No image is lost whose last try was beside another.
+    pub(crate) alone: bool,
+}
+
+impl Tries {
+    /// What every seed tries.
+    pub(crate) const NOW: Self = Self {
+        early: false,
+        specs: false,
+        definitions: false,
+        projects: false,
+        unready: false,
+        windows: false,
+        alone: false,
+    };
+
+    /// Adds those with these names.
+    pub(crate) fn with(mut self, names: &str) -> Self {
+        let all = names == "all";
+        let add = |name: &str, on: &mut bool| *on |= all || names.split(',').any(|n| n == name);
+        add("early", &mut self.early);
+        add("specs", &mut self.specs);
+        add("definitions", &mut self.definitions);
+        add("projects", &mut self.projects);
+        add("unready", &mut self.unready);
+        add("windows", &mut self.windows);
+        add("alone", &mut self.alone);
+        self
+    }
+}
+
 /// Everything that is drawn before the start.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -39,6 +85,13 @@ pub(crate) struct Plan {
     /// Whether each worker has an instance of its own in `client_info`; else it is known by its address, and comes
     /// back as the same after its death.
     pub(crate) instances: bool,
+    /// Projects, of which the second has names in common with the first.
+    pub(crate) sides: usize,
+    /// Of a thousand workers, how many work as ADC does.
+    pub(crate) loaders: u64,
+    /// Processes at one address.
+    pub(crate) processes: u64,
+    pub(crate) tries: Tries,
     /// How many captures kill whoever works on them.
     pub(crate) killers: usize,
     /// How often a whole batch is answered with one error, of a thousand.
@@ -49,7 +102,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Draws the plan of a seed: with faults of `every_kind`, or of some, and then now and then only of the system.
-    pub(crate) fn draw(dice: &mut Dice, every_kind: bool) -> Self {
+    pub(crate) fn draw(dice: &mut Dice, every_kind: bool, tries: Tries) -> Self {
         let only_the_system_fails = dice.chance(333) && !every_kind;
         let mut odds = Odds::draw(dice, every_kind);
         let happens = |dice: &mut Dice, permille| dice.chance(permille) || every_kind;
@@ -66,6 +119,9 @@ impl Plan {
         } else {
             0
         };
+        let instances = dice.chance(500);
+        // ADC has no instance. Where it must be perfect, its leases must outlast the turns of its loaders.
+        let loaders = !instances && (tries.windows || !only_the_system_fails);
         Self {
             only_the_system_fails,
             // What a second node does while the first is down ends leases whose answers broke with it.
@@ -74,7 +130,7 @@ impl Plan {
             } else {
                 dice.between(1, 2) as usize
             },
-            workers: dice.between(1, 4),
+            workers: dice.between(sides as u64, 4),
             ttr,
             max_deliver,
             slice_rows: dice.between(1, 7) as usize,
@@ -91,7 +147,15 @@ impl Plan {
             wipes: happens(dice, 500),
             // A clock that jumps back hides how long the store was alone.
             jumps: happens(dice, 300) && !(only_the_system_fails && crashes),
-            instances: dice.chance(500),
+            instances,
+            sides: if tries.projects && happens(dice, 300) {
+                2
+            } else {
+                1
+            },
+            loaders: if loaders { 600 } else { 0 },
+            processes: if instances { 1 } else { dice.between(1, 3) },
+            tries,
             killers,
             batch_errors: if max_deliver > 1 && happens(dice, 400) {
                 60

@@ -3,12 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use trapline_core::{Clock as _, ports::Queue as _, verify::verify};
-use trapline_testkit::{
-    faults::{Dice, SimClock},
-    memory::Mutation,
-};
+use trapline_testkit::faults::{Dice, SimClock};
 
-use crate::{client::Client, nemesis, plan::Plan, worker::Worker, world::World};
+use crate::{
+    bug::Bug,
+    client::Client,
+    meddler::Meddler,
+    nemesis,
+    plan::{Plan, Tries},
+    worker::Worker,
+    world::World,
+};
 
 /// What a seed came to.
 pub(crate) struct Report {
@@ -31,13 +36,13 @@ pub(crate) enum Kinds {
 }
 
 /// Runs a seed.
-pub(crate) fn run(seed: u64, kinds: Kinds, mutation: Option<Mutation>, traced: bool) -> Report {
+pub(crate) fn run(seed: u64, kinds: Kinds, tries: Tries, bug: Option<Bug>, traced: bool) -> Report {
     let mut dice = Dice::new(seed);
     let clock = SimClock::new(dice.roll());
     let runtime = clock.runtime();
     runtime.block_on(async {
-        let plan = Plan::draw(&mut dice, kinds == Kinds::Every);
-        let world = World::new(plan, clock.clone(), mutation, traced, &mut dice).await;
+        let plan = Plan::draw(&mut dice, kinds == Kinds::Every, tries);
+        let world = World::new(plan, clock.clone(), bug, traced, &mut dice).await;
         storm(&world, &mut dice).await;
         if world.witness.violations().is_empty() {
             land(&world, &mut dice).await;
@@ -56,32 +61,49 @@ async fn storm(world: &Arc<World>, dice: &mut Dice) {
         world.spawn(async move { starting.start(slot).await });
     }
     for number in 0..world.plan.workers {
-        let worker = Worker {
+        let loaders = dice.chance(world.plan.loaders);
+        // One process is enough to hold what it may; the others are what comes behind one address.
+        for _ in 0..world.plan.processes {
+            let worker = Worker {
+                world: Arc::clone(world),
+                dice: dice.split(),
+                address: number,
+                side: number as usize % world.sides.len(),
+                loaders,
+            };
+            world.spawn(worker.live());
+        }
+    }
+    for client in clients(world, dice) {
+        world.spawn(client.play());
+    }
+    if world.sides.len() > 1 {
+        let meddler = Meddler {
             world: Arc::clone(world),
             dice: dice.split(),
-            number,
         };
-        world.spawn(worker.live());
+        world.spawn(meddler.play());
     }
-    let client = Client {
-        world: Arc::clone(world),
-        dice: dice.split(),
-    };
-    world.spawn(client.play());
     nemesis::unleash(world, dice);
     while world.clock.monotonic() < world.plan.storm && world.witness.violations().is_empty() {
         world.sleep(STEP).await;
     }
 }
 
+fn clients(world: &Arc<World>, dice: &mut Dice) -> Vec<Client> {
+    let client = |side| Client {
+        world: Arc::clone(world),
+        dice: dice.split(),
+        side,
+    };
+    (0..world.sides.len()).map(client).collect()
+}
+
 /// The faults stop, and enough time passes with healthy workers.
 async fn land(world: &Arc<World>, dice: &mut Dice) {
     nemesis::calm(world);
     world.trace.line(|| "the storm is over".to_owned());
-    let mut client = Client {
-        world: Arc::clone(world),
-        dice: dice.split(),
-    };
+    let mut clients = clients(world, dice);
     // A killer takes a lease for each of its deaths.
     let leases = 10 + 25 * u32::try_from(world.plan.killers).unwrap_or(u32::MAX);
     let enough = world.clock.monotonic() + world.plan.ttr * leases + Duration::from_secs(200);
@@ -90,7 +112,9 @@ async fn land(world: &Arc<World>, dice: &mut Dice) {
     let mut left = String::new();
     while world.witness.violations().is_empty() {
         world.sleep(STEP).await;
-        client.start_all().await;
+        for client in &mut clients {
+            client.start_all().await;
+        }
         let now = world.clock.monotonic();
         if now < least {
             continue;

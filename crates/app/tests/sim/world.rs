@@ -1,60 +1,60 @@
 //! The world of one seed: one store, its projections, and the nodes that come and go.
 
 use std::{
-    collections::BTreeSet,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use axum::Router;
 use futures::FutureExt as _;
+use trapline::http::{AppState, router};
 use trapline_core::{
-    AlgorithmId, CaptureId, Clock as _, CollectionId, Error, PipelineId, ProjectId, Result,
-    catalog::{AlgorithmSpec, NewCapture, PipelineSpec, Registration},
+    Clock as _, JobId, ProjectId,
+    catalog::ProjectSettings,
     health::HealthPolicy,
-    ports::Catalog as _,
+    ports::{Catalog as _, Store as _},
+    receipt::ReceiptKey,
 };
 use trapline_engine::{Engine, Policy, Ports, Supervisor};
 use trapline_testkit::{
     faults::{Dice, FaultyProgress, FaultyQueue, FaultyStore, Gate, SimClock, SkewedClock, Storm, Trace},
-    memory::{MemoryProgress, MemoryQueue, MemoryStore, Mutation},
+    memory::{MemoryProgress, MemoryQueue, MemoryStore},
     witness::{Promises, Witness},
 };
 
-use crate::{nemesis::CLOCK_BACK, plan::Plan};
+use crate::{
+    bug::{Bug, says_queued},
+    nemesis::CLOCK_BACK,
+    plan::Plan,
+    side::Side,
+    wire::Caller,
+};
 
-pub(crate) const PROJECT: ProjectId = ProjectId(1);
-pub(crate) const SLUG: &str = "p";
+/// The project that every store has.
+const FIRST: ProjectId = ProjectId(1);
+const ADMIN: &str = "the-admin-token-of-a-node";
+/// How many stolen receipts are kept.
+const STOLEN_MAX: usize = 5;
 /// An interval of ticks that no seed lasts.
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
 /// A node that is up.
 pub(crate) struct Node {
     pub(crate) engine: Engine,
+    pub(crate) router: Router,
     pub(crate) gate: Arc<Gate>,
     pub(crate) clock: SkewedClock,
     supervisor: Supervisor,
 }
 
-impl Node {
-    /// A request to this node; its connection breaks when the node crashes.
-    pub(crate) async fn call<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.gate.crashed() => Err(Error::unavailable("the connection is broken")),
-            answer = work => answer,
-        }
-    }
-}
-
-/// What jobs are made of.
-pub(crate) struct Catalog {
-    pub(crate) pipeline: PipelineId,
-    pub(crate) algorithms: [AlgorithmId; 2],
-    pub(crate) sets: Vec<CollectionId>,
-    pub(crate) captures: Vec<CaptureId>,
-    /// Whoever works on one of these dies.
-    pub(crate) killers: BTreeSet<CaptureId>,
+/// A receipt that its worker did not keep to itself.
+#[derive(Clone)]
+pub(crate) struct Stolen {
+    pub(crate) project: ProjectId,
+    pub(crate) job: JobId,
+    pub(crate) receipt: String,
+    pub(crate) image: String,
 }
 
 /// The world.
@@ -68,7 +68,14 @@ pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) progress: Arc<MemoryProgress>,
-    pub(crate) catalog: Catalog,
+    pub(crate) sides: Vec<Side>,
+    /// Who may delete.
+    pub(crate) admin: Caller,
+    /// Receipts that somebody else got hold of.
+    stolen: Mutex<Vec<Stolen>>,
+    /// What receipts are signed with.
+    pub(crate) key: ReceiptKey,
+    bug: Option<Bug>,
     nodes: Mutex<Vec<Option<Arc<Node>>>>,
 }
 
@@ -77,25 +84,47 @@ impl World {
     pub(crate) async fn new(
         plan: Plan,
         clock: SimClock,
-        mutation: Option<Mutation>,
+        bug: Option<Bug>,
         traced: bool,
         dice: &mut Dice,
     ) -> Arc<Self> {
         let trace = Arc::new(Trace::new(clock.clone(), traced));
         let store_clock = SkewedClock::new(clock.clone(), None);
+        let mutation = match bug {
+            Some(Bug::OfStore(mutation)) => Some(mutation),
+            _ => None,
+        };
         let store = MemoryStore::with(Arc::new(store_clock.clone()), plan.slice_rows, mutation);
         let store = Arc::new(store);
-        let catalog = fill(&store, plan.killers, dice).await;
+        let mut sides = Vec::new();
+        for number in 0..plan.sides {
+            let project = match number {
+                0 => FIRST,
+                _ => {
+                    store
+                        .create_project("other", "", &ProjectSettings::default())
+                        .await
+                        .unwrap()
+                        .id
+                }
+            };
+            let bound = plan.sides > 1 || dice.chance(500);
+            sides.push(Side::new(&store, number, project, plan.killers, bound, dice).await);
+        }
+        let killers = sides.iter().flat_map(|s| s.killers.iter().copied());
         let promises = Promises {
             max_deliver: plan.max_deliver,
             ttr: plan.ttr,
-            only_lost: plan.only_killers_are_lost().then(|| catalog.killers.clone()),
+            only_lost: plan.only_killers_are_lost().then(|| killers.collect()),
             no_strikes: plan.nobody_is_charged(),
             clock_back: if plan.jumps { CLOCK_BACK } else { Duration::ZERO },
             one_process_each: plan.instances,
+            specs_are_frozen: plan.tries.specs,
+            last_try_is_alone: plan.tries.alone,
         };
         let witness = Witness::new(Arc::clone(&store), Arc::clone(&trace), promises);
         trace.line(|| format!("{plan:?}"));
+        witness.registered(FIRST);
         Arc::new(Self {
             storm: Arc::new(Storm::new(clock.clone(), dice.split(), plan.odds)),
             queue: Arc::new(MemoryQueue::new(Arc::new(clock.clone()))),
@@ -103,7 +132,11 @@ impl World {
             nodes: Mutex::new((0..plan.nodes).map(|_| None).collect()),
             witness: Arc::new(witness),
             store_clock,
-            catalog,
+            admin: Caller::new(ADMIN, 250),
+            stolen: Mutex::default(),
+            key: store.receipt_key().await.unwrap(),
+            bug,
+            sides,
             store,
             trace,
             clock,
@@ -155,8 +188,13 @@ impl World {
             let image_url = Arc::new(|_, _, url: &str| url.to_owned());
             if let Ok(engine) = Engine::start(ports, policy, image_url, supervisor.clone()).await {
                 self.trace.line(|| format!("node {slot} is up"));
+                let mut router = router(AppState::of(engine.clone(), Some(ADMIN)));
+                if self.bug == Some(Bug::SaysQueued) {
+                    router = says_queued(router);
+                }
                 let node = Node {
                     engine,
+                    router,
                     gate,
                     clock,
                     supervisor,
@@ -206,6 +244,24 @@ impl World {
         dice.pick(&self.up()).cloned()
     }
 
+    /// Whether workers make no mistakes now.
+    pub(crate) fn is_perfect(&self) -> bool {
+        self.plan.only_the_system_fails || self.storm.is_calm()
+    }
+
+    /// Somebody gets hold of a receipt.
+    pub(crate) fn steal(&self, receipt: Stolen) {
+        let mut stolen = self.stolen.lock().unwrap_or_else(PoisonError::into_inner);
+        stolen.truncate(STOLEN_MAX - 1);
+        stolen.insert(0, receipt);
+    }
+
+    /// One of the receipts that somebody got hold of.
+    pub(crate) fn stolen(&self, dice: &mut Dice) -> Option<Stolen> {
+        let stolen = self.stolen.lock().unwrap_or_else(PoisonError::into_inner);
+        dice.pick(&stolen).cloned()
+    }
+
     pub(crate) async fn sleep(&self, d: Duration) {
         self.clock.sleep(d).await;
     }
@@ -222,76 +278,5 @@ impl World {
                 witness.report("an actor panicked".to_owned());
             }
         });
-    }
-}
-
-/// Registers a pipeline and makes sets of captures, some without a URL, some in two sets.
-async fn fill(store: &MemoryStore, killers: usize, dice: &mut Dice) -> Catalog {
-    let algorithm = |key: &str| AlgorithmSpec {
-        key: key.to_owned(),
-        version: 1,
-        name: key.to_owned(),
-        task_type: None,
-        description: None,
-        version_name: None,
-        uri: None,
-        category_map: None,
-    };
-    let spec = PipelineSpec {
-        slug: SLUG.to_owned(),
-        name: SLUG.to_owned(),
-        version: 1,
-        description: String::new(),
-        version_name: String::new(),
-        algorithms: vec![algorithm("detector"), algorithm("classifier")],
-        stages: serde_json::json!([]),
-    };
-    let registration = Registration {
-        project: PROJECT,
-        service_name: "fleet".to_owned(),
-        endpoint_url: None,
-        pipelines: vec![spec],
-    };
-    store.register(&registration).await.unwrap();
-    let mut sets = Vec::new();
-    for _ in 0..dice.between(1, 3) {
-        let set = store.create_collection(PROJECT, "set").await.unwrap();
-        let size = match dice.between(0, 9) {
-            0 => 0,
-            1..=7 => dice.between(1, 12),
-            _ => dice.between(13, 40),
-        };
-        let first = dice.between(0, 20);
-        let no_url = if dice.chance(300) { 200 } else { 0 };
-        let captures: Vec<NewCapture> = (first..first + size)
-            .map(|at| NewCapture {
-                url: if dice.chance(no_url) {
-                    String::new()
-                } else {
-                    format!("https://x.test/{at}.jpg")
-                },
-                taken_at: None,
-                width: None,
-                height: None,
-            })
-            .collect();
-        store.add_captures(set.id, &captures).await.unwrap();
-        sets.push(set.id);
-    }
-    let mut captures = Vec::new();
-    while let Some(capture) = store.capture(CaptureId(captures.len() as i64 + 1)).await.unwrap() {
-        captures.push(capture.id);
-    }
-    let killers = (0..killers)
-        .filter_map(|_| dice.pick(&captures).copied())
-        .collect();
-    let pipeline = store.pipeline_by_slug(SLUG).await.unwrap().unwrap();
-    let algorithms = store.pipeline(pipeline).await.unwrap().unwrap().algorithms;
-    Catalog {
-        pipeline,
-        algorithms: [algorithms[0].id, algorithms[1].id],
-        sets,
-        captures,
-        killers,
     }
 }

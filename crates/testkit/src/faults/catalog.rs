@@ -52,7 +52,9 @@ impl Catalog for FaultyStore {
     }
 
     async fn register(&self, registration: &Registration) -> Result<Registered> {
-        self.call("register", self.inner.register(registration)).await
+        let tell = |_: &Registered| self.witness.registered(registration.project);
+        self.watched("register", self.inner.register(registration), tell)
+            .await
     }
 
     async fn pipelines(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Pipeline>> {

@@ -1,4 +1,4 @@
-//! The catalog in memory, as small as jobs and simulations need it: no tokens, and services are only named.
+//! The catalog in memory, as small as jobs and simulations need it: services are only named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use trapline_core::{
     ports::{Catalog, OffsetPage, Total},
 };
 
-use super::{MemoryStore, RunSpec};
+use super::{MemoryStore, RunSpec, Spec};
 
 /// The rows of the catalog; an identifier is a place in its list, from 1.
 #[derive(Clone, Default)]
@@ -25,6 +25,8 @@ pub(super) struct CatalogRows {
     captures: Vec<Capture>,
     by_url: BTreeMap<(ProjectId, String), CaptureId>,
     collections: Vec<(Collection, BTreeSet<i64>)>,
+    tokens: Vec<(Token, [u8; 32])>,
+    last_token: i64,
 }
 
 fn at(id: i64) -> usize {
@@ -99,6 +101,48 @@ impl CatalogRows {
             algorithms: algorithms.iter().map(|a| (a.id, a.category_map_id)).collect(),
             fingerprint: keys.join(" "),
         }
+    }
+
+    /// What of the catalog a project sees, in words.
+    pub(super) fn seen_by(&self, project: ProjectId) -> String {
+        let seen = self.pipelines.iter().filter(|p| p.projects.contains(&project));
+        seen.map(|p| {
+            let algorithms: Vec<String> = p.algorithms.iter().map(|a| self.words(a)).collect();
+            format!(
+                "{} `{}` \"{}\" v{} [{}]",
+                p.id,
+                p.slug,
+                p.name,
+                p.version,
+                algorithms.join(", ")
+            )
+        })
+        .collect::<Vec<_>>()
+        .join("; ")
+    }
+
+    fn words(&self, algorithm: &Algorithm) -> String {
+        let labels = algorithm.category_map_id.and_then(|id| self.maps.get(at(id)));
+        let labels = labels.map(|m| m.labels.join("|")).unwrap_or_default();
+        format!("{}@{} {labels}", algorithm.spec.key, algorithm.spec.version)
+    }
+
+    /// Keys of algorithms with their labels.
+    pub(super) fn spec(&self, algorithms: &[(AlgorithmId, Option<i64>)]) -> Spec {
+        let labels = |map: &Option<i64>| Some(self.maps.get(at((*map)?))?.labels.clone());
+        algorithms
+            .iter()
+            .map(|(id, map)| (self.key(*id).to_owned(), labels(map)))
+            .collect()
+    }
+
+    pub(super) fn bound_to(&self, token: i64) -> Option<ProjectId> {
+        let found = self.tokens.iter().find(|(t, _)| t.id.0 == token);
+        found.and_then(|(t, _)| t.project_id)
+    }
+
+    pub(super) fn project_ids(&self) -> impl Iterator<Item = ProjectId> {
+        self.projects.iter().map(|p| p.id)
     }
 
     fn save_map(&mut self, map: &CategoryMap) -> i64 {
@@ -196,10 +240,6 @@ impl CatalogRows {
     }
 }
 
-fn absent(what: &str) -> Error {
-    Error::internal(format!("the store in memory keeps no {what}"))
-}
-
 #[async_trait]
 impl Catalog for MemoryStore {
     async fn create_project(
@@ -226,20 +266,40 @@ impl Catalog for MemoryStore {
         Ok(self.rows().catalog.projects.get(at(id.0)).cloned())
     }
 
-    async fn create_token(&self, _token: &NewToken) -> Result<Token> {
-        Err(absent("tokens"))
+    async fn create_token(&self, new: &NewToken) -> Result<Token> {
+        let created_at = self.clock.now();
+        let catalog = &mut self.rows().catalog;
+        catalog.last_token += 1;
+        let token = Token {
+            id: TokenId(catalog.last_token),
+            name: new.name.clone(),
+            role: new.role,
+            project_id: new.project_id,
+            prefix: new.prefix.clone(),
+            created_at,
+            expires_at: new.expires_at,
+        };
+        catalog.tokens.push((token.clone(), new.hash));
+        Ok(token)
     }
 
-    async fn token_by_hash(&self, _hash: &[u8; 32]) -> Result<Option<Token>> {
-        Ok(None)
+    async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
+        let rows = self.rows();
+        let found = rows.catalog.tokens.iter().find(|(_, h)| h == hash);
+        Ok(found.map(|(token, _)| token.clone()))
     }
 
     async fn tokens(&self, by: OffsetPage) -> Result<Total<Token>> {
-        Ok(page(Vec::new(), by))
+        let rows = self.rows();
+        let all = rows.catalog.tokens.iter().map(|(token, _)| token.clone());
+        Ok(page(all.collect(), by))
     }
 
-    async fn delete_token(&self, _id: TokenId) -> Result<bool> {
-        Ok(false)
+    async fn delete_token(&self, id: TokenId) -> Result<bool> {
+        let tokens = &mut self.rows().catalog.tokens;
+        let before = tokens.len();
+        tokens.retain(|(token, _)| token.id != id);
+        Ok(tokens.len() < before)
     }
 
     async fn register(&self, registration: &Registration) -> Result<Registered> {

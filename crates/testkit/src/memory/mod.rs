@@ -27,7 +27,7 @@ use std::{
 };
 
 use trapline_core::{
-    CaptureId, Clock, FailReason, GrantId, JobId, TaskState, Timestamp, WorkerId,
+    AlgorithmId, CaptureId, Clock, FailReason, GrantId, JobId, ProjectId, TaskState, Timestamp, WorkerId,
     lease::{Gap, SignsOfLife},
     ports::{GrantKey, Job, LogLine, RunAlgorithms},
     result::Detection,
@@ -77,6 +77,9 @@ impl MemoryStore {
         self.db.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What the results of a run may name: the keys of its algorithms, each with its labels if it has a category map.
+pub type Spec = BTreeMap<String, Option<Vec<String>>>;
 
 /// The rows of the store.
 #[derive(Clone, Default)]
@@ -268,6 +271,37 @@ impl Db {
     #[must_use]
     pub fn gap(&self) -> Option<Gap> {
         self.gap
+    }
+
+    /// The algorithms that results of a run may name; none until it is claimed.
+    #[must_use]
+    pub fn run_algorithms(&self, job: JobId, run: i64) -> &[(AlgorithmId, Option<i64>)] {
+        self.specs.get(&(job, run)).map_or(&[], |s| &s.algorithms)
+    }
+
+    /// The same in words.
+    #[must_use]
+    pub fn spec(&self, job: JobId, run: i64) -> Spec {
+        self.catalog.spec(self.run_algorithms(job, run))
+    }
+
+    /// The projects.
+    #[must_use]
+    pub fn projects(&self) -> Vec<ProjectId> {
+        self.catalog.project_ids().collect()
+    }
+
+    /// What of the catalog a project sees, in words that are equal while nothing of it changes.
+    #[must_use]
+    pub fn seen_by(&self, project: ProjectId) -> String {
+        self.catalog.seen_by(project)
+    }
+
+    /// The only project that a worker may work for, if its token is bound to one.
+    #[must_use]
+    pub fn bound_to(&self, worker: WorkerId) -> Option<ProjectId> {
+        let worker = self.workers.get(&worker)?;
+        self.catalog.bound_to(worker.token)
     }
 
     /// Jobs whose rows changed since this was last asked.

@@ -14,7 +14,7 @@ use trapline_core::{
 use super::{HandOut, Inner, Key, Sign, Witness};
 
 impl Inner {
-    fn newest(&self, key: Key) -> Option<&HandOut> {
+    pub(super) fn newest(&self, key: Key) -> Option<&HandOut> {
         self.handed.get(&key).and_then(|all| all.last())
     }
 
@@ -29,7 +29,15 @@ impl Inner {
         let signs = self.signs.get(&handed.worker).into_iter().flatten();
         let extending =
             signs.filter(|s| handed.granted_at >= s.reserved_at && handed.granted_at >= s.at.minus(ttr));
-        extending.fold(handed.until, |until, s| until.max(s.at.plus(ttr)))
+        let until = extending.fold(handed.until, |until, s| until.max(s.at.plus(ttr)));
+        // Whatever came while it lived, and is older than what it answers, kept it alive.
+        let signs = self.signs.get(&handed.worker).into_iter().flatten();
+        let older = signs.filter(|s| s.reserved_at <= handed.granted_at);
+        let kept = older.fold(handed.granted_at.plus(ttr), |kept, s| match s.at <= kept {
+            true => kept.max(s.at.plus(ttr)),
+            false => kept,
+        });
+        until.max(kept)
     }
 }
 
@@ -48,6 +56,8 @@ impl Witness {
             )
         });
         self.check_suspects(&mut inner, request, granted);
+        self.check_border(&mut inner, request, granted);
+        let alone = self.are_alone(&mut inner, request, granted);
         let mut once = BTreeSet::new();
         for task in &granted.tasks {
             let key = (request.job, task.capture);
@@ -82,6 +92,7 @@ impl Witness {
                 until: request.now.plus(request.ttr),
                 suspect: request.want == Want::Suspect,
                 ended: false,
+                alone,
             });
         }
     }
@@ -219,6 +230,13 @@ impl Witness {
         let n = handed.map_or(0, |all| all.iter().filter(|h| h.run == run).count());
         if (n as i64) < self.promises.max_deliver {
             self.blame(inner, format!("{key:?} is lost after {n} hand-out(s)"));
+        }
+        let last = inner.newest(key);
+        if self.promises.last_try_is_alone && last.is_some_and(|h| h.run == run && !h.alone) {
+            self.blame(
+                inner,
+                format!("{key:?} is lost, and its last try was beside others"),
+            );
         }
         let innocent = |killers: &BTreeSet<CaptureId>| !killers.contains(&key.1);
         if self.promises.only_lost.as_ref().is_some_and(innocent) {

@@ -1,6 +1,7 @@
 //! The witness: told of every operation of the store at the moment it is done, it holds the promises of DESIGN.md
 //! against what really happened. It believes no counter: it keeps a ledger of hand-outs of its own and reads rows.
 
+mod border;
 mod health;
 mod ledger;
 mod rows;
@@ -13,11 +14,15 @@ use std::{
 };
 
 use trapline_core::{
-    CaptureId, FailReason, JobId, JobStatus, TaskState, Timestamp, WorkerId, ports::GrantKey,
+    CaptureId, FailReason, JobId, JobStatus, ProjectId, TaskState, Timestamp, WorkerId,
+    ports::{GrantKey, RunAlgorithms},
     receipt::Receipt,
 };
 
-use crate::{faults::Trace, memory::MemoryStore};
+use crate::{
+    faults::Trace,
+    memory::{MemoryStore, Spec},
+};
 
 /// What is promised in this run beyond what always is.
 #[derive(Clone, Debug)]
@@ -34,6 +39,10 @@ pub struct Promises {
     pub clock_back: Duration,
     /// Each worker is one process and says so: then it is given nothing else while it holds a suspect.
     pub one_process_each: bool,
+    /// What the results of a run may name is known before its first task is handed out, and never changes.
+    pub specs_are_frozen: bool,
+    /// No image is lost whose last try was beside another.
+    pub last_try_is_alone: bool,
 }
 
 /// The witness of one run.
@@ -61,6 +70,10 @@ struct Inner {
     answered: BTreeSet<GrantKey>,
     /// The grant that was charged as a worker's death.
     deaths: BTreeMap<WorkerId, GrantKey>,
+    /// What the results of a run may name, since its first hand-out.
+    specs: BTreeMap<(JobId, i64), (RunAlgorithms, Arc<Spec>)>,
+    /// What of the catalog each project saw when something was last registered.
+    catalogs: BTreeMap<ProjectId, String>,
     violations: Vec<String>,
 }
 
@@ -94,6 +107,8 @@ struct HandOut {
     until: Timestamp,
     suspect: bool,
     ended: bool,
+    /// Whether nothing else was with its worker, so far.
+    alone: bool,
 }
 
 /// A sign of life of a worker.
@@ -137,10 +152,7 @@ impl Witness {
     /// A worker was told that its success is saved.
     pub fn acknowledged(&self, receipt: &Receipt) {
         let mut inner = self.lock();
-        if !inner
-            .saved
-            .contains(&(receipt.job, receipt.capture, receipt.delivery))
-        {
+        if !inner.has_saved(receipt) {
             let what = format!("a success was acknowledged that was not saved: {receipt:?}");
             self.blame(&mut inner, what);
         }

@@ -20,6 +20,7 @@ impl Witness {
                 self.check_tasks(&mut inner, &rows, row);
                 self.check_counts(&mut inner, &rows, row);
                 self.check_status(&mut inner, &rows, row);
+                self.check_frozen(&mut inner, &rows, row);
             }
         }
     }
