@@ -27,12 +27,12 @@ pub(crate) struct Tries {
 impl Tries {
     /// What every seed tries.
     pub(crate) const NOW: Self = Self {
-        early: false,
-        specs: false,
-        definitions: false,
+        early: true,
+        specs: true,
+        definitions: true,
         projects: false,
-        unready: false,
-        windows: false,
+        unready: true,
+        windows: true,
         alone: false,
     };
 
@@ -120,6 +120,11 @@ impl Plan {
             0
         };
         let instances = dice.chance(500);
+        let sides = if tries.projects && happens(dice, 300) {
+            2
+        } else {
+            1
+        };
         // ADC has no instance. Where it must be perfect, its leases must outlast the turns of its loaders.
         let loaders = !instances && (tries.windows || !only_the_system_fails);
         Self {
@@ -148,11 +153,7 @@ impl Plan {
             // A clock that jumps back hides how long the store was alone.
             jumps: happens(dice, 300) && !(only_the_system_fails && crashes),
             instances,
-            sides: if tries.projects && happens(dice, 300) {
-                2
-            } else {
-                1
-            },
+            sides,
             loaders: if loaders { 600 } else { 0 },
             processes: if instances { 1 } else { dice.between(1, 3) },
             tries,
