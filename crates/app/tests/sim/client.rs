@@ -1,9 +1,10 @@
 //! Somebody at the buttons: creates jobs, presses twice, cancels in the middle, changes their mind.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::http::Method;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use trapline_core::{JobId, JobStatus};
 use trapline_testkit::faults::Dice;
 
@@ -13,6 +14,12 @@ use crate::{
     wire::{Answer, Caller},
     world::World,
 };
+
+#[derive(Deserialize)]
+struct Page {
+    results: Vec<Value>,
+    next: Option<String>,
+}
 
 /// A client of one project.
 pub(crate) struct Client {
@@ -139,7 +146,7 @@ impl Client {
         let Some((job, _)) = self.dice.pick(&jobs).copied() else {
             return;
         };
-        let button = self.dice.between(0, 10);
+        let button = self.dice.between(0, 12);
         // What a client is not answered, it does not know; the rows must be right all the same.
         match button {
             0 | 1 => self.twice(job, "run").await,
@@ -160,6 +167,8 @@ impl Client {
                         .await;
                 }
             }
+            10 => self.read_images(job).await,
+            11 => self.read_jobs().await,
             _ => {
                 let body = json!({ "priority": self.dice.between(0, 9) });
                 self.patch(job, &body.to_string()).await;
@@ -170,6 +179,50 @@ impl Client {
     async fn patch(&mut self, job: JobId, body: &str) {
         let path = format!("/api/v2/jobs/{job}/");
         self.send(Method::PATCH, &path, body.to_owned()).await;
+    }
+
+    /// Reads the images of a job page by page: each of them comes once.
+    async fn read_images(&mut self, job: JobId) {
+        let (mut seen, mut after) = (BTreeSet::new(), String::new());
+        loop {
+            let path = format!("/api/v2/jobs/{job}/images/?limit=3{after}");
+            let Some(page) = self.send(Method::GET, &path, String::new()).await else {
+                return;
+            };
+            let Some(page) = page.read::<Page>().filter(|_| page.is_ok()) else {
+                return;
+            };
+            for row in &page.results {
+                let image = row["image_id"].to_string();
+                if !seen.insert(image.clone()) {
+                    self.world
+                        .witness
+                        .report(format!("image {image} is on two pages of job {job}"));
+                }
+            }
+            let next = page.next.as_deref().and_then(|next| next.split("after=").nth(1));
+            let Some(next) = next.and_then(|next| next.split('&').next()) else {
+                return;
+            };
+            after = format!("&after={next}");
+        }
+    }
+
+    /// A page of the list of jobs is never longer than it was asked to be, and all are its own.
+    async fn read_jobs(&mut self) {
+        let (limit, offset) = (self.dice.between(1, 3), self.dice.between(0, 2));
+        let path = format!("/api/v2/jobs/?limit={limit}&offset={offset}");
+        let answer = self.send(Method::GET, &path, String::new()).await;
+        let Some(answer) = answer.filter(Answer::is_ok) else {
+            return;
+        };
+        match answer.read::<Page>() {
+            Some(page) if page.results.len() as u64 <= limit => {}
+            _ => self
+                .world
+                .witness
+                .report(format!("a page of jobs: {}", answer.text())),
+        }
     }
 
     /// In the middle of its collect, with luck, or before it is claimed; and then all the same.

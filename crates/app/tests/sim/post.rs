@@ -8,7 +8,7 @@ use trapline_core::{JobId, receipt::Receipt};
 use trapline_testkit::faults::Dice;
 
 use crate::{
-    definition::{Definition, SLUG, definitions},
+    definition::{Definition, SLUG, definitions, loosely},
     wire::{Answer, Caller, Patience},
     world::World,
 };
@@ -100,15 +100,23 @@ impl Poster {
             let fitting = definitions(self.side).iter().find(|d| known(d));
             definition = fitting.copied().unwrap_or(definition);
         }
-        let n = dice.between(0, 3);
+        let (n, own_labels) = (dice.between(0, 3), dice.chance(100));
         let detections: Vec<String> = (0..n)
-            .map(|_| definition.detection(&task.image, dice.between(0, 3), dice.between(0, 5) as usize))
+            .map(|_| match own_labels {
+                true => definition.top_two(&task.image, dice.between(0, 3)),
+                false => definition.detection(&task.image, dice.between(0, 3), dice.between(0, 5) as usize),
+            })
             .collect();
-        let due = match n == 0 || known(&definition) {
+        let by_keys = || spec.as_ref().is_some_and(|s| definition.is_known_by_keys(s));
+        let due = match n == 0 || known(&definition) || (own_labels && by_keys()) {
             true => Due::Saved,
             false => Due::Refused,
         };
-        self.item(task, due, &result(&task.image, &detections.join(",")))
+        let mut result = result(&task.image, &detections.join(","));
+        if dice.chance(100) {
+            result = loosely(&result);
+        }
+        self.item(task, due, &result)
     }
 
     /// An error of this image.
@@ -166,7 +174,9 @@ impl Poster {
         }
         dice.shuffle(&mut items);
         let text: Vec<&str> = items.iter().map(|i| i.json.as_str()).collect();
-        let text = format!(r#"{{"results":[{}]}}"#, text.join(","));
+        // A byte order mark, as some writers of JSON begin with.
+        let mark = if dice.chance(20) { "\u{feff}" } else { "" };
+        let text = format!(r#"{mark}{{"results":[{}]}}"#, text.join(","));
         let patience = match dice.between(0, 99) {
             _ if perfect => Patience::Waits,
             0..=2 => Patience::GoneAfter(dice.millis(0, 3_000)),

@@ -155,6 +155,13 @@ impl Worker {
     }
 
     async fn claim(&mut self, life: &Life, size: u64) -> Option<Batch> {
+        if self.dice.chance(10) {
+            let (world, stranger) = (Arc::clone(&self.world), Caller::stranger());
+            let path = "/api/v2/tasks/claim/";
+            world
+                .send(&mut self.dice, &stranger, Method::POST, path, "{")
+                .await;
+        }
         let wait = self.dice.between(0, 4);
         let body = format!(
             r#"{{"pipelines":["{SLUG}"],"batch_size":{size},"wait_seconds":{wait}{}}}"#,

@@ -9,7 +9,7 @@ use trapline_core::{
     ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
 
-use super::{Db, JobRow, next};
+use super::{Db, JobRow, Mutation, next};
 
 /// How many tasks of a deleted job one slice removes.
 const PURGE_ROWS: usize = 200;
@@ -176,7 +176,12 @@ impl Db {
     }
 
     pub(super) fn read_run(&self, job: JobId, run: i64) -> Option<RunAlgorithms> {
-        self.specs.get(&(job, run)).map(|s| s.algorithms.clone())
+        let first = self.specs.range((job, 0)..).next().map(|(key, _)| *key);
+        let key = match first.filter(|_| self.has(Mutation::RememberedHead)) {
+            Some(first) if first.0 == job => first,
+            _ => (job, run),
+        };
+        self.specs.get(&key).map(|s| s.algorithms.clone())
     }
 
     pub(super) fn read_row(&self, row: &JobRow) -> Job {

@@ -30,13 +30,15 @@ pub enum Mutation {
     ChargeHeldAhead,
     /// What was handed out in an answer that the store lost is not taken back.
     KeepUnheardGrants,
+    /// What the results of a job may name is remembered from the first of its runs that is asked for.
+    RememberedHead,
     /// An answer keeps alive only what was reserved since its own task was, and ends what an earlier one kept alive.
     OverwriteExtendFrom,
 }
 
 impl Mutation {
     /// Every bug.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AnswerBeforeCommit,
         Self::CountReplays,
         Self::BelieveOldErrors,
@@ -50,6 +52,7 @@ impl Mutation {
         Self::SuspectInBatch,
         Self::ChargeHeldAhead,
         Self::KeepUnheardGrants,
+        Self::RememberedHead,
         Self::OverwriteExtendFrom,
     ];
 }
