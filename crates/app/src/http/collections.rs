@@ -41,7 +41,7 @@ async fn list(
     links: Links,
     params: Params,
 ) -> ApiResult {
-    let page = params.page(PAGE_DEFAULT)?;
+    let page = params.page(PAGE_DEFAULT);
     let project = state.narrow(&principal, &params).await?;
     let sets = state.catalog.collections(project, page).await?;
     let rows: Vec<_> = sets.rows.iter().map(|s| view(s, &links)).collect();

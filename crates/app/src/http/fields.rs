@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use trapline_core::Timestamp;
 
 use super::{
-    ApiError, AppState,
+    ApiError, AppState, form,
     json::{as_int, parse, read_bounded, require_json},
 };
 
@@ -33,6 +33,9 @@ impl FromRequest<AppState> for Fields {
         let bytes = read_bounded(&parts.headers, body, state.limits.json_bytes).await?;
         if bytes.is_empty() {
             return Ok(Self::default());
+        }
+        if let Some(form) = form::parse(&parts.headers, &bytes)? {
+            return Self::of(Value::Object(form));
         }
         require_json(&parts.headers)?;
         Self::of(parse(&bytes)?)

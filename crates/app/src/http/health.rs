@@ -84,7 +84,7 @@ pub(super) fn routes() -> Router<AppState> {
 
 /// By key, newest first: `after` is the key of the last that was read.
 async fn ticks(State(app): State<AppState>, params: Params, links: Links) -> ApiResult {
-    let limit = params.limit(PAGE_DEFAULT)?;
+    let limit = params.limit(PAGE_DEFAULT);
     let ticks = app.engine.ticks(params.int("after")?, limit).await?;
     let next = ticks.last().filter(|_| ticks.len() as u64 == limit);
     let next = next.map(|(key, _)| ("after", key.to_string()));

@@ -38,7 +38,7 @@ async fn images(
         "" => None,
         text => Some(FailReason::parse(text).ok_or_else(|| invalid_choice("reason", text))?),
     };
-    let limit = params.limit(PAGE_DEFAULT)?;
+    let limit = params.limit(PAGE_DEFAULT);
     let after = CaptureId(params.int("after")?.unwrap_or(0));
     let query = ImageQuery {
         job,

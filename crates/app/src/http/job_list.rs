@@ -30,7 +30,7 @@ pub(super) async fn list(
         return worker::poll(&app, &principal, &peer, &params, &links).await;
     }
     let filter = filter(&app, &principal, &params).await?;
-    let page = params.page(PAGE_DEFAULT)?;
+    let page = params.page(PAGE_DEFAULT);
     let jobs = app.engine.store().jobs(&filter, page).await?;
     let mut rows = Vec::with_capacity(jobs.rows.len());
     for job in jobs.rows {

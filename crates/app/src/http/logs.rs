@@ -33,7 +33,7 @@ async fn logs(
             Some(level.ok_or_else(|| invalid_choice("level", text))?)
         }
     };
-    let limit = params.limit(PAGE_DEFAULT)?;
+    let limit = params.limit(PAGE_DEFAULT);
     let query = LogQuery {
         job,
         level,

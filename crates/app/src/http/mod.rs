@@ -11,6 +11,7 @@ mod chaos;
 mod collections;
 pub mod error;
 mod fields;
+mod form;
 mod health;
 mod identity;
 mod images;
@@ -33,6 +34,7 @@ mod results;
 mod results_export;
 mod services;
 pub(crate) mod tokens;
+mod unread;
 mod upload;
 mod users;
 mod worker;
@@ -210,6 +212,7 @@ pub fn assemble(
         .merge(open)
         .fallback(nothing_here)
         .layer(CatchPanicLayer::custom(access_log::panicked))
+        .layer(middleware::from_fn_with_state(state.clone(), unread::finish))
         .layer(middleware::from_fn_with_state(state.clone(), access_log::log))
         .with_state(state);
     Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(inner))

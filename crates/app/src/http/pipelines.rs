@@ -171,7 +171,7 @@ async fn page(
     params: &Params,
     project: Option<trapline_core::ProjectId>,
 ) -> ApiResult<Response> {
-    let page = params.page(PAGE_DEFAULT)?;
+    let page = params.page(PAGE_DEFAULT);
     let pipelines = state.catalog.pipelines(project, page).await?;
     let mut rows = Vec::with_capacity(pipelines.rows.len());
     for pipeline in &pipelines.rows {

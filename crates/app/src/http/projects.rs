@@ -69,7 +69,7 @@ async fn list(
     links: Links,
     params: Params,
 ) -> ApiResult {
-    let page = params.page(PAGE)?;
+    let page = params.page(PAGE);
     let projects = state.catalog.projects(principal.project, page).await?;
     let rows: Vec<_> = projects.rows.iter().map(|p| view(p, &links)).collect();
     let create: &[&str] = if principal.is_unbound_admin() {

@@ -72,31 +72,29 @@ impl Params {
         }
     }
 
-    /// How many rows a page has: 1 at the least, [`PAGE_MAX`] at the most.
-    ///
-    /// # Errors
-    /// 400 if it is not an integer.
-    pub fn limit(&self, default: u64) -> Result<u64, ApiError> {
-        let given = self
-            .int("limit")?
-            .and_then(|n| u64::try_from(n).ok())
-            .filter(|&n| n > 0);
-        Ok(given.unwrap_or(default).min(PAGE_MAX))
+    /// A count of rows; what is none is as absent, as Django REST framework has it.
+    fn rows(&self, name: &str) -> Option<u64> {
+        let text = self.text(name)?.trim();
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+        number.then(|| digits.parse().unwrap_or(u64::MAX).min(i64::MAX.unsigned_abs()))
+    }
+
+    /// How many rows a page has: 1 at the least, [`PAGE_MAX`] at the most, and `default` if nothing, or nothing
+    /// sensible, is said.
+    #[must_use]
+    pub fn limit(&self, default: u64) -> u64 {
+        let given = self.rows("limit").filter(|&n| n > 0);
+        given.unwrap_or(default).min(PAGE_MAX)
     }
 
     /// A page by limit and offset.
-    ///
-    /// # Errors
-    /// 400 if either is not an integer.
-    pub fn page(&self, default_limit: u64) -> Result<OffsetPage, ApiError> {
-        let offset = self
-            .int("offset")?
-            .and_then(|n| u64::try_from(n).ok())
-            .unwrap_or(0);
-        Ok(OffsetPage {
-            limit: self.limit(default_limit)?,
-            offset,
-        })
+    #[must_use]
+    pub fn page(&self, default_limit: u64) -> OffsetPage {
+        OffsetPage {
+            limit: self.limit(default_limit),
+            offset: self.rows("offset").unwrap_or(0),
+        }
     }
 
     /// All parameters by name, for links to other pages.
@@ -126,14 +124,18 @@ mod tests {
 
     #[test]
     fn a_page_is_bounded() {
-        assert_eq!(params(&[("limit", "99999")]).page(10).unwrap().limit, PAGE_MAX);
+        for large in ["99999", "99999999999999999999"] {
+            assert_eq!(params(&[("limit", large)]).page(10).limit, PAGE_MAX);
+        }
         assert_eq!(
-            params(&[("limit", "0"), ("offset", "-3")])
-                .page(10)
-                .unwrap()
-                .limit,
-            10
+            params(&[("offset", "99999999999999999999")]).page(10).offset,
+            i64::MAX.unsigned_abs()
         );
-        assert!(params(&[("limit", "x")]).page(10).is_err());
+        for nonsense in ["0", "-3", "x", "", "1.5", "+"] {
+            let page = params(&[("limit", nonsense), ("offset", nonsense)]).page(10);
+            assert_eq!((page.limit, page.offset), (10, 0), "{nonsense}");
+        }
+        let page = params(&[("limit", " 7 "), ("offset", "+3")]).page(10);
+        assert_eq!((page.limit, page.offset), (7, 3));
     }
 }

@@ -35,7 +35,7 @@ async fn results(
     match params.text("format") {
         None | Some("" | "json") => {
             let after = params.int("after")?.unwrap_or(0);
-            let limit = params.limit(PAGE_DEFAULT)?;
+            let limit = params.limit(PAGE_DEFAULT);
             let (rows, next) = export::page(app.engine.store().as_ref(), job, after, limit, scores).await?;
             Ok(key_page(
                 &links,

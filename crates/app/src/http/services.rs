@@ -107,7 +107,7 @@ async fn list(
     let project = params.int("project_id")?;
     let project = project.ok_or_else(|| ApiError::field("project_id", "This field is required."))?;
     let project = state.known_project(&principal, project).await?;
-    let page = params.page(PAGE_DEFAULT)?;
+    let page = params.page(PAGE_DEFAULT);
     let services = state.catalog.services(Some(project), page).await?;
     let known = runnable(&state, &principal).await?;
     let rows: Vec<_> = services

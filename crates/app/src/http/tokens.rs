@@ -36,7 +36,7 @@ async fn list(
     params: Params,
 ) -> ApiResult {
     principal.require_unbound_admin()?;
-    let page = params.page(PAGE_DEFAULT)?;
+    let page = params.page(PAGE_DEFAULT);
     let tokens = state.catalog.tokens(page).await?;
     Ok(offset_page(
         &links,

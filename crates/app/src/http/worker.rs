@@ -289,9 +289,9 @@ pub(super) async fn poll(
     let slugs = slugs(params);
     app.heard_of(principal, peer, None, &slugs).await?;
     let page = if params.has("limit") || params.has("page_size") {
-        params.page(10)?
+        params.page(10)
     } else {
-        params.page(1)?
+        params.page(1)
     };
     let waiting = app.engine.waiting_jobs(&slugs, project).await?;
     let verbs = principal.verbs(Access::Operate, &["run", "update", "retry", "cancel"]);

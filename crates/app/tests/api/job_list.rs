@@ -106,8 +106,6 @@ async fn a_bad_choice_in_a_list_is_400() {
         ("cutoff_hours=-1", "cutoff_hours"),
         ("cutoff_hours=x", "cutoff_hours"),
         ("pipeline=x", "pipeline"),
-        ("limit=x", "limit"),
-        ("offset=99999999999999999999", "offset"),
     ] {
         let answer = fleet.admin.get(&format!("{JOBS}?{query}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}: {}", answer.body);
@@ -118,6 +116,17 @@ async fn a_bad_choice_in_a_list_is_400() {
         answer.body,
         json!({"dispatch_mode": ["Select a valid choice. NOPE is not one of the available choices."]})
     );
+    fleet.create(1, json!({})).await;
+    for (query, rows) in [
+        ("limit=abc", 1),
+        ("limit=-1&offset=x", 1),
+        ("limit=0", 1),
+        ("offset=99999999999999999999", 0),
+    ] {
+        let answer = fleet.admin.get(&format!("{JOBS}?{query}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{query}: {}", answer.body);
+        assert_eq!(answer.body["results"].as_array().unwrap().len(), rows, "{query}");
+    }
     let slugs = "a,".repeat(30_000);
     assert_eq!(ids(&fleet, &format!("pipeline__slug__in={slugs}")).await, [0; 0]);
 }

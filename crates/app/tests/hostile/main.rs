@@ -4,3 +4,4 @@
 
 mod hand_outs;
 mod support;
+mod unread;
