@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, catalog, deaths, found, frozen, health,
+        Case, World, budget, catalog, deaths, found, frozen, health,
         projections::{self, Fixture},
         store, suspects,
     },
@@ -27,8 +27,9 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 7] = [
+const STORE: [&[Case<World>]; 8] = [
     store::CASES,
+    budget::CASES,
     suspects::CASES,
     deaths::CASES,
     health::CASES,
@@ -130,6 +131,7 @@ fn main() {
     }
     for cases in [
         store::CASES,
+        budget::CASES,
         suspects::CASES,
         deaths::CASES,
         health::CASES,

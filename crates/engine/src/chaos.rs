@@ -2,8 +2,9 @@
 //! here touches the truth but by the same grant that every worker gets.
 
 use trapline_core::{
-    CaptureId, Error, JobId, Result, TokenId,
-    ports::{GrantRequest, Want, WorkerIdentity},
+    CaptureId, Error, JobId, PipelineId, ProjectId, Result, TokenId,
+    catalog::{NewCapture, PipelineSpec, Registration},
+    ports::{GrantRequest, NewJob, Want, WorkerIdentity},
 };
 
 use crate::Engine;
@@ -80,6 +81,73 @@ impl Engine {
             }
         }
         Ok(taken)
+    }
+
+    /// Makes and starts a job on captures with these names, which no worker takes: its pipeline is called `chaos`. It has the
+    /// id that was asked for, unless higher ones were given already.
+    ///
+    /// # Errors
+    /// `Invalid` for an id that would leave few for others, or as the store's.
+    pub async fn make_job_of(&self, wanted: JobId, project: ProjectId, names: &[String]) -> Result<JobId> {
+        const ID_MAX: i64 = 1_000_000_000;
+        if !(1..=ID_MAX).contains(&wanted.0) {
+            return Err(Error::field(
+                "job_id",
+                format!("a job that is made has an id from 1 to {ID_MAX}"),
+            ));
+        }
+        let store = &self.inner.ports.store;
+        let pipeline = self.chaos_pipeline(project).await?;
+        let captures: Vec<NewCapture> = names
+            .iter()
+            .map(|name| NewCapture {
+                url: name.clone(),
+                taken_at: None,
+                width: None,
+                height: None,
+            })
+            .collect();
+        let set = self.inline_captures(project, &captures).await?;
+        store.number_jobs_from(wanted).await?;
+        let job = NewJob {
+            project,
+            name: format!("chaos: deliveries of {} image(s)", names.len()),
+            delay_seconds: 0,
+            priority: 0,
+            failure_threshold: 0.5,
+            pipeline: Some(pipeline),
+            collection: Some(set),
+            capture: None,
+            limit: None,
+            shuffle: false,
+            // The same names again are tasks again.
+            reprocess: true,
+            job_type: "ml".to_owned(),
+            start: true,
+        };
+        self.create_job(&job).await
+    }
+
+    async fn chaos_pipeline(&self, project: ProjectId) -> Result<PipelineId> {
+        const SLUG: &str = "chaos";
+        let store = &self.inner.ports.store;
+        let registration = Registration {
+            project,
+            service_name: SLUG.to_owned(),
+            endpoint_url: None,
+            pipelines: vec![PipelineSpec {
+                slug: SLUG.to_owned(),
+                name: "Chaos".to_owned(),
+                version: 1,
+                description: "No worker takes its tasks".to_owned(),
+                version_name: String::new(),
+                algorithms: Vec::new(),
+                stages: serde_json::json!([]),
+            }],
+        };
+        store.register(&registration).await?;
+        let known = store.pipeline_by_slug(SLUG).await?;
+        known.ok_or_else(|| Error::internal("the pipeline that was registered is not there"))
     }
 
     /// Offers a job's free tasks to the queue, if it has none.

@@ -266,7 +266,8 @@ impl Engine {
         slugs: &[String],
         project: Option<ProjectId>,
     ) -> Result<Vec<(JobId, String)>> {
-        let jobs: Vec<WaitingJob> = self.inner.ports.store.waiting_jobs(slugs, project).await?;
+        let (ports, budget) = (&self.inner.ports, self.inner.policy.max_deliver);
+        let jobs: Vec<WaitingJob> = ports.store.waiting_jobs(slugs, project, budget).await?;
         let mut order: Vec<Waiting> = jobs.iter().map(|j| j.waiting).collect();
         let mut slugs: HashMap<JobId, String> = jobs.into_iter().map(|j| (j.waiting.job, j.slug)).collect();
         self.inner

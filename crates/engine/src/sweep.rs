@@ -3,12 +3,17 @@
 
 use std::collections::HashSet;
 
-use trapline_core::{Result, fault, ports::Hint};
+use trapline_core::{
+    Result, Timestamp, fault,
+    ports::{Hint, QueueCounters, Swept},
+};
 
 use crate::Engine;
 
 /// How many ended jobs are cleaned up in one turn.
 const CLEANUP_MAX: u64 = 200;
+/// Queues asked for their counters in one slice.
+const ASKED_MAX: usize = 20;
 /// Slices in one turn; the next turn goes on.
 const SLICES_MAX: usize = 50;
 
@@ -36,12 +41,7 @@ impl Engine {
             let Ok(now) = self.inner.time.now() else {
                 return Ok(report);
             };
-            let swept = self
-                .inner
-                .ports
-                .store
-                .sweep(&self.inner.policy.leases(), now)
-                .await?;
+            let swept = self.sweep_slice(now).await?;
             if !swept.freed.is_empty() || !swept.touched.is_empty() {
                 fault::reach(fault::SWEEP_COMMITTED);
             }
@@ -56,6 +56,28 @@ impl Engine {
         }
         report.cleaned = self.clean_up().await?;
         Ok(report)
+    }
+
+    /// One slice. If jobs lose tasks in it, the queue is asked for their counters first: evidence for people, in the line of
+    /// the job's errors. A queue that does not answer is asked for one of them and no more; its counters are unknown then.
+    async fn sweep_slice(&self, now: Timestamp) -> Result<Swept> {
+        let (ports, leases) = (&self.inner.ports, self.inner.policy.leases());
+        let mut swept = ports.store.sweep(&leases, None, now).await?;
+        if swept.losing.is_empty() {
+            return Ok(swept);
+        }
+        let mut queues = QueueCounters::new();
+        for job in swept.losing.iter().take(ASKED_MAX) {
+            match ports.queue.info(*job).await {
+                Ok(info) => queues.extend(info.map(|info| (*job, info))),
+                Err(_) => break,
+            }
+        }
+        let rest = ports.store.sweep(&leases, Some(&queues), now).await?;
+        swept.freed.extend(rest.freed);
+        swept.touched.extend(rest.touched);
+        swept.more = rest.more;
+        Ok(swept)
     }
 
     /// Removes the projections of jobs that have ended.

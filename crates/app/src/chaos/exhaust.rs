@@ -61,6 +61,74 @@ pub async fn exhaust(
     }
 }
 
+/// The ids of the named images of a job: a number is an id, anything else a URL or the file name in it. With `make` a job
+/// that is not there is made, on images with these names; its id is another than asked for if that was given before.
+///
+/// # Errors
+/// `Refused` if there is no such job or no such image of it.
+pub async fn named_images(
+    client: &Client,
+    job: i64,
+    names: &[String],
+    make: bool,
+    mut tell: impl FnMut(&str),
+) -> CliResult<(i64, Vec<i64>)> {
+    let query = vec![("logs_limit".to_owned(), "1".to_owned())];
+    let found: CliResult<Value> = client.get(&format!("jobs/{job}/"), &query).await;
+    let (job, made) = match found {
+        Ok(_) => (job, false),
+        Err(CliError::Refused(_)) if make => (make_job(client, job, names, &mut tell).await?, true),
+        Err(error) => return Err(error),
+    };
+    let id = |name: &String| name.parse::<i64>().ok().filter(|_| !made);
+    if let Some(ids) = names.iter().map(id).collect::<Option<Vec<i64>>>() {
+        return Ok((job, ids));
+    }
+    let rows = client
+        .pages(format!("jobs/{job}/images/"), page_of(1_000), None)
+        .all()
+        .await?;
+    let mut ids = Vec::with_capacity(names.len());
+    for name in names {
+        let called = |row: &&Value| {
+            let url = row["url"].as_str().unwrap_or_default();
+            url == name || url.rsplit('/').next() == Some(name)
+        };
+        let row = || rows.iter().find(called)?["image_id"].as_str()?.parse().ok();
+        let unknown = || CliError::Refused(format!("job {job} has no image `{name}`"));
+        ids.push(id(name).or_else(row).ok_or_else(unknown)?);
+    }
+    Ok((job, ids))
+}
+
+async fn make_job(
+    client: &Client,
+    job: i64,
+    names: &[String],
+    tell: &mut impl FnMut(&str),
+) -> CliResult<i64> {
+    let body = json!({ "job_id": job, "image_names": names });
+    let answer = client.post("chaos/job/", &Query::new(), &body).await?;
+    let made = answer["job_id"].as_i64().unwrap_or_default();
+    tell(&format!(
+        "job {job} is not there: made job {made} on {} image(s)",
+        names.len()
+    ));
+    let clock = SystemClock::new();
+    loop {
+        let query = vec![("logs_limit".to_owned(), "1".to_owned())];
+        let body: Value = client.get(&format!("jobs/{made}/"), &query).await?;
+        if body["progress"]["stages"][0]["status"] == "SUCCESS" {
+            return Ok(made);
+        }
+        clock.sleep(LOOK).await;
+    }
+}
+
+fn page_of(limit: usize) -> Query {
+    vec![("limit".to_owned(), limit.to_string())]
+}
+
 async fn image(client: &Client, job: i64, id: i64) -> CliResult<Value> {
     let query: Query = [("after", id - 1), ("limit", 1)]
         .map(|(name, value)| (name.to_owned(), value.to_string()))

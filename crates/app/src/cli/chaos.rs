@@ -12,7 +12,10 @@ use super::{
     output,
     signals::interruptible,
 };
-use crate::chaos::{Ground, Outcome, Played, SCENARIOS, Scenario, exhaust::exhaust};
+use crate::chaos::{
+    Ground, Outcome, Played, SCENARIOS, Scenario,
+    exhaust::{exhaust, named_images},
+};
 
 /// Scenarios at a time; most of them wait.
 const SIDE_BY_SIDE: usize = 4;
@@ -52,10 +55,11 @@ struct ExhaustArgs {
     /// The job
     #[arg(long, value_name = "N")]
     job_id: i64,
-    /// The images
+    /// The images: their ids, or their URLs or file names
     #[arg(long, required = true, value_delimiter = ',', value_name = "ID,…")]
-    image_ids: Vec<i64>,
-    /// Offer the job's tasks to the queue first, if it has none
+    image_ids: Vec<String>,
+    /// Offer the job's tasks to the queue first, if it has none; and make the job, on images with these names, if it is not
+    /// there
     #[arg(long)]
     ensure_stream: bool,
     #[command(flatten)]
@@ -135,11 +139,10 @@ impl FlushArgs {
 impl ExhaustArgs {
     async fn exhaust(&self) -> CliResult {
         let client = client(&self.server).await?;
-        let (job, images) = (self.job_id, &self.image_ids);
-        exhaust(&client, job, images, self.ensure_stream, |line| {
-            output::note(line)
-        })
-        .await?;
+        let named = &self.image_ids;
+        let tell = |line: &str| output::note(line);
+        let (job, images) = named_images(&client, self.job_id, named, self.ensure_stream, tell).await?;
+        exhaust(&client, job, &images, self.ensure_stream, tell).await?;
         if self.server.json {
             output::json(&json!({ "job_id": job, "lost": images }))?;
         } else {

@@ -3,11 +3,12 @@
 use axum::{
     Json, Router,
     extract::State,
+    http::StatusCode,
     response::IntoResponse as _,
     routing::{get, post},
 };
 use serde_json::json;
-use trapline_core::CaptureId;
+use trapline_core::{CaptureId, JobId, ProjectId};
 
 use super::{AppState, Fields, NAME_MAX, Principal, error::ApiResult};
 
@@ -18,6 +19,7 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/chaos", get(allowed))
         .route("/chaos/flush", post(flush))
+        .route("/chaos/job", post(job))
         .route("/chaos/reserve", post(reserve))
 }
 
@@ -42,6 +44,28 @@ async fn flush(State(app): State<AppState>, principal: Principal, mut fields: Fi
     };
     tracing::warn!(what, jobs, "a projection was wiped");
     Ok(Json(json!({ "what": what, "jobs": jobs })).into_response())
+}
+
+/// Makes a job that is not there, on captures with these names.
+async fn job(State(app): State<AppState>, principal: Principal, mut fields: Fields) -> ApiResult {
+    principal.require_unbound_admin()?;
+    let id = JobId(fields.int("job_id", 1));
+    let project = ProjectId(fields.maybe_int("project_id", 1).unwrap_or(1));
+    let names = fields.maybe_texts("image_names", NAME_MAX).unwrap_or_default();
+    if names.is_empty() || names.len() > IMAGES_MAX {
+        fields.error(
+            "image_names",
+            format!("Expected at least one and at most {IMAGES_MAX} names."),
+        );
+    }
+    fields.check()?;
+    if app.engine.store().job(id).await?.is_some() {
+        fields.error("job_id", format!("Job {id} is there already."));
+        fields.check()?;
+    }
+    let job = app.engine.make_job_of(id, project, &names).await?;
+    tracing::warn!(%job, images = names.len(), "a job was made for chaos");
+    Ok((StatusCode::CREATED, Json(json!({ "job_id": job }))).into_response())
 }
 
 async fn reserve(State(app): State<AppState>, principal: Principal, mut fields: Fields) -> ApiResult {

@@ -11,6 +11,7 @@ use crate::fleet::Fleet;
 
 const FLUSH: &str = "/api/v2/chaos/flush/";
 const RESERVE: &str = "/api/v2/chaos/reserve/";
+const JOB: &str = "/api/v2/chaos/job/";
 
 fn ids(rows: &[Value]) -> Vec<&Value> {
     rows.iter().map(|row| &row["image_id"]).collect()
@@ -50,7 +51,7 @@ async fn chaos_is_for_admins_of_servers_that_allow_it() {
     assert_eq!(fleet.admin.get("/api/v2/chaos").await.status, StatusCode::OK);
     let refusing = fleet.app.admin_without_chaos();
     assert_eq!(refusing.get("/api/v2/chaos/").await.status, StatusCode::NOT_FOUND);
-    for path in [FLUSH, RESERVE] {
+    for path in [FLUSH, RESERVE, JOB] {
         assert_eq!(refusing.post(path, &what).await.status, StatusCode::NOT_FOUND);
     }
 }
@@ -125,4 +126,45 @@ async fn a_queue_that_was_wiped_is_made_again_on_demand() {
     fleet.admin.post(RESERVE, &ensure).await;
     let queue = engine.queue().info(JobId(job)).await.unwrap().unwrap();
     assert_eq!(queue.num_pending, 4);
+}
+
+#[tokio::test]
+async fn a_job_that_is_not_there_is_made_with_the_id_and_on_the_images_that_are_named_and_no_worker_takes_them()
+ {
+    let fleet = Fleet::new().await;
+    let wanted = json!({"job_id": 999_999, "image_names": ["img-a", "img-b", "img-c"]});
+    let operator = fleet.app.client(Role::Operator, None).await;
+    assert_eq!(operator.post(JOB, &wanted).await.status, StatusCode::FORBIDDEN);
+    let made = fleet.admin.post(JOB, &wanted).await;
+    assert_eq!(
+        (made.status, made.body),
+        (StatusCode::CREATED, json!({"job_id": 999_999}))
+    );
+    fleet.until(999_999, "/progress/stages/0/status", "SUCCESS").await;
+    let rows = fleet.images(999_999, "limit=10").await;
+    let urls: Vec<&Value> = rows.iter().map(|row| &row["url"]).collect();
+    assert_eq!(urls, ["img-a", "img-b", "img-c"]);
+    let polled = fleet
+        .worker
+        .get("/api/v2/jobs/next/?pipeline__slug__in=moths")
+        .await;
+    assert_eq!(polled.status, StatusCode::NO_CONTENT);
+    // Made again it is another, and jobs are numbered on from there.
+    assert_eq!(
+        fleet.admin.post(JOB, &wanted).await.status,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(fleet.job(1).await, 1_000_000);
+    let gone = json!({"job_id": 7, "image_names": ["img-a"]});
+    assert_eq!(
+        fleet.admin.post(JOB, &gone).await.body,
+        json!({"job_id": 1_000_001})
+    );
+    for bad in [
+        json!({"job_id": 8}),
+        json!({"job_id": 8, "image_names": []}),
+        json!({"job_id": i64::MAX, "image_names": ["x"]}),
+    ] {
+        assert_eq!(fleet.admin.post(JOB, &bad).await.status, StatusCode::BAD_REQUEST);
+    }
 }

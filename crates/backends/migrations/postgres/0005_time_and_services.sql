@@ -6,3 +6,7 @@ CREATE TABLE worker_services (
     PRIMARY KEY (worker_id, service_id)
 );
 CREATE INDEX worker_services_service ON worker_services (service_id, worker_id);
+
+-- By strikes too: the sweep looks each second whether an active job has a free task whose budget is used up.
+DROP INDEX tasks_struck;
+CREATE INDEX tasks_struck ON tasks (job_id, strikes, capture_id) WHERE state = 'pending' AND strikes > 0;

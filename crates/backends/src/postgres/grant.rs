@@ -69,10 +69,12 @@ impl PostgresStore {
         &self,
         slugs: &[String],
         project: Option<ProjectId>,
+        max_deliver: i64,
     ) -> Result<Vec<WaitingJob>> {
         let rows = sqlx::query(include_str!("sql/waiting.sql"))
             .bind(slugs)
             .bind(project.map(|p| p.0))
+            .bind(max_deliver)
             .fetch_all(&self.pool())
             .await
             .map_err(store_error)?;

@@ -50,6 +50,15 @@ impl PostgresStore {
         .map_err(store_error)
     }
 
+    pub(super) async fn raise_job_ids(&self, first: JobId) -> Result<()> {
+        sqlx::query(include_str!("sql/number_jobs_from.sql"))
+            .bind(first.0)
+            .execute(&self.pool())
+            .await
+            .map(drop)
+            .map_err(store_error)
+    }
+
     pub(super) async fn update_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
         let mut tx = self.begin().await.map_err(store_error)?;
         let status = lock(&mut tx, job).await.map_err(store_error)?;

@@ -13,6 +13,7 @@ mod grant;
 mod health;
 mod jobs;
 mod leases;
+mod lost;
 mod pool;
 mod reports;
 pub mod scratch;

@@ -19,12 +19,12 @@ use trapline_core::{
 use super::{
     Lock, PostgresStore, SLICE_ROWS,
     counts::{self, Cause},
-    jobs, leases, retried, store_error, take,
+    jobs, leases, lost, retried, store_error, take,
 };
 use crate::{
     rows::{self, Columns as _},
     settling::TaskKey,
-    sweeping::{self, DueGrant, Ended, Held, Verdicts},
+    sweeping::{self, By, DueGrant, Ended, Held, Verdicts, captures},
 };
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -33,18 +33,40 @@ const GRANTS_MAX: i64 = 500;
 const CANCEL_AFTER: Duration = Duration::from_secs(10);
 
 impl PostgresStore {
-    pub(super) async fn sweep_slice(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
-        let swept = retried(|| Box::pin(self.sweep_once(policy, now)))
+    pub(super) async fn sweep_slice(
+        &self,
+        by: By<'_>,
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Result<Swept> {
+        let mut swept = retried(|| Box::pin(self.sweep_once(by, policy, now)))
             .await
             .map_err(store_error)?;
+        if swept.losing.is_empty() {
+            let spent = retried(|| Box::pin(self.spent_once(by, policy, now)))
+                .await
+                .map_err(store_error)?;
+            swept.losing = spent.losing;
+            swept.touched.extend(spent.touched);
+            swept.more |= spent.more;
+        }
         self.finish_cancels(now).await.map_err(store_error)?;
         Ok(swept)
     }
 
-    async fn sweep_once(&self, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<Swept> {
+    async fn sweep_once(&self, by: By<'_>, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<Swept> {
         let mut tx = self.begin().await?;
         take(&mut tx, Lock::Sweep).await?;
-        let swept = end_due(&mut tx, None, policy, now).await?;
+        let swept = end_due(&mut tx, None, by, policy, now).await?;
+        // Nothing was written if jobs would lose tasks.
+        tx.commit().await?;
+        Ok(swept)
+    }
+
+    /// In a transaction of its own: the one before it has the rows of jobs, and tasks come first (RULES.md A10).
+    async fn spent_once(&self, by: By<'_>, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<Swept> {
+        let mut tx = self.begin().await?;
+        let swept = lost::spent(&mut tx, by, policy, now).await?;
         tx.commit().await?;
         Ok(swept)
     }
@@ -83,6 +105,7 @@ impl PostgresStore {
 pub(super) async fn end_due(
     conn: &mut PgConnection,
     only: Option<JobId>,
+    by: By<'_>,
     policy: &LeasePolicy,
     now: Timestamp,
 ) -> sqlx::Result<Swept> {
@@ -94,7 +117,7 @@ pub(super) async fn end_due(
         return Ok(swept);
     }
     swept.more = more;
-    end_leases(conn, due, &held, policy, now, &mut swept).await?;
+    end_leases(conn, due, &held, by, policy, now, &mut swept).await?;
     Ok(swept)
 }
 
@@ -173,12 +196,17 @@ async fn end_leases(
     conn: &mut PgConnection,
     due: Vec<DueGrant>,
     held: &[Held],
+    by: By<'_>,
     policy: &LeasePolicy,
     now: Timestamp,
     swept: &mut Swept,
 ) -> sqlx::Result<()> {
     let gap = leases::read_gap(conn).await?;
     let verdicts = sweeping::judge(due, held, gap, policy, now);
+    if by.asks_first() && !verdicts.deltas.is_empty() {
+        swept.losing = verdicts.deltas.keys().copied().map(JobId).collect();
+        return Ok(());
+    }
     write_ended(conn, &verdicts.ended, now).await?;
     write_grants(conn, &verdicts).await?;
     counts::log_lines(conn, &verdicts.lines, now).await?;
@@ -193,6 +221,11 @@ async fn end_leases(
         .collect();
     for mut touched in counts::apply(conn, &changes, Cause::Other, now).await? {
         touched.settled = sweeping::lost_of(&verdicts.ended, touched.job);
+        let job = touched.job;
+        if by.tells(job) {
+            let lost = captures(&touched);
+            lost::note(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now).await?;
+        }
         swept.touched.push(touched);
     }
     swept.freed.extend(verdicts.freed);

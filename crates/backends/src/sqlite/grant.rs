@@ -74,10 +74,12 @@ impl SqliteStore {
         &self,
         slugs: &[String],
         project: Option<ProjectId>,
+        max_deliver: i64,
     ) -> Result<Vec<WaitingJob>> {
         let rows = sqlx::query(include_str!("sql/waiting.sql"))
             .bind(json(slugs))
             .bind(project.map(|p| p.0))
+            .bind(max_deliver)
             .fetch_all(&self.readers)
             .await
             .map_err(store_error)?;

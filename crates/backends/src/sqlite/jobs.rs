@@ -52,6 +52,23 @@ impl SqliteStore {
         Ok(JobId(id))
     }
 
+    /// SQLite numbers on from the highest id that was ever given.
+    pub(super) async fn raise_job_ids(&self, first: JobId) -> Result<()> {
+        let mut tx = self.writer.foreground().await?;
+        for sql in [
+            "INSERT INTO sqlite_sequence (name, seq) SELECT 'jobs', ?1 - 1 \
+             WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'jobs')",
+            "UPDATE sqlite_sequence SET seq = max(seq, ?1 - 1) WHERE name = 'jobs'",
+        ] {
+            sqlx::query(sql)
+                .bind(first.0)
+                .execute(tx.conn())
+                .await
+                .map_err(store_error)?;
+        }
+        tx.commit().await
+    }
+
     pub(super) async fn update_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
         let mut tx = self.writer.foreground().await?;
         let status: Option<String> =

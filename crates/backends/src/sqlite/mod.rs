@@ -12,6 +12,7 @@ mod health;
 mod jobs;
 mod leases;
 mod lock;
+mod lost;
 mod reports;
 mod settle;
 mod store;

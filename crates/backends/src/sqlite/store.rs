@@ -10,13 +10,14 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Store,
-        Swept, Total, WaitingJob, WorkerIdentity,
+        LogRow, Moved, NewJob, OffsetPage, QueueCounters, RunAlgorithms, SettleReport, Settlement,
+        SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
 
 use super::{SqliteStore, grant, store_error};
+use crate::sweeping::By;
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -49,6 +50,10 @@ impl Store for SqliteStore {
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
         self.insert_job(job, now).await
+    }
+
+    async fn number_jobs_from(&self, first: JobId) -> Result<()> {
+        self.raise_job_ids(first).await
     }
 
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
@@ -119,8 +124,13 @@ impl Store for SqliteStore {
         self.write_signs(signs, policy, now).await
     }
 
-    async fn sweep(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
-        self.sweep_slice(policy, now).await
+    async fn sweep(
+        &self,
+        policy: &LeasePolicy,
+        queues: Option<&QueueCounters>,
+        now: Timestamp,
+    ) -> Result<Swept> {
+        self.sweep_slice(By::Sweep(queues), policy, now).await
     }
 
     async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>> {
@@ -146,8 +156,13 @@ impl Store for SqliteStore {
         Ok(done > 0)
     }
 
-    async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>> {
-        self.waiting(slugs, project).await
+    async fn waiting_jobs(
+        &self,
+        slugs: &[String],
+        project: Option<ProjectId>,
+        max_deliver: i64,
+    ) -> Result<Vec<WaitingJob>> {
+        self.waiting(slugs, project, max_deliver).await
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {

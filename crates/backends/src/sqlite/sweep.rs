@@ -10,10 +10,10 @@ use trapline_core::{
     ports::{LeasePolicy, Swept},
 };
 
-use super::{SLICE_ROWS, SqliteStore, counts, jobs, json, leases, store_error};
+use super::{SLICE_ROWS, SqliteStore, counts, jobs, json, leases, lost, store_error};
 use crate::{
     rows,
-    sweeping::{self, DueGrant, Ended, Verdicts},
+    sweeping::{self, By, DueGrant, Ended, Verdicts, captures},
 };
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -22,16 +22,36 @@ const GRANTS_MAX: i64 = 500;
 const CANCEL_AFTER: Duration = Duration::from_secs(10);
 
 impl SqliteStore {
-    pub(super) async fn sweep_slice(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
+    pub(super) async fn sweep_slice(
+        &self,
+        by: By<'_>,
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Result<Swept> {
         let mut tx = self.writer.background().await?;
-        let swept = sweep_in(tx.conn(), policy, now).await.map_err(store_error)?;
-        tx.commit().await?;
-        Ok(swept)
+        let swept = sweep_in(tx.conn(), by, policy, now).await.map_err(store_error)?;
+        if swept.losing.is_empty() {
+            tx.commit().await?;
+            return Ok(swept);
+        }
+        Ok(Swept {
+            losing: swept.losing,
+            ..Swept::default()
+        })
     }
 }
 
-async fn sweep_in(conn: &mut SqliteConnection, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<Swept> {
-    let swept = end_due(conn, None, policy, now).await?;
+async fn sweep_in(
+    conn: &mut SqliteConnection,
+    by: By<'_>,
+    policy: &LeasePolicy,
+    now: Timestamp,
+) -> sqlx::Result<Swept> {
+    let mut swept = end_due(conn, None, by, policy, now).await?;
+    lost::spent(conn, by, policy, now, &mut swept).await?;
+    if !swept.losing.is_empty() {
+        return Ok(swept);
+    }
     let stuck: Vec<i64> = sqlx::query_scalar(include_str!("sql/canceling.sql"))
         .bind(now.minus(CANCEL_AFTER).0)
         .fetch_all(&mut *conn)
@@ -55,6 +75,7 @@ async fn sweep_in(conn: &mut SqliteConnection, policy: &LeasePolicy, now: Timest
 pub(super) async fn end_due(
     conn: &mut SqliteConnection,
     only: Option<JobId>,
+    by: By<'_>,
     policy: &LeasePolicy,
     now: Timestamp,
 ) -> sqlx::Result<Swept> {
@@ -62,7 +83,7 @@ pub(super) async fn end_due(
     let (due, more) = due(conn, only, now).await?;
     swept.more = more;
     if !due.is_empty() {
-        end_leases(conn, due, policy, now, &mut swept).await?;
+        end_leases(conn, due, by, policy, now, &mut swept).await?;
     }
     Ok(swept)
 }
@@ -96,6 +117,7 @@ async fn due(
 async fn end_leases(
     conn: &mut SqliteConnection,
     due: Vec<DueGrant>,
+    by: By<'_>,
     policy: &LeasePolicy,
     now: Timestamp,
     swept: &mut Swept,
@@ -111,6 +133,10 @@ async fn end_leases(
         .await?;
     let held: Vec<_> = rows.iter().map(rows::held).collect::<sqlx::Result<_>>()?;
     let verdicts = sweeping::judge(due, &held, gap, policy, now);
+    if by.asks_first() && !verdicts.deltas.is_empty() {
+        swept.losing = verdicts.deltas.keys().copied().map(JobId).collect();
+        return Ok(());
+    }
     write_ended(conn, &verdicts.ended, now).await?;
     write_grants(conn, &verdicts).await?;
     counts::log_lines(conn, &verdicts.lines, now).await?;
@@ -123,6 +149,10 @@ async fn end_leases(
         };
         if let Some(mut touched) = counts::apply(conn, &change, now).await? {
             touched.settled = sweeping::lost_of(&verdicts.ended, touched.job);
+            if by.tells(touched.job) {
+                let (job, lost) = (touched.job, captures(&touched));
+                lost::note(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now).await?;
+            }
             swept.touched.push(touched);
         }
     }

@@ -37,7 +37,7 @@ async fn all_fail_soon(w: &World, job: trapline_core::JobId, grant: &trapline_te
             .map(|r| r.map(drop))
             .boxed(),
         w.store.holds_suspect(grant.0.worker).map(|r| r.map(drop)).boxed(),
-        w.store.waiting_jobs(&[], None).map(|r| r.map(drop)).boxed(),
+        w.store.waiting_jobs(&[], None, 2).map(|r| r.map(drop)).boxed(),
         w.store.token_by_hash(&[1; 32]).map(|r| r.map(drop)).boxed(),
     ];
     let answers = join_all(calls.map(|call| within(SOON, call))).await;

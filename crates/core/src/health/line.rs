@@ -32,6 +32,20 @@ impl LostTasks {
     pub const fn count(&self) -> usize {
         self.count
     }
+
+    /// Those of a line of the same settler and cause.
+    fn read(line: &str, by: LostBy) -> Option<Self> {
+        let rest = line.strip_prefix(by.settler())?.strip_prefix(": marked ")?;
+        let (count, rest) = rest.split_once(" image(s) as failed (")?;
+        let rest = rest.strip_prefix(&by.why())?.strip_prefix("; ")?;
+        let (_, ids) = rest.split_once("). IDs: [")?;
+        let (ids, _) = ids.split_once(']')?;
+        let id = |id: &str| id.trim_matches('\'').parse().ok().map(CaptureId);
+        Some(Self {
+            count: count.parse().ok()?,
+            named: ids.split(", ").map(id).collect::<Option<_>>()?,
+        })
+    }
 }
 
 impl From<&[CaptureId]> for LostTasks {
@@ -42,19 +56,89 @@ impl From<&[CaptureId]> for LostTasks {
     }
 }
 
-/// The line in a job's errors for tasks that were settled lost; `queue` is the evidence, if there is a queue.
+/// Who settled tasks as lost, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostBy {
+    /// The health check, of a job that was idle for too long.
+    Idle,
+    /// The health check, of another job whose leases its worker held beside those of an idle one.
+    Beside,
+    /// The sweep, when the last lease ended.
+    LeaseEnd {
+        /// The budget.
+        max_deliver: i64,
+    },
+    /// The sweep, because the budget is smaller than it was when they were handed out.
+    SmallerBudget {
+        /// The budget.
+        max_deliver: i64,
+    },
+}
+
+impl LostBy {
+    const fn settler(self) -> &'static str {
+        match self {
+            Self::Idle | Self::Beside => "jobs_health_check",
+            Self::LeaseEnd { .. } | Self::SmallerBudget { .. } => "sweep",
+        }
+    }
+
+    fn why(self) -> String {
+        match self {
+            Self::Idle => "job idle past cutoff".to_owned(),
+            Self::Beside => "no answer before the last lease ended".to_owned(),
+            Self::LeaseEnd { max_deliver } => {
+                format!("no answer before the last lease ended, max_deliver={max_deliver}")
+            }
+            Self::SmallerBudget { max_deliver } => {
+                format!("handed out as often as max_deliver={max_deliver} now allows")
+            }
+        }
+    }
+}
+
+/// The line in a job's errors for tasks that the health check settled lost; `queue` is the evidence, if there is a queue.
 #[must_use]
 pub fn lost_line(queue: Option<&QueueInfo>, lost: &LostTasks) -> String {
+    line_of(LostBy::Idle, queue, lost)
+}
+
+fn line_of(by: LostBy, queue: Option<&QueueInfo>, lost: &LostTasks) -> String {
     let named = list(&lost.named);
     let more = match lost.count.saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" ... and {more} more"),
     };
     format!(
-        "jobs_health_check: marked {} image(s) as failed (job idle past cutoff; {}). IDs: {named}{more}",
+        "{}: marked {} image(s) as failed ({}; {}). IDs: {named}{more}",
+        by.settler(),
         lost.count,
+        by.why(),
         counters(queue),
     )
+}
+
+/// Adds tasks that were settled lost to a job's errors, and returns their line. A run has one such line for each settler and
+/// cause, however many transactions settle them: a job that loses a thousand images one by one must stay readable.
+pub fn note_lost(
+    errors: &mut Vec<String>,
+    by: LostBy,
+    queue: Option<&QueueInfo>,
+    lost: &[CaptureId],
+) -> String {
+    let before = errors
+        .iter()
+        .rposition(|line| LostTasks::read(line, by).is_some());
+    let mut all = before
+        .and_then(|at| LostTasks::read(&errors[at], by))
+        .unwrap_or_default();
+    all.add(lost);
+    let line = line_of(by, queue, &all);
+    match before {
+        Some(at) => errors[at].clone_from(&line),
+        None => errors.push(line.clone()),
+    }
+    line
 }
 
 /// The full list of ids, cut into lines for a job's log.
@@ -127,6 +211,33 @@ mod tests {
              '2875', '2876', '2877'] ... and 6 more"
         );
         assert!(lost_line(None, &lost[..10].into()).ends_with("'2877']"));
+    }
+
+    #[test]
+    fn a_run_has_one_line_for_all_that_one_settler_lost_for_one_cause() {
+        let swept = LostBy::LeaseEnd { max_deliver: 2 };
+        let mut errors = vec!["something else".to_owned()];
+        for id in 1..=1_000 {
+            note_lost(&mut errors, swept, None, &[CaptureId(id)]);
+        }
+        let counters = "NATS consumer num_pending=n/a num_ack_pending=n/a num_redelivered=n/a";
+        assert_eq!(
+            errors[1],
+            format!(
+                "sweep: marked 1000 image(s) as failed (no answer before the last lease ended, max_deliver=2; {counters}). \
+                 IDs: ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10'] ... and 990 more"
+            )
+        );
+        assert_eq!(errors.len(), 2);
+        let others = [
+            LostBy::Idle,
+            LostBy::SmallerBudget { max_deliver: 2 },
+            LostBy::LeaseEnd { max_deliver: 3 },
+        ];
+        for by in others {
+            note_lost(&mut errors, by, None, &[CaptureId(1)]);
+        }
+        assert_eq!(errors.len(), 5);
     }
 
     #[test]

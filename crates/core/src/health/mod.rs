@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{JobId, Timestamp};
 
-pub use line::{LostTasks, id_lists, lost_line, reap_line, snapshot_line};
+pub use line::{LostBy, LostTasks, id_lists, lost_line, note_lost, reap_line, snapshot_line};
 pub use plan::{idle, missing_progress, missing_queue, stale_jobs, zombie};
 pub use policy::{HealthPolicy, IdlePolicy};
 

@@ -13,8 +13,8 @@ use crate::{
     ports::{
         Beat, Candidate, Catalog, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, Health,
         ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy,
-        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Swept, Total, WaitingJob, WorkerIdentity,
+        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, QueueCounters, RunAlgorithms, SettleReport,
+        Settlement, SignOfLife, Slice, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -34,6 +34,8 @@ pub trait Store: Catalog + Health {
 
     /// Stores a job.
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId>;
+    /// The next job gets this id, if no job ever had it or a higher one; for the chaos tools, which are told the id.
+    async fn number_jobs_from(&self, first: JobId) -> Result<()>;
     /// Changes a job. `Ok(None)` if it is gone; `Invalid` if it is no longer CREATED and the edit needs that.
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>>;
     /// Moves a job by the table of [`JobMove::transition`], the one guarded writer of its status but landing.
@@ -79,14 +81,28 @@ pub trait Store: Catalog + Health {
     /// Writes signs of life, one row per worker (A3).
     async fn keep_alive(&self, signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) -> Result<()>;
     /// Ends leases that are over, settles exhausted tasks as lost, finishes cancels; one background slice.
-    async fn sweep(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept>;
+    ///
+    /// `queues` is the evidence for the lines in the errors of jobs that lose tasks. Without it nothing is lost: the answer
+    /// names those jobs in [`Swept::losing`], so that whoever sweeps can ask the queue for their counters and sweep again.
+    async fn sweep(
+        &self,
+        policy: &LeasePolicy,
+        queues: Option<&QueueCounters>,
+        now: Timestamp,
+    ) -> Result<Swept>;
     /// Jobs whose projections are to be removed, with their run.
     async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>>;
     /// Projections of that run were removed; `false` if a new run has begun meanwhile, so that they are to be
     /// made again.
     async fn cleaned(&self, job: JobId, run: i64) -> Result<bool>;
-    /// Active jobs with a free task, for these pipelines, as far as a project sees; empty `slugs` for any.
-    async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>>;
+    /// Active jobs with a task that [`Store::grant`] would hand out under this budget, for these pipelines, as far as a
+    /// project sees; empty `slugs` for any.
+    async fn waiting_jobs(
+        &self,
+        slugs: &[String],
+        project: Option<ProjectId>,
+        max_deliver: i64,
+    ) -> Result<Vec<WaitingJob>>;
     /// Running jobs that are collected, to be projected again when a node starts.
     async fn running_jobs(&self) -> Result<Vec<JobId>>;
     /// When the next lease of any job may end.

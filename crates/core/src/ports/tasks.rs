@@ -1,10 +1,14 @@
 //! Hand-outs, results, leases and signs of life, as the store takes and gives them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, Result, ServiceId, Timestamp, TokenId, WorkerId,
-    choose::Waiting, lease::Gap, ports::Candidate, receipt::Receipt, result::Detection,
+    choose::Waiting,
+    lease::Gap,
+    ports::{Candidate, QueueInfo},
+    receipt::Receipt,
+    result::Detection,
 };
 
 /// What an answer is made of: a suspect is alone in the one that hands it out (A6).
@@ -203,9 +207,14 @@ pub struct Swept {
     pub freed: Vec<(JobId, Candidate)>,
     /// Jobs in which tasks were settled `lost`, or whose cancel was finished.
     pub touched: Vec<Touched>,
+    /// Jobs that lose tasks, which waits for the counters of their queues.
+    pub losing: Vec<JobId>,
     /// Whether there is more that is due now.
     pub more: bool,
 }
+
+/// What the queue says of jobs that lose tasks; a job that is not here has unknown counters.
+pub type QueueCounters = BTreeMap<JobId, QueueInfo>;
 
 /// A job that may have work for a caller.
 #[derive(Clone, Debug)]

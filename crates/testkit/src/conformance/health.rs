@@ -7,8 +7,8 @@ use trapline_core::{
     health::{Did, LostTasks, TickReport, lost_line},
     job::JobMove,
     ports::{
-        Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, Posted, Settlement, SignOfLife, Slice,
-        Vitals,
+        Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, Posted, QueueCounters, Settlement,
+        SignOfLife, Slice, Vitals,
     },
 };
 
@@ -279,7 +279,8 @@ cases! { World;
         let lost = w.store.mark_lost(&last_hand_out).await.unwrap();
         assert_eq!((lost.freed.len(), lost.lost.len(), lost.more), (0, 2_500, false));
         assert_eq!(w.counts(job).await, [2_500, 0, 2_500, 0, 0], "and does nothing");
-        while w.store.sweep(&last_hand_out.leases, w.now()).await.unwrap().more {}
+        let counters = QueueCounters::new();
+        while w.store.sweep(&last_hand_out.leases, Some(&counters), w.now()).await.unwrap().more {}
         assert_eq!(lost_of(&w, job).await, 2_500);
     }
 

@@ -414,10 +414,10 @@ cases! { World;
 
     async fn only_jobs_with_a_free_task_wait_for_a_caller(w: World) {
         let job = w.job_of(2).await;
-        let waiting = || async { w.store.waiting_jobs(&["p".into()], None).await.unwrap().len() };
+        let waiting = || async { w.store.waiting_jobs(&["p".into()], None, 2).await.unwrap().len() };
         assert_eq!(waiting().await, 1);
-        assert!(w.store.waiting_jobs(&["q".into()], None).await.unwrap().is_empty());
-        assert!(w.store.waiting_jobs(&[], Some(trapline_core::ProjectId(99))).await.unwrap().is_empty());
+        assert!(w.store.waiting_jobs(&["q".into()], None, 2).await.unwrap().is_empty());
+        assert!(w.store.waiting_jobs(&[], Some(trapline_core::ProjectId(99)), 2).await.unwrap().is_empty());
         w.grant(job, 2, "w").await;
         assert_eq!(waiting().await, 0);
         w.pass(64);

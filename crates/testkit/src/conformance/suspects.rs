@@ -179,10 +179,10 @@ cases! { World;
         assert!(!w.store.holds_suspect(address).await.unwrap());
         let (more, seen) = w.hand_out(job, Want::Batch, None, 9, address).await;
         assert!(more.len() == 4 && seen.suspects);
-        assert_eq!(w.store.waiting_jobs(&["p".into()], None).await.unwrap().len(), 1, "a job of suspects waits too");
+        assert_eq!(w.store.waiting_jobs(&["p".into()], None, 2).await.unwrap().len(), 1, "a job of suspects waits too");
         let (last, seen) = w.hand_out(job, Want::Suspect, None, 9, address).await;
         assert!(last.len() == 1 && !seen.suspects);
-        assert!(w.store.waiting_jobs(&["p".into()], None).await.unwrap().is_empty());
+        assert!(w.store.waiting_jobs(&["p".into()], None, 2).await.unwrap().is_empty());
     }
 
     async fn a_new_run_begins_without_suspicion(w: World) {

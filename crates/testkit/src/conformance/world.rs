@@ -9,8 +9,8 @@ use trapline_core::{
     job::JobMove,
     lease::Gap,
     ports::{
-        GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, SettleReport, Settled,
-        Settlement, Slice, Store, Swept, Want, WorkerIdentity,
+        GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, QueueCounters, SettleReport,
+        Settled, Settlement, Slice, Store, Swept, Want, WorkerIdentity,
     },
     receipt::Receipt,
     result::{BBox, Classification, Detection},
@@ -311,7 +311,9 @@ impl World {
     pub async fn sweep(&self) -> Swept {
         let mut all = Swept::default();
         loop {
-            let swept = self.store.sweep(&self.policy(), self.now()).await.unwrap();
+            let counters = QueueCounters::new();
+            let (policy, now) = (self.policy(), self.now());
+            let swept = self.store.sweep(&policy, Some(&counters), now).await.unwrap();
             all.freed.extend(swept.freed);
             all.touched.extend(swept.touched);
             if !swept.more {

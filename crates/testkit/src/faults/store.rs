@@ -11,8 +11,8 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Store,
-        Swept, Total, WaitingJob, WorkerIdentity,
+        LogRow, Moved, NewJob, OffsetPage, QueueCounters, RunAlgorithms, SettleReport, Settlement,
+        SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -101,6 +101,11 @@ impl Store for FaultyStore {
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
         self.call("create_job", self.inner.create_job(job, now)).await
+    }
+
+    async fn number_jobs_from(&self, first: JobId) -> Result<()> {
+        self.call("number_jobs_from", self.inner.number_jobs_from(first))
+            .await
     }
 
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
@@ -192,9 +197,15 @@ impl Store for FaultyStore {
             .await
     }
 
-    async fn sweep(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
+    async fn sweep(
+        &self,
+        policy: &LeasePolicy,
+        queues: Option<&QueueCounters>,
+        now: Timestamp,
+    ) -> Result<Swept> {
         let tell = |swept: &Swept| self.witness.swept(swept, now);
-        self.watched("sweep", self.inner.sweep(policy, now), tell).await
+        self.watched("sweep", self.inner.sweep(policy, queues, now), tell)
+            .await
     }
 
     async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>> {
@@ -205,9 +216,14 @@ impl Store for FaultyStore {
         self.call("cleaned", self.inner.cleaned(job, run)).await
     }
 
-    async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>> {
-        self.call("waiting_jobs", self.inner.waiting_jobs(slugs, project))
-            .await
+    async fn waiting_jobs(
+        &self,
+        slugs: &[String],
+        project: Option<ProjectId>,
+        max_deliver: i64,
+    ) -> Result<Vec<WaitingJob>> {
+        let work = self.inner.waiting_jobs(slugs, project, max_deliver);
+        self.call("waiting_jobs", work).await
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {

@@ -170,13 +170,19 @@ impl Db {
         id
     }
 
-    pub(super) fn waiting(&self, slugs: &[String], project: Option<ProjectId>) -> Vec<WaitingJob> {
+    pub(super) fn waiting(
+        &self,
+        slugs: &[String],
+        project: Option<ProjectId>,
+        max_deliver: i64,
+    ) -> Vec<WaitingJob> {
+        let granted = |task: &TaskRow, run| is_free(task, run) && task.strikes < max_deliver;
         let mut waiting: Vec<_> = self
             .jobs
             .values()
             .filter(|row| !row.deleted && row.job.status.is_active())
             .filter(|row| project.is_none_or(|p| row.job.project == p))
-            .filter(|row| self.tasks(row.job.id).any(|(_, t)| is_free(t, row.job.run)))
+            .filter(|row| self.tasks(row.job.id).any(|(_, t)| granted(t, row.job.run)))
             .filter_map(|row| {
                 let job = &row.job;
                 let slug = &job.pipeline.as_ref()?.1;

@@ -3,13 +3,16 @@
 
 use trapline_core::{
     CaptureId, JobId, JobStatus, TaskState, Timestamp,
-    health::{STRICT_DETAIL, id_lists, lost_line},
+    health::{LostBy, STRICT_DETAIL, id_lists, lost_line},
     job::JobMove,
     ports::{Ended, Level, MarkLost, MarkedLost, Swept, Touched, Vitals},
     settle::Deltas,
 };
 
-use super::{Db, JobRow, TaskRow, counts, sweep::lost_detail};
+use super::{
+    Db, JobRow, TaskRow, counts,
+    sweep::{is_spent, spent_detail},
+};
 
 impl Db {
     pub(super) fn vitals_page(&self, after: JobId, limit: usize, max_deliver: i64) -> Vec<Vitals> {
@@ -69,6 +72,9 @@ impl Db {
         let mut swept = Swept::default();
         if !request.strict {
             swept = self.end_due(Some(request.job), &request.leases, request.now);
+            for touched in swept.touched.iter().filter(|t| t.job != request.job) {
+                self.note_lost(touched, LostBy::Beside, None, request.now);
+            }
         }
         let rest = self.lose_rest(request);
         marked.more = swept.more || rest.len() == self.slice_rows;
@@ -89,8 +95,8 @@ impl Db {
     fn lose_rest(&mut self, request: &MarkLost) -> Vec<CaptureId> {
         let max_deliver = request.leases.max_deliver;
         let is_lost = |t: &TaskRow| {
-            let exhausted = t.strikes > 0 && t.strikes >= max_deliver && t.grant.is_none();
-            t.state == TaskState::Pending && t.run == request.run && (request.strict || exhausted)
+            let wanted = request.strict || is_spent(t, max_deliver);
+            t.state == TaskState::Pending && t.run == request.run && wanted
         };
         let pending = self.tasks(request.job).filter(|(_, t)| is_lost(t));
         let mut rows: Vec<_> = pending
@@ -98,7 +104,7 @@ impl Db {
                 let detail = if request.strict {
                     STRICT_DETAIL.to_owned()
                 } else {
-                    lost_detail(t.delivery - t.delivery_base, t.strikes, &t.history)
+                    spent_detail(t, max_deliver)
                 };
                 (t.ord, capture, detail)
             })

@@ -9,8 +9,8 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Store,
-        Swept, Total, WaitingJob, WorkerIdentity,
+        LogRow, Moved, NewJob, OffsetPage, QueueCounters, RunAlgorithms, SettleReport, Settlement,
+        SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -39,6 +39,12 @@ impl Store for MemoryStore {
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
         Ok(self.rows().insert_job(job, now))
+    }
+
+    async fn number_jobs_from(&self, first: JobId) -> Result<()> {
+        let mut rows = self.rows();
+        rows.last.job = rows.last.job.max(first.0 - 1);
+        Ok(())
     }
 
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
@@ -109,8 +115,13 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn sweep(&self, policy: &LeasePolicy, now: Timestamp) -> Result<Swept> {
-        Ok(self.rows().sweep_slice(policy, now))
+    async fn sweep(
+        &self,
+        policy: &LeasePolicy,
+        queues: Option<&QueueCounters>,
+        now: Timestamp,
+    ) -> Result<Swept> {
+        Ok(self.rows().sweep_or_ask(policy, queues, now))
     }
 
     async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>> {
@@ -128,8 +139,13 @@ impl Store for MemoryStore {
         Ok(row.map(|row| row.cleanup_due = false).is_some())
     }
 
-    async fn waiting_jobs(&self, slugs: &[String], project: Option<ProjectId>) -> Result<Vec<WaitingJob>> {
-        Ok(self.rows().waiting(slugs, project))
+    async fn waiting_jobs(
+        &self,
+        slugs: &[String],
+        project: Option<ProjectId>,
+        max_deliver: i64,
+    ) -> Result<Vec<WaitingJob>> {
+        Ok(self.rows().waiting(slugs, project, max_deliver))
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {

@@ -9,9 +9,10 @@ use std::{
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, TaskState, Timestamp, WorkerId,
     death::{self, EndedGrant, GrantEnd},
+    health::{LostBy, id_lists, note_lost},
     job::JobMove,
     lease::{self, LeaseEnd},
-    ports::{Candidate, LeasePolicy, Level, Swept},
+    ports::{Candidate, LeasePolicy, Level, QueueCounters, QueueInfo, Swept, Touched},
     settle::Deltas,
     task::{DETAIL_MAX_CHARS, cut},
 };
@@ -47,8 +48,43 @@ enum End {
 }
 
 impl Db {
-    pub(super) fn sweep_slice(&mut self, policy: &LeasePolicy, now: Timestamp) -> Swept {
+    /// Without evidence nothing is lost: on a copy of the rows it is seen who would lose.
+    pub(super) fn sweep_or_ask(
+        &mut self,
+        policy: &LeasePolicy,
+        queues: Option<&QueueCounters>,
+        now: Timestamp,
+    ) -> Swept {
+        let may_lose = self.grants.values().any(|g| g.due_at <= now) || !self.spent_jobs(policy).is_empty();
+        match queues {
+            Some(queues) => self.sweep_slice(policy, queues, now),
+            None if !may_lose => self.sweep_slice(policy, &QueueCounters::new(), now),
+            None => {
+                let mut copy = self.clone();
+                let swept = copy.sweep_slice(policy, &QueueCounters::new(), now);
+                let losing = swept.touched.iter().filter(|t| !t.settled.is_empty());
+                let losing: Vec<JobId> = losing.map(|t| t.job).collect();
+                if losing.is_empty() {
+                    *self = copy;
+                    return swept;
+                }
+                Swept {
+                    losing,
+                    ..Swept::default()
+                }
+            }
+        }
+    }
+
+    fn sweep_slice(&mut self, policy: &LeasePolicy, queues: &QueueCounters, now: Timestamp) -> Swept {
         let mut swept = self.end_due(None, policy, now);
+        let by = LostBy::LeaseEnd {
+            max_deliver: policy.max_deliver,
+        };
+        for touched in &swept.touched {
+            self.note_lost(touched, by, queues.get(&touched.job), now);
+        }
+        self.lose_spent(policy, queues, &mut swept, now);
         if self.shows(Mutation::LoseNeverHandedOut, 10) {
             self.lose_never_handed_out(&mut swept, now);
         }
@@ -306,6 +342,65 @@ impl Db {
         self.log_line(job, Level::Error, line, Some(capture), now);
     }
 
+    /// Active jobs with a task that nobody holds and whose budget is used up.
+    fn spent_jobs(&self, policy: &LeasePolicy) -> Vec<(JobId, i64)> {
+        let active = |j: &&super::JobRow| !j.deleted && j.job.status.is_active();
+        let spent = |j: &&super::JobRow| {
+            self.tasks(j.job.id)
+                .any(|(_, t)| t.run == j.job.run && is_spent(t, policy.max_deliver))
+        };
+        let jobs = self.jobs.values().filter(active).filter(spent);
+        jobs.map(|j| (j.job.id, j.job.run)).collect()
+    }
+
+    /// Settles those tasks: the budget is smaller than it was when they were handed out.
+    fn lose_spent(
+        &mut self,
+        policy: &LeasePolicy,
+        queues: &QueueCounters,
+        swept: &mut Swept,
+        now: Timestamp,
+    ) {
+        for (job, run) in self.spent_jobs(policy) {
+            let spent = |t: &super::TaskRow| t.run == run && is_spent(t, policy.max_deliver);
+            let tasks = self.tasks(job).filter(|(_, t)| spent(t));
+            let lost: Vec<_> = tasks
+                .take(self.slice_rows)
+                .map(|(capture, t)| (capture, spent_detail(t, policy.max_deliver)))
+                .collect();
+            swept.more |= lost.len() == self.slice_rows;
+            for (capture, detail) in &lost {
+                self.lose((job, *capture), detail.clone(), now);
+            }
+            let before = swept.touched.len();
+            self.count_lost(job, lost.into_iter().map(|(c, _)| c).collect(), swept, now);
+            let by = LostBy::SmallerBudget {
+                max_deliver: policy.max_deliver,
+            };
+            for touched in &swept.touched[before..] {
+                self.note_lost(touched, by, queues.get(&job), now);
+            }
+        }
+    }
+
+    /// The line in the job's errors, and the whole list in its log.
+    pub(super) fn note_lost(
+        &mut self,
+        touched: &Touched,
+        by: LostBy,
+        queue: Option<&QueueInfo>,
+        now: Timestamp,
+    ) {
+        let lost: Vec<CaptureId> = touched.settled.iter().map(|(capture, _)| *capture).collect();
+        let Some(row) = self.jobs.get_mut(&touched.job).filter(|_| !lost.is_empty()) else {
+            return;
+        };
+        let line = note_lost(&mut row.job.errors, by, queue, &lost);
+        for ids in id_lists(&lost) {
+            self.log_line(touched.job, Level::Info, format!("{line} {ids}"), None, now);
+        }
+    }
+
     fn lose_never_handed_out(&mut self, swept: &mut Swept, now: Timestamp) {
         let first = self.tasks.iter().find(|((job, _), t)| {
             t.state == TaskState::Pending
@@ -335,6 +430,18 @@ impl Db {
             self.log_line(job, Level::Warning, line, None, now);
         }
     }
+}
+
+/// Whether nobody holds it and its budget is used up.
+pub(super) fn is_spent(task: &super::TaskRow, max_deliver: i64) -> bool {
+    let held = task.grant.is_some();
+    task.state == TaskState::Pending && !held && task.strikes > 0 && task.strikes >= max_deliver
+}
+
+/// Why such a task is lost, in words.
+pub(super) fn spent_detail(task: &super::TaskRow, max_deliver: i64) -> String {
+    let lost = lost_detail(task.delivery - task.delivery_base, task.strikes, &task.history);
+    format!("{lost}; that is as often as max_deliver={max_deliver} now allows")
 }
 
 /// Why a task is lost, in words.

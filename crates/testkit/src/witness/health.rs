@@ -32,6 +32,7 @@ impl Witness {
         let swept = Swept {
             freed: marked.freed.clone(),
             touched: marked.touched.iter().chain(&marked.others).cloned().collect(),
+            losing: Vec::new(),
             more: marked.more,
         };
         self.swept(&swept, request.now);

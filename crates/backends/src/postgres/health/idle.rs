@@ -3,8 +3,8 @@
 
 use sqlx::{PgConnection, Row as _};
 use trapline_core::{
-    CaptureId, FailReason, JobId, JobStatus, Result, Timestamp,
-    health::{STRICT_DETAIL, id_lists, lost_line},
+    CaptureId, JobId, JobStatus, Result, Timestamp,
+    health::{id_lists, lost_line},
     job::JobMove,
     ports::{Ended, Level, LogLine, MarkLost, MarkedLost, Touched, Vitals},
     settle::Deltas,
@@ -13,20 +13,9 @@ use trapline_core::{
 use super::super::{
     Lock, PostgresStore, SLICE_ROWS, bound,
     counts::{self, Cause},
-    jobs, retried, store_error, sweep, take,
+    jobs, lost, retried, store_error, sweep, take,
 };
-use crate::{
-    rows,
-    settling::failed_line,
-    sweeping::{self, Ended as Over},
-};
-
-/// A statement that leaves alone what others have locked, and locks the rest.
-macro_rules! locked {
-    ($file:literal) => {
-        concat!(include_str!($file), "FOR NO KEY UPDATE SKIP LOCKED")
-    };
-}
+use crate::{rows, sweeping::By};
 
 impl PostgresStore {
     pub(super) async fn vitals_page(
@@ -116,7 +105,13 @@ async fn mark_lost_in(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Resu
         marked.lost.extend(would_lose(conn, request).await?);
         return Ok(marked);
     }
-    let rest = lose(conn, request).await?;
+    let slice = lost::Slice {
+        job: request.job,
+        run: request.run,
+        strict: request.strict,
+        max_deliver: request.leases.max_deliver,
+    };
+    let rest = lost::lose(conn, &slice, request.now).await?;
     marked.more |= rest.len() as i64 == SLICE_ROWS;
     if !rest.is_empty() {
         let change = counts::Change {
@@ -145,7 +140,8 @@ async fn end_leases(
     marked: &mut MarkedLost,
 ) -> sqlx::Result<()> {
     loop {
-        let swept = sweep::end_due(conn, Some(request.job), &request.leases, request.now).await?;
+        let by = By::HealthCheck(request.job);
+        let swept = sweep::end_due(conn, Some(request.job), by, &request.leases, request.now).await?;
         marked.freed.extend(swept.freed);
         for touched in swept.touched {
             note(marked, request.job, touched);
@@ -192,45 +188,6 @@ async fn would_lose(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Result
     Ok(captures.into_iter().map(CaptureId).collect())
 }
 
-/// Settles a slice of what no lease holds any more, or of everything, by the statement of the sweep.
-async fn lose(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
-    let sql = match request.strict {
-        true => locked!("../sql/health/pending.sql"),
-        false => locked!("../sql/health/exhausted.sql"),
-    };
-    let rows = sqlx::query(sql)
-        .bind(request.job.0)
-        .bind(request.run)
-        .bind(SLICE_ROWS)
-        .bind(request.leases.max_deliver)
-        .fetch_all(&mut *conn)
-        .await?;
-    let mut ended = Vec::with_capacity(rows.len());
-    let mut lines = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (strikes, history): (i64, String) = (row.try_get("strikes")?, row.try_get("history")?);
-        let attempts: i64 = row.try_get("attempts")?;
-        let lost = match request.strict {
-            true => STRICT_DETAIL.to_owned(),
-            false => sweeping::lost_detail(attempts, strikes, &history),
-        };
-        let capture: i64 = row.try_get("capture_id")?;
-        lines.push(failed_line(request.job.0, capture, FailReason::Lost, &lost));
-        ended.push(Over {
-            job: request.job.0,
-            capture,
-            strikes,
-            history,
-            lost: Some(lost),
-            suspect: false,
-            returned: false,
-        });
-    }
-    sweep::write_ended(conn, &ended, request.now).await?;
-    counts::log_lines(conn, &lines, request.now).await?;
-    Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
-}
-
 /// One line in the job's errors, for all slices; the full list in its log.
 async fn write_lines(conn: &mut PgConnection, request: &MarkLost, lost: &[CaptureId]) -> sqlx::Result<()> {
     let mut all = request.earlier.clone();
@@ -254,21 +211,12 @@ async fn write_error(
     line: &str,
     before: Option<&str>,
 ) -> sqlx::Result<()> {
-    let errors: String = sqlx::query_scalar("SELECT errors FROM jobs WHERE id = $1")
-        .bind(job.0)
-        .fetch_one(&mut *conn)
-        .await?;
-    let mut errors: Vec<String> = serde_json::from_str(&errors).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    let mut errors = lost::errors(conn, job).await?;
     if before.is_some() && errors.last().map(String::as_str) == before {
         errors.pop();
     }
     errors.push(line.to_owned());
-    sqlx::query("UPDATE jobs SET errors = $2 WHERE id = $1")
-        .bind(job.0)
-        .bind(serde_json::to_string(&errors).map_err(|e| sqlx::Error::Encode(e.into()))?)
-        .execute(conn)
-        .await
-        .map(drop)
+    lost::save_errors(conn, job, &errors).await
 }
 
 async fn end_stale_in(

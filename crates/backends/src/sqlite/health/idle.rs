@@ -3,23 +3,15 @@
 
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
-    CaptureId, FailReason, JobId, JobStatus, Result, Timestamp,
-    health::{STRICT_DETAIL, id_lists, lost_line},
+    CaptureId, JobId, JobStatus, Result, Timestamp,
+    health::{id_lists, lost_line},
     job::JobMove,
     ports::{Ended, MarkLost, MarkedLost, Touched, Vitals},
     settle::Deltas,
 };
 
-use super::super::{SqliteStore, counts, jobs, json, store_error, sweep};
-use crate::{
-    rows,
-    settling::failed_line,
-    sweeping::{self, Ended as Over},
-};
-
-/// How many tasks one slice settles: fewer than other slices write, because each also has its line in the log, and a slice
-/// must not hold the writer for longer than 50 ms (RULES.md A16).
-const LOST_ROWS: i64 = 800;
+use super::super::{SqliteStore, counts, jobs, lost, store_error, sweep};
+use crate::{rows, sweeping::By};
 
 impl SqliteStore {
     pub(super) async fn vitals_page(
@@ -101,8 +93,8 @@ async fn mark_lost_in(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::
         marked.lost.extend(would_lose(conn, request).await?);
         return Ok(marked);
     }
-    let rest = lose(conn, request).await?;
-    marked.more |= rest.len() as i64 == LOST_ROWS;
+    let rest = lost::lose(conn, &slice(request), request.now).await?;
+    marked.more |= rest.len() as i64 == lost::ROWS;
     if !rest.is_empty() {
         let change = counts::Change {
             job: request.job,
@@ -131,7 +123,8 @@ async fn end_leases(
     marked: &mut MarkedLost,
 ) -> sqlx::Result<()> {
     loop {
-        let swept = sweep::end_due(conn, Some(request.job), &request.leases, request.now).await?;
+        let by = By::HealthCheck(request.job);
+        let swept = sweep::end_due(conn, Some(request.job), by, &request.leases, request.now).await?;
         marked.freed.extend(swept.freed);
         for touched in swept.touched {
             note(marked, request.job, touched);
@@ -162,20 +155,18 @@ fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
     }
 }
 
-/// Finds what no lease holds any more, or everything; and the budget, if the statement wants it.
-fn lost_sql(request: &MarkLost) -> (&'static str, Option<i64>) {
-    match request.strict {
-        true => (include_str!("../sql/health/pending.sql"), None),
-        false => (
-            include_str!("../sql/health/exhausted.sql"),
-            Some(request.leases.max_deliver),
-        ),
+fn slice(request: &MarkLost) -> lost::Slice {
+    lost::Slice {
+        job: request.job,
+        run: request.run,
+        strict: request.strict,
+        max_deliver: request.leases.max_deliver,
     }
 }
 
 /// All that slices would settle.
 async fn would_lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
-    let (sql, budget) = lost_sql(request);
+    let (sql, budget) = slice(request).sql();
     let mut query = sqlx::query_scalar(sql)
         .bind(request.job.0)
         .bind(request.run)
@@ -185,43 +176,6 @@ async fn would_lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Re
     }
     let captures = query.fetch_all(conn).await?;
     Ok(captures.into_iter().map(CaptureId).collect())
-}
-
-/// Settles a slice of it, by the statement of the sweep.
-async fn lose(conn: &mut SqliteConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
-    let (sql, budget) = lost_sql(request);
-    let mut query = sqlx::query(sql)
-        .bind(request.job.0)
-        .bind(request.run)
-        .bind(LOST_ROWS);
-    if let Some(budget) = budget {
-        query = query.bind(budget);
-    }
-    let rows = query.fetch_all(&mut *conn).await?;
-    let mut ended = Vec::with_capacity(rows.len());
-    let mut lines = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (strikes, history): (i64, String) = (row.try_get("strikes")?, row.try_get("history")?);
-        let attempts: i64 = row.try_get("attempts")?;
-        let lost = match request.strict {
-            true => STRICT_DETAIL.to_owned(),
-            false => sweeping::lost_detail(attempts, strikes, &history),
-        };
-        let capture: i64 = row.try_get("capture_id")?;
-        lines.push(failed_line(request.job.0, capture, FailReason::Lost, &lost));
-        ended.push(Over {
-            job: request.job.0,
-            capture,
-            strikes,
-            history,
-            lost: Some(lost),
-            suspect: false,
-            returned: false,
-        });
-    }
-    sweep::write_ended(conn, &ended, request.now).await?;
-    counts::log_lines(conn, &lines, request.now).await?;
-    Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
 }
 
 /// One line in the job's errors, for all slices; the full list in its log.
@@ -250,21 +204,12 @@ async fn write_error(
     line: &str,
     before: Option<&str>,
 ) -> sqlx::Result<()> {
-    let errors: String = sqlx::query_scalar("SELECT errors FROM jobs WHERE id = ?1")
-        .bind(job.0)
-        .fetch_one(&mut *conn)
-        .await?;
-    let mut errors: Vec<String> = serde_json::from_str(&errors).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    let mut errors = lost::errors(conn, job).await?;
     if before.is_some() && errors.last().map(String::as_str) == before {
         errors.pop();
     }
     errors.push(line.to_owned());
-    sqlx::query("UPDATE jobs SET errors = ?2 WHERE id = ?1")
-        .bind(job.0)
-        .bind(json(&errors))
-        .execute(conn)
-        .await
-        .map(drop)
+    lost::save_errors(conn, job, &errors).await
 }
 
 async fn end_stale_in(

@@ -1,0 +1,172 @@
+//! Tasks that are settled as lost although no lease of them ends, and the line in their job's errors.
+
+use sqlx::{PgConnection, Row as _};
+use trapline_core::{
+    CaptureId, FailReason, JobId, Timestamp,
+    health::{LostBy, STRICT_DETAIL, note_lost},
+    ports::{LeasePolicy, QueueInfo, Swept},
+    settle::Deltas,
+};
+
+use super::{
+    SLICE_ROWS,
+    counts::{self, Cause},
+    sweep,
+};
+use crate::{
+    settling::failed_line,
+    sweeping::{self, By, Ended, captures},
+};
+
+/// How many jobs one sweep looks at.
+const JOBS_MAX: i64 = 50;
+
+/// A statement that leaves alone what others have locked, and locks the rest.
+macro_rules! locked {
+    ($file:literal) => {
+        concat!(include_str!($file), "FOR NO KEY UPDATE SKIP LOCKED")
+    };
+}
+
+/// What is to be settled of a job.
+pub(super) struct Slice {
+    pub(super) job: JobId,
+    pub(super) run: i64,
+    /// Every pending task, instead of those that nobody holds and whose budget is used up.
+    pub(super) strict: bool,
+    pub(super) max_deliver: i64,
+}
+
+/// Settles a slice of it, by the statement of the sweep. The caller counts it.
+pub(super) async fn lose(
+    conn: &mut PgConnection,
+    what: &Slice,
+    now: Timestamp,
+) -> sqlx::Result<Vec<CaptureId>> {
+    let sql = match what.strict {
+        true => locked!("sql/health/pending.sql"),
+        false => locked!("sql/health/exhausted.sql"),
+    };
+    let rows = sqlx::query(sql)
+        .bind(what.job.0)
+        .bind(what.run)
+        .bind(SLICE_ROWS)
+        .bind(what.max_deliver)
+        .fetch_all(&mut *conn)
+        .await?;
+    let mut ended = Vec::with_capacity(rows.len());
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (strikes, history): (i64, String) = (row.try_get("strikes")?, row.try_get("history")?);
+        let attempts: i64 = row.try_get("attempts")?;
+        let lost = match what.strict {
+            true => STRICT_DETAIL.to_owned(),
+            false => sweeping::spent_detail(attempts, strikes, &history, what.max_deliver),
+        };
+        let capture: i64 = row.try_get("capture_id")?;
+        lines.push(failed_line(what.job.0, capture, FailReason::Lost, &lost));
+        ended.push(Ended {
+            job: what.job.0,
+            capture,
+            strikes,
+            history,
+            lost: Some(lost),
+            suspect: false,
+            returned: false,
+        });
+    }
+    sweep::write_ended(conn, &ended, now).await?;
+    counts::log_lines(conn, &lines, now).await?;
+    Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
+}
+
+/// Settles tasks that nobody holds and whose budget is used up: it is smaller than it was when they were handed out. A slice;
+/// all tasks first, then the jobs' rows (RULES.md A10).
+pub(super) async fn spent(
+    conn: &mut PgConnection,
+    by: By<'_>,
+    policy: &LeasePolicy,
+    now: Timestamp,
+) -> sqlx::Result<Swept> {
+    let mut swept = Swept::default();
+    let jobs: Vec<(i64, i64)> = sqlx::query_as(include_str!("sql/sweep_spent.sql"))
+        .bind(policy.max_deliver)
+        .bind(JOBS_MAX)
+        .fetch_all(&mut *conn)
+        .await?;
+    if by.asks_first() {
+        swept.losing.extend(jobs.iter().map(|(job, _)| JobId(*job)));
+        return Ok(swept);
+    }
+    let max_deliver = policy.max_deliver;
+    let (mut lost, mut changes) = (Vec::new(), Vec::new());
+    for (job, run) in jobs {
+        let slice = Slice {
+            job: JobId(job),
+            run,
+            strict: false,
+            max_deliver,
+        };
+        let of_job = lose(conn, &slice, now).await?;
+        swept.more |= of_job.len() as i64 == SLICE_ROWS;
+        if of_job.is_empty() {
+            continue;
+        }
+        changes.push(counts::Change {
+            job: slice.job,
+            deltas: Deltas {
+                failed: of_job.len() as i64,
+                ..Deltas::default()
+            },
+            total: None,
+        });
+        lost.extend(of_job.into_iter().map(|capture| (slice.job, capture)));
+        if swept.more {
+            break;
+        }
+    }
+    for mut touched in counts::apply(conn, &changes, Cause::Other, now).await? {
+        let own = lost.iter().filter(|(job, _)| *job == touched.job);
+        touched.settled = own.map(|(_, capture)| (*capture, true)).collect();
+        swept.touched.push(touched);
+    }
+    for touched in &swept.touched {
+        let (job, by_budget) = (touched.job, LostBy::SmallerBudget { max_deliver });
+        note(conn, job, by_budget, by.queue(job), &captures(touched), now).await?;
+    }
+    Ok(swept)
+}
+
+/// The line in the job's errors, and the whole list in its log. The transaction has the job's row.
+pub(super) async fn note(
+    conn: &mut PgConnection,
+    job: JobId,
+    by: LostBy,
+    queue: Option<&QueueInfo>,
+    lost: &[CaptureId],
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let mut all = errors(conn, job).await?;
+    let line = note_lost(&mut all, by, queue, lost);
+    save_errors(conn, job, &all).await?;
+    counts::log_lines(conn, &sweeping::lost_lists(job, &line, lost), now).await
+}
+
+/// A job's errors.
+pub(super) async fn errors(conn: &mut PgConnection, job: JobId) -> sqlx::Result<Vec<String>> {
+    let errors: String = sqlx::query_scalar("SELECT errors FROM jobs WHERE id = $1")
+        .bind(job.0)
+        .fetch_one(conn)
+        .await?;
+    serde_json::from_str(&errors).map_err(|e| sqlx::Error::Decode(e.into()))
+}
+
+/// Replaces a job's errors.
+pub(super) async fn save_errors(conn: &mut PgConnection, job: JobId, errors: &[String]) -> sqlx::Result<()> {
+    sqlx::query("UPDATE jobs SET errors = $2 WHERE id = $1")
+        .bind(job.0)
+        .bind(serde_json::to_string(errors).map_err(|e| sqlx::Error::Encode(e.into()))?)
+        .execute(conn)
+        .await
+        .map(drop)
+}

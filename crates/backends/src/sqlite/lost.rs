@@ -1,0 +1,167 @@
+//! Tasks that are settled as lost although no lease of them ends, and the line in their job's errors.
+
+use sqlx::{Row as _, SqliteConnection};
+use trapline_core::{
+    CaptureId, FailReason, JobId, Timestamp,
+    health::{LostBy, STRICT_DETAIL, note_lost},
+    ports::{LeasePolicy, QueueInfo, Swept},
+    settle::Deltas,
+};
+
+use super::{counts, json, sweep};
+use crate::{
+    settling::failed_line,
+    sweeping::{self, By, Ended},
+};
+
+/// How many tasks one slice settles: fewer than other slices write, because each also has its line in the log, and a slice
+/// must not hold the writer for longer than 50 ms (RULES.md A16).
+pub(super) const ROWS: i64 = 800;
+/// How many jobs one sweep looks at.
+const JOBS_MAX: i64 = 50;
+
+/// What is to be settled of a job.
+pub(super) struct Slice {
+    pub(super) job: JobId,
+    pub(super) run: i64,
+    /// Every pending task, instead of those that nobody holds and whose budget is used up.
+    pub(super) strict: bool,
+    pub(super) max_deliver: i64,
+}
+
+impl Slice {
+    /// The statement that finds it; and the budget, if the statement wants it.
+    pub(super) fn sql(&self) -> (&'static str, Option<i64>) {
+        match self.strict {
+            true => (include_str!("sql/health/pending.sql"), None),
+            false => (include_str!("sql/health/exhausted.sql"), Some(self.max_deliver)),
+        }
+    }
+}
+
+/// Settles a slice of it, by the statement of the sweep. The caller counts it.
+pub(super) async fn lose(
+    conn: &mut SqliteConnection,
+    what: &Slice,
+    now: Timestamp,
+) -> sqlx::Result<Vec<CaptureId>> {
+    let (sql, budget) = what.sql();
+    let mut query = sqlx::query(sql).bind(what.job.0).bind(what.run).bind(ROWS);
+    if let Some(budget) = budget {
+        query = query.bind(budget);
+    }
+    let rows = query.fetch_all(&mut *conn).await?;
+    let mut ended = Vec::with_capacity(rows.len());
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (strikes, history): (i64, String) = (row.try_get("strikes")?, row.try_get("history")?);
+        let attempts: i64 = row.try_get("attempts")?;
+        let lost = match what.strict {
+            true => STRICT_DETAIL.to_owned(),
+            false => sweeping::spent_detail(attempts, strikes, &history, what.max_deliver),
+        };
+        let capture: i64 = row.try_get("capture_id")?;
+        lines.push(failed_line(what.job.0, capture, FailReason::Lost, &lost));
+        ended.push(Ended {
+            job: what.job.0,
+            capture,
+            strikes,
+            history,
+            lost: Some(lost),
+            suspect: false,
+            returned: false,
+        });
+    }
+    sweep::write_ended(conn, &ended, now).await?;
+    counts::log_lines(conn, &lines, now).await?;
+    Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
+}
+
+/// Settles tasks that nobody holds and whose budget is used up: it is smaller than it was when they were handed out. A slice.
+pub(super) async fn spent(
+    conn: &mut SqliteConnection,
+    by: By<'_>,
+    policy: &LeasePolicy,
+    now: Timestamp,
+    swept: &mut Swept,
+) -> sqlx::Result<()> {
+    let jobs: Vec<(i64, i64)> = sqlx::query_as(include_str!("sql/sweep_spent.sql"))
+        .bind(policy.max_deliver)
+        .bind(JOBS_MAX)
+        .fetch_all(&mut *conn)
+        .await?;
+    if by.asks_first() {
+        swept.losing.extend(jobs.iter().map(|(job, _)| JobId(*job)));
+        return Ok(());
+    }
+    let max_deliver = policy.max_deliver;
+    for (job, run) in jobs {
+        let job = JobId(job);
+        let slice = Slice {
+            job,
+            run,
+            strict: false,
+            max_deliver,
+        };
+        let lost = lose(conn, &slice, now).await?;
+        let change = counts::Change {
+            job,
+            deltas: Deltas {
+                failed: lost.len() as i64,
+                ..Deltas::default()
+            },
+            total: None,
+            by_result: false,
+        };
+        let full = lost.len() as i64 == ROWS;
+        if let Some(mut touched) = counts::apply(conn, &change, now).await? {
+            let by_budget = LostBy::SmallerBudget { max_deliver };
+            note(conn, job, by_budget, by.queue(job), &lost, now).await?;
+            touched.settled = lost.into_iter().map(|c| (c, true)).collect();
+            swept.touched.push(touched);
+        }
+        if full {
+            swept.more = true;
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The line in the job's errors, and the whole list in its log.
+pub(super) async fn note(
+    conn: &mut SqliteConnection,
+    job: JobId,
+    by: LostBy,
+    queue: Option<&QueueInfo>,
+    lost: &[CaptureId],
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let mut all = errors(conn, job).await?;
+    let line = note_lost(&mut all, by, queue, lost);
+    save_errors(conn, job, &all).await?;
+    counts::log_lines(conn, &sweeping::lost_lists(job, &line, lost), now).await
+}
+
+/// A job's errors.
+pub(super) async fn errors(conn: &mut SqliteConnection, job: JobId) -> sqlx::Result<Vec<String>> {
+    let errors: String = sqlx::query_scalar("SELECT errors FROM jobs WHERE id = ?1")
+        .bind(job.0)
+        .fetch_one(conn)
+        .await?;
+    serde_json::from_str(&errors).map_err(|e| sqlx::Error::Decode(e.into()))
+}
+
+/// Replaces a job's errors.
+pub(super) async fn save_errors(
+    conn: &mut SqliteConnection,
+    job: JobId,
+    errors: &[String],
+) -> sqlx::Result<()> {
+    sqlx::query("UPDATE jobs SET errors = ?2 WHERE id = ?1")
+        .bind(job.0)
+        .bind(json(&errors))
+        .execute(conn)
+        .await
+        .map(drop)
+}
