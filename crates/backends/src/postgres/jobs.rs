@@ -132,7 +132,7 @@ impl PostgresStore {
     pub(super) async fn purge_slice(&self) -> Result<bool> {
         let job: Option<i64> = sqlx::query_scalar(
             "SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND NOT cleanup_due \
-             AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.job_id = jobs.id) LIMIT 1",
+             AND (SELECT true FROM grants g WHERE g.job_id + 0 = jobs.id LIMIT 1) IS NULL LIMIT 1",
         )
         .fetch_optional(&self.pool())
         .await
@@ -278,7 +278,7 @@ async fn purge_in(conn: &mut PgConnection, job: i64) -> sqlx::Result<()> {
     if !captures.is_empty() {
         let tasks: Vec<_> = captures.iter().map(|c| (job, *c)).collect();
         settle::delete_detections(conn, &tasks).await?;
-        sqlx::query("DELETE FROM tasks WHERE job_id = $1 AND capture_id = ANY ($2)")
+        sqlx::query(include_str!("sql/purge_delete.sql"))
             .bind(job)
             .bind(captures)
             .execute(conn)

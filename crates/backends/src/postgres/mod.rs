@@ -23,7 +23,7 @@ mod suspects;
 mod sweep;
 
 use std::{
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -31,6 +31,7 @@ use sqlx::{PgConnection, Postgres, Transaction, migrate::Migrator};
 use trapline_core::{Clock, Error, ErrorKind, Result, Timestamp, ports::GrantKey, time::BoxFuture};
 
 use self::pool::Connections;
+pub use self::pool::SESSION;
 
 /// A migration that this version does not know is left alone: while a cluster is upgraded node by node, an old node that
 /// starts again finds the schema of a newer one, which is made so that the old one works on it (docs/adr/0006).
@@ -97,6 +98,8 @@ impl Default for PostgresOptions {
 pub struct PostgresStore {
     connections: Connections,
     time: StoreTime,
+    /// Job and grant up to which the last sweep has looked for grants that hold nothing.
+    spent_after: Mutex<(i64, i64)>,
 }
 
 impl PostgresStore {
@@ -107,10 +110,7 @@ impl PostgresStore {
     pub async fn connect(url: &str, options: PostgresOptions) -> Result<Self> {
         let connections = Connections::new(url, options.connections)?;
         connections.migrate().await?;
-        Ok(Self {
-            connections,
-            time: options.time,
-        })
+        Ok(Self::on(connections, options.time))
     }
 
     /// Connects to look at a database and no more: every transaction is read-only, and nothing is migrated.
@@ -133,10 +133,15 @@ impl PostgresStore {
                 }
             )));
         }
-        Ok(Self {
+        Ok(Self::on(connections, options.time))
+    }
+
+    fn on(connections: Connections, time: StoreTime) -> Self {
+        Self {
             connections,
-            time: options.time,
-        })
+            time,
+            spent_after: Mutex::default(),
+        }
     }
 
     /// Closes the connections.

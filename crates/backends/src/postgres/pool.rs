@@ -28,6 +28,20 @@ const SILENCE: Duration = Duration::from_millis(500);
 /// How long that answer may take. Together they are less than a reserve may take.
 const PROBE: Duration = Duration::from_millis(900);
 
+/// The settings of each session.
+pub const SESSION: [(&str, &str); 7] = [
+    ("synchronous_commit", "on"),
+    ("default_transaction_isolation", "read committed"),
+    ("lock_timeout", "3s"),
+    ("statement_timeout", "15s"),
+    // A generic plan that was made while a table was empty must not scan it when it has grown: nothing makes it anew before
+    // the table is analysed.
+    ("enable_seqscan", "off"),
+    // Its compilation takes longer than any statement here.
+    ("jit", "off"),
+    ("idle_in_transaction_session_timeout", "5s"),
+];
+
 /// The SQLSTATE of a table that is not there.
 const NO_TABLE: &str = "42P01";
 
@@ -248,17 +262,7 @@ impl Probe {
 }
 
 fn lazy(server: &PgConnectOptions, most: u32) -> PgPool {
-    let server = server.clone().options([
-        ("synchronous_commit", "on"),
-        ("default_transaction_isolation", "read committed"),
-        ("lock_timeout", "3s"),
-        ("statement_timeout", "15s"),
-        // Every statement goes by a key: a plan that was made while a table was small must not scan it when it has grown.
-        ("enable_seqscan", "off"),
-        // Its compilation takes longer than any statement here.
-        ("jit", "off"),
-        ("idle_in_transaction_session_timeout", "5s"),
-    ]);
+    let server = server.clone().options(SESSION);
     PgPoolOptions::new()
         .max_connections(most)
         // Shorter than any call, so that the pool says what is wrong before the call is given up.

@@ -12,12 +12,15 @@ use crate::rows;
 
 impl PostgresStore {
     pub(super) async fn image_page(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
-        let state = query.state.map(|s| match s {
-            ImageState::Pending => "pending",
-            ImageState::InFlight => "in_flight",
-            ImageState::Processed => "processed",
-            ImageState::Failed => "failed",
-        });
+        let state = match query.state {
+            None => None,
+            Some(ImageState::Pending) => Some("pending"),
+            Some(ImageState::Processed) => Some("processed"),
+            Some(ImageState::Failed) => Some("failed"),
+            // A reason is that of a failure.
+            Some(ImageState::InFlight) if query.reason.is_some() => return Ok(Vec::new()),
+            Some(ImageState::InFlight) => return self.images_in_flight(query).await,
+        };
         let rows = sqlx::query(include_str!("sql/images.sql"))
             .bind(query.job.0)
             .bind(state)
@@ -27,9 +30,18 @@ impl PostgresStore {
             .fetch_all(&self.pool())
             .await
             .map_err(store_error)?;
-        rows.iter()
-            .map(|row| rows::image(row).map_err(store_error))
-            .collect()
+        rows::all(&rows, rows::image).map_err(store_error)
+    }
+
+    async fn images_in_flight(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
+        let rows = sqlx::query(include_str!("sql/images_in_flight.sql"))
+            .bind(query.job.0)
+            .bind(query.after.0)
+            .bind(bound(query.limit))
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        rows::all(&rows, rows::image).map_err(store_error)
     }
 
     pub(super) async fn detection_page(

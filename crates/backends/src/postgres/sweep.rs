@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::PoisonError,
     time::Duration,
 };
 
@@ -29,6 +30,9 @@ use crate::{
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
 const GRANTS_MAX: i64 = 500;
+/// How many grants one statement looks at for whether they hold anything, and how many tasks one sweep, roughly.
+const SPENT_GRANTS: i64 = 200;
+const SPENT_TASKS: i64 = 20_000;
 /// How old a CANCELING job must be before the sweep finishes it.
 const CANCEL_AFTER: Duration = Duration::from_secs(10);
 
@@ -51,6 +55,7 @@ impl PostgresStore {
             swept.more |= spent.more;
         }
         self.finish_cancels(now).await.map_err(store_error)?;
+        self.mark_spent().await.map_err(store_error)?;
         Ok(swept)
     }
 
@@ -69,6 +74,30 @@ impl PostgresStore {
         let swept = lost::spent(&mut tx, by, policy, now).await?;
         tx.commit().await?;
         Ok(swept)
+    }
+
+    /// Marks grants that hold no task any more, a part of them at a time: it goes on where the last sweep has stopped.
+    async fn mark_spent(&self) -> sqlx::Result<()> {
+        let (mut job, mut grant) = *self.spent_after.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = 0;
+        while tasks < SPENT_TASKS {
+            let seen: Vec<(i64, i64, i64)> = sqlx::query_as(include_str!("sql/grants_spent.sql"))
+                .bind(job)
+                .bind(grant)
+                .bind(SPENT_GRANTS)
+                .fetch_all(&self.pool())
+                .await?;
+            tasks += seen.iter().map(|(.., n)| n).sum::<i64>();
+            (job, grant) = match seen.last() {
+                Some((job, grant, _)) if seen.len() as i64 == SPENT_GRANTS => (*job, *grant),
+                _ => (0, 0),
+            };
+            if grant == 0 {
+                break;
+            }
+        }
+        *self.spent_after.lock().unwrap_or_else(PoisonError::into_inner) = (job, grant);
+        Ok(())
     }
 
     /// Each in a transaction of its own, which locks no other job.

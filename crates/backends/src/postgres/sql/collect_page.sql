@@ -11,11 +11,15 @@ WITH page AS (
 SELECT id, no_url,
        CASE WHEN NOT $6 THEN id WHEN 2 * y < 2147483647 THEN y * y % 2147483647
             ELSE 2147483647 - y * y % 2147483647 END AS ord,
-       EXISTS (SELECT 1 FROM tasks t JOIN jobs j ON j.id = t.job_id
-               -- The spec by which the saved result was judged, which may be of another run than the job's last.
-               JOIN run_specs s ON s.job_id = t.job_id AND s.run = coalesce(t.spec_run, t.run)
-               WHERE t.capture_id = once.id AND t.state = 'processed' AND t.job_id <> $2
-                 AND $3 <> '' AND s.fingerprint = $3 AND j.deleted_at IS NULL)
+       -- No EXISTS: that may be made once for all tasks of the store (docs/adr/0009). By tasks_of_capture.
+       coalesce((SELECT true FROM tasks t
+                 CROSS JOIN LATERAL (SELECT true FROM jobs j WHERE j.id = t.job_id AND j.deleted_at IS NULL OFFSET 0) j
+                 -- The spec by which the saved result was judged, which may be of another run than the job's last.
+                 CROSS JOIN LATERAL (SELECT s.fingerprint FROM run_specs s
+                                     WHERE s.job_id = t.job_id AND s.run = coalesce(t.spec_run, t.run) OFFSET 0) s
+                 WHERE t.capture_id + 0 = once.id AND $3 <> '' AND s.fingerprint = $3
+                   AND CASE WHEN t.state = 'processed' AND t.job_id <> $2 THEN true END
+                 LIMIT 1), false)
        -- A set that is completed by a later run meets tasks of its own: they are tasks, not skipped.
-       AND NOT EXISTS (SELECT 1 FROM tasks own WHERE own.job_id = $2 AND own.capture_id = once.id) AS done
+       AND (SELECT true FROM tasks own WHERE own.job_id = $2 AND own.capture_id = once.id) IS NULL AS done
 FROM once ORDER BY id

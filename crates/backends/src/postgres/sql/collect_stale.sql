@@ -1,7 +1,7 @@
 -- The next tasks of older runs that this run settles again, locked: tasks come before the job's row (A10), and a result
 -- that is being settled is waited for. $1 job, $2 after, $3 run, $4 mode, $5 limit.
 SELECT capture_id, state, reason FROM tasks
-WHERE job_id = $1 AND capture_id > $2 AND run < $3 AND ($4 = 'all' OR state <> 'processed')
+WHERE job_id = $1 AND capture_id > $2 AND CASE WHEN run < $3 AND ($4 = 'all' OR state <> 'processed') THEN true END
 ORDER BY capture_id
-LIMIT $5
+LIMIT (SELECT $5::bigint)
 FOR NO KEY UPDATE

@@ -3,11 +3,17 @@
 -- $1 job, $2 budget, $3 limit, $4 candidates, $5 suspects.
 -- What another transaction holds is being handed out or settled, so it is skipped. The conditions are checked again on a
 -- row that changed before it could be locked. The job's row is read without a lock (A7): every settlement writes it.
+-- Each candidate is looked up by its key. `= ANY` could be a filter over all tasks of the job, and `state = 'pending'`
+-- outside of a CASE could bring in an index of all that is pending (docs/adr/0009).
 SELECT t.capture_id, t.delivery, t.run, c.url
-FROM tasks t JOIN jobs j ON j.id = t.job_id JOIN captures c ON c.id = t.capture_id
-WHERE t.job_id = $1 AND t.capture_id = ANY ($4)
-  AND t.state = 'pending' AND t.grant_id IS NULL AND t.run = j.run AND t.strikes < $2 AND t.suspect = $5
-  AND j.status IN ('STARTED', 'RETRY') AND j.deleted_at IS NULL
-ORDER BY t.capture_id
+FROM (SELECT DISTINCT e.id FROM unnest($4::bigint[]) AS e (id) ORDER BY e.id) AS e
+CROSS JOIN LATERAL (
+    SELECT t.capture_id, t.delivery, t.run FROM tasks t
+    WHERE t.job_id = $1 AND t.capture_id = e.id
+      AND CASE WHEN t.state = 'pending' AND t.grant_id IS NULL AND t.strikes < $2 AND t.suspect = $5 AND t.run = (
+              SELECT j.run FROM jobs j WHERE j.id = $1 AND j.status IN ('STARTED', 'RETRY') AND j.deleted_at IS NULL)
+          THEN true END
+    FOR NO KEY UPDATE OF t SKIP LOCKED
+) t
+CROSS JOIN LATERAL (SELECT c.url FROM captures c WHERE c.id = t.capture_id OFFSET 0) c
 LIMIT $3
-FOR NO KEY UPDATE OF t SKIP LOCKED

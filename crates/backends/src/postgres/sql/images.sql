@@ -1,12 +1,15 @@
--- $1 job, $2 state or NULL, $3 reason or NULL, $4 after, $5 limit.
-SELECT t.capture_id, c.url, t.state, t.grant_id IS NOT NULL AS in_flight, t.reason, t.detail,
-       t.delivery - t.delivery_base AS attempts, w.name AS worker, t.settled_at, t.n_detections
-FROM tasks t JOIN captures c ON c.id = t.capture_id LEFT JOIN workers w ON w.id = t.holder
-WHERE t.job_id = $1 AND t.capture_id > $4
-  AND ($2::text IS NULL
-       OR ($2 = 'in_flight' AND t.state = 'pending' AND t.grant_id IS NOT NULL)
-       OR ($2 = 'pending' AND t.state = 'pending' AND t.grant_id IS NULL)
-       OR ($2 NOT IN ('in_flight', 'pending') AND t.state = $2))
-  AND ($3::text IS NULL OR t.reason = $3)
+-- A page of a job's tasks by their key. $1 job, $2 state or NULL, $3 reason or NULL, $4 after, $5 limit.
+WITH page AS MATERIALIZED (
+    SELECT t.capture_id, t.state, t.grant_id, t.reason, t.detail, t.delivery - t.delivery_base AS attempts, t.holder,
+           t.settled_at, t.n_detections
+    FROM tasks t
+    WHERE t.job_id = $1 AND t.capture_id > $4
+      AND CASE WHEN ($2::text IS NULL OR t.state = $2 AND t.grant_id IS NULL)
+                    AND ($3::text IS NULL OR t.reason = $3) THEN true END
+    ORDER BY t.capture_id
+    LIMIT (SELECT $5::bigint)
+)
+SELECT t.capture_id, c.url, t.state, t.grant_id IS NOT NULL AS in_flight, t.reason, t.detail, t.attempts,
+       (SELECT w.name FROM workers w WHERE w.id = t.holder) AS worker, t.settled_at, t.n_detections
+FROM page t CROSS JOIN LATERAL (SELECT c.url FROM captures c WHERE c.id = t.capture_id OFFSET 0) c
 ORDER BY t.capture_id
-LIMIT $5

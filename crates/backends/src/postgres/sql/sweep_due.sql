@@ -3,6 +3,6 @@
 SELECT g.id, g.job_id, g.captures, g.worker_id
 FROM grants g
 WHERE g.due_at <= $1
-  AND ($3::bigint IS NULL OR g.worker_id IN (SELECT h.worker_id FROM grants h WHERE h.job_id = $3 AND h.due_at <= $1))
+  AND ($3::bigint IS NULL OR g.worker_id IN (SELECT h.worker_id FROM grants h WHERE h.job_id + 0 = $3 AND h.due_at <= $1))
 ORDER BY g.due_at, g.id
 LIMIT $2

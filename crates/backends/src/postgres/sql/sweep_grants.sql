@@ -4,8 +4,9 @@
 SELECT g.id, g.job_id, g.captures, g.granted_at, g.lease_until, g.answered, g.given_back, g.worker_id, w.name AS worker,
        w.extend_from, w.extended_until, w.recent_answers, w.charged_until,
        (SELECT count(*) FROM unnest(g.captures) AS e (capture_id)
-            JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = e.capture_id
-        WHERE t.grant_id = g.id AND t.state = 'pending') AS holds
+            CROSS JOIN LATERAL (SELECT t.grant_id FROM tasks t
+                                WHERE t.job_id = g.job_id AND t.capture_id = e.capture_id OFFSET 0) t
+        WHERE t.grant_id = g.id) AS holds
 FROM grants g LEFT JOIN workers w ON w.id = g.worker_id
 WHERE g.id = ANY ($1)
 ORDER BY g.due_at, g.id

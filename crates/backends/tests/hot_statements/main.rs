@@ -1,0 +1,223 @@
+//! That each hot statement on PostgreSQL finds its rows by key, whatever the statistics say (docs/adr/0009): a job of 300,000
+//! that was just collected is what no statistics know. Each is run under `EXPLAIN (ANALYZE, BUFFERS)`, with its own plan and
+//! with the generic one, under the settings of our connections and under the server's own, and the pages that it touches are
+//! bounded by the rows that it is asked for.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod statements;
+
+use std::{collections::BTreeSet, path::Path};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
+use trapline_backends::{
+    PostgresStore,
+    postgres::{PostgresOptions, SESSION},
+};
+use trapline_testkit::services::Postgres;
+
+use statements::{COLD, HOT, Statement};
+
+const SQL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/postgres/sql");
+/// Captures of the large jobs.
+const LARGE: u64 = 300_000;
+/// Pages that a statement may touch however few rows it is asked for: the root of each index, the job, what an update writes.
+const PAGES_ALWAYS: u64 = 100;
+/// Pages for each row: the levels of the indexes, the row, its new version in each of them.
+const PAGES_PER_ROW: u64 = 24;
+
+/// The job that runs in each of the databases.
+const RUNNING: u64 = 2;
+
+async fn run(conn: &mut PgConnection, sql: &str) {
+    let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await;
+    done.unwrap_or_else(|e| panic!("{e}: {sql}"));
+}
+
+/// A script with its numbers.
+fn job(script: &str, job: u64, tasks: u64, captures_from: u64) -> String {
+    let numbers = [("{job}", job), ("{n}", tasks), ("{from}", captures_from)];
+    numbers.iter().fold(script.to_owned(), |sql, (name, n)| {
+        sql.replace(name, &n.to_string())
+    })
+}
+
+fn ended(tasks: u64) -> String {
+    job(include_str!("ended.sql"), 1, tasks, 0)
+}
+
+fn running(captures_from: u64) -> String {
+    job(include_str!("running.sql"), RUNNING, LARGE, captures_from)
+}
+
+async fn database(server: &Postgres, name: &str) -> PgConnection {
+    let mut conn = PgConnection::connect(&server.url("postgres")).await.unwrap();
+    run(&mut conn, &format!("CREATE DATABASE {name}")).await;
+    let store = PostgresStore::connect(&server.url(name), PostgresOptions::default()).await;
+    store.unwrap().close().await;
+    let mut conn = PgConnection::connect(&server.url(name)).await.unwrap();
+    run(&mut conn, include_str!("catalog.sql")).await;
+    conn
+}
+
+/// What is wrong with the statements in one state of the statistics.
+async fn faults(url: &str, state: &str, faults: &mut Vec<String>) {
+    for ours in [true, false] {
+        let mut options: PgConnectOptions = url.parse().unwrap();
+        if ours {
+            options = options.options(SESSION);
+        }
+        let mut conn = PgConnection::connect_with(&options).await.unwrap();
+        for statement in HOT {
+            let touched = Touched::by(&mut conn, statement).await;
+            for (plan, pages) in [("own", touched.own), ("generic", touched.generic)] {
+                let most = PAGES_ALWAYS + PAGES_PER_ROW * touched.rows;
+                if pages > most {
+                    let settings = if ours { "our" } else { "the server's" };
+                    faults.push(format!(
+                        "{} touches {pages} pages for {} row(s), more than {most}: {state}, {plan} plan, {settings} settings",
+                        statement.file, touched.rows
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// The pages that a statement touches, and the rows that it is asked for.
+struct Touched {
+    rows: u64,
+    own: u64,
+    generic: u64,
+}
+
+impl Touched {
+    async fn by(conn: &mut PgConnection, statement: &Statement) -> Self {
+        let sql = std::fs::read_to_string(Path::new(SQL).join(statement.file)).unwrap();
+        let (types, values): (Vec<_>, Vec<_>) = statement.values.iter().copied().unzip();
+        run(conn, "BEGIN").await;
+        run(
+            conn,
+            &format!("PREPARE s ({}) AS {sql}{}", types.join(", "), statement.end),
+        )
+        .await;
+        let values = values.join(", ");
+        let own = pages(conn, "force_custom_plan", &values).await;
+        let generic = pages(conn, "force_generic_plan", &values).await;
+        run(conn, "ROLLBACK").await;
+        run(conn, "DEALLOCATE s").await;
+        Self {
+            rows: statement.rows,
+            own,
+            generic,
+        }
+    }
+}
+
+async fn pages(conn: &mut PgConnection, mode: &str, values: &str) -> u64 {
+    run(
+        conn,
+        &format!("SAVEPOINT before; SET LOCAL plan_cache_mode = {mode}"),
+    )
+    .await;
+    // A value may be a look-up, which is no part of the statement.
+    let values: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "SELECT coalesce(quote_literal(v), 'NULL') FROM unnest(ARRAY[{values}]::text[]) WITH ORDINALITY AS e (v, at) ORDER BY at"
+    )))
+    .fetch_all(&mut *conn)
+    .await
+    .unwrap_or_else(|e| panic!("{e}: {values}"));
+    let explain = format!(
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE s ({})",
+        values.join(", ")
+    );
+    let plan: serde_json::Value = sqlx::query_scalar(AssertSqlSafe(explain.clone()))
+        .persistent(false)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap_or_else(|e| panic!("{e}: {explain}"));
+    run(conn, "ROLLBACK TO before").await;
+    let top = &plan[0]["Plan"];
+    let blocks = |kind: &str| top[kind].as_u64().unwrap();
+    let touched = blocks("Shared Hit Blocks") + blocks("Shared Read Blocks");
+    if std::env::var_os("PLANS").is_some() {
+        eprintln!("{touched} {plan:#}");
+    }
+    touched
+}
+
+/// As of a server that never analysed its tables.
+const FORGET: &str = "
+    DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace);
+    UPDATE pg_class SET reltuples = -1, relpages = 0
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')";
+
+#[tokio::test]
+async fn no_hot_statement_reads_a_job_to_find_a_row_whatever_the_statistics_say() {
+    let server = Postgres::start().await;
+    let mut conn = PgConnection::connect(&server.url("postgres")).await.unwrap();
+    for setting in ["fsync = off", "autovacuum = off", "max_wal_size = '4GB'"] {
+        run(&mut conn, &format!("ALTER SYSTEM SET {setting}")).await;
+    }
+    run(&mut conn, "SELECT pg_reload_conf()").await;
+    let mut found = Vec::new();
+
+    let small = async {
+        let mut found = Vec::new();
+        let mut conn = database(&server, "small").await;
+        let url = server.url("small");
+        run(&mut conn, &ended(60)).await;
+        run(&mut conn, "ANALYZE").await;
+        run(&mut conn, &running(60)).await;
+        faults(&url, "statistics of a small job", &mut found).await;
+        run(&mut conn, FORGET).await;
+        faults(&url, "no statistics", &mut found).await;
+        run(&mut conn, "ANALYZE").await;
+        faults(&url, "right statistics", &mut found).await;
+        found
+    };
+    let other = async {
+        let mut found = Vec::new();
+        let mut conn = database(&server, "other").await;
+        run(&mut conn, &ended(LARGE)).await;
+        run(&mut conn, "VACUUM ANALYZE").await;
+        run(&mut conn, &running(LARGE)).await;
+        faults(
+            &server.url("other"),
+            "statistics of another large job",
+            &mut found,
+        )
+        .await;
+        found
+    };
+    let (small, other) = futures::join!(small, other);
+    found.extend(small);
+    found.extend(other);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The files of statements, as paths below the folder.
+fn files(folder: &Path) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else {
+            let name = path.strip_prefix(SQL).unwrap().to_str().unwrap();
+            all.insert(name.to_owned());
+        }
+    }
+    all
+}
+
+#[test]
+fn each_statement_in_a_file_is_hot_or_said_not_to_be() {
+    let said: BTreeSet<String> = HOT
+        .iter()
+        .map(|s| s.file)
+        .chain(COLD.iter().copied())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(files(Path::new(SQL)), said);
+}
