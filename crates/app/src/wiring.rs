@@ -19,7 +19,7 @@ use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 
 use crate::{
     config::{Config, Database},
-    http::{AppState, auth, router},
+    http::{AppState, Guards, auth, router},
     serve::{ConnectionCounts, Serving},
 };
 
@@ -55,6 +55,7 @@ pub struct Node {
     supervisor: Supervisor,
     store: Opened,
     clock: Arc<dyn Clock>,
+    guards: Guards,
     connections: Arc<ConnectionCounts>,
     close_http: CancellationToken,
     http: tokio::task::JoinHandle<()>,
@@ -248,7 +249,9 @@ impl Node {
         };
         let supervisor = Supervisor::new(Arc::clone(&clock));
         let engine = Engine::start(ports, policy, options.image_url, supervisor.clone()).await?;
+        let guards = Guards::new(&config.limits, config.trusted_proxies.clone(), &clock);
         let state = AppState {
+            guards: guards.clone(),
             limits: config.limits,
             allow_file_urls: options.allow_file_urls,
             allow_chaos: config.allow_chaos,
@@ -272,6 +275,7 @@ impl Node {
             supervisor,
             store,
             clock,
+            guards,
             connections,
             close_http,
             http,
@@ -293,6 +297,12 @@ impl Node {
     #[must_use]
     pub fn connections(&self) -> &ConnectionCounts {
         &self.connections
+    }
+
+    /// What keeps one caller from harming the others.
+    #[must_use]
+    pub fn guards(&self) -> &Guards {
+        &self.guards
     }
 
     /// Where tasks that outlive a request are spawned.

@@ -3,6 +3,7 @@
 
 mod table;
 mod urls;
+mod values;
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,10 @@ pub use self::{
     table::{SETTINGS, Setting},
     urls::{Database, without_password},
 };
-use crate::{http::Limits, serve::ConnectionLimits};
+use crate::{
+    http::{Limits, TrustedProxies},
+    serve::ConnectionLimits,
+};
 
 /// The file that is read when none is named and it is there.
 pub const FILE: &str = "trapline.toml";
@@ -65,6 +69,8 @@ pub struct Config {
     pub health: HealthPolicy,
     /// How large bodies may be.
     pub limits: Limits,
+    /// Proxies whose `X-Forwarded-*` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// How many connections there may be, and how long each may keep the server waiting.
     pub connections: ConnectionLimits,
     /// How long a graceful stop may take.
@@ -93,6 +99,7 @@ impl Default for Config {
             allow_chaos: false,
             health: HealthPolicy::default(),
             limits: Limits::default(),
+            trusted_proxies: TrustedProxies::default(),
             connections: ConnectionLimits::default(),
             drain: Duration::from_secs(30),
             log: "info".to_owned(),

@@ -1,10 +1,13 @@
 //! The table of settings: the only place that knows a key's name, variables, bounds and how it is shown.
 
-use std::time::Duration;
-
 use trapline_core::health::IdlePolicy;
 
-use super::{ADMIN_TOKEN_MIN, Config, Database, LogFormat, urls::without_secrets, without_password};
+use super::{
+    ADMIN_TOKEN_MIN, Config, Database, LogFormat,
+    urls::without_secrets,
+    values::{boolean, bytes, count, number, projection, seconds},
+    without_password,
+};
 
 /// One key.
 pub struct Setting {
@@ -23,45 +26,6 @@ pub struct Setting {
 impl std::fmt::Debug for Setting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.key)
-    }
-}
-
-fn number(text: &str, min: u64, max: u64) -> Result<u64, String> {
-    let wrong = || format!("is not a whole number from {min} to {max}");
-    let n: u64 = text.parse().map_err(|_| wrong())?;
-    if (min..=max).contains(&n) {
-        Ok(n)
-    } else {
-        Err(wrong())
-    }
-}
-
-fn seconds(text: &str, min: u64, max: u64) -> Result<Duration, String> {
-    number(text, min, max).map(Duration::from_secs)
-}
-
-fn bytes(text: &str) -> Result<usize, String> {
-    number(text, 1, 1 << 40).map(|n| usize::try_from(n).unwrap_or(usize::MAX))
-}
-
-/// `embedded:`, or a URL of one of these schemes.
-fn projection(text: &str, schemes: &[&str]) -> Result<String, String> {
-    match text.split_once(':') {
-        None if text == "embedded" => Ok("embedded:".to_owned()),
-        Some(("embedded", "")) => Ok(text.to_owned()),
-        Some((scheme, _)) if schemes.contains(&scheme) => Ok(text.to_owned()),
-        _ => Err(format!(
-            "is not supported; give `embedded:` or `{}://…`",
-            schemes[0]
-        )),
-    }
-}
-
-fn boolean(text: &str) -> Result<bool, String> {
-    match text {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err("is neither `true` nor `false`".to_owned()),
     }
 }
 
@@ -264,9 +228,16 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "json_bytes_max",
         &["TRAPLINE_JSON_BYTES_MAX"],
-        "bytes of a JSON body other than a post of results",
+        "bytes of a JSON body other than those below",
         |c, v| bytes(v).map(|v| c.limits.json_bytes = v),
         |c| c.limits.json_bytes.to_string(),
+    ),
+    setting(
+        "large_json_bytes_max",
+        &["TRAPLINE_LARGE_JSON_BYTES_MAX"],
+        "bytes of a JSON body that makes or changes a job, registers pipelines or names leases",
+        |c, v| bytes(v).map(|v| c.limits.large_json_bytes = v),
+        |c| c.limits.large_json_bytes.to_string(),
     ),
     setting(
         "result_bytes_max",
@@ -283,13 +254,61 @@ pub const SETTINGS: &[Setting] = &[
         |c| c.limits.item_bytes.to_string(),
     ),
     setting(
+        "body_idle_timeout",
+        &["TRAPLINE_BODY_IDLE_TIMEOUT"],
+        "seconds in which something of a body must arrive",
+        |c, v| seconds(v, 1, 86_400).map(|v| c.limits.body_idle_timeout = v),
+        |c| c.limits.body_idle_timeout.as_secs().to_string(),
+    ),
+    setting(
+        "json_body_timeout",
+        &["TRAPLINE_JSON_BODY_TIMEOUT"],
+        "seconds in which a whole JSON body must arrive",
+        |c, v| seconds(v, 1, 86_400).map(|v| c.limits.json_body_timeout = v),
+        |c| c.limits.json_body_timeout.as_secs().to_string(),
+    ),
+    setting(
+        "result_body_timeout",
+        &["TRAPLINE_RESULT_BODY_TIMEOUT"],
+        "seconds in which a whole post of results must arrive; uploads of captures have no such limit",
+        |c, v| seconds(v, 1, 86_400).map(|v| c.limits.result_body_timeout = v),
+        |c| c.limits.result_body_timeout.as_secs().to_string(),
+    ),
+    setting(
+        "body_memory_max",
+        &["TRAPLINE_BODY_MEMORY_MAX"],
+        "bytes of memory that all bodies in flight may take; one token gets a quarter",
+        |c, v| number(v, 1 << 20, 1 << 40).map(|v| c.limits.body_memory = count(v)),
+        |c| c.limits.body_memory.to_string(),
+    ),
+    setting(
+        "body_memory_wait",
+        &["TRAPLINE_BODY_MEMORY_WAIT"],
+        "seconds that a request waits for its part of `body_memory_max`",
+        |c, v| seconds(v, 1, 3_600).map(|v| c.limits.body_memory_wait = v),
+        |c| c.limits.body_memory_wait.as_secs().to_string(),
+    ),
+    setting(
+        "login_per_minute",
+        &["TRAPLINE_LOGIN_PER_MINUTE"],
+        "logins of an address, and tokens of it that are not valid after the first 20; a valid token is never refused for them",
+        |c, v| {
+            number(v, 1, 1_000_000).map(|v| c.limits.login_per_minute = u32::try_from(v).unwrap_or(u32::MAX))
+        },
+        |c| c.limits.login_per_minute.to_string(),
+    ),
+    setting(
+        "trusted_proxies",
+        &["TRAPLINE_TRUSTED_PROXIES"],
+        "addresses and networks of proxies whose `X-Forwarded-*` is believed, by commas; nobody by default",
+        |c, v| v.parse().map(|v| c.trusted_proxies = v),
+        |c| c.trusted_proxies.to_string(),
+    ),
+    setting(
         "connections_max",
         &["TRAPLINE_CONNECTIONS_MAX"],
         "connections at once; more are closed as they come",
-        |c, v| {
-            number(v, 1, 1_000_000)
-                .map(|v| c.connections.connections_max = usize::try_from(v).unwrap_or(usize::MAX))
-        },
+        |c, v| number(v, 1, 1_000_000).map(|v| c.connections.connections_max = count(v)),
         |c| c.connections.connections_max.to_string(),
     ),
     setting(

@@ -3,17 +3,20 @@
 //! The line has no query, no header, no body: what could be a secret is never given to it. Of a token it has the
 //! first 8 characters, and only of one that is valid.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use tracing::Instrument as _;
 
-use super::{ApiError, AppState, paging::Links};
+use super::{ApiError, AppState, paging::Links, proxies::Client};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -46,7 +49,10 @@ pub(super) async fn log(State(state): State<AppState>, mut request: Request, nex
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let note = Note::default();
-    let links = Links::of(request.headers(), request.uri());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let client = Client::of(request.headers(), peer.map(|p| p.0.ip()), state.guards.proxies());
+    let links = Links::of(request.headers(), request.uri(), &client);
+    request.extensions_mut().insert(client);
     request.extensions_mut().insert(links);
     request.extensions_mut().insert(note.clone());
     let span = tracing::info_span!("request", request_id = id);

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     middleware::Next,
 };
 use sha2::{Digest as _, Sha256};
@@ -19,7 +19,7 @@ use trapline_core::{
     remembered::MaybeStale,
 };
 
-use super::{ApiError, AppState, access_log::Note, error::ApiResult};
+use super::{ApiError, AppState, access_log::Note, error::ApiResult, proxies::Client};
 
 /// How long a token is believed without asking the store: a deleted one is valid no longer than this.
 const FRESH: Duration = Duration::from_secs(5);
@@ -156,7 +156,19 @@ pub(super) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> ApiResult {
-    let principal = state.auth.of(request.headers()).await?;
+    let client = request.extensions().get::<Client>().cloned().unwrap_or_default();
+    let principal = match state.auth.of(request.headers()).await {
+        Ok(principal) => principal,
+        Err(refused) => {
+            let guess = refused.status() == StatusCode::UNAUTHORIZED
+                && request.headers().contains_key(header::AUTHORIZATION);
+            if let (true, Some(address)) = (guess, client.ip()) {
+                state.guards.failed(address)?;
+            }
+            return Err(refused);
+        }
+    };
+    state.guards.note(&client);
     if let Some(note) = request.extensions().get::<Note>() {
         note.token(&principal.prefix);
     }

@@ -18,6 +18,8 @@ pub type ApiResult<T = Response> = Result<T, ApiError>;
 pub struct ApiError {
     status: StatusCode,
     body: Value,
+    /// Seconds after which it may be asked again.
+    retry_after: Option<u64>,
     /// Of a 5xx, for the log.
     cause: Option<Error>,
 }
@@ -34,6 +36,7 @@ impl ApiError {
         Self {
             status,
             body,
+            retry_after: None,
             cause: None,
         }
     }
@@ -110,6 +113,23 @@ impl ApiError {
         Self::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
     }
 
+    /// 408.
+    pub fn too_slow(detail: impl Into<String>) -> Self {
+        Self::detail(StatusCode::REQUEST_TIMEOUT, detail)
+    }
+
+    /// 503.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::detail(StatusCode::SERVICE_UNAVAILABLE, detail)
+    }
+
+    /// Says when to ask again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
     /// 500, for what was not an [`Error`]; the caller has logged it.
     #[must_use]
     pub fn internal() -> Self {
@@ -156,6 +176,11 @@ impl IntoResponse for ApiError {
             }
         }
         let mut response = (self.status, Json(self.body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response
                 .headers_mut()

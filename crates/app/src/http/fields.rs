@@ -5,13 +5,17 @@
 
 use axum::extract::{FromRequest, Request};
 use serde_json::{Map, Value, json};
-use trapline_core::Timestamp;
+use trapline_core::{Error, Timestamp};
 
 use super::{
-    ApiError, AppState, form,
+    ApiError, AppState,
+    bodies::{Allowance, parsed_bytes},
+    form,
     json::{as_int, parse, read_bounded, require_json},
 };
 
+/// A body larger than this is parsed off the runtime's threads.
+const INLINE_BYTES_MAX: usize = 128 << 10;
 const REQUIRED: &str = "This field is required.";
 /// Faults of one field that an answer tells.
 const TOLD_MAX: usize = 100;
@@ -30,7 +34,9 @@ impl FromRequest<AppState> for Fields {
     /// An empty body is an empty object, as upstream has it.
     async fn from_request(request: Request, state: &AppState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read_bounded(&parts.headers, body, state.limits.json_bytes).await?;
+        let allowance = parts.extensions.get::<Allowance>();
+        let bytes_max = allowance.map_or(state.limits.json_bytes, |a| a.bytes_max);
+        let bytes = read_bounded(&parts.headers, body, bytes_max).await?;
         if bytes.is_empty() {
             return Ok(Self::default());
         }
@@ -38,7 +44,20 @@ impl FromRequest<AppState> for Fields {
             return Self::of(Value::Object(form));
         }
         require_json(&parts.headers)?;
-        Self::of(parse(&bytes)?)
+        if bytes.len() <= INLINE_BYTES_MAX {
+            return Self::of(parse(&bytes)?);
+        }
+        if let Some(hold) = allowance.and_then(|a| a.hold.as_ref()) {
+            hold.grow_to(parsed_bytes(&bytes))?;
+        }
+        // It takes long enough to be felt by others: off the runtime's threads, and never on all processors.
+        let _turn = state.guards.parsers().acquire().await;
+        let parsed = tokio::task::spawn_blocking(move || Self::of(parse(&bytes)?)).await;
+        parsed.unwrap_or_else(|e| {
+            Err(Error::internal("the parser of a body panicked")
+                .with_source(e)
+                .into())
+        })
     }
 }
 

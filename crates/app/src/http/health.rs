@@ -19,6 +19,9 @@ use super::{
     paging::{PAGE_DEFAULT, key_page},
 };
 
+/// In `/healthz`, once `X-Forwarded-For` came from a proxy that is not trusted.
+pub(crate) const FORWARDED_IGNORED: &str = "forwarded_headers_ignored";
+
 /// At the root, without a token.
 pub(super) fn probes() -> Router<AppState> {
     Router::new()
@@ -26,8 +29,13 @@ pub(super) fn probes() -> Router<AppState> {
         .route("/readyz", get(readyz))
 }
 
-async fn healthz() -> Json<Value> {
-    Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+async fn healthz(State(app): State<AppState>) -> Json<Value> {
+    let mut body = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
+    // For `trapline doctor`.
+    if app.guards.disbelieved() {
+        body[FORWARDED_IGNORED] = json!(true);
+    }
+    Json(body)
 }
 
 fn word(what: &str, answer: &Result<()>) -> &'static str {

@@ -1,15 +1,13 @@
 //! Who works: a process told apart by `client_info`'s instance, else by token and address.
 
-use std::net::SocketAddr;
-
-use axum::{
-    extract::{ConnectInfo, FromRequestParts},
-    http::request::Parts,
-};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use serde_json::Value;
 use trapline_core::{ServiceId, WorkerId, ports::WorkerIdentity, result::check_text};
 
-use super::{Access, ApiError, AppState, Fields, NAME_MAX, Principal, error::ApiResult, worker::queue_away};
+use super::{
+    Access, ApiError, AppState, Fields, NAME_MAX, Principal, error::ApiResult, proxies::Client,
+    worker::queue_away,
+};
 
 /// `client_info` as JSON.
 const CLIENT_INFO_BYTES_MAX: usize = 8 << 10;
@@ -22,22 +20,10 @@ impl FromRequestParts<AppState> for Peer {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
-        // Behind a proxy the first hop is what tells workers apart. It identifies, it does not authorise.
-        let forwarded = parts
-            .headers
-            .get("x-forwarded-for")
-            .and_then(|v| v.to_str().ok()?.split(',').next());
-        let address = match forwarded
-            .map(str::trim)
-            .filter(|a| !a.is_empty() && a.len() <= 64)
-        {
-            Some(address) => address.to_owned(),
-            None => parts
-                .extensions
-                .get::<ConnectInfo<SocketAddr>>()
-                .map_or_else(|| "unknown".to_owned(), |c| c.0.ip().to_string()),
-        };
-        Ok(Self(address))
+        let address = parts.extensions.get::<Client>().and_then(Client::ip);
+        Ok(Self(
+            address.map_or_else(|| "unknown".to_owned(), |a| a.to_string()),
+        ))
     }
 }
 

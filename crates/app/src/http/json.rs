@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     ApiError,
     mend::{Replace, mend},
+    timed::Slow,
 };
 
 /// The essence of the content type, in lower case; `None` if the header is missing.
@@ -46,7 +47,7 @@ pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
 /// Reads a whole body of at most `bytes_max`.
 ///
 /// # Errors
-/// 413 if it is larger, 400 if it breaks off.
+/// 413 if it is larger, 408 if it comes too slowly, 400 if it breaks off.
 pub async fn read_bounded(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Vec<u8>, ApiError> {
     let declared = headers
         .get(header::CONTENT_LENGTH)
@@ -57,7 +58,10 @@ pub async fn read_bounded(headers: &HeaderMap, body: Body, bytes_max: usize) -> 
     let mut bytes = Vec::with_capacity(declared.unwrap_or(0).min(bytes_max));
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| ApiError::invalid("the body broke off"))?;
+        let chunk = chunk.map_err(|error| match Slow::of(&error) {
+            Some(slow) => ApiError::too_slow(slow.to_string()),
+            None => ApiError::invalid("the body broke off"),
+        })?;
         if bytes.len() + chunk.len() > bytes_max {
             return Err(ApiError::too_large(bytes_max));
         }

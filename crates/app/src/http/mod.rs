@@ -5,14 +5,17 @@
 
 mod access_log;
 pub mod auth;
+mod bodies;
 mod body_split;
+mod budget;
 mod captures;
 mod chaos;
 mod collections;
 pub mod error;
 mod fields;
 mod form;
-mod health;
+mod guards;
+pub(crate) mod health;
 mod identity;
 mod images;
 mod job_body;
@@ -27,19 +30,22 @@ pub mod paging;
 mod path;
 mod pipelines;
 mod projects;
+mod proxies;
 pub mod query;
+mod rates;
 mod register;
 mod result_item;
 mod results;
 mod results_export;
 mod services;
+mod timed;
 pub(crate) mod tokens;
 mod unread;
 mod upload;
 mod users;
 mod worker;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, http::Method, middleware};
 use tower::Layer as _;
@@ -52,11 +58,14 @@ use trapline_engine::Engine;
 
 pub use self::{
     auth::{Access, Auth, Principal},
+    budget::{Budget, Hold},
     error::{ApiError, ApiResult},
     fields::Fields,
+    guards::Guards,
     paging::Links,
     path::Id,
     pipelines::MapSizes,
+    proxies::TrustedProxies,
     query::Params,
 };
 
@@ -65,23 +74,44 @@ pub const NAME_MAX: usize = 255;
 /// Other free text is never longer.
 pub const TEXT_MAX: usize = 10_000;
 
-/// How large bodies may be (RULES.md B10), in bytes.
+/// How large bodies may be (RULES.md B10), in bytes, how slow, and how often one may log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A JSON body other than a post of results.
+    /// A JSON body other than those below.
     pub json_bytes: usize,
+    /// A JSON body that makes or changes a job, registers pipelines, or names leases.
+    pub large_json_bytes: usize,
     /// A post of results.
     pub result_bytes: usize,
     /// One result in it.
     pub item_bytes: usize,
+    /// While nothing of a body comes.
+    pub body_idle_timeout: Duration,
+    /// To the end of a JSON body.
+    pub json_body_timeout: Duration,
+    /// To the end of a post of results.
+    pub result_body_timeout: Duration,
+    /// Memory of all bodies in flight, in bytes.
+    pub body_memory: usize,
+    /// How long a request waits for its part of it.
+    pub body_memory_wait: Duration,
+    /// Logins of an address, and its tokens that are not valid.
+    pub login_per_minute: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            json_bytes: 8 << 20,
+            json_bytes: 1 << 20,
+            large_json_bytes: 8 << 20,
             result_bytes: 1 << 30,
             item_bytes: 64 << 20,
+            body_idle_timeout: Duration::from_secs(30),
+            json_body_timeout: Duration::from_secs(60),
+            result_body_timeout: Duration::from_secs(900),
+            body_memory: 512 << 20,
+            body_memory_wait: Duration::from_secs(20),
+            login_per_minute: 10,
         }
     }
 }
@@ -105,6 +135,8 @@ pub struct AppState {
     pub allow_chaos: bool,
     /// How many labels each category map has.
     pub map_sizes: MapSizes,
+    /// What keeps one caller from harming the others.
+    pub guards: Guards,
 }
 
 impl AppState {
@@ -113,12 +145,14 @@ impl AppState {
     pub fn of(engine: Engine, admin_token: Option<&str>) -> Self {
         let catalog: Arc<dyn Catalog> = Arc::<dyn Store>::clone(engine.store());
         let clock = Arc::clone(engine.clock());
+        let limits = Limits::default();
         Self {
+            guards: Guards::new(&limits, TrustedProxies::default(), &clock),
             auth: Auth::new(Arc::clone(&catalog), Arc::clone(&clock), admin_token),
             engine,
             catalog,
             clock,
-            limits: Limits::default(),
+            limits,
             allow_file_urls: false,
             allow_chaos: false,
             map_sizes: MapSizes::default(),
@@ -202,7 +236,9 @@ pub fn assemble(
 ) -> Router {
     let private = private
         .method_not_allowed_fallback(wrong_method)
+        .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn_with_state(state.clone(), auth::authenticate));
+    let public = public.layer(middleware::from_fn_with_state(state.clone(), bodies::receive));
     let open = Router::new()
         .nest("/api/v2", public)
         .merge(root)

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 use trapline_core::ports::OffsetPage;
 
-use super::{ApiError, AppState, query::Params};
+use super::{ApiError, AppState, proxies::Client, query::Params};
 
 /// The default page of every list but those that say otherwise.
 pub const PAGE_DEFAULT: u64 = 10;
@@ -28,17 +28,14 @@ pub struct Links {
 
 impl Links {
     /// Reads the place from a request before it is routed.
-    pub(super) fn of(headers: &HeaderMap, uri: &Uri) -> Self {
-        let first = |name: &str| {
-            let value = headers.get(name)?.to_str().ok()?.split(',').next()?.trim();
-            (!value.is_empty()).then_some(value)
-        };
-        let scheme = match first("x-forwarded-proto") {
-            Some(p) if p.eq_ignore_ascii_case("https") => "https",
-            _ => "http",
-        };
-        let host = first("x-forwarded-host")
-            .or_else(|| first(header::HOST.as_str()))
+    pub(super) fn of(headers: &HeaderMap, uri: &Uri, client: &Client) -> Self {
+        let scheme = if client.https { "https" } else { "http" };
+        let host = client
+            .host
+            .as_deref()
+            .or_else(|| headers.get(header::HOST)?.to_str().ok())
+            .map(str::trim)
+            .filter(|h| !h.is_empty())
             .or_else(|| uri.authority().map(axum::http::uri::Authority::as_str))
             .filter(|h| {
                 h.bytes()
@@ -77,7 +74,7 @@ impl FromRequestParts<AppState> for Links {
             .extensions
             .get::<Self>()
             .cloned()
-            .unwrap_or_else(|| Self::of(&parts.headers, &parts.uri)))
+            .unwrap_or_else(|| Self::of(&parts.headers, &parts.uri, &Client::default())))
     }
 }
 

@@ -27,6 +27,7 @@ use super::{
     error::ApiResult,
     json::require_json,
     result_item,
+    timed::Slow,
 };
 
 /// An item larger than this is parsed off the runtime's threads.
@@ -95,6 +96,7 @@ async fn result(
             None => Some((StatusCode::BAD_REQUEST, words(&malformed))),
         },
         Err(End::Malformed(malformed)) => Some((StatusCode::BAD_REQUEST, words(&malformed))),
+        Err(End::Slow(slow)) => Some((StatusCode::REQUEST_TIMEOUT, slow.to_string())),
         Err(End::Gone) => Some((StatusCode::BAD_REQUEST, words(&Malformed::BrokeOff))),
         Err(End::TooLarge) => {
             let what = format!("the body exceeds {} bytes", app.limits.result_bytes);
@@ -156,6 +158,8 @@ enum End {
     Malformed(Malformed),
     /// The connection broke.
     Gone,
+    /// It came too slowly.
+    Slow(Slow),
     TooLarge,
     TooMany,
     Error(ApiError),
@@ -171,7 +175,7 @@ async fn read(
     let mut stream = body.into_data_stream();
     let mut bytes = 0;
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| End::Gone)?;
+        let chunk = chunk.map_err(|error| Slow::of(&error).map_or(End::Gone, End::Slow))?;
         bytes += chunk.len();
         if bytes > app.limits.result_bytes {
             return Err(End::TooLarge);

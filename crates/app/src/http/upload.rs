@@ -23,6 +23,7 @@ use super::{
     Access, AppState, Id, Principal, collections,
     error::{ApiError, ApiResult},
     json::media_type,
+    timed::Slow,
 };
 use crate::capture_lines::{Line, Reader};
 
@@ -36,6 +37,9 @@ const REJECTED_MAX: usize = 1_000;
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/captures/collections/{id}/captures", post(upload))
 }
+
+/// Why a body could not be read to its end.
+type Broken = (StatusCode, String);
 
 /// What the lines of a body become.
 #[derive(Default)]
@@ -79,7 +83,7 @@ impl Upload {
         Ok(())
     }
 
-    fn answer(self, broken: Option<String>) -> Response {
+    fn answer(self, broken: Option<Broken>) -> Response {
         let mut body = json!({
             "added": self.added.added,
             "already_there": self.added.already_there,
@@ -88,9 +92,9 @@ impl Upload {
         });
         match broken {
             None => Json(body).into_response(),
-            Some(detail) => {
+            Some((status, detail)) => {
                 body["detail"] = Value::String(detail);
-                (StatusCode::BAD_REQUEST, Json(body)).into_response()
+                (status, Json(body)).into_response()
             }
         }
     }
@@ -122,6 +126,10 @@ async fn upload(
     Ok(upload.answer(broken))
 }
 
+fn bad(detail: String) -> Broken {
+    (StatusCode::BAD_REQUEST, detail)
+}
+
 /// Reads a body to its end; `Some` says why it could not.
 async fn read(
     state: &AppState,
@@ -129,20 +137,24 @@ async fn read(
     body: Body,
     mut reader: Reader,
     upload: &mut Upload,
-) -> ApiResult<Option<String>> {
+) -> ApiResult<Option<Broken>> {
     let mut stream = body.into_data_stream();
     let mut broken = None;
     'body: while let Some(chunk) = stream.next().await {
         let chunk: Bytes = match chunk {
             Ok(chunk) => chunk,
-            Err(_) => {
-                broken = Some(format!("the body broke off after line {}", reader.number()));
+            Err(error) => {
+                let line = reader.number();
+                broken = Some(match Slow::of(&error) {
+                    Some(slow) => (StatusCode::REQUEST_TIMEOUT, format!("{slow} after line {line}")),
+                    None => bad(format!("the body broke off after line {line}")),
+                });
                 break;
             }
         };
         // A chunk may hold many short lines: in parts, so that no slice grows beyond its bounds.
         for part in chunk.chunks(64 << 10) {
-            broken = reader.push(part, &mut |line| upload.take(line)).err();
+            broken = reader.push(part, &mut |line| upload.take(line)).err().map(bad);
             if broken.is_some() {
                 break 'body;
             }
@@ -150,7 +162,7 @@ async fn read(
         }
     }
     if broken.is_none() {
-        broken = reader.finish(&mut |line| upload.take(line)).err();
+        broken = reader.finish(&mut |line| upload.take(line)).err().map(bad);
     }
     upload.store(state, set, true).await?;
     Ok(broken)

@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tower::ServiceExt as _;
-use trapline::http::{AppState, Limits, assemble, auth, router};
+use trapline::http::{AppState, Guards, Limits, TrustedProxies, assemble, auth, router};
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
     Clock, ProjectId, Timestamp,
@@ -100,6 +100,7 @@ impl TestApp {
         let image_url = Arc::new(|_, _, url: &str| url.to_owned());
         let engine = Engine::start(ports, policy, image_url, supervisor).await.unwrap();
         AppState {
+            guards: Guards::new(&limits, TrustedProxies::default(), engine.clock()),
             limits,
             allow_chaos: true,
             ..AppState::of(engine, Some(ADMIN))
