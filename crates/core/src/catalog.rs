@@ -1,5 +1,7 @@
 //! What jobs are made of: projects, tokens, captures and their sets, algorithms, pipelines, processing services.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};
@@ -131,7 +133,7 @@ pub struct CategoryMap {
     pub uri: Option<String>,
 }
 
-/// An algorithm as registered; unique by key and version.
+/// An algorithm as registered. A row of it never changes; it is known by all of its content, labels included.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlgorithmSpec {
     /// As in results.
@@ -152,10 +154,10 @@ pub struct AlgorithmSpec {
     pub category_map: Option<CategoryMap>,
 }
 
-/// A pipeline as registered.
+/// A pipeline as registered: a definition. A row of it never changes; it is known by all of its content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineSpec {
-    /// Unique.
+    /// By which a project names what it means by it now.
     pub slug: String,
     /// What people call it.
     pub name: String,
@@ -171,29 +173,67 @@ pub struct PipelineSpec {
     pub stages: serde_json::Value,
 }
 
-/// A registration of pipelines by a processing service in a project.
+/// A registration of pipelines by a processing service in a project. It moves only what slugs mean in this project.
 #[derive(Clone, Debug)]
 pub struct Registration {
     /// Where.
     pub project: ProjectId,
-    /// The service's name, unique.
+    /// The project of the token that registers, if it is bound to one: the service is of that project then, and another
+    /// than one of the same name elsewhere. The names of services of unbound tokens are global.
+    pub owner: Option<ProjectId>,
+    /// The service's name, unique within its scope.
     pub service_name: String,
+    /// The process that registers, by its `client_info`; empty if it does not say.
+    pub instance: String,
     /// Its URL, for a push service; a pull service has none.
     pub endpoint_url: Option<String>,
     /// What it runs; may be empty, as a heartbeat.
     pub pipelines: Vec<PipelineSpec>,
 }
 
-/// What a registration changed.
+/// For how long a definition that was registered counts as one that somebody runs. Workers that send heartbeats
+/// register each minute.
+pub const DEFINITION_IS_RUN: Duration = Duration::from_secs(600);
+
+/// What a slug means in a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// The definition.
+    pub pipeline: PipelineId,
+    /// When anybody last registered it in this project.
+    pub heard_at: Option<Timestamp>,
+}
+
+/// Whether the registration of `pipeline` at `now` moves its project's pointer. `last` is what this process registered
+/// before.
+///
+/// A change moves it: a new worker rolls out its definition, and an older one that is started again takes it back. A
+/// heartbeat does not, so that old and new workers in turn do not undo each other's; unless nobody runs any more what the
+/// slug means.
+#[must_use]
+pub fn moves_pointer(
+    pointer: Option<Pointer>,
+    last: Option<PipelineId>,
+    pipeline: PipelineId,
+    now: Timestamp,
+) -> bool {
+    let Some(pointer) = pointer else { return true };
+    let is_run = pointer
+        .heard_at
+        .is_some_and(|at| now.since(at) < DEFINITION_IS_RUN);
+    pointer.pipeline != pipeline && (last != Some(pipeline) || !is_run)
+}
+
+/// What a registration changed, as seen from its project.
 #[derive(Clone, Debug, Default)]
 pub struct Registered {
     /// The service.
     pub service: ServiceId,
-    /// Slugs of new pipelines.
+    /// Slugs that the project did not have.
     pub pipelines_created: Vec<String>,
-    /// Slugs of pipelines that changed.
+    /// Slugs that mean another definition in the project now.
     pub pipelines_updated: Vec<String>,
-    /// Keys of new algorithms.
+    /// Keys of algorithms that the project did not have in this version.
     pub algorithms_created: Vec<String>,
 }
 
@@ -212,12 +252,13 @@ pub struct Algorithm {
     pub updated_at: Timestamp,
 }
 
-/// A stored pipeline. `algorithms` carry no category map data, only its row; see `Catalog::algorithms_of`.
+/// A stored definition of a pipeline. `algorithms` carry no category map data, only its row; see
+/// `Catalog::algorithms`.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     /// Its row.
     pub id: PipelineId,
-    /// Unique.
+    /// Its slug, of which a project may have had several definitions.
     pub slug: String,
     /// What people call it.
     pub name: String,
@@ -233,11 +274,11 @@ pub struct Pipeline {
     pub algorithms: Vec<Algorithm>,
     /// The services that run it.
     pub services: Vec<Service>,
-    /// The projects in which it is enabled.
+    /// The projects in which its slug means it.
     pub projects: Vec<ProjectId>,
-    /// When it was made.
+    /// When it was made; for one project, when its slug came there.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The same; for one project, when its slug began to mean this.
     pub updated_at: Timestamp,
 }
 
@@ -246,7 +287,7 @@ pub struct Pipeline {
 pub struct Service {
     /// Its row.
     pub id: ServiceId,
-    /// Unique.
+    /// Unique within its scope.
     pub name: String,
     /// Free text.
     pub description: String,
@@ -254,7 +295,9 @@ pub struct Service {
     pub endpoint_url: Option<String>,
     /// The projects it is registered in.
     pub projects: Vec<ProjectId>,
-    /// What it runs.
+    /// Whether it is registered in several projects.
+    pub shared: bool,
+    /// What it runs: what the slugs that it registers mean now.
     pub pipelines: Vec<PipelineId>,
     /// The last sign of any worker of it.
     pub last_seen: Option<Timestamp>,
@@ -318,4 +361,34 @@ pub struct Added {
     pub added: u64,
     /// In the set before.
     pub already_there: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_of_an_old_worker_does_not_undo_a_roll_out_and_its_restart_does() {
+        let (old, new) = (PipelineId(1), PipelineId(2));
+        let now = Timestamp(3_600_000_000);
+        let heard = |pipeline, ago| {
+            Some(Pointer {
+                pipeline,
+                heard_at: Some(now.minus(Duration::from_secs(ago))),
+            })
+        };
+        assert!(moves_pointer(None, None, new, now));
+        assert!(moves_pointer(heard(old, 10), None, new, now), "another service");
+        assert!(
+            moves_pointer(heard(old, 10), Some(old), new, now),
+            "a new version"
+        );
+        assert!(!moves_pointer(heard(new, 10), Some(new), new, now));
+        assert!(!moves_pointer(heard(new, 10), Some(old), old, now), "a heartbeat");
+        assert!(moves_pointer(heard(new, 10), None, old, now), "started again");
+        assert!(
+            moves_pointer(heard(new, 601), Some(old), old, now),
+            "nobody runs the new one"
+        );
+    }
 }

@@ -205,14 +205,17 @@ fn waiting_for_workers(scene: &Scene<'_>) -> String {
             Some(at) => format!("waiting for workers: the last one for pipeline `{slug}` was seen at {at}"),
         };
     }
-    let busy = outlook
-        .workers
-        .iter()
-        .all(|w| w.busy_with.is_some_and(|with| with != job.id));
-    if busy && let Some((worker, with)) = outlook.workers.iter().find_map(|w| Some((&w.name, w.busy_with?))) {
+    let is_busy = |w: &WorkerNow| w.busy_elsewhere || w.busy_with.is_some_and(|with| with != job.id);
+    if outlook.workers.iter().all(is_busy) {
         let n = outlook.workers.len();
+        let known = outlook.workers.iter().find(|w| w.busy_with.is_some());
+        let (worker, with) = match known.and_then(|w| Some((w, w.busy_with?))) {
+            Some((worker, with)) => (worker, format!("job {with}")),
+            None => (&outlook.workers[0], "a job of another project".to_owned()),
+        };
         return format!(
-            "waiting for workers: all {n} for pipeline `{slug}` are busy, worker `{worker}` with job {with}"
+            "waiting for workers: all {n} for pipeline `{slug}` are busy, worker `{}` with {with}",
+            worker.name
         );
     }
     if let Some(worker) = outlook.struck_by.as_ref().filter(|_| unanswered(scene)) {

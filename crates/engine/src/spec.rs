@@ -137,7 +137,7 @@ impl Engine {
         };
         let only: Vec<_> = frozen.iter().map(|(id, _)| *id).collect();
         let mut algorithms = HashMap::new();
-        for algorithm in store.algorithms(&only).await? {
+        for algorithm in store.algorithms(None, &only).await? {
             let map = frozen
                 .iter()
                 .find(|(id, _)| *id == algorithm.id)
@@ -163,7 +163,7 @@ impl Engine {
         if let Some(labels) = self.inner.specs.labels.get(&map) {
             return Ok(Some(labels));
         }
-        let Some(found) = self.inner.ports.store.category_map(map).await? else {
+        let Some(found) = self.inner.ports.store.category_map(None, map).await? else {
             return Ok(None);
         };
         let labels: Arc<[String]> = found.labels.into();

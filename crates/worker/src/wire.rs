@@ -259,7 +259,8 @@ pub struct Registration<'a> {
     pub processing_service_name: &'a str,
     /// What it can process.
     pub pipelines: &'a [PipelineConfig],
-    /// Who registers it: what this process does from now on keeps the service online.
+    /// Who registers: its heartbeats are told from a change, and what this process does from now on keeps the service
+    /// online.
     pub client_info: &'a ClientInfo,
 }
 

@@ -95,6 +95,17 @@ impl Principal {
         }
     }
 
+    /// Refuses whoever is bound to a project: what is of the whole cluster is not for one of its projects to see.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require_unbound(&self) -> ApiResult<()> {
+        match self.project {
+            None => Ok(()),
+            Some(_) => Err(ApiError::forbidden()),
+        }
+    }
+
     /// An admin of every project.
     #[must_use]
     pub fn is_unbound_admin(&self) -> bool {

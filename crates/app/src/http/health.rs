@@ -90,8 +90,10 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/jobs/{id}/explain", get(explain))
 }
 
-/// By key, newest first: `after` is the key of the last that was read.
-async fn ticks(State(app): State<AppState>, params: Params, links: Links) -> ApiResult {
+/// By key, newest first: `after` is the key of the last that was read. A tick tells of the jobs of every project, so a
+/// token that is bound to one does not see it; `explain` tells of a job what it needs to know.
+async fn ticks(State(app): State<AppState>, principal: Principal, params: Params, links: Links) -> ApiResult {
+    principal.require_unbound()?;
     let limit = params.limit(PAGE_DEFAULT);
     let ticks = app.engine.ticks(params.int("after")?, limit).await?;
     let next = ticks.last().filter(|_| ticks.len() as u64 == limit);

@@ -42,7 +42,8 @@ fn without_nul(value: &mut Value) {
 
 /// `client_info` of a request.
 pub(super) struct ClientInfo {
-    instance: Option<String>,
+    /// Which process it is.
+    pub(super) instance: Option<String>,
     name: Option<String>,
     json: String,
 }

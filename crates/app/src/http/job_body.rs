@@ -27,7 +27,7 @@ impl AppState {
         Ok(Around {
             project: catalog.project(job.project).await?,
             pipeline: match &job.pipeline {
-                Some((id, _)) => catalog.pipeline(*id).await?,
+                Some((id, _)) => catalog.pipeline(Some(job.project), *id).await?,
                 None => None,
             },
             collection: match job.collection {

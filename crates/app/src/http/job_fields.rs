@@ -1,6 +1,6 @@
 //! What the body of a request says of a job, for creating one and for changing one.
 
-use trapline_core::{CaptureId, CollectionId, PipelineId, catalog::NewCapture, ports::OffsetPage};
+use trapline_core::{CaptureId, CollectionId, PipelineId, ProjectId, catalog::NewCapture};
 
 use super::{AppState, Fields, NAME_MAX, Principal, error::ApiResult};
 use crate::capture_lines;
@@ -12,7 +12,8 @@ const LIMIT_MAX: i64 = 1_000_000;
 
 /// What a body says of a job, for creating and for changing one.
 pub(super) struct Parts {
-    pub(super) pipeline: Option<PipelineId>,
+    /// What the project means by it now, and its slug.
+    pub(super) pipeline: Option<(PipelineId, String)>,
     pub(super) collection: Option<CollectionId>,
     pub(super) capture: Option<CaptureId>,
     pub(super) captures: Option<Vec<NewCapture>>,
@@ -32,8 +33,17 @@ impl Parts {
     }
 }
 
-pub(super) async fn parts(app: &AppState, principal: &Principal, fields: &mut Fields) -> ApiResult<Parts> {
-    let pipeline = pipeline(app, principal, fields).await?;
+/// Reads them for a job of `project`, which may be one that the caller does not see; then nothing of it is told.
+pub(super) async fn parts(
+    app: &AppState,
+    principal: &Principal,
+    project: ProjectId,
+    fields: &mut Fields,
+) -> ApiResult<Parts> {
+    let pipeline = match principal.sees(project) {
+        true => pipeline(app, project, fields).await?,
+        false => None,
+    };
     let collection = fields
         .maybe_int("source_image_collection_id", i64::MIN)
         .map(CollectionId);
@@ -103,42 +113,42 @@ pub(super) fn check_delay(fields: &mut Fields, seconds: u64) {
     }
 }
 
+/// The pipeline that is named, as the project has it now: by its slug, or by the number of any definition of it that the
+/// project ever had.
 async fn pipeline(
     app: &AppState,
-    principal: &Principal,
+    project: ProjectId,
     fields: &mut Fields,
-) -> ApiResult<Option<PipelineId>> {
+) -> ApiResult<Option<(PipelineId, String)>> {
+    let catalog = &app.catalog;
     if let Some(slug) = fields.maybe_text("pipeline_slug", NAME_MAX) {
-        let found = app.catalog.pipeline_by_slug(&slug).await?;
-        if found.is_none() {
-            let page = OffsetPage {
-                limit: 100,
-                offset: 0,
-            };
-            let known = app.catalog.pipelines(principal.project, page).await?;
-            let known: Vec<&str> = known.rows.iter().map(|p| p.slug.as_str()).collect();
-            let known = if known.is_empty() {
-                "none is registered yet".to_owned()
-            } else {
-                known.join(", ")
-            };
-            fields.error(
-                "pipeline_slug",
-                format!("There is no pipeline `{slug}`; known: {known}."),
-            );
+        if let Some(found) = catalog.pipeline_by_slug(project, &slug).await? {
+            return Ok(Some((found, slug)));
         }
-        return Ok(found);
+        let known = catalog.pipeline_slugs(project).await?;
+        let known = if known.is_empty() {
+            "none is registered yet".to_owned()
+        } else {
+            known.join(", ")
+        };
+        fields.error(
+            "pipeline_slug",
+            format!("There is no pipeline `{slug}`; known: {known}."),
+        );
+        return Ok(None);
     }
-    let id = fields.maybe_int("pipeline_id", i64::MIN).map(PipelineId);
-    if let Some(id) = id
-        && app.catalog.pipeline(id).await?.is_none()
-    {
+    let Some(id) = fields.maybe_int("pipeline_id", i64::MIN).map(PipelineId) else {
+        return Ok(None);
+    };
+    let Some(named) = catalog.pipeline(Some(project), id).await? else {
         fields.error(
             "pipeline_id",
             format!("Invalid pk \"{id}\" - object does not exist."),
         );
-    }
-    Ok(id)
+        return Ok(None);
+    };
+    let current = catalog.pipeline_by_slug(project, &named.slug).await?;
+    Ok(Some((current.unwrap_or(id), named.slug)))
 }
 
 fn inline_captures(app: &AppState, fields: &mut Fields) -> Option<Vec<NewCapture>> {

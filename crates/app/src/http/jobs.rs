@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::Value;
 use trapline_core::{
-    JobId, ProjectId,
+    JobId, PipelineId, ProjectId,
     ports::{Job, JobEdit, LogPage, LogQuery, NewJob},
 };
 
@@ -115,7 +115,7 @@ async fn create(
     if job_type != "ml" {
         fields.error("job_type_key", "Only `ml` jobs run here.");
     }
-    let parts = parts(&app, &principal, &mut fields).await?;
+    let parts = parts(&app, &principal, ProjectId(project), &mut fields).await?;
     if parts.sources() > 1 {
         fields.error(
             "non_field_errors",
@@ -151,7 +151,7 @@ async fn create(
         delay_seconds: delay,
         priority: parts.priority.unwrap_or(priority),
         failure_threshold: parts.failure_threshold.unwrap_or(settings.failure_threshold),
-        pipeline: parts.pipeline,
+        pipeline: parts.pipeline.map(|(id, _)| id),
         collection,
         capture: parts.capture,
         limit: parts.limit,
@@ -191,19 +191,21 @@ async fn edit(
     {
         fields.error("project_id", "A job stays in its project.");
     }
-    let parts = parts(&app, &principal, &mut fields).await?;
+    let parts = parts(&app, &principal, job.project, &mut fields).await?;
     if parts.captures.is_some() {
         fields.error("captures", "Inline captures are given when a job is created.");
     }
     fields.check()?;
-    // A PUT sends all fields back; what it does not change is no change.
+    // A PUT sends all fields back; what it does not change is no change. A pipeline is named by its slug: its number may
+    // be that of an older definition.
+    let slug = |pipeline: &Option<(PipelineId, String)>| pipeline.as_ref().map(|(_, slug)| slug.clone());
+    let same_pipeline = slug(&parts.pipeline) == slug(&job.pipeline);
     let edit = JobEdit {
         name,
         priority: parts.priority,
         failure_threshold: parts.failure_threshold.filter(|v| *v != job.failure_threshold),
         delay_seconds: delay.filter(|v| *v != job.delay_seconds),
-        pipeline: (pipeline_given && parts.pipeline != job.pipeline.as_ref().map(|p| p.0))
-            .then_some(parts.pipeline),
+        pipeline: (pipeline_given && !same_pipeline).then_some(parts.pipeline.map(|(id, _)| id)),
         collection: (collection_given && parts.collection != job.collection).then_some(parts.collection),
         capture: (capture_given && parts.capture != job.capture).then_some(parts.capture),
         limit: (limit_given && parts.limit != job.limit).then_some(parts.limit),

@@ -46,11 +46,12 @@ impl Default for MapSizes {
 }
 
 impl MapSizes {
+    /// Of a map that the caller may see.
     async fn of(&self, catalog: &dyn Catalog, map: i64) -> Result<usize> {
         if let Some(size) = self.0.get(&map) {
             return Ok(size);
         }
-        let Some(found) = catalog.category_map(map).await? else {
+        let Some(found) = catalog.category_map(None, map).await? else {
             return Ok(0);
         };
         self.0.insert(map, found.labels.len());
@@ -84,13 +85,8 @@ async fn algorithm_view(state: &AppState, algorithm: &Algorithm, links: &Links) 
     }))
 }
 
-/// A pipeline as the caller sees it: of other projects, and of services only in those, it shows nothing.
-pub(super) async fn view(
-    state: &AppState,
-    principal: &Principal,
-    pipeline: &Pipeline,
-    links: &Links,
-) -> Result<Value> {
+/// A pipeline, which was read as the caller sees it.
+pub(super) async fn view(state: &AppState, pipeline: &Pipeline, links: &Links) -> Result<Value> {
     let mut algorithms = Vec::with_capacity(pipeline.algorithms.len());
     for algorithm in &pipeline.algorithms {
         algorithms.push(algorithm_view(state, algorithm, links).await?);
@@ -100,13 +96,11 @@ pub(super) async fn view(
     let services: Vec<_> = pipeline
         .services
         .iter()
-        .filter(|s| services::seen(principal, s))
         .map(|s| services::brief(s, now, links))
         .collect();
     let configs: Vec<_> = pipeline
         .projects
         .iter()
-        .filter(|&&p| principal.sees(p))
         .map(|project| {
             json!({
                 // A pipeline is in a project once, so the two numbers name the configuration.
@@ -149,7 +143,7 @@ async fn list(
     params: Params,
 ) -> ApiResult {
     let project = state.narrow(&principal, &params).await?;
-    page(&state, &principal, &links, &params, project).await
+    page(&state, &links, &params, project).await
 }
 
 /// The enabled pipelines of one project.
@@ -161,12 +155,11 @@ pub(super) async fn list_of_project(
     Id(id): Id,
 ) -> ApiResult {
     let project = projects::find(&state, &principal, id).await?;
-    page(&state, &principal, &links, &params, Some(project.id)).await
+    page(&state, &links, &params, Some(project.id)).await
 }
 
 async fn page(
     state: &AppState,
-    principal: &Principal,
     links: &Links,
     params: &Params,
     project: Option<trapline_core::ProjectId>,
@@ -175,7 +168,7 @@ async fn page(
     let pipelines = state.catalog.pipelines(project, page).await?;
     let mut rows = Vec::with_capacity(pipelines.rows.len());
     for pipeline in &pipelines.rows {
-        rows.push(view(state, principal, pipeline, links).await?);
+        rows.push(view(state, pipeline, links).await?);
     }
     // Pipelines are made by registration only.
     Ok(offset_page(links, params, page, pipelines.count, &rows, &[]))
@@ -184,29 +177,36 @@ async fn page(
 async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {
     let pipeline = state
         .catalog
-        .pipeline(PipelineId(id))
+        .pipeline(principal.project, PipelineId(id))
         .await?
         .ok_or_else(ApiError::not_found)?;
-    if principal
-        .project
-        .is_some_and(|own| !pipeline.projects.contains(&own))
-    {
-        return Err(ApiError::not_found());
-    }
-    Ok(Json(view(&state, &principal, &pipeline, &links).await?).into_response())
+    Ok(Json(view(&state, &pipeline, &links).await?).into_response())
 }
 
-/// Algorithms and maps belong to no project: they are words, and results quote them.
-async fn show_algorithm(State(state): State<AppState>, links: Links, Id(id): Id) -> ApiResult {
-    let found = state.catalog.algorithms(&[AlgorithmId(id)]).await?;
+/// Of a project: the algorithms of all pipelines that it ever had, because results name them.
+async fn show_algorithm(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    Id(id): Id,
+) -> ApiResult {
+    let found = state
+        .catalog
+        .algorithms(principal.project, &[AlgorithmId(id)])
+        .await?;
     let algorithm = found.first().ok_or_else(ApiError::not_found)?;
     Ok(Json(algorithm_view(&state, algorithm, &links).await?).into_response())
 }
 
-async fn show_map(State(state): State<AppState>, links: Links, Id(id): Id) -> ApiResult {
+async fn show_map(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    Id(id): Id,
+) -> ApiResult {
     let map = state
         .catalog
-        .category_map(id)
+        .category_map(principal.project, id)
         .await?
         .ok_or_else(ApiError::not_found)?;
     Ok(Json(json!({

@@ -323,7 +323,9 @@ async fn register(
     });
     let registration = Registration {
         project: project.id,
+        owner: principal.project,
         service_name,
+        instance: info.and_then(|i| i.instance).unwrap_or_default(),
         endpoint_url: None,
         pipelines: specs,
     };

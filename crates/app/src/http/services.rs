@@ -28,13 +28,6 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/ml/processing_services/{id}/status", get(status))
 }
 
-/// Whether the service is registered in a project that the caller sees.
-pub(super) fn seen(principal: &Principal, service: &Service) -> bool {
-    principal
-        .project
-        .is_none_or(|own| service.projects.contains(&own))
-}
-
 fn live(service: &Service, now: Timestamp) -> bool {
     service.last_seen.is_some_and(|at| now.since(at) <= LIVE)
 }
@@ -84,10 +77,9 @@ fn view(
         .filter_map(|id| known.get(id))
         .map(|p| pipelines::brief(p, links))
         .collect();
-    let projects: Vec<_> = service.projects.iter().filter(|&&p| principal.sees(p)).collect();
     let mut body = brief(service, state.clock.now(), links);
     body["description"] = json!(service.description);
-    body["projects"] = json!(projects);
+    body["projects"] = json!(service.projects);
     body["pipelines"] = json!(run);
     body["user_permissions"] = json!(if may_delete(principal, service) {
         &["delete"][..]
@@ -120,10 +112,8 @@ async fn list(
 }
 
 async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Service> {
-    let service = state.catalog.service(ServiceId(id)).await?;
-    service
-        .filter(|s| seen(principal, s))
-        .ok_or_else(ApiError::not_found)
+    let service = state.catalog.service(principal.project, ServiceId(id)).await?;
+    service.ok_or_else(ApiError::not_found)
 }
 
 async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {
@@ -134,7 +124,7 @@ async fn show(State(state): State<AppState>, principal: Principal, links: Links,
 
 /// A service of several projects is not for an admin of one of them to remove.
 fn may_delete(principal: &Principal, service: &Service) -> bool {
-    principal.may(Access::Admin) && service.projects.iter().all(|&p| principal.sees(p))
+    principal.may(Access::Admin) && (principal.project.is_none() || !service.shared)
 }
 
 async fn remove(State(state): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult<StatusCode> {

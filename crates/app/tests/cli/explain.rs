@@ -22,6 +22,7 @@ fn explanation() -> Explanation {
             name: "gpu".into(),
             last_seen: now,
             busy_with: Some(JobId(1)),
+            busy_elsewhere: false,
         }],
         leases_out: 1,
         oldest_lease: Some(OldestLease {

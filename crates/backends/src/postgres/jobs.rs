@@ -335,9 +335,15 @@ fn narrow(query: &mut QueryBuilder<Postgres>, filter: &JobFilter) {
         }
     };
     same("j.project_id", filter.project.map(|v| v.0));
-    same("j.pipeline_id", filter.pipeline.map(|v| v.0));
     same("j.collection_id", filter.collection.map(|v| v.0));
     same("j.capture_id", filter.capture.map(|v| v.0));
+    if let Some(pipeline) = filter.pipeline {
+        // Whichever definition of it: the slug is what people mean. It is one of the job's own project.
+        query
+            .push(" AND p.slug = (SELECT named.slug FROM pipelines named WHERE named.id = ")
+            .push_bind(pipeline.0)
+            .push(" AND EXISTS (SELECT 1 FROM project_pipelines had WHERE had.project_id = j.project_id AND had.pipeline_id = named.id))");
+    }
     if !filter.status.is_empty() {
         query
             .push(" AND j.status = ANY (")

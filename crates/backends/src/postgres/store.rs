@@ -213,11 +213,11 @@ impl Store for PostgresStore {
     }
 
     async fn job_head(&self, id: JobId) -> Result<Option<JobHead>> {
-        self.read_head(id).await
+        self.connections.within(QUICK, self.read_head(id)).await
     }
 
     async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>> {
-        self.read_run(job, run).await
+        self.connections.within(SLOW, self.read_run(job, run)).await
     }
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {

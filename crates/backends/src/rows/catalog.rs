@@ -109,6 +109,7 @@ pub(crate) fn service(row: &impl Columns) -> sqlx::Result<Service> {
         description: row.col("description")?,
         endpoint_url: row.col("endpoint_url")?,
         projects: row.json("projects")?,
+        shared: row.col("shared")?,
         pipelines: row.json("pipelines")?,
         last_seen: row.maybe_time("last_seen")?,
         created_at: row.time("created_at")?,

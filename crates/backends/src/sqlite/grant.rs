@@ -88,12 +88,14 @@ impl SqliteStore {
             .collect()
     }
 
-    pub(super) async fn last_seen(&self, slug: &str) -> Result<Option<Timestamp>> {
+    pub(super) async fn last_seen(&self, project: i64, slug: &str) -> Result<Option<Timestamp>> {
         let at: Option<i64> = sqlx::query(
-            "SELECT max(last_seen) AS at FROM workers WHERE EXISTS \
-             (SELECT 1 FROM json_each(workers.pipelines) WHERE value = ?1)",
+            "SELECT max(w.last_seen) AS at FROM workers w LEFT JOIN tokens t ON t.id = w.token_id \
+             WHERE (t.project_id IS NULL OR t.project_id = ?2) \
+               AND EXISTS (SELECT 1 FROM json_each(w.pipelines) WHERE value = ?1)",
         )
         .bind(slug)
+        .bind(project)
         .fetch_one(&self.readers)
         .await
         .and_then(|row| row.try_get("at"))

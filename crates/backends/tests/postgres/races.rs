@@ -188,7 +188,9 @@ fn registration(service: usize, turned: bool) -> Registration {
     }
     Registration {
         project: ProjectId(1),
+        owner: None,
         service_name: format!("service {service}"),
+        instance: String::new(),
         endpoint_url: None,
         pipelines,
     }

@@ -51,6 +51,7 @@ fn worker(name: &str, busy_with: Option<i64>) -> WorkerNow {
         name: name.into(),
         last_seen: ago(1),
         busy_with: busy_with.map(JobId),
+        busy_elsewhere: false,
     }
 }
 

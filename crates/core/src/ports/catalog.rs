@@ -28,7 +28,8 @@ pub struct Total<T> {
     pub count: u64,
 }
 
-/// Projects, tokens, captures, pipelines, services. `project: Some(_)` narrows to one project wherever it stands.
+/// Projects, tokens, captures, pipelines, services. `project: Some(_)` narrows to one project wherever it stands: what
+/// another project has is not there, neither as a row nor within one.
 #[async_trait]
 pub trait Catalog: Send + Sync + 'static {
     /// Stores a project.
@@ -52,24 +53,25 @@ pub trait Catalog: Send + Sync + 'static {
     /// Removes a token; `false` if there was none.
     async fn delete_token(&self, id: TokenId) -> Result<bool>;
 
-    /// Registers pipelines: service, algorithms, pipelines, and their place in the project, in one transaction.
+    /// Registers pipelines, in one transaction: the service, definitions that are new, and what their slugs mean in the
+    /// project. Definitions are never changed.
     async fn register(&self, registration: &Registration) -> Result<Registered>;
-    /// Pipelines by id, enabled in the project if one is given.
+    /// What slugs mean now, by id: in the project if one is given, else in any.
     async fn pipelines(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Pipeline>>;
-    /// One pipeline.
-    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>>;
-    /// The pipeline with this slug.
-    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>>;
+    /// One definition; of a project also one that its slug no longer means.
+    async fn pipeline(&self, project: Option<ProjectId>, id: PipelineId) -> Result<Option<Pipeline>>;
+    /// What this slug means in the project now.
+    async fn pipeline_by_slug(&self, project: ProjectId, slug: &str) -> Result<Option<PipelineId>>;
     /// Slugs of the pipelines of a project, sorted, for messages.
     async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>>;
     /// Algorithms with their category maps, in the order of `ids`.
-    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>>;
+    async fn algorithms(&self, project: Option<ProjectId>, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>>;
     /// One category map.
-    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>>;
+    async fn category_map(&self, project: Option<ProjectId>, id: i64) -> Result<Option<CategoryMap>>;
     /// Services by id.
     async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>>;
     /// One service.
-    async fn service(&self, id: ServiceId) -> Result<Option<Service>>;
+    async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>>;
     /// Removes a service; `false` if there was none. Its pipelines stay.
     async fn delete_service(&self, id: ServiceId) -> Result<bool>;
 

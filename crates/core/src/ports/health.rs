@@ -96,8 +96,11 @@ pub struct WorkerNow {
     pub name: String,
     /// When it was last heard of.
     pub last_seen: Timestamp,
-    /// The job of its newest live grant.
+    /// The job of its newest live grant, if it is of the same project.
     pub busy_with: Option<JobId>,
+    /// Whether its newest live grant is of a job of another project.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub busy_elsewhere: bool,
 }
 
 /// The oldest lease of a job.

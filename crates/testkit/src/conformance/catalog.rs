@@ -51,7 +51,9 @@ fn pipeline(slug: &str, algorithms: Vec<AlgorithmSpec>) -> PipelineSpec {
 fn registration(pipelines: Vec<PipelineSpec>) -> Registration {
     Registration {
         project: DEFAULT,
+        owner: None,
         service_name: "box".into(),
+        instance: String::new(),
         endpoint_url: None,
         pipelines,
     }
@@ -116,7 +118,7 @@ cases! { World;
         assert_eq!(second.service, first.service);
         assert!(second.pipelines_created.is_empty() && second.pipelines_updated.is_empty());
         assert!(second.algorithms_created.is_empty());
-        let service = w.store.service(first.service).await.unwrap().unwrap();
+        let service = w.store.service(None, first.service).await.unwrap().unwrap();
         assert_eq!(
             (service.last_seen, service.updated_at),
             (Some(w.now()), began)
@@ -124,7 +126,7 @@ cases! { World;
         assert_eq!((service.projects, service.pipelines.len()), (vec![DEFAULT], 2));
     }
 
-    async fn a_new_category_map_is_a_new_row_and_every_pipeline_with_the_algorithm_is_updated(w: World) {
+    async fn a_new_category_map_makes_new_rows_and_the_old_ones_stay_as_they_are(w: World) {
         let both = |labels: &[&str]| {
             registration(vec![
                 pipeline("a", vec![algorithm("cls", labels)]),
@@ -132,28 +134,30 @@ cases! { World;
             ])
         };
         w.store.register(&both(&["x"])).await.unwrap();
-        let id = w.store.pipeline_by_slug("a").await.unwrap().unwrap();
-        let old = w.store.pipeline(id).await.unwrap().unwrap().algorithms[0].clone();
+        let id = w.store.pipeline_by_slug(DEFAULT, "a").await.unwrap().unwrap();
+        let old = w.store.pipeline(None, id).await.unwrap().unwrap();
         w.pass(1);
         let again = w.store.register(&both(&["x", "y"])).await.unwrap();
         assert_eq!(again.pipelines_updated, ["a", "b"]);
-        let new = w.store.pipeline(id).await.unwrap().unwrap();
-        assert_eq!(new.updated_at, w.now());
-        assert_eq!(new.algorithms[0].id, old.id);
-        assert_ne!(new.algorithms[0].category_map_id, old.category_map_id);
-        let kept = w
-            .store
-            .category_map(old.category_map_id.unwrap())
-            .await
-            .unwrap()
-            .unwrap();
+        assert!(again.algorithms_created.is_empty(), "the same key and version");
+        let now = w.store.pipeline_by_slug(DEFAULT, "a").await.unwrap().unwrap();
+        assert_ne!(now, id);
+        let new = w.store.pipeline(Some(DEFAULT), now).await.unwrap().unwrap();
+        assert_eq!((new.created_at, new.updated_at), (old.created_at, w.now()));
+        let (before, after) = (&old.algorithms[0], &new.algorithms[0]);
+        assert_ne!((before.id, before.category_map_id), (after.id, after.category_map_id));
+        let labels = async |id| {
+            let full = w.store.algorithms(None, &[id]).await.unwrap();
+            full[0].spec.category_map.clone().unwrap().labels
+        };
+        assert_eq!((labels(before.id).await, labels(after.id).await), (vec!["x".to_owned()], vec!["x".to_owned(), "y".to_owned()]));
+        let kept = w.store.category_map(None, before.category_map_id.unwrap()).await.unwrap().unwrap();
         assert_eq!(kept.labels, ["x"]);
-        let full = w.store.algorithms(&[old.id]).await.unwrap();
-        assert_eq!(full[0].spec.category_map.as_ref().unwrap().labels, ["x", "y"]);
-        // The first map again is the first row again.
+        let still = w.store.pipeline(None, id).await.unwrap().unwrap();
+        assert_eq!(still.algorithms[0].id, before.id);
+        // The first content again is the first rows again.
         w.store.register(&both(&["x"])).await.unwrap();
-        let back = w.store.pipeline(id).await.unwrap().unwrap();
-        assert_eq!(back.algorithms[0].category_map_id, old.category_map_id);
+        assert_eq!(w.store.pipeline_by_slug(DEFAULT, "a").await.unwrap(), Some(id));
     }
 
     async fn a_slug_with_other_algorithms_is_updated_and_keeps_its_order(w: World) {
@@ -202,7 +206,7 @@ cases! { World;
             w.store.register(&nowhere).await.unwrap_err().kind,
             ErrorKind::NotFound
         );
-        assert!(w.store.pipeline_by_slug("q").await.unwrap().is_none());
+        assert!(w.store.pipeline_by_slug(DEFAULT, "q").await.unwrap().is_none());
     }
 
     async fn a_deleted_service_leaves_its_pipelines(w: World) {
@@ -229,7 +233,7 @@ cases! { World;
             service: Some(done.service),
         };
         w.store.meet_worker(&who, later).await.unwrap();
-        let service = w.store.service(done.service).await.unwrap().unwrap();
+        let service = w.store.service(None, done.service).await.unwrap().unwrap();
         assert_eq!(service.last_seen, Some(later));
     }
 
@@ -307,6 +311,106 @@ cases! { World;
         let second = stored(&w).await.remove(1);
         assert_eq!((second.url, second.taken_at), (full.url, full.taken_at));
         assert_eq!((second.width, second.height), (Some(640), Some(480)));
+    }
+
+    async fn a_registration_moves_what_a_slug_means_in_its_own_project_only(w: World) {
+        let other = w.store.create_project("Other", "", &Default::default()).await.unwrap().id;
+        let here = registration(vec![pipeline("p", vec![algorithm("cls", &["x"])])]);
+        let there = Registration { project: other, ..registration(vec![pipeline("p", vec![algorithm("cls", &["y"]), algorithm("more", &[])])]) };
+        let first = w.store.register(&here).await.unwrap();
+        let second = w.store.register(&there).await.unwrap();
+        assert_eq!((second.pipelines_created, second.algorithms_created), (vec!["p".to_owned()], vec!["cls".to_owned(), "more".to_owned()]));
+        assert_eq!(first.service, second.service, "unbound tokens have global names");
+        let mine = w.store.pipeline_by_slug(DEFAULT, "p").await.unwrap().unwrap();
+        let theirs = w.store.pipeline_by_slug(other, "p").await.unwrap().unwrap();
+        assert_ne!(mine, theirs);
+        for (project, own, foreign) in [(DEFAULT, mine, theirs), (other, theirs, mine)] {
+            let page = w.store.pipelines(Some(project), ALL).await.unwrap();
+            assert_eq!((page.count, page.rows[0].id, &page.rows[0].projects), (1, own, &vec![project]));
+            assert_eq!(page.rows[0].services[0].projects, [project]);
+            assert_eq!(page.rows[0].services[0].pipelines, [own]);
+            assert!(w.store.pipeline(Some(project), foreign).await.unwrap().is_none());
+            let foreign = w.store.pipeline(None, foreign).await.unwrap().unwrap().algorithms[0].clone();
+            assert!(w.store.algorithms(Some(project), &[foreign.id]).await.unwrap().is_empty());
+            assert!(w.store.category_map(Some(project), foreign.category_map_id.unwrap()).await.unwrap().is_none());
+        }
+        assert_eq!(w.store.pipelines(None, ALL).await.unwrap().count, 2);
+        // The same content in both is one row, which each sees as its own.
+        w.store.register(&Registration { project: other, ..here.clone() }).await.unwrap();
+        let both = w.store.pipelines(None, ALL).await.unwrap();
+        assert_eq!((both.count, &both.rows[0].projects), (1, &vec![DEFAULT, other]));
+        assert_eq!(w.store.pipelines(Some(other), ALL).await.unwrap().rows[0].projects, [other]);
+    }
+
+    async fn an_old_workers_heartbeat_does_not_undo_a_roll_out_and_its_restart_does(w: World) {
+        let by = |instance: &str, label: &str| Registration {
+            instance: instance.into(),
+            ..registration(vec![pipeline("p", vec![algorithm("cls", &[label])])])
+        };
+        let means = async || w.store.pipeline_by_slug(DEFAULT, "p").await.unwrap().unwrap();
+        w.store.register(&by("old", "x")).await.unwrap();
+        let old = means().await;
+        w.pass(60);
+        assert_eq!(w.store.register(&by("new", "y")).await.unwrap().pipelines_updated, ["p"]);
+        let new = means().await;
+        assert_ne!(new, old);
+        for _ in 0..3 {
+            w.pass(60);
+            for beat in [by("old", "x"), by("new", "y")] {
+                let done = w.store.register(&beat).await.unwrap();
+                assert!(done.pipelines_updated.is_empty() && done.pipelines_created.is_empty());
+                assert_eq!(means().await, new);
+            }
+        }
+        assert_eq!(w.store.register(&by("old, started again", "x")).await.unwrap().pipelines_updated, ["p"]);
+        assert_eq!(means().await, old);
+        // Nobody is left who runs it, and an older heartbeat goes on.
+        w.store.register(&by("newest", "z")).await.unwrap();
+        w.pass(601);
+        assert_eq!(w.store.register(&by("new", "y")).await.unwrap().pipelines_updated, ["p"]);
+        assert_eq!(means().await, new);
+    }
+
+    async fn a_service_of_a_bound_token_is_another_than_a_global_one_of_its_name(w: World) {
+        let other = w.store.create_project("Other", "", &Default::default()).await.unwrap().id;
+        let of = |project, owner| Registration { project, owner, ..registration(vec![pipeline("p", vec![])]) };
+        let global = w.store.register(&of(DEFAULT, None)).await.unwrap().service;
+        let bound = w.store.register(&of(DEFAULT, Some(DEFAULT))).await.unwrap().service;
+        let theirs = w.store.register(&of(other, Some(other))).await.unwrap().service;
+        assert!(global != bound && bound != theirs && global != theirs);
+        assert_eq!(w.store.register(&of(other, Some(other))).await.unwrap().service, theirs);
+        assert_eq!(w.store.register(&of(other, None)).await.unwrap().service, global);
+        let seen = |project| { let w = &w; async move {
+            w.store.services(Some(project), ALL).await.unwrap().rows.iter().map(|s| s.id).collect::<Vec<_>>()
+        } };
+        assert_eq!(seen(DEFAULT).await, [global, bound]);
+        assert_eq!(seen(other).await, [global, theirs]);
+        assert!(w.store.service(Some(other), bound).await.unwrap().is_none());
+        let narrowed = w.store.service(Some(other), global).await.unwrap().unwrap();
+        assert_eq!((narrowed.projects, narrowed.shared), (vec![other], true));
+    }
+
+    async fn the_workers_of_another_project_are_not_in_a_jobs_outlook(w: World) {
+        let other = w.store.create_project("Other", "", &Default::default()).await.unwrap().id;
+        let bound = |hash, project| NewToken {
+            name: "gpu".into(), role: Role::Worker, project_id: Some(project), prefix: "01234567".into(), hash, expires_at: None,
+        };
+        let mine = w.store.create_token(&bound([1; 32], DEFAULT)).await.unwrap().id;
+        let theirs = w.store.create_token(&bound([2; 32], other)).await.unwrap().id;
+        let job = w.job_of(1).await;
+        for (token, name) in [(mine, "mine"), (theirs, "theirs"), (TokenId(0), "anybody's")] {
+            let who = WorkerIdentity { token, instance: name.into(), name: name.into(), client_info: None, service: None };
+            let worker = w.store.meet_worker(&who, w.now()).await.unwrap();
+            let sign = SignOfLife { worker, seen_at: w.now(), reserved_at: None, pipelines: vec!["p".into()] };
+            w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
+        }
+        let names = async || {
+            let outlook = w.store.outlook(job, Timestamp(0)).await.unwrap().unwrap();
+            outlook.workers.into_iter().map(|n| n.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names().await, ["mine", "anybody's"]);
+        w.store.delete_token(theirs).await.unwrap();
+        assert_eq!(names().await, ["mine", "anybody's"], "whose token is gone");
     }
 
     async fn a_long_url_is_one_capture_too(w: World) {

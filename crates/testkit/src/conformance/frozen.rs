@@ -5,7 +5,7 @@ use std::time::Duration;
 use trapline_core::{
     JobId, JobStatus,
     job::JobMove,
-    ports::{NewJob, RunAlgorithms, Settled, Slice},
+    ports::{JobFilter, NewJob, OffsetPage, RunAlgorithms, Settled, Slice},
 };
 
 use super::{World, cases};
@@ -63,6 +63,30 @@ cases! { World;
             assert_ne!(now, first);
             assert_ne!(Some(now), spec(&w, job, run - 1).await);
             assert_eq!(spec(&w, job, 1).await.unwrap(), first);
+        }
+    }
+
+    async fn a_job_takes_what_its_slug_means_at_the_claim_and_keeps_it(w: World) {
+        let job = unclaimed(&w, 2).await;
+        let named = w.job(job).await.pipeline.unwrap();
+        let current = w.pipeline_at(2).await;
+        assert_ne!(named.0, current);
+        w.collect().await;
+        let frozen = w.job(job).await.pipeline.unwrap();
+        assert_eq!((frozen.0, &frozen.1), (current, &named.1));
+        let next = w.pipeline_at(3).await;
+        w.pass(31);
+        w.collect().await;
+        assert_eq!(w.job(job).await.pipeline.unwrap().0, current);
+        cancel(&w, job).await;
+        w.go(job, JobMove::RetryFailed).await;
+        w.collect().await;
+        assert_eq!(w.job(job).await.pipeline.unwrap().0, next);
+        // Whichever definition a filter names, it is the slug that is meant.
+        for pipeline in [named.0, current, next] {
+            let filter = JobFilter { pipeline: Some(pipeline), ..JobFilter::default() };
+            let page = OffsetPage { limit: 9, offset: 0 };
+            assert_eq!(w.store.jobs(&filter, page).await.unwrap().count, 1);
         }
     }
 

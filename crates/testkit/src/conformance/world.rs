@@ -108,12 +108,14 @@ impl World {
         };
         let registration = Registration {
             project: PROJECT,
+            owner: None,
             service_name: "fleet".into(),
+            instance: String::new(),
             endpoint_url: None,
             pipelines: vec![spec],
         };
         self.store.register(&registration).await.unwrap();
-        self.store.pipeline_by_slug("p").await.unwrap().unwrap()
+        self.store.pipeline_by_slug(PROJECT, "p").await.unwrap().unwrap()
     }
 
     /// A set of captures; `false` makes one without a URL.
@@ -282,8 +284,8 @@ impl World {
     }
 
     pub async fn detections(&self, n: usize) -> Vec<Detection> {
-        let pipeline = self.store.pipeline_by_slug("p").await.unwrap().unwrap();
-        let pipeline = self.store.pipeline(pipeline).await.unwrap().unwrap();
+        let pipeline = self.store.pipeline_by_slug(PROJECT, "p").await.unwrap().unwrap();
+        let pipeline = self.store.pipeline(None, pipeline).await.unwrap().unwrap();
         let [detector, classifier] = [pipeline.algorithms[0].id, pipeline.algorithms[1].id];
         (0..n)
             .map(|at| Detection {

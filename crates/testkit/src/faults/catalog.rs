@@ -61,12 +61,12 @@ impl Catalog for FaultyStore {
         self.call("pipelines", self.inner.pipelines(project, page)).await
     }
 
-    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>> {
-        self.call("pipeline", self.inner.pipeline(id)).await
+    async fn pipeline(&self, project: Option<ProjectId>, id: PipelineId) -> Result<Option<Pipeline>> {
+        self.call("pipeline", self.inner.pipeline(project, id)).await
     }
 
-    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>> {
-        self.call("pipeline_by_slug", self.inner.pipeline_by_slug(slug))
+    async fn pipeline_by_slug(&self, project: ProjectId, slug: &str) -> Result<Option<PipelineId>> {
+        self.call("pipeline_by_slug", self.inner.pipeline_by_slug(project, slug))
             .await
     }
 
@@ -75,20 +75,21 @@ impl Catalog for FaultyStore {
             .await
     }
 
-    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
-        self.call("algorithms", self.inner.algorithms(ids)).await
+    async fn algorithms(&self, project: Option<ProjectId>, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
+        self.call("algorithms", self.inner.algorithms(project, ids)).await
     }
 
-    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
-        self.call("category_map", self.inner.category_map(id)).await
+    async fn category_map(&self, project: Option<ProjectId>, id: i64) -> Result<Option<CategoryMap>> {
+        self.call("category_map", self.inner.category_map(project, id))
+            .await
     }
 
     async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>> {
         self.call("services", self.inner.services(project, page)).await
     }
 
-    async fn service(&self, id: ServiceId) -> Result<Option<Service>> {
-        self.call("service", self.inner.service(id)).await
+    async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>> {
+        self.call("service", self.inner.service(project, id)).await
     }
 
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {

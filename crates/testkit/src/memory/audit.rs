@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use trapline_core::{
-    CaptureId, FailReason, JobId, TaskState, Timestamp,
+    CaptureId, FailReason, JobId, ProjectId, TaskState, Timestamp,
     health::STRICT_DETAIL,
     ports::{OldestLease, Outlook, WorkerNow},
     verify::{JobAudit, LeaseAudit, OVERDUE_AFTER, Stray, StrayKind, TaskAudit},
@@ -131,7 +131,7 @@ impl Db {
         let pending = || self.tasks(job).map(|(_, task)| task).filter(struck);
         let name = |task: &TaskRow| task.holder.map(|w| self.name_of(w).to_owned());
         Some(Outlook {
-            workers: self.workers_now(slug, seen_since),
+            workers: self.workers_now(row.job.project, slug, seen_since),
             last_seen: self.workers.values().filter(asks).map(|w| w.last_seen).max(),
             oldest_lease: self.oldest_lease(job),
             strikes: pending().map(|t| t.strikes.unsigned_abs()).sum(),
@@ -139,22 +139,28 @@ impl Db {
         })
     }
 
-    fn workers_now(&self, slug: &str, seen_since: Timestamp) -> Vec<WorkerNow> {
+    fn workers_now(&self, project: ProjectId, slug: &str, seen_since: Timestamp) -> Vec<WorkerNow> {
         let asks = |w: &WorkerRow| w.last_seen >= seen_since && w.pipelines.iter().any(|p| p == slug);
         let mut workers: Vec<_> = self.workers.iter().filter(|(_, w)| asks(w)).collect();
         workers.sort_by_key(|(id, w)| (std::cmp::Reverse(w.last_seen), **id));
         workers.truncate(WORKERS_MAX);
         workers
             .into_iter()
-            .map(|(id, w)| WorkerNow {
-                name: w.name.clone(),
-                last_seen: w.last_seen,
-                busy_with: self
+            .map(|(id, w)| {
+                let newest = self
                     .grants
                     .iter()
                     .rev()
                     .find(|(grant, g)| g.worker == *id && self.lives(**grant))
-                    .map(|(_, g)| g.job),
+                    .map(|(_, g)| g.job);
+                let is_here = |job: &JobId| self.jobs.get(job).is_some_and(|j| j.job.project == project);
+                let busy_with = newest.filter(is_here);
+                WorkerNow {
+                    name: w.name.clone(),
+                    last_seen: w.last_seen,
+                    busy_with,
+                    busy_elsewhere: newest.is_some() && busy_with.is_none(),
+                }
             })
             .collect()
     }

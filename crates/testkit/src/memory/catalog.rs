@@ -1,4 +1,4 @@
-//! The catalog in memory, as small as jobs and simulations need it: services are only named.
+//! The catalog in memory, as small as jobs and simulations need it: services are only named and numbered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,8 @@ use trapline_core::{
     TokenId,
     catalog::{
         Added, Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline,
-        PipelineSpec, Project, ProjectSettings, Registered, Registration, Service, Token,
+        PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration, Service, Token,
+        moves_pointer,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -21,12 +22,28 @@ pub(super) struct CatalogRows {
     projects: Vec<Project>,
     maps: Vec<CategoryMap>,
     algorithms: Vec<Algorithm>,
+    /// Definitions, which never change.
     pipelines: Vec<Pipeline>,
+    /// What slugs mean now.
+    pointers: BTreeMap<(ProjectId, String), PointerRow>,
+    /// Definitions that projects ever had.
+    had: BTreeSet<(ProjectId, PipelineId)>,
+    services: Vec<(Option<ProjectId>, String)>,
+    /// What each process of a service registered last, and when.
+    registrations: BTreeMap<(ServiceId, (ProjectId, String), String), (PipelineId, Timestamp)>,
     captures: Vec<Capture>,
     by_url: BTreeMap<(ProjectId, String), CaptureId>,
     collections: Vec<(Collection, BTreeSet<i64>)>,
     tokens: Vec<(Token, [u8; 32])>,
     last_token: i64,
+}
+
+/// What a slug means in a project.
+#[derive(Clone)]
+struct PointerRow {
+    pipeline: PipelineId,
+    created_at: Timestamp,
+    updated_at: Timestamp,
 }
 
 fn at(id: i64) -> usize {
@@ -153,50 +170,52 @@ impl CatalogRows {
         self.maps.len() as i64
     }
 
-    fn save_algorithm(&mut self, spec: &AlgorithmSpec, now: Timestamp, done: &mut Registered) -> Algorithm {
-        let category_map_id = spec.category_map.as_ref().map(|map| self.save_map(map));
-        let known = self
-            .algorithms
-            .iter()
-            .position(|a| (&a.spec.key, a.spec.version) == (&spec.key, spec.version));
-        let place = known.unwrap_or(self.algorithms.len());
+    /// The row of this content.
+    fn save_algorithm(&mut self, spec: &AlgorithmSpec, now: Timestamp) -> Algorithm {
+        if let Some(known) = self.algorithms.iter().find(|a| a.spec == *spec) {
+            return known.clone();
+        }
         let algorithm = Algorithm {
-            id: AlgorithmId(place as i64 + 1),
+            id: AlgorithmId(self.algorithms.len() as i64 + 1),
+            category_map_id: spec.category_map.as_ref().map(|map| self.save_map(map)),
             spec: spec.clone(),
-            category_map_id,
-            created_at: known.map_or(now, |place| self.algorithms[place].created_at),
+            created_at: now,
             updated_at: now,
         };
-        match known {
-            Some(place) => self.algorithms[place] = algorithm.clone(),
-            None => {
-                done.algorithms_created.push(spec.key.clone());
-                self.algorithms.push(algorithm.clone());
-            }
-        }
+        self.algorithms.push(algorithm.clone());
         algorithm
     }
 
-    fn save_pipeline(
-        &mut self,
-        spec: &PipelineSpec,
-        project: ProjectId,
-        now: Timestamp,
-        done: &mut Registered,
-    ) {
+    /// The row of this content.
+    fn save_definition(&mut self, spec: &PipelineSpec, now: Timestamp) -> PipelineId {
+        let same = |p: &&Pipeline| {
+            (
+                &p.slug,
+                &p.name,
+                p.version,
+                &p.description,
+                &p.version_name,
+                &p.stages,
+            ) == (
+                &spec.slug,
+                &spec.name,
+                spec.version,
+                &spec.description,
+                &spec.version_name,
+                &spec.stages,
+            ) && p.algorithms.iter().map(|a| &a.spec).eq(&spec.algorithms)
+        };
+        if let Some(known) = self.pipelines.iter().find(same) {
+            return known.id;
+        }
         let algorithms = spec
             .algorithms
             .iter()
-            .map(|a| self.save_algorithm(a, now, done))
+            .map(|a| self.save_algorithm(a, now))
             .collect();
-        let known = self.pipelines.iter().position(|p| p.slug == spec.slug);
-        let before = known.map(|place| &self.pipelines[place]);
-        let mut projects = before.map_or_else(Vec::new, |p| p.projects.clone());
-        if !projects.contains(&project) {
-            projects.push(project);
-        }
-        let pipeline = Pipeline {
-            id: PipelineId(known.unwrap_or(self.pipelines.len()) as i64 + 1),
+        let id = PipelineId(self.pipelines.len() as i64 + 1);
+        self.pipelines.push(Pipeline {
+            id,
             slug: spec.slug.clone(),
             name: spec.name.clone(),
             version: spec.version,
@@ -205,17 +224,111 @@ impl CatalogRows {
             stages: spec.stages.clone(),
             algorithms,
             services: Vec::new(),
-            projects,
-            created_at: before.map_or(now, |p| p.created_at),
+            projects: Vec::new(),
+            created_at: now,
             updated_at: now,
+        });
+        id
+    }
+
+    fn save_service(&mut self, registration: &Registration) -> ServiceId {
+        let key = (registration.owner, registration.service_name.clone());
+        let known = self.services.iter().position(|s| *s == key);
+        let place = known.unwrap_or_else(|| {
+            self.services.push(key);
+            self.services.len() - 1
+        });
+        ServiceId(place as i64 + 1)
+    }
+
+    fn register(&mut self, registration: &Registration, now: Timestamp) -> Registered {
+        let mut done = Registered {
+            service: self.save_service(registration),
+            ..Registered::default()
         };
-        match known {
-            Some(place) => self.pipelines[place] = pipeline,
-            None => {
-                done.pipelines_created.push(spec.slug.clone());
-                self.pipelines.push(pipeline);
+        let project = registration.project;
+        for spec in &registration.pipelines {
+            let id = self.save_definition(spec, now);
+            let slug = (project, spec.slug.clone());
+            let pointer = self.pointers.get(&slug).map(|p| Pointer {
+                pipeline: p.pipeline,
+                heard_at: self.heard_at(project, p.pipeline),
+            });
+            let by = (done.service, slug.clone(), registration.instance.clone());
+            let last = self.registrations.get(&by).map(|(pipeline, _)| *pipeline);
+            if moves_pointer(pointer, last, id, now) {
+                self.note_algorithms(project, spec, &mut done);
+                match pointer {
+                    None => done.pipelines_created.push(spec.slug.clone()),
+                    Some(_) => done.pipelines_updated.push(spec.slug.clone()),
+                }
+                let since = self.pointers.get(&slug).map_or(now, |p| p.created_at);
+                let moved = PointerRow {
+                    pipeline: id,
+                    created_at: since,
+                    updated_at: now,
+                };
+                self.pointers.insert(slug, moved);
+            }
+            self.had.insert((project, id));
+            self.registrations.insert(by, (id, now));
+        }
+        done
+    }
+
+    /// When anybody last registered a definition in a project.
+    fn heard_at(&self, project: ProjectId, pipeline: PipelineId) -> Option<Timestamp> {
+        let of = self
+            .registrations
+            .iter()
+            .filter(|((_, (in_project, _), _), (registered, _))| {
+                (*in_project, *registered) == (project, pipeline)
+            });
+        of.map(|(_, (_, at))| *at).max()
+    }
+
+    /// The algorithms that a project ever had.
+    fn had_algorithms(&self, project: ProjectId) -> impl Iterator<Item = &Algorithm> {
+        let had = self.had.iter().filter(move |(p, _)| *p == project);
+        had.filter_map(|(_, id)| self.pipelines.get(at(id.0)))
+            .flat_map(|p| &p.algorithms)
+    }
+
+    fn note_algorithms(&self, project: ProjectId, spec: &PipelineSpec, done: &mut Registered) {
+        for algorithm in &spec.algorithms {
+            let key = (&algorithm.key, algorithm.version);
+            let known = self
+                .had_algorithms(project)
+                .any(|a| (&a.spec.key, a.spec.version) == key);
+            if !known && !done.algorithms_created.contains(&algorithm.key) {
+                done.algorithms_created.push(algorithm.key.clone());
             }
         }
+    }
+
+    /// What the slug of a pipeline means in a project now.
+    pub(super) fn current(&self, project: ProjectId, pipeline: PipelineId) -> PipelineId {
+        let slug = self.pipelines.get(at(pipeline.0)).map(|p| p.slug.clone());
+        slug.and_then(|slug| self.pointers.get(&(project, slug)))
+            .map_or(pipeline, |p| p.pipeline)
+    }
+
+    /// Whether a project ever had a definition.
+    pub(super) fn ever_had(&self, project: ProjectId, pipeline: PipelineId) -> bool {
+        self.had.contains(&(project, pipeline))
+    }
+
+    /// A definition as a project sees it, or as everybody does.
+    fn shown(&self, project: Option<ProjectId>, pipeline: &Pipeline) -> Pipeline {
+        let mut shown = pipeline.clone();
+        let pointing = self.pointers.iter().filter(|(_, p)| p.pipeline == pipeline.id);
+        for ((of, _), pointer) in pointing.filter(|((of, _), _)| project.is_none_or(|p| p == *of)) {
+            shown.projects.push(*of);
+            if project.is_some() {
+                (shown.created_at, shown.updated_at) = (pointer.created_at, pointer.updated_at);
+            }
+        }
+        shown
     }
 
     fn save_capture(&mut self, project: ProjectId, new: &NewCapture) -> CaptureId {
@@ -304,67 +417,66 @@ impl Catalog for MemoryStore {
 
     async fn register(&self, registration: &Registration) -> Result<Registered> {
         let now = self.clock.now();
-        let mut done = Registered {
-            service: ServiceId(1),
-            ..Registered::default()
-        };
-        let mut rows = self.rows();
-        for spec in &registration.pipelines {
-            rows.catalog
-                .save_pipeline(spec, registration.project, now, &mut done);
-        }
-        Ok(done)
+        Ok(self.rows().catalog.register(registration, now))
     }
 
     async fn pipelines(&self, project: Option<ProjectId>, by: OffsetPage) -> Result<Total<Pipeline>> {
         let rows = self.rows();
-        let all = rows.catalog.pipelines.iter();
-        let shown = all.filter(|p| project.is_none_or(|project| p.projects.contains(&project)));
-        Ok(page(shown.cloned().collect(), by))
+        let catalog = &rows.catalog;
+        let all = catalog.pipelines.iter().map(|p| catalog.shown(project, p));
+        Ok(page(all.filter(|p| !p.projects.is_empty()).collect(), by))
     }
 
-    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>> {
-        Ok(self.rows().catalog.pipelines.get(at(id.0)).cloned())
-    }
-
-    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>> {
+    async fn pipeline(&self, project: Option<ProjectId>, id: PipelineId) -> Result<Option<Pipeline>> {
         let rows = self.rows();
-        Ok(rows
-            .catalog
-            .pipelines
-            .iter()
-            .find(|p| p.slug == slug)
-            .map(|p| p.id))
+        let catalog = &rows.catalog;
+        let found = catalog.pipelines.get(at(id.0));
+        let found = found.filter(|p| project.is_none_or(|project| catalog.ever_had(project, p.id)));
+        Ok(found.map(|p| catalog.shown(project, p)))
+    }
+
+    async fn pipeline_by_slug(&self, project: ProjectId, slug: &str) -> Result<Option<PipelineId>> {
+        let rows = self.rows();
+        let pointer = rows.catalog.pointers.get(&(project, slug.to_owned()));
+        Ok(pointer.map(|p| p.pipeline))
     }
 
     async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>> {
         let rows = self.rows();
-        let all = rows.catalog.pipelines.iter();
-        let mut slugs: Vec<String> = all
-            .filter(|p| p.projects.contains(&project))
-            .map(|p| p.slug.clone())
-            .collect();
-        slugs.sort();
-        Ok(slugs)
+        let all = rows.catalog.pointers.keys();
+        Ok(all
+            .filter(|(of, _)| *of == project)
+            .map(|(_, slug)| slug.clone())
+            .collect())
     }
 
-    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
+    async fn algorithms(&self, project: Option<ProjectId>, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
         let rows = self.rows();
+        let seen = |id: &AlgorithmId| {
+            project.is_none_or(|project| rows.catalog.had_algorithms(project).any(|a| a.id == *id))
+        };
         Ok(ids
             .iter()
+            .filter(|id| seen(id))
             .filter_map(|id| rows.catalog.algorithms.get(at(id.0)).cloned())
             .collect())
     }
 
-    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
-        Ok(self.rows().catalog.maps.get(at(id)).cloned())
+    async fn category_map(&self, project: Option<ProjectId>, id: i64) -> Result<Option<CategoryMap>> {
+        let rows = self.rows();
+        let has = |project| {
+            let mut had = rows.catalog.had_algorithms(project);
+            had.any(|a| a.category_map_id == Some(id))
+        };
+        let found = rows.catalog.maps.get(at(id));
+        Ok(found.filter(|_| project.is_none_or(has)).cloned())
     }
 
     async fn services(&self, _project: Option<ProjectId>, by: OffsetPage) -> Result<Total<Service>> {
         Ok(page(Vec::new(), by))
     }
 
-    async fn service(&self, _id: ServiceId) -> Result<Option<Service>> {
+    async fn service(&self, _project: Option<ProjectId>, _id: ServiceId) -> Result<Option<Service>> {
         Ok(None)
     }
 

@@ -42,8 +42,12 @@ impl Db {
             .min()?
             .1;
         let row = self.jobs.get(&id)?;
-        let (run, pipeline) = (row.job.run, row.job.pipeline.as_ref().map(|(id, _)| *id));
+        let (run, project) = (row.job.run, row.job.project);
         let catalog = &self.catalog;
+        let named = row.job.pipeline.as_ref().map(|(id, _)| *id);
+        let pipeline = named.map(|id| catalog.current(project, id));
+        let current = pipeline.and_then(|id| catalog.named(id));
+        let is_first = !self.specs.contains_key(&(id, run));
         // A run that has its spec keeps it.
         self.specs
             .entry((id, run))
@@ -57,6 +61,9 @@ impl Db {
         row.job.status = JobStatus::Started;
         row.job.started_at.get_or_insert(started_at);
         row.job.updated_at = now;
+        if is_first {
+            row.job.pipeline = current;
+        }
         row.dispatch_epoch += 1;
         row.dispatch_until = Some(now.plus(lease));
         if row.max_capture.is_none() {

@@ -9,7 +9,7 @@ use trapline_core::{
     ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
 
-use super::{Db, JobRow, Mutation, next};
+use super::{Db, JobRow, Mutation, catalog::CatalogRows, next};
 
 /// How many tasks of a deleted job one slice removes.
 const PURGE_ROWS: usize = 200;
@@ -200,7 +200,7 @@ impl Db {
         let mut all: Vec<&JobRow> = self
             .jobs
             .values()
-            .filter(|j| !j.deleted && is_shown(&j.job, filter))
+            .filter(|j| !j.deleted && is_shown(&j.job, filter, &self.catalog))
             .collect();
         all.sort_by(|a, b| {
             let order = compare(&a.job, &b.job, filter.order.0).then(a.job.id.cmp(&b.job.id));
@@ -264,7 +264,7 @@ fn set<T>(field: &mut T, value: Option<T>) {
     }
 }
 
-fn is_shown(job: &Job, filter: &JobFilter) -> bool {
+fn is_shown(job: &Job, filter: &JobFilter, catalog: &CatalogRows) -> bool {
     let slug = job.pipeline.as_ref().map(|(_, slug)| slug);
     let text = |search: &String| {
         let search = search.to_lowercase();
@@ -276,9 +276,10 @@ fn is_shown(job: &Job, filter: &JobFilter) -> bool {
     filter.project.is_none_or(|p| job.project == p)
         && (filter.status.is_empty() || filter.status.contains(&job.status))
         && (filter.pipeline_slugs.is_empty() || slug.is_some_and(|s| filter.pipeline_slugs.contains(s)))
-        && filter
-            .pipeline
-            .is_none_or(|p| job.pipeline.as_ref().is_some_and(|(id, _)| *id == p))
+        && filter.pipeline.is_none_or(|id| {
+            let named = catalog.named(id).filter(|_| catalog.ever_had(job.project, id));
+            named.is_some_and(|(_, named)| slug == Some(&named))
+        })
         && filter.collection.is_none_or(|c| job.collection == Some(c))
         && filter.capture.is_none_or(|c| job.capture == Some(c))
         && filter.job_type.as_ref().is_none_or(|t| job.job_type == *t)

@@ -44,7 +44,7 @@ pub(super) async fn start(args: &RunArgs, engine: &Engine, sources: &Sources) ->
         return Err(Error::invalid(format!("no image was found in the sources{why}")));
     }
     let pipeline = store
-        .pipeline_by_slug(&args.pipeline)
+        .pipeline_by_slug(PROJECT, &args.pipeline)
         .await?
         .ok_or_else(|| Error::internal("the worker's pipeline was not registered"))?;
     let job = NewJob {

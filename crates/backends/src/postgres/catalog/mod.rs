@@ -70,26 +70,30 @@ impl Catalog for PostgresStore {
             .await
     }
 
-    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>> {
-        self.connections.within(SLOW, self.find_pipeline(id)).await
+    async fn pipeline(&self, project: Option<ProjectId>, id: PipelineId) -> Result<Option<Pipeline>> {
+        self.connections
+            .within(SLOW, self.find_pipeline(project, id))
+            .await
     }
 
-    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>> {
-        self.connections.within(SLOW, self.find_slug(slug)).await
+    async fn pipeline_by_slug(&self, project: ProjectId, slug: &str) -> Result<Option<PipelineId>> {
+        self.connections.within(SLOW, self.find_slug(project, slug)).await
     }
 
     async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>> {
         self.connections.within(SLOW, self.slugs_of(project)).await
     }
 
-    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
+    async fn algorithms(&self, project: Option<ProjectId>, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
         self.connections
-            .within(SLOW, self.algorithms_with_maps(ids))
+            .within(SLOW, self.algorithms_with_maps(project, ids))
             .await
     }
 
-    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
-        self.connections.within(SLOW, self.find_category_map(id)).await
+    async fn category_map(&self, project: Option<ProjectId>, id: i64) -> Result<Option<CategoryMap>> {
+        self.connections
+            .within(SLOW, self.find_category_map(project, id))
+            .await
     }
 
     async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>> {
@@ -98,8 +102,10 @@ impl Catalog for PostgresStore {
             .await
     }
 
-    async fn service(&self, id: ServiceId) -> Result<Option<Service>> {
-        self.connections.within(SLOW, self.find_service(id)).await
+    async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>> {
+        self.connections
+            .within(SLOW, self.find_service(project, id))
+            .await
     }
 
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {
@@ -147,7 +153,7 @@ impl PostgresStore {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    async fn find_service(&self, id: ServiceId) -> Result<Option<Service>> {
-        Ok(self.services_by_id(&[id]).await?.pop())
+    async fn find_service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>> {
+        Ok(self.services_by_id(project, &[id]).await?.pop())
     }
 }

@@ -63,11 +63,19 @@ impl PostgresStore {
     }
 
     pub(super) async fn remove_token(&self, id: TokenId) -> Result<bool> {
-        let done = sqlx::query("DELETE FROM tokens WHERE id = $1")
+        let mut tx = self.begin().await.map_err(store_error)?;
+        // Its workers can't ask any more, and whose they were is not known from here on.
+        sqlx::query("UPDATE workers SET pipelines = '{}' WHERE token_id = $1")
             .bind(id.0)
-            .execute(&self.pool())
+            .execute(&mut *tx)
             .await
             .map_err(store_error)?;
+        let done = sqlx::query("DELETE FROM tokens WHERE id = $1")
+            .bind(id.0)
+            .execute(&mut *tx)
+            .await
+            .map_err(store_error)?;
+        tx.commit().await.map_err(store_error)?;
         Ok(done.rows_affected() > 0)
     }
 }

@@ -13,15 +13,17 @@ const WORKERS_MAX: i64 = 100;
 
 impl PostgresStore {
     pub(super) async fn outlook_of(&self, job: JobId, seen_since: Timestamp) -> Result<Option<Outlook>> {
-        let found: Option<Option<String>> = sqlx::query_scalar(
-            "SELECT p.slug FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id \
+        let found: Option<(i64, Option<String>)> = sqlx::query_as(
+            "SELECT j.project_id, p.slug FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id \
              WHERE j.id = $1 AND j.deleted_at IS NULL",
         )
         .bind(job.0)
         .fetch_optional(&self.pool())
         .await
         .map_err(store_error)?;
-        let Some(slug) = found else { return Ok(None) };
+        let Some((project, slug)) = found else {
+            return Ok(None);
+        };
         let slug = slug.unwrap_or_default();
         let strikes = sqlx::query(include_str!("../sql/health/outlook_strikes.sql"))
             .bind(job.0)
@@ -30,29 +32,32 @@ impl PostgresStore {
             .map_err(store_error)?;
         let (count, worker) = (strikes.unsigned("strikes"), strikes.col("worker"));
         Ok(Some(Outlook {
-            workers: self.workers_now(&slug, seen_since).await?,
-            last_seen: self.last_seen(&slug).await?,
+            workers: self.workers_now(project, &slug, seen_since).await?,
+            last_seen: self.last_seen(project, &slug).await?,
             oldest_lease: self.oldest_lease(job).await?,
             strikes: count.map_err(store_error)?,
             struck_by: worker.map_err(store_error)?,
         }))
     }
 
-    async fn last_seen(&self, slug: &str) -> Result<Option<Timestamp>> {
-        let sql = "SELECT max(last_seen) FROM workers WHERE $1 = ANY (pipelines)";
+    async fn last_seen(&self, project: i64, slug: &str) -> Result<Option<Timestamp>> {
+        let sql = "SELECT max(w.last_seen) FROM workers w LEFT JOIN tokens t ON t.id = w.token_id
+                   WHERE (t.project_id IS NULL OR t.project_id = $2) AND $1 = ANY (w.pipelines)";
         let at: Option<i64> = sqlx::query_scalar(sql)
             .bind(slug)
+            .bind(project)
             .fetch_one(&self.pool())
             .await
             .map_err(store_error)?;
         Ok(at.map(Timestamp))
     }
 
-    async fn workers_now(&self, slug: &str, seen_since: Timestamp) -> Result<Vec<WorkerNow>> {
+    async fn workers_now(&self, project: i64, slug: &str, seen_since: Timestamp) -> Result<Vec<WorkerNow>> {
         let rows = sqlx::query(include_str!("../sql/health/outlook_workers.sql"))
             .bind(slug)
             .bind(seen_since.0)
             .bind(WORKERS_MAX)
+            .bind(project)
             .fetch_all(&self.pool())
             .await
             .map_err(store_error)?;

@@ -13,6 +13,7 @@ UPDATE jobs SET
                          (SELECT max(capture_id) FROM collection_captures cc WHERE cc.collection_id = jobs.collection_id)),
     candidates     = CASE WHEN max_capture_id IS NOT NULL THEN candidates WHEN capture_id IS NOT NULL THEN 1 ELSE
                          (SELECT count(*) FROM collection_captures cc WHERE cc.collection_id = jobs.collection_id) END,
+    pipeline_id    = coalesce((SELECT s.pipeline_id FROM run_specs s WHERE s.job_id = jobs.id AND s.run = jobs.run), pipeline_id),
     algorithms     = coalesce((SELECT s.algorithms FROM run_specs s WHERE s.job_id = jobs.id AND s.run = jobs.run), algorithms),
     fingerprint    = coalesce((SELECT s.fingerprint FROM run_specs s WHERE s.job_id = jobs.id AND s.run = jobs.run), fingerprint)
 WHERE id = $1

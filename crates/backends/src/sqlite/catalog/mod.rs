@@ -64,32 +64,32 @@ impl Catalog for SqliteStore {
         self.pipeline_page(project, page).await
     }
 
-    async fn pipeline(&self, id: PipelineId) -> Result<Option<Pipeline>> {
-        self.find_pipeline(id).await
+    async fn pipeline(&self, project: Option<ProjectId>, id: PipelineId) -> Result<Option<Pipeline>> {
+        self.find_pipeline(project, id).await
     }
 
-    async fn pipeline_by_slug(&self, slug: &str) -> Result<Option<PipelineId>> {
-        self.find_slug(slug).await
+    async fn pipeline_by_slug(&self, project: ProjectId, slug: &str) -> Result<Option<PipelineId>> {
+        self.find_slug(project, slug).await
     }
 
     async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>> {
         self.slugs_of(project).await
     }
 
-    async fn algorithms(&self, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
-        self.algorithms_with_maps(ids).await
+    async fn algorithms(&self, project: Option<ProjectId>, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
+        self.algorithms_with_maps(project, ids).await
     }
 
-    async fn category_map(&self, id: i64) -> Result<Option<CategoryMap>> {
-        self.find_category_map(id).await
+    async fn category_map(&self, project: Option<ProjectId>, id: i64) -> Result<Option<CategoryMap>> {
+        self.find_category_map(project, id).await
     }
 
     async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>> {
         self.service_page(project, page).await
     }
 
-    async fn service(&self, id: ServiceId) -> Result<Option<Service>> {
-        Ok(self.services_by_id(&[id]).await?.pop())
+    async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>> {
+        Ok(self.services_by_id(project, &[id]).await?.pop())
     }
 
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {

@@ -65,6 +65,12 @@ impl SqliteStore {
 
     pub(super) async fn remove_token(&self, id: TokenId) -> Result<bool> {
         let mut tx = self.writer.foreground().await?;
+        // Its workers can't ask any more, and whose they were is not known from here on.
+        sqlx::query("UPDATE workers SET pipelines = '[]' WHERE token_id = ?1")
+            .bind(id.0)
+            .execute(tx.conn())
+            .await
+            .map_err(store_error)?;
         let done = sqlx::query("DELETE FROM tokens WHERE id = ?1")
             .bind(id.0)
             .execute(tx.conn())

@@ -13,15 +13,17 @@ const WORKERS_MAX: i64 = 100;
 
 impl SqliteStore {
     pub(super) async fn outlook_of(&self, job: JobId, seen_since: Timestamp) -> Result<Option<Outlook>> {
-        let found: Option<Option<String>> = sqlx::query_scalar(
-            "SELECT p.slug FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id \
+        let found: Option<(i64, Option<String>)> = sqlx::query_as(
+            "SELECT j.project_id, p.slug FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id \
              WHERE j.id = ?1 AND j.deleted_at IS NULL",
         )
         .bind(job.0)
         .fetch_optional(&self.readers)
         .await
         .map_err(store_error)?;
-        let Some(slug) = found else { return Ok(None) };
+        let Some((project, slug)) = found else {
+            return Ok(None);
+        };
         let slug = slug.unwrap_or_default();
         let strikes = sqlx::query(include_str!("../sql/health/outlook_strikes.sql"))
             .bind(job.0)
@@ -29,19 +31,20 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         Ok(Some(Outlook {
-            workers: self.workers_now(&slug, seen_since).await?,
-            last_seen: self.last_seen(&slug).await?,
+            workers: self.workers_now(project, &slug, seen_since).await?,
+            last_seen: self.last_seen(project, &slug).await?,
             oldest_lease: self.oldest_lease(job).await?,
             strikes: u64::try_from(get::<i64>(&strikes, "strikes")?).unwrap_or(0),
             struck_by: get(&strikes, "worker")?,
         }))
     }
 
-    async fn workers_now(&self, slug: &str, seen_since: Timestamp) -> Result<Vec<WorkerNow>> {
+    async fn workers_now(&self, project: i64, slug: &str, seen_since: Timestamp) -> Result<Vec<WorkerNow>> {
         let rows = sqlx::query(include_str!("../sql/health/outlook_workers.sql"))
             .bind(slug)
             .bind(seen_since.0)
             .bind(WORKERS_MAX)
+            .bind(project)
             .fetch_all(&self.readers)
             .await
             .map_err(store_error)?;

@@ -1,6 +1,9 @@
 -- Workers that asked for a pipeline and were seen lately, with the job of their newest live grant.
--- $1 slug, $2 since, $3 limit.
-SELECT w.name, w.last_seen,
+-- $1 slug, $2 since, $3 limit, $4 the job's
+-- project: of others nothing is told, neither workers that are bound to them nor which of their jobs keeps one busy.
+SELECT w.name, w.last_seen, CASE WHEN j.project_id = $4 THEN j.id END AS busy_with,
+       coalesce(j.project_id <> $4, false) AS busy_elsewhere
+FROM (SELECT w.id, w.name, w.last_seen,
        (SELECT g.job_id FROM grants g
         WHERE g.worker_id = w.id AND NOT g.spent AND (SELECT true FROM unnest(g.captures) AS e (capture_id)
             CROSS JOIN LATERAL (SELECT t.grant_id FROM tasks t
@@ -8,6 +11,9 @@ SELECT w.name, w.last_seen,
             WHERE t.grant_id = g.id LIMIT 1)
         ORDER BY g.granted_at DESC, g.id DESC LIMIT 1) AS busy_with
 FROM workers w
-WHERE w.last_seen >= $2 AND $1 = ANY (w.pipelines)
+LEFT JOIN tokens t ON t.id = w.token_id
+WHERE (t.project_id IS NULL OR t.project_id = $4)
+  AND w.last_seen >= $2 AND $1 = ANY (w.pipelines)
 ORDER BY w.last_seen DESC, w.id
-LIMIT $3
+LIMIT $3) w LEFT JOIN jobs j ON j.id = w.busy_with
+ORDER BY w.last_seen DESC, w.id
