@@ -133,6 +133,8 @@ impl Engine {
         let store = &self.inner.ports.store;
         let registration = Registration {
             project,
+            owner: Some(project),
+            instance: String::new(),
             service_name: SLUG.to_owned(),
             endpoint_url: None,
             pipelines: vec![PipelineSpec {
@@ -146,7 +148,7 @@ impl Engine {
             }],
         };
         store.register(&registration).await?;
-        let known = store.pipeline_by_slug(SLUG).await?;
+        let known = store.pipeline_by_slug(project, SLUG).await?;
         known.ok_or_else(|| Error::internal("the pipeline that was registered is not there"))
     }
 

@@ -325,7 +325,7 @@ async fn register(
         project: project.id,
         owner: principal.project,
         service_name,
-        instance: info.and_then(|i| i.instance).unwrap_or_default(),
+        instance: info.as_ref().and_then(|i| i.instance.clone()).unwrap_or_default(),
         endpoint_url: None,
         pipelines: specs,
     };

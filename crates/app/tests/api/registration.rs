@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use trapline_core::{catalog::Role, ports::Catalog as _};
+use trapline_core::{ProjectId, catalog::Role, ports::Catalog as _};
 
 use crate::support::{TestApp, moths};
 
@@ -117,10 +117,15 @@ async fn a_registration_is_read_with_pydantics_coercions() {
         ]),
         json!(["7", "True", 2, "2.5"])
     );
-    let id = app.store.pipeline_by_slug("p").await.unwrap().unwrap();
+    let id = app
+        .store
+        .pipeline_by_slug(ProjectId(1), "p")
+        .await
+        .unwrap()
+        .unwrap();
     let algorithm = app
         .store
-        .pipeline(id)
+        .pipeline(None, id)
         .await
         .unwrap()
         .unwrap()
@@ -128,7 +133,7 @@ async fn a_registration_is_read_with_pydantics_coercions() {
         .remove(0);
     let map = app
         .store
-        .category_map(algorithm.category_map_id.unwrap())
+        .category_map(None, algorithm.category_map_id.unwrap())
         .await
         .unwrap()
         .unwrap();

@@ -149,7 +149,9 @@ async fn register(store: &MemoryStore, project: ProjectId, definition: &Definiti
     };
     let registration = Registration {
         project,
+        owner: Some(project),
         service_name: "fleet".to_owned(),
+        instance: String::new(),
         endpoint_url: None,
         pipelines: vec![spec],
     };

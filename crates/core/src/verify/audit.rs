@@ -264,6 +264,8 @@ mod tests {
             status,
             collected: true,
             counters: [0; 5],
+            can_run: true,
+            has_spec: true,
             cleanup_due,
             updated_at: at(0),
             served_at: at(served),
