@@ -1,6 +1,9 @@
 //! What a result settles (RULES.md A8): from the task's row and the item to the change, without I/O.
 
-use crate::{FailReason, GrantId, TaskState, lease};
+use crate::{
+    FailReason, GrantId, TaskState, lease,
+    task::{DETAIL_MAX_CHARS, cut},
+};
 
 /// The columns of a task's row that decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +69,12 @@ pub enum Verdict {
         /// The budget of strikes.
         max_deliver: i64,
     },
+    /// A result by algorithms or labels that its run does not know. The fleet may be mixed, so another worker is asked
+    /// before it is final.
+    Mismatch {
+        /// The budget of strikes.
+        max_deliver: i64,
+    },
 }
 
 /// By how much a job's counters change.
@@ -102,6 +111,11 @@ pub enum Change {
     },
     /// The row becomes `row`: free again, suspect, with a strike. No counter changes.
     Suspect {
+        /// The row afterwards.
+        row: TaskView,
+    },
+    /// The row becomes `row`: free again, with a strike. No counter changes.
+    Again {
         /// The row afterwards.
         row: TaskView,
     },
@@ -149,6 +163,10 @@ pub fn settle(row: TaskView, run: i64, delivery: i64, verdict: Verdict) -> Chang
             Some(why) => Change::Ignore(why),
             None => batch_error(row, max_deliver),
         },
+        Verdict::Mismatch { max_deliver } => match disbelieved(row, run, delivery) {
+            Some(why) => Change::Ignore(why),
+            None => mismatch(row, max_deliver),
+        },
     }
 }
 
@@ -191,6 +209,41 @@ fn batch_error(row: TaskView, max_deliver: i64) -> Change {
         row: TaskView {
             grant: None,
             suspect: true,
+            strikes,
+            ..row
+        },
+    }
+}
+
+/// The line of a job's log on `images` tasks that one worker's answers freed, each with a strike.
+#[must_use]
+pub fn freed_line(worker: &str, suspect: bool, images: usize, detail: &str) -> String {
+    let line = if suspect {
+        format!(
+            "Worker {worker} reported one error for a batch, with {images} image(s) that have strikes left: a strike each, \
+             and they are suspect, handed out one at a time. The error: {detail}"
+        )
+    } else {
+        format!(
+            "Worker {worker} posted {images} result(s) by algorithms or labels that this run does not know: a strike each, \
+             and they are offered to other workers. The first reason: {detail}"
+        )
+    };
+    cut(&line, DETAIL_MAX_CHARS)
+}
+
+fn mismatch(row: TaskView, max_deliver: i64) -> Change {
+    if row.grant.is_none() {
+        // The end of its lease was the strike of this hand-out.
+        return Change::Ignore("the task is free again already");
+    }
+    let strikes = row.strikes + 1;
+    if lease::exhausted(strikes, row.attempts, max_deliver) {
+        return fail(row, FailReason::InvalidResult);
+    }
+    Change::Again {
+        row: TaskView {
+            grant: None,
             strikes,
             ..row
         },
@@ -270,6 +323,34 @@ mod tests {
     }
 
     #[test]
+    fn a_result_by_unknown_algorithms_is_a_strike_and_only_the_last_one_settles_the_task() {
+        let verdict = Verdict::Mismatch { max_deliver: 2 };
+        let Change::Again { row } = settle(pending(), 1, 1, verdict) else {
+            panic!("a strike is left");
+        };
+        assert!(!row.suspect && row.grant.is_none() && row.state == TaskState::Pending);
+        assert_eq!(row.strikes, 1);
+        assert!(
+            matches!(settle(row, 1, 1, verdict), Change::Ignore(_)),
+            "the same post again"
+        );
+        let again = TaskView {
+            delivery: 2,
+            attempts: 2,
+            grant: Some(GrantId(2)),
+            ..row
+        };
+        assert!(
+            matches!(settle(again, 1, 1, verdict), Change::Ignore(_)),
+            "of an older hand-out"
+        );
+        let Change::Settle { row, deltas } = settle(again, 1, 2, verdict) else {
+            panic!("no strike is left");
+        };
+        assert_eq!((row.reason, deltas.failed), (Some(FailReason::InvalidResult), 1));
+    }
+
+    #[test]
     fn a_batch_error_after_its_lease_ended_is_no_second_strike() {
         let struck = TaskView {
             grant: None,
@@ -285,7 +366,7 @@ mod tests {
         /// settled twice but from failed to processed.
         #[test]
         fn counters_equal_the_rows_after_any_sequence(
-            events in proptest::collection::vec((0usize..5, 1i64..4, 0u8..4, 0i64..5), 0..80),
+            events in proptest::collection::vec((0usize..5, 1i64..4, 0u8..5, 0i64..5), 0..80),
         ) {
             let mut rows = [TaskView { delivery: 2, ..pending() }; 5];
             let mut counts = Deltas::default();
@@ -293,6 +374,7 @@ mod tests {
                 let verdict = match what {
                     0 | 1 => Verdict::Success { detections: n, classifications: 2 * n },
                     2 => Verdict::Fail(FailReason::WorkerError),
+                    3 => Verdict::Mismatch { max_deliver: 1 },
                     _ => Verdict::Fail(FailReason::InvalidResult),
                 };
                 let before = rows[at];

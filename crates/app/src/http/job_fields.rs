@@ -33,16 +33,16 @@ impl Parts {
     }
 }
 
-/// Reads them for a job of `project`, which may be one that the caller does not see; then nothing of it is told.
+/// Reads them for a job of `project`; without one that the caller sees, its pipelines are not looked at.
 pub(super) async fn parts(
     app: &AppState,
     principal: &Principal,
-    project: ProjectId,
+    project: Option<ProjectId>,
     fields: &mut Fields,
 ) -> ApiResult<Parts> {
-    let pipeline = match principal.sees(project) {
-        true => pipeline(app, project, fields).await?,
-        false => None,
+    let pipeline = match project {
+        Some(project) => pipeline(app, project, fields).await?,
+        None => None,
     };
     let collection = fields
         .maybe_int("source_image_collection_id", i64::MIN)

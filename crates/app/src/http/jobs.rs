@@ -115,7 +115,8 @@ async fn create(
     if job_type != "ml" {
         fields.error("job_type_key", "Only `ml` jobs run here.");
     }
-    let parts = parts(&app, &principal, ProjectId(project), &mut fields).await?;
+    let home = app.known_project(&principal, project).await;
+    let parts = parts(&app, &principal, home.as_ref().ok().copied(), &mut fields).await?;
     if parts.sources() > 1 {
         fields.error(
             "non_field_errors",
@@ -123,7 +124,7 @@ async fn create(
         );
     }
     fields.check()?;
-    let project = app.known_project(&principal, project).await?;
+    let project = home?;
     let settings = app
         .catalog
         .project(project)
@@ -191,7 +192,7 @@ async fn edit(
     {
         fields.error("project_id", "A job stays in its project.");
     }
-    let parts = parts(&app, &principal, job.project, &mut fields).await?;
+    let parts = parts(&app, &principal, Some(job.project), &mut fields).await?;
     if parts.captures.is_some() {
         fields.error("captures", "Inline captures are given when a job is created.");
     }

@@ -186,8 +186,8 @@ impl AppState {
     }
 }
 
-/// The endpoints for which a token is needed.
-fn private() -> Router<AppState> {
+/// The endpoints for which a token is needed, those of the chaos tools aside.
+pub fn private() -> Router<AppState> {
     Router::new()
         .merge(projects::routes())
         .merge(register::routes())

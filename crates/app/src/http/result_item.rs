@@ -112,6 +112,24 @@ pub(super) fn read(raw: &RawValue, context: &Context<'_>) -> Result<Posted> {
     }
 }
 
+/// Marks what does not fit the run, and may fit what another worker of a mixed fleet computes.
+const MISMATCH: &str = "run";
+
+fn mismatch(why: String) -> Error {
+    Error::field(MISMATCH, why)
+}
+
+/// Whether a result was refused for algorithms or labels that its run does not know, and not for what it is.
+pub(super) fn is_mismatch(error: &Error) -> bool {
+    error.field == Some(MISMATCH)
+}
+
+/// The error of a part, with its place.
+fn inside(place: &str, mut error: Error) -> Error {
+    error.message = format!("{place}: {}", error.message);
+    error
+}
+
 impl Context<'_> {
     fn posted<F: Float>(&self, result: &RawResult<'_, F>) -> Result<Posted> {
         if let RawResult {
@@ -130,7 +148,7 @@ impl Context<'_> {
                 .iter()
                 .enumerate()
                 .filter_map(|(at, d)| {
-                    let within = |e: Error| Error::invalid(format!("detections[{at}]: {e}"));
+                    let within = |e: Error| inside(&format!("detections[{at}]"), e);
                     self.detection(&d.0).map_err(within).transpose()
                 })
                 .collect::<Result<_>>()?;
@@ -178,7 +196,7 @@ impl Context<'_> {
         self.spec.algorithms.get(key).ok_or_else(|| {
             let mut known: Vec<&str> = self.spec.algorithms.keys().map(String::as_str).collect();
             known.sort_unstable();
-            Error::invalid(format!(
+            mismatch(format!(
                 "unknown algorithm `{}`; the pipeline's are {}",
                 trapline_core::time::head(key, 100),
                 known.join(", ")
@@ -202,7 +220,7 @@ impl Context<'_> {
             .flatten()
             .enumerate()
             .map(|(at, c)| {
-                let within = |e: Error| Error::invalid(format!("classifications[{at}]: {e}"));
+                let within = |e: Error| inside(&format!("classifications[{at}]"), e);
                 self.classification(&c.0).map_err(within)
             })
             .collect::<Result<Vec<_>>>()?;
@@ -278,23 +296,22 @@ fn judge(
         // Logits may be those of the whole map beside the scores of a few labels.
         let fits = n == 0 || n == labels.len() || (what == "logits" && of_map(n));
         if !fits {
-            return Err(Error::invalid(format!(
-                "{what} has {n} numbers, but {} {} labels",
-                if own.is_some() {
-                    "there are".to_owned()
-                } else {
-                    format!("`{}` has", algorithm.key)
-                },
-                labels.len()
-            )));
+            let n_labels = labels.len();
+            return Err(match own {
+                Some(_) => Error::invalid(format!("{what} has {n} numbers, but there are {n_labels} labels")),
+                None => mismatch(format!(
+                    "{what} has {n} numbers, but `{}` has {n_labels} labels",
+                    algorithm.key
+                )),
+            });
         }
     }
     chosen_score(label, Some(labels), scores).ok_or_else(|| {
         let shown = trapline_core::time::head(label, 100);
-        Error::invalid(match own {
-            Some(_) => format!("`{shown}` is not one of its own labels"),
-            None => format!("`{shown}` is not a label of `{}`", algorithm.key),
-        })
+        match own {
+            Some(_) => Error::invalid(format!("`{shown}` is not one of its own labels")),
+            None => mismatch(format!("`{shown}` is not a label of `{}`", algorithm.key)),
+        }
     })
 }
 

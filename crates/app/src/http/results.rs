@@ -199,7 +199,9 @@ async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
         Item::TooLarge(first) => {
             let parsed = Parsed {
                 reply_subject: result_item::receipt_before_fault(&first),
-                posted: Err(format!("the result exceeds {} bytes", app.limits.item_bytes)),
+                posted: Err(
+                    Error::invalid(format!("the result exceeds {} bytes", app.limits.item_bytes)).into(),
+                ),
             };
             (first.len(), parsed)
         }
@@ -208,7 +210,7 @@ async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
         let why = match parsed.posted {
             _ if !parsed.reply_subject.is_empty() => "the receipt is not one of this job's".to_owned(),
             Ok(_) => "reply_subject: field required".to_owned(),
-            Err(why) => why,
+            Err(refusal) => refusal.why,
         };
         return Ok(Answer {
             reply_subject: parsed.reply_subject,
@@ -223,13 +225,9 @@ async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
             });
         }
         Ok(posted) => (posted, None),
-        Err(why) => {
-            let why = cut(&why, DETAIL_MAX_CHARS);
-            let posted = Posted::Fail {
-                reason: FailReason::InvalidResult,
-                detail: why.clone(),
-            };
-            (posted, Some(why))
+        Err(refusal) => {
+            let posted = refusal.posted(app.engine.policy().max_deliver);
+            (posted, Some(cut(&refusal.why, DETAIL_MAX_CHARS)))
         }
     };
     let pending = app.engine.submit(Settlement { receipt, posted }, size).await?;
@@ -270,7 +268,37 @@ async fn submit_held(app: &AppState, answers: &mut [Answer]) -> ApiResult<()> {
 
 struct Parsed {
     reply_subject: String,
-    posted: Result<Posted, String>,
+    posted: Result<Posted, Refusal>,
+}
+
+/// Why an item is rejected.
+struct Refusal {
+    why: String,
+    /// Whether another worker may do better: its run does not know the algorithms or labels.
+    mismatch: bool,
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self {
+            why: error.to_string(),
+            mismatch: result_item::is_mismatch(&error),
+        }
+    }
+}
+
+impl Refusal {
+    /// What it makes of the task.
+    fn posted(&self, max_deliver: i64) -> Posted {
+        let detail = cut(&self.why, DETAIL_MAX_CHARS);
+        if self.mismatch {
+            return Posted::Mismatch { detail, max_deliver };
+        }
+        Posted::Fail {
+            reason: FailReason::InvalidResult,
+            detail,
+        }
+    }
 }
 
 /// Reads an item. Its receipt comes first, because it says by which run the rest is judged.
@@ -322,7 +350,7 @@ fn parse_now(judge: Option<(Receipt, Arc<RunSpec>)>, now: Timestamp, bytes: &[u8
     });
     Parsed {
         reply_subject: envelope.reply_subject,
-        posted: posted.map_err(|e| e.to_string()),
+        posted: posted.map_err(Refusal::from),
     }
 }
 

@@ -229,3 +229,78 @@ async fn a_job_that_was_deleted_on_another_node_is_not_found_though_it_is_rememb
         );
     }
 }
+
+#[tokio::test]
+async fn what_a_run_does_not_know_is_rejected_and_offered_to_another_worker_before_it_is_final() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(2).await;
+    let path = format!("/api/v2/jobs/{job}/");
+    let other = fleet.app.client(Role::Worker, None).await;
+    let old = fleet.tasks(job, 2).await;
+    for item in [renamed(&old[0]), beetle(&old[1])] {
+        let answer = fleet.post(job, &[item]).await;
+        assert_eq!(
+            (answer.status, &answer.body["tasks"][0]["status"]),
+            (StatusCode::BAD_REQUEST, &json!("rejected"))
+        );
+    }
+    let body = fleet.show(job).await;
+    assert_eq!(
+        (&body["status"], &body["counts"]["pending"]),
+        (&json!("STARTED"), &json!(2))
+    );
+    assert!(
+        fleet
+            .log(job)
+            .await
+            .contains("by algorithms or labels that this run does not know")
+    );
+    let again = other
+        .post(&format!("{path}tasks/"), &json!({ "batch_size": 2 }))
+        .await
+        .body["tasks"]
+        .clone();
+    let (good, bad) = (success(&again[0]), renamed(&again[1]));
+    let answer = other
+        .post(&format!("{path}result/"), &json!({ "results": [good, bad] }))
+        .await;
+    assert_eq!(
+        (answer.status, &answer.body["results_queued"]),
+        (StatusCode::OK, &json!(1)),
+        "{}",
+        answer.body
+    );
+    let body = fleet.show(job).await;
+    assert_eq!(
+        (&body["counts"]["processed"], &body["counts"]["failed"]),
+        (&json!(1), &json!(1))
+    );
+    let failed = fleet.images(job, "state=failed").await;
+    assert_eq!(failed[0]["reason"], "invalid_result");
+    assert!(
+        failed[0]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("unknown algorithm `detector-2`"),
+        "{failed:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_could_not_be_run_is_not_retried_either() {
+    let fleet = Fleet::new().await;
+    for lacking in [json!({ "pipeline_slug": null }), json!({ "captures": null })] {
+        let job = fleet.create(1, lacking).await["id"].clone();
+        let path = format!("/api/v2/jobs/{job}/");
+        let empty = json!({});
+        assert_eq!(
+            fleet.admin.post(&format!("{path}cancel/"), &empty).await.status,
+            StatusCode::OK
+        );
+        for verb in ["run", "retry", "retry-failed"] {
+            let answer = fleet.admin.post(&format!("{path}{verb}/"), &empty).await;
+            assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{verb}: {}", answer.body);
+        }
+        assert_eq!(fleet.admin.get(&path).await.body["status"], "REVOKED");
+    }
+}

@@ -256,10 +256,10 @@ async fn a_job_is_of_one_project_with_all_its_parts() {
         .await;
     assert_eq!(inline.status, StatusCode::BAD_REQUEST);
     assert!(
-        inline.body["pipeline_id"][0]
+        inline.body["pipeline_slug"][0]
             .as_str()
             .unwrap()
-            .contains("not enabled")
+            .contains("There is no pipeline `moths`")
     );
     let set = fleet
         .admin

@@ -11,18 +11,19 @@ use crate::settling::{Asides, cleared_line};
 /// Writes the rows of tasks and grants. After the rows of the tasks that were settled.
 pub(super) async fn write(conn: &mut PgConnection, asides: &Asides<'_>, now: Timestamp) -> sqlx::Result<()> {
     let names = names(conn, &asides.workers()).await?;
-    if !asides.suspects.is_empty() {
-        let (jobs, captures): (Vec<i64>, Vec<i64>) = asides.suspects.keys().copied().unzip();
-        let each = || asides.suspects.values();
+    if !asides.freed.is_empty() {
+        let (jobs, captures): (Vec<i64>, Vec<i64>) = asides.freed.keys().copied().unzip();
+        let each = || asides.freed.values();
         sqlx::query(include_str!("sql/settle_suspect.sql"))
             .bind(jobs)
             .bind(captures)
             .bind(each().map(|s| s.row.strikes).collect::<Vec<_>>())
             .bind(each().map(|s| s.whom(&names)).collect::<Vec<_>>())
+            .bind(each().map(|s| s.row.suspect).collect::<Vec<_>>())
             .execute(&mut *conn)
             .await?;
     }
-    let mut lines = asides.batch_lines(&names);
+    let mut lines = asides.freed_lines(&names);
     for ((job, grant), worker) in &asides.cleared {
         let cleared = sqlx::query(include_str!("sql/settle_clear.sql"))
             .bind(job)

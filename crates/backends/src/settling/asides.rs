@@ -1,5 +1,5 @@
 //! What a group of settlements says beyond its own tasks (RULES.md A6, B8): which grants were answered, which siblings
-//! are cleared, which tasks the error of a whole batch makes suspect.
+//! are cleared, which tasks are free again with a strike.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,8 +7,7 @@ use trapline_core::{
     CaptureId, JobId, WorkerId, death,
     ports::{Candidate, GrantKey, Level, LogLine},
     receipt::Receipt,
-    settle::TaskView,
-    task::{DETAIL_MAX_CHARS, cut},
+    settle::{TaskView, freed_line},
 };
 
 use super::TaskKey;
@@ -21,17 +20,18 @@ pub(crate) struct Asides<'a> {
     late: BTreeSet<GrantKey>,
     /// Grants whose other tasks are cleared, by job, and whose answer did it.
     pub(crate) cleared: BTreeMap<(i64, i64), WorkerId>,
-    pub(crate) suspects: BTreeMap<TaskKey, Suspect<'a>>,
+    /// Tasks that are free again with a strike.
+    pub(crate) freed: BTreeMap<TaskKey, Freed<'a>>,
 }
 
-/// A task that a batch error makes suspect.
-pub(crate) struct Suspect<'a> {
+/// A task that is free again: a suspect of a batch error, or one whose result named what its run does not know.
+pub(crate) struct Freed<'a> {
     pub(crate) row: TaskView,
     pub(crate) receipt: Receipt,
     detail: &'a str,
 }
 
-impl Suspect<'_> {
+impl Freed<'_> {
     /// To whom it went, for the task's history.
     pub(crate) fn whom(&self, names: &HashMap<WorkerId, String>) -> String {
         format!(
@@ -60,16 +60,16 @@ impl<'a> Asides<'a> {
     /// It settles the task.
     pub(super) fn settled(&mut self, receipt: &Receipt, before: &TaskView) {
         let job = receipt.job.0;
-        self.suspects.remove(&(job, receipt.capture.0));
+        self.freed.remove(&(job, receipt.capture.0));
         if let Some(grant) = death::cleared(before, receipt.delivery) {
             self.cleared.insert((job, grant.0), receipt.worker);
         }
     }
 
-    /// It makes the task suspect.
-    pub(super) fn suspect(&mut self, receipt: Receipt, row: TaskView, detail: &'a str) {
+    /// It frees the task.
+    pub(super) fn free(&mut self, receipt: Receipt, row: TaskView, detail: &'a str) {
         let key = (receipt.job.0, receipt.capture.0);
-        self.suspects.insert(key, Suspect { row, receipt, detail });
+        self.freed.insert(key, Freed { row, receipt, detail });
     }
 
     /// Grants of which a task was answered while they held it.
@@ -84,45 +84,44 @@ impl<'a> Asides<'a> {
 
     /// Workers whose names are told.
     pub(crate) fn workers(&self) -> Vec<i64> {
-        let suspected = self.suspects.values().map(|s| s.receipt.worker.0);
+        let suspected = self.freed.values().map(|s| s.receipt.worker.0);
         let workers: BTreeSet<i64> = suspected.chain(self.cleared.values().map(|w| w.0)).collect();
         workers.into_iter().collect()
     }
 
-    /// The suspects, free again.
+    /// The tasks that are free again.
     pub(crate) fn freed(&self) -> Vec<(JobId, Candidate)> {
-        let candidate = |s: &Suspect<'_>| Candidate {
+        let candidate = |s: &Freed<'_>| Candidate {
             capture: s.receipt.capture,
             run: s.row.run,
             delivery: s.row.delivery,
         };
-        self.suspects
+        self.freed
             .values()
             .map(|s| (s.receipt.job, candidate(s)))
             .collect()
     }
 
-    /// One line for each batch that was reported as one error.
-    pub(crate) fn batch_lines(&self, names: &HashMap<WorkerId, String>) -> Vec<LogLine> {
-        let mut batches: BTreeMap<(JobId, WorkerId, &str), usize> = BTreeMap::new();
-        for suspect in self.suspects.values() {
-            let batch = (suspect.receipt.job, suspect.receipt.worker, suspect.detail);
-            *batches.entry(batch).or_default() += 1;
-        }
-        let line = |((job, worker, detail), images): ((JobId, WorkerId, &str), usize)| {
-            let message = format!(
-                "Worker {} reported one error for a batch, with {images} image(s) that have strikes left: a strike each, \
-                 and they are suspect, handed out one at a time. The error: {detail}",
-                name(names, worker),
+    /// One line for each batch that was reported as one error, and for each reason why results are offered again.
+    pub(crate) fn freed_lines(&self, names: &HashMap<WorkerId, String>) -> Vec<LogLine> {
+        let mut alike: BTreeMap<(JobId, WorkerId, bool, &str), usize> = BTreeMap::new();
+        for freed in self.freed.values() {
+            let key = (
+                freed.receipt.job,
+                freed.receipt.worker,
+                freed.row.suspect,
+                freed.detail,
             );
-            LogLine {
+            *alike.entry(key).or_default() += 1;
+        }
+        let line =
+            |((job, worker, suspect, detail), images): ((JobId, WorkerId, bool, &str), usize)| LogLine {
                 job,
                 level: Level::Warning,
-                message: cut(&message, DETAIL_MAX_CHARS),
+                message: freed_line(name(names, worker), suspect, images, detail),
                 capture: None::<CaptureId>,
-            }
-        };
-        batches.into_iter().map(line).collect()
+            };
+        alike.into_iter().map(line).collect()
     }
 }
 

@@ -75,16 +75,20 @@ impl<'a> Plan<'a> {
             Posted::BatchError { max_deliver, .. } => Verdict::BatchError {
                 max_deliver: *max_deliver,
             },
+            Posted::Mismatch { max_deliver, .. } => Verdict::Mismatch {
+                max_deliver: *max_deliver,
+            },
         };
         let detail = match &item.posted {
             Posted::Success(_) => None,
-            Posted::Fail { detail, .. } | Posted::BatchError { detail, .. } => Some(detail.as_str()),
+            Posted::Fail { detail, .. }
+            | Posted::BatchError { detail, .. }
+            | Posted::Mismatch { detail, .. } => Some(detail.as_str()),
         };
         match settle::settle(*row, item.receipt.run, item.receipt.delivery, verdict) {
             Change::Ignore(why) => return self.items.push(Settled::Ignored(why)),
-            Change::Suspect { row: after } => {
-                self.asides
-                    .suspect(item.receipt, after, detail.unwrap_or_default());
+            Change::Suspect { row: after } | Change::Again { row: after } => {
+                self.asides.free(item.receipt, after, detail.unwrap_or_default());
                 *row = after;
                 // No counter changes, but the job does: it is a worker's result.
                 self.deltas.entry(key.0).or_default();

@@ -15,18 +15,18 @@ pub(super) async fn write(
     now: Timestamp,
 ) -> sqlx::Result<()> {
     let names = names(conn, &asides.workers()).await?;
-    if !asides.suspects.is_empty() {
+    if !asides.freed.is_empty() {
         let rows: Vec<_> = asides
-            .suspects
+            .freed
             .iter()
-            .map(|((job, capture), s)| (job, capture, s.row.strikes, s.whom(&names)))
+            .map(|((job, capture), s)| (job, capture, s.row.strikes, s.whom(&names), s.row.suspect))
             .collect();
         sqlx::query(include_str!("sql/settle_suspect.sql"))
             .bind(json(&rows))
             .execute(&mut *conn)
             .await?;
     }
-    let mut lines = asides.batch_lines(&names);
+    let mut lines = asides.freed_lines(&names);
     for ((job, grant), worker) in &asides.cleared {
         let cleared = sqlx::query(include_str!("sql/settle_clear.sql"))
             .bind(job)

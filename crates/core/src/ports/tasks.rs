@@ -88,6 +88,14 @@ pub enum Posted {
         /// At most 10,000 characters.
         detail: String,
     },
+    /// A result by algorithms or labels that its run does not know: a strike, and the task is offered again, while strikes
+    /// are left; else `invalid_result`.
+    Mismatch {
+        /// At most 10,000 characters.
+        detail: String,
+        /// The budget of strikes.
+        max_deliver: i64,
+    },
     /// The error of a whole batch: a strike, and the task is suspect, while strikes are left; else `worker_error`.
     /// [`crate::batch_error`] says which errors are.
     BatchError {
@@ -131,7 +139,7 @@ pub struct SettleReport {
     pub items: Vec<Settled>,
     /// The jobs that changed.
     pub touched: Vec<Touched>,
-    /// Tasks that are free again: suspects of a batch error.
+    /// Tasks that are free again: suspects of a batch error, and tasks whose result named what its run does not know.
     pub freed: Vec<(JobId, Candidate)>,
 }
 

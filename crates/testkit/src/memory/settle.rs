@@ -44,6 +44,9 @@ fn verdict(posted: &Posted) -> Verdict {
         Posted::BatchError { max_deliver, .. } => Verdict::BatchError {
             max_deliver: *max_deliver,
         },
+        Posted::Mismatch { max_deliver, .. } => Verdict::Mismatch {
+            max_deliver: *max_deliver,
+        },
     }
 }
 
@@ -103,11 +106,11 @@ impl Db {
         };
         let (row, deltas) = match settle::settle(before, run, delivery, verdict) {
             Change::Settle { row, deltas } => (row, deltas),
-            Change::Suspect { row } => {
-                asides.suspect(item, row);
+            Change::Suspect { row } | Change::Again { row } => {
+                asides.free(item, row);
                 // No counter changes, but the job does: it is a worker's result.
                 changes.entry(receipt.job).or_default();
-                self.write_suspect(item, &row);
+                self.write_freed(item, &row);
                 return Settled::Saved;
             }
             Change::Ignore(why) => {
@@ -142,7 +145,9 @@ impl Db {
                 self.replace_detections(key, detections);
                 None
             }
-            Posted::Fail { detail, .. } | Posted::BatchError { detail, .. } => {
+            Posted::Fail { detail, .. }
+            | Posted::BatchError { detail, .. }
+            | Posted::Mismatch { detail, .. } => {
                 let reason = row.reason.map_or("", FailReason::as_str);
                 let line = format!("Image {capture} failed ({reason}): {detail}");
                 self.log_line(job, Level::Error, line, Some(capture), now);

@@ -7,8 +7,7 @@ use trapline_core::{
     CaptureId, GrantId, JobId, TaskState, Timestamp, WorkerId, death,
     ports::{Candidate, GrantKey, Level, Posted, Settlement},
     receipt::Receipt,
-    settle::TaskView,
-    task::{DETAIL_MAX_CHARS, cut},
+    settle::{TaskView, freed_line},
 };
 
 use super::Db;
@@ -21,7 +20,7 @@ pub(super) struct Asides<'a> {
     late: BTreeSet<GrantKey>,
     /// Grants whose other tasks are cleared, by job, and whose answer did it.
     cleared: BTreeMap<(JobId, GrantId), WorkerId>,
-    suspects: BTreeMap<(JobId, CaptureId), (&'a Settlement, TaskView)>,
+    freed: BTreeMap<(JobId, CaptureId), (&'a Settlement, TaskView)>,
 }
 
 impl<'a> Asides<'a> {
@@ -36,19 +35,19 @@ impl<'a> Asides<'a> {
 
     /// It settles the task.
     pub(super) fn settled(&mut self, receipt: &Receipt, before: &TaskView) {
-        self.suspects.remove(&(receipt.job, receipt.capture));
+        self.freed.remove(&(receipt.job, receipt.capture));
         if let Some(grant) = death::cleared(before, receipt.delivery) {
             self.cleared.insert((receipt.job, grant), receipt.worker);
         }
     }
 
-    /// It makes the task suspect.
-    pub(super) fn suspect(&mut self, item: &'a Settlement, row: TaskView) {
+    /// It frees the task.
+    pub(super) fn free(&mut self, item: &'a Settlement, row: TaskView) {
         let key = (item.receipt.job, item.receipt.capture);
-        self.suspects.insert(key, (item, row));
+        self.freed.insert(key, (item, row));
     }
 
-    /// The suspects, free again.
+    /// The tasks that are free again.
     pub(super) fn freed(&self) -> Vec<(JobId, Candidate)> {
         let candidate = |((job, capture), (_, row)): (&(JobId, CaptureId), &(_, TaskView))| {
             let candidate = Candidate {
@@ -58,13 +57,13 @@ impl<'a> Asides<'a> {
             };
             (*job, candidate)
         };
-        self.suspects.iter().map(candidate).collect()
+        self.freed.iter().map(candidate).collect()
     }
 }
 
 impl Db {
-    /// The task of a batch error: free again, suspect, with a strike.
-    pub(super) fn write_suspect(&mut self, item: &Settlement, row: &TaskView) {
+    /// A task that is free again with a strike.
+    pub(super) fn write_freed(&mut self, item: &Settlement, row: &TaskView) {
         let receipt = &item.receipt;
         let whom = format!("{} at {}", self.name_of(receipt.worker), receipt.granted_at);
         let Some(task) = self.tasks.get_mut(&(receipt.job, receipt.capture)) else {
@@ -74,24 +73,25 @@ impl Db {
             let sep = if task.history.is_empty() { "" } else { ", " };
             task.history = format!("{}{sep}{whom}", task.history);
         }
-        (task.grant, task.suspect, task.strikes) = (None, true, row.strikes);
+        (task.grant, task.suspect, task.strikes) = (None, row.suspect, row.strikes);
     }
 
     pub(super) fn write_asides(&mut self, asides: &Asides<'_>, now: Timestamp) {
-        let mut batches: BTreeMap<(JobId, WorkerId, &str), usize> = BTreeMap::new();
-        for (item, _) in asides.suspects.values() {
-            if let Posted::BatchError { detail, .. } = &item.posted {
-                let batch = (item.receipt.job, item.receipt.worker, detail.as_str());
-                *batches.entry(batch).or_default() += 1;
+        let mut alike: BTreeMap<(JobId, WorkerId, bool, &str), usize> = BTreeMap::new();
+        for (item, row) in asides.freed.values() {
+            if let Posted::BatchError { detail, .. } | Posted::Mismatch { detail, .. } = &item.posted {
+                let key = (
+                    item.receipt.job,
+                    item.receipt.worker,
+                    row.suspect,
+                    detail.as_str(),
+                );
+                *alike.entry(key).or_default() += 1;
             }
         }
-        for ((job, worker, detail), n) in batches {
-            let line = format!(
-                "Worker {} reported one error for a batch, with {n} image(s) that have strikes left: a strike each, \
-                 and they are suspect, handed out one at a time. The error: {detail}",
-                self.name_of(worker)
-            );
-            self.log_line(job, Level::Warning, cut(&line, DETAIL_MAX_CHARS), None, now);
+        for ((job, worker, suspect, detail), n) in alike {
+            let line = freed_line(self.name_of(worker), suspect, n, detail);
+            self.log_line(job, Level::Warning, line, None, now);
         }
         for ((job, grant), worker) in &asides.cleared {
             let cleared = self.clear(*job, *grant);

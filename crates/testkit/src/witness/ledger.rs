@@ -112,6 +112,7 @@ impl Witness {
                     Posted::Success(detections) => format!("success with {} detections", detections.len()),
                     Posted::Fail { reason, .. } => reason.to_string(),
                     Posted::BatchError { .. } => "the error of a batch".to_owned(),
+                    Posted::Mismatch { .. } => "by unknown algorithms".to_owned(),
                 };
                 format!(
                     "settled {key:?} delivery {}: {what}: {settled:?}",
@@ -135,7 +136,10 @@ impl Witness {
                     }
                     inner.end(key);
                 }
-                (Posted::Fail { .. } | Posted::BatchError { .. }, Settled::Saved) => {
+                (
+                    Posted::Fail { .. } | Posted::BatchError { .. } | Posted::Mismatch { .. },
+                    Settled::Saved,
+                ) => {
                     let newest = inner.newest(key).map(|h| (h.run, h.delivery));
                     if newest != Some((receipt.run, receipt.delivery)) {
                         let what =

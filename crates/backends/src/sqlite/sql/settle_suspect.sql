@@ -1,6 +1,7 @@
--- Suspects of a batch error, free again. ?1 [[job, capture, strikes, to whom it went], …].
+-- Tasks that an answer frees, with a strike: suspects of a batch error, and others.
+-- ?1 [[job, capture, strikes, to whom it went, suspect], …].
 UPDATE tasks SET
-    grant_id = NULL, lease_until = NULL, suspect = 1, strikes = e.value->>2,
+    grant_id = NULL, lease_until = NULL, suspect = e.value->>4, strikes = e.value->>2,
     history = CASE WHEN strikes = e.value->>2 THEN history WHEN history = '' THEN e.value->>3
                    ELSE history || ', ' || (e.value->>3) END
 FROM json_each(?1) e
