@@ -15,6 +15,7 @@ mod job_list;
 mod jobs;
 mod leases;
 mod lifecycle;
+mod matrix;
 mod online;
 mod pages;
 mod registration;

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use trapline_core::{
-    JobId, JobStatus,
+    CaptureId, FailReason, JobId, JobStatus,
     job::JobMove,
-    ports::{JobFilter, NewJob, OffsetPage, RunAlgorithms, Settled, Slice},
+    ports::{
+        ImageQuery, ImageState, JobFilter, NewJob, OffsetPage, Posted, RunAlgorithms, Settled, Settlement,
+        Slice, Want,
+    },
 };
 
-use super::{World, cases};
+use super::{Grant, World, cases};
 
 const CLAIM: Duration = Duration::from_secs(30);
 
@@ -141,6 +144,32 @@ cases! { World;
         let job = w.create(&whole).await;
         cancel(&w, job).await;
         assert_eq!(w.go(job, JobMove::RetryFailed).await, (JobStatus::Started, true));
+    }
+
+    async fn a_result_by_what_its_run_does_not_know_is_a_strike_and_only_the_last_one_is_final(w: World) {
+        let job = unclaimed(&w, 2).await;
+        w.collect().await;
+        let mismatch = |task: Grant| Settlement {
+            receipt: task.0,
+            posted: Posted::Mismatch { detail: "unknown algorithm `x`".into(), max_deliver: 2 },
+        };
+        let first = w.grant(job, 2, "old").await;
+        let report = w.settle(&[mismatch(first[0]), mismatch(first[1])]).await;
+        assert_eq!(report.items, [Settled::Saved, Settled::Saved]);
+        assert_eq!(report.freed.len(), 2, "they are offered at once");
+        assert_eq!(w.counts(job).await, [2, 2, 0, 0, 0]);
+        let again = w.settle(&[mismatch(first[0])]).await;
+        assert!(matches!(again.items[0], Settled::Ignored(_)) && again.freed.is_empty(), "the same post again");
+        // They are no suspects: one answer hands both out.
+        let (second, _) = w.hand_out(job, Want::Batch, None, 9, w.worker("new").await).await;
+        assert_eq!(second.len(), 2);
+        assert_eq!(w.succeed(second[0], 1).await, Settled::Saved);
+        assert!(w.settle(&[mismatch(second[1])]).await.freed.is_empty());
+        assert_eq!(w.counts(job).await, [2, 0, 0, 1, 1]);
+        let query = ImageQuery { job, state: Some(ImageState::Failed), reason: Some(FailReason::InvalidResult), after: CaptureId(0), limit: 9 };
+        let failed = w.store.images(&query).await.unwrap();
+        assert_eq!(failed[0].detail.as_deref(), Some("unknown algorithm `x`"));
+        w.check_counts(job).await;
     }
 
     async fn what_is_known_of_a_deleted_job_goes_with_its_rows(w: World) {
