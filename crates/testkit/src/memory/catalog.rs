@@ -30,13 +30,16 @@ pub(super) struct CatalogRows {
     had: BTreeSet<(ProjectId, PipelineId)>,
     services: Vec<(Option<ProjectId>, String)>,
     /// What each process of a service registered last, and when.
-    registrations: BTreeMap<(ServiceId, (ProjectId, String), String), (PipelineId, Timestamp)>,
+    registrations: BTreeMap<Registrant, (PipelineId, Timestamp)>,
     captures: Vec<Capture>,
     by_url: BTreeMap<(ProjectId, String), CaptureId>,
     collections: Vec<(Collection, BTreeSet<i64>)>,
     tokens: Vec<(Token, [u8; 32])>,
     last_token: i64,
 }
+
+/// A service, the slug that it registers in a project, and which of its processes does.
+type Registrant = (ServiceId, (ProjectId, String), String);
 
 /// What a slug means in a project.
 #[derive(Clone)]
