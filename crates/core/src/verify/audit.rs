@@ -270,8 +270,6 @@ mod tests {
             updated_at: at(0),
             served_at: at(served),
             gap,
-            can_run: true,
-            has_spec: true,
         };
         let mut audit = Audit::default();
         audit.job(&job);

@@ -162,7 +162,7 @@ async fn a_clock_that_is_set_is_told_of_and_people_are_shown_what_it_shows() {
     until("the delay passes", Duration::from_secs(20), async || {
         match node.job(delayed).await.collected {
             true => Ok(()),
-            false => Err("not collected"),
+            false => Err("not collected".to_owned()),
         }
     })
     .await;
