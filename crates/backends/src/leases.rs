@@ -6,8 +6,9 @@ use std::{collections::HashMap, time::Duration};
 use trapline_core::{
     CaptureId, JobId, TaskState, Timestamp,
     lease::{self, Gap, LeaseEnd, RELEASES_MAX, SignsOfLife},
-    ports::{Candidate, LeaseAnswer, LeaseChange, LeasePolicy},
+    ports::{Beat, Candidate, LeaseAnswer, LeaseChange, LeasePolicy, Pulse},
     receipt::Receipt,
+    timeline::{Anchor, Reading, Step, Timeline, Uptime},
 };
 
 use crate::{rows::Columns, settling::TaskKey};
@@ -26,17 +27,51 @@ pub(crate) fn gap(row: &impl Columns) -> sqlx::Result<Option<Gap>> {
     }))
 }
 
+/// The timeline, in the cluster's row.
+fn timeline(row: &impl Columns) -> sqlx::Result<Timeline> {
+    let boot: Option<String> = row.col("anchor_boot")?;
+    let boot = boot.and_then(|boot| u128::from_str_radix(&boot, 16).ok());
+    let uptime = |micros: Option<i64>| {
+        Some(Uptime {
+            boot,
+            at: Duration::from_micros(u64::try_from(micros?).ok()?),
+        })
+    };
+    let before = uptime(row.col("anchor_before")?);
+    let after = uptime(row.col("anchor_after")?);
+    let anchor = row.maybe_time("anchor_at")?.zip(before.zip(after));
+    let step = row.maybe_time("step_at")?.zip(row.col("step_by")?);
+    Ok(Timeline {
+        offset: row.col("clock_offset")?,
+        alive_at: row.maybe_time("alive_at")?,
+        anchor: anchor.map(|(at, (before, after))| Anchor { at, before, after }),
+        step: step.map(|(at, by)| Step { at, by }),
+    })
+}
+
+/// What a heartbeat makes of the cluster's row.
+pub(crate) fn beat(row: &impl Columns, pulse: &Pulse<'_>, reading: &Reading) -> sqlx::Result<Beat> {
+    let timeline = timeline(row)?.advance(pulse.last.as_ref(), reading);
+    let now = timeline.alive_at.unwrap_or(reading.wall);
+    Ok(Beat {
+        now,
+        gap: gap_at(row, pulse.first, pulse.grace, now)?,
+        timeline,
+    })
+}
+
+/// An uptime as it is stored: which start of a machine, and microseconds.
+pub(crate) fn stored(uptime: Uptime) -> (Option<String>, i64) {
+    let micros = i64::try_from(uptime.at.as_micros()).unwrap_or(i64::MAX);
+    (uptime.boot.map(|boot| format!("{boot:032x}")), micros)
+}
+
 /// The gap after a heartbeat at `now`: the one before, or a new one if nobody served the store lately, or if the first
 /// node after an unclean end comes.
 ///
 /// The row holds one gap. What lived through the last one, in its grace or kept alive by signs of life since then
 /// (column `held`: a lease lives that was granted before its end), must not be charged for it now: the two become one.
-pub(crate) fn gap_at(
-    row: &impl Columns,
-    first: bool,
-    grace: Duration,
-    now: Timestamp,
-) -> sqlx::Result<Option<Gap>> {
+fn gap_at(row: &impl Columns, first: bool, grace: Duration, now: Timestamp) -> sqlx::Result<Option<Gap>> {
     let (alive_at, clean): (_, bool) = (row.maybe_time("alive_at")?, row.col("clean")?);
     let (before, held): (_, bool) = (gap(row)?, row.col("held")?);
     let silent = alive_at.is_some_and(|at| now.since(at) > GAP_AFTER);

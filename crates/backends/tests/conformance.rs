@@ -18,7 +18,7 @@ use trapline_testkit::{
     conformance::{
         Case, World, budget, catalog, deaths, found, frozen, health,
         projections::{self, Fixture},
-        store, suspects,
+        store, suspects, timeline,
     },
     memory::MemoryStore,
     services::{Nats, NatsBinary, Redis},
@@ -27,9 +27,10 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 8] = [
+const STORE: [&[Case<World>]; 9] = [
     store::CASES,
     budget::CASES,
+    timeline::CASES,
     suspects::CASES,
     deaths::CASES,
     health::CASES,
@@ -132,6 +133,7 @@ fn main() {
     for cases in [
         store::CASES,
         budget::CASES,
+        timeline::CASES,
         suspects::CASES,
         deaths::CASES,
         health::CASES,

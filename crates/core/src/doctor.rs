@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::Timestamp;
+use crate::{
+    Timestamp,
+    timeline::{self, Step},
+};
 
 /// How a check ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -102,6 +105,14 @@ pub fn clock(name: &'static str, before: Timestamp, theirs: Timestamp, after: Ti
         _ if skew <= SKEW_MAX => Check::warn(name, seen, advice),
         _ => Check::fail(name, seen, advice),
     }
+}
+
+/// What is said of a step of the store's clock within the last week.
+#[must_use]
+pub fn clock_step(name: &'static str, step: Step, offset: i64) -> Check {
+    let seen = format!("at {}, {}", timeline::shown(step.at, offset), step.words());
+    let advice = "nothing is lost by it; let NTP slew the clock of the store's machine, and see who sets it";
+    Check::warn(name, seen, advice)
 }
 
 #[cfg(test)]

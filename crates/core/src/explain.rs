@@ -10,6 +10,7 @@ use crate::{
     counts::Counts,
     health::REAPED,
     ports::{Job, OldestLease, Outlook, QueueInfo, WorkerNow},
+    timeline::Step,
 };
 
 /// After this long without a sign a worker is not counted on (upstream's "online recently").
@@ -82,8 +83,28 @@ pub struct Explanation {
     pub progress: Reach,
     /// When the last tick began.
     pub last_tick_at: Option<Timestamp>,
+    /// The last step of the store's clock that was noticed.
+    pub clock_step: Option<ClockStep>,
     /// What happens next.
     pub next: Next,
+}
+
+/// A step of the store's clock, as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ClockStep {
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// How far the clock was set forward; negative if it was set back.
+    pub by_seconds: i64,
+}
+
+/// What a step of the store's clock means for a job that was there when it came, after the sentence.
+#[must_use]
+pub fn clock_step(job: &Job, step: Option<Step>) -> String {
+    match step.filter(|step| step.at >= job.created_at && !job.status.is_final()) {
+        Some(step) => format!("; {}", step.words()),
+        None => String::new(),
+    }
 }
 
 /// The sentence while the store is away.

@@ -25,6 +25,7 @@ pub mod result;
 pub mod settle;
 pub mod task;
 pub mod time;
+pub mod timeline;
 pub mod verify;
 
 pub use error::{Error, ErrorKind, Result};

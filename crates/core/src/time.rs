@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Error, Result};
+use crate::{Error, Result, timeline::Uptime};
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +137,8 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// Time since some fixed point of this process; never goes back.
     fn monotonic(&self) -> Duration;
+    /// How long this machine has been up, which tells time that passed from a wall clock that was set.
+    fn uptime(&self) -> Uptime;
     /// Returns when `d` has passed on `monotonic`.
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()>;
 }

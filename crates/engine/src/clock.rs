@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use trapline_core::{Clock, Timestamp, time::BoxFuture};
+use trapline_core::{Clock, Timestamp, time::BoxFuture, timeline::Uptime};
 
 /// The wall clock and the monotonic clock of this machine.
 pub struct SystemClock {
     started: Instant,
+    /// Which start of the machine this is; `None` where the system does not say.
+    boot: Option<u128>,
 }
 
 impl SystemClock {
@@ -16,8 +18,14 @@ impl SystemClock {
     pub fn new() -> Self {
         Self {
             started: Instant::now(),
+            boot: boot_id(),
         }
     }
+}
+
+fn boot_id() -> Option<u128> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    u128::from_str_radix(&text.trim().replace('-', ""), 16).ok()
 }
 
 impl Default for SystemClock {
@@ -35,6 +43,24 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn uptime(&self) -> Uptime {
+        // It counts the time that the machine slept, as a wall clock does; `Instant` does not.
+        let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Uptime {
+            boot: self.boot,
+            at: Duration::try_from(since).unwrap_or_default(),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn uptime(&self) -> Uptime {
+        Uptime {
+            boot: self.boot.filter(|_| false),
+            at: self.monotonic(),
+        }
     }
 
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {

@@ -10,7 +10,7 @@ use trapline_core::{
     CaptureId, Clock, JobId, Result, Timestamp,
     error::chain,
     health::HealthPolicy,
-    ports::{Hint, LeasePolicy, Progress, Queue, Store},
+    ports::{Hint, LeasePolicy, Progress, Pulse, Queue, Store},
     receipt::ReceiptKey,
 };
 
@@ -283,14 +283,31 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn beat(&self, first: bool) -> Result<()> {
-        let beat = self
-            .inner
-            .ports
-            .store
-            .heartbeat(first, self.inner.policy.task_ttr)
-            .await?;
-        self.inner.time.anchor(&beat, self.inner.ports.clock.monotonic());
+        let before = self.inner.time.timeline();
+        let pulse = Pulse {
+            first,
+            grace: self.inner.policy.task_ttr,
+            clock: self.inner.ports.clock.as_ref(),
+            last: before.anchor,
+        };
+        let beat = self.inner.ports.store.heartbeat(&pulse).await?;
+        self.inner.time.anchor(&beat);
+        if let Some(step) = beat.timeline.step.filter(|step| step.at == beat.now) {
+            tracing::warn!(by_seconds = step.by / 1_000_000, "{}", step.words());
+        }
         Ok(())
+    }
+
+    /// A time of the store as its clock shows it now, for people: store time goes on when that clock is set.
+    #[must_use]
+    pub fn shown(&self, at: Timestamp) -> Timestamp {
+        self.inner.time.shown(at)
+    }
+
+    /// Now as the store's clock shows it.
+    #[must_use]
+    pub fn wall_now(&self) -> Timestamp {
+        self.shown(self.now())
     }
 
     /// Tells whoever listens; a hint that is lost costs a delay, so its failure is no error.

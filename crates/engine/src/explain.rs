@@ -5,7 +5,7 @@ use std::time::Duration;
 use trapline_core::{
     Error, JobId, JobStatus, Result,
     error::chain,
-    explain::{self, Explanation, Next, ONLINE, Reach, Scene},
+    explain::{self, ClockStep, Explanation, Next, ONLINE, Reach, Scene},
     ports::{Job, Outlook, QueueInfo},
 };
 
@@ -43,7 +43,12 @@ impl Engine {
             Err(error) => Err(error),
             Ok(Some((job, outlook, last_tick_at))) => {
                 let (queue_counters, queue, progress) = self.projections(id).await;
-                let now = self.now();
+                let timeline = self.inner.time.timeline();
+                let step = explain::clock_step(&job, timeline.step);
+                // People read the store's clock; all times are shown by it, so their distances stay.
+                let (job, outlook) = (job.shown(timeline.offset), outlook.shown(timeline.offset));
+                let last_tick_at = last_tick_at.map(|at| self.shown(at));
+                let now = self.wall_now();
                 let scene = Scene {
                     job: &job,
                     outlook: &outlook,
@@ -56,7 +61,7 @@ impl Engine {
                 let oldest = outlook.oldest_lease.clone();
                 Ok(Explanation {
                     job: id,
-                    sentence: explain::sentence(&scene),
+                    sentence: explain::sentence(&scene) + &step,
                     next: explain::next(&scene, self.inner.policy.leases().margin, tick_at),
                     status: Some(job.status),
                     counts: Some(job.counts),
@@ -69,6 +74,10 @@ impl Engine {
                     queue,
                     progress,
                     last_tick_at,
+                    clock_step: timeline.step.map(|step| ClockStep {
+                        at: self.shown(step.at),
+                        by_seconds: step.by / 1_000_000,
+                    }),
                 })
             }
         }
@@ -90,6 +99,7 @@ impl Engine {
             queue,
             progress,
             last_tick_at: None,
+            clock_step: None,
             next: Next {
                 action: "the store is asked again every second",
                 at: None,
@@ -126,6 +136,7 @@ impl Engine {
             return Ok(None);
         }
         let now = self.now();
+        let offset = self.inner.time.timeline().offset;
         // A list shows many jobs; one that waits for no worker costs no read.
         let outlook = match job.status {
             JobStatus::Started => {
@@ -137,13 +148,14 @@ impl Engine {
             }
             _ => Outlook::default(),
         };
+        let (job, outlook) = (job.clone().shown(offset), outlook.shown(offset));
         Ok(Some(explain::sentence(&Scene {
-            job,
+            job: &job,
             outlook: &outlook,
             queue: &Reach::Ok,
             progress: &Reach::Ok,
             ttr: self.inner.policy.task_ttr,
-            now,
+            now: self.shown(now),
         })))
     }
 }

@@ -278,7 +278,7 @@ impl Engine {
             .filter(|_| job.status.is_active() && job.collected && remaining > 0)
             .map(|rate| remaining as f64 / rate * 60.0);
         Ok(JobView {
-            job,
+            job: job.shown(self.inner.time.timeline().offset),
             rate_per_minute,
             eta_seconds,
             waiting_for,

@@ -6,28 +6,37 @@ use std::{
     time::Duration,
 };
 
-use trapline_core::{Clock, Error, Result, Timestamp, ports::Beat};
+use trapline_core::{
+    Clock, Error, Result, Timestamp,
+    ports::Beat,
+    timeline::{Anchor, Timeline, shown},
+};
 
 /// How old an anchor may be.
 const FRESH: Duration = Duration::from_secs(5);
 
 pub(crate) struct StoreTime {
     clock: Arc<dyn Clock>,
-    anchor: Mutex<Option<(Timestamp, Duration)>>,
+    last: Mutex<Timeline>,
 }
 
 impl StoreTime {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            anchor: Mutex::new(None),
+            last: Mutex::new(Timeline::default()),
         }
     }
 
-    /// Anchors store time. `answered_at` is the monotonic time after the answer, so that a slow answer makes store
-    /// time early rather than late: a lease is then granted shorter, never ended sooner.
-    pub(crate) fn anchor(&self, beat: &Beat, answered_at: Duration) {
-        *self.anchor.lock().unwrap_or_else(PoisonError::into_inner) = Some((beat.now, answered_at));
+    /// Anchors store time at a heartbeat. A slow answer makes it early rather than late: a lease is then granted shorter,
+    /// never ended sooner.
+    pub(crate) fn anchor(&self, beat: &Beat) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = beat.timeline;
+    }
+
+    /// The timeline at this node's last heartbeat.
+    pub(crate) fn timeline(&self) -> Timeline {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Store time.
@@ -48,11 +57,15 @@ impl StoreTime {
         self.read().map_or_else(|| self.clock.now(), |(now, _)| now)
     }
 
+    /// A store time as the store's clock shows it, for people.
+    pub(crate) fn shown(&self, at: Timestamp) -> Timestamp {
+        shown(at, self.timeline().offset)
+    }
+
     fn read(&self) -> Option<(Timestamp, Duration)> {
-        let anchor = *self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
-        anchor.map(|(at, mono)| {
-            let age = self.clock.monotonic().saturating_sub(mono);
-            (at.plus(age), age)
-        })
+        let Anchor { at, after, .. } = self.timeline().anchor?;
+        // Sleep counts: what was fresh before it is not after it.
+        let age = self.clock.uptime().at.saturating_sub(after.at);
+        Some((at.plus(age), age))
     }
 }

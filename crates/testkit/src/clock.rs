@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use trapline_core::{Clock, Timestamp, time::BoxFuture};
+use trapline_core::{Clock, Timestamp, time::BoxFuture, timeline::Uptime};
 
 /// Stands still until [`ManualClock::advance`].
 #[derive(Clone, Default)]
@@ -18,6 +18,9 @@ pub struct ManualClock {
 #[derive(Default)]
 struct Inner {
     elapsed: Duration,
+    /// How far the wall clock was set forward, in microseconds.
+    set_by: i64,
+    boots: u128,
     next: u64,
     sleepers: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
 }
@@ -44,6 +47,22 @@ impl ManualClock {
         }
     }
 
+    /// Sets the wall clock; no time passes.
+    pub fn set_forward(&self, micros: i64) {
+        self.lock().set_by += micros;
+    }
+
+    /// What the clock would show had it never been set.
+    #[must_use]
+    pub fn steady(&self) -> Timestamp {
+        START.plus(self.lock().elapsed)
+    }
+
+    /// The machine is started anew: how long it was down is known to nobody.
+    pub fn reboot(&self) {
+        self.lock().boots += 1;
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,11 +70,20 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        START.plus(self.lock().elapsed)
+        let inner = self.lock();
+        Timestamp(START.plus(inner.elapsed).0 + inner.set_by)
     }
 
     fn monotonic(&self) -> Duration {
         self.lock().elapsed
+    }
+
+    fn uptime(&self) -> Uptime {
+        let inner = self.lock();
+        Uptime {
+            boot: Some(inner.boots),
+            at: inner.elapsed,
+        }
     }
 
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {
@@ -106,6 +134,13 @@ impl Clock for RealClock {
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    fn uptime(&self) -> Uptime {
+        Uptime {
+            boot: None,
+            at: self.started.elapsed(),
+        }
     }
 
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {

@@ -11,7 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use serde_json::{Value, json};
-use trapline_core::{JobId, Result, error::chain};
+use trapline_core::{JobId, Result, error::chain, health::TickReport};
 
 use super::{
     AppState, Id, Links, Params, Principal,
@@ -98,14 +98,21 @@ async fn ticks(State(app): State<AppState>, principal: Principal, params: Params
     let ticks = app.engine.ticks(params.int("after")?, limit).await?;
     let next = ticks.last().filter(|_| ticks.len() as u64 == limit);
     let next = next.map(|(key, _)| ("after", key.to_string()));
-    let ticks: Vec<_> = ticks.into_iter().map(|(_, tick)| tick).collect();
+    let ticks: Vec<_> = ticks.into_iter().map(|(_, tick)| shown(&app, tick)).collect();
     Ok(key_page(&links, &params, &ticks, next))
+}
+
+/// With its times as the store's clock shows them.
+fn shown(app: &AppState, mut tick: TickReport) -> TickReport {
+    tick.started_at = app.engine.shown(tick.started_at);
+    tick.finished_at = app.engine.shown(tick.finished_at);
+    tick
 }
 
 async fn check(State(app): State<AppState>, principal: Principal, params: Params) -> ApiResult {
     principal.require_unbound_admin()?;
     match app.engine.tick_once(params.flag("dry_run", false)).await? {
-        Some(report) => Ok(Json(report).into_response()),
+        Some(report) => Ok(Json(shown(&app, report)).into_response()),
         None => Err(ApiError::detail(
             StatusCode::SERVICE_UNAVAILABLE,
             "another node runs a tick just now; try again in some seconds",

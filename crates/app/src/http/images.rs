@@ -50,11 +50,11 @@ async fn images(
     let rows = app.engine.store().images(&query).await?;
     let next = rows.last().filter(|_| rows.len() as u64 == limit);
     let next = next.map(|r| ("after", r.capture.to_string()));
-    let rows: Vec<Value> = rows.iter().map(view).collect();
+    let rows: Vec<Value> = rows.iter().map(|row| view(&app, row)).collect();
     Ok(key_page(&links, &params, &rows, next))
 }
 
-fn view(row: &ImageRow) -> Value {
+fn view(app: &AppState, row: &ImageRow) -> Value {
     let state = match row.state {
         TaskState::Pending if row.in_flight => "in_flight",
         other => other.as_str(),
@@ -67,7 +67,7 @@ fn view(row: &ImageRow) -> Value {
         "detail": row.detail,
         "attempts": row.attempts,
         "worker": row.worker,
-        "settled_at": row.settled_at,
+        "settled_at": row.settled_at.map(|at| app.engine.shown(at)),
         "detections": row.detections,
     })
 }

@@ -67,7 +67,11 @@ impl AppState {
             limit: logs_limit as u64,
         };
         let mut body = job_body::body(&view, &around, links, principal);
-        body["logs"] = job_body::logs(&self.engine.store().logs(&query).await?);
+        let mut rows = self.engine.store().logs(&query).await?;
+        for row in &mut rows {
+            row.at = self.engine.shown(row.at);
+        }
+        body["logs"] = job_body::logs(&rows);
         body["result"] = Value::Null;
         Ok(body)
     }

@@ -44,12 +44,12 @@ async fn logs(
     let rows = app.engine.store().logs(&query).await?;
     let next = rows.last().filter(|_| rows.len() as u64 == limit);
     let next = next.map(|r| ("after", r.id.to_string()));
-    let rows: Vec<Value> = rows.iter().map(view).collect();
+    let rows: Vec<Value> = rows.iter().map(|row| view(&app, row)).collect();
     Ok(key_page(&links, &params, &rows, next))
 }
 
-fn view(row: &LogRow) -> Value {
-    let mut line = json!({ "id": row.id, "at": row.at, "level": row.level.as_str(), "message": row.message });
+fn view(app: &AppState, row: &LogRow) -> Value {
+    let mut line = json!({ "id": row.id, "at": app.engine.shown(row.at), "level": row.level.as_str(), "message": row.message });
     if let Some(capture) = row.capture {
         line["image_id"] = json!(capture.to_string());
     }

@@ -91,12 +91,11 @@ pub(super) async fn view(state: &AppState, pipeline: &Pipeline, links: &Links) -
     for algorithm in &pipeline.algorithms {
         algorithms.push(algorithm_view(state, algorithm, links).await?);
     }
-    let now = state.clock.now();
     let details = links.to(format_args!("ml/pipelines/{}", pipeline.id));
     let services: Vec<_> = pipeline
         .services
         .iter()
-        .map(|s| services::brief(s, now, links))
+        .map(|s| services::brief(state, s, links))
         .collect();
     let configs: Vec<_> = pipeline
         .projects

@@ -33,15 +33,15 @@ fn live(service: &Service, now: Timestamp) -> bool {
 }
 
 /// A service inside another object.
-pub(super) fn brief(service: &Service, now: Timestamp, links: &Links) -> Value {
+pub(super) fn brief(state: &AppState, service: &Service, links: &Links) -> Value {
     json!({
         "id": service.id,
         "details": links.to(format_args!("ml/processing_services/{}", service.id)),
         "name": service.name,
         "endpoint_url": service.endpoint_url,
         "is_async": service.endpoint_url.is_none(),
-        "last_seen": service.last_seen,
-        "last_seen_live": live(service, now),
+        "last_seen": service.last_seen.map(|at| state.engine.shown(at)),
+        "last_seen_live": live(service, state.engine.now()),
         "created_at": service.created_at,
         "updated_at": service.updated_at,
     })
@@ -77,7 +77,7 @@ fn view(
         .filter_map(|id| known.get(id))
         .map(|p| pipelines::brief(p, links))
         .collect();
-    let mut body = brief(service, state.clock.now(), links);
+    let mut body = brief(state, service, links);
     body["description"] = json!(service.description);
     body["projects"] = json!(service.projects);
     body["pipelines"] = json!(run);
@@ -145,7 +145,7 @@ async fn status(State(state): State<AppState>, principal: Principal, Id(id): Id)
     let service = find(&state, &principal, id).await?;
     let known = runnable(&state, &principal).await?;
     let now = state.clock.now();
-    let live = live(&service, now);
+    let live = live(&service, state.engine.now());
     let online: Vec<_> = service
         .pipelines
         .iter()

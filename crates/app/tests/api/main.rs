@@ -5,6 +5,7 @@
 mod access;
 mod bad_input;
 mod chaos;
+mod clock;
 mod errors;
 mod fleet;
 mod frozen;

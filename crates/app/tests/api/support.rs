@@ -16,7 +16,7 @@ use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Ac
 use trapline_core::{
     Clock, ProjectId, Timestamp,
     catalog::{NewToken, Role},
-    ports::{Catalog, Store},
+    ports::{Catalog, Pulse, Store},
 };
 use trapline_engine::{Engine, Policy, Ports, Supervisor};
 use trapline_testkit::{ManualClock, until};
@@ -118,11 +118,22 @@ impl TestApp {
         self.clock.advance(time);
     }
 
+    /// Somebody sets the clock of the machine; no time passes.
+    pub(crate) fn set_clock(&self, micros: i64) {
+        self.clock.set_forward(micros);
+    }
+
     /// A second passes, and the engine's services see it: no outage is made by moving on faster than they write.
     pub(crate) async fn second(&self) {
         self.clock.advance(Duration::from_secs(1));
         let ttr = self.state.engine.policy().task_ttr;
-        self.store.heartbeat(false, ttr).await.unwrap();
+        let pulse = Pulse {
+            first: false,
+            grace: ttr,
+            clock: &self.clock,
+            last: None,
+        };
+        self.store.heartbeat(&pulse).await.unwrap();
         until("the engine's heartbeat", Duration::from_secs(20), async || {
             self.state.engine.check_store().map_err(|e| e.to_string())
         })

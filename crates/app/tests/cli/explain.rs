@@ -43,6 +43,7 @@ fn explanation() -> Explanation {
         queue: Reach::Unreachable("no answer within 2s".into()),
         progress: Reach::Gone,
         last_tick_at: None,
+        clock_step: None,
         next: Next {
             action: "a result",
             at: Some(now),

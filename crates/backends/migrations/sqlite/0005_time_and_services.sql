@@ -10,3 +10,14 @@ CREATE INDEX worker_services_service ON worker_services (service_id, worker_id);
 -- By strikes too: the sweep looks each second whether an active job has a free task whose budget is used up.
 DROP INDEX tasks_struck;
 CREATE INDEX tasks_struck ON tasks (job_id, strikes, capture_id) WHERE state = 'pending' AND strikes > 0;
+
+-- The cluster's timeline: the store's clock plus an offset, which absorbs every step of that clock. The anchor is the last
+-- heartbeat: the time on the timeline, and between which uptimes of the node's machine it was.
+ALTER TABLE cluster ADD COLUMN clock_offset INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cluster ADD COLUMN anchor_at INTEGER;
+ALTER TABLE cluster ADD COLUMN anchor_boot TEXT;
+ALTER TABLE cluster ADD COLUMN anchor_before INTEGER;
+ALTER TABLE cluster ADD COLUMN anchor_after INTEGER;
+-- The last step: when it was noticed, and how far the clock was set forward (back, if negative).
+ALTER TABLE cluster ADD COLUMN step_at INTEGER;
+ALTER TABLE cluster ADD COLUMN step_by INTEGER;

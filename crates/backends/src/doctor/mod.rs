@@ -8,10 +8,29 @@ pub mod sqlite;
 
 use std::{future::Future, time::Duration};
 
-use trapline_core::{Error, Result, doctor::Check, error::chain};
+use trapline_core::{
+    Error, Result, Timestamp,
+    doctor::{self, Check},
+    error::chain,
+    timeline::Step,
+};
 
 /// How long one server may take for all that it is asked.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// The last step of the store's clock and the offset, if it was within a week of the last heartbeat.
+const RECENT_STEP: &str =
+    "SELECT step_at, step_by, clock_offset FROM cluster WHERE step_at > alive_at - 604800000000";
+/// As it is read.
+type RecentStep = (i64, i64, i64);
+
+fn stepped(name: &'static str, (at, by, offset): RecentStep) -> Check {
+    let step = Step {
+        at: Timestamp(at),
+        by,
+    };
+    doctor::clock_step(name, step, offset)
+}
 
 /// The facts, or the check that there are none.
 async fn asked<T>(

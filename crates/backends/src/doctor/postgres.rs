@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
 use trapline_core::{Clock, Error, Result, Timestamp, doctor, doctor::Check};
 
-use super::asked;
+use super::{RECENT_STEP, asked, stepped};
 use crate::postgres::{PostgresOptions, known_migrations};
 
 /// The oldest version whose statements we use.
@@ -38,6 +38,8 @@ pub struct Facts {
     pub may_create: bool,
     /// The migrations that were applied, and whether each succeeded; none if nobody has migrated.
     pub migrations: Vec<(i64, bool)>,
+    /// The last step of the store's clock, if it was lately.
+    pub step: Option<(i64, i64, i64)>,
     /// This machine's clock before the server's, the server's, this machine's after it.
     pub clocks: (Timestamp, Timestamp, Timestamp),
 }
@@ -89,6 +91,17 @@ async fn ask(url: &str, clock: &dyn Clock) -> Result<Facts> {
     } else {
         Vec::new()
     };
+    let current = migrations
+        .iter()
+        .map(|(v, _): &(i64, bool)| *v)
+        .eq(known_migrations());
+    let step = match current {
+        true => sqlx::query_as(RECENT_STEP)
+            .fetch_optional(&mut conn)
+            .await
+            .map_err(failed)?,
+        false => None,
+    };
     let theirs = Timestamp(state.try_get("now").map_err(failed)?);
     Ok(Facts {
         settings: settings.into_iter().collect(),
@@ -99,6 +112,7 @@ async fn ask(url: &str, clock: &dyn Clock) -> Result<Facts> {
             .map_err(failed)?
             .unwrap_or(false),
         migrations,
+        step,
         clocks: (before, theirs, after),
     })
 }
@@ -127,6 +141,7 @@ fn judge(facts: &Facts, nodes: u64) -> Vec<Check> {
     }
     let (before, theirs, after) = facts.clocks;
     checks.push(doctor::clock("postgres.clock", before, theirs, after));
+    checks.extend(facts.step.map(|step| stepped("postgres.clock_step", step)));
     checks
 }
 

@@ -8,7 +8,7 @@ use std::{
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use trapline_core::{Error, Result, doctor::Check};
 
-use super::asked;
+use super::{RECENT_STEP, RecentStep, asked, stepped};
 use crate::sqlite::known_migrations;
 
 /// File systems of other machines: their locks are not to be relied on, and write-ahead logs need shared memory.
@@ -35,6 +35,8 @@ pub struct Facts {
     pub journal: Option<String>,
     /// Whether its migrations are those of this version.
     pub current: bool,
+    /// The last step of the store's clock, if it was lately.
+    pub step: Option<(i64, i64, i64)>,
     /// The kind of file system, where it can be seen.
     pub file_system: Option<String>,
     /// Bytes that are free beside the file.
@@ -69,14 +71,14 @@ async fn ask(path: &Path) -> Result<Facts> {
         ..Facts::default()
     };
     match path.metadata() {
-        Ok(_) => (facts.journal, facts.current) = look(path).await?,
+        Ok(_) => (facts.journal, facts.current, facts.step) = look(path).await?,
         Err(e) if e.kind() == ErrorKind::NotFound => {}
         Err(e) => return Err(cannot(e)),
     }
     Ok(facts)
 }
 
-async fn look(path: &Path) -> Result<(Option<String>, bool)> {
+async fn look(path: &Path) -> Result<(Option<String>, bool, Option<RecentStep>)> {
     let strange = |e: sqlx::Error| {
         Error::invalid(format!(
             "`{}` can't be read as a database of Trapline's",
@@ -100,9 +102,17 @@ async fn look(path: &Path) -> Result<(Option<String>, bool)> {
             .fetch_all(&mut conn)
             .await
             .map_err(strange)?;
+    let current = applied == known_migrations();
+    let step = match current {
+        true => sqlx::query_as(RECENT_STEP)
+            .fetch_optional(&mut conn)
+            .await
+            .map_err(strange)?,
+        false => None,
+    };
     // It was only read.
     conn.close().await.ok();
-    Ok((Some(journal), applied == known_migrations()))
+    Ok((Some(journal), current, step))
 }
 
 /// The kind of the file system whose mount point is nearest above a folder.
@@ -135,7 +145,9 @@ fn judge(facts: &Facts) -> Vec<Check> {
             "start `trapline serve` on it, which sets the write-ahead log; backups must not change it",
         ),
     };
-    vec![file, place(facts), room(facts)]
+    let mut checks = vec![file, place(facts), room(facts)];
+    checks.extend(facts.step.map(|step| stepped("sqlite.clock_step", step)));
+    checks
 }
 
 fn place(facts: &Facts) -> Check {
@@ -193,8 +205,14 @@ mod tests {
             current: true,
             file_system: Some("ext4".into()),
             free: 5 << 30,
+            step: None,
         };
         assert_eq!(verdicts(&sound), [Ok, Ok, Ok]);
+        let stepped = Facts {
+            step: Some((0, -3_600_000_000, 3_600_000_000)),
+            ..sound.clone()
+        };
+        assert_eq!(judge(&stepped)[3].verdict, Warn);
         let none = Facts {
             journal: None,
             file_system: None,

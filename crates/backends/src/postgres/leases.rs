@@ -1,17 +1,15 @@
 //! Leases between hand-out and settlement: extended, given back, kept alive by signs of life; and the heartbeat
 //! that knows of gaps (RULES.md A1, A3, A4).
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::PgConnection;
 use trapline_core::{
     JobId, Result, Timestamp,
     lease::{self, Gap, SignsOfLife},
-    ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
+    ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, Pulse, SignOfLife},
     receipt::Receipt,
+    timeline::Reading,
 };
 
 use super::{PostgresStore, columns, grant_keys, retried, store_error};
@@ -25,35 +23,38 @@ use crate::{
 type Changed = (Vec<LeaseAnswer>, Vec<(JobId, Candidate)>);
 
 impl PostgresStore {
-    pub(super) async fn beat(&self, first: bool, grace: Duration) -> Result<Beat> {
-        retried(|| Box::pin(self.beat_once(first, grace)))
+    pub(super) async fn beat(&self, pulse: &Pulse<'_>) -> Result<Beat> {
+        retried(|| Box::pin(self.beat_once(pulse)))
             .await
             .map_err(store_error)
     }
 
-    async fn beat_once(&self, first: bool, grace: Duration) -> sqlx::Result<Beat> {
+    async fn beat_once(&self, pulse: &Pulse<'_>) -> sqlx::Result<Beat> {
         let mut tx = self.begin().await?;
-        let row = sqlx::query(
-            "SELECT alive_at, clean, gap_from, gap_to, grace_until, \
-             EXISTS (SELECT 1 FROM grants g WHERE g.granted_at < cluster.gap_to) AS held \
-             FROM cluster FOR NO KEY UPDATE OF cluster",
-        )
-        .fetch_one(&mut *tx)
-        .await?;
+        let row = sqlx::query(include_str!("sql/cluster.sql"))
+            .fetch_one(&mut *tx)
+            .await?;
         // After the row is locked: a beat that waited must not be older than the one that it waited for.
-        let now = self.now(&mut tx).await?;
-        let gap = leases::gap_at(&row, first, grace, now)?;
-        sqlx::query(
-            "UPDATE cluster SET alive_at = $1, clean = false, gap_from = $2, gap_to = $3, grace_until = $4",
-        )
-        .bind(now.0)
-        .bind(gap.map(|g| g.from.0))
-        .bind(gap.map(|g| g.to.0))
-        .bind(gap.map(|g| g.grace_until.0))
-        .execute(&mut *tx)
-        .await?;
+        let before = pulse.clock.uptime();
+        let wall = self.now(&mut tx).await?;
+        let after = pulse.clock.uptime();
+        let beat = leases::beat(&row, pulse, &Reading { wall, before, after })?;
+        let ((boot, before), (_, after)) = (leases::stored(before), leases::stored(after));
+        sqlx::query(include_str!("sql/cluster_set.sql"))
+            .bind(beat.now.0)
+            .bind(beat.gap.map(|g| g.from.0))
+            .bind(beat.gap.map(|g| g.to.0))
+            .bind(beat.gap.map(|g| g.grace_until.0))
+            .bind(beat.timeline.offset)
+            .bind(boot)
+            .bind(before)
+            .bind(after)
+            .bind(beat.timeline.step.map(|s| s.at.0))
+            .bind(beat.timeline.step.map(|s| s.by))
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
-        Ok(Beat { now, gap })
+        Ok(beat)
     }
 
     pub(super) async fn mark_clean(&self) -> Result<()> {

@@ -1,14 +1,15 @@
 //! Leases between hand-out and settlement: extended, given back, kept alive by signs of life; and the heartbeat
 //! that knows of gaps (RULES.md A1, A3, A4).
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use sqlx::SqliteConnection;
 use trapline_core::{
     JobId, Result, Timestamp,
     lease::{self, Gap},
-    ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
+    ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, Pulse, SignOfLife},
     receipt::Receipt,
+    timeline::Reading,
 };
 
 use super::{SqliteStore, grant_keys, json, store_error};
@@ -20,30 +21,36 @@ use crate::{
 };
 
 impl SqliteStore {
-    pub(super) async fn beat(&self, first: bool, grace: Duration) -> Result<Beat> {
+    pub(super) async fn beat(&self, pulse: &Pulse<'_>) -> Result<Beat> {
         let mut tx = self.writer.foreground().await?;
-        let now = self.clock.now();
         let conn = tx.conn();
-        let row = sqlx::query(
-            "SELECT alive_at, clean, gap_from, gap_to, grace_until, \
-             EXISTS (SELECT 1 FROM grants g WHERE g.granted_at < cluster.gap_to) AS held FROM cluster",
-        )
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(store_error)?;
-        let gap = leases::gap_at(&row, first, grace, now).map_err(store_error)?;
-        sqlx::query(
-            "UPDATE cluster SET alive_at = ?1, clean = 0, gap_from = ?2, gap_to = ?3, grace_until = ?4",
-        )
-        .bind(now.0)
-        .bind(gap.map(|g| g.from.0))
-        .bind(gap.map(|g| g.to.0))
-        .bind(gap.map(|g| g.grace_until.0))
-        .execute(conn)
-        .await
-        .map_err(store_error)?;
+        let row = sqlx::query(include_str!("sql/cluster.sql"))
+            .fetch_one(&mut *conn)
+            .await
+            .map_err(store_error)?;
+        let reading = Reading {
+            before: pulse.clock.uptime(),
+            wall: self.clock.now(),
+            after: pulse.clock.uptime(),
+        };
+        let beat = leases::beat(&row, pulse, &reading).map_err(store_error)?;
+        let ((boot, before), (_, after)) = (leases::stored(reading.before), leases::stored(reading.after));
+        sqlx::query(include_str!("sql/cluster_set.sql"))
+            .bind(beat.now.0)
+            .bind(beat.gap.map(|g| g.from.0))
+            .bind(beat.gap.map(|g| g.to.0))
+            .bind(beat.gap.map(|g| g.grace_until.0))
+            .bind(beat.timeline.offset)
+            .bind(boot)
+            .bind(before)
+            .bind(after)
+            .bind(beat.timeline.step.map(|s| s.at.0))
+            .bind(beat.timeline.step.map(|s| s.by))
+            .execute(conn)
+            .await
+            .map_err(store_error)?;
         tx.commit().await?;
-        Ok(Beat { now, gap })
+        Ok(beat)
     }
 
     pub(super) async fn mark_clean(&self) -> Result<()> {

@@ -10,7 +10,7 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, QueueCounters, RunAlgorithms, SettleReport, Settlement,
+        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
         SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
@@ -32,8 +32,8 @@ impl Store for SqliteStore {
         Ok(ReceiptKey::new(key))
     }
 
-    async fn heartbeat(&self, first: bool, grace: Duration) -> Result<Beat> {
-        self.beat(first, grace).await
+    async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat> {
+        self.beat(pulse).await
     }
 
     async fn stopped_cleanly(&self) -> Result<()> {

@@ -98,7 +98,7 @@ impl Touched {
         run(conn, "BEGIN").await;
         run(
             conn,
-            &format!("PREPARE s ({}) AS {sql}{}", types.join(", "), statement.end),
+            &format!("PREPARE s {} AS {sql}{}", listed(&types), statement.end),
         )
         .await;
         let values = values.join(", ");
@@ -111,6 +111,15 @@ impl Touched {
             own,
             generic,
         }
+    }
+}
+
+/// A list in parentheses, which may not be empty.
+fn listed<T: AsRef<str>>(items: &[T]) -> String {
+    let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+    match items.is_empty() {
+        true => String::new(),
+        false => format!("({})", items.join(", ")),
     }
 }
 
@@ -128,8 +137,8 @@ async fn pages(conn: &mut PgConnection, mode: &str, values: &str) -> u64 {
     .await
     .unwrap_or_else(|e| panic!("{e}: {values}"));
     let explain = format!(
-        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE s ({})",
-        values.join(", ")
+        "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE s {}",
+        listed(&values)
     );
     let plan: serde_json::Value = sqlx::query_scalar(AssertSqlSafe(explain.clone()))
         .persistent(false)

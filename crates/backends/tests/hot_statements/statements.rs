@@ -112,12 +112,11 @@ pub(crate) const HOT: &[Statement] = &[
             (TEXT, "'w3'"),
             (TEXT, "'w3'"),
             (TEXT, "NULL"),
-            (INT, "NULL"),
             NOW,
             (FLAG, "'true'"),
         ],
     ),
-    hot("waiting.sql", 1, &[(TEXTS, "'{p}'"), (INT, "NULL")]),
+    hot("waiting.sql", 1, &[(TEXTS, "'{p}'"), (INT, "NULL"), BUDGET]),
     // Settlements.
     hot("settle_rows.sql", 24, &[JOBS, LEASED]),
     hot(
@@ -226,6 +225,7 @@ pub(crate) const HOT: &[Statement] = &[
         24,
         &[(INT, "'2000'"), (INT, "'24'"), (INT, "NULL")],
     ),
+    hot("sweep_spent.sql", 1, &[BUDGET, (INT, "'50'")]),
     hot("sweep_tasks.sql", 24, &[(INTS, known!("grants")), JOBS, LEASED]),
     hot("sweep_grants.sql", 24, &[(INTS, known!("grants"))]),
     hot(
@@ -247,6 +247,24 @@ pub(crate) const HOT: &[Statement] = &[
         "grants_spent.sql",
         10 + 4 * 24,
         &[(INT, "'0'"), (INT, "'0'"), (INT, "'100'")],
+    ),
+    // The heartbeat.
+    hot("cluster.sql", 1, &[]),
+    hot(
+        "cluster_set.sql",
+        1,
+        &[
+            NOW,
+            (INT, "NULL"),
+            (INT, "NULL"),
+            (INT, "NULL"),
+            (INT, "'0'"),
+            (TEXT, "'0af3'"),
+            (INT, "'7'"),
+            (INT, "'8'"),
+            (INT, "NULL"),
+            (INT, "NULL"),
+        ],
     ),
     // Collecting and publishing.
     hot("claim.sql", 1, &[NOW]),
@@ -370,6 +388,8 @@ pub(crate) const HOT: &[Statement] = &[
 
 /// Asked for once in a run or by a person, and of as many rows as they read.
 pub(crate) const COLD: &[&str] = &[
+    "link_service.sql",
+    "number_jobs_from.sql",
     "claim_set.sql",
     "move.sql",
     "pipeline_snapshot.sql",

@@ -7,7 +7,7 @@ use trapline_backends::{PostgresStore, postgres::PostgresOptions};
 use trapline_core::{
     Clock as _, JobStatus,
     job::JobMove,
-    ports::{Catalog, Claim, OffsetPage, Slice, Store},
+    ports::{Catalog, Claim, OffsetPage, Pulse, Slice, Store},
 };
 use trapline_testkit::{ManualClock, RealClock, conformance::World};
 
@@ -37,15 +37,21 @@ pub(crate) async fn store_time_is_the_databases_and_goes_on(databases: Arc<Datab
     let store = PostgresStore::connect(&url, PostgresOptions::default())
         .await
         .unwrap();
-    let grace = Duration::from_secs(60);
-    let first = store.heartbeat(true, grace).await.unwrap();
-    let second = store.heartbeat(false, grace).await.unwrap();
+    let clock = RealClock::new();
+    let pulse = |first| Pulse {
+        first,
+        grace: Duration::from_secs(60),
+        clock: &clock,
+        last: None,
+    };
+    let first = store.heartbeat(&pulse(true)).await.unwrap();
+    let second = store.heartbeat(&pulse(false)).await.unwrap();
     assert!(second.now > first.now && second.gap.is_none());
-    let real = RealClock::new().now();
+    let real = clock.now();
     let off = real.since(second.now).max(second.now.since(real));
     assert!(off < Duration::from_secs(60), "{off:?}, on one machine");
     store.stopped_cleanly().await.unwrap();
-    assert!(store.heartbeat(true, grace).await.unwrap().gap.is_none());
+    assert!(store.heartbeat(&pulse(true)).await.unwrap().gap.is_none());
 }
 
 async fn claim(w: &World) -> Claim {

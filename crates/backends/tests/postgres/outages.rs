@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use futures::{FutureExt as _, future::join_all};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use trapline_backends::{PostgresStore, postgres::PostgresOptions};
-use trapline_core::{Clock as _, ErrorKind, JobId, job::JobMove, ports::Want};
+use trapline_core::{
+    Clock as _, ErrorKind, JobId,
+    job::JobMove,
+    ports::{Pulse, Want},
+};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::World,
@@ -29,13 +33,16 @@ async fn all_fail_soon(w: &World, job: trapline_core::JobId, grant: &trapline_te
         ttr: w.policy().ttr,
         max_deliver: 2,
     };
+    let pulse = Pulse {
+        first: false,
+        grace: w.policy().ttr,
+        clock: &w.clock,
+        last: None,
+    };
     let calls = [
         w.store.ping().boxed(),
         w.store.grant(&request).map(|r| r.map(drop)).boxed(),
-        w.store
-            .heartbeat(false, w.policy().ttr)
-            .map(|r| r.map(drop))
-            .boxed(),
+        w.store.heartbeat(&pulse).map(|r| r.map(drop)).boxed(),
         w.store.holds_suspect(grant.0.worker).map(|r| r.map(drop)).boxed(),
         w.store.waiting_jobs(&[], None, 2).map(|r| r.map(drop)).boxed(),
         w.store.token_by_hash(&[1; 32]).map(|r| r.map(drop)).boxed(),

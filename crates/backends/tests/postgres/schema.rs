@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use trapline_backends::{PostgresStore, postgres::PostgresOptions};
-use trapline_core::{Error, ErrorKind, ports::Store as _, verify::verify};
+use trapline_core::{
+    Error, ErrorKind,
+    ports::{Pulse, Store as _},
+    verify::verify,
+};
 use trapline_testkit::ManualClock;
 
 use crate::{node, support::Databases};
@@ -66,7 +70,13 @@ pub(crate) async fn looking_at_a_store_reads_all_of_it_and_can_write_none(databa
     let looking = look(&url).await.unwrap();
     let seen = verify(&looking, 2).await.unwrap();
     assert_eq!((seen.jobs, seen.tasks, seen.violations.len()), (1, 3, 0));
-    let beat = looking.heartbeat(true, Duration::from_secs(1)).await;
+    let pulse = Pulse {
+        first: true,
+        grace: Duration::from_secs(1),
+        clock: &clock,
+        last: None,
+    };
+    let beat = looking.heartbeat(&pulse).await;
     assert_eq!(beat.unwrap_err().kind, ErrorKind::Unavailable);
 }
 

@@ -9,6 +9,7 @@ use crate::{
     counts::Counts,
     health::{LostTasks, TickReport},
     ports::{Candidate, LeasePolicy, QueueInfo, Touched},
+    timeline::shown,
     verify::{JobAudit, Stray, StrayKind, TaskAudit},
 };
 
@@ -129,6 +130,23 @@ pub struct Outlook {
     pub strikes: u64,
     /// To whom one of those went.
     pub struck_by: Option<String>,
+}
+
+impl Outlook {
+    /// The same with its times as the store's clock shows them, for people.
+    #[must_use]
+    pub fn shown(mut self, offset: i64) -> Self {
+        for worker in &mut self.workers {
+            worker.last_seen = shown(worker.last_seen, offset);
+        }
+        self.last_seen = self.last_seen.map(|at| shown(at, offset));
+        if let Some(lease) = &mut self.oldest_lease {
+            lease.granted_at = shown(lease.granted_at, offset);
+            lease.lease_until = shown(lease.lease_until, offset);
+            lease.last_seen = lease.last_seen.map(|at| shown(at, offset));
+        }
+        self
+    }
 }
 
 /// The port: a part of [`crate::ports::Store`].

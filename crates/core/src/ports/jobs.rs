@@ -2,7 +2,7 @@
 
 use crate::{
     AlgorithmId, CaptureId, CollectionId, JobId, JobStatus, PipelineId, ProjectId, Timestamp, counts::Counts,
-    job::RunMode,
+    job::RunMode, timeline::shown,
 };
 
 /// A job as read.
@@ -58,6 +58,25 @@ pub struct Job {
     pub finished_at: Option<Timestamp>,
     /// When a worker last posted a result for it.
     pub last_result_at: Option<Timestamp>,
+}
+
+impl Job {
+    /// The same with its times as the store's clock shows them, for people.
+    #[must_use]
+    pub fn shown(mut self, offset: i64) -> Self {
+        for at in [&mut self.created_at, &mut self.updated_at] {
+            *at = shown(*at, offset);
+        }
+        for at in [
+            &mut self.not_before,
+            &mut self.started_at,
+            &mut self.finished_at,
+            &mut self.last_result_at,
+        ] {
+            *at = at.map(|at| shown(at, offset));
+        }
+        self
+    }
 }
 
 /// What a request about a job needs of it: one look by key.

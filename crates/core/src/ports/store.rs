@@ -13,8 +13,8 @@ use crate::{
     ports::{
         Beat, Candidate, Catalog, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, Health,
         ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy,
-        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, QueueCounters, RunAlgorithms, SettleReport,
-        Settlement, SignOfLife, Slice, Swept, Total, WaitingJob, WorkerIdentity,
+        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms,
+        SettleReport, Settlement, SignOfLife, Slice, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -24,9 +24,9 @@ use crate::{
 pub trait Store: Catalog + Health {
     /// The key that signs receipts: made once, the same for every node.
     async fn receipt_key(&self) -> Result<ReceiptKey>;
-    /// Touches the cluster's row and tells store time. Finding it untouched for more than 5 s, or coming first
-    /// after an unclean end, records a gap with a grace of `grace` (A4).
-    async fn heartbeat(&self, first: bool, grace: Duration) -> Result<Beat>;
+    /// Touches the cluster's row and tells store time: the store's clock, less its steps ([`crate::timeline`]). Finding the
+    /// row untouched for more than 5 s, or coming first after an unclean end, records a gap (A4).
+    async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat>;
     /// Marks a clean end, so that the next start records a gap only for the time in between.
     async fn stopped_cleanly(&self) -> Result<()>;
     /// Whether the store answers.

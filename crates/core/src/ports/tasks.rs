@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    CaptureId, FailReason, GrantId, JobId, JobStatus, Result, ServiceId, Timestamp, TokenId, WorkerId,
+    CaptureId, Clock, FailReason, GrantId, JobId, JobStatus, Result, ServiceId, Timestamp, TokenId, WorkerId,
     choose::Waiting,
     lease::Gap,
     ports::{Candidate, QueueInfo},
     receipt::Receipt,
     result::Detection,
+    timeline::{Anchor, Timeline},
 };
 
 /// What an answer is made of: a suspect is alone in the one that hands it out (A6).
@@ -233,11 +234,26 @@ pub struct WaitingJob {
     pub slug: String,
 }
 
+/// A heartbeat of a node.
+#[derive(Clone, Copy)]
+pub struct Pulse<'a> {
+    /// Whether it is the node's first.
+    pub first: bool,
+    /// The grace after a gap.
+    pub grace: Duration,
+    /// The node's clock, which says how much time has passed.
+    pub clock: &'a dyn Clock,
+    /// Where the node's last heartbeat was.
+    pub last: Option<Anchor>,
+}
+
 /// The answer to a heartbeat.
 #[derive(Clone, Copy, Debug)]
 pub struct Beat {
-    /// Store time.
+    /// Store time: a time on the cluster's timeline.
     pub now: Timestamp,
     /// The last gap.
     pub gap: Option<Gap>,
+    /// The timeline, with the anchor of this heartbeat.
+    pub timeline: Timeline,
 }

@@ -107,7 +107,8 @@ impl Tick<'_> {
 
     pub(super) async fn zombies(&self, report: &mut CheckReport) -> Result<()> {
         let ports = &self.engine.inner.ports;
-        let now = self.engine.now();
+        // The broker dates its queues by a clock of its own.
+        let now = self.engine.wall_now();
         self.keep().await?;
         for queue in ports.queue.list().await? {
             self.keep().await?;

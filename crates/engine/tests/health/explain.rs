@@ -1,6 +1,9 @@
 //! Why a job is not moving, from a real store.
 
+use std::time::Duration;
+
 use trapline_core::{ErrorKind, JobId, JobStatus, explain::Reach, ports::NewJob};
+use trapline_testkit::until;
 
 use crate::support::{node, quiet};
 
@@ -118,4 +121,53 @@ async fn a_store_that_is_away_is_an_answer() {
     assert!(matches!(why.store, Reach::Unreachable(_)));
     // A dispatch that looks again whether the job has ended, and hears nothing, takes the queue with it.
     assert!(matches!(why.queue, Reach::Ok | Reach::Gone), "{:?}", why.queue);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_is_told_of_and_people_are_shown_what_it_shows() {
+    let node = node(quiet()).await;
+    let delayed = NewJob {
+        delay_seconds: 90,
+        ..node.new_job(1).await
+    };
+    let delayed = node.engine.create_job(&delayed).await.unwrap();
+    let due = node.engine.explain(delayed).await.unwrap();
+    let (shown, before) = (due.next.at.unwrap(), node.clock_shows());
+    assert_eq!(shown.since(before), Duration::from_secs(90));
+    assert_eq!(due.clock_step, None);
+    const TWO_DAYS: i64 = 2 * 24 * 3_600;
+    node.world.clock.set_forward(-TWO_DAYS * 1_000_000);
+    node.live(40).await;
+    let why = node.engine.explain(delayed).await.unwrap();
+    let at = why.next.at.unwrap();
+    assert_eq!(
+        at.since(node.clock_shows()),
+        Duration::from_secs(50),
+        "neither longer nor over"
+    );
+    assert_eq!(
+        why.sentence,
+        format!(
+            "waiting for its delay to pass, at {at}; the store's clock was set back by 2 d; leases, delays and ages go on \
+             as if it had not been"
+        )
+    );
+    assert_eq!(why.clock_step.unwrap().by_seconds, -TWO_DAYS);
+    let view = node.engine.view(node.job(delayed).await).await.unwrap();
+    assert_eq!(
+        node.clock_shows().since(view.job.created_at),
+        Duration::from_secs(40)
+    );
+    node.live(51).await;
+    until("the delay passes", Duration::from_secs(20), async || {
+        match node.job(delayed).await.collected {
+            true => Ok(()),
+            false => Err("not collected".to_owned()),
+        }
+    })
+    .await;
+    // A job that came after the step is not told of it.
+    let later = node.job_of(1).await;
+    let why = node.engine.explain(later).await.unwrap();
+    assert!(!why.sentence.contains("clock"), "{}", why.sentence);
 }

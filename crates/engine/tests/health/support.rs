@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use sqlx::{Connection as _, SqliteConnection};
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
-    CaptureId, FailReason, JobId, JobStatus, TokenId, WorkerId,
+    CaptureId, Clock as _, FailReason, JobId, JobStatus, Timestamp, TokenId, WorkerId,
     health::{CheckReport, Did, TickReport},
     ports::{ImageQuery, ImageRow, Job, NewJob, Posted, Progress, Queue, Settlement, Store, WorkerIdentity},
 };
@@ -100,6 +100,10 @@ impl Node {
             self.pass(step).await;
             left -= step;
         }
+    }
+
+    pub(crate) fn clock_shows(&self) -> Timestamp {
+        self.world.clock.now()
     }
 
     /// Time passes, and the node hears from the store again.

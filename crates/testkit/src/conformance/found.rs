@@ -41,13 +41,12 @@ cases! { World;
     }
 
     async fn a_clean_end_does_not_hide_the_outage_before_it(w: World) {
-        let grace = w.policy().ttr;
         w.beat().await;
         let last = w.now();
         w.pass(30);
         w.store.stopped_cleanly().await.unwrap();
         w.pass(1);
-        let gap = w.store.heartbeat(true, grace).await.unwrap().gap.unwrap();
+        let gap = w.pulse(true).await.gap.unwrap();
         assert_eq!((gap.from, gap.to), (last, w.now()));
     }
 

@@ -10,6 +10,7 @@ pub mod health;
 pub mod projections;
 pub mod store;
 pub mod suspects;
+pub mod timeline;
 mod world;
 
 use std::{future::Future, pin::Pin};

@@ -206,14 +206,13 @@ cases! { World;
     }
 
     async fn an_unclean_start_records_a_gap_and_a_clean_one_does_not(w: World) {
-        let grace = w.policy().ttr;
-        assert!(w.store.heartbeat(true, grace).await.unwrap().gap.is_none());
+        assert!(w.pulse(true).await.gap.is_none());
         w.pass(1);
-        assert!(w.store.heartbeat(true, grace).await.unwrap().gap.is_some(), "the first node did not end cleanly");
-        let before = w.store.heartbeat(false, grace).await.unwrap().gap;
+        assert!(w.pulse(true).await.gap.is_some(), "the first node did not end cleanly");
+        let before = w.pulse(false).await.gap;
         w.store.stopped_cleanly().await.unwrap();
         w.pass(1);
-        assert_eq!(w.store.heartbeat(true, grace).await.unwrap().gap, before);
+        assert_eq!(w.pulse(true).await.gap, before);
     }
 
     async fn a_released_task_is_free_at_once_without_a_strike_five_times(w: World) {

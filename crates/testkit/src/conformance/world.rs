@@ -3,17 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use trapline_core::{
-    CaptureId, Clock as _, CollectionId, FailReason, JobId, JobStatus, PipelineId, ProjectId, Timestamp,
-    TokenId, WorkerId,
+    CaptureId, CollectionId, FailReason, JobId, JobStatus, PipelineId, ProjectId, Timestamp, TokenId,
+    WorkerId,
     catalog::{AlgorithmSpec, CategoryMap, NewCapture, PipelineSpec, Registration},
     job::JobMove,
     lease::Gap,
     ports::{
-        GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, QueueCounters, SettleReport,
-        Settled, Settlement, Slice, Store, Swept, Want, WorkerIdentity,
+        Beat, GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, Pulse, QueueCounters,
+        SettleReport, Settled, Settlement, Slice, Store, Swept, Want, WorkerIdentity,
     },
     receipt::Receipt,
     result::{BBox, Classification, Detection},
+    timeline::Anchor,
 };
 
 use crate::ManualClock;
@@ -48,8 +49,9 @@ impl World {
         }
     }
 
+    /// The time of the cluster: that of its clock, had it never been set.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.clock.steady()
     }
 
     pub fn pass(&self, seconds: u64) {
@@ -70,8 +72,24 @@ impl World {
         }
     }
 
+    /// A heartbeat of a node that remembers none before it.
+    pub async fn pulse(&self, first: bool) -> Beat {
+        self.pulse_after(first, None).await
+    }
+
+    /// A heartbeat of a node, after another of it.
+    pub async fn pulse_after(&self, first: bool, last: Option<Anchor>) -> Beat {
+        let pulse = Pulse {
+            first,
+            grace: self.policy().ttr,
+            clock: &self.clock,
+            last,
+        };
+        self.store.heartbeat(&pulse).await.unwrap()
+    }
+
     pub async fn beat(&self) -> Option<Gap> {
-        self.store.heartbeat(false, self.policy().ttr).await.unwrap().gap
+        self.pulse(false).await.gap
     }
 
     /// A pipeline `p` with the algorithms `detector` and `classifier` (labels `a`, `b`).

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use trapline_core::{Clock, Timestamp, time::BoxFuture};
+use trapline_core::{Clock, Timestamp, time::BoxFuture, timeline::Uptime};
 
 use super::{Dice, Gate};
 
@@ -87,6 +87,13 @@ impl Clock for SimClock {
         self.lock().elapsed
     }
 
+    fn uptime(&self) -> Uptime {
+        Uptime {
+            boot: Some(1),
+            at: self.monotonic(),
+        }
+    }
+
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {
         let mut inner = self.lock();
         let key = (inner.elapsed + d, inner.dice.roll());
@@ -157,6 +164,10 @@ impl Clock for SkewedClock {
 
     fn monotonic(&self) -> Duration {
         self.sim.monotonic()
+    }
+
+    fn uptime(&self) -> Uptime {
+        self.sim.uptime()
     }
 
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {

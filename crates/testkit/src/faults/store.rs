@@ -11,7 +11,7 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, QueueCounters, RunAlgorithms, SettleReport, Settlement,
+        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
         SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
@@ -87,8 +87,8 @@ impl Store for FaultyStore {
         self.call("receipt_key", self.inner.receipt_key()).await
     }
 
-    async fn heartbeat(&self, first: bool, grace: Duration) -> Result<Beat> {
-        self.call("heartbeat", self.inner.heartbeat(first, grace)).await
+    async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat> {
+        self.call("heartbeat", self.inner.heartbeat(pulse)).await
     }
 
     async fn stopped_cleanly(&self) -> Result<()> {

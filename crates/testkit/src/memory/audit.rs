@@ -35,7 +35,7 @@ impl Db {
                     has_spec: self.specs.contains_key(&(job.id, job.run)),
                     cleanup_due: row.cleanup_due,
                     updated_at: job.updated_at,
-                    served_at: self.alive_at.unwrap_or(job.updated_at),
+                    served_at: self.timeline.alive_at.unwrap_or(job.updated_at),
                     gap: self.gap,
                 }
             })
@@ -97,7 +97,9 @@ impl Db {
             StrayKind::OverdueGrants => {
                 let overdue = |g: &GrantRow| {
                     let since = self.gap.map_or(g.due_at, |gap| gap.to.max(g.due_at));
-                    self.alive_at.is_some_and(|at| at.since(since) > OVERDUE_AFTER)
+                    self.timeline
+                        .alive_at
+                        .is_some_and(|at| at.since(since) > OVERDUE_AFTER)
                 };
                 let stray = |id: &i64, g: &GrantRow| Stray {
                     job: Some(g.job),

@@ -42,9 +42,9 @@ impl Db {
             row.set_complete = true;
         }
         if change.by_result {
-            job.last_result_at = job.last_result_at.max(self.alive_at).max(Some(now));
+            job.last_result_at = job.last_result_at.max(self.timeline.alive_at).max(Some(now));
         }
-        job.updated_at = self.alive_at.max(Some(now)).unwrap_or(now);
+        job.updated_at = self.timeline.alive_at.max(Some(now)).unwrap_or(now);
         let (processed, failed) = if stale { before } else { (c.processed, c.failed) };
         let from = if unguarded && job.status.is_final() {
             JobStatus::Started

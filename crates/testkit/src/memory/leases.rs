@@ -6,8 +6,9 @@ use std::{collections::BTreeSet, time::Duration};
 use trapline_core::{
     CaptureId, JobId, TaskState, Timestamp,
     lease::{self, Gap, LeaseEnd, RELEASES_MAX},
-    ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, SignOfLife},
+    ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, Pulse, SignOfLife},
     receipt::Receipt,
+    timeline::Reading,
 };
 
 use super::{Db, GrantRow, Mutation, TaskRow};
@@ -16,9 +17,12 @@ use super::{Db, GrantRow, Mutation, TaskRow};
 const GAP_AFTER: Duration = Duration::from_secs(5);
 
 impl Db {
-    pub(super) fn beat(&mut self, first: bool, grace: Duration, now: Timestamp) -> Beat {
-        let silent = self.alive_at.is_some_and(|at| now.since(at) > GAP_AFTER);
-        if let Some(at) = self.alive_at.filter(|_| silent || (first && !self.clean)) {
+    pub(super) fn beat(&mut self, pulse: &Pulse<'_>, reading: &Reading) -> Beat {
+        let alive_at = self.timeline.alive_at;
+        self.timeline = self.timeline.advance(pulse.last.as_ref(), reading);
+        let now = self.timeline.alive_at.unwrap_or(reading.wall);
+        let silent = alive_at.is_some_and(|at| now.since(at) > GAP_AFTER);
+        if let Some(at) = alive_at.filter(|_| silent || (pulse.first && !self.clean)) {
             // There is one gap. What lived through the last one, in its grace or kept alive by signs of life since
             // then, must not be charged for it now: the two become one.
             let held_since = |to| self.grants.values().any(|g| g.granted_at < to);
@@ -29,17 +33,20 @@ impl Db {
             self.gap = Some(Gap {
                 from,
                 to: now,
-                grace_until: now.plus(grace),
+                grace_until: now.plus(pulse.grace),
             });
         }
-        self.alive_at = Some(now);
         self.clean = false;
-        Beat { now, gap: self.gap }
+        Beat {
+            now,
+            gap: self.gap,
+            timeline: self.timeline,
+        }
     }
 
     /// A time that is no older than the last heartbeat of any node: this one may have been paused since it read `now`.
     pub(super) fn beaten(&self, now: Timestamp) -> Timestamp {
-        self.alive_at.map_or(now, |at| now.max(at))
+        self.timeline.alive_at.map_or(now, |at| now.max(at))
     }
 
     pub(super) fn mark_clean(&mut self) {

@@ -31,6 +31,7 @@ use trapline_core::{
     lease::{Gap, SignsOfLife},
     ports::{GrantKey, Job, LogLine, RunAlgorithms},
     result::Detection,
+    timeline::Timeline,
 };
 
 pub use mutation::Mutation;
@@ -88,7 +89,7 @@ pub struct Db {
     mutation: Option<Mutation>,
     /// Counts the occasions on which a mutation may act, so that it acts on some of them.
     occasions: u64,
-    alive_at: Option<Timestamp>,
+    timeline: Timeline,
     clean: bool,
     gap: Option<Gap>,
     catalog: CatalogRows,

@@ -9,10 +9,11 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, QueueCounters, RunAlgorithms, SettleReport, Settlement,
+        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
         SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
+    timeline::Reading,
 };
 
 use super::MemoryStore;
@@ -23,9 +24,13 @@ impl Store for MemoryStore {
         Ok(ReceiptKey::new([7; 32]))
     }
 
-    async fn heartbeat(&self, first: bool, grace: Duration) -> Result<Beat> {
-        let now = self.clock.now();
-        Ok(self.rows().beat(first, grace, now))
+    async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat> {
+        let reading = Reading {
+            before: pulse.clock.uptime(),
+            wall: self.clock.now(),
+            after: pulse.clock.uptime(),
+        };
+        Ok(self.rows().beat(pulse, &reading))
     }
 
     async fn stopped_cleanly(&self) -> Result<()> {
