@@ -56,6 +56,10 @@ async fn health(listen: &str) -> Option<Value> {
     let request = format!("GET /healthz HTTP/1.0\r\nHost: {host}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut text = String::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text).await.ok()?;
+    stream
+        .take(ANSWER_BYTES_MAX)
+        .read_to_string(&mut text)
+        .await
+        .ok()?;
     serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
 }
