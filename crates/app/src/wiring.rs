@@ -19,7 +19,7 @@ use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 
 use crate::{
     config::{Config, Database},
-    http::{AppState, Guards, auth, router},
+    http::{self, AppState, Guards, auth, router},
     serve::{ConnectionCounts, Serving},
 };
 
@@ -164,6 +164,7 @@ pub async fn look_at_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<
 /// `Invalid` if the database is of no known kind.
 pub async fn examine(config: &Config, nodes: u64, nats_monitors: &[String]) -> Result<Vec<Check>> {
     let clock = SystemClock::new();
+    let any_clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let database = Database::parse(&config.database)?;
     let store = async {
         match database {
@@ -183,8 +184,9 @@ pub async fn examine(config: &Config, nodes: u64, nats_monitors: &[String]) -> R
             url => doctor::redis::examine(url, &clock).await,
         }
     };
-    let (store, queue, progress) = tokio::join!(store, queue, progress);
-    let mut checks = [store, queue, progress].concat();
+    let proxies = http::doctor::examine(&config.listen, &config.trusted_proxies, &any_clock);
+    let (store, queue, progress, proxies) = tokio::join!(store, queue, progress, proxies);
+    let mut checks = [store, queue, progress, proxies].concat();
     if matches!(database, Database::Postgres(_)) && nodes > 1 {
         checks.extend(shared(config));
     }

@@ -131,6 +131,28 @@ fn the_settings_of_compose_are_taken_by_the_server() {
 fn what_compose_names_is_there_and_the_proxy_knows_every_node() {
     let all = compose();
     let nginx = read("nginx.conf");
+    // The proxy is believed: it is in a network of the compose file, and tells the client's address by itself.
+    let trusted = &below(&all, &["x-node", "environment"])["TRAPLINE_TRUSTED_PROXIES"];
+    let subnet = all
+        .iter()
+        .find(|(at, _)| at.iter().any(|key| key == "ipam") && at.last().is_some_and(|key| key == "-"));
+    assert_eq!(format!("subnet: {trusted}"), subnet.unwrap().1);
+    for header in [
+        "X-Forwarded-For $remote_addr",
+        "X-Forwarded-Proto $scheme",
+        "X-Forwarded-Host $http_host",
+    ] {
+        assert!(nginx.contains(&format!("proxy_set_header {header};")), "{header}");
+    }
+    let idle = Config::default().connections.idle_timeout.as_secs();
+    let kept = nginx
+        .split("keepalive_timeout ")
+        .nth(1)
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap();
+    assert!(seconds(kept) < idle, "{kept} of {idle} s");
     for node in NODES {
         let address = &below(&all, &["services", node, "networks", "inside"])["ipv4_address"];
         assert!(

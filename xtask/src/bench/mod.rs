@@ -1,6 +1,7 @@
 //! Benchmarks of the health check and of a cluster, apart from the tests: a figure from one machine is compared within one run only.
 
 mod cluster;
+mod hostile;
 mod landing;
 mod rows;
 
@@ -48,13 +49,18 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 16)]
         reservers: usize,
     },
+    /// A job beside silent connections, half headers, dripping and large bodies: what is held, what it costs. Needs a limit of
+    /// 10,000 open files.
+    Hostile(hostile::Args),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    let by_release = matches!(
-        bench,
-        Bench::Connections { .. } | Bench::Handouts { .. } | Bench::Landing
-    );
+    let by_release = match bench {
+        Bench::Connections { .. } | Bench::Handouts { .. } | Bench::Landing => true,
+        // A binary that is given is measured as it is.
+        Bench::Hostile(args) => args.binary.is_none(),
+        Bench::Tick { .. } | Bench::Lost { .. } => false,
+    };
     if by_release && release::again()? {
         return Ok(());
     }
@@ -64,6 +70,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Lost { images } => lost(*images).await,
             Bench::Landing => landing::landing().await,
             Bench::Connections { requests } => cluster::connections(*requests).await,
+            Bench::Hostile(args) => hostile::run(args).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
         }
     })

@@ -13,9 +13,9 @@ use trapline_worker::{
     wire::{AlgorithmConfig, AlgorithmReference, BoundingBox, Detection, PipelineConfig, Task},
 };
 
-pub(super) const SLUG: &str = "soak";
+pub(crate) const SLUG: &str = "soak";
 /// In every image.
-pub(super) const DETECTIONS: u64 = 3;
+pub(crate) const DETECTIONS: u64 = 3;
 const DETECTOR: &str = "soak_detector";
 const BATCH: usize = 24;
 
@@ -89,7 +89,7 @@ fn detection(task: &Task, at: f32) -> Detection {
 }
 
 /// Workers at work.
-pub(super) struct Fleet {
+pub(crate) struct Fleet {
     stop: Stop,
     counts: Vec<watch::Receiver<Counts>>,
     running: JoinSet<Result<Summary, WorkerError>>,
@@ -97,7 +97,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// Starts workers and waits until each has registered.
-    pub(super) async fn start(workers: usize, url: &str) -> Result<Self> {
+    pub(crate) async fn start(workers: usize, url: &str) -> Result<Self> {
         let mut fleet = Self {
             stop: Stop::new(),
             counts: Vec::new(),
@@ -126,7 +126,7 @@ impl Fleet {
     }
 
     /// Waits until the server has answered for this many results.
-    pub(super) async fn until_delivered(&self, results: u64, patience: Duration) -> Result<()> {
+    pub(crate) async fn until_delivered(&self, results: u64, patience: Duration) -> Result<()> {
         let mut counts = self.counts.clone();
         let enough = async {
             while self.delivered() < results {
@@ -145,7 +145,7 @@ impl Fleet {
     }
 
     /// Stops the workers; says what they did, in words.
-    pub(super) async fn stop(mut self) -> Result<String> {
+    pub(crate) async fn stop(mut self) -> Result<String> {
         self.stop.drain();
         let mut total = Counts::default();
         while let Some(ended) = self.running.join_next().await {

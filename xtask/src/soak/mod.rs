@@ -8,7 +8,7 @@ mod balance;
 mod check;
 pub(crate) mod cluster;
 mod faults;
-mod fleet;
+pub(crate) mod fleet;
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use axum::{
 };
 
 use super::{
-    ApiError, AppState, Limits, Principal, budget::Hold, error::ApiResult, proxies::Client, timed::Timed,
+    AppState, Limits, Principal, budget::Hold, error::ApiResult, proxies::Client, timed::Timed,
 };
 
 /// A login is an address and a password.
@@ -80,9 +80,11 @@ impl Kind {
             Self::LargeJson => (limits.large_json_bytes, JSON_FACTOR, SMALL_JSON_BYTES),
             Self::Result => (limits.item_bytes, RESULT_FACTOR, SMALL_RESULT_BYTES),
         };
-        match length.unwrap_or(bytes_max).min(bytes_max) {
+        match length.unwrap_or(bytes_max) {
             bytes if bytes <= free => 0,
-            bytes => bytes * factor,
+            // Too large for its reader, which refuses it by its length; results are read item by item.
+            bytes if bytes > bytes_max && self != Self::Result => 0,
+            bytes => bytes.min(bytes_max) * factor,
         }
     }
 }
@@ -110,11 +112,6 @@ pub(super) async fn receive(State(app): State<AppState>, request: Request, next:
     let length = request.body().size_hint().exact();
     let length = length.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     let bytes_max = kind.bytes_max(limits);
-    if let (Some(length), Some(bytes_max)) = (length, bytes_max)
-        && length > bytes_max
-    {
-        return Err(ApiError::too_large(bytes_max));
-    }
     let hold = match request.extensions().get::<Principal>() {
         Some(principal) => {
             let cost = kind.cost(limits, length);
@@ -175,6 +172,7 @@ mod tests {
         let job = Kind::of(Some("/api/v2/jobs"));
         assert_eq!(job.cost(&limits, Some(100_000)), 1_000_000);
         assert_eq!(job.cost(&limits, None), 80 << 20);
+        assert_eq!(job.cost(&limits, Some((8 << 20) + 1)), 0);
         assert_eq!(job.cost(&limits, Some(SMALL_JSON_BYTES)), 0);
         let tasks = Kind::of(Some("/api/v2/jobs/{id}/tasks"));
         assert_eq!(tasks.cost(&limits, None), 10 << 20);

@@ -26,6 +26,20 @@ const NOT_NULL: &str = "This field may not be null.";
 pub struct Fields {
     map: Map<String, Value>,
     errors: Map<String, Value>,
+    /// Whether it takes long to free.
+    large: bool,
+}
+
+impl Drop for Fields {
+    /// Millions of values are freed where nobody waits for it.
+    fn drop(&mut self) {
+        if self.large
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let map = std::mem::take(&mut self.map);
+            runtime.spawn_blocking(move || drop(map));
+        }
+    }
 }
 
 impl FromRequest<AppState> for Fields {
@@ -52,7 +66,12 @@ impl FromRequest<AppState> for Fields {
         }
         // It takes long enough to be felt by others: off the runtime's threads, and never on all processors.
         let _turn = state.guards.parsers().acquire().await;
-        let parsed = tokio::task::spawn_blocking(move || Self::of(parse(&bytes)?)).await;
+        let parsed = tokio::task::spawn_blocking(move || {
+            let mut fields = Self::of(parse(&bytes)?)?;
+            fields.large = true;
+            Ok(fields)
+        })
+        .await;
         parsed.unwrap_or_else(|e| {
             Err(Error::internal("the parser of a body panicked")
                 .with_source(e)
@@ -83,6 +102,7 @@ impl Fields {
             Value::Object(map) => Ok(Self {
                 map,
                 errors: Map::new(),
+                large: false,
             }),
             other => {
                 let text = format!("Invalid data. Expected a dictionary, but got {}.", kind(&other));
@@ -291,6 +311,7 @@ impl Fields {
             Value::Object(map) => Some(Self {
                 map,
                 errors: Map::new(),
+                large: false,
             }),
             other => {
                 self.error(
@@ -306,9 +327,9 @@ impl Fields {
     }
 
     /// Takes over what was wrong inside an object.
-    pub fn nested(&mut self, name: &str, inner: Self) {
+    pub fn nested(&mut self, name: &str, mut inner: Self) {
         if !inner.errors.is_empty() {
-            self.errors.insert(name.to_owned(), Value::Object(inner.errors));
+            self.errors.insert(name.to_owned(), Value::Object(std::mem::take(&mut inner.errors)));
         }
     }
 }

@@ -11,6 +11,7 @@ mod budget;
 mod captures;
 mod chaos;
 mod collections;
+pub(crate) mod doctor;
 pub mod error;
 mod fields;
 mod form;

@@ -12,7 +12,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Version, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     middleware::Next,
     response::Response,
 };
@@ -92,7 +92,9 @@ pub(super) async fn finish(State(state): State<AppState>, request: Request, next
     let mut response = next.run(request).await;
     let rest = lock(&slot).take();
     if let Some(rest) = rest {
-        let read = !asks && read_on(&state, rest).await;
+        // What came too slowly comes no faster now.
+        let slow = response.status() == StatusCode::REQUEST_TIMEOUT;
+        let read = !asks && !slow && read_on(&state, rest).await;
         if !read && version <= Version::HTTP_11 {
             close(response.headers_mut());
         }

@@ -1,6 +1,8 @@
 //! Guesses are slowed by address, and an address is what a trusted proxy says, or the socket's own.
 
 use serde_json::{Value, json};
+use trapline::{http::TrustedProxies, wiring};
+use trapline_core::doctor::Verdict;
 use trapline_testkit::Client;
 
 use crate::support::{Site, TOKEN, answer, job, post, send};
@@ -79,6 +81,30 @@ async fn guessed_tokens_are_slowed_and_a_valid_one_from_the_same_address_never_i
         site.admin.get("/api/v2/jobs/?ids_only=1").await;
     }
     site.node.stop().await.unwrap();
+}
+
+/// What `trapline doctor` says of proxies.
+async fn doctor(site: &Site) -> Option<Verdict> {
+    let checks = wiring::examine(&site.config, 1, &[]).await.unwrap();
+    checks.iter().find(|c| c.name == "proxies").map(|c| c.verdict)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_warns_of_a_proxy_that_nobody_trusts_and_of_trust_in_everybody() {
+    let mut site = Site::start(|_| {}).await;
+    assert_eq!(doctor(&site).await, Some(Verdict::Ok));
+    let of = job(&site.admin, 1).await;
+    // Without a token, it may be anybody's mischief.
+    once(&site, &login("192.0.2.1", "guess")).await;
+    assert_eq!(doctor(&site).await, Some(Verdict::Ok));
+    take_one(&site, of, "192.0.2.1").await;
+    assert_eq!(doctor(&site).await, Some(Verdict::Warn));
+    site.config.trusted_proxies = "::/0".parse().unwrap();
+    assert_eq!(doctor(&site).await, Some(Verdict::Warn));
+    site.config.trusted_proxies = TrustedProxies::default();
+    site.node.stop().await.unwrap();
+    let nobody = wiring::examine(&site.config, 1, &[]).await.unwrap();
+    assert!(nobody.iter().all(|c| c.name != "proxies"), "{nobody:?}");
 }
 
 /// The names of workers that the store knows, from the images that they hold.

@@ -18,6 +18,7 @@ pub(crate) const TOKEN: &str = "an-admin-token-of-a-hostile-test";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Site {
+    pub(crate) config: Config,
     pub(crate) node: Node,
     pub(crate) admin: Client,
     folder: tempfile::TempDir,
@@ -36,7 +37,14 @@ impl Site {
         let node = Node::start(&config, NodeOptions::default()).await.unwrap();
         let admin = Client::new(&node.url(), TOKEN);
         register(&admin).await;
-        Self { node, admin, folder }
+        // As it would be on the command line of a doctor.
+        config.listen = node.address.to_string();
+        Self {
+            config,
+            node,
+            admin,
+            folder,
+        }
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {

@@ -1,0 +1,247 @@
+//! A server under attack, beside a job: silent connections, half headers, dripping bodies, large bodies. Says how long each was
+//! held, what it took, and what it cost those who ask for tasks. `--binary` measures another build, such as the one before.
+//!
+//! All of it goes to a private server on 127.0.0.1, and ends after `--seconds`.
+
+mod crowd;
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use trapline_testkit::{Client, Server, until};
+
+use self::crowd::{Held, Kind};
+use crate::{
+    release,
+    soak::fleet::{Fleet, SLUG},
+};
+
+/// Between two requests for a task.
+const PACE: Duration = Duration::from_millis(5);
+/// How long the quiet server is measured at the least.
+const QUIET: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Another pipeline than the fleet's, so that its tasks are there for whoever measures.
+const PROBE: &str = "probe";
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The server to measure; the release build of this project if none is given.
+    #[arg(long)]
+    pub(super) binary: Option<PathBuf>,
+    /// Images of the job.
+    #[arg(long, default_value_t = 5_000)]
+    images: usize,
+    /// Simulated workers.
+    #[arg(long, default_value_t = 4)]
+    workers: usize,
+    /// Connections that say nothing.
+    #[arg(long, default_value_t = 2_000)]
+    silent: usize,
+    /// Connections that say half a header.
+    #[arg(long, default_value_t = 2_000)]
+    half: usize,
+    /// Bodies that drip.
+    #[arg(long, default_value_t = 200)]
+    drips: usize,
+    /// JSON bodies of 8 MiB.
+    #[arg(long, default_value_t = 64)]
+    bombs: usize,
+    /// When the attackers give up.
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+}
+
+#[allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures and prints"
+)]
+pub(super) async fn run(args: &Args) -> Result<()> {
+    let binary = args.binary.clone().unwrap_or_else(|| release::binary("trapline"));
+    let folder = tempfile::tempdir()?;
+    let server = Server::start(&binary, folder.path(), &[("TRAPLINE_LOG", "warn")]).await;
+    let client = server.client();
+    println!(
+        "{} on two-phase load: {} images a phase",
+        binary.display(),
+        args.images
+    );
+    let tokens = tokens(&client).await;
+    let probe = probe_job(&client).await;
+
+    let fleet = Fleet::start(args.workers, &server.url()).await?;
+    let over = AtomicBool::new(false);
+    let (quiet, landed) = tokio::join!(reserve_times(&client, probe, &over), async {
+        let began = Instant::now();
+        let landed = job(&client, args.images).await;
+        tokio::time::sleep(QUIET.saturating_sub(began.elapsed())).await;
+        over.store(true, Ordering::Relaxed);
+        landed
+    });
+    println!("quiet:        reserve {}; the job {landed}", percentiles(quiet));
+    let before = memory(server.pid(), "VmRSS");
+
+    let over = AtomicBool::new(false);
+    let patience = Duration::from_secs(args.seconds);
+    let address = server.url().trim_start_matches("http://").to_owned();
+    let (attacked, peak, (landed, held)) = tokio::join!(
+        reserve_times(&client, probe, &over),
+        peak(server.pid(), &over),
+        async {
+            let (landed, held) = tokio::join!(
+                job(&client, args.images),
+                crowd::attack(&address, &tokens, args, patience)
+            );
+            over.store(true, Ordering::Relaxed);
+            (landed, held)
+        }
+    );
+    println!(
+        "under attack: reserve {}; the job {landed}",
+        percentiles(attacked)
+    );
+    println!("memory: {before} MiB before, {peak} MiB at the most while attacked");
+    for (kind, all) in [Kind::Silent, Kind::Half, Kind::Drip, Kind::Bomb]
+        .into_iter()
+        .zip(held)
+    {
+        println!("{}", told(kind, &all, args));
+    }
+    println!("{}", fleet.stop().await?);
+    Ok(())
+}
+
+/// Operators, as many as share the memory of bodies.
+async fn tokens(client: &Client) -> Vec<String> {
+    let mut tokens = Vec::new();
+    for n in 0..8 {
+        let body = json!({"name": format!("attacker {n}"), "role": "operator"});
+        let made = client.post("/api/v2/tokens/", &body).await;
+        tokens.push(made["token"].as_str().unwrap_or_default().to_owned());
+    }
+    tokens
+}
+
+async fn probe_job(client: &Client) -> i64 {
+    let pipelines = json!([{"name": "Probe", "slug": PROBE, "version": 1, "algorithms": [
+        {"key": "probe", "name": "Probe", "version": 1, "task_type": "localization"}]}]);
+    let body = json!({"processing_service_name": "Probe", "pipelines": pipelines});
+    client.post("/api/v2/projects/1/pipelines/", &body).await;
+    start(client, PROBE, 20_000).await
+}
+
+async fn start(client: &Client, slug: &str, images: usize) -> i64 {
+    let captures: Vec<Value> = (1..=images)
+        .map(|n| json!({ "url": format!("https://x.test/{slug}/{n}.jpg") }))
+        .collect();
+    let body = json!({"name": slug, "delay": 0, "project_id": 1, "pipeline_slug": slug, "reprocess": true, "captures": captures});
+    let id = client.post("/api/v2/jobs/?start_now", &body).await["id"]
+        .as_i64()
+        .unwrap_or_default();
+    until("the job is collected", PATIENCE, async || {
+        let job = client.get(&format!("/api/v2/jobs/{id}/")).await;
+        match job["counts"]["total"].as_u64() {
+            Some(total) if total == images as u64 => Ok(()),
+            _ => Err(job["counts"].to_string()),
+        }
+    })
+    .await;
+    id
+}
+
+/// Makes a job for the fleet; how it ended, in words.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+async fn job(client: &Client, images: usize) -> String {
+    let began = Instant::now();
+    let id = start(client, SLUG, images).await;
+    let counts = until("the job lands", PATIENCE, async || {
+        let job = client.get(&format!("/api/v2/jobs/{id}/")).await;
+        match job["status"].as_str() {
+            Some("SUCCESS") => Ok(job["counts"].clone()),
+            _ => Err(job["counts"].to_string()),
+        }
+    })
+    .await;
+    format!(
+        "landed SUCCESS in {:.1?}, {} processed",
+        began.elapsed(),
+        counts["processed"]
+    )
+}
+
+/// Asks for one task after the other, at an even pace, on connections that are kept.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+async fn reserve_times(client: &Client, job: i64, over: &AtomicBool) -> Result<Vec<Duration>> {
+    let mut times = Vec::new();
+    let path = format!("/api/v2/jobs/{job}/tasks/");
+    let body = json!({"batch_size": 1});
+    while !over.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let answer = client.try_post(&path, &body).await?;
+        times.push(began.elapsed());
+        ensure!(answer.status == 200, "tasks: {} {}", answer.status, answer.body);
+        tokio::time::sleep(PACE.saturating_sub(began.elapsed())).await;
+    }
+    Ok(times)
+}
+
+fn percentiles(times: Result<Vec<Duration>>) -> String {
+    match times {
+        Ok(mut times) if !times.is_empty() => {
+            times.sort();
+            let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
+            format!(
+                "p50 {:.2?}, p99 {:.2?}, longest {:.2?} of {}",
+                at(0.5),
+                at(0.99),
+                at(1.0),
+                times.len()
+            )
+        }
+        Ok(_) => "never answered".to_owned(),
+        Err(error) => format!("failed: {error}"),
+    }
+}
+
+/// A line of `/proc/PID/status`, in MiB.
+fn memory(pid: u32, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
+    let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}
+
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+async fn peak(pid: u32, over: &AtomicBool) -> u64 {
+    let mut most = 0;
+    while !over.load(Ordering::Relaxed) {
+        most = most.max(memory(pid, "VmRSS"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    most
+}
+
+fn told(kind: Kind, all: &[Held], args: &Args) -> String {
+    let closed: Vec<Duration> = all.iter().filter_map(|h| h.closed_after).collect();
+    let longest = closed.iter().max().copied().unwrap_or_default();
+    let mut answers: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for held in all {
+        *answers.entry(held.answer.as_str()).or_default() += 1;
+    }
+    let open = all.len() - closed.len();
+    format!(
+        "{:<7} {} of {} closed, the last after {longest:.1?}; {open} held after {} s; answers {answers:?}",
+        kind.as_str(),
+        closed.len(),
+        all.len(),
+        args.seconds
+    )
+}
