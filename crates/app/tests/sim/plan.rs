@@ -30,7 +30,7 @@ impl Tries {
         early: true,
         specs: true,
         definitions: true,
-        projects: false,
+        projects: true,
         unready: true,
         windows: true,
         alone: false,

@@ -48,7 +48,7 @@ impl Side {
         let worker_secret = secret(store, number, Role::Worker, bound).await;
         let operator = secret(store, number, Role::Operator, bound).await;
         let current = definitions(number)[0];
-        register(store, project, &current).await;
+        register(store, project, bound, &current).await;
         let (sets, captures) = fill(store, project, dice).await;
         let killers = (0..killers)
             .filter_map(|_| dice.pick(&captures).copied())
@@ -110,7 +110,12 @@ async fn secret(store: &MemoryStore, side: usize, role: Role, project_id: Option
 }
 
 /// As the first worker of the project does.
-async fn register(store: &MemoryStore, project: ProjectId, definition: &Definition) {
+async fn register(
+    store: &MemoryStore,
+    project: ProjectId,
+    owner: Option<ProjectId>,
+    definition: &Definition,
+) {
     let labels: Vec<String> = definition.labels.iter().map(|l| (*l).to_owned()).collect();
     let algorithm = |key: &str, labels: Option<Vec<String>>| AlgorithmSpec {
         key: key.to_owned(),
@@ -149,9 +154,9 @@ async fn register(store: &MemoryStore, project: ProjectId, definition: &Definiti
     };
     let registration = Registration {
         project,
-        owner: Some(project),
-        service_name: "fleet".to_owned(),
+        owner,
         instance: String::new(),
+        service_name: "fleet".to_owned(),
         endpoint_url: None,
         pipelines: vec![spec],
     };

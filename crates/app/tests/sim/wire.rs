@@ -153,7 +153,7 @@ impl World {
         });
         let expected = match caller.known {
             true => matches!(answer.status, 200..300 | 400 | 404 | 503),
-            false => matches!(answer.status, 401 | 503),
+            false => matches!(answer.status, 401 | 429 | 503),
         };
         if !expected {
             let what = format!("{method} {path} is answered {}: {}", answer.status, answer.text());

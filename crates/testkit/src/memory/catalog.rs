@@ -125,7 +125,8 @@ impl CatalogRows {
 
     /// What of the catalog a project sees, in words.
     pub(super) fn seen_by(&self, project: ProjectId) -> String {
-        let seen = self.pipelines.iter().filter(|p| p.projects.contains(&project));
+        let pointers = self.pointers.iter().filter(|((of, _), _)| *of == project);
+        let seen = pointers.filter_map(|(_, pointer)| self.pipelines.get(at(pointer.pipeline.0)));
         seen.map(|p| {
             let algorithms: Vec<String> = p.algorithms.iter().map(|a| self.words(a)).collect();
             format!(
