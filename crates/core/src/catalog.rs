@@ -324,6 +324,17 @@ pub struct Collection {
     pub updated_at: Timestamp,
 }
 
+/// What jobs have done with the captures of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollectionProgress {
+    /// The set.
+    pub collection: CollectionId,
+    /// Captures that any job has processed.
+    pub processed: u64,
+    /// Those of them in which one found something.
+    pub with_detections: u64,
+}
+
 /// A capture to be stored; unique by (project, URL as given).
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewCapture {

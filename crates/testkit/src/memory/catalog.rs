@@ -7,9 +7,9 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, Timestamp,
     TokenId,
     catalog::{
-        Added, Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline,
-        PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration, Service, Token,
-        moves_pointer,
+        Added, Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, CollectionProgress, NewCapture,
+        NewToken, Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration,
+        Service, Token, moves_pointer,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -515,6 +515,27 @@ impl Catalog for MemoryStore {
             .collections
             .get(at(id.0))
             .map(|(c, _)| c.clone()))
+    }
+
+    async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
+        let rows = self.rows();
+        let of = |set: &CollectionId| {
+            let members: BTreeSet<i64> = rows.catalog.set(Some(*set)).collect();
+            let done = rows.tasks.iter().filter(|((job, capture), task)| {
+                let deleted = rows.jobs.get(job).is_none_or(|j| j.deleted_at.is_some());
+                task.state == TaskState::Processed && members.contains(&capture.0) && !deleted
+            });
+            let mut found: BTreeMap<CaptureId, bool> = BTreeMap::new();
+            for ((_, capture), task) in done {
+                *found.entry(*capture).or_default() |= task.n_detections > 0;
+            }
+            CollectionProgress {
+                collection: *set,
+                processed: found.len() as u64,
+                with_detections: found.values().filter(|f| **f).count() as u64,
+            }
+        };
+        Ok(sets.iter().map(of).collect())
     }
 
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {

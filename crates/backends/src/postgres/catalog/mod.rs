@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
-        ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewToken,
+        Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -126,6 +126,10 @@ impl Catalog for PostgresStore {
 
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
         self.connections.within(SLOW, self.find_collection(id)).await
+    }
+
+    async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
+        self.connections.within(SLOW, self.find_progress(sets)).await
     }
 
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
