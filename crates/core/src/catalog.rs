@@ -191,6 +191,21 @@ pub struct Registration {
     pub pipelines: Vec<PipelineSpec>,
 }
 
+/// A service that is noted before any worker of it has registered.
+#[derive(Clone, Debug)]
+pub struct NewService {
+    /// Where.
+    pub project: ProjectId,
+    /// As in [`Registration`].
+    pub owner: Option<ProjectId>,
+    /// Unique within its scope; a service of this name that is there already gets the rest.
+    pub name: String,
+    /// Shown to people.
+    pub description: String,
+    /// Shown to people; nothing requests it.
+    pub endpoint_url: Option<String>,
+}
+
 /// For how long a definition that was registered counts as one that somebody runs. Workers that send heartbeats
 /// register each minute.
 pub const DEFINITION_IS_RUN: Duration = Duration::from_secs(600);

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewToken,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService, NewToken,
         Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
 };
@@ -72,6 +72,8 @@ pub trait Catalog: Send + Sync + 'static {
     async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>>;
     /// One service.
     async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>>;
+    /// Stores a service that nobody has been heard of.
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId>;
     /// Removes a service; `false` if there was none. Its pipelines stay.
     async fn delete_service(&self, id: ServiceId) -> Result<bool>;
 

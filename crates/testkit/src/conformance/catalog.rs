@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use trapline_core::{
     CaptureId, CollectionId, ErrorKind, ProjectId, ServiceId, Timestamp, TokenId,
-    catalog::{AlgorithmSpec, Capture, CategoryMap, NewCapture, NewToken, PipelineSpec, Registration, Role},
+    catalog::{AlgorithmSpec, Capture, CategoryMap, NewCapture, NewService, NewToken, PipelineSpec, Registration, Role},
+    job::JobMove,
     ports::{OffsetPage, SignOfLife, WorkerIdentity},
 };
 
@@ -291,6 +292,22 @@ cases! { World;
             .await
             .unwrap_err();
         assert_eq!(gone.kind, ErrorKind::NotFound);
+    }
+
+    async fn a_service_can_be_noted_before_a_worker_of_it_is_heard_of(w: World) {
+        let new = NewService {
+            project: DEFAULT,
+            owner: None,
+            name: "push".into(),
+            description: "by the window".into(),
+            endpoint_url: Some("http://h.test/".into()),
+        };
+        let id = w.store.create_service(&new).await.unwrap();
+        assert_eq!(w.store.create_service(&new).await.unwrap(), id, "its name is unique");
+        let own = NewService { owner: Some(DEFAULT), ..new.clone() };
+        assert_ne!(w.store.create_service(&own).await.unwrap(), id, "in its scope");
+        let registered = w.store.register(&Registration { service_name: "push".into(), ..registration(vec![]) }).await.unwrap();
+        assert_eq!(registered.service, id);
     }
 
     async fn a_set_tells_what_any_job_has_processed_of_it(w: World) {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewToken,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService, NewToken,
         Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
@@ -90,6 +90,11 @@ impl Catalog for FaultyStore {
 
     async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>> {
         self.call("service", self.inner.service(project, id)).await
+    }
+
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
+        self.call("create_service", self.inner.create_service(service))
+            .await
     }
 
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {

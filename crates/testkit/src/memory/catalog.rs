@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use trapline_core::{
-    AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, Timestamp,
+    AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState, Timestamp,
     TokenId,
     catalog::{
         Added, Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, CollectionProgress, NewCapture,
-        NewToken, Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration,
+        NewService, NewToken, Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration,
         Service, Token, moves_pointer,
     },
     ports::{Catalog, OffsetPage, Total},
@@ -231,8 +231,8 @@ impl CatalogRows {
         id
     }
 
-    fn save_service(&mut self, registration: &Registration) -> ServiceId {
-        let key = (registration.owner, registration.service_name.clone());
+    fn save_service(&mut self, owner: Option<ProjectId>, name: &str) -> ServiceId {
+        let key = (owner, name.to_owned());
         let known = self.services.iter().position(|s| *s == key);
         let place = known.unwrap_or_else(|| {
             self.services.push(key);
@@ -243,7 +243,7 @@ impl CatalogRows {
 
     fn register(&mut self, registration: &Registration, now: Timestamp) -> Registered {
         let mut done = Registered {
-            service: self.save_service(registration),
+            service: self.save_service(registration.owner, &registration.service_name),
             ..Registered::default()
         };
         let project = registration.project;
@@ -480,6 +480,10 @@ impl Catalog for MemoryStore {
         Ok(None)
     }
 
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
+        Ok(self.rows().catalog.save_service(service.owner, &service.name))
+    }
+
     async fn delete_service(&self, _id: ServiceId) -> Result<bool> {
         Ok(false)
     }
@@ -522,7 +526,7 @@ impl Catalog for MemoryStore {
         let of = |set: &CollectionId| {
             let members: BTreeSet<i64> = rows.catalog.set(Some(*set)).collect();
             let done = rows.tasks.iter().filter(|((job, capture), task)| {
-                let deleted = rows.jobs.get(job).is_none_or(|j| j.deleted_at.is_some());
+                let deleted = rows.jobs.get(job).is_none_or(|j| j.deleted);
                 task.state == TaskState::Processed && members.contains(&capture.0) && !deleted
             });
             let mut found: BTreeMap<CaptureId, bool> = BTreeMap::new();

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewToken,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService, NewToken,
         Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
@@ -106,6 +106,10 @@ impl Catalog for PostgresStore {
         self.connections
             .within(SLOW, self.find_service(project, id))
             .await
+    }
+
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
+        self.connections.within(SLOW, self.insert_service(service)).await
     }
 
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {

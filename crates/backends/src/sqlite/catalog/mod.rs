@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewToken,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService, NewToken,
         Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
@@ -90,6 +90,10 @@ impl Catalog for SqliteStore {
 
     async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>> {
         Ok(self.services_by_id(project, &[id]).await?.pop())
+    }
+
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
+        self.insert_service(service).await
     }
 
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {
