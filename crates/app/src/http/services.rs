@@ -151,9 +151,7 @@ async fn create(
     mut fields: Fields,
 ) -> ApiResult {
     principal.require(Access::Admin)?;
-    let description = fields
-        .maybe_text("description", TEXT_MAX)
-        .unwrap_or_default();
+    let description = fields.maybe_text("description", TEXT_MAX).unwrap_or_default();
     let name = fields.text("name", NAME_MAX);
     let endpoint_url = fields
         .maybe_text("endpoint_url", URL_MAX)

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use crate::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService, NewToken,
-        Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService,
+        NewToken, Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
 };
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use trapline_core::{
     CaptureId, CollectionId, ErrorKind, ProjectId, ServiceId, Timestamp, TokenId,
-    catalog::{AlgorithmSpec, Capture, CategoryMap, NewCapture, NewService, NewToken, PipelineSpec, Registration, Role},
+    catalog::{
+        AlgorithmSpec, Capture, CategoryMap, NewCapture, NewService, NewToken, PipelineSpec, Registration,
+        Role,
+    },
     job::JobMove,
     ports::{OffsetPage, SignOfLife, WorkerIdentity},
 };

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use trapline_core::{
-    AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState, Timestamp,
-    TokenId,
+    AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState,
+    Timestamp, TokenId,
     catalog::{
         Added, Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, CollectionProgress, NewCapture,
-        NewService, NewToken, Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration,
-        Service, Token, moves_pointer,
+        NewService, NewToken, Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered,
+        Registration, Service, Token, moves_pointer,
     },
     ports::{Catalog, OffsetPage, Total},
 };
