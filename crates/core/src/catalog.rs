@@ -191,6 +191,21 @@ pub struct Registration {
     pub pipelines: Vec<PipelineSpec>,
 }
 
+/// A service that is noted before any worker of it has registered.
+#[derive(Clone, Debug)]
+pub struct NewService {
+    /// Where.
+    pub project: ProjectId,
+    /// As in [`Registration`].
+    pub owner: Option<ProjectId>,
+    /// Unique within its scope; a service of this name that is there already gets the rest.
+    pub name: String,
+    /// Shown to people.
+    pub description: String,
+    /// Shown to people; nothing requests it.
+    pub endpoint_url: Option<String>,
+}
+
 /// For how long a definition that was registered counts as one that somebody runs. Workers that send heartbeats
 /// register each minute.
 pub const DEFINITION_IS_RUN: Duration = Duration::from_secs(600);
@@ -322,6 +337,17 @@ pub struct Collection {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+}
+
+/// What jobs have done with the captures of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollectionProgress {
+    /// The set.
+    pub collection: CollectionId,
+    /// Captures that any job has processed.
+    pub processed: u64,
+    /// Those of them in which one found something.
+    pub with_detections: u64,
 }
 
 /// A capture to be stored; unique by (project, URL as given).

@@ -15,8 +15,8 @@ use trapline_core::{
 };
 
 use crate::{
-    Supervisor, handed::Handed, health::Ticking, life::Life, presence::Presence, project::Owed,
-    settle::Settler, spec::Specs, store_time::StoreTime, unheard::Unheard,
+    Supervisor, handed::Handed, health::Ticking, journal::Journal, life::Life, presence::Presence,
+    project::Owed, settle::Settler, spec::Specs, store_time::StoreTime, unheard::Unheard,
 };
 
 /// What is plugged in.
@@ -111,6 +111,7 @@ pub(crate) struct Inner {
     pub(crate) key: ReceiptKey,
     pub(crate) image_url: ImageUrl,
     pub(crate) life: Life,
+    pub(crate) journal: Journal,
     pub(crate) specs: Specs,
     pub(crate) handed: Handed,
     pub(crate) settler: Settler,
@@ -146,6 +147,7 @@ impl Engine {
         let inner = Inner {
             time: StoreTime::new(Arc::clone(&ports.clock)),
             life: Life::default(),
+            journal: Journal::default(),
             specs: Specs::default(),
             handed: Handed::default(),
             wake_dispatch: tokio::sync::Notify::new(),
@@ -186,6 +188,7 @@ impl Engine {
         every("signs of life", policy.flush_interval(), |e| {
             Box::pin(async move { e.flush_signs().await })
         });
+        every("job log", BEAT, |e| Box::pin(async move { e.write_log().await }));
         every("sweep", policy.sweep_interval, |e| {
             Box::pin(async move { e.sweep_once().await.map(drop) })
         });
@@ -225,6 +228,12 @@ impl Engine {
     /// As the store's.
     pub async fn finish(&self) -> Result<()> {
         self.flush_signs().await?;
+        if let Err(error) = self.write_log().await {
+            tracing::warn!(
+                error = chain(&error),
+                "the last lines of jobs' logs were not written"
+            );
+        }
         if let Err(error) = self.take_back_unheard().await {
             tracing::warn!(
                 error = chain(&error),

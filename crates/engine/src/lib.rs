@@ -9,6 +9,7 @@ mod explain;
 mod handed;
 mod health;
 mod jobs;
+mod journal;
 mod leases;
 mod life;
 mod presence;

@@ -8,11 +8,16 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use trapline_core::{CollectionId, catalog::Collection};
+use trapline_core::{
+    CollectionId,
+    catalog::{Collection, CollectionProgress},
+    ports::{Job, JobFilter, JobOrder, OffsetPage},
+};
 
 use super::{
     Access, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
     error::{ApiError, ApiResult},
+    job_body,
     paging::{PAGE_DEFAULT, offset_page},
 };
 
@@ -22,17 +27,61 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/captures/collections/{id}", get(show))
 }
 
-fn view(set: &Collection, links: &Links) -> Value {
+/// Jobs of one set that its body shows, the newest first.
+const JOBS_MAX: u64 = 100;
+
+/// A set, what jobs have done with it, and these jobs.
+fn view(set: &Collection, progress: Option<&CollectionProgress>, jobs: &[Job], links: &Links) -> Value {
+    let jobs: Vec<_> = jobs
+        .iter()
+        .map(|job| {
+            json!({
+                "id": job.id,
+                "details": links.to(format_args!("jobs/{}", job.id)),
+                "status": job.status,
+                "job_type": job_body::job_type(job),
+                "created_at": job.created_at,
+                "updated_at": job.updated_at,
+                "user_permissions": [],
+            })
+        })
+        .collect();
     json!({
         "id": set.id,
         "details": links.to(format_args!("captures/collections/{}", set.id)),
         "name": set.name,
         "project": set.project,
         "source_images_count": set.captures,
+        "source_images_with_detections_count": progress.map_or(0, |p| p.with_detections),
+        "source_images_processed_count": progress.map_or(0, |p| p.processed),
+        "jobs": jobs,
         "created_at": set.created_at,
         "updated_at": set.updated_at,
         "user_permissions": [],
     })
+}
+
+/// The bodies of sets.
+async fn views(state: &AppState, sets: &[Collection], links: &Links) -> ApiResult<Vec<Value>> {
+    let ids: Vec<_> = sets.iter().map(|s| s.id).collect();
+    let progress = state.catalog.collection_progress(&ids).await?;
+    let mut views = Vec::with_capacity(sets.len());
+    for set in sets {
+        let filter = JobFilter {
+            project: Some(set.project),
+            collection: Some(set.id),
+            order: (JobOrder::CreatedAt, true),
+            ..JobFilter::default()
+        };
+        let page = OffsetPage {
+            limit: JOBS_MAX,
+            offset: 0,
+        };
+        let jobs = state.engine.store().jobs(&filter, page).await?;
+        let progress = progress.iter().find(|p| p.collection == set.id);
+        views.push(view(set, progress, &jobs.rows, links));
+    }
+    Ok(views)
 }
 
 async fn list(
@@ -44,7 +93,7 @@ async fn list(
     let page = params.page(PAGE_DEFAULT);
     let project = state.narrow(&principal, &params).await?;
     let sets = state.catalog.collections(project, page).await?;
-    let rows: Vec<_> = sets.rows.iter().map(|s| view(s, &links)).collect();
+    let rows = views(&state, &sets.rows, &links).await?;
     Ok(offset_page(
         &links,
         &params,
@@ -67,7 +116,7 @@ async fn create(
     fields.check()?;
     let project = state.known_project(&principal, project).await?;
     let set = state.catalog.create_collection(project, &name).await?;
-    Ok((StatusCode::CREATED, Json(view(&set, &links))).into_response())
+    Ok((StatusCode::CREATED, Json(view(&set, None, &[], &links))).into_response())
 }
 
 /// A set that the caller sees.
@@ -83,5 +132,6 @@ pub(super) async fn find(state: &AppState, principal: &Principal, id: i64) -> Ap
 
 async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {
     let set = find(&state, &principal, id).await?;
-    Ok(Json(view(&set, &links)).into_response())
+    let views = views(&state, std::slice::from_ref(&set), &links).await?;
+    Ok(Json(views.first()).into_response())
 }

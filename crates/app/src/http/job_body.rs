@@ -5,7 +5,7 @@ use trapline_core::{
     JobStatus, Outcome, Timestamp,
     catalog::{Capture, Collection, Pipeline, Project},
     counts::{self, StageView},
-    ports::{Level, LogRow},
+    ports::{Job, Level, LogRow},
 };
 use trapline_engine::JobView;
 
@@ -79,7 +79,7 @@ pub(super) fn body(view: &JobView, around: &Around, links: &Links, principal: &P
         "duration": duration,
         "progress": progress(view),
         "logs": { "stdout": [], "stderr": [] },
-        "job_type": { "name": job_type_name(&job.job_type), "key": job.job_type },
+        "job_type": job_type(job),
         "data_export": null,
         "dispatch_mode": if job.pipeline.is_some() { "async_api" } else { "internal" },
         "user_permissions": permissions(principal),
@@ -94,8 +94,9 @@ pub(super) fn body(view: &JobView, around: &Around, links: &Links, principal: &P
     })
 }
 
-fn job_type_name(key: &str) -> &str {
-    if key == "ml" { "ML pipeline" } else { key }
+pub(super) fn job_type(job: &Job) -> Value {
+    let key = job.job_type.as_str();
+    json!({ "name": if key == "ml" { "ML pipeline" } else { key }, "key": key })
 }
 
 fn permissions(principal: &Principal) -> Vec<&'static str> {

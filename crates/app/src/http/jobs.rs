@@ -57,6 +57,7 @@ impl AppState {
         logs_limit: i64,
     ) -> ApiResult<Value> {
         let job = self.visible_job(principal, id.0).await?;
+        self.tell_notes().await;
         let view = self.engine.view(job).await?;
         let around = self.around(&view).await?;
         let query = LogQuery {

@@ -26,6 +26,7 @@ async fn logs(
     links: Links,
 ) -> ApiResult {
     let job = app.visible_job(&principal, id).await?.id;
+    app.tell_notes().await;
     let level = match params.text("level").unwrap_or_default() {
         "" => None,
         text => {

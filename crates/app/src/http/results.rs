@@ -25,6 +25,7 @@ use super::{
     Access, ApiError, AppState, Id, Principal,
     body_split::{Item, Malformed, Splitter},
     error::ApiResult,
+    job_notes,
     json::require_json,
     result_item,
     timed::Slow,
@@ -83,6 +84,7 @@ async fn result(
     let items = answers.len();
     submit_held(&app, &mut answers).await?;
     let (tasks, queued) = outcomes(answers).await?;
+    job_notes::posted(&app, &principal, job, queued, &tasks);
     if queued == 0 {
         // That the job was there may be remembered only; nothing of it was heard from the store.
         app.engine.head(job).await?;

@@ -6,24 +6,25 @@ use axum::{Json, Router, extract::State, http::StatusCode, response::IntoRespons
 use serde_json::{Value, json};
 use trapline_core::{
     PipelineId, ServiceId, Timestamp,
-    catalog::{Pipeline, Service},
+    catalog::{NewService, Pipeline, Service},
     ports::OffsetPage,
 };
 
 use super::{
-    Access, AppState, Id, Links, Params, Principal,
+    Access, AppState, Fields, Id, Links, NAME_MAX, Params, Principal, TEXT_MAX,
     error::{ApiError, ApiResult},
     paging::{PAGE_DEFAULT, offset_page},
     pipelines,
     query::PAGE_MAX,
 };
 
+const URL_MAX: usize = 1_000;
 /// A service that gave no sign for this long is not live.
 const LIVE: Duration = Duration::from_secs(60);
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
-        .route("/ml/processing_services", get(list))
+        .route("/ml/processing_services", get(list).post(create))
         .route("/ml/processing_services/{id}", get(show).delete(remove))
         .route("/ml/processing_services/{id}/status", get(status))
 }
@@ -107,8 +108,8 @@ async fn list(
         .iter()
         .map(|s| view(&state, &principal, s, &known, &links))
         .collect();
-    // Services are made by registration.
-    Ok(offset_page(&links, &params, page, services.count, &rows, &[]))
+    let create = principal.verbs(Access::Admin, &["create"]);
+    Ok(offset_page(&links, &params, page, services.count, &rows, create))
 }
 
 async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Service> {
@@ -140,12 +141,66 @@ async fn remove(State(state): State<AppState>, principal: Principal, Id(id): Id)
     }
 }
 
-/// A pull service can't be asked; it is live if a worker of it was seen.
+/// Notes a service before any worker of it has registered. Its URL is kept for people to see: this server requests no URL
+/// that it was given, so what it says of the service's state is what its workers told.
+async fn create(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    params: Params,
+    mut fields: Fields,
+) -> ApiResult {
+    principal.require(Access::Admin)?;
+    let description = fields.maybe_text("description", TEXT_MAX).unwrap_or_default();
+    let name = fields.text("name", NAME_MAX);
+    let endpoint_url = fields
+        .maybe_text("endpoint_url", URL_MAX)
+        .filter(|url| !url.is_empty());
+    if endpoint_url.as_deref().is_some_and(|url| !is_web(url)) {
+        fields.error("endpoint_url", "Enter a valid URL.");
+    }
+    // Upstream reads the project from either place.
+    let named = ["project", "project_id"].map(|field| fields.maybe_int(field, 1));
+    fields.check()?;
+    let named = named.into_iter().flatten().next();
+    let project = match named
+        .or(params.int("project_id")?)
+        .or(principal.project.map(|p| p.0))
+    {
+        Some(project) => state.known_project(&principal, project).await?,
+        None => return Err(ApiError::field("project_id", "This field is required.")),
+    };
+    let new = NewService {
+        project,
+        owner: principal.project,
+        name,
+        description,
+        endpoint_url,
+    };
+    let made = state.catalog.create_service(&new).await?;
+    let service = find(&state, &principal, made.0).await?;
+    let known = runnable(&state, &principal).await?;
+    let body = json!({
+        "instance": view(&state, &principal, &service, &known, &links),
+        "status": status_of(&state, &service, &known),
+    });
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}
+
+fn is_web(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
 async fn status(State(state): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult {
     let service = find(&state, &principal, id).await?;
     let known = runnable(&state, &principal).await?;
+    Ok(Json(status_of(&state, &service, &known)).into_response())
+}
+
+/// A service can't be asked; it is live if a worker of it was seen.
+fn status_of(state: &AppState, service: &Service, known: &HashMap<PipelineId, Pipeline>) -> Value {
     let now = state.clock.now();
-    let live = live(&service, state.engine.now());
+    let live = live(service, state.engine.now());
     let online: Vec<_> = service
         .pipelines
         .iter()
@@ -153,7 +208,7 @@ async fn status(State(state): State<AppState>, principal: Principal, Id(id): Id)
         .filter_map(|id| known.get(id))
         .map(|p| &p.name)
         .collect();
-    Ok(Json(json!({
+    json!({
         "timestamp": now,
         "request_successful": true,
         "pipeline_configs": [],
@@ -162,6 +217,5 @@ async fn status(State(state): State<AppState>, principal: Principal, Id(id): Id)
         "pipelines_online": online,
         "endpoint_url": service.endpoint_url,
         "latency": 0.0,
-    }))
-    .into_response())
+    })
 }

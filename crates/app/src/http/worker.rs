@@ -18,6 +18,7 @@ use super::{
     Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal, TEXT_MAX,
     error::ApiResult,
     identity::{ClientInfo, Peer},
+    job_notes,
     paging::offset_page,
 };
 use crate::serve::Connection;
@@ -52,10 +53,12 @@ async fn tasks(
     let job = JobId(id);
     // What is remembered saves a look-up while there are tasks; it refuses nobody.
     let recent = app.engine.recent_head(job).filter(|h| h.pipeline_slug.is_some());
-    let is_recent = recent.is_some();
-    let head = match recent {
-        Some(head) => head,
-        None => app.engine.head(job).await.map_err(queue_away)?,
+    let (head, read_now) = match recent {
+        Some(head) => (head, None),
+        None => {
+            let head = app.engine.head(job).await.map_err(queue_away)?;
+            (head.clone(), Some(head))
+        }
     };
     principal.require_project(head.project)?;
     principal.require(Access::Work)?;
@@ -66,9 +69,15 @@ async fn tasks(
         .reserve(job, batch_size, worker)
         .await
         .map_err(queue_away)?;
-    if reservation.tasks.is_empty() && is_recent {
-        pipeline_of(app.engine.head(job).await.map_err(queue_away)?)?;
+    if reservation.tasks.is_empty() {
+        let head = match read_now {
+            Some(head) => head,
+            None => app.engine.head(job).await.map_err(queue_away)?,
+        };
+        job_notes::fetched_none(&app, &principal, &head);
+        pipeline_of(head)?;
     }
+    job_notes::fetched(&app, &principal, batch_size, &reservation);
     Ok(handed_out(&app, connection, json!({}), reservation))
 }
 
@@ -122,6 +131,7 @@ async fn claim(
         match app.engine.claim(&request, &caller).await.map_err(queue_away)? {
             None => Json(json!({ "job_id": null, "pipeline_slug": null, "tasks": [] })).into_response(),
             Some(claimed) => {
+                job_notes::fetched(&app, &principal, batch_size, &claimed.reservation);
                 let head =
                     json!({ "job_id": claimed.reservation.job, "pipeline_slug": claimed.pipeline_slug });
                 handed_out(&app, connection, head, claimed.reservation)

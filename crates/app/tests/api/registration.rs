@@ -380,7 +380,9 @@ async fn a_service_is_live_for_a_minute_after_its_last_sign() {
           ]
         }
       ],
-      "user_permissions": []
+      "user_permissions": [
+        "create"
+      ]
     }
     "#);
     let status = || async { admin.get("/api/v2/ml/processing_services/1/status/").await.body };
@@ -443,4 +445,88 @@ async fn a_project_is_made_with_its_settings_and_listed_as_upstream_lists_it() {
       ]
     }
     "#);
+}
+
+#[tokio::test]
+async fn a_service_is_noted_by_an_admin_and_never_asked() {
+    const SERVICES: &str = "/api/v2/ml/processing_services/";
+    let app = TestApp::new().await;
+    let admin = app.admin();
+    let body = json!({"project": "1", "name": "Push", "description": "by the window", "endpoint_url": "http://127.0.0.1:9/"});
+    let made = admin.post(SERVICES, &body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let instance = &made.body["instance"];
+    assert_eq!(
+        json!([
+            instance["name"],
+            instance["projects"],
+            instance["is_async"],
+            instance["last_seen"],
+            instance["last_seen_live"]
+        ]),
+        json!(["Push", [1], false, null, false])
+    );
+    assert_eq!(
+        json!([instance["description"], instance["endpoint_url"]]),
+        json!(["by the window", "http://127.0.0.1:9/"])
+    );
+    let status = admin
+        .get(&format!("{SERVICES}{}/status/", instance["id"]))
+        .await
+        .body;
+    assert_eq!(made.body["status"], status);
+    assert_eq!(
+        (&status["server_live"], &status["pipelines_online"]),
+        (&json!(false), &json!([]))
+    );
+    // A worker that forwards to it registers under its name, and is heard of.
+    let mut registration = moths();
+    registration["processing_service_name"] = json!("Push");
+    let registered = admin.post(URL, &registration).await;
+    assert_eq!(registered.body["processing_service_id"], instance["id"]);
+    let shown = admin.get(&format!("{SERVICES}{}/", instance["id"])).await.body;
+    assert_eq!(
+        (&shown["last_seen_live"], &shown["endpoint_url"]),
+        (&json!(true), &body["endpoint_url"])
+    );
+
+    let bound = app.client(Role::Admin, Some(ProjectId(1))).await;
+    let own = bound.post(SERVICES, &json!({"name": "Push"})).await;
+    assert_eq!(own.status, StatusCode::CREATED, "{}", own.body);
+    assert_ne!(
+        own.body["instance"]["id"], instance["id"],
+        "another project's name is not taken over"
+    );
+    let other = app.other_project().await;
+    for (client, body, status, field) in [
+        (
+            &admin,
+            json!({"name": "x"}),
+            StatusCode::BAD_REQUEST,
+            "project_id",
+        ),
+        (&admin, json!({"project": 1}), StatusCode::BAD_REQUEST, "name"),
+        (
+            &admin,
+            json!({"project": 1, "name": "x", "endpoint_url": "file:///etc"}),
+            StatusCode::BAD_REQUEST,
+            "endpoint_url",
+        ),
+        (
+            &bound,
+            json!({"project": other, "name": "x"}),
+            StatusCode::BAD_REQUEST,
+            "project_id",
+        ),
+        (
+            &app.client(Role::Worker, None).await,
+            json!({"project": 1, "name": "x"}),
+            StatusCode::FORBIDDEN,
+            "detail",
+        ),
+    ] {
+        let answer = client.post(SERVICES, &body).await;
+        assert_eq!(answer.status, status, "{body}");
+        assert!(!answer.body[field].is_null(), "{body}: {}", answer.body);
+    }
 }

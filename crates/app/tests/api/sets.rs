@@ -7,7 +7,10 @@ use axum::{
 use serde_json::{Value, json};
 use trapline_core::catalog::Role;
 
-use crate::support::{Answer, Client, TestApp};
+use crate::{
+    fleet::{Fleet, nothing, success},
+    support::{Answer, Client, TestApp},
+};
 
 const UPLOAD: &str = "/api/v2/captures/collections/1/captures/";
 
@@ -45,9 +48,12 @@ async fn a_set_is_made_in_a_project_and_listed() {
         "created_at": "2024-06-23T05:00:00.000000Z",
         "details": "http://trapline.test/api/v2/captures/collections/1/",
         "id": 1,
+        "jobs": [],
         "name": "June",
         "project": 1,
         "source_images_count": 0,
+        "source_images_processed_count": 0,
+        "source_images_with_detections_count": 0,
         "updated_at": "2024-06-23T05:00:00.000000Z",
         "user_permissions": []
       }
@@ -204,4 +210,63 @@ async fn an_upload_needs_a_known_type_and_an_operator() {
         .post("/api/v2/captures/collections/9/captures/", &json!([]))
         .await;
     assert_eq!(nowhere.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_set_shows_what_was_processed_of_it_and_its_jobs() {
+    const SETS: &str = "/api/v2/captures/collections/";
+    let fleet = Fleet::new().await;
+    let set = fleet
+        .admin
+        .post(SETS, &json!({"name": "June", "project_id": 1}))
+        .await
+        .body;
+    assert_eq!(
+        json!([
+            set["source_images_processed_count"],
+            set["source_images_with_detections_count"],
+            set["jobs"]
+        ]),
+        json!([0, 0, []])
+    );
+    let path = format!("{SETS}{}/", set["id"]);
+    let captures = json!([{"url": "https://x.test/a.jpg"}, {"url": "https://x.test/b.jpg"}, {"url": "https://x.test/c.jpg"}]);
+    assert_eq!(
+        fleet
+            .admin
+            .post(&format!("{path}captures/"), &captures)
+            .await
+            .status,
+        StatusCode::OK
+    );
+    let job = json!({"captures": null, "source_image_collection_id": set["id"]});
+    let job = fleet.job_with(0, job).await;
+    let tasks = fleet.tasks(job, 3).await;
+    fleet.settle(job, &[success(&tasks[0]), nothing(&tasks[1])]).await;
+    let shown = fleet.admin.get(&path).await.body;
+    assert_eq!(
+        json!([
+            shown["source_images_count"],
+            shown["source_images_processed_count"],
+            shown["source_images_with_detections_count"]
+        ]),
+        json!([3, 2, 1])
+    );
+    let shown_job = &shown["jobs"][0];
+    assert_eq!(
+        json!([
+            shown_job["id"],
+            shown_job["status"],
+            shown_job["job_type"]["key"],
+            shown_job["details"]
+        ]),
+        json!([
+            job,
+            "STARTED",
+            "ml",
+            format!("http://trapline.test/api/v2/jobs/{job}/")
+        ])
+    );
+    let listed = fleet.admin.get(SETS).await.body["results"].clone();
+    assert_eq!(listed, json!([shown]));
 }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TokenId,
     catalog::{
-        Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, Pipeline, Project, Role, Service, Token,
+        Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, CollectionProgress, Pipeline, Project,
+        Role, Service, Token,
     },
 };
 
@@ -42,6 +43,14 @@ pub(crate) fn collection(row: &impl Columns) -> sqlx::Result<Collection> {
         captures: row.unsigned("captures")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
+    })
+}
+
+pub(crate) fn collection_progress(row: &impl Columns) -> sqlx::Result<CollectionProgress> {
+    Ok(CollectionProgress {
+        collection: CollectionId(row.col("id")?),
+        processed: row.unsigned("processed")?,
+        with_detections: row.unsigned("with_detections")?,
     })
 }
 

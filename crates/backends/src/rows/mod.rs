@@ -11,7 +11,8 @@ use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
 use trapline_core::Timestamp;
 
 pub(crate) use catalog::{
-    algorithm, algorithm_with_map, bare_pipeline, capture, collection, grouped, project, service, token,
+    algorithm, algorithm_with_map, bare_pipeline, capture, collection, collection_progress, grouped, project,
+    service, token,
 };
 pub(crate) use job::{JobSource, audit, job, job_head, run_algorithms, vitals, waiting};
 pub(crate) use results::{classification, corners, detection, log_row, own_labels, stray};

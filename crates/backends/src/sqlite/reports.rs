@@ -70,20 +70,17 @@ impl SqliteStore {
         if lines.is_empty() {
             return Ok(());
         }
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| LogLine {
+                message: cut(&line.message.replace('\0', "␀"), DETAIL_MAX_CHARS),
+                ..line.clone()
+            })
+            .collect();
         let mut tx = self.writer.foreground().await?;
-        for line in lines {
-            let message = cut(&line.message.replace('\0', "␀"), DETAIL_MAX_CHARS);
-            counts::log_line(
-                tx.conn(),
-                line.job,
-                line.level.as_str(),
-                &message,
-                line.capture.map(|c| c.0),
-                now,
-            )
+        counts::log_lines(tx.conn(), &lines, now)
             .await
             .map_err(store_error)?;
-        }
         tx.commit().await
     }
 

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use crate::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
-        ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService,
+        NewToken, Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
 };
 
@@ -72,6 +72,8 @@ pub trait Catalog: Send + Sync + 'static {
     async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>>;
     /// One service.
     async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>>;
+    /// Stores a service that nobody has been heard of.
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId>;
     /// Removes a service; `false` if there was none. Its pipelines stay.
     async fn delete_service(&self, id: ServiceId) -> Result<bool>;
 
@@ -81,6 +83,8 @@ pub trait Catalog: Send + Sync + 'static {
     async fn collections(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Collection>>;
     /// One set, named or not.
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>>;
+    /// What jobs have done with these sets, in any order; a set of which nothing is processed may be missing.
+    async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>>;
     /// Adds captures to a set, in one background slice; at most 2,000 at a time. What the project has already,
     /// by URL, is not stored again.
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added>;

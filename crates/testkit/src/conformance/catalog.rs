@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use trapline_core::{
     CaptureId, CollectionId, ErrorKind, ProjectId, ServiceId, Timestamp, TokenId,
-    catalog::{AlgorithmSpec, Capture, CategoryMap, NewCapture, NewToken, PipelineSpec, Registration, Role},
+    catalog::{
+        AlgorithmSpec, Capture, CategoryMap, NewCapture, NewService, NewToken, PipelineSpec, Registration,
+        Role,
+    },
+    job::JobMove,
     ports::{OffsetPage, SignOfLife, WorkerIdentity},
 };
 
@@ -291,6 +295,51 @@ cases! { World;
             .await
             .unwrap_err();
         assert_eq!(gone.kind, ErrorKind::NotFound);
+    }
+
+    async fn a_service_can_be_noted_before_a_worker_of_it_is_heard_of(w: World) {
+        let new = NewService {
+            project: DEFAULT,
+            owner: None,
+            name: "push".into(),
+            description: "by the window".into(),
+            endpoint_url: Some("http://h.test/".into()),
+        };
+        let id = w.store.create_service(&new).await.unwrap();
+        assert_eq!(w.store.create_service(&new).await.unwrap(), id, "its name is unique");
+        let own = NewService { owner: Some(DEFAULT), ..new.clone() };
+        assert_ne!(w.store.create_service(&own).await.unwrap(), id, "in its scope");
+        let registered = w.store.register(&Registration { service_name: "push".into(), ..registration(vec![]) }).await.unwrap();
+        assert_eq!(registered.service, id);
+    }
+
+    async fn a_set_tells_what_any_job_has_processed_of_it(w: World) {
+        let job = w.job_of(4).await;
+        let set = w.job(job).await.collection.unwrap();
+        let other = w.store.create_collection(DEFAULT, "other").await.unwrap();
+        let both = [other.id, set];
+        let progress = async || {
+            let all = w.store.collection_progress(&both).await.unwrap();
+            let of = |set| all.iter().find(|p| p.collection == set).map_or([0, 0], |p| [p.processed, p.with_detections]);
+            both.map(of)
+        };
+        assert_eq!(progress().await, [[0, 0], [0, 0]]);
+        let tasks = w.grant(job, 4, "w").await;
+        w.succeed(tasks[0], 2).await;
+        w.succeed(tasks[1], 0).await;
+        w.fail(tasks[2]).await;
+        assert_eq!(progress().await, [[0, 0], [2, 1]]);
+        // Another set with the same captures, and another job that finds something where the first found nothing.
+        assert_eq!(w.go(job, JobMove::Retry).await.1, true);
+        w.collect().await;
+        assert_eq!(progress().await[1], [0, 0], "a retry settles all anew");
+        let tasks = w.grant(job, 4, "w").await;
+        for task in tasks {
+            w.succeed(task, 1).await;
+        }
+        assert_eq!(progress().await, [[0, 0], [4, 4]]);
+        w.store.delete_job(job, w.now()).await.unwrap();
+        assert_eq!(progress().await, [[0, 0], [0, 0]]);
     }
 
     async fn captures_keep_the_order_and_the_facts_they_came_with(w: World) {

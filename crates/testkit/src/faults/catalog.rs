@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
-        ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService,
+        NewToken, Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -92,6 +92,11 @@ impl Catalog for FaultyStore {
         self.call("service", self.inner.service(project, id)).await
     }
 
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
+        self.call("create_service", self.inner.create_service(service))
+            .await
+    }
+
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {
         self.call("delete_service", self.inner.delete_service(id)).await
     }
@@ -108,6 +113,11 @@ impl Catalog for FaultyStore {
 
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
         self.call("collection", self.inner.collection(id)).await
+    }
+
+    async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
+        self.call("collection_progress", self.inner.collection_progress(sets))
+            .await
     }
 
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use trapline_core::{
-    AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, Timestamp,
-    TokenId,
+    AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState,
+    Timestamp, TokenId,
     catalog::{
-        Added, Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline,
-        PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration, Service, Token,
-        moves_pointer,
+        Added, Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, CollectionProgress, NewCapture,
+        NewService, NewToken, Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered,
+        Registration, Service, Token, moves_pointer,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -235,8 +235,8 @@ impl CatalogRows {
         id
     }
 
-    fn save_service(&mut self, registration: &Registration) -> ServiceId {
-        let key = (registration.owner, registration.service_name.clone());
+    fn save_service(&mut self, owner: Option<ProjectId>, name: &str) -> ServiceId {
+        let key = (owner, name.to_owned());
         let known = self.services.iter().position(|s| *s == key);
         let place = known.unwrap_or_else(|| {
             self.services.push(key);
@@ -247,7 +247,7 @@ impl CatalogRows {
 
     fn register(&mut self, registration: &Registration, now: Timestamp) -> Registered {
         let mut done = Registered {
-            service: self.save_service(registration),
+            service: self.save_service(registration.owner, &registration.service_name),
             ..Registered::default()
         };
         let project = registration.project;
@@ -484,6 +484,10 @@ impl Catalog for MemoryStore {
         Ok(None)
     }
 
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
+        Ok(self.rows().catalog.save_service(service.owner, &service.name))
+    }
+
     async fn delete_service(&self, _id: ServiceId) -> Result<bool> {
         Ok(false)
     }
@@ -519,6 +523,27 @@ impl Catalog for MemoryStore {
             .collections
             .get(at(id.0))
             .map(|(c, _)| c.clone()))
+    }
+
+    async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
+        let rows = self.rows();
+        let of = |set: &CollectionId| {
+            let members: BTreeSet<i64> = rows.catalog.set(Some(*set)).collect();
+            let done = rows.tasks.iter().filter(|((job, capture), task)| {
+                let deleted = rows.jobs.get(job).is_none_or(|j| j.deleted);
+                task.state == TaskState::Processed && members.contains(&capture.0) && !deleted
+            });
+            let mut found: BTreeMap<CaptureId, bool> = BTreeMap::new();
+            for ((_, capture), task) in done {
+                *found.entry(*capture).or_default() |= task.n_detections > 0;
+            }
+            CollectionProgress {
+                collection: *set,
+                processed: found.len() as u64,
+                with_detections: found.values().filter(|f| **f).count() as u64,
+            }
+        };
+        Ok(sets.iter().map(of).collect())
     }
 
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {

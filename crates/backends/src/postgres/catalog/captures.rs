@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use trapline_core::{
     CaptureId, CollectionId, Error, ProjectId, Result,
-    catalog::{Added, Capture, Collection, NewCapture},
+    catalog::{Added, Capture, Collection, CollectionProgress, NewCapture},
     ports::{OffsetPage, Total},
 };
 
@@ -62,6 +62,16 @@ impl PostgresStore {
             .map(rows::collection)
             .transpose()
             .map_err(store_error)
+    }
+
+    pub(super) async fn find_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
+        let ids: Vec<i64> = sets.iter().map(|set| set.0).collect();
+        let rows = sqlx::query(include_str!("../sql/catalog/collection_progress.sql"))
+            .bind(ids)
+            .fetch_all(&self.pool())
+            .await
+            .map_err(store_error)?;
+        rows::all(&rows, rows::collection_progress).map_err(store_error)
     }
 
     pub(super) async fn add_slice(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {

@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
-        ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService,
+        NewToken, Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -108,6 +108,10 @@ impl Catalog for PostgresStore {
             .await
     }
 
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
+        self.connections.within(SLOW, self.insert_service(service)).await
+    }
+
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {
         self.connections.within(SLOW, self.remove_service(id)).await
     }
@@ -126,6 +130,10 @@ impl Catalog for PostgresStore {
 
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
         self.connections.within(SLOW, self.find_collection(id)).await
+    }
+
+    async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
+        self.connections.within(SLOW, self.find_progress(sets)).await
     }
 
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {

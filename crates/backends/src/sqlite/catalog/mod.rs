@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, NewCapture, NewToken, Pipeline, Project,
-        ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService,
+        NewToken, Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -92,6 +92,10 @@ impl Catalog for SqliteStore {
         Ok(self.services_by_id(project, &[id]).await?.pop())
     }
 
+    async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
+        self.insert_service(service).await
+    }
+
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {
         self.remove_service(id).await
     }
@@ -106,6 +110,10 @@ impl Catalog for SqliteStore {
 
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
         self.find_collection(id).await
+    }
+
+    async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
+        self.find_progress(sets).await
     }
 
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {

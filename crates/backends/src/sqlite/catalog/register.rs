@@ -8,7 +8,7 @@ use std::{collections::HashSet, time::Duration};
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
     Error, PipelineId, Result, ServiceId, Timestamp,
-    catalog::{Pointer, Registered, Registration, moves_pointer},
+    catalog::{NewService, Pointer, Registered, Registration, moves_pointer},
 };
 
 use super::{super::json, SqliteStore, store_error};
@@ -295,4 +295,30 @@ async fn save_map(conn: &mut SqliteConnection, map: &Map) -> sqlx::Result<i64> {
         .bind(&map.text)
         .fetch_one(conn)
         .await
+}
+
+impl SqliteStore {
+    pub(super) async fn insert_service(&self, service: &NewService) -> Result<ServiceId> {
+        let Timestamp(now) = self.clock.now();
+        let mut tx = self.writer.foreground().await?;
+        let id: i64 = sqlx::query_scalar(include_str!("../sql/catalog/create_service.sql"))
+            .bind(&service.name)
+            .bind(&service.description)
+            .bind(&service.endpoint_url)
+            .bind(now)
+            .bind(service.owner.map(|p| p.0))
+            .fetch_one(tx.conn())
+            .await
+            .map_err(store_error)?;
+        sqlx::query(
+            "INSERT INTO service_projects (service_id, project_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        )
+        .bind(id)
+        .bind(service.project.0)
+        .execute(tx.conn())
+        .await
+        .map_err(store_error)?;
+        tx.commit().await?;
+        Ok(ServiceId(id))
+    }
 }

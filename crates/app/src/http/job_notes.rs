@@ -1,0 +1,71 @@
+//! The lines in a job's log of who took tasks and who posted results, in upstream's words: operators look for them. One
+//! per answer, not per image. Of a token they hold no more than the start that may be shown.
+
+use serde_json::Value;
+use trapline_core::{
+    JobId,
+    error::chain,
+    ports::{JobHead, Level, LogLine},
+};
+use trapline_engine::Reservation;
+
+use super::{AppState, Principal};
+
+/// Who asked, as upstream names it.
+fn actor(principal: &Principal) -> String {
+    format!("user={}, token_id={}…", principal.name, principal.prefix)
+}
+
+fn line(job: JobId, message: String) -> LogLine {
+    LogLine {
+        job,
+        level: Level::Info,
+        message,
+        capture: None,
+    }
+}
+
+/// Tasks were handed out.
+pub(super) fn fetched(app: &AppState, principal: &Principal, requested: usize, reservation: &Reservation) {
+    let delivered = reservation.tasks.len();
+    if delivered > 0 {
+        let who = actor(principal);
+        let message = format!("Tasks fetched: requested={requested}, delivered={delivered}, {who}");
+        app.engine.log_soon(line(reservation.job, message));
+    }
+}
+
+/// None were, because the job does not run.
+pub(super) fn fetched_none(app: &AppState, principal: &Principal, head: &JobHead) {
+    if !head.status.is_active() {
+        let who = actor(principal);
+        let status = head.status;
+        let message = format!("Tasks requested for non-active job (status={status}); returning empty. {who}");
+        app.engine.log_soon_once(line(head.job, message));
+    }
+}
+
+/// Results were saved: the first of a post, and how many there were.
+pub(super) fn posted(app: &AppState, principal: &Principal, job: JobId, queued: usize, tasks: &[Value]) {
+    let Some(first) = tasks.iter().find(|t| t["status"] == "queued") else {
+        return;
+    };
+    let text = |name: &str| first[name].as_str().unwrap_or_default();
+    let message = format!(
+        "Queued pipeline result: task_id={}, reply_subject={}, queued={queued}, rejected={}, {}",
+        text("task_id"),
+        text("reply_subject"),
+        tasks.len() - queued,
+        actor(principal)
+    );
+    app.engine.log_soon(line(job, message));
+}
+
+impl AppState {
+    /// Writes the lines that wait before a log is read: whoever looks right after a call finds its line.
+    pub(super) async fn tell_notes(&self) {
+        if let Err(error) = self.engine.write_log().await {
+            tracing::warn!(error = chain(&error), "lines of jobs' logs are not written yet");
+        }
+    }
+}
