@@ -157,6 +157,15 @@ impl PostgresStore {
         self.pool().begin().await
     }
 
+    /// The connections of what no worker waits for.
+    fn side(&self) -> sqlx::PgPool {
+        self.connections.side()
+    }
+
+    async fn begin_side(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
+        self.side().begin().await
+    }
+
     /// Store time now.
     async fn now(&self, conn: &mut PgConnection) -> sqlx::Result<Timestamp> {
         match &self.time {
