@@ -184,7 +184,11 @@ impl Connections {
         limit: Duration,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let number = self.current(class).number;
+        let number = |class| self.current(class).number;
+        let before = [
+            (Class::Work, number(Class::Work)),
+            (Class::Side, number(Class::Side)),
+        ];
         let mut call = pin!(call);
         let mut left = limit;
         while !left.is_zero() {
@@ -196,15 +200,19 @@ impl Connections {
             tokio::select! {
                 biased;
                 done = &mut call => return done,
-                lives = self.probe.ask() => if !lives { break },
+                lives = self.probe.ask() => if !lives {
+                    before.into_iter().for_each(|(each, number)| self.replace(each, number));
+                    return Err(away());
+                },
             }
         }
-        self.replace(class, number);
+        let of_class = before.into_iter().filter(|(each, _)| *each == class);
+        of_class.for_each(|(each, number)| self.replace(each, number));
         Err(away())
     }
 
-    /// A call that is not answered leaves its connection in doubt, and what one has suffered the others of its pool may;
-    /// so that pool is dropped for a fresh one.
+    /// A call that is not answered leaves its connection in doubt, and what one has suffered the others of its pool may, and
+    /// those of both pools if the server said nothing; so they are dropped for fresh ones.
     fn replace(&self, class: Class, number: u64) {
         let mut current = self.of(class).write().unwrap_or_else(PoisonError::into_inner);
         if current.number == number {
