@@ -60,9 +60,13 @@ impl PostgresStore {
             cut = self.cut(claim.job, &source).await.map_err(store_error)?;
             source.cut = cut;
         }
-        retried(|| Box::pin(self.slice_once(claim, &source, cut, now, lease)))
+        let slice = retried(|| Box::pin(self.slice_once(claim, &source, cut, now, lease)))
             .await
-            .map_err(store_error)
+            .map_err(store_error)?;
+        if let Slice::Done { total, .. } = slice {
+            self.grew(total);
+        }
+        Ok(slice)
     }
 
     async fn slice_once(

@@ -75,6 +75,7 @@ impl Store for PostgresStore {
     }
 
     async fn purge(&self) -> Result<bool> {
+        self.connections.aside(WALK, self.analyze_if_grown()).await?;
         self.connections.aside(SLOW, self.purge_slice()).await
     }
 

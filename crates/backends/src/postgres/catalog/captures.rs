@@ -72,6 +72,7 @@ impl PostgresStore {
             .await
             .map_err(store_error)?
             .ok_or_else(Error::not_found)?;
+        self.grew(added);
         // A URL that comes again in one call was there when its second line was read; so the two numbers always
         // add up to what was given, wherever a caller cuts its slices.
         Ok(Added {
