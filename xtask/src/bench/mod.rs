@@ -1,6 +1,7 @@
 //! Benchmarks of the health check and of a cluster, apart from the tests: a figure from one machine is compared within one run only.
 
 mod cluster;
+mod fresh;
 mod landing;
 mod rows;
 
@@ -48,12 +49,17 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 16)]
         reservers: usize,
     },
+    /// A large job on a new cluster of one node, with workers from its first second.
+    Fresh(fresh::Fresh),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     let by_release = matches!(
         bench,
-        Bench::Connections { .. } | Bench::Handouts { .. } | Bench::Landing
+        Bench::Connections { .. }
+            | Bench::Handouts { .. }
+            | Bench::Landing
+            | Bench::Fresh(fresh::Fresh { binary: None, .. })
     );
     if by_release && release::again()? {
         return Ok(());
@@ -65,6 +71,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Landing => landing::landing().await,
             Bench::Connections { requests } => cluster::connections(*requests).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
+            Bench::Fresh(options) => fresh::fresh(options).await,
         }
     })
 }
