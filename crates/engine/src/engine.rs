@@ -1,6 +1,7 @@
 //! The engine: what a node holds, and how it starts and stops. The verbs live beside this file.
 
 use std::{
+    pin::pin,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -45,7 +46,7 @@ pub struct Policy {
     pub grant_max: usize,
     /// How long a result waits for the store.
     pub settle_wait: Duration,
-    /// How long a reserve waits for the store.
+    /// How long a reserve waits for a store of which nothing is heard.
     pub reserve_wait: Duration,
     /// How many results may wait to be settled, and how many bytes of them.
     pub settle_items_max: usize,
@@ -332,14 +333,37 @@ impl Engine {
         wait: Duration,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let task = self.inner.supervisor.once(name, work);
-        tokio::select! {
-            biased;
-            done = task => done.unwrap_or_else(|e| {
-                Err(trapline_core::Error::internal(format!("the {name} task failed")).with_source(e))
-            }),
-            () = self.inner.ports.clock.sleep(wait) => {
-                Err(trapline_core::Error::unavailable(format!("the store did not answer the {name} in time; try again")))
+        self.while_heard(name, wait, wait, work).await
+    }
+
+    /// As [`Engine::within`], and until `patience` is over while the store answers heartbeats: it is not away then, but has
+    /// much to do.
+    pub(crate) async fn while_heard<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        wait: Duration,
+        patience: Duration,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let mut task = pin!(self.inner.supervisor.once(name, work));
+        let clock = &self.inner.ports.clock;
+        let mut waited = Duration::ZERO;
+        let mut step = wait;
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut task => {
+                    return done.unwrap_or_else(|e| {
+                        Err(trapline_core::Error::internal(format!("the {name} task failed")).with_source(e))
+                    });
+                }
+                () = clock.sleep(step) => waited += step,
+            }
+            step = BEAT.min(patience.saturating_sub(waited));
+            if step.is_zero() || !self.inner.time.heard_within(2 * BEAT) {
+                return Err(trapline_core::Error::unavailable(format!(
+                    "the store did not answer the {name} in time; try again"
+                )));
             }
         }
     }

@@ -16,6 +16,9 @@ use trapline_core::{
 
 use crate::{Engine, settle::RETRY};
 
+/// How long a reserve waits for a store that answers heartbeats.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -105,12 +108,14 @@ impl Engine {
     /// Hands out up to `limit` tasks of a job. Fewer, or none, is normal.
     ///
     /// # Errors
-    /// `Unavailable` within `reserve_wait` while the store is away: what can't be recorded is not handed out.
+    /// `Unavailable` within `reserve_wait` while the store is away: what can't be recorded is not handed out. One that is
+    /// heard but has much to do is waited for: loaders of ADC end at such an answer.
     pub async fn reserve(&self, job: JobId, limit: usize, worker: WorkerId) -> Result<Reservation> {
         self.inner.time.now()?;
         let limit = limit.min(self.inner.policy.grant_max);
         let engine = self.clone();
-        self.within("reserve", self.inner.policy.reserve_wait, async move {
+        let wait = self.inner.policy.reserve_wait;
+        self.while_heard("reserve", wait, PATIENCE.max(wait), async move {
             engine.reserve_now(job, limit, worker).await
         })
         .await

@@ -52,6 +52,11 @@ impl StoreTime {
         }
     }
 
+    /// Whether a heartbeat was answered so lately.
+    pub(crate) fn heard_within(&self, age_max: Duration) -> bool {
+        self.read().is_some_and(|(_, age)| age <= age_max)
+    }
+
     /// The best guess, for what may go on without the store's word.
     pub(crate) fn estimate(&self) -> Timestamp {
         self.read().map_or_else(|| self.clock.now(), |(now, _)| now)

@@ -1,6 +1,7 @@
 //! Benchmarks of the health check and of a cluster, apart from the tests: a figure from one machine is compared within one run only.
 
 mod cluster;
+mod fresh;
 mod hostile;
 mod landing;
 mod rows;
@@ -52,6 +53,8 @@ pub(crate) enum Bench {
     /// A job beside silent connections, half headers, dripping and large bodies: what is held, what it costs. Needs a limit of
     /// 10,000 open files.
     Hostile(hostile::Args),
+    /// A large job on a new cluster of one node, with workers from its first second.
+    Fresh(fresh::Fresh),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
@@ -59,6 +62,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Connections { .. } | Bench::Handouts { .. } | Bench::Landing => true,
         // A binary that is given is measured as it is.
         Bench::Hostile(args) => args.binary.is_none(),
+        Bench::Fresh(args) => args.binary.is_none(),
         Bench::Tick { .. } | Bench::Lost { .. } => false,
     };
     if by_release && release::again()? {
@@ -72,6 +76,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Connections { requests } => cluster::connections(*requests).await,
             Bench::Hostile(args) => hostile::run(args).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
+            Bench::Fresh(options) => fresh::fresh(options).await,
         }
     })
 }

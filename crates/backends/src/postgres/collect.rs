@@ -45,7 +45,7 @@ impl PostgresStore {
     }
 
     async fn claim_once(&self, now: Timestamp, lease: Duration, seed: i64) -> sqlx::Result<Option<Claim>> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_side().await?;
         let claim = claim_in(&mut tx, now, lease, seed).await?;
         tx.commit().await?;
         Ok(claim)
@@ -60,9 +60,13 @@ impl PostgresStore {
             cut = self.cut(claim.job, &source).await.map_err(store_error)?;
             source.cut = cut;
         }
-        retried(|| Box::pin(self.slice_once(claim, &source, cut, now, lease)))
+        let slice = retried(|| Box::pin(self.slice_once(claim, &source, cut, now, lease)))
             .await
-            .map_err(store_error)
+            .map_err(store_error)?;
+        if let Slice::Done { total, .. } = slice {
+            self.grew(total);
+        }
+        Ok(slice)
     }
 
     async fn slice_once(
@@ -73,7 +77,7 @@ impl PostgresStore {
         now: Timestamp,
         lease: Duration,
     ) -> sqlx::Result<Slice> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_side().await?;
         let slice = slice_in(&mut tx, claim, source, cut, now, lease).await?;
         if slice != Slice::Fenced {
             tx.commit().await?;
@@ -87,7 +91,7 @@ impl PostgresStore {
              image_limit, cut_ord, cut_capture_id FROM jobs WHERE id = $1 AND deleted_at IS NULL",
         )
         .bind(job.0)
-        .fetch_optional(&self.pool())
+        .fetch_optional(&self.side())
         .await?;
         row.as_ref().map(JobSource::read).transpose()
     }
@@ -96,7 +100,7 @@ impl PostgresStore {
     /// walks the whole set.
     async fn cut(&self, job: JobId, source: &JobSource) -> sqlx::Result<Option<(i64, i64)>> {
         let limit = source.limit.and_then(|l| usize::try_from(l).ok()).unwrap_or(0);
-        let mut conn = self.pool().acquire().await?;
+        let mut conn = self.side().acquire().await?;
         let mut places = Vec::new();
         let mut after = 0;
         loop {

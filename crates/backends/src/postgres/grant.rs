@@ -37,7 +37,7 @@ impl PostgresStore {
             .bind(ord)
             .bind(capture.0)
             .bind(bound(limit))
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         rows::all(&rows, rows::free_task).map_err(store_error)

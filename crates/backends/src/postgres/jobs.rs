@@ -44,7 +44,7 @@ impl PostgresStore {
         .bind(job.shuffle)
         .bind(job.reprocess)
         .bind(now.0)
-        .fetch_one(&self.pool())
+        .fetch_one(&self.side())
         .await
         .map(JobId)
         .map_err(store_error)
@@ -53,14 +53,14 @@ impl PostgresStore {
     pub(super) async fn raise_job_ids(&self, first: JobId) -> Result<()> {
         sqlx::query(include_str!("sql/number_jobs_from.sql"))
             .bind(first.0)
-            .execute(&self.pool())
+            .execute(&self.side())
             .await
             .map(drop)
             .map_err(store_error)
     }
 
     pub(super) async fn update_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
-        let mut tx = self.begin().await.map_err(store_error)?;
+        let mut tx = self.begin_side().await.map_err(store_error)?;
         let status = lock(&mut tx, job).await.map_err(store_error)?;
         let Some(status) = status else { return Ok(None) };
         if status != JobStatus::Created && !edit.is_always_allowed() {
@@ -109,7 +109,7 @@ impl PostgresStore {
     }
 
     async fn move_once(&self, job: JobId, by: JobMove, now: Timestamp) -> sqlx::Result<Option<Moved>> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_side().await?;
         let moved = move_in(&mut tx, job, by, now).await?;
         tx.commit().await?;
         Ok(moved)
@@ -122,7 +122,7 @@ impl PostgresStore {
         )
         .bind(job.0)
         .bind(now.0)
-        .execute(&self.pool())
+        .execute(&self.side())
         .await
         .map_err(store_error)?
         .rows_affected();
@@ -134,7 +134,7 @@ impl PostgresStore {
             "SELECT id FROM jobs WHERE deleted_at IS NOT NULL AND NOT cleanup_due \
              AND (SELECT true FROM grants g WHERE g.job_id + 0 = jobs.id LIMIT 1) IS NULL LIMIT 1",
         )
-        .fetch_optional(&self.pool())
+        .fetch_optional(&self.side())
         .await
         .map_err(store_error)?;
         let Some(job) = job else { return Ok(false) };
@@ -145,7 +145,7 @@ impl PostgresStore {
     }
 
     async fn purge_once(&self, job: i64) -> sqlx::Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_side().await?;
         purge_in(&mut tx, job).await?;
         tx.commit().await
     }
@@ -153,7 +153,7 @@ impl PostgresStore {
     pub(super) async fn read_job(&self, id: JobId) -> Result<Option<Job>> {
         let row = sqlx::query(AssertSqlSafe(format!("{JOB} AND j.id = $1")))
             .bind(id.0)
-            .fetch_optional(&self.pool())
+            .fetch_optional(&self.side())
             .await
             .map_err(store_error)?;
         row.map(|row| rows::job(&row).map_err(store_error)).transpose()
@@ -192,7 +192,7 @@ impl PostgresStore {
         narrow(&mut counting, filter);
         let count: i64 = counting
             .build_query_scalar()
-            .fetch_one(&self.pool())
+            .fetch_one(&self.side())
             .await
             .map_err(store_error)?;
         let mut query = QueryBuilder::new(JOB);
@@ -206,7 +206,7 @@ impl PostgresStore {
             .push_bind(bound(page.limit))
             .push(" OFFSET ")
             .push_bind(bound(page.offset));
-        let rows = query.build().fetch_all(&self.pool()).await.map_err(store_error)?;
+        let rows = query.build().fetch_all(&self.side()).await.map_err(store_error)?;
         let rows = rows
             .iter()
             .map(rows::job)

@@ -6,6 +6,7 @@
 //! server that is silent longer than a second and a half, nor for one that lives longer than `QUICK`, where a worker waits, or
 //! `SLOW`.
 
+mod analyze;
 mod catalog;
 mod collect;
 mod counts;
@@ -100,6 +101,7 @@ pub struct PostgresStore {
     time: StoreTime,
     /// Job and grant up to which the last sweep has looked for grants that hold nothing.
     spent_after: Mutex<(i64, i64)>,
+    growth: Mutex<analyze::Growth>,
 }
 
 impl PostgresStore {
@@ -141,6 +143,7 @@ impl PostgresStore {
             connections,
             time,
             spent_after: Mutex::default(),
+            growth: Mutex::default(),
         }
     }
 
@@ -155,6 +158,15 @@ impl PostgresStore {
 
     async fn begin(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
         self.pool().begin().await
+    }
+
+    /// The connections of what no worker waits for.
+    fn side(&self) -> sqlx::PgPool {
+        self.connections.side()
+    }
+
+    async fn begin_side(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
+        self.side().begin().await
     }
 
     /// Store time now.

@@ -45,10 +45,35 @@ pub const SESSION: [(&str, &str); 7] = [
 /// The SQLSTATE of a table that is not there.
 const NO_TABLE: &str = "42P01";
 
+/// How long a call waits for a connection: shorter than it may take, so that the pool says what is wrong before the call is
+/// given up. Beside, a statement may take its fifteen seconds after that.
+const WORK_WAIT: Duration = QUICK.saturating_sub(Duration::from_millis(500));
+const SIDE_WAIT: Duration = Duration::from_secs(4);
+
+/// What workers wait for, and all else: pages, exports, the health check, collecting, publishing. Each has connections of its
+/// own, so that whatever the one does to the server, the other finds a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Work,
+    Side,
+}
+
+impl Class {
+    /// Its share of all connections: a third is for what no worker waits for.
+    fn share(self, most: u32) -> u32 {
+        let side = (most / 3).max(1);
+        match self {
+            Self::Work => most.saturating_sub(side).max(1),
+            Self::Side => side,
+        }
+    }
+}
+
 pub(super) struct Connections {
     server: PgConnectOptions,
     most: u32,
-    current: RwLock<Current>,
+    work: RwLock<Current>,
+    side: RwLock<Current>,
     probe: Probe,
 }
 
@@ -66,45 +91,78 @@ impl Connections {
             .application_name("trapline")
             .statement_cache_capacity(200)
             .disable_statement_logging();
-        let pool = lazy(&server, most);
-        let current = RwLock::new(Current { number: 0, pool });
-        Ok(Self {
-            probe: Probe::new(server.clone()),
-            server,
-            most,
-            current,
-        })
+        Ok(Self::to(server, most))
     }
 
     /// The same, and no transaction can write.
     pub(super) fn read_only(url: &str, most: u32) -> Result<Self> {
-        let mut all = Self::new(url, most)?;
-        all.server = all.server.options([("default_transaction_read_only", "on")]);
-        all.current = RwLock::new(Current {
-            number: 0,
-            pool: lazy(&all.server, most),
-        });
-        Ok(all)
+        let all = Self::new(url, most)?;
+        let server = all.server.options([("default_transaction_read_only", "on")]);
+        Ok(Self::to(server, most))
     }
 
+    fn to(server: PgConnectOptions, most: u32) -> Self {
+        let current = |class| {
+            RwLock::new(Current {
+                number: 0,
+                pool: lazy(&server, class, most),
+            })
+        };
+        Self {
+            work: current(Class::Work),
+            side: current(Class::Side),
+            probe: Probe::new(server.clone()),
+            server,
+            most,
+        }
+    }
+
+    /// The connections of what workers wait for.
     pub(super) fn pool(&self) -> PgPool {
-        self.current().pool.clone()
+        self.current(Class::Work).pool.clone()
     }
 
-    fn current(&self) -> RwLockReadGuard<'_, Current> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    /// Those of everything else.
+    pub(super) fn side(&self) -> PgPool {
+        self.current(Class::Side).pool.clone()
     }
 
-    /// Waits for a call, for so long, while the server lives. While it is known to be away the call fails at once.
+    const fn of(&self, class: Class) -> &RwLock<Current> {
+        match class {
+            Class::Work => &self.work,
+            Class::Side => &self.side,
+        }
+    }
+
+    fn current(&self, class: Class) -> RwLockReadGuard<'_, Current> {
+        self.of(class).read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a call that uses [`Connections::pool`], for so long, while the server lives. While it is known to be away
+    /// the call fails at once.
     pub(super) async fn within<T>(
         &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.if_it_answers(Class::Work, limit, call).await
+    }
+
+    /// The same for a call that uses [`Connections::side`].
+    pub(super) async fn aside<T>(&self, limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+        self.if_it_answers(Class::Side, limit, call).await
+    }
+
+    async fn if_it_answers<T>(
+        &self,
+        class: Class,
         limit: Duration,
         call: impl Future<Output = Result<T>>,
     ) -> Result<T> {
         if !self.probe.answers() {
             return Err(away());
         }
-        self.patiently(limit, call).await
+        self.patiently(class, limit, call).await
     }
 
     /// As [`Connections::within`], but it asks the server even if that is known to be away: how it is found again.
@@ -116,12 +174,21 @@ impl Connections {
         if !self.probe.answers() && !self.probe.ask().await {
             return Err(away());
         }
-        self.patiently(limit, call).await
+        self.patiently(Class::Work, limit, call).await
     }
 
     /// A call that is slow may have much to do, or nobody who does it. Which one is asked on a connection of its own.
-    async fn patiently<T>(&self, limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
-        let number = self.current().number;
+    async fn patiently<T>(
+        &self,
+        class: Class,
+        limit: Duration,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let number = |class| self.current(class).number;
+        let before = [
+            (Class::Work, number(Class::Work)),
+            (Class::Side, number(Class::Side)),
+        ];
         let mut call = pin!(call);
         let mut left = limit;
         while !left.is_zero() {
@@ -133,26 +200,32 @@ impl Connections {
             tokio::select! {
                 biased;
                 done = &mut call => return done,
-                lives = self.probe.ask() => if !lives { break },
+                lives = self.probe.ask() => if !lives {
+                    before.into_iter().for_each(|(each, number)| self.replace(each, number));
+                    return Err(away());
+                },
             }
         }
-        self.replace(number);
+        let of_class = before.into_iter().filter(|(each, _)| *each == class);
+        of_class.for_each(|(each, number)| self.replace(each, number));
         Err(away())
     }
 
-    /// A call that is not answered leaves its connection in doubt, and what one has suffered the others of its pool may;
-    /// so that pool is dropped for a fresh one.
-    fn replace(&self, number: u64) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+    /// A call that is not answered leaves its connection in doubt, and what one has suffered the others of its pool may, and
+    /// those of both pools if the server said nothing; so they are dropped for fresh ones.
+    fn replace(&self, class: Class, number: u64) {
+        let mut current = self.of(class).write().unwrap_or_else(PoisonError::into_inner);
         if current.number == number {
             current.number += 1;
-            current.pool = lazy(&self.server, self.most);
+            current.pool = lazy(&self.server, class, self.most);
         }
     }
 
     /// Closes the connections. One on which a call hangs is left to end with the process.
     pub(super) async fn close(&self) {
-        tokio::time::timeout(QUICK, self.pool().close()).await.ok();
+        let (work, side) = (self.pool(), self.side());
+        let both = async { tokio::join!(work.close(), side.close()) };
+        tokio::time::timeout(QUICK, both).await.ok();
     }
 
     /// Where the server is, for messages.
@@ -261,11 +334,14 @@ impl Probe {
     }
 }
 
-fn lazy(server: &PgConnectOptions, most: u32) -> PgPool {
+fn lazy(server: &PgConnectOptions, class: Class, most: u32) -> PgPool {
     let server = server.clone().options(SESSION);
+    let wait = match class {
+        Class::Work => WORK_WAIT,
+        Class::Side => SIDE_WAIT,
+    };
     PgPoolOptions::new()
-        .max_connections(most)
-        // Shorter than any call, so that the pool says what is wrong before the call is given up.
-        .acquire_timeout(QUICK - Duration::from_millis(500))
+        .max_connections(class.share(most))
+        .acquire_timeout(wait)
         .connect_lazy_with(server)
 }

@@ -27,7 +27,7 @@ impl PostgresStore {
             .bind(query.reason.map(FailReason::as_str))
             .bind(query.after.0)
             .bind(bound(query.limit))
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         rows::all(&rows, rows::image).map_err(store_error)
@@ -38,7 +38,7 @@ impl PostgresStore {
             .bind(query.job.0)
             .bind(query.after.0)
             .bind(bound(query.limit))
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         rows::all(&rows, rows::image).map_err(store_error)
@@ -55,7 +55,7 @@ impl PostgresStore {
             .bind(job.0)
             .bind(after)
             .bind(bound(limit))
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         let mut page: Vec<DetectionRow> = rows
@@ -66,7 +66,7 @@ impl PostgresStore {
         let rows = sqlx::query(include_str!("sql/classifications.sql"))
             .bind(ids)
             .bind(scores)
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         for row in &rows {
@@ -112,7 +112,7 @@ impl PostgresStore {
             LogPage::Newest => sql.push(" ORDER BY id DESC"),
         };
         sql.push(" LIMIT ").push_bind(bound(query.limit));
-        let rows = sql.build().fetch_all(&self.pool()).await.map_err(store_error)?;
+        let rows = sql.build().fetch_all(&self.side()).await.map_err(store_error)?;
         rows.iter()
             .map(|row| rows::log_row(row).map_err(store_error))
             .collect()

@@ -53,39 +53,40 @@ impl Store for PostgresStore {
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
-        self.connections.within(SLOW, self.insert_job(job, now)).await
+        self.connections.aside(SLOW, self.insert_job(job, now)).await
     }
 
     async fn number_jobs_from(&self, first: JobId) -> Result<()> {
-        self.connections.within(SLOW, self.raise_job_ids(first)).await
+        self.connections.aside(SLOW, self.raise_job_ids(first)).await
     }
 
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
         self.connections
-            .within(SLOW, self.update_job(job, edit, now))
+            .aside(SLOW, self.update_job(job, edit, now))
             .await
     }
 
     async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
-        self.connections.within(SLOW, self.move_one(job, by, now)).await
+        self.connections.aside(SLOW, self.move_one(job, by, now)).await
     }
 
     async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>> {
-        self.connections.within(SLOW, self.hide_job(job, now)).await
+        self.connections.aside(SLOW, self.hide_job(job, now)).await
     }
 
     async fn purge(&self) -> Result<bool> {
-        self.connections.within(SLOW, self.purge_slice()).await
+        self.connections.aside(WALK, self.analyze_if_grown()).await?;
+        self.connections.aside(SLOW, self.purge_slice()).await
     }
 
     async fn claim_job(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>> {
         self.connections
-            .within(SLOW, self.claim_next(now, lease, seed))
+            .aside(SLOW, self.claim_next(now, lease, seed))
             .await
     }
 
     async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice> {
-        self.connections.within(WALK, self.slice(claim, now, lease)).await
+        self.connections.aside(WALK, self.slice(claim, now, lease)).await
     }
 
     async fn free_tasks(
@@ -95,7 +96,7 @@ impl Store for PostgresStore {
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>> {
         self.connections
-            .within(SLOW, self.free_page(job, after, limit))
+            .aside(SLOW, self.free_page(job, after, limit))
             .await
     }
 
@@ -153,12 +154,12 @@ impl Store for PostgresStore {
             let sql = "SELECT id, run FROM jobs WHERE cleanup_due ORDER BY id LIMIT $1";
             let rows: Vec<(i64, i64)> = sqlx::query_as(sql)
                 .bind(bound(limit))
-                .fetch_all(&self.pool())
+                .fetch_all(&self.side())
                 .await
                 .map_err(store_error)?;
             Ok(rows.into_iter().map(|(job, run)| (JobId(job), run)).collect())
         };
-        self.connections.within(SLOW, due).await
+        self.connections.aside(SLOW, due).await
     }
 
     async fn cleaned(&self, job: JobId, run: i64) -> Result<bool> {
@@ -166,12 +167,12 @@ impl Store for PostgresStore {
             sqlx::query("UPDATE jobs SET cleanup_due = false WHERE id = $1 AND run = $2")
                 .bind(job.0)
                 .bind(run)
-                .execute(&self.pool())
+                .execute(&self.side())
                 .await
                 .map(|done| done.rows_affected() > 0)
                 .map_err(store_error)
         };
-        self.connections.within(SLOW, cleaned).await
+        self.connections.aside(SLOW, cleaned).await
     }
 
     async fn waiting_jobs(
@@ -189,27 +190,27 @@ impl Store for PostgresStore {
         let running = async {
             let sql = "SELECT id FROM jobs WHERE status IN ('STARTED', 'RETRY') AND collected AND deleted_at IS NULL ORDER BY id";
             let ids: Vec<i64> = sqlx::query_scalar(sql)
-                .fetch_all(&self.pool())
+                .fetch_all(&self.side())
                 .await
                 .map_err(store_error)?;
             Ok(ids.into_iter().map(JobId).collect())
         };
-        self.connections.within(SLOW, running).await
+        self.connections.aside(SLOW, running).await
     }
 
     async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
         let next = async {
             let at: Option<i64> = sqlx::query_scalar("SELECT min(due_at) FROM grants")
-                .fetch_one(&self.pool())
+                .fetch_one(&self.side())
                 .await
                 .map_err(store_error)?;
             Ok(at.map(Timestamp))
         };
-        self.connections.within(SLOW, next).await
+        self.connections.aside(SLOW, next).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
-        self.connections.within(SLOW, self.read_job(id)).await
+        self.connections.aside(SLOW, self.read_job(id)).await
     }
 
     async fn job_head(&self, id: JobId) -> Result<Option<JobHead>> {
@@ -221,11 +222,11 @@ impl Store for PostgresStore {
     }
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
-        self.connections.within(SLOW, self.read_jobs(filter, page)).await
+        self.connections.aside(SLOW, self.read_jobs(filter, page)).await
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
-        self.connections.within(SLOW, self.image_page(query)).await
+        self.connections.aside(SLOW, self.image_page(query)).await
     }
 
     async fn detections(
@@ -236,7 +237,7 @@ impl Store for PostgresStore {
         scores: bool,
     ) -> Result<Vec<DetectionRow>> {
         self.connections
-            .within(SLOW, self.detection_page(job, after, limit, scores))
+            .aside(SLOW, self.detection_page(job, after, limit, scores))
             .await
     }
 
@@ -245,6 +246,6 @@ impl Store for PostgresStore {
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
-        self.connections.within(SLOW, self.log_page(query)).await
+        self.connections.aside(SLOW, self.log_page(query)).await
     }
 }

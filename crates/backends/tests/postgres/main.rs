@@ -12,6 +12,7 @@ mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweeps;
+mod upkeep;
 mod verified;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -83,6 +84,9 @@ fn main() {
         schema::on_a_newer_schema_a_node_works_before_and_after_a_restart,
         verified::what_was_broken_by_hand_is_named_with_its_rows,
         crowd::sixteen_clients_hand_out_and_settle_each_task_once,
+        upkeep::pages_that_hang_take_no_connection_from_a_reserve_or_a_result,
+        upkeep::a_large_collect_is_analysed_and_a_small_one_is_not,
+        upkeep::a_sweep_marks_grants_that_hold_nothing_and_no_other,
     ];
     let trials = tests
         .into_iter()

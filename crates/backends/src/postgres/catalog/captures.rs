@@ -12,7 +12,7 @@ use crate::rows::{self};
 
 impl PostgresStore {
     pub(super) async fn insert_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
-        let mut conn = self.pool().acquire().await.map_err(store_error)?;
+        let mut conn = self.side().acquire().await.map_err(store_error)?;
         let now = self.now(&mut conn).await.map_err(store_error)?;
         let row = sqlx::query(
             "INSERT INTO collections (project_id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)
@@ -43,7 +43,7 @@ impl PostgresStore {
             .bind(project.map(|p| p.0))
             .bind(limit)
             .bind(offset)
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         Ok(Total {
@@ -55,7 +55,7 @@ impl PostgresStore {
     pub(super) async fn find_collection(&self, id: CollectionId) -> Result<Option<Collection>> {
         let row = sqlx::query(include_str!("../sql/catalog/collection.sql"))
             .bind(id.0)
-            .fetch_optional(&self.pool())
+            .fetch_optional(&self.side())
             .await
             .map_err(store_error)?;
         row.as_ref()
@@ -82,6 +82,7 @@ impl PostgresStore {
             .await
             .map_err(store_error)?
             .ok_or_else(Error::not_found)?;
+        self.grew(added);
         // A URL that comes again in one call was there when its second line was read; so the two numbers always
         // add up to what was given, wherever a caller cuts its slices.
         Ok(Added {
@@ -97,7 +98,7 @@ impl PostgresStore {
         let taken: Vec<_> = captures.iter().map(|c| c.taken_at.map(|t| t.0)).collect();
         let widths: Vec<_> = captures.iter().map(|c| c.width).collect();
         let heights: Vec<_> = captures.iter().map(|c| c.height).collect();
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_side().await?;
         // One at a time in a project: two that add the same URLs in other orders would deadlock. Nobody else waits for it.
         let project: Option<i64> = sqlx::query_scalar(
             "SELECT p.id FROM collections c JOIN projects p ON p.id = c.project_id WHERE c.id = $1 FOR NO KEY UPDATE OF p",
@@ -149,7 +150,7 @@ impl PostgresStore {
         let row =
             sqlx::query("SELECT id, project_id, url, taken_at, width, height FROM captures WHERE id = $1")
                 .bind(id.0)
-                .fetch_optional(&self.pool())
+                .fetch_optional(&self.side())
                 .await
                 .map_err(store_error)?;
         row.as_ref().map(rows::capture).transpose().map_err(store_error)

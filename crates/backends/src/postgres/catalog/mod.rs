@@ -29,21 +29,20 @@ impl Catalog for PostgresStore {
         description: &str,
         settings: &ProjectSettings,
     ) -> Result<Project> {
-        self.connections
-            .within(SLOW, self.insert_project(name, description, settings))
+        self.connections.aside(SLOW, self.insert_project(name, description, settings))
             .await
     }
 
     async fn projects(&self, only: Option<ProjectId>, page: OffsetPage) -> Result<Total<Project>> {
-        self.connections.within(SLOW, self.project_page(only, page)).await
+        self.connections.aside(SLOW, self.project_page(only, page)).await
     }
 
     async fn project(&self, id: ProjectId) -> Result<Option<Project>> {
-        self.connections.within(SLOW, self.find_project(id)).await
+        self.connections.aside(SLOW, self.find_project(id)).await
     }
 
     async fn create_token(&self, token: &NewToken) -> Result<Token> {
-        self.connections.within(SLOW, self.insert_token(token)).await
+        self.connections.aside(SLOW, self.insert_token(token)).await
     }
 
     async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
@@ -51,37 +50,34 @@ impl Catalog for PostgresStore {
     }
 
     async fn tokens(&self, page: OffsetPage) -> Result<Total<Token>> {
-        self.connections.within(SLOW, self.token_page(page)).await
+        self.connections.aside(SLOW, self.token_page(page)).await
     }
 
     async fn delete_token(&self, id: TokenId) -> Result<bool> {
-        self.connections.within(SLOW, self.remove_token(id)).await
+        self.connections.aside(SLOW, self.remove_token(id)).await
     }
 
     async fn register(&self, registration: &Registration) -> Result<Registered> {
-        self.connections
-            .within(SLOW, self.register_pipelines(registration))
+        self.connections.aside(SLOW, self.register_pipelines(registration))
             .await
     }
 
     async fn pipelines(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Pipeline>> {
-        self.connections
-            .within(SLOW, self.pipeline_page(project, page))
+        self.connections.aside(SLOW, self.pipeline_page(project, page))
             .await
     }
 
     async fn pipeline(&self, project: Option<ProjectId>, id: PipelineId) -> Result<Option<Pipeline>> {
-        self.connections
-            .within(SLOW, self.find_pipeline(project, id))
+        self.connections.aside(SLOW, self.find_pipeline(project, id))
             .await
     }
 
     async fn pipeline_by_slug(&self, project: ProjectId, slug: &str) -> Result<Option<PipelineId>> {
-        self.connections.within(SLOW, self.find_slug(project, slug)).await
+        self.connections.aside(SLOW, self.find_slug(project, slug)).await
     }
 
     async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>> {
-        self.connections.within(SLOW, self.slugs_of(project)).await
+        self.connections.aside(SLOW, self.slugs_of(project)).await
     }
 
     async fn algorithms(&self, project: Option<ProjectId>, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
@@ -97,14 +93,12 @@ impl Catalog for PostgresStore {
     }
 
     async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>> {
-        self.connections
-            .within(SLOW, self.service_page(project, page))
+        self.connections.aside(SLOW, self.service_page(project, page))
             .await
     }
 
     async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>> {
-        self.connections
-            .within(SLOW, self.find_service(project, id))
+        self.connections.aside(SLOW, self.find_service(project, id))
             .await
     }
 
@@ -113,23 +107,21 @@ impl Catalog for PostgresStore {
     }
 
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {
-        self.connections.within(SLOW, self.remove_service(id)).await
+        self.connections.aside(SLOW, self.remove_service(id)).await
     }
 
     async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
-        self.connections
-            .within(SLOW, self.insert_collection(project, name))
+        self.connections.aside(SLOW, self.insert_collection(project, name))
             .await
     }
 
     async fn collections(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Collection>> {
-        self.connections
-            .within(SLOW, self.collection_page(project, page))
+        self.connections.aside(SLOW, self.collection_page(project, page))
             .await
     }
 
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
-        self.connections.within(SLOW, self.find_collection(id)).await
+        self.connections.aside(SLOW, self.find_collection(id)).await
     }
 
     async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
@@ -137,11 +129,11 @@ impl Catalog for PostgresStore {
     }
 
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
-        self.connections.within(SLOW, self.add_slice(set, captures)).await
+        self.connections.aside(SLOW, self.add_slice(set, captures)).await
     }
 
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
-        self.connections.within(SLOW, self.find_capture(id)).await
+        self.connections.aside(SLOW, self.find_capture(id)).await
     }
 }
 
@@ -155,7 +147,7 @@ impl PostgresStore {
     async fn count(&self, sql: &'static str, project: Option<ProjectId>) -> Result<u64> {
         let count: i64 = sqlx::query_scalar(sql)
             .bind(project.map(|p| p.0))
-            .fetch_one(&self.pool())
+            .fetch_one(&self.side())
             .await
             .map_err(store_error)?;
         Ok(u64::try_from(count).unwrap_or(0))

@@ -28,7 +28,7 @@ impl PostgresStore {
             .bind(project.map(|p| p.0))
             .bind(limit)
             .bind(offset)
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         let rows = self
@@ -48,7 +48,7 @@ impl PostgresStore {
         let row = sqlx::query(include_str!("../sql/catalog/pipeline.sql"))
             .bind(project.map(|p| p.0))
             .bind(id.0)
-            .fetch_optional(&self.pool())
+            .fetch_optional(&self.side())
             .await
             .map_err(store_error)?;
         match row {
@@ -129,7 +129,7 @@ impl PostgresStore {
         sqlx::query(sql)
             .bind(ids)
             .bind(project.map(|p| p.0))
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)
     }
@@ -139,7 +139,7 @@ impl PostgresStore {
         let id: Option<i64> = sqlx::query_scalar(sql)
             .bind(project.0)
             .bind(slug)
-            .fetch_optional(&self.pool())
+            .fetch_optional(&self.side())
             .await
             .map_err(store_error)?;
         Ok(id.map(PipelineId))
@@ -148,7 +148,7 @@ impl PostgresStore {
     pub(super) async fn slugs_of(&self, project: ProjectId) -> Result<Vec<String>> {
         sqlx::query_scalar("SELECT slug FROM pipeline_pointers WHERE project_id = $1 ORDER BY slug")
             .bind(project.0)
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)
     }
@@ -195,7 +195,7 @@ impl PostgresStore {
             .bind(None::<Vec<i64>>)
             .bind(limit)
             .bind(offset)
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         Ok(Total {
@@ -214,7 +214,7 @@ impl PostgresStore {
             .bind(ids.iter().map(|s| s.0).collect::<Vec<_>>())
             .bind(i64::MAX)
             .bind(0i64)
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         rows::all(&rows, rows::service).map_err(store_error)
@@ -223,7 +223,7 @@ impl PostgresStore {
     pub(super) async fn remove_service(&self, id: ServiceId) -> Result<bool> {
         let done = sqlx::query("DELETE FROM services WHERE id = $1")
             .bind(id.0)
-            .execute(&self.pool())
+            .execute(&self.side())
             .await
             .map_err(store_error)?;
         Ok(done.rows_affected() > 0)

@@ -17,7 +17,7 @@ impl PostgresStore {
         settings: &ProjectSettings,
     ) -> Result<Project> {
         let settings = serde_json::to_string(settings).expect("settings serialise");
-        let mut conn = self.pool().acquire().await.map_err(store_error)?;
+        let mut conn = self.side().acquire().await.map_err(store_error)?;
         let now = self.now(&mut conn).await.map_err(store_error)?;
         let row = sqlx::query(
             "INSERT INTO projects (name, description, settings, created_at, updated_at)
@@ -53,7 +53,7 @@ impl PostgresStore {
         .bind(only.map(|p| p.0))
         .bind(limit)
         .bind(offset)
-        .fetch_all(&self.pool())
+        .fetch_all(&self.side())
         .await
         .map_err(store_error)?;
         Ok(Total {
@@ -67,7 +67,7 @@ impl PostgresStore {
             "SELECT id, name, description, settings, created_at, updated_at FROM projects WHERE id = $1",
         )
         .bind(id.0)
-        .fetch_optional(&self.pool())
+        .fetch_optional(&self.side())
         .await
         .map_err(store_error)?;
         row.as_ref().map(rows::project).transpose().map_err(store_error)

@@ -26,7 +26,7 @@ const INSTANCE_KEPT: Duration = Duration::from_secs(24 * 3600);
 impl PostgresStore {
     pub(super) async fn register_pipelines(&self, registration: &Registration) -> Result<Registered> {
         let prepared: Vec<_> = registration.pipelines.iter().map(prepare).collect();
-        let mut tx = self.begin().await.map_err(store_error)?;
+        let mut tx = self.begin_side().await.map_err(store_error)?;
         take(&mut tx, Lock::Register).await.map_err(store_error)?;
         let now = self.now(&mut tx).await.map_err(store_error)?;
         let done = register_in(&mut tx, registration, &prepared, now).await?;

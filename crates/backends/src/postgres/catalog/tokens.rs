@@ -11,7 +11,7 @@ use crate::rows;
 
 impl PostgresStore {
     pub(super) async fn insert_token(&self, new: &NewToken) -> Result<Token> {
-        let mut conn = self.pool().acquire().await.map_err(store_error)?;
+        let mut conn = self.side().acquire().await.map_err(store_error)?;
         let now = self.now(&mut conn).await.map_err(store_error)?;
         let row = sqlx::query(
             "INSERT INTO tokens (name, role, project_id, prefix, hash, created_at, expires_at)
@@ -53,7 +53,7 @@ impl PostgresStore {
         )
         .bind(limit)
         .bind(offset)
-        .fetch_all(&self.pool())
+        .fetch_all(&self.side())
         .await
         .map_err(store_error)?;
         Ok(Total {
@@ -63,7 +63,7 @@ impl PostgresStore {
     }
 
     pub(super) async fn remove_token(&self, id: TokenId) -> Result<bool> {
-        let mut tx = self.begin().await.map_err(store_error)?;
+        let mut tx = self.begin_side().await.map_err(store_error)?;
         // Its workers can't ask any more, and whose they were is not known from here on.
         sqlx::query("UPDATE workers SET pipelines = '{}' WHERE token_id = $1")
             .bind(id.0)

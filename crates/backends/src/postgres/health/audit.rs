@@ -14,7 +14,7 @@ impl PostgresStore {
         let rows = sqlx::query(include_str!("../sql/health/audit_jobs.sql"))
             .bind(after.0)
             .bind(bound(limit))
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         rows.iter()
@@ -33,7 +33,7 @@ impl PostgresStore {
             .bind(after.0)
             .bind(bound(limit))
             .bind(STRICT_DETAIL)
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         rows.iter()
@@ -57,7 +57,7 @@ impl PostgresStore {
         if kind == StrayKind::OverdueGrants {
             query = query.bind(Timestamp::default().plus(OVERDUE_AFTER).0);
         }
-        let rows = query.fetch_all(&self.pool()).await.map_err(store_error)?;
+        let rows = query.fetch_all(&self.side()).await.map_err(store_error)?;
         let mut strays = Vec::new();
         for row in &rows {
             strays.extend(rows::stray(row).map_err(store_error)?);

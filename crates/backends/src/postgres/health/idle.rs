@@ -28,7 +28,7 @@ impl PostgresStore {
             .bind(after.0)
             .bind(bound(limit))
             .bind(max_deliver)
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         rows.iter()
@@ -43,7 +43,7 @@ impl PostgresStore {
     }
 
     async fn mark_lost_once(&self, request: &MarkLost) -> sqlx::Result<MarkedLost> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_side().await?;
         let marked = mark_lost_in(&mut tx, request).await?;
         if !request.dry_run {
             tx.commit().await?;
@@ -72,7 +72,7 @@ impl PostgresStore {
         now: Timestamp,
         dry_run: bool,
     ) -> sqlx::Result<Ended> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_side().await?;
         let ended = end_stale_in(&mut tx, job, cutoff, line, now).await?;
         if !dry_run {
             tx.commit().await?;

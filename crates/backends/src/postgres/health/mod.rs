@@ -27,28 +27,28 @@ impl Health for PostgresStore {
         not_since: Option<Timestamp>,
     ) -> Result<bool> {
         self.connections
-            .within(SLOW, self.claim_tick(node, now, lease, not_since))
+            .aside(SLOW, self.claim_tick(node, now, lease, not_since))
             .await
     }
 
     async fn save_tick(&self, tick: &TickReport, keep_since: Timestamp) -> Result<()> {
         self.connections
-            .within(SLOW, self.insert_tick(tick, keep_since))
+            .aside(SLOW, self.insert_tick(tick, keep_since))
             .await
     }
 
     async fn ticks(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, TickReport)>> {
-        self.connections.within(SLOW, self.tick_page(before, limit)).await
+        self.connections.aside(SLOW, self.tick_page(before, limit)).await
     }
 
     async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>> {
         self.connections
-            .within(SLOW, self.vitals_page(after, limit, max_deliver))
+            .aside(SLOW, self.vitals_page(after, limit, max_deliver))
             .await
     }
 
     async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost> {
-        self.connections.within(SLOW, self.mark_lost_slice(request)).await
+        self.connections.aside(SLOW, self.mark_lost_slice(request)).await
     }
 
     async fn end_stale(
@@ -60,29 +60,29 @@ impl Health for PostgresStore {
         dry_run: bool,
     ) -> Result<Ended> {
         self.connections
-            .within(SLOW, self.end_stale_job(job, cutoff, line, now, dry_run))
+            .aside(SLOW, self.end_stale_job(job, cutoff, line, now, dry_run))
             .await
     }
 
     async fn outlook(&self, job: JobId, seen_since: Timestamp) -> Result<Option<Outlook>> {
         self.connections
-            .within(SLOW, self.outlook_of(job, seen_since))
+            .aside(SLOW, self.outlook_of(job, seen_since))
             .await
     }
 
     async fn audit_jobs(&self, after: JobId, limit: u64) -> Result<Vec<JobAudit>> {
-        self.connections.within(SLOW, self.job_audits(after, limit)).await
+        self.connections.aside(SLOW, self.job_audits(after, limit)).await
     }
 
     async fn audit_tasks(&self, job: JobId, after: CaptureId, limit: u64) -> Result<Vec<TaskAudit>> {
         self.connections
-            .within(SLOW, self.task_audits(job, after, limit))
+            .aside(SLOW, self.task_audits(job, after, limit))
             .await
     }
 
     async fn strays(&self, kind: StrayKind, after: i64, limit: u64) -> Result<(Vec<Stray>, Option<i64>)> {
         self.connections
-            .within(SLOW, self.stray_page(kind, after, limit))
+            .aside(SLOW, self.stray_page(kind, after, limit))
             .await
     }
 }

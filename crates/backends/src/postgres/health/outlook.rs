@@ -18,7 +18,7 @@ impl PostgresStore {
              WHERE j.id = $1 AND j.deleted_at IS NULL",
         )
         .bind(job.0)
-        .fetch_optional(&self.pool())
+        .fetch_optional(&self.side())
         .await
         .map_err(store_error)?;
         let Some((project, slug)) = found else {
@@ -27,7 +27,7 @@ impl PostgresStore {
         let slug = slug.unwrap_or_default();
         let strikes = sqlx::query(include_str!("../sql/health/outlook_strikes.sql"))
             .bind(job.0)
-            .fetch_one(&self.pool())
+            .fetch_one(&self.side())
             .await
             .map_err(store_error)?;
         let (count, worker) = (strikes.unsigned("strikes"), strikes.col("worker"));
@@ -46,7 +46,7 @@ impl PostgresStore {
         let at: Option<i64> = sqlx::query_scalar(sql)
             .bind(slug)
             .bind(project)
-            .fetch_one(&self.pool())
+            .fetch_one(&self.side())
             .await
             .map_err(store_error)?;
         Ok(at.map(Timestamp))
@@ -58,7 +58,7 @@ impl PostgresStore {
             .bind(seen_since.0)
             .bind(WORKERS_MAX)
             .bind(project)
-            .fetch_all(&self.pool())
+            .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
         rows::all(&rows, rows::worker_now).map_err(store_error)
@@ -67,7 +67,7 @@ impl PostgresStore {
     async fn oldest_lease(&self, job: JobId) -> Result<Option<OldestLease>> {
         let row = sqlx::query(include_str!("../sql/health/outlook_lease.sql"))
             .bind(job.0)
-            .fetch_optional(&self.pool())
+            .fetch_optional(&self.side())
             .await
             .map_err(store_error)?;
         row.as_ref()

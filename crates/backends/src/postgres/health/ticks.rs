@@ -19,7 +19,7 @@ impl PostgresStore {
             .bind(now.0)
             .bind(now.plus(lease).0)
             .bind(not_since.map(|at| at.0))
-            .execute(&self.pool())
+            .execute(&self.side())
             .await
             .map(|done| done.rows_affected() > 0)
             .map_err(store_error)
@@ -34,7 +34,7 @@ impl PostgresStore {
     }
 
     async fn write_tick(&self, tick: &TickReport, report: &str, keep_since: Timestamp) -> sqlx::Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_side().await?;
         sqlx::query("INSERT INTO ticks (started_at, report) VALUES ($1, $2)")
             .bind(tick.started_at.0)
             .bind(report)
@@ -56,7 +56,7 @@ impl PostgresStore {
             sqlx::query_as("SELECT id, report FROM ticks WHERE id < $1 ORDER BY id DESC LIMIT $2")
                 .bind(before.unwrap_or(i64::MAX))
                 .bind(bound(limit))
-                .fetch_all(&self.pool())
+                .fetch_all(&self.side())
                 .await
                 .map_err(store_error)?;
         rows.into_iter()
