@@ -10,7 +10,7 @@ use trapline_core::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
         LogRow, Moved, NewJob, OffsetPage, QueueCounters, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -99,8 +99,10 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
-        self.connections.within(QUICK, self.is_held_back(worker)).await
+    async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
+        self.connections
+            .within(QUICK, self.standing_of(worker, max_deliver))
+            .await
     }
 
     async fn grant(&self, request: &GrantRequest) -> Result<Granted> {

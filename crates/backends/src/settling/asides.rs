@@ -111,8 +111,8 @@ impl<'a> Asides<'a> {
         }
         let line = |((job, worker, detail), images): ((JobId, WorkerId, &str), usize)| {
             let message = format!(
-                "Worker {} reported one error for a batch, with {images} image(s) that have strikes left: a strike each, \
-                 and they are suspect, handed out one at a time. The error: {detail}",
+                "Worker {} reported one error for a batch of {images} image(s): they are suspect, handed out one at a time, \
+                 and those that were suspect before have a strike. The error: {detail}",
                 name(names, worker),
             );
             LogLine {
