@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, Timestamp, WorkerId,
+    death::{self, EndedGrant, GrantEnd, Unanswered},
     health::{LostBy, id_lists},
-    lease::{self, Answer, Gap, LeaseEnd, SignsOfLife},
-    ports::{Candidate, LeasePolicy, Level, LogLine, QueueCounters, QueueInfo, Touched},
     lease::{self, Answer, Gap, LeaseEnd, SignsOfLife},
     ports::{Candidate, LeasePolicy, Level, LogLine, QueueCounters, QueueInfo, Touched},
     settle::Deltas,

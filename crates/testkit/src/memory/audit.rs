@@ -127,15 +127,18 @@ impl Db {
         let row = self.jobs.get(&job).filter(|row| !row.deleted)?;
         let slug = row.job.pipeline.as_ref().map_or("", |(_, slug)| slug.as_str());
         let asks = |w: &&WorkerRow| w.pipelines.iter().any(|p| p == slug);
-        let struck = |t: &&TaskRow| t.state == TaskState::Pending && t.strikes > 0;
+        let ends = |t: &TaskRow| t.strikes.unsigned_abs().max(u64::from(t.suspect));
+        let struck = |t: &&TaskRow| t.state == TaskState::Pending && ends(t) > 0;
         let pending = || self.tasks(job).map(|(_, task)| task).filter(struck);
         let name = |task: &TaskRow| task.holder.map(|w| self.name_of(w).to_owned());
         Some(Outlook {
             workers: self.workers_now(row.job.project, slug, seen_since),
             last_seen: self.workers.values().filter(asks).map(|w| w.last_seen).max(),
             oldest_lease: self.oldest_lease(job),
-            strikes: pending().map(|t| t.strikes.unsigned_abs()).sum(),
+            strikes: pending().map(ends).sum(),
             struck_by: pending().filter_map(name).max(),
+            tried_by: self.tried_by(job),
+            put_off: self.put_off(job),
         })
     }
 

@@ -87,8 +87,8 @@ impl Db {
         }
         for ((job, worker, detail), n) in batches {
             let line = format!(
-                "Worker {} reported one error for a batch, with {n} image(s) that have strikes left: a strike each, \
-                 and they are suspect, handed out one at a time. The error: {detail}",
+                "Worker {} reported one error for a batch of {n} image(s): they are suspect, handed out one at a time, \
+                 and those that were suspect before have a strike. The error: {detail}",
                 self.name_of(worker)
             );
             self.log_line(job, Level::Warning, cut(&line, DETAIL_MAX_CHARS), None, now);
