@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, budget, catalog, deaths, found, frozen, health,
+        Case, World, budget, catalog, deaths, found, frozen, health, last_tries,
         projections::{self, Fixture},
         store, suspects,
     },
@@ -27,11 +27,12 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 8] = [
+const STORE: [&[Case<World>]; 9] = [
     store::CASES,
     budget::CASES,
     suspects::CASES,
     deaths::CASES,
+    last_tries::CASES,
     health::CASES,
     found::CASES,
     frozen::CASES,
@@ -134,6 +135,7 @@ fn main() {
         budget::CASES,
         suspects::CASES,
         deaths::CASES,
+        last_tries::CASES,
         health::CASES,
         found::CASES,
         frozen::CASES,
