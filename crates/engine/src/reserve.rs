@@ -302,7 +302,12 @@ impl Engine {
         worker: Option<WorkerId>,
     ) -> Result<Vec<(JobId, String)>> {
         let (ports, budget) = (&self.inner.ports, self.inner.policy.max_deliver);
-        let jobs: Vec<WaitingJob> = ports.store.waiting_jobs(slugs, project, budget).await?;
+        let mut jobs: Vec<WaitingJob> = ports.store.waiting_jobs(slugs, project, budget).await?;
+        if let Some(worker) = worker.filter(|_| !jobs.is_empty()) {
+            let standing = self.standing(worker).await?;
+            let gets = |job| standing.waits_for.is_none_or(|waits_for| waits_for == job);
+            jobs.retain(|j| !standing.held_back && !standing.busy && gets(j.waiting.job));
+        }
         let mut order: Vec<Waiting> = jobs.iter().map(|j| j.waiting).collect();
         let mut slugs: HashMap<JobId, String> = jobs.into_iter().map(|j| (j.waiting.job, j.slug)).collect();
         self.inner

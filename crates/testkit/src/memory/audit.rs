@@ -142,6 +142,21 @@ impl Db {
         })
     }
 
+    /// A worker that has a suspect of the job alone.
+    fn tried_by(&self, job: JobId) -> Option<String> {
+        let of_job = self.grants.iter().filter(|(_, g)| g.job == job && g.exclusive);
+        let mut held = of_job.filter(|(id, g)| self.held(**id, g).next().is_some());
+        held.next().map(|(_, g)| self.name_of(g.worker).to_owned())
+    }
+
+    /// A worker that is kept free for the last try of one.
+    fn put_off(&self, job: JobId) -> Option<String> {
+        let waits = |t: &TaskRow| t.state == TaskState::Pending && t.suspect && t.grant.is_none();
+        let mut workers = self.workers.values().filter(|w| w.turn.waits_for == Some(job));
+        let any = self.tasks(job).any(|(_, t)| waits(t));
+        workers.next().filter(|_| any).map(|w| w.name.clone())
+    }
+
     fn workers_now(&self, project: ProjectId, slug: &str, seen_since: Timestamp) -> Vec<WorkerNow> {
         let asks = |w: &WorkerRow| w.last_seen >= seen_since && w.pipelines.iter().any(|p| p == slug);
         let mut workers: Vec<_> = self.workers.iter().filter(|(_, w)| asks(w)).collect();

@@ -40,7 +40,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every bug.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AnswerBeforeCommit,
         Self::CountReplays,
         Self::BelieveOldErrors,
