@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, Timestamp, WorkerId,
-    death::{self, EndedGrant, GrantEnd},
+    death::{self, EndedGrant, GrantEnd, Unanswered},
     health::{LostBy, id_lists},
     lease::{self, Answer, Gap, LeaseEnd, SignsOfLife},
     ports::{Candidate, LeasePolicy, Level, LogLine, QueueCounters, QueueInfo, Touched},
@@ -28,6 +28,8 @@ pub(crate) struct DueGrant {
     lease_until: Timestamp,
     name: String,
     pub(crate) answered: bool,
+    exclusive: bool,
+    one_process: bool,
     given_back: bool,
     charged_until: Option<Timestamp>,
     life: Option<SignsOfLife>,
@@ -51,6 +53,8 @@ impl DueGrant {
                 .col::<Option<String>>("worker")?
                 .unwrap_or_else(|| "unknown worker".to_owned()),
             answered: row.col("answered")?,
+            exclusive: row.col("exclusive")?,
+            one_process: row.col::<Option<bool>>("one_process")?.unwrap_or(false),
             given_back: row.col("given_back")?,
             charged_until: row.maybe_time("charged_until")?,
             life: signs_of(row)?,
@@ -126,6 +130,7 @@ pub(crate) struct Held {
     pub(crate) delivery: i64,
     pub(crate) delivery_base: i64,
     pub(crate) strikes: i64,
+    pub(crate) suspect: bool,
     pub(crate) returns: i64,
     pub(crate) lease_until: Timestamp,
     pub(crate) history: String,
@@ -278,6 +283,7 @@ fn deaths(due: &[DueGrant], verdicts: &mut Verdicts) -> BTreeMap<i64, GrantEnd> 
                 ended_at,
                 answered: answered.contains(&answer(grant)),
                 alive: alive.contains(&answer(grant)),
+                one_process: grant.one_process,
             });
         }
     }
@@ -294,30 +300,35 @@ fn deaths(due: &[DueGrant], verdicts: &mut Verdicts) -> BTreeMap<i64, GrantEnd> 
 
 /// Decides on one task whose lease is over; `end` is `None` if that costs it nothing.
 fn end_task(row: &Held, grant: &DueGrant, end: Option<GrantEnd>, policy: &LeasePolicy) -> Ended {
-    let cost = end.map(|end| death::task_end(end, row.returns));
-    let strike = cost.is_some_and(|c| c.strike);
-    let strikes = row.strikes + i64::from(strike);
+    let attempts = row.delivery - row.delivery_base;
+    let before = Unanswered {
+        exclusive: grant.exclusive,
+        suspect: row.suspect,
+        strikes: row.strikes,
+        attempts,
+        returns: row.returns,
+    };
+    let cost = death::task_end(end, &before, policy.max_deliver);
+    let strikes = row.strikes + i64::from(cost.strike);
     let mut history = row.history.clone();
-    if strike {
+    if end.is_some() && !cost.returned {
         let sep = if history.is_empty() { "" } else { ", " };
         history = cut(
             &format!("{history}{sep}{} at {}", grant.name, grant.granted_at),
             DETAIL_MAX_CHARS,
         );
     }
-    let attempts = row.delivery - row.delivery_base;
     // Tasks of a stopped job stay pending, and those of an older run are about to be reset.
     let settles = row.run == row.job_run && row.status.is_running();
-    let lost = (settles && lease::exhausted(strikes, attempts, policy.max_deliver))
-        .then(|| lost_detail(attempts, strikes, &history));
+    let lost = (settles && cost.lost).then(|| lost_detail(attempts, strikes, &history));
     Ended {
         job: row.job,
         capture: row.capture,
         strikes,
         history,
         lost,
-        suspect: cost.is_some_and(|c| c.suspect),
-        returned: cost.is_some_and(|c| c.returned),
+        suspect: cost.suspect,
+        returned: cost.returned,
     }
 }
 
@@ -398,11 +409,7 @@ fn tell(
             GrantEnd::Strike => continue,
             GrantEnd::Charged => (
                 Level::Warning,
-                format!(
-                    "Worker {} answered none of the {n} image(s) that it reserved at {}: taken for dead. A strike each, \
-                     and they are suspect, handed out one at a time",
-                    grant.name, grant.granted_at
-                ),
+                death::charged_line(&grant.name, grant.granted_at, *n, grant.exclusive),
             ),
             GrantEnd::HeldAhead => (
                 Level::Info,

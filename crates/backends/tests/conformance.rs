@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, budget, catalog, deaths, found, frozen, health,
+        Case, World, budget, catalog, deaths, found, frozen, health, last_tries,
         projections::{self, Fixture},
         store, suspects, timeline,
     },
@@ -33,6 +33,7 @@ const STORE: [&[Case<World>]; 9] = [
     timeline::CASES,
     suspects::CASES,
     deaths::CASES,
+    last_tries::CASES,
     health::CASES,
     found::CASES,
     frozen::CASES,
@@ -136,6 +137,7 @@ fn main() {
         timeline::CASES,
         suspects::CASES,
         deaths::CASES,
+        last_tries::CASES,
         health::CASES,
         found::CASES,
         frozen::CASES,

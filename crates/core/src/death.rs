@@ -1,14 +1,16 @@
 //! What the end of a grant's leases says of its worker, and what it costs its tasks (RULES.md A5, A6).
 //!
-//! A worker that dies leaves everything unanswered that it held. Only the oldest of those grants can hold the image
-//! that killed it, so only that one is charged; the next death, on a suspect handed out alone, names the killer.
+//! A worker that dies leaves everything unanswered that it held, and one of these images may have killed it. Which one, only
+//! a hand-out tells that was alone: nothing else was with that worker until it was over. So the first death makes suspects
+//! and costs no strike; a suspect is handed out alone in its answer, and if its worker dies once more, that is a strike, but
+//! never the last one. The last try of a suspect is exclusive ([`crate::last_try`]), and only its end can lose the task.
 
 use std::collections::HashMap;
 
-use crate::{GrantId, Timestamp, WorkerId, settle::TaskView};
+use crate::{GrantId, Timestamp, WorkerId, last_try, lease, settle::TaskView};
 
 /// How often a task may go back uncharged because a dead worker held it ahead.
-pub const RETURNS_MAX: i64 = 3;
+pub const RETURNS_MAX: i64 = 1;
 
 /// A grant of which leases are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct EndedGrant {
     /// Whether a lease of it lives, or of another in the same answer: its worker extended that one by name and let the
     /// others end.
     pub alive: bool,
+    /// Whether its worker is one process, by its `client_info`: that takes what it holds in the order in which it got it.
+    pub one_process: bool,
 }
 
 /// What the end of a grant is.
@@ -33,21 +37,38 @@ pub struct EndedGrant {
 pub enum GrantEnd {
     /// Its worker answered some of it, or still holds some of it: a plain strike for the rest.
     Strike,
-    /// It died with its worker: a strike each, and its tasks are suspect.
+    /// Its worker died, perhaps on it: its tasks are suspect.
     Charged,
-    /// A worker that died on an older grant held it ahead: it goes back uncharged.
+    /// A process that died on an older grant held it ahead: it goes back uncharged.
     HeldAhead,
 }
 
-/// What the end of its lease costs a task.
+/// A task whose hand-out has ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Whether it was exclusive: nothing else was with its worker.
+    pub exclusive: bool,
+    /// Whether it was suspect before.
+    pub suspect: bool,
+    /// Its strikes before.
+    pub strikes: i64,
+    /// Hand-outs in this run, with this one.
+    pub attempts: i64,
+    /// How often it went back uncharged.
+    pub returns: i64,
+}
+
+/// What that costs the task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskEnd {
     /// Whether it is a strike.
     pub strike: bool,
-    /// Whether the task becomes suspect.
+    /// Whether the task is suspect from now on.
     pub suspect: bool,
     /// Whether it counts against [`RETURNS_MAX`].
     pub returned: bool,
+    /// Whether the task is lost, if its job still runs: it was alone, and its budget is used up.
+    pub lost: bool,
 }
 
 /// Decides on grants of any workers; the answers are in the order of the grants.
@@ -57,6 +78,9 @@ pub struct TaskEnd {
 /// same death, in whichever sweep it ends: all of it ends within one `task_ttr` after that moment. What it was handed
 /// later belongs to another life of the same worker (restarted under the same token and address), and is charged on its
 /// own. Several grants of one time are one answer, so they are charged together.
+///
+/// That is so for one process. A worker known by token and address may be many, each with loaders that take turns, so the
+/// oldest grant tells nothing: each of its grants is charged.
 pub fn judge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Timestamp>) -> Vec<GrantEnd> {
     let mut oldest_first: Vec<usize> = (0..grants.len()).collect();
     oldest_first.sort_by_key(|at| (grants[*at].granted_at, grants[*at].grant));
@@ -67,7 +91,7 @@ pub fn judge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Timest
         if grant.answered || grant.alive {
             continue;
         }
-        if charged_at.get(&grant.worker) == Some(&grant.granted_at) {
+        if !grant.one_process || charged_at.get(&grant.worker) == Some(&grant.granted_at) {
             ends[at] = GrantEnd::Charged;
             continue;
         }
@@ -83,20 +107,51 @@ pub fn judge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Timest
     ends
 }
 
-/// What the end of its grant costs a task that went back uncharged `returns` times before.
+/// What the end of its grant costs a task; `end` is `None` if that is no fault of its worker.
 #[must_use]
-pub fn task_end(grant: GrantEnd, returns: i64) -> TaskEnd {
-    let (strike, suspect, returned) = match grant {
-        GrantEnd::Strike => (true, false, false),
-        GrantEnd::HeldAhead if returns < RETURNS_MAX => (false, false, true),
-        // Else a worker that dies again and again within one lease would hold its tasks for ever.
-        GrantEnd::Charged | GrantEnd::HeldAhead => (true, true, false),
+pub fn task_end(end: Option<GrantEnd>, task: &Unanswered, max_deliver: i64) -> TaskEnd {
+    // Only an exclusive hand-out may use up the budget.
+    let left = task.strikes + 1 < max_deliver;
+    let mut cost = match end {
+        None => TaskEnd::default(),
+        Some(GrantEnd::HeldAhead) if task.returns < RETURNS_MAX => TaskEnd {
+            returned: true,
+            ..TaskEnd::default()
+        },
+        Some(_) if task.exclusive => TaskEnd {
+            strike: true,
+            suspect: true,
+            ..TaskEnd::default()
+        },
+        Some(GrantEnd::Strike) => TaskEnd {
+            strike: left,
+            suspect: !left,
+            ..TaskEnd::default()
+        },
+        Some(GrantEnd::Charged | GrantEnd::HeldAhead) => TaskEnd {
+            strike: task.suspect && left,
+            suspect: true,
+            ..TaskEnd::default()
+        },
     };
-    TaskEnd {
-        strike,
-        suspect,
-        returned,
-    }
+    let strikes = task.strikes + i64::from(cost.strike);
+    // Everything ends: what was handed out too often is tried alone, whatever the reasons were.
+    cost.suspect |= last_try::is_budget_spent(task.attempts, max_deliver);
+    cost.lost = task.exclusive && lease::exhausted(strikes, task.attempts, max_deliver);
+    cost
+}
+
+/// The line in a job's log for a grant that was charged, of which so many tasks were left.
+#[must_use]
+pub fn charged_line(worker: &str, reserved_at: Timestamp, images: usize, exclusive: bool) -> String {
+    let cost = if exclusive {
+        "It held nothing else. A strike"
+    } else {
+        "They are suspect, handed out one at a time, and those that were suspect before have a strike"
+    };
+    format!(
+        "Worker {worker} answered none of the {images} image(s) that it reserved at {reserved_at}: taken for dead. {cost}"
+    )
 }
 
 /// The dead grant whose other tasks are cleared when `row` is settled by an answer under `delivery`: the answer is
@@ -125,11 +180,12 @@ mod tests {
             ended_at: at(granted + 60),
             answered: false,
             alive: false,
+            one_process: true,
         }
     }
 
     #[test]
-    fn of_what_a_worker_held_when_it_died_only_the_oldest_is_charged() {
+    fn of_what_a_process_held_when_it_died_only_the_oldest_is_charged() {
         let grants = [grant(2, 1, 20), grant(1, 1, 10), grant(3, 1, 50), grant(4, 2, 50)];
         assert_eq!(
             judge(&grants, &mut HashMap::new()),
@@ -204,16 +260,124 @@ mod tests {
     }
 
     #[test]
-    fn a_task_goes_back_uncharged_three_times_and_is_charged_then() {
-        for returns in 0..RETURNS_MAX {
-            let end = task_end(GrantEnd::HeldAhead, returns);
-            assert!(end.returned && !end.strike && !end.suspect);
-        }
+    fn of_what_processes_behind_one_address_held_everything_is_charged() {
+        let shared = |g| EndedGrant {
+            one_process: false,
+            ..g
+        };
+        let grants = [grant(2, 1, 20), grant(1, 1, 10), grant(3, 1, 90)].map(shared);
+        assert_eq!(judge(&grants, &mut HashMap::new()), [GrantEnd::Charged; 3]);
+    }
+
+    /// A hand-out in company of a task that was never unanswered before.
+    const FIRST: Unanswered = Unanswered {
+        exclusive: false,
+        suspect: false,
+        strikes: 0,
+        attempts: 1,
+        returns: 0,
+    };
+
+    #[test]
+    fn a_task_goes_back_uncharged_once_and_is_suspect_then() {
+        let end = Some(GrantEnd::HeldAhead);
+        let once = task_end(end, &FIRST, 2);
+        assert!(once.returned && !once.strike && !once.suspect);
+        let again = Unanswered {
+            returns: RETURNS_MAX,
+            ..FIRST
+        };
         assert_eq!(
-            task_end(GrantEnd::HeldAhead, RETURNS_MAX),
-            task_end(GrantEnd::Charged, 0)
+            task_end(end, &again, 2),
+            task_end(Some(GrantEnd::Charged), &FIRST, 2)
         );
-        assert!(!task_end(GrantEnd::Strike, 0).suspect);
+    }
+
+    #[test]
+    fn the_first_death_costs_no_strike_the_next_one_does_and_only_an_exclusive_one_is_the_last() {
+        let charged = Some(GrantEnd::Charged);
+        let first = task_end(charged, &FIRST, 2);
+        assert!(first.suspect && !first.strike && !first.lost);
+        let suspect = Unanswered {
+            suspect: true,
+            attempts: 2,
+            ..FIRST
+        };
+        let second = task_end(charged, &suspect, 2);
+        assert!(second.strike && !second.lost);
+        let struck = Unanswered {
+            strikes: 1,
+            attempts: 3,
+            ..suspect
+        };
+        let in_company = task_end(charged, &struck, 2);
+        assert!(!in_company.strike && !in_company.lost);
+        let alone = task_end(
+            charged,
+            &Unanswered {
+                exclusive: true,
+                ..struck
+            },
+            2,
+        );
+        assert!(alone.strike && alone.lost);
+        // With a budget of one, the first hand-out in company is none.
+        assert!(!task_end(charged, &FIRST, 1).lost);
+        assert!(
+            task_end(
+                charged,
+                &Unanswered {
+                    exclusive: true,
+                    ..suspect
+                },
+                1
+            )
+            .lost
+        );
+    }
+
+    #[test]
+    fn a_plain_strike_counts_but_is_not_the_last() {
+        let plain = Some(GrantEnd::Strike);
+        let first = task_end(plain, &FIRST, 2);
+        assert!(first.strike && !first.suspect);
+        let second = task_end(
+            plain,
+            &Unanswered {
+                strikes: 1,
+                attempts: 2,
+                ..FIRST
+            },
+            2,
+        );
+        assert!(!second.strike && second.suspect && !second.lost);
+    }
+
+    #[test]
+    fn what_was_handed_out_too_often_is_tried_alone_and_lost_then_whatever_the_reasons_were() {
+        let often = Unanswered {
+            attempts: 11,
+            ..FIRST
+        };
+        let end = task_end(None, &often, 2);
+        assert!(end.suspect && !end.strike && !end.lost);
+        assert!(
+            !task_end(
+                None,
+                &Unanswered {
+                    attempts: 10,
+                    ..FIRST
+                },
+                2
+            )
+            .suspect
+        );
+        let last = Unanswered {
+            attempts: 12,
+            exclusive: true,
+            ..FIRST
+        };
+        assert!(task_end(None, &last, 2).lost);
     }
 
     #[test]

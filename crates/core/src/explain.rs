@@ -133,8 +133,26 @@ pub fn sentence(scene: &Scene<'_>) -> String {
             None => "waiting for a dispatcher to collect its images".to_owned(),
         },
         JobStatus::Started if !job.collected => "a dispatcher collects its images".to_owned(),
-        JobStatus::Started => started(scene) + &projections(scene),
+        JobStatus::Started => started(scene) + &last_tries(scene) + &projections(scene),
     }
+}
+
+/// What is to be said of suspects that are tried alone: somebody waits for it.
+fn last_tries(scene: &Scene<'_>) -> String {
+    let outlook = scene.outlook;
+    let tried = outlook.tried_by.as_ref().map(|worker| {
+        format!(
+            "; worker `{worker}` has a suspect image for the last time, alone, and gets nothing else until it is answered \
+             or its lease is over"
+        )
+    });
+    let put_off = outlook.put_off.as_ref().map(|worker| {
+        format!(
+            "; suspect images wait to be tried alone: worker `{worker}` gets nothing else until it has answered what it \
+             holds. Processes that send `client_info.instance` do not wait for one another"
+        )
+    });
+    tried.unwrap_or_default() + &put_off.unwrap_or_default()
 }
 
 /// What is to be said of the projections, whatever else is said: each of them is missed as long as tasks are unsettled.

@@ -4,7 +4,7 @@ mod signs;
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::{Timestamp, last_try::SPARE};
 
 pub use signs::{Answer, SignsOfLife, extend};
 
@@ -70,7 +70,7 @@ pub fn deadline(
 /// Whether a task's budget is used up (RULES.md A5): by strikes, or by hand-outs so that everything ends.
 #[must_use]
 pub fn exhausted(strikes: i64, delivery: i64, max_deliver: i64) -> bool {
-    strikes >= max_deliver || delivery >= max_deliver + 10
+    strikes >= max_deliver || delivery >= max_deliver + SPARE
 }
 
 /// How often a task may be given back without a strike.

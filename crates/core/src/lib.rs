@@ -17,6 +17,7 @@ pub mod fault;
 pub mod health;
 pub mod ids;
 pub mod job;
+pub mod last_try;
 pub mod lease;
 pub mod ports;
 pub mod receipt;

@@ -198,18 +198,20 @@ fn fail(row: TaskView, reason: FailReason) -> Change {
 
 fn batch_error(row: TaskView, max_deliver: i64) -> Change {
     // A lease that has ended was counted when it did, by this error posted before or by the sweep.
-    let strikes = row.strikes + i64::from(row.grant.is_some());
-    if row.grant.is_none() && row.suspect {
+    let held = row.grant.is_some();
+    if !held && row.suspect {
         return Change::Ignore("the task is suspect already");
     }
-    if lease::exhausted(strikes, row.attempts, max_deliver) {
+    if lease::exhausted(row.strikes, row.attempts, max_deliver) {
         return fail(row, FailReason::WorkerError);
     }
+    // As a death in company: the first one costs no strike, and none costs the last.
+    let strike = held && row.suspect && row.strikes + 1 < max_deliver;
     Change::Suspect {
         row: TaskView {
             grant: None,
             suspect: true,
-            strikes,
+            strikes: row.strikes + i64::from(strike),
             ..row
         },
     }
@@ -220,8 +222,8 @@ fn batch_error(row: TaskView, max_deliver: i64) -> Change {
 pub fn freed_line(worker: &str, suspect: bool, images: usize, detail: &str) -> String {
     let line = if suspect {
         format!(
-            "Worker {worker} reported one error for a batch, with {images} image(s) that have strikes left: a strike each, \
-             and they are suspect, handed out one at a time. The error: {detail}"
+            "Worker {worker} reported one error for a batch of {images} image(s): they are suspect, handed out one at a time, \
+             and those that were suspect before have a strike. The error: {detail}"
         )
     } else {
         format!(
@@ -299,27 +301,43 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_error_makes_a_suspect_with_a_strike_while_strikes_are_left_and_counts_once() {
+    fn a_batch_error_makes_a_suspect_then_costs_a_strike_and_never_the_last_one() {
         let verdict = Verdict::BatchError { max_deliver: 2 };
-        let Change::Suspect { row } = settle(pending(), 1, 1, verdict) else {
-            panic!("strikes are left");
-        };
-        assert!(row.suspect && row.grant.is_none() && row.state == TaskState::Pending);
-        assert_eq!(row.strikes, 1);
-        // The same post again.
-        assert!(matches!(settle(row, 1, 1, verdict), Change::Ignore(_)));
-        // Handed out again: not from the old hand-out, and from the new one it is the last.
-        let again = TaskView {
-            delivery: 2,
-            attempts: 2,
-            grant: Some(GrantId(2)),
+        let handed_out = |row: TaskView, attempts| TaskView {
+            delivery: attempts,
+            attempts,
+            grant: Some(GrantId(attempts)),
             ..row
         };
-        assert!(matches!(settle(again, 1, 1, verdict), Change::Ignore(_)));
-        let Change::Settle { row, .. } = settle(again, 1, 2, verdict) else {
-            panic!("no strike is left");
+        let Change::Suspect { row } = settle(pending(), 1, 1, verdict) else {
+            panic!("nothing says which image it was");
         };
-        assert_eq!(row.reason, Some(FailReason::WorkerError));
+        assert!(row.suspect && row.grant.is_none() && row.state == TaskState::Pending);
+        assert_eq!(row.strikes, 0);
+        // The same post again.
+        assert!(matches!(settle(row, 1, 1, verdict), Change::Ignore(_)));
+        // Handed out again: not from the old hand-out.
+        let again = handed_out(row, 2);
+        assert!(matches!(settle(again, 1, 1, verdict), Change::Ignore(_)));
+        let Change::Suspect { row } = settle(again, 1, 2, verdict) else {
+            panic!("it was not alone");
+        };
+        assert_eq!(row.strikes, 1);
+        let Change::Suspect { row } = settle(handed_out(row, 3), 1, 3, verdict) else {
+            panic!("it was not alone");
+        };
+        assert_eq!(row.strikes, 1);
+        // An error that it has alone is one of its own; and what was handed out too often ends with this one.
+        let Change::Settle { row: failed, .. } =
+            settle(handed_out(row, 4), 1, 4, Verdict::Fail(FailReason::WorkerError))
+        else {
+            panic!("it names its image");
+        };
+        assert_eq!(failed.reason, Some(FailReason::WorkerError));
+        assert!(matches!(
+            settle(handed_out(row, 12), 1, 12, verdict),
+            Change::Settle { .. }
+        ));
     }
 
     #[test]

@@ -40,8 +40,7 @@ impl Engine {
 
     /// Takes these tasks of a job for workers called `chaos`, which never answer. Returns those that were free.
     ///
-    /// Each goes to a worker of its own: of several grants that one worker leaves unanswered only the oldest costs a
-    /// strike (RULES.md A6).
+    /// Each goes to a worker of its own, which holds nothing else, so that each hand-out costs a strike (RULES.md A6).
     ///
     /// # Errors
     /// `NotFound` if there is no such job, or as the store's.
@@ -62,22 +61,20 @@ impl Engine {
             };
             let worker = self.meet(&who, &[]).await?;
             let policy = &self.inner.policy;
-            for want in [Want::Batch, Want::Suspect] {
-                let request = GrantRequest {
-                    job,
-                    want,
-                    candidates: Some(vec![*capture]),
-                    limit: 1,
-                    worker,
-                    now: self.inner.time.now()?,
-                    ttr: policy.task_ttr,
-                    max_deliver: policy.max_deliver,
-                };
-                let granted = self.inner.ports.store.grant(&request).await?;
-                if !granted.tasks.is_empty() {
-                    taken.push(*capture);
-                    break;
-                }
+            let request = GrantRequest {
+                job,
+                want: Want::Alone,
+                candidates: Some(vec![*capture]),
+                limit: 1,
+                worker,
+                now: self.inner.time.now()?,
+                ttr: policy.task_ttr,
+                exclusive_ttr: policy.task_ttr,
+                max_deliver: policy.max_deliver,
+            };
+            let granted = self.inner.ports.store.grant(&request).await?;
+            if !granted.tasks.is_empty() {
+                taken.push(*capture);
             }
         }
         Ok(taken)

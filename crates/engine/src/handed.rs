@@ -18,6 +18,8 @@ pub(crate) struct Handed {
     filling: Mutex<HashMap<JobId, Arc<Turns<()>>>>,
     /// Jobs in which suspects waited when a batch was handed out: batches and suspects take turns.
     suspects_turn: Mutex<HashSet<JobId>>,
+    /// Jobs in which last tries waited when something was last asked of them. It decides only whether the store is asked.
+    last_tries: Mutex<HashSet<JobId>>,
 }
 
 /// A fill under way; at most one per job and node.
@@ -80,6 +82,7 @@ impl Handed {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&job);
         self.take_suspects_turn(job);
+        self.note_last_tries(job, false);
     }
 
     /// The next answer for the job is a suspect's.
@@ -96,6 +99,23 @@ impl Handed {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&job)
+    }
+
+    /// Whether last tries of the job wait, or did not when its tasks were last asked for.
+    pub(crate) fn note_last_tries(&self, job: JobId, wait: bool) {
+        let mut last_tries = self.last_tries.lock().unwrap_or_else(PoisonError::into_inner);
+        if wait {
+            last_tries.insert(job);
+        } else {
+            last_tries.remove(&job);
+        }
+    }
+
+    pub(crate) fn last_tries_wait(&self, job: JobId) -> bool {
+        self.last_tries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&job)
     }
 
     pub(crate) fn order(&self, jobs: &mut [Waiting], turn: u64) {

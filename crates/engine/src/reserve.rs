@@ -1,6 +1,6 @@
 //! Reserve: the queue proposes, one statement of the store grants, and what the queue leaves short is filled from the
 //! store (RULES.md A7). Only what was granted is handed out. A suspect is alone in its answer; suspects and batches take
-//! turns (A6).
+//! turns, and the last try of a suspect is alone with its worker (A6).
 
 use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
@@ -10,7 +10,7 @@ use trapline_core::{
     choose::Waiting,
     error::chain,
     fault,
-    ports::{GrantKey, GrantRequest, Granted, Hint, LeaseChange, WaitingJob, Want},
+    ports::{GrantKey, GrantRequest, Granted, Hint, LeaseChange, Standing, WaitingJob, Want},
     receipt::Receipt,
 };
 
@@ -130,10 +130,13 @@ impl Engine {
             undelivered: Vec::new(),
         };
         // Asked before the queue is: what it proposes to a worker that may get nothing is lost to the others.
-        if limit == 0 || self.inner.ports.store.holds_suspect(worker).await? {
+        if limit == 0 || !self.may_reserve(job, worker).await? {
             return Ok(reservation);
         }
         let handed = &self.inner.handed;
+        if handed.last_tries_wait(job) && self.last_try(&mut reservation, false, worker).await? {
+            return Ok(reservation);
+        }
         if handed.take_suspects_turn(job) {
             self.grant(&mut reservation, Want::Suspect, None, 1, worker)
                 .await?;
@@ -147,10 +150,37 @@ impl Engine {
                 handed.give_suspects_turn(job);
             }
         }
+        if reservation.tasks.is_empty() && handed.last_tries_wait(job) {
+            self.last_try(&mut reservation, true, worker).await?;
+        }
         if !reservation.tasks.is_empty() {
             handed.handed(job, self.now());
         }
         Ok(reservation)
+    }
+
+    /// Whether the store may have anything of this job for the worker.
+    async fn may_reserve(&self, job: JobId, worker: WorkerId) -> Result<bool> {
+        let standing = self.standing(worker).await?;
+        if standing.waits_for == Some(job) {
+            self.inner.handed.note_last_tries(job, true);
+        }
+        Ok(!standing.held_back && standing.waits_for.is_none_or(|waits_for| waits_for == job))
+    }
+
+    async fn standing(&self, worker: WorkerId) -> Result<Standing> {
+        let store = &self.inner.ports.store;
+        store.standing(worker, self.inner.policy.max_deliver).await
+    }
+
+    /// Grants a last try, or puts the worker off until it is free for one; whether that is all that it gets now. `only`: the
+    /// job has nothing else for it.
+    async fn last_try(&self, into: &mut Reservation, only: bool, worker: WorkerId) -> Result<bool> {
+        let seen = self.grant(into, Want::LastTry { only }, None, 1, worker).await?;
+        if !into.tasks.is_empty() {
+            self.inner.handed.handed(into.job, self.now());
+        }
+        Ok(seen.held_back || !into.tasks.is_empty())
     }
 
     /// Grants what the queue proposes, then what the store has; whether suspects of the job wait.
@@ -226,6 +256,7 @@ impl Engine {
             worker,
             now: granted_at,
             ttr: policy.task_ttr,
+            exclusive_ttr: policy.task_ttr,
             max_deliver: policy.max_deliver,
         };
         let granted = self.inner.ports.store.grant(&request).await;
@@ -237,6 +268,9 @@ impl Engine {
             });
         }
         let mut granted = granted?;
+        if !granted.held_back || granted.last_tries {
+            self.inner.handed.note_last_tries(into.job, granted.last_tries);
+        }
         if !granted.tasks.is_empty() {
             fault::reach(fault::GRANT_COMMITTED);
         }
@@ -262,7 +296,7 @@ impl Engine {
         Ok(granted)
     }
 
-    /// Jobs with a task for this caller, in the order in which they should be served.
+    /// Jobs with a task for this caller, in the order in which they should be served. Without a worker, for anybody.
     ///
     /// # Errors
     /// As the store's.
@@ -270,9 +304,15 @@ impl Engine {
         &self,
         slugs: &[String],
         project: Option<ProjectId>,
+        worker: Option<WorkerId>,
     ) -> Result<Vec<(JobId, String)>> {
         let (ports, budget) = (&self.inner.ports, self.inner.policy.max_deliver);
-        let jobs: Vec<WaitingJob> = ports.store.waiting_jobs(slugs, project, budget).await?;
+        let mut jobs: Vec<WaitingJob> = ports.store.waiting_jobs(slugs, project, budget).await?;
+        if let Some(worker) = worker.filter(|_| !jobs.is_empty()) {
+            let standing = self.standing(worker).await?;
+            let gets = |job| standing.waits_for.is_none_or(|waits_for| waits_for == job);
+            jobs.retain(|j| !standing.held_back && !standing.busy && gets(j.waiting.job));
+        }
         let mut order: Vec<Waiting> = jobs.iter().map(|j| j.waiting).collect();
         let mut slugs: HashMap<JobId, String> = jobs.into_iter().map(|j| (j.waiting.job, j.slug)).collect();
         self.inner
@@ -298,7 +338,11 @@ impl Engine {
         let stop = &self.inner.no_waiting;
         loop {
             self.inner.time.now()?;
-            for (job, pipeline_slug) in self.waiting_jobs(&request.pipelines, caller.project).await? {
+            let worker = Some(caller.worker);
+            let waiting = self
+                .waiting_jobs(&request.pipelines, caller.project, worker)
+                .await?;
+            for (job, pipeline_slug) in waiting {
                 let reservation = self.reserve(job, request.batch_size, caller.worker).await?;
                 if !reservation.tasks.is_empty() {
                     return Ok(Some(Claimed {

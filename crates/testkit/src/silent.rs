@@ -9,8 +9,9 @@ use crate::{Client, until};
 /// How long a task may take to be offered again after its lease.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Answers all tasks of a job but `silent`, which are handed out until each was `max_deliver` times; returns at the last of
-/// these hand-outs. What has been taken for a death is handed out alone, so each silent worker is a process of its own.
+/// Answers all tasks of a job but `silent`, which are handed out until each has as many strikes as are allowed but one, and once
+/// more; returns at the last of these hand-outs. The first one makes suspects and is no strike. They are handed out alone, so each
+/// silent worker is a process of its own, and the last try is alone with it.
 ///
 /// # Panics
 /// If the server hands out something else.
@@ -30,7 +31,7 @@ pub async fn leave_silent(client: &Client, job: i64, slug: &str, silent: usize, 
         )
         .await;
     reserve(client, job, "silent", silent).await;
-    for attempt in 2..=max_deliver {
+    for attempt in 2..=max_deliver + 1 {
         for one in 0..silent {
             let alone = reserve(client, job, &format!("silent {attempt} {one}"), 1).await;
             assert_eq!(alone[0]["attempt"], attempt);

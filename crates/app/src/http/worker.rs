@@ -297,13 +297,13 @@ pub(super) async fn poll(
 ) -> ApiResult {
     let project = app.narrow(principal, params).await?;
     let slugs = slugs(params);
-    app.heard_of(principal, peer, None, &slugs).await?;
+    let worker = app.heard_of(principal, peer, None, &slugs).await?;
     let page = if params.has("limit") || params.has("page_size") {
         params.page(10)
     } else {
         params.page(1)
     };
-    let waiting = app.engine.waiting_jobs(&slugs, project).await?;
+    let waiting = app.engine.waiting_jobs(&slugs, project, worker).await?;
     let verbs = principal.verbs(Access::Operate, &["run", "update", "retry", "cancel"]);
     let rows: Vec<Value> = waiting
         .iter()
@@ -325,9 +325,11 @@ pub(super) async fn poll(
 async fn next(State(app): State<AppState>, principal: Principal, peer: Peer, params: Params) -> ApiResult {
     let project = app.narrow(&principal, &params).await?;
     let slugs = slugs(&params);
-    app.heard_of(&principal, &peer, None, &slugs).await?;
-    Ok(match app.engine.waiting_jobs(&slugs, project).await?.first() {
-        None => StatusCode::NO_CONTENT.into_response(),
-        Some((job, slug)) => Json(json!({ "id": job, "pipeline_slug": slug })).into_response(),
-    })
+    let worker = app.heard_of(&principal, &peer, None, &slugs).await?;
+    Ok(
+        match app.engine.waiting_jobs(&slugs, project, worker).await?.first() {
+            None => StatusCode::NO_CONTENT.into_response(),
+            Some((job, slug)) => Json(json!({ "id": job, "pipeline_slug": slug })).into_response(),
+        },
+    )
 }

@@ -48,12 +48,12 @@ async fn lands(world: &World, job: i64, images: usize, silent: usize, status: &s
     for image in failed {
         let detail = image["detail"].as_str().unwrap();
         assert!(
-            detail.starts_with("no answer after 2 hand-out(s), 2 of them counted: to silent of job"),
+            detail.starts_with("no answer after 3 hand-out(s), 2 of them counted: to silent of job"),
             "{detail}"
         );
         assert_eq!(
             (&image["reason"], &image["attempts"]),
-            (&json!("lost"), &json!(2)),
+            (&json!("lost"), &json!(3)),
             "{image}"
         );
     }

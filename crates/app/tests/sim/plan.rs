@@ -33,7 +33,7 @@ impl Tries {
         projects: true,
         unready: true,
         windows: true,
-        alone: false,
+        alone: true,
     };
 
     /// Adds those with these names.

@@ -4,7 +4,10 @@
 use sqlx::{PgConnection, postgres::PgRow};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, Want, WorkerIdentity},
+    last_try::{self, Next, Turn},
+    ports::{
+        Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
+    },
 };
 
 use super::{PostgresStore, bound, retried, store_error};
@@ -20,7 +23,7 @@ impl PostgresStore {
     async fn grant_once(&self, request: &GrantRequest) -> sqlx::Result<Granted> {
         let mut tx = self.begin().await?;
         let granted = grant_in(&mut tx, request).await?;
-        if !granted.tasks.is_empty() {
+        if !granted.tasks.is_empty() || granted.turned {
             tx.commit().await?;
         }
         Ok(granted)
@@ -81,9 +84,11 @@ impl PostgresStore {
         rows::all(&rows, rows::waiting).map_err(store_error)
     }
 
-    pub(super) async fn is_held_back(&self, worker: WorkerId) -> Result<bool> {
+    pub(super) async fn standing_of(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
         let mut conn = self.pool().acquire().await.map_err(store_error)?;
-        holds_suspect(&mut conn, worker).await.map_err(store_error)
+        standing(&mut conn, worker, max_deliver)
+            .await
+            .map_err(store_error)
     }
 }
 
@@ -95,49 +100,176 @@ fn is_one_process(who: &WorkerIdentity) -> bool {
         .is_some_and(|info| info.get("instance").and_then(|i| i.as_str()) == Some(&who.instance))
 }
 
-/// Whether the worker is one process and holds a suspect.
-async fn holds_suspect(conn: &mut PgConnection, worker: WorkerId) -> sqlx::Result<bool> {
-    sqlx::query_scalar(include_str!("sql/holds_suspect.sql"))
+/// Whether the worker may be given anything.
+async fn standing(conn: &mut PgConnection, worker: WorkerId, max_deliver: i64) -> sqlx::Result<Standing> {
+    let row = sqlx::query(include_str!("sql/standing.sql"))
+        .bind(worker.0)
+        .bind(max_deliver)
+        .bind(last_try::SPARE)
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(row) = row else {
+        return Ok(Standing::default());
+    };
+    let waits_for: Option<i64> = row.col("waits_for")?;
+    Ok(Standing {
+        held_back: row.col("held_back")?,
+        waits_for: waits_for.map(JobId),
+        busy: waits_for.is_some() && is_busy(conn, worker).await?,
+    })
+}
+
+async fn is_busy(conn: &mut PgConnection, worker: WorkerId) -> sqlx::Result<bool> {
+    sqlx::query_scalar(include_str!("sql/busy.sql"))
         .bind(worker.0)
         .fetch_one(conn)
         .await
 }
 
+/// The advisory lock of a worker, apart from those of [`super::Lock`].
+fn lock_of(worker: WorkerId) -> i64 {
+    0x7261_0000_0000_0000 + worker.0
+}
+
+/// What is granted is committed by the caller, unless it is held back.
 async fn grant_in(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Result<Granted> {
+    let exclusive = request.want.is_exclusive();
     let process = sqlx::query(include_str!("sql/grant_process.sql"))
         .bind(request.worker.0)
+        .bind(lock_of(request.worker))
+        .bind(exclusive)
         .fetch_optional(&mut *conn)
         .await?;
-    if process.is_some() && holds_suspect(conn, request.worker).await? {
+    let one_process = process.is_some_and(|row| row.col("one_process").unwrap_or(false));
+    let mut turn = None;
+    if one_process || exclusive {
+        let standing = standing(conn, request.worker, request.max_deliver).await?;
+        let mut granted = Granted {
+            held_back: standing.held_back || (standing.waits_for.is_some() && !exclusive),
+            ..Granted::default()
+        };
+        if granted.held_back {
+            return Ok(granted);
+        }
+        if exclusive {
+            match exclusive_turn(conn, request, &mut granted).await? {
+                Some(next) => turn = next,
+                None => return Ok(granted),
+            }
+        }
+    }
+    let mut granted = pick(conn, request).await?;
+    // Before anything is recorded, because what this answer hands out is no reason to hold it back.
+    let held_back = tell_free(conn, request, &mut granted).await?;
+    if !exclusive && !one_process && held_back {
         return Ok(Granted {
-            held_back: true,
+            held_back,
             ..Granted::default()
         });
     }
-    let mut granted = pick(conn, request).await?;
     if !granted.tasks.is_empty() {
         granted.grant = record(conn, request, &granted.tasks).await?;
+        if let Some(turn) = turn {
+            write_turn(conn, request.worker, turn, Some(granted.grant)).await?;
+        }
+        if request.want != Want::Batch {
+            tell_free(conn, request, &mut granted).await?;
+        }
     }
-    granted.suspects = sqlx::query_scalar(include_str!("sql/has_suspects.sql"))
+    Ok(granted)
+}
+
+/// The worker's turn after an exclusive hand-out (`None` if that changes none), or `None` if it is to have nothing now.
+async fn exclusive_turn(
+    conn: &mut PgConnection,
+    request: &GrantRequest,
+    granted: &mut Granted,
+) -> sqlx::Result<Option<Option<Turn>>> {
+    let Want::LastTry { only } = request.want else {
+        return Ok((!is_busy(conn, request.worker).await?).then_some(None));
+    };
+    tell_free(conn, request, granted).await?;
+    let row = sqlx::query("SELECT waits_for, last_tries, batches_until FROM workers WHERE id = $1")
+        .bind(request.worker.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let turn = rows::turn(&row)?;
+    if !granted.last_tries {
+        if turn.waits_for == Some(request.job) {
+            let free = Turn {
+                waits_for: None,
+                ..turn
+            };
+            write_turn(conn, request.worker, free, None).await?;
+            granted.turned = true;
+        }
+        return Ok(None);
+    }
+    let busy = is_busy(conn, request.worker).await?;
+    match last_try::next(turn, request.job, busy, only, request.ttr, request.now) {
+        Next::LastTry(turn) => Ok(Some(Some(turn))),
+        Next::Nothing(next) => {
+            if next != turn {
+                write_turn(conn, request.worker, next, None).await?;
+                granted.turned = true;
+            }
+            granted.held_back = true;
+            Ok(None)
+        }
+        Next::Batch => Ok(None),
+    }
+}
+
+/// Writes where a worker stands; with a grant, that it held nothing before that.
+async fn write_turn(
+    conn: &mut PgConnection,
+    worker: WorkerId,
+    turn: Turn,
+    grant: Option<GrantId>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE workers SET waits_for = $2, last_tries = $3, batches_until = $4, \
+            idle_grant = coalesce($5 - 1, idle_grant) WHERE id = $1",
+    )
+    .bind(worker.0)
+    .bind(turn.waits_for.map(|j| j.0))
+    .bind(turn.in_a_row)
+    .bind(turn.batches_until.map(|at| at.0))
+    .bind(grant.map(|g| g.0))
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Whether suspects of the job wait, and of which kind. Answers whether the worker may be given nothing.
+async fn tell_free(
+    conn: &mut PgConnection,
+    request: &GrantRequest,
+    granted: &mut Granted,
+) -> sqlx::Result<bool> {
+    let row = sqlx::query(include_str!("sql/has_suspects.sql"))
         .bind(request.job.0)
         .bind(request.max_deliver)
+        .bind(last_try::SPARE)
+        .bind(request.worker.0)
         .fetch_one(conn)
         .await?;
-    Ok(granted)
+    granted.suspects = row.col("suspects")?;
+    granted.last_tries = row.col("last_tries")?;
+    row.col("held_back")
 }
 
 /// Locks what is handed out.
 async fn pick(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Result<Granted> {
-    let suspect = request.want == Want::Suspect;
-    let limit = if suspect {
-        request.limit.min(1)
-    } else {
-        request.limit
+    let limit = match request.want {
+        Want::Batch => request.limit,
+        _ => request.limit.min(1),
     };
     let sql = match (&request.candidates, request.want) {
         (Some(_), _) => include_str!("sql/grant_pick.sql"),
-        (None, Want::Batch) => include_str!("sql/grant_fill.sql"),
-        (None, Want::Suspect) => include_str!("sql/grant_suspects.sql"),
+        (None, Want::Batch | Want::Alone) => include_str!("sql/grant_fill.sql"),
+        (None, Want::Suspect | Want::LastTry { .. }) => include_str!("sql/grant_suspects.sql"),
     };
     let mut query = sqlx::query(sql)
         .bind(request.job.0)
@@ -146,7 +278,13 @@ async fn pick(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Result<G
     if let Some(candidates) = &request.candidates {
         query = query
             .bind(candidates.iter().map(|c| c.0).collect::<Vec<_>>())
-            .bind(suspect);
+            .bind(match request.want {
+                Want::Batch => Some(false),
+                Want::Suspect | Want::LastTry { .. } => Some(true),
+                Want::Alone => None,
+            });
+    } else if matches!(request.want, Want::Suspect | Want::LastTry { .. }) {
+        query = query.bind(last_try::SPARE).bind(request.want != Want::Suspect);
     }
     let picked: Vec<PgRow> = query.fetch_all(conn).await?;
     let mut granted = Granted::default();
@@ -172,8 +310,9 @@ async fn record(
         .bind(tasks.iter().map(|t| t.capture.0).collect::<Vec<_>>())
         .bind(request.worker.0)
         .bind(request.now.0)
-        .bind(request.now.plus(request.ttr).0)
-        .bind(request.want == Want::Suspect)
+        .bind(request.lease_until().0)
+        .bind(request.want != Want::Batch)
+        .bind(request.want.is_exclusive())
         .fetch_one(conn)
         .await
         .map(GrantId)

@@ -9,8 +9,7 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -100,8 +99,10 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
-        self.connections.within(QUICK, self.is_held_back(worker)).await
+    async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
+        self.connections
+            .within(QUICK, self.standing_of(worker, max_deliver))
+            .await
     }
 
     async fn grant(&self, request: &GrantRequest) -> Result<Granted> {

@@ -2,6 +2,7 @@
 
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, TaskState, WorkerId,
+    last_try::Turn,
     ports::{Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
     receipt::Receipt,
     settle::TaskView,
@@ -70,11 +71,21 @@ pub(crate) fn held(row: &impl Columns) -> sqlx::Result<Held> {
         delivery: row.col("delivery")?,
         delivery_base: row.col("delivery_base")?,
         strikes: row.col("strikes")?,
+        suspect: row.col("suspect")?,
         returns: row.col("returns")?,
         lease_until: row.time("lease_until")?,
         history: row.col("history")?,
         status: status(&row.col::<String>("status")?)?,
         job_run: row.col("job_run")?,
+    })
+}
+
+/// Where a worker stands between batches and last tries.
+pub(crate) fn turn(row: &impl Columns) -> sqlx::Result<Turn> {
+    Ok(Turn {
+        waits_for: row.col::<Option<i64>>("waits_for")?.map(JobId),
+        in_a_row: row.col("last_tries")?,
+        batches_until: row.maybe_time("batches_until")?,
     })
 }
 

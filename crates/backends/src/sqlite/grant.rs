@@ -3,7 +3,10 @@
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, Want, WorkerIdentity},
+    last_try::{self, Next, Turn},
+    ports::{
+        Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
+    },
 };
 
 use super::{SqliteStore, json, store_error};
@@ -13,7 +16,7 @@ impl SqliteStore {
     pub(super) async fn grant_tasks(&self, request: &GrantRequest) -> Result<Granted> {
         let mut tx = self.writer.foreground().await?;
         let granted = grant_in(tx.conn(), request).await.map_err(store_error)?;
-        if !granted.tasks.is_empty() {
+        if !granted.tasks.is_empty() || granted.turned {
             tx.commit().await?;
         }
         Ok(granted)
@@ -104,48 +107,171 @@ impl SqliteStore {
     }
 }
 
-/// Whether the worker is one process and holds a suspect.
-pub(super) async fn holds_suspect(conn: &mut SqliteConnection, worker: WorkerId) -> sqlx::Result<bool> {
-    sqlx::query_scalar(include_str!("sql/holds_suspect.sql"))
+/// Whether the worker may be given anything.
+pub(super) async fn standing(
+    conn: &mut SqliteConnection,
+    worker: WorkerId,
+    max_deliver: i64,
+) -> sqlx::Result<Standing> {
+    let row = sqlx::query(include_str!("sql/standing.sql"))
+        .bind(worker.0)
+        .bind(max_deliver)
+        .bind(last_try::SPARE)
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(row) = row else {
+        return Ok(Standing::default());
+    };
+    let waits_for: Option<i64> = row.try_get("waits_for")?;
+    Ok(Standing {
+        held_back: row.try_get("held_back")?,
+        waits_for: waits_for.map(JobId),
+        busy: waits_for.is_some() && is_busy(conn, worker).await?,
+    })
+}
+
+async fn is_busy(conn: &mut SqliteConnection, worker: WorkerId) -> sqlx::Result<bool> {
+    sqlx::query_scalar(include_str!("sql/busy.sql"))
         .bind(worker.0)
         .fetch_one(conn)
         .await
 }
 
 async fn grant_in(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::Result<Granted> {
-    if holds_suspect(conn, request.worker).await? {
-        return Ok(Granted {
-            held_back: true,
-            ..Granted::default()
-        });
+    let standing = standing(conn, request.worker, request.max_deliver).await?;
+    let mut granted = Granted {
+        held_back: standing.held_back || (standing.waits_for.is_some() && !request.want.is_exclusive()),
+        ..Granted::default()
+    };
+    if granted.held_back {
+        return Ok(granted);
     }
-    let (fill, limit) = match request.want {
-        Want::Batch => (include_str!("sql/grant_fill.sql"), request.limit),
-        Want::Suspect => (include_str!("sql/grant_suspects.sql"), request.limit.min(1)),
+    let mut turn = None;
+    if request.want.is_exclusive() {
+        match exclusive_turn(conn, request, &mut granted).await? {
+            Some(next) => turn = next,
+            None => return Ok(granted),
+        }
+    }
+    let limit = match request.want {
+        Want::Batch => request.limit,
+        _ => request.limit.min(1),
     };
     let candidates: Vec<i64> = match &request.candidates {
         Some(proposed) => proposed.iter().map(|c| c.0).collect(),
-        None => free(conn, fill, request, limit).await?,
+        None => free(conn, request, limit).await?,
     };
-    let mut granted = pick(conn, request, &candidates, limit).await?;
+    granted = pick(conn, request, &candidates, limit).await?;
     if !granted.tasks.is_empty() {
         granted.grant = record(conn, request, &granted.tasks).await?;
+        if let Some(turn) = turn {
+            write_turn(conn, request.worker, turn, Some(granted.grant)).await?;
+        }
     }
-    let suspects = include_str!("sql/grant_suspects.sql");
-    granted.suspects = !free(conn, suspects, request, 1).await?.is_empty();
+    tell_free(conn, request, &mut granted).await?;
     Ok(granted)
 }
 
-async fn free(
+/// The worker's turn after an exclusive hand-out (`None` if that changes none), or `None` if it is to have nothing now.
+async fn exclusive_turn(
     conn: &mut SqliteConnection,
-    sql: &'static str,
     request: &GrantRequest,
-    limit: usize,
-) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar(sql)
+    granted: &mut Granted,
+) -> sqlx::Result<Option<Option<Turn>>> {
+    let Want::LastTry { only } = request.want else {
+        return Ok((!is_busy(conn, request.worker).await?).then_some(None));
+    };
+    tell_free(conn, request, granted).await?;
+    let row = sqlx::query("SELECT waits_for, last_tries, batches_until FROM workers WHERE id = ?1")
+        .bind(request.worker.0)
+        .fetch_optional(&mut *conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let turn = rows::turn(&row)?;
+    if !granted.last_tries {
+        if turn.waits_for == Some(request.job) {
+            let free = Turn {
+                waits_for: None,
+                ..turn
+            };
+            write_turn(conn, request.worker, free, None).await?;
+            granted.turned = true;
+        }
+        return Ok(None);
+    }
+    let busy = is_busy(conn, request.worker).await?;
+    match last_try::next(turn, request.job, busy, only, request.ttr, request.now) {
+        Next::LastTry(turn) => Ok(Some(Some(turn))),
+        Next::Nothing(next) => {
+            if next != turn {
+                write_turn(conn, request.worker, next, None).await?;
+                granted.turned = true;
+            }
+            granted.held_back = true;
+            Ok(None)
+        }
+        Next::Batch => Ok(None),
+    }
+}
+
+/// Writes where a worker stands; with a grant, that it held nothing before that.
+async fn write_turn(
+    conn: &mut SqliteConnection,
+    worker: WorkerId,
+    turn: Turn,
+    grant: Option<GrantId>,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "UPDATE workers SET waits_for = ?2, last_tries = ?3, batches_until = ?4, idle_grant = ifnull(?5 - 1, idle_grant) \
+         WHERE id = ?1",
+    )
+    .bind(worker.0)
+    .bind(turn.waits_for.map(|j| j.0))
+    .bind(turn.in_a_row)
+    .bind(turn.batches_until.map(|at| at.0))
+    .bind(grant.map(|g| g.0))
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Whether suspects of the job wait, and of which kind.
+async fn tell_free(
+    conn: &mut SqliteConnection,
+    request: &GrantRequest,
+    granted: &mut Granted,
+) -> sqlx::Result<()> {
+    granted.suspects = !free_suspects(conn, request, 1, false).await?.is_empty();
+    granted.last_tries = !free_suspects(conn, request, 1, true).await?.is_empty();
+    Ok(())
+}
+
+async fn free(conn: &mut SqliteConnection, request: &GrantRequest, limit: usize) -> sqlx::Result<Vec<i64>> {
+    match request.want {
+        Want::Suspect => return free_suspects(conn, request, limit, false).await,
+        Want::LastTry { .. } => return free_suspects(conn, request, limit, true).await,
+        Want::Batch | Want::Alone => {}
+    }
+    sqlx::query_scalar(include_str!("sql/grant_fill.sql"))
         .bind(request.job.0)
         .bind(limit as i64)
         .bind(request.max_deliver)
+        .fetch_all(conn)
+        .await
+}
+
+async fn free_suspects(
+    conn: &mut SqliteConnection,
+    request: &GrantRequest,
+    limit: usize,
+    last: bool,
+) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar(include_str!("sql/grant_suspects.sql"))
+        .bind(request.job.0)
+        .bind(limit as i64)
+        .bind(request.max_deliver)
+        .bind(last_try::SPARE)
+        .bind(last)
         .fetch_all(conn)
         .await
 }
@@ -160,7 +286,11 @@ async fn pick(
         .bind(request.job.0)
         .bind(json(candidates))
         .bind(request.max_deliver)
-        .bind(request.want == Want::Suspect)
+        .bind(match request.want {
+            Want::Batch => Some(false),
+            Want::Suspect | Want::LastTry { .. } => Some(true),
+            Want::Alone => None,
+        })
         .fetch_all(conn)
         .await?;
     let mut granted = Granted::default();
@@ -185,17 +315,18 @@ async fn record(
     tasks: &[GrantedTask],
 ) -> sqlx::Result<GrantId> {
     let captures = json(&tasks.iter().map(|t| t.capture).collect::<Vec<_>>());
-    let lease_until = request.now.plus(request.ttr);
+    let lease_until = request.lease_until();
     let grant: i64 = sqlx::query_scalar(
-        "INSERT INTO grants (job_id, worker_id, granted_at, lease_until, due_at, captures, suspect) \
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6) RETURNING id",
+        "INSERT INTO grants (job_id, worker_id, granted_at, lease_until, due_at, captures, suspect, exclusive) \
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7) RETURNING id",
     )
     .bind(request.job.0)
     .bind(request.worker.0)
     .bind(request.now.0)
     .bind(lease_until.0)
     .bind(&captures)
-    .bind(request.want == Want::Suspect)
+    .bind(request.want != Want::Batch)
+    .bind(request.want.is_exclusive())
     .fetch_one(&mut *conn)
     .await?;
     sqlx::query(include_str!("sql/grant_set.sql"))

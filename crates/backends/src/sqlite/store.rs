@@ -10,8 +10,7 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -89,9 +88,11 @@ impl Store for SqliteStore {
         self.free_page(job, after, limit).await
     }
 
-    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
+    async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
         let mut conn = self.readers.acquire().await.map_err(store_error)?;
-        grant::holds_suspect(&mut conn, worker).await.map_err(store_error)
+        grant::standing(&mut conn, worker, max_deliver)
+            .await
+            .map_err(store_error)
     }
 
     async fn grant(&self, request: &GrantRequest) -> Result<Granted> {

@@ -66,8 +66,13 @@ const STRUCK: u64 = 30;
 
 pub(crate) const HOT: &[Statement] = &[
     // Hand-outs.
-    hot("grant_process.sql", 1, &[(INT, "'34'")]),
-    hot("holds_suspect.sql", 1, &[(INT, "'34'")]),
+    hot(
+        "grant_process.sql",
+        1,
+        &[(INT, "'34'"), (INT, "'9'"), (FLAG, "'false'")],
+    ),
+    hot("standing.sql", 1, &[(INT, "'34'"), BUDGET, (INT, "'10'")]),
+    hot("busy.sql", 24, &[(INT, "'34'")]),
     hot(
         "grant_pick.sql",
         24,
@@ -85,8 +90,16 @@ pub(crate) const HOT: &[Statement] = &[
         24 + IN_FLIGHT / 4,
         &[JOB, BUDGET, (INT, "'24'")],
     ),
-    hot("grant_suspects.sql", 1, &[JOB, BUDGET, (INT, "'1'")]),
-    hot("has_suspects.sql", 1, &[JOB, BUDGET]),
+    hot(
+        "grant_suspects.sql",
+        1,
+        &[JOB, BUDGET, (INT, "'1'"), (INT, "'10'"), (FLAG, "'false'")],
+    ),
+    hot(
+        "has_suspects.sql",
+        2,
+        &[JOB, BUDGET, (INT, "'10'"), (INT, "'34'")],
+    ),
     hot(
         "grant_set.sql",
         24,
@@ -96,6 +109,7 @@ pub(crate) const HOT: &[Statement] = &[
             (INT, "'3'"),
             NOW,
             (INT, "'800'"),
+            (FLAG, "'false'"),
             (FLAG, "'false'"),
         ],
     ),

@@ -31,6 +31,7 @@ async fn all_fail_soon(w: &World, job: trapline_core::JobId, grant: &trapline_te
         worker: grant.0.worker,
         now: w.now(),
         ttr: w.policy().ttr,
+        exclusive_ttr: w.policy().ttr,
         max_deliver: 2,
     };
     let pulse = Pulse {
@@ -43,7 +44,7 @@ async fn all_fail_soon(w: &World, job: trapline_core::JobId, grant: &trapline_te
         w.store.ping().boxed(),
         w.store.grant(&request).map(|r| r.map(drop)).boxed(),
         w.store.heartbeat(&pulse).map(|r| r.map(drop)).boxed(),
-        w.store.holds_suspect(grant.0.worker).map(|r| r.map(drop)).boxed(),
+        w.store.standing(grant.0.worker, 2).map(|r| r.map(drop)).boxed(),
         w.store.waiting_jobs(&[], None, 2).map(|r| r.map(drop)).boxed(),
         w.store.token_by_hash(&[1; 32]).map(|r| r.map(drop)).boxed(),
     ];

@@ -335,3 +335,23 @@ fn settled_and_not_landed_is_for_the_health_check() {
 }
 
 mod runbook;
+
+#[test]
+fn last_tries_are_told_with_whom_they_are_and_for_whom_they_wait() {
+    let told = Outlook {
+        oldest_lease: Some(lease()),
+        tried_by: Some("gpu-3".into()),
+        put_off: Some("gpu-4".into()),
+        ..Outlook::default()
+    };
+    let said = say(&job(JobStatus::Started, 0, 3, 17, 0), &told);
+    assert!(said.starts_with("3 lease(s) are out"), "{said}");
+    assert!(
+        said.contains("worker `gpu-3` has a suspect image for the last time, alone"),
+        "{said}"
+    );
+    assert!(
+        said.contains("worker `gpu-4` gets nothing else until it has answered what it holds"),
+        "{said}"
+    );
+}

@@ -130,6 +130,10 @@ pub struct Outlook {
     pub strikes: u64,
     /// To whom one of those went.
     pub struck_by: Option<String>,
+    /// A worker that has one of its suspects alone.
+    pub tried_by: Option<String>,
+    /// A worker that is kept free for the last try of one.
+    pub put_off: Option<String>,
 }
 
 impl Outlook {

@@ -13,8 +13,7 @@ use crate::{
     ports::{
         Beat, Candidate, Catalog, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, Health,
         ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy,
-        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms,
-        SettleReport, Settlement, SignOfLife, Slice, Swept, Total, WaitingJob, WorkerIdentity,
+        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -61,9 +60,9 @@ pub trait Store: Catalog + Health {
     /// Hands out tasks (A7). The request's time is the engine's to make unique, so that [`Store::receipts_of`] finds
     /// again what was handed out if the answer is lost.
     async fn grant(&self, request: &GrantRequest) -> Result<Granted>;
-    /// Whether the worker is one process (it has an instance of its own, by `client_info`) and holds a suspect, so
-    /// that it is given nothing else. [`Store::grant`] looks again.
-    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool>;
+    /// Whether the worker may be given anything: not while it holds what was handed out exclusively, or while it is one
+    /// process (it has an instance of its own, by `client_info`) and holds a suspect. [`Store::grant`] looks again.
+    async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing>;
     /// Settles results (A8): one transaction, or several if the database refuses an item (A11).
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport>;
     /// The receipts of what these grants hold, if they were made at all.

@@ -17,8 +17,23 @@ use crate::{
 pub enum Want {
     /// Tasks that are no suspects.
     Batch,
-    /// One suspect.
+    /// One suspect whose next strike would not be its last.
     Suspect,
+    /// The last try of a suspect, exclusive: the worker must hold nothing, and gets nothing until it is over.
+    LastTry {
+        /// Whether the job has nothing else to hand out, so that it is not the turn of batches.
+        only: bool,
+    },
+    /// One of the candidates, whatever it is, exclusive.
+    Alone,
+}
+
+impl Want {
+    /// Whether nothing else may be with the worker.
+    #[must_use]
+    pub fn is_exclusive(self) -> bool {
+        matches!(self, Self::LastTry { .. } | Self::Alone)
+    }
 }
 
 /// A request to hand out tasks.
@@ -38,8 +53,34 @@ pub struct GrantRequest {
     pub now: Timestamp,
     /// The lease.
     pub ttr: Duration,
+    /// The lease of what is exclusive: its worker waits meanwhile.
+    pub exclusive_ttr: Duration,
     /// The budget of strikes.
     pub max_deliver: i64,
+}
+
+impl GrantRequest {
+    /// Until when the lease lasts.
+    #[must_use]
+    pub fn lease_until(&self) -> Timestamp {
+        let lease = if self.want.is_exclusive() {
+            self.exclusive_ttr
+        } else {
+            self.ttr
+        };
+        self.now.plus(lease)
+    }
+}
+
+/// Whether a worker may be given anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// It holds something beside which it gets nothing.
+    pub held_back: bool,
+    /// It gets nothing but last tries of this job, which wait for it to be free.
+    pub waits_for: Option<JobId>,
+    /// It waits for them, and holds something.
+    pub busy: bool,
 }
 
 /// What was handed out.
@@ -51,10 +92,14 @@ pub struct Granted {
     pub run: i64,
     /// The tasks.
     pub tasks: Vec<GrantedTask>,
-    /// Whether the job has free suspects, so that the next answer can be one.
+    /// Whether the job has free suspects that may be handed out in company, so that the next answer can be one.
     pub suspects: bool,
-    /// Nothing is granted: the worker is one process and holds a suspect.
+    /// Whether last tries of the job wait.
+    pub last_tries: bool,
+    /// Nothing is granted: the worker holds something exclusive, or is kept free for a last try.
     pub held_back: bool,
+    /// Whether it was written where the worker stands; for the store itself.
+    pub turned: bool,
 }
 
 /// One task that was handed out.

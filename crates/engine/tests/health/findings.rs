@@ -1,7 +1,7 @@
 //! Each thing that a check can find of a job is in the report of the tick that found it.
 
 use trapline_core::{
-    JobStatus,
+    CaptureId, JobStatus, TokenId,
     health::{Did, IdlePolicy},
     ports::{Posted, Settlement},
 };
@@ -164,14 +164,22 @@ async fn what_is_offered_again_is_reported_beside_what_was_lost_and_the_job_is_c
     let node = node(quiet()).await;
     let job = node.job_of(5).await;
     // One task has had its one chance before, and is over again; of four the first lease is over.
-    let first = node.worker("first").await;
-    assert_eq!(node.reserve(job, 1, first).await.len(), 1);
+    let after = (i64::MIN, CaptureId(0));
+    let alone = node.ports.store.free_tasks(job, after, 1).await.unwrap()[0]
+        .1
+        .capture;
+    let silent = async || {
+        node.engine
+            .reserve_and_forget(job, &[alone], TokenId(1))
+            .await
+            .unwrap()
+    };
+    assert_eq!(silent().await, [alone]);
     node.live(70).await;
     node.engine.sweep_once().await.unwrap();
-    for (name, n) in [("alone", 1), ("others", 4)] {
-        let worker = node.worker(name).await;
-        assert_eq!(node.reserve(job, n, worker).await.len(), n, "{name}");
-    }
+    assert_eq!(silent().await, [alone]);
+    let others = node.worker("others").await;
+    assert_eq!(node.reserve(job, 4, others).await.len(), 4);
     node.live(10 * 60).await;
     let lost = node.tick().await.lost_images;
     assert_eq!(did(&lost), [(job, Did::MarkedLost), (job, Did::Freed)]);

@@ -8,8 +8,9 @@ use trapline_core::{
 
 use crate::support::{did, node, numbers, quiet};
 
-/// Two hand-outs to a worker that never answers, both ended by ticks alone; the report of the last tick.
-async fn twice_unanswered(
+/// Hand-outs to workers that never answer, until the last tries are over, all ended by ticks alone; the report of the last
+/// tick.
+async fn never_answered(
     node: &crate::support::Node,
     job: trapline_core::JobId,
     silent: usize,
@@ -22,6 +23,14 @@ async fn twice_unanswered(
     assert_eq!(did(&freed.lost_images), [(job, Did::Freed)]);
     assert_eq!(node.each_to_a_silent_one(job).await, silent, "offered again");
     node.live(70).await;
+    let freed = node.tick().await;
+    assert_eq!(did(&freed.lost_images), [(job, Did::Freed)]);
+    assert_eq!(
+        node.each_to_a_silent_one(job).await,
+        silent,
+        "for the last time, alone"
+    );
+    node.live(70).await;
     node.tick().await
 }
 
@@ -29,7 +38,7 @@ async fn twice_unanswered(
 async fn sixteen_of_544_never_answered_land_success_by_lost_images_before_stale_jobs_sees_it() {
     let node = node(quiet()).await;
     let job = node.job_of(544).await;
-    let tick = twice_unanswered(&node, job, 16).await;
+    let tick = never_answered(&node, job, 16).await;
     assert_eq!(did(&tick.lost_images), [(job, Did::MarkedLost)]);
     assert_eq!(numbers(&tick.lost_images), (1, 1, 0));
     assert_eq!(numbers(&tick.stale_jobs), (0, 0, 0));
@@ -64,10 +73,10 @@ async fn sixteen_of_544_never_answered_land_success_by_lost_images_before_stale_
 async fn seventeen_of_twenty_lost_is_a_failure_and_exactly_half_a_success() {
     let node = node(quiet()).await;
     let most = node.job_of(20).await;
-    twice_unanswered(&node, most, 17).await;
+    never_answered(&node, most, 17).await;
     assert_eq!(node.ended(most).await, (JobStatus::Failure, 3, 17));
     let half = node.job_of(20).await;
-    twice_unanswered(&node, half, 10).await;
+    never_answered(&node, half, 10).await;
     assert_eq!(node.ended(half).await, (JobStatus::Success, 10, 10));
     node.engine.sweep_once().await.unwrap();
     node.world.check_invariants().await;
@@ -79,9 +88,11 @@ async fn a_dry_run_names_what_is_lost_and_changes_nothing() {
     let job = node.job_of(20).await;
     node.all_but(job, 4).await;
     node.live(11 * 60).await;
-    node.tick().await;
-    node.each_to_a_silent_one(job).await;
-    node.live(70).await;
+    for _ in 0..2 {
+        node.tick().await;
+        node.each_to_a_silent_one(job).await;
+        node.live(70).await;
+    }
     let before = node.job(job).await;
     let dry = node.engine.tick_once(true).await.unwrap().unwrap();
     assert!(dry.dry_run);
@@ -94,7 +105,7 @@ async fn a_dry_run_names_what_is_lost_and_changes_nothing() {
     assert_eq!(node.lost(job).await, 0);
     assert_eq!(
         node.engine.ticks(None, 9).await.unwrap().len(),
-        2,
+        3,
         "a dry run is not kept"
     );
     let real = node.tick().await;

@@ -8,7 +8,7 @@ use trapline_core::{
     job::JobMove,
     ports::{
         Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, Posted, QueueCounters, Settlement,
-        SignOfLife, Slice, Vitals,
+        SignOfLife, Slice, Vitals, Want,
     },
 };
 
@@ -49,20 +49,19 @@ async fn lose(w: &World, job: JobId, strict: bool) -> MarkLost {
     }
 }
 
-/// Hands everything out and lets the leases end, `times` times, without a gap; the last end is not swept.
-async fn never_answered(w: &World, job: JobId, times: usize) {
-    for turn in 0..times {
-        if turn > 0 {
-            w.sweep().await;
-        }
-        // A batch that dies makes suspects, and each of them goes alone.
-        for n in 0.. {
-            if w.grant(job, 9_999, &format!("silent {n}")).await.is_empty() {
-                break;
-            }
-        }
-        w.live(65).await;
+/// Hands everything out, each image alone to a worker of its own, and lets the leases end.
+async fn never_answered(w: &World, job: JobId) {
+    let free = w
+        .store
+        .free_tasks(job, (i64::MIN, CaptureId(0)), 9_999)
+        .await
+        .unwrap();
+    for (_, candidate) in free {
+        let worker = w.worker(&format!("silent {}", candidate.capture)).await;
+        let only = Some(vec![candidate.capture]);
+        assert_eq!(w.hand_out(job, Want::Alone, only, 1, worker).await.0.len(), 1);
     }
+    w.live(65).await;
 }
 
 async fn lost_of(w: &World, job: JobId) -> usize {
@@ -154,11 +153,11 @@ cases! { World;
     async fn the_net_ends_leases_as_the_sweep_does_and_lands_the_job_with_one_line(w: World) {
         w.beat().await;
         let job = w.job_of(12).await;
-        never_answered(&w, job, 1).await;
+        never_answered(&w, job).await;
         let first = w.store.mark_lost(&lose(&w, job, false).await).await.unwrap();
         assert_eq!((first.freed.len(), first.lost.len(), first.raced), (12, 0, false));
         assert!(first.touched.is_none() && w.job(job).await.errors.is_empty());
-        never_answered(&w, job, 1).await;
+        never_answered(&w, job).await;
         let second = w.store.mark_lost(&lose(&w, job, false).await).await.unwrap();
         assert_eq!((second.freed.len(), second.lost.len()), (0, 12));
         assert!(second.touched.unwrap().landed);
@@ -175,9 +174,9 @@ cases! { World;
     async fn the_net_judges_a_death_on_all_that_the_worker_held_of_whatever_job(w: World) {
         w.beat().await;
         let (older, idle) = (w.job_of(3).await, w.job_of(2).await);
-        w.grant(older, 3, "w").await;
+        w.grant_process(older, 3, "w").await;
         w.live(1).await;
-        w.grant(idle, 2, "w").await;
+        w.grant_process(idle, 2, "w").await;
         w.live(66).await;
         let done = w.store.mark_lost(&lose(&w, idle, false).await).await.unwrap();
         assert_eq!((done.freed.len(), done.lost.len(), done.touched.is_none()), (5, 0, true));
@@ -204,7 +203,7 @@ cases! { World;
     async fn a_lower_budget_makes_free_tasks_exhausted_and_they_are_lost_not_left(w: World) {
         w.beat().await;
         let job = w.job_of(3).await;
-        never_answered(&w, job, 1).await;
+        never_answered(&w, job).await;
         w.sweep().await;
         let mut request = lose(&w, job, false).await;
         assert!(w.store.mark_lost(&request).await.unwrap().lost.is_empty());
@@ -232,56 +231,21 @@ cases! { World;
 
     async fn strict_loses_every_pending_task_in_slices_under_one_line(w: World) {
         w.beat().await;
-        let job = w.job_of(2_500).await;
-        let tasks = w.grant(job, 600, "w").await;
-        w.succeed(tasks[0], 1).await;
-        let mut request = lose(&w, job, true).await;
-        w.live(1).await;
-        let dry = MarkLost { dry_run: true, ..request.clone() };
-        let would = w.store.mark_lost(&dry).await.unwrap();
-        assert!(!would.more && !would.raced);
-        assert_eq!(lost_of(&w, job).await, 0, "a dry run does nothing");
-        let (mut more, mut lost) = (true, Vec::new());
-        while more {
-            let slice = w.store.mark_lost(&request).await.unwrap();
-            assert!(!slice.raced && (1..=2_000).contains(&slice.lost.len()));
-            assert!(slice.more || request.earlier.count() > 0, "one slice is not all");
-            more = slice.more;
-            assert_eq!(slice.touched.unwrap().landed, !more);
-            request.earlier.add(&slice.lost);
-            lost.extend(slice.lost);
-        }
-        assert_eq!((request.earlier.count(), lost == would.lost), (2_499, true), "the dry run saw all");
-        let done = w.job(job).await;
-        assert_eq!(done.status, JobStatus::Failure);
-        assert_eq!(done.errors.len(), 1);
-        assert!(done.errors[0].contains("marked 2499 image(s) as failed"));
-        assert_eq!(lost_of(&w, job).await, 2_499);
-        // A late success is saved all the same, and the status stays.
-        w.succeed(tasks[1], 1).await;
-        assert_eq!(w.counts(job).await, [2_500, 0, 0, 2, 2_498]);
-        w.check_counts(job).await;
-    }
-
-    async fn a_dry_run_sees_what_many_slices_would_free_and_lose(w: World) {
-        w.beat().await;
-        let job = w.job_of(2_500).await;
-        for n in 0..5 {
-            w.grant(job, 500, &format!("silent {n}")).await;
-        }
-        w.live(65).await;
+        // A slice looks at 500 grants.
+        let job = w.job_of(1_100).await;
+        never_answered(&w, job).await;
         let request = lose(&w, job, false).await;
         let dry = MarkLost { dry_run: true, ..request };
         let freed = w.store.mark_lost(&dry).await.unwrap();
-        assert_eq!((freed.freed.len(), freed.lost.len(), freed.more), (2_500, 0, false));
+        assert_eq!((freed.freed.len(), freed.lost.len(), freed.more), (1_100, 0, false));
         let mut last_hand_out = dry;
         last_hand_out.leases.max_deliver = 1;
         let lost = w.store.mark_lost(&last_hand_out).await.unwrap();
-        assert_eq!((lost.freed.len(), lost.lost.len(), lost.more), (0, 2_500, false));
-        assert_eq!(w.counts(job).await, [2_500, 0, 2_500, 0, 0], "and does nothing");
+        assert_eq!((lost.freed.len(), lost.lost.len(), lost.more), (0, 1_100, false));
+        assert_eq!(w.counts(job).await, [1_100, 0, 1_100, 0, 0], "and does nothing");
         let counters = QueueCounters::new();
         while w.store.sweep(&last_hand_out.leases, Some(&counters), w.now()).await.unwrap().more {}
-        assert_eq!(lost_of(&w, job).await, 2_500);
+        assert_eq!(lost_of(&w, job).await, 1_100);
     }
 
     async fn an_unexplained_job_is_revoked_with_its_results(w: World) {

@@ -7,6 +7,7 @@ pub mod deaths;
 pub mod found;
 pub mod frozen;
 pub mod health;
+pub mod last_tries;
 pub mod projections;
 pub mod store;
 pub mod suspects;

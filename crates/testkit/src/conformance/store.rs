@@ -121,7 +121,7 @@ cases! { World;
         assert_eq!(second.len(), 12);
     }
 
-    async fn a_lease_that_ends_is_a_strike_and_two_make_a_task_lost(w: World) {
+    async fn the_end_of_a_lease_makes_a_suspect_then_is_a_strike_and_the_last_try_loses_the_task(w: World) {
         let job = w.job_of(1).await;
         w.grant(job, 1, "first").await;
         w.pass(60);
@@ -129,15 +129,19 @@ cases! { World;
         assert!(w.grant(job, 1, "second").await.is_empty(), "a lease is one until it is swept");
         w.pass(4);
         assert_eq!(w.sweep().await.freed.len(), 1);
-        let again = w.grant(job, 1, "second").await;
-        assert_eq!(again[0].0.delivery, 2);
+        w.grant(job, 1, "second").await;
+        w.pass(64);
+        assert_eq!(w.sweep().await.freed.len(), 1);
+        let again = w.grant(job, 1, "third").await;
+        assert_eq!(again[0].0.delivery, 3);
         w.pass(64);
         let swept = w.sweep().await;
         assert!(swept.freed.is_empty() && swept.touched[0].landed);
         let row = &w.store.images(&failed(job)).await.unwrap()[0];
         assert_eq!(row.reason, Some(FailReason::Lost));
         let detail = row.detail.clone().unwrap();
-        assert!(detail.contains("after 2 hand-out(s)") && detail.contains("first") && detail.contains("second"), "{detail}");
+        assert!(detail.contains("after 3 hand-out(s), 2 of them counted"), "{detail}");
+        assert!(["first", "second", "third"].iter().all(|whom| detail.contains(whom)), "{detail}");
         assert_eq!(w.job(job).await.status, JobStatus::Failure);
         // The late success corrects the counts, not the status.
         assert_eq!(w.succeed(again[0], 2).await, Settled::Saved);
@@ -194,8 +198,8 @@ cases! { World;
         assert!(w.sweep().await.freed.is_empty(), "the grace is not over");
         w.live(2).await;
         assert_eq!(w.sweep().await.freed.len(), 1);
-        // No strike: it takes two more to lose it, and the late post still counts.
-        for _ in 0..2 {
+        // No strike, and no suspicion: it takes three more to lose it, and the late post still counts.
+        for _ in 0..3 {
             assert_eq!(w.counts(job).await[4], 0);
             w.grant(job, 1, "w").await;
             w.live(64).await;

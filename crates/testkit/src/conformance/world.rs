@@ -9,8 +9,7 @@ use trapline_core::{
     job::JobMove,
     lease::Gap,
     ports::{
-        Beat, GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, Pulse, QueueCounters,
-        SettleReport, Settled, Settlement, Slice, Store, Swept, Want, WorkerIdentity,
+        Beat, GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, Pulse, QueueCounters, SettleReport, Settled, Settlement, Slice, Standing, Store, Swept, Want, WorkerIdentity,
     },
     receipt::Receipt,
     result::{BBox, Classification, Detection},
@@ -224,14 +223,29 @@ impl World {
         self.store.meet_worker(&who, self.now()).await.unwrap()
     }
 
-    /// Hands out as a reserve does: up to `limit` free tasks, or else a suspect.
+    /// Hands out as a reserve does: up to `limit` free tasks, or else a suspect, or else a last try.
     pub async fn grant(&self, job: JobId, limit: usize, worker: &str) -> Vec<Grant> {
         let batch = self.grant_of(job, None, limit, worker).await;
-        if batch.is_empty() {
-            self.grant_suspect(job, worker).await
-        } else {
-            batch
+        if !batch.is_empty() {
+            return batch;
         }
+        let suspect = self.grant_suspect(job, worker).await;
+        if !suspect.is_empty() {
+            return suspect;
+        }
+        self.grant_last_try(job, worker).await
+    }
+
+    /// Hands out a batch to a worker that is one process.
+    pub async fn grant_process(&self, job: JobId, limit: usize, instance: &str) -> Vec<Grant> {
+        let process = self.process(instance).await;
+        self.hand_out(job, Want::Batch, None, limit, process).await.0
+    }
+
+    pub async fn grant_last_try(&self, job: JobId, worker: &str) -> Vec<Grant> {
+        let worker = self.worker(worker).await;
+        let want = Want::LastTry { only: true };
+        self.hand_out(job, want, None, 10, worker).await.0
     }
 
     pub async fn grant_of(
@@ -269,6 +283,7 @@ impl World {
             worker,
             now: self.now(),
             ttr: policy.ttr,
+            exclusive_ttr: policy.ttr / 2,
             max_deliver: policy.max_deliver,
         };
         let granted = self.store.grant(&request).await.unwrap();
@@ -282,6 +297,11 @@ impl World {
         };
         let receipts = granted.tasks.iter().map(|t| Grant(receipt(t))).collect();
         (receipts, granted)
+    }
+
+    pub async fn standing(&self, worker: WorkerId) -> Standing {
+        let max_deliver = self.policy().max_deliver;
+        self.store.standing(worker, max_deliver).await.unwrap()
     }
 
     pub async fn settle(&self, items: &[Settlement]) -> SettleReport {

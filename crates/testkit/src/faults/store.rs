@@ -11,8 +11,7 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -159,8 +158,9 @@ impl Store for FaultyStore {
         self.watched("grant", self.inner.grant(request), tell).await
     }
 
-    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
-        self.call("holds_suspect", self.inner.holds_suspect(worker)).await
+    async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
+        self.call("standing", self.inner.standing(worker, max_deliver))
+            .await
     }
 
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {

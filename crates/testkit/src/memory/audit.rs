@@ -129,16 +129,34 @@ impl Db {
         let row = self.jobs.get(&job).filter(|row| !row.deleted)?;
         let slug = row.job.pipeline.as_ref().map_or("", |(_, slug)| slug.as_str());
         let asks = |w: &&WorkerRow| w.pipelines.iter().any(|p| p == slug);
-        let struck = |t: &&TaskRow| t.state == TaskState::Pending && t.strikes > 0;
+        let ends = |t: &TaskRow| t.strikes.unsigned_abs().max(u64::from(t.suspect));
+        let struck = |t: &&TaskRow| t.state == TaskState::Pending && ends(t) > 0;
         let pending = || self.tasks(job).map(|(_, task)| task).filter(struck);
         let name = |task: &TaskRow| task.holder.map(|w| self.name_of(w).to_owned());
         Some(Outlook {
             workers: self.workers_now(row.job.project, slug, seen_since),
             last_seen: self.workers.values().filter(asks).map(|w| w.last_seen).max(),
             oldest_lease: self.oldest_lease(job),
-            strikes: pending().map(|t| t.strikes.unsigned_abs()).sum(),
+            strikes: pending().map(ends).sum(),
             struck_by: pending().filter_map(name).max(),
+            tried_by: self.tried_by(job),
+            put_off: self.put_off(job),
         })
+    }
+
+    /// A worker that has a suspect of the job alone.
+    fn tried_by(&self, job: JobId) -> Option<String> {
+        let of_job = self.grants.iter().filter(|(_, g)| g.job == job && g.exclusive);
+        let mut held = of_job.filter(|(id, g)| self.held(**id, g).next().is_some());
+        held.next().map(|(_, g)| self.name_of(g.worker).to_owned())
+    }
+
+    /// A worker that is kept free for the last try of one.
+    fn put_off(&self, job: JobId) -> Option<String> {
+        let waits = |t: &TaskRow| t.state == TaskState::Pending && t.suspect && t.grant.is_none();
+        let mut workers = self.workers.values().filter(|w| w.turn.waits_for == Some(job));
+        let any = self.tasks(job).any(|(_, t)| waits(t));
+        workers.next().filter(|_| any).map(|w| w.name.clone())
     }
 
     fn workers_now(&self, project: ProjectId, slug: &str, seen_since: Timestamp) -> Vec<WorkerNow> {

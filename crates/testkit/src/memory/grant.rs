@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, TaskState, Timestamp, WorkerId,
     choose::Waiting,
-    ports::{Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, WaitingJob, Want, WorkerIdentity},
+    last_try::{self, Next, Turn},
+    ports::{
+        Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
+    },
 };
 
 use super::{Db, GrantRow, JobRow, Mutation, TaskRow, WorkerRow, next};
@@ -18,31 +21,108 @@ fn is_free(task: &TaskRow, run: i64) -> bool {
 }
 
 /// Whether the instance that tells it from others is its own, not only an address that others may share.
-fn is_one_process(worker: &WorkerRow) -> bool {
+pub(super) fn is_one_process(worker: &WorkerRow) -> bool {
     let info = worker.client_info.as_deref().unwrap_or_default();
     let info: serde_json::Value = serde_json::from_str(info).unwrap_or_default();
     info["instance"] == worker.instance.as_str()
 }
 
+/// Whether a free task may be handed out in an answer of that kind.
+fn is_of_kind(task: &TaskRow, want: Want, max_deliver: i64) -> bool {
+    let is_last = last_try::is_last(task.strikes, task.delivery - task.delivery_base, max_deliver);
+    let of_kind = match want {
+        Want::Batch => !task.suspect,
+        Want::Suspect => task.suspect && !is_last,
+        Want::LastTry { .. } => task.suspect && is_last,
+        Want::Alone => true,
+    };
+    of_kind && task.strikes < max_deliver
+}
+
+const LAST_TRY: Want = Want::LastTry { only: false };
+
 impl Db {
     pub(super) fn grant_tasks(&mut self, request: &GrantRequest) -> Granted {
+        let standing = self.standing(request.worker, request.max_deliver);
         let mut granted = Granted {
-            held_back: self.holds_suspect(request.worker),
+            held_back: standing.held_back || (standing.waits_for.is_some() && !request.want.is_exclusive()),
             ..Granted::default()
         };
-        let active = |row: &&JobRow| !row.deleted && row.job.status.is_active();
-        let run = self.jobs.get(&request.job).filter(active).map(|row| row.job.run);
+        let run = self.active_run(request.job);
         let Some(run) = run.filter(|_| !granted.held_back) else {
             return granted;
         };
+        let turn = match self.exclusive_turn(request, &mut granted) {
+            Ok(turn) => turn,
+            Err(()) => return granted,
+        };
+        self.pick(request, run, &mut granted);
+        if !granted.tasks.is_empty() {
+            self.write_grant(request, &mut granted);
+            if let Some((turn, worker)) = turn.zip(self.workers.get_mut(&request.worker)) {
+                worker.turn = turn;
+            }
+        }
+        self.tell_free(request, &mut granted);
+        granted
+    }
+
+    fn active_run(&self, job: JobId) -> Option<i64> {
+        let active = |row: &&JobRow| !row.deleted && row.job.status.is_active();
+        self.jobs.get(&job).filter(active).map(|row| row.job.run)
+    }
+
+    fn has_free(&self, job: JobId, want: Want, max_deliver: i64) -> bool {
+        let run = self.active_run(job);
+        self.tasks(job)
+            .any(|(_, t)| run.is_some_and(|run| is_free(t, run)) && is_of_kind(t, want, max_deliver))
+    }
+
+    fn tell_free(&self, request: &GrantRequest, granted: &mut Granted) {
+        granted.suspects = self.has_free(request.job, Want::Suspect, request.max_deliver);
+        granted.last_tries = self.has_free(request.job, LAST_TRY, request.max_deliver);
+    }
+
+    /// The worker's turn after an exclusive hand-out, if it is to have one now; `Err` if it is to have nothing.
+    fn exclusive_turn(&mut self, request: &GrantRequest, granted: &mut Granted) -> Result<Option<Turn>, ()> {
+        let busy = self.is_busy(request.worker) && !self.has(Mutation::LastTryInCompany);
+        let only = match request.want {
+            Want::Batch | Want::Suspect => return Ok(None),
+            Want::Alone if busy => return Err(()),
+            Want::Alone => return Ok(None),
+            Want::LastTry { only } => only,
+        };
+        self.tell_free(request, granted);
+        let waiting = granted.last_tries;
+        let Some(worker) = self.workers.get_mut(&request.worker) else {
+            return Err(());
+        };
+        if !waiting {
+            if worker.turn.waits_for == Some(request.job) {
+                worker.turn.waits_for = None;
+            }
+            return Err(());
+        }
+        match last_try::next(worker.turn, request.job, busy, only, request.ttr, request.now) {
+            Next::LastTry(turn) => Ok(Some(turn)),
+            Next::Nothing(turn) => {
+                worker.turn = turn;
+                granted.held_back = true;
+                Err(())
+            }
+            Next::Batch => Err(()),
+        }
+    }
+
+    fn pick(&self, request: &GrantRequest, run: i64, granted: &mut Granted) {
         let limit = match request.want {
             Want::Batch => request.limit,
-            Want::Suspect => request.limit.min(1),
+            _ => request.limit.min(1),
         };
-        let mixed = self.has(Mutation::SuspectInBatch);
+        let mixed = self.has(Mutation::SuspectInBatch) && request.want == Want::Batch;
         let free = |task: &TaskRow, want| {
-            let of_kind = task.suspect == (want == Want::Suspect) || (mixed && want == Want::Batch);
-            is_free(task, run) && task.strikes < request.max_deliver && of_kind
+            let of_kind = |want| is_of_kind(task, want, request.max_deliver);
+            is_free(task, run) && (of_kind(want) || (mixed && of_kind(Want::Alone)))
         };
         let candidates: BTreeSet<CaptureId> = match &request.candidates {
             Some(proposed) => proposed.iter().copied().collect(),
@@ -70,28 +150,42 @@ impl Db {
                 });
             }
         }
-        if !granted.tasks.is_empty() {
-            self.write_grant(request, &mut granted);
-        }
-        granted.suspects = self.tasks(request.job).any(|(_, t)| free(t, Want::Suspect));
-        granted
     }
 
-    /// Whether the worker is one process and holds a suspect.
-    pub(super) fn holds_suspect(&self, worker: WorkerId) -> bool {
-        self.workers.get(&worker).is_some_and(is_one_process)
-            && self.grants.iter().any(|(id, g)| {
-                let held = |t: &TaskRow| t.grant == Some(*id) && t.state == TaskState::Pending && t.suspect;
-                g.worker == worker
-                    && g.suspect
-                    && g.captures.iter().any(|c| self.task(g.job, *c).is_some_and(held))
-            })
+    /// Whether the worker may be given anything.
+    pub(super) fn standing(&self, worker: WorkerId, max_deliver: i64) -> Standing {
+        let Some(row) = self.workers.get(&worker) else {
+            return Standing::default();
+        };
+        let one_process = is_one_process(row);
+        let held_back = self.grants.iter().any(|(id, g)| {
+            let beside = |t: &TaskRow| g.exclusive || (one_process && t.suspect);
+            g.worker == worker && g.suspect && self.held(*id, g).any(beside)
+        });
+        let waits_for = row.turn.waits_for;
+        let waits_for = waits_for.filter(|job| self.has_free(*job, LAST_TRY, max_deliver));
+        Standing {
+            held_back,
+            waits_for,
+            busy: waits_for.is_some() && self.is_busy(worker),
+        }
+    }
+
+    fn is_busy(&self, worker: WorkerId) -> bool {
+        let mut of_worker = self.grants.iter().filter(|(_, g)| g.worker == worker);
+        of_worker.any(|(id, g)| self.held(*id, g).next().is_some())
+    }
+
+    /// The tasks that a grant holds.
+    pub(super) fn held<'a>(&'a self, id: i64, grant: &'a GrantRow) -> impl Iterator<Item = &'a TaskRow> {
+        let tasks = grant.captures.iter().filter_map(|c| self.task(grant.job, *c));
+        tasks.filter(move |t| t.grant == Some(id) && t.state == TaskState::Pending)
     }
 
     fn write_grant(&mut self, request: &GrantRequest, granted: &mut Granted) {
         let grant = next(&mut self.last.grant);
         granted.grant = GrantId(grant);
-        let lease_until = request.now.plus(request.ttr);
+        let lease_until = request.lease_until();
         for handed in &granted.tasks {
             if let Some(task) = self.tasks.get_mut(&(request.job, handed.capture)) {
                 task.delivery = handed.delivery;
@@ -108,7 +202,8 @@ impl Db {
             lease_until,
             due_at: lease_until,
             captures: granted.tasks.iter().map(|t| t.capture).collect(),
-            suspect: request.want == Want::Suspect,
+            suspect: request.want != Want::Batch,
+            exclusive: request.want.is_exclusive(),
             answered: false,
             given_back: false,
         };
@@ -165,6 +260,7 @@ impl Db {
             last_seen: now,
             life: None,
             charged_until: None,
+            turn: Turn::default(),
         };
         self.workers.insert(id, row);
         id

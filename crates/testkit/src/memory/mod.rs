@@ -28,6 +28,7 @@ use std::{
 
 use trapline_core::{
     AlgorithmId, CaptureId, Clock, FailReason, GrantId, JobId, ProjectId, TaskState, Timestamp, WorkerId,
+    last_try::Turn,
     lease::{Gap, SignsOfLife},
     ports::{GrantKey, Job, LogLine, RunAlgorithms},
     result::Detection,
@@ -199,6 +200,8 @@ struct GrantRow {
     captures: Vec<CaptureId>,
     /// Whether it is one suspect.
     suspect: bool,
+    /// Whether nothing else was with its worker.
+    exclusive: bool,
     answered: bool,
     /// Whether a task was given back, or the answer never reached its worker.
     given_back: bool,
@@ -225,6 +228,8 @@ struct WorkerRow {
     life: Option<SignsOfLife>,
     /// Until when the lease ran of the last grant that was charged.
     charged_until: Option<Timestamp>,
+    /// Where it stands between batches and last tries.
+    turn: Turn,
 }
 
 #[derive(Clone)]

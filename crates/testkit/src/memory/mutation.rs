@@ -34,11 +34,13 @@ pub enum Mutation {
     RememberedHead,
     /// An answer keeps alive only what was reserved since its own task was, and ends what an earlier one kept alive.
     OverwriteExtendFrom,
+    /// The last try of a suspect is handed out to a worker that holds other tasks.
+    LastTryInCompany,
 }
 
 impl Mutation {
     /// Every bug.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AnswerBeforeCommit,
         Self::CountReplays,
         Self::BelieveOldErrors,
@@ -54,5 +56,6 @@ impl Mutation {
         Self::KeepUnheardGrants,
         Self::RememberedHead,
         Self::OverwriteExtendFrom,
+        Self::LastTryInCompany,
     ];
 }

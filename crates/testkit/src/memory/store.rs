@@ -9,8 +9,7 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
     timeline::Reading,
@@ -89,8 +88,8 @@ impl Store for MemoryStore {
         Ok(self.rows().grant_tasks(request))
     }
 
-    async fn holds_suspect(&self, worker: WorkerId) -> Result<bool> {
-        Ok(self.rows().holds_suspect(worker))
+    async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
+        Ok(self.rows().standing(worker, max_deliver))
     }
 
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {

@@ -8,7 +8,7 @@ use std::{
 
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, TaskState, Timestamp, WorkerId,
-    death::{self, EndedGrant, GrantEnd},
+    death::{self, EndedGrant, GrantEnd, Unanswered},
     health::{LostBy, id_lists, note_lost},
     job::JobMove,
     lease::{self, LeaseEnd},
@@ -17,7 +17,7 @@ use trapline_core::{
     task::{DETAIL_MAX_CHARS, cut},
 };
 
-use super::{Db, Mutation, counts};
+use super::{Db, Mutation, counts, grant::is_one_process};
 
 /// How old a CANCELING job must be before the sweep finishes it.
 const CANCEL_AFTER: Duration = Duration::from_secs(10);
@@ -31,6 +31,7 @@ struct Due {
     worker: WorkerId,
     granted_at: Timestamp,
     answered: bool,
+    exclusive: bool,
     /// When to look again, if any of its leases is alive.
     again: Option<Timestamp>,
     /// The last deadline of its leases that are over.
@@ -186,6 +187,7 @@ impl Db {
             worker: grant.worker,
             granted_at: grant.granted_at,
             answered: grant.answered,
+            exclusive: grant.exclusive,
             again: None,
             ended_at: None,
             over: Vec::new(),
@@ -242,6 +244,7 @@ impl Db {
                 ended_at: grant.ended_at?,
                 answered: due.iter().any(|g| g.answered && same_answer(g, grant)),
                 alive: due.iter().any(|g| g.again.is_some() && same_answer(g, grant)),
+                one_process: self.workers.get(&grant.worker).is_some_and(is_one_process),
             })
         };
         let grants: Vec<EndedGrant> = due.iter().filter_map(ended).collect();
@@ -263,13 +266,7 @@ impl Db {
         let (name, at) = (self.name_of(grant.worker), grant.granted_at);
         let (level, line) = match end {
             None | Some(GrantEnd::Strike) => return,
-            Some(GrantEnd::Charged) => (
-                Level::Warning,
-                format!(
-                    "Worker {name} answered none of the {n} image(s) that it reserved at {at}: taken for dead. A strike \
-                     each, and they are suspect, handed out one at a time"
-                ),
-            ),
+            Some(GrantEnd::Charged) => (Level::Warning, death::charged_line(name, at, n, grant.exclusive)),
             Some(GrantEnd::HeldAhead) => (
                 Level::Info,
                 format!(
@@ -294,28 +291,32 @@ impl Db {
         let (Some(job), Some(task)) = (self.jobs.get(&key.0), self.tasks.get_mut(&key)) else {
             return End::Nothing;
         };
-        let cost = end.map(|end| death::task_end(end, task.returns));
-        if cost.is_some_and(|c| c.strike) {
-            task.strikes += 1;
+        let attempts = task.delivery - task.delivery_base;
+        let before = Unanswered {
+            exclusive: grant.exclusive,
+            suspect: task.suspect,
+            strikes: task.strikes,
+            attempts,
+            returns: task.returns,
+        };
+        let cost = death::task_end(end, &before, policy.max_deliver);
+        task.strikes += i64::from(cost.strike);
+        if end.is_some() && !cost.returned {
             let sep = if task.history.is_empty() { "" } else { ", " };
             task.history = cut(&format!("{}{sep}{whom}", task.history), DETAIL_MAX_CHARS);
         }
-        if cost.is_some_and(|c| c.suspect) {
+        if cost.suspect {
             // Of a suspect that dies again the first death stays: an answer to that one clears the others.
             if !task.suspect {
                 task.died = Some((GrantId(grant.id), task.delivery));
             }
             task.suspect = true;
         }
-        task.returns += i64::from(cost.is_some_and(|c| c.returned));
+        task.returns += i64::from(cost.returned);
         task.grant = None;
-        let attempts = task.delivery - task.delivery_base;
         let current = task.run == job.job.run;
         // Tasks of a stopped job stay pending, and those of an older run are about to be reset.
-        if current
-            && job.job.status.is_running()
-            && lease::exhausted(task.strikes, attempts, policy.max_deliver)
-        {
+        if current && job.job.status.is_running() && cost.lost {
             let detail = lost_detail(attempts, task.strikes, &task.history);
             self.lose(key, detail, now);
             End::Lost

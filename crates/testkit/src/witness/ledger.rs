@@ -89,8 +89,8 @@ impl Witness {
                 delivery: task.delivery,
                 worker: request.worker,
                 granted_at: request.now,
-                until: request.now.plus(request.ttr),
-                suspect: request.want == Want::Suspect,
+                until: request.lease_until(),
+                suspect: request.want != Want::Batch,
                 ended: false,
                 alone,
             });
@@ -251,7 +251,7 @@ impl Witness {
         }
     }
 
-    /// Whether a strike, for which no answer is the reason, is for the one death that its worker can have died.
+    /// Whether a strike or a suspicion, for which no answer is the reason, is for the one death that its worker can have died.
     pub(super) fn check_death(&self, inner: &mut Inner, key: Key) {
         let Some(handed) = inner.newest(key).filter(|_| self.promises.one_process_each) else {
             return;

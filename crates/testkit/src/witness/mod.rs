@@ -95,6 +95,7 @@ struct Seen {
     state: TaskState,
     reason: Option<FailReason>,
     strikes: i64,
+    suspect: bool,
 }
 
 /// A hand-out, with a deadline that is never later than the store's.

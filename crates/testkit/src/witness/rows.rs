@@ -86,6 +86,7 @@ impl Witness {
                 state: task.state,
                 reason: task.reason,
                 strikes: task.strikes,
+                suspect: task.suspect,
             };
             let before = inner.tasks.insert(key, now);
             let same =
@@ -106,8 +107,10 @@ impl Witness {
                     format!("{key:?} has a strike, though only the system had faults"),
                 );
             }
-            let struck_before = before.filter(|b| b.run == now.run).map_or(0, |b| b.strikes);
-            if task.strikes > struck_before && task.returns < RETURNS_MAX {
+            let of_run = before.filter(|b| b.run == now.run);
+            let charged = task.strikes > of_run.map_or(0, |b| b.strikes)
+                || (task.suspect && !of_run.is_some_and(|b| b.suspect));
+            if charged && task.returns < RETURNS_MAX {
                 self.check_death(inner, key);
             }
             if before.is_some_and(|b| b.run > now.run || b.delivery > now.delivery) {

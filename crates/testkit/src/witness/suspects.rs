@@ -17,7 +17,7 @@ impl Witness {
         };
         let handed = granted.tasks.iter().map(|t| (request.job, t.capture));
         let suspects = handed.filter(|key| is_suspect(key)).count();
-        let expected = usize::from(request.want == Want::Suspect);
+        let expected = usize::from(request.want != Want::Batch);
         if suspects != expected || (suspects > 0 && granted.tasks.len() > 1) {
             let what = format!(
                 "{suspects} suspect(s) in an answer of {} for a {:?} of job {}",

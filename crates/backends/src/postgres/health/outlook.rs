@@ -30,6 +30,11 @@ impl PostgresStore {
             .fetch_one(&self.side())
             .await
             .map_err(store_error)?;
+        let last_tries = sqlx::query(include_str!("../sql/health/outlook_last_tries.sql"))
+            .bind(job.0)
+            .fetch_one(&self.pool())
+            .await
+            .map_err(store_error)?;
         let (count, worker) = (strikes.unsigned("strikes"), strikes.col("worker"));
         Ok(Some(Outlook {
             workers: self.workers_now(project, &slug, seen_since).await?,
@@ -37,6 +42,8 @@ impl PostgresStore {
             oldest_lease: self.oldest_lease(job).await?,
             strikes: count.map_err(store_error)?,
             struck_by: worker.map_err(store_error)?,
+            tried_by: last_tries.col("tried_by").map_err(store_error)?,
+            put_off: last_tries.col("put_off").map_err(store_error)?,
         }))
     }
 

@@ -30,12 +30,19 @@ impl SqliteStore {
             .fetch_one(&self.readers)
             .await
             .map_err(store_error)?;
+        let last_tries = sqlx::query(include_str!("../sql/health/outlook_last_tries.sql"))
+            .bind(job.0)
+            .fetch_one(&self.readers)
+            .await
+            .map_err(store_error)?;
         Ok(Some(Outlook {
             workers: self.workers_now(project, &slug, seen_since).await?,
             last_seen: self.last_seen(project, &slug).await?,
             oldest_lease: self.oldest_lease(job).await?,
             strikes: u64::try_from(get::<i64>(&strikes, "strikes")?).unwrap_or(0),
             struck_by: get(&strikes, "worker")?,
+            tried_by: get(&last_tries, "tried_by")?,
+            put_off: get(&last_tries, "put_off")?,
         }))
     }
 

@@ -1,5 +1,5 @@
 -- The tasks that those grants still hold. ?1 [[grant, job, capture], …].
-SELECT t.grant_id, t.job_id, t.capture_id, t.run, t.delivery, t.delivery_base, t.strikes, t.returns, t.lease_until,
+SELECT t.grant_id, t.job_id, t.capture_id, t.run, t.delivery, t.delivery_base, t.strikes, t.suspect, t.returns, t.lease_until,
        t.history, j.status, j.run AS job_run
 FROM json_each(?1) e
 CROSS JOIN tasks t ON t.job_id = e.value->>1 AND t.capture_id = e.value->>2

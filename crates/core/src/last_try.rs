@@ -1,0 +1,142 @@
+//! The last try of a suspect is alone: nothing else that is unanswered is with its worker until it is answered or over
+//! (RULES.md A6). Only so is it known which image killed a worker.
+//!
+//! A worker that is busy all the time would never be free for one. So when it asks while last tries wait, it is put off: it
+//! gets nothing more until it has answered what it holds, then last tries one after the other, and then batches again. This
+//! module decides whose turn it is.
+
+use std::time::Duration;
+
+use crate::{JobId, Timestamp};
+
+/// How many last tries follow one another before batches have their turn.
+pub const IN_A_ROW: i64 = 24;
+/// By how many hand-outs the budget of strikes may be exceeded, so that everything ends.
+pub const SPARE: i64 = 10;
+
+/// Whether a hand-out more would be the last by their number.
+#[must_use]
+pub fn is_budget_spent(attempts: i64, max_deliver: i64) -> bool {
+    attempts + 1 >= max_deliver + SPARE
+}
+
+/// Whether the next hand-out of a suspect can be its last one.
+#[must_use]
+pub fn is_last(strikes: i64, attempts: i64, max_deliver: i64) -> bool {
+    strikes + 1 >= max_deliver || is_budget_spent(attempts, max_deliver)
+}
+
+/// Where a worker stands between batches and last tries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
+    /// The job for whose last tries it is kept free of anything else.
+    pub waits_for: Option<JobId>,
+    /// Last tries that it got one after the other.
+    pub in_a_row: i64,
+    /// Until then batches have their turn.
+    pub batches_until: Option<Timestamp>,
+}
+
+/// What a worker gets that asks for a job in which last tries wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// One of them.
+    LastTry(Turn),
+    /// Nothing, until it has answered what it holds.
+    Nothing(Turn),
+    /// Something else.
+    Batch,
+}
+
+/// Decides on it. `busy`: it holds something unanswered. `only`: there is nothing else to hand out in this job.
+#[must_use]
+pub fn next(turn: Turn, job: JobId, busy: bool, only: bool, ttr: Duration, now: Timestamp) -> Next {
+    // One that lies further ahead than it was ever set is of a clock that was set back.
+    let rests = turn
+        .batches_until
+        .is_some_and(|at| now < at && at <= now.plus(ttr));
+    if rests && !only {
+        return Next::Batch;
+    }
+    let in_a_row = if turn.waits_for == Some(job) {
+        turn.in_a_row
+    } else {
+        0
+    };
+    let waits = Turn {
+        waits_for: Some(job),
+        in_a_row,
+        batches_until: None,
+    };
+    if busy {
+        return Next::Nothing(waits);
+    }
+    if in_a_row + 1 < IN_A_ROW {
+        return Next::LastTry(Turn {
+            in_a_row: in_a_row + 1,
+            ..waits
+        });
+    }
+    Next::LastTry(Turn {
+        waits_for: None,
+        in_a_row: 0,
+        batches_until: Some(now.plus(ttr)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTR: Duration = Duration::from_secs(60);
+    const JOB: JobId = JobId(1);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn a_busy_worker_is_put_off_until_it_is_free_and_gets_last_tries_then() {
+        let Next::Nothing(turn) = next(Turn::default(), JOB, true, false, TTR, at(0)) else {
+            panic!("it holds something");
+        };
+        assert_eq!(turn.waits_for, Some(JOB));
+        let Next::LastTry(turn) = next(turn, JOB, false, false, TTR, at(100)) else {
+            panic!("it is free");
+        };
+        assert_eq!((turn.waits_for, turn.in_a_row), (Some(JOB), 1));
+    }
+
+    #[test]
+    fn after_many_in_a_row_batches_have_their_turn_for_a_lease() {
+        let mut turn = Turn::default();
+        for n in 1..=IN_A_ROW {
+            let Next::LastTry(after) = next(turn, JOB, false, false, TTR, at(0)) else {
+                panic!("number {n} is given");
+            };
+            turn = after;
+        }
+        assert_eq!((turn.waits_for, turn.batches_until), (None, Some(at(60))));
+        assert_eq!(next(turn, JOB, false, false, TTR, at(59)), Next::Batch);
+        assert_eq!(next(turn, JOB, true, false, TTR, at(59)), Next::Batch);
+        assert!(
+            matches!(next(turn, JOB, true, true, TTR, at(59)), Next::Nothing(_)),
+            "there is nothing else"
+        );
+        assert!(matches!(
+            next(turn, JOB, true, false, TTR, at(60)),
+            Next::Nothing(_)
+        ));
+        // The clock was set back.
+        assert!(matches!(
+            next(turn, JOB, true, false, TTR, at(-5_000)),
+            Next::Nothing(_)
+        ));
+    }
+
+    #[test]
+    fn the_next_hand_out_is_the_last_by_strikes_or_by_number() {
+        assert!(!is_last(0, 1, 2) && is_last(1, 1, 2) && is_last(0, 0, 1));
+        assert!(!is_last(0, 10, 2) && is_last(0, 11, 2));
+    }
+}
