@@ -27,7 +27,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 9] = [
+const STORE: [&[Case<World>]; 10] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
