@@ -330,7 +330,7 @@ cases! { World;
         w.fail(tasks[2]).await;
         assert_eq!(progress().await, [[0, 0], [2, 1]]);
         w.fail(tasks[3]).await;
-        assert_eq!(w.go(job, JobMove::Retry).await.1, true);
+        assert!(w.go(job, JobMove::Retry).await.1);
         w.collect().await;
         assert_eq!(progress().await[1], [0, 0], "a retry settles all anew");
         let tasks = w.grant(job, 4, "w").await;
