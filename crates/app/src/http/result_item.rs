@@ -334,4 +334,6 @@ fn floats<F: Float>(what: &str, values: Option<&[F]>) -> Result<Vec<f32>> {
 }
 
 #[cfg(test)]
+mod table;
+#[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::{collections::HashMap, sync::Arc};
 use trapline_core::AlgorithmId;
 
-fn spec() -> RunSpec {
+pub(super) fn spec() -> RunSpec {
     let algorithm = |id, key: &str, labels: Option<Vec<String>>| {
         (
             key.to_owned(),
@@ -23,15 +23,15 @@ fn spec() -> RunSpec {
     RunSpec { algorithms }
 }
 
-fn success() -> Value {
+pub(super) fn success() -> Value {
     json!({
         "pipeline": "p", "algorithms": {}, "total_time": "0.42",
         "source_images": [{"id": 4, "url": "https://x"}],
         "detections": [{
-            "source_image_id": "4", "bbox": {"x1": 10, "y1": "20.5", "x2": 110.25, "y2": 220.75}, "inference_time": 0.0,
+            "source_image_id": "4", "bbox": {"x1": 10, "y1": "20", "x2": 110.0, "y2": 220.0}, "inference_time": 0.0,
             "algorithm": {"name": "D", "key": "detector"}, "timestamp": "2024-06-23T05:00:07.123456", "crop_image_url": null,
             "classifications": [{
-                "classification": "moth", "labels": null, "scores": [0.98, 0.02], "logits": null, "inference_time": 0.0,
+                "classification": "moth", "labels": null, "scores": [0.75, 0.25], "logits": null, "inference_time": 0.0,
                 "algorithm": {"name": "C", "key": "classifier"}, "terminal": false, "timestamp": "2024-06-23T05:00:07.123456"}]
         }],
         "config": {"example_config_param": null}
@@ -55,9 +55,9 @@ fn a_success_is_read_with_upstreams_coercions() {
     };
     assert_eq!(
         detections[0].bbox,
-        Some(BBox::new(10.0, 20.5, 110.25, 220.75).unwrap())
+        Some(BBox::new(10.0, 20.0, 110.0, 220.0).unwrap())
     );
-    assert_eq!(detections[0].classifications[0].scores, [0.98, 0.02]);
+    assert_eq!(detections[0].classifications[0].scores, [0.75, 0.25]);
     assert!(!detections[0].classifications[0].terminal);
 }
 
