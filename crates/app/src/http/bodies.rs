@@ -11,9 +11,7 @@ use axum::{
     middleware::Next,
 };
 
-use super::{
-    AppState, Limits, Principal, budget::Hold, error::ApiResult, proxies::Client, timed::Timed,
-};
+use super::{AppState, Limits, Principal, budget::Hold, error::ApiResult, proxies::Client, timed::Timed};
 
 /// A login is an address and a password.
 const LOGIN_BYTES_MAX: usize = 4 << 10;

@@ -329,7 +329,8 @@ impl Fields {
     /// Takes over what was wrong inside an object.
     pub fn nested(&mut self, name: &str, mut inner: Self) {
         if !inner.errors.is_empty() {
-            self.errors.insert(name.to_owned(), Value::Object(std::mem::take(&mut inner.errors)));
+            self.errors
+                .insert(name.to_owned(), Value::Object(std::mem::take(&mut inner.errors)));
         }
     }
 }
