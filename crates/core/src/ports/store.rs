@@ -13,7 +13,8 @@ use crate::{
     ports::{
         Beat, Candidate, Catalog, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, Health,
         ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy,
-        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
+        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms,
+        SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
