@@ -21,6 +21,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Breaker {
     server: String,
     clock: Arc<dyn Clock>,
+    /// It fails calls to a projection early, and never one to the store.
     state: Mutex<State>,
 }
 

@@ -14,9 +14,12 @@ use trapline_core::{
 /// When each job was last handed out by this node, where a fill is under way, and where the next answer is a suspect's.
 #[derive(Default)]
 pub(crate) struct Handed {
+    /// It orders jobs that the store says are waiting, and leaves none out.
     last: Mutex<HashMap<JobId, Timestamp>>,
+    /// A lock and no memory.
     filling: Mutex<HashMap<JobId, Arc<Turns<()>>>>,
-    /// Jobs in which suspects waited when a batch was handed out: batches and suspects take turns.
+    /// Jobs in which suspects waited when a batch was handed out: batches and suspects take turns. It says which of the two
+    /// the store is asked for first.
     suspects_turn: Mutex<HashSet<JobId>>,
     /// Jobs in which last tries waited when something was last asked of them. It decides only whether the store is asked.
     last_tries: Mutex<HashSet<JobId>>,

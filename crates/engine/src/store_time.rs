@@ -17,6 +17,7 @@ const FRESH: Duration = Duration::from_secs(5);
 
 pub(crate) struct StoreTime {
     clock: Arc<dyn Clock>,
+    /// Without a fresh anchor nothing is granted or swept: that is an outage of ours, answered 503, and held against nobody.
     last: Mutex<Timeline>,
 }
 

@@ -71,7 +71,9 @@ pub struct JetStreamQueue {
     js: async_nats::jetstream::Context,
     options: JetStreamOptions,
     breaker: Arc<Breaker>,
+    /// It saves set-up. What it has wrong costs a candidate, which the fill from the store finds.
     known: Mutex<HashMap<JobId, Known>>,
+    /// Until when no stream is made; jobs without one are served from the store.
     full_until: Mutex<Duration>,
 }
 
