@@ -9,7 +9,8 @@ use trapline_core::{
     job::JobMove,
     lease::Gap,
     ports::{
-        Beat, GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, Pulse, QueueCounters, SettleReport, Settled, Settlement, Slice, Standing, Store, Swept, Want, WorkerIdentity,
+        Beat, GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, Pulse, QueueCounters,
+        SettleReport, Settled, Settlement, Slice, Standing, Store, Swept, Want, WorkerIdentity,
     },
     receipt::Receipt,
     result::{BBox, Classification, Detection},

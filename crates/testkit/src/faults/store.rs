@@ -11,7 +11,8 @@ use trapline_core::{
     ports::{
         Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
         ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
+        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
