@@ -155,7 +155,11 @@ impl Plan {
             instances,
             sides,
             loaders: if loaders { 600 } else { 0 },
-            processes: if instances { 1 } else { dice.between(1, 3) },
+            processes: if !instances && dice.chance(400) {
+                dice.between(2, 3)
+            } else {
+                1
+            },
             tries,
             killers,
             batch_errors: if max_deliver > 1 && happens(dice, 400) {

@@ -312,4 +312,4 @@ impl Worker {
 }
 
 /// How long ADC waits between two polls that found nothing.
-pub(crate) const POLL: Duration = Duration::from_secs(2);
+pub(crate) const POLL: Duration = Duration::from_secs(4);

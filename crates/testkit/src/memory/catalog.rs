@@ -1,20 +1,19 @@
 //! The catalog in memory, as small as jobs and simulations need it: services are only named and numbered.
 
+mod port;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use async_trait::async_trait;
 use trapline_core::{
-    AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState,
-    Timestamp, TokenId,
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp,
     catalog::{
-        Added, Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, CollectionProgress, NewCapture,
-        NewService, NewToken, Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered,
-        Registration, Service, Token, moves_pointer,
+        Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, NewCapture, Pipeline, PipelineSpec,
+        Pointer, Project, ProjectSettings, Registered, Registration, Token, moves_pointer,
     },
-    ports::{Catalog, OffsetPage, Total},
+    ports::{OffsetPage, Total},
 };
 
-use super::{MemoryStore, RunSpec, Spec};
+use super::{RunSpec, Spec};
 
 /// The rows of the catalog; an identifier is a place in its list, from 1.
 #[derive(Clone, Default)]
@@ -354,222 +353,5 @@ impl CatalogRows {
             self.by_url.insert(key, id);
         }
         id
-    }
-}
-
-#[async_trait]
-impl Catalog for MemoryStore {
-    async fn create_project(
-        &self,
-        name: &str,
-        description: &str,
-        settings: &ProjectSettings,
-    ) -> Result<Project> {
-        let now = self.clock.now();
-        Ok(self.rows().catalog.add_project(name, description, settings, now))
-    }
-
-    async fn projects(&self, only: Option<ProjectId>, by: OffsetPage) -> Result<Total<Project>> {
-        let rows = self.rows();
-        let all = rows
-            .catalog
-            .projects
-            .iter()
-            .filter(|p| only.is_none_or(|o| p.id == o));
-        Ok(page(all.cloned().collect(), by))
-    }
-
-    async fn project(&self, id: ProjectId) -> Result<Option<Project>> {
-        Ok(self.rows().catalog.projects.get(at(id.0)).cloned())
-    }
-
-    async fn create_token(&self, new: &NewToken) -> Result<Token> {
-        let created_at = self.clock.now();
-        let catalog = &mut self.rows().catalog;
-        catalog.last_token += 1;
-        let token = Token {
-            id: TokenId(catalog.last_token),
-            name: new.name.clone(),
-            role: new.role,
-            project_id: new.project_id,
-            prefix: new.prefix.clone(),
-            created_at,
-            expires_at: new.expires_at,
-        };
-        catalog.tokens.push((token.clone(), new.hash));
-        Ok(token)
-    }
-
-    async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
-        let rows = self.rows();
-        let found = rows.catalog.tokens.iter().find(|(_, h)| h == hash);
-        Ok(found.map(|(token, _)| token.clone()))
-    }
-
-    async fn tokens(&self, by: OffsetPage) -> Result<Total<Token>> {
-        let rows = self.rows();
-        let all = rows.catalog.tokens.iter().map(|(token, _)| token.clone());
-        Ok(page(all.collect(), by))
-    }
-
-    async fn delete_token(&self, id: TokenId) -> Result<bool> {
-        let tokens = &mut self.rows().catalog.tokens;
-        let before = tokens.len();
-        tokens.retain(|(token, _)| token.id != id);
-        Ok(tokens.len() < before)
-    }
-
-    async fn register(&self, registration: &Registration) -> Result<Registered> {
-        let now = self.clock.now();
-        Ok(self.rows().catalog.register(registration, now))
-    }
-
-    async fn pipelines(&self, project: Option<ProjectId>, by: OffsetPage) -> Result<Total<Pipeline>> {
-        let rows = self.rows();
-        let catalog = &rows.catalog;
-        let all = catalog.pipelines.iter().map(|p| catalog.shown(project, p));
-        Ok(page(all.filter(|p| !p.projects.is_empty()).collect(), by))
-    }
-
-    async fn pipeline(&self, project: Option<ProjectId>, id: PipelineId) -> Result<Option<Pipeline>> {
-        let rows = self.rows();
-        let catalog = &rows.catalog;
-        let found = catalog.pipelines.get(at(id.0));
-        let found = found.filter(|p| project.is_none_or(|project| catalog.ever_had(project, p.id)));
-        Ok(found.map(|p| catalog.shown(project, p)))
-    }
-
-    async fn pipeline_by_slug(&self, project: ProjectId, slug: &str) -> Result<Option<PipelineId>> {
-        let rows = self.rows();
-        let pointer = rows.catalog.pointers.get(&(project, slug.to_owned()));
-        Ok(pointer.map(|p| p.pipeline))
-    }
-
-    async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>> {
-        let rows = self.rows();
-        let all = rows.catalog.pointers.keys();
-        Ok(all
-            .filter(|(of, _)| *of == project)
-            .map(|(_, slug)| slug.clone())
-            .collect())
-    }
-
-    async fn algorithms(&self, project: Option<ProjectId>, ids: &[AlgorithmId]) -> Result<Vec<Algorithm>> {
-        let rows = self.rows();
-        let seen = |id: &AlgorithmId| {
-            project.is_none_or(|project| rows.catalog.had_algorithms(project).any(|a| a.id == *id))
-        };
-        Ok(ids
-            .iter()
-            .filter(|id| seen(id))
-            .filter_map(|id| rows.catalog.algorithms.get(at(id.0)).cloned())
-            .collect())
-    }
-
-    async fn category_map(&self, project: Option<ProjectId>, id: i64) -> Result<Option<CategoryMap>> {
-        let rows = self.rows();
-        let has = |project| {
-            let mut had = rows.catalog.had_algorithms(project);
-            had.any(|a| a.category_map_id == Some(id))
-        };
-        let found = rows.catalog.maps.get(at(id));
-        Ok(found.filter(|_| project.is_none_or(has)).cloned())
-    }
-
-    async fn services(&self, _project: Option<ProjectId>, by: OffsetPage) -> Result<Total<Service>> {
-        Ok(page(Vec::new(), by))
-    }
-
-    async fn service(&self, _project: Option<ProjectId>, _id: ServiceId) -> Result<Option<Service>> {
-        Ok(None)
-    }
-
-    async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
-        Ok(self.rows().catalog.save_service(service.owner, &service.name))
-    }
-
-    async fn delete_service(&self, _id: ServiceId) -> Result<bool> {
-        Ok(false)
-    }
-
-    async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
-        let now = self.clock.now();
-        let mut rows = self.rows();
-        let collection = Collection {
-            id: CollectionId(rows.catalog.collections.len() as i64 + 1),
-            project,
-            name: name.to_owned(),
-            captures: 0,
-            created_at: now,
-            updated_at: now,
-        };
-        rows.catalog
-            .collections
-            .push((collection.clone(), BTreeSet::new()));
-        Ok(collection)
-    }
-
-    async fn collections(&self, project: Option<ProjectId>, by: OffsetPage) -> Result<Total<Collection>> {
-        let rows = self.rows();
-        let all = rows.catalog.collections.iter().map(|(c, _)| c);
-        let shown = all.filter(|c| !c.name.is_empty() && project.is_none_or(|p| c.project == p));
-        Ok(page(shown.cloned().collect(), by))
-    }
-
-    async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
-        Ok(self
-            .rows()
-            .catalog
-            .collections
-            .get(at(id.0))
-            .map(|(c, _)| c.clone()))
-    }
-
-    async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
-        let rows = self.rows();
-        let of = |set: &CollectionId| {
-            let members: BTreeSet<i64> = rows.catalog.set(Some(*set)).collect();
-            let done = rows.tasks.iter().filter(|((job, capture), task)| {
-                let deleted = rows.jobs.get(job).is_none_or(|j| j.deleted);
-                task.state == TaskState::Processed && members.contains(&capture.0) && !deleted
-            });
-            let mut found: BTreeMap<CaptureId, bool> = BTreeMap::new();
-            for ((_, capture), task) in done {
-                *found.entry(*capture).or_default() |= task.n_detections > 0;
-            }
-            CollectionProgress {
-                collection: *set,
-                processed: found.len() as u64,
-                with_detections: found.values().filter(|f| **f).count() as u64,
-            }
-        };
-        Ok(sets.iter().map(of).collect())
-    }
-
-    async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
-        let now = self.clock.now();
-        let mut rows = self.rows();
-        let found = rows.catalog.collections.get(at(set.0));
-        let project = found.ok_or_else(Error::not_found)?.0.project;
-        let ids: Vec<CaptureId> = captures
-            .iter()
-            .map(|c| rows.catalog.save_capture(project, c))
-            .collect();
-        let (collection, members) = rows
-            .catalog
-            .collections
-            .get_mut(at(set.0))
-            .ok_or_else(Error::not_found)?;
-        let added = ids.iter().filter(|id| members.insert(id.0)).count() as u64;
-        collection.captures += added;
-        collection.updated_at = now;
-        Ok(Added {
-            added,
-            already_there: captures.len() as u64 - added,
-        })
-    }
-
-    async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
-        Ok(self.rows().catalog.captures.get(at(id.0)).cloned())
     }
 }

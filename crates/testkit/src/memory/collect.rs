@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use trapline_core::{
-    CaptureId, FailReason, JobId, JobStatus, TaskState, Timestamp,
+    CaptureId, FailReason, JobId, JobStatus, ProjectId, TaskState, Timestamp,
     job::RunMode,
     ports::{Claim, Level, Slice},
     settle::Deltas,
@@ -78,6 +78,18 @@ impl Db {
             epoch: row.dispatch_epoch,
             watermark: row.watermark,
         })
+    }
+
+    /// Gives every run of a project what its pipeline is now.
+    pub(super) fn change_runs(&mut self, project: ProjectId) {
+        for ((job, _), spec) in &mut self.specs {
+            let row = self.jobs.get(job).filter(|row| row.job.project == project);
+            if let Some((pipeline, _)) = row.and_then(|row| row.job.pipeline.as_ref()) {
+                let current = self.catalog.current(project, *pipeline);
+                *spec = self.catalog.snapshot(Some(current));
+                self.touched.insert(*job);
+            }
+        }
     }
 
     pub(super) fn slice(&mut self, claim: &Claim, now: Timestamp, lease: Duration) -> Slice {

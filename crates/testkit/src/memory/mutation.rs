@@ -32,6 +32,8 @@ pub enum Mutation {
     KeepUnheardGrants,
     /// What the results of a job may name is remembered from the first of its runs that is asked for.
     RememberedHead,
+    /// What a project registers is what its running jobs expect from then on.
+    RegistrationChangesRuns,
     /// An answer keeps alive only what was reserved since its own task was, and ends what an earlier one kept alive.
     OverwriteExtendFrom,
     /// The last try of a suspect is handed out to a worker that holds other tasks.
@@ -55,6 +57,7 @@ impl Mutation {
         Self::ChargeHeldAhead,
         Self::KeepUnheardGrants,
         Self::RememberedHead,
+        Self::RegistrationChangesRuns,
         Self::OverwriteExtendFrom,
         Self::LastTryInCompany,
     ];
