@@ -112,12 +112,11 @@ pub(crate) const HOT: &[Statement] = &[
             (TEXT, "'w3'"),
             (TEXT, "'w3'"),
             (TEXT, "NULL"),
-            (INT, "NULL"),
             NOW,
             (FLAG, "'true'"),
         ],
     ),
-    hot("waiting.sql", 1, &[(TEXTS, "'{p}'"), (INT, "NULL")]),
+    hot("waiting.sql", 1, &[(TEXTS, "'{p}'"), (INT, "NULL"), BUDGET]),
     // Settlements.
     hot("settle_rows.sql", 24, &[JOBS, LEASED]),
     hot(
@@ -132,6 +131,7 @@ pub(crate) const HOT: &[Statement] = &[
             (INTS, fill!("0")),
             (INTS, fill!("0")),
             NOW,
+            (INTS, fill!("1")),
         ],
     ),
     hot("settle_answered.sql", 1, &[(INTS, known!("grants"))]),
@@ -177,6 +177,7 @@ pub(crate) const HOT: &[Statement] = &[
             ("bytea[]", "'{\"\"}'"),
             (INTS, "'{1}'"),
             (REALS, "'{NULL}'"),
+            (TEXTS, "'{NULL}'"),
         ],
     ),
     hot(
@@ -218,6 +219,7 @@ pub(crate) const HOT: &[Statement] = &[
             (INTS, "'{500}'"),
             (INTS, "'{400}'"),
             (INTS, "'{800}'"),
+            (TEXTS, "'{NULL}'"),
             (TEXTS, "'{[]}'"),
         ],
     ),
@@ -228,6 +230,8 @@ pub(crate) const HOT: &[Statement] = &[
     ),
     hot("sweep_tasks.sql", 24, &[(INTS, known!("grants")), JOBS, LEASED]),
     hot("sweep_grants.sql", 24, &[(INTS, known!("grants"))]),
+    hot("sweep_spent.sql", 1, &[BUDGET, (INT, "'100'")]),
+    hot("link_service.sql", 1, &[(INT, "'3'"), (INT, "'1'")]),
     hot(
         "sweep_set.sql",
         24,
@@ -244,7 +248,7 @@ pub(crate) const HOT: &[Statement] = &[
     ),
     // 14 are not marked, of which four hold nothing.
     hot(
-        "grants_spent.sql",
+        "grants_empty.sql",
         10 + 4 * 24,
         &[(INT, "'0'"), (INT, "'0'"), (INT, "'100'")],
     ),
@@ -355,7 +359,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot(
         "health/outlook_workers.sql",
         40 * 3,
-        &[(TEXT, "'p'"), (INT, "'0'"), (INT, "'100'")],
+        &[(TEXT, "'p'"), (INT, "'0'"), (INT, "'100'"), (INT, "'1'")],
     ),
     hot("purge_tasks.sql", 24, &[JOB, (INT, "'24'")]),
     hot("purge_delete.sql", 24, &[JOB, SETTLED]),
@@ -371,8 +375,9 @@ pub(crate) const HOT: &[Statement] = &[
 /// Asked for once in a run or by a person, and of as many rows as they read.
 pub(crate) const COLD: &[&str] = &[
     "claim_set.sql",
+    "freeze_run.sql",
     "move.sql",
-    "pipeline_snapshot.sql",
+    "number_jobs_from.sql",
     "health/recount.sql",
     "health/stray_classifications.sql",
     "health/stray_detections.sql",
@@ -382,12 +387,18 @@ pub(crate) const COLD: &[&str] = &[
     "catalog/add_captures_without_url.sql",
     "catalog/add_to_collection.sql",
     "catalog/algorithms.sql",
+    "catalog/category_map.sql",
     "catalog/collection.sql",
     "catalog/collections.sql",
+    "catalog/insert_algorithm.sql",
+    "catalog/insert_pipeline.sql",
+    "catalog/known_algorithms.sql",
+    "catalog/move_pointer.sql",
+    "catalog/note_registration.sql",
+    "catalog/pipeline.sql",
     "catalog/pipeline_algorithms.sql",
     "catalog/pipelines.sql",
+    "catalog/pointer.sql",
     "catalog/services.sql",
-    "catalog/upsert_algorithm.sql",
-    "catalog/upsert_pipeline.sql",
     "catalog/upsert_service.sql",
 ];

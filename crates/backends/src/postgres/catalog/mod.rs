@@ -29,7 +29,8 @@ impl Catalog for PostgresStore {
         description: &str,
         settings: &ProjectSettings,
     ) -> Result<Project> {
-        self.connections.aside(SLOW, self.insert_project(name, description, settings))
+        self.connections
+            .aside(SLOW, self.insert_project(name, description, settings))
             .await
     }
 
@@ -58,17 +59,20 @@ impl Catalog for PostgresStore {
     }
 
     async fn register(&self, registration: &Registration) -> Result<Registered> {
-        self.connections.aside(SLOW, self.register_pipelines(registration))
+        self.connections
+            .aside(SLOW, self.register_pipelines(registration))
             .await
     }
 
     async fn pipelines(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Pipeline>> {
-        self.connections.aside(SLOW, self.pipeline_page(project, page))
+        self.connections
+            .aside(SLOW, self.pipeline_page(project, page))
             .await
     }
 
     async fn pipeline(&self, project: Option<ProjectId>, id: PipelineId) -> Result<Option<Pipeline>> {
-        self.connections.aside(SLOW, self.find_pipeline(project, id))
+        self.connections
+            .aside(SLOW, self.find_pipeline(project, id))
             .await
     }
 
@@ -93,13 +97,13 @@ impl Catalog for PostgresStore {
     }
 
     async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>> {
-        self.connections.aside(SLOW, self.service_page(project, page))
+        self.connections
+            .aside(SLOW, self.service_page(project, page))
             .await
     }
 
     async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>> {
-        self.connections.aside(SLOW, self.find_service(project, id))
-            .await
+        self.connections.aside(SLOW, self.find_service(project, id)).await
     }
 
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {
@@ -107,12 +111,14 @@ impl Catalog for PostgresStore {
     }
 
     async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
-        self.connections.aside(SLOW, self.insert_collection(project, name))
+        self.connections
+            .aside(SLOW, self.insert_collection(project, name))
             .await
     }
 
     async fn collections(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Collection>> {
-        self.connections.aside(SLOW, self.collection_page(project, page))
+        self.connections
+            .aside(SLOW, self.collection_page(project, page))
             .await
     }
 
