@@ -3,9 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use trapline_backends::{SqliteStore, sqlite::Access};
+use trapline_testkit::ManualClock;
 
 const SQL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sqlite/sql");
 /// Two read all of a job on purpose; the third is the beginning of statements that say which job.
@@ -51,4 +56,35 @@ async fn no_statement_reads_past_the_settled_tasks_of_a_job_or_past_its_ended_jo
         }
     }
     assert!(seen > 10, "only {seen} statements were found");
+}
+
+#[tokio::test]
+async fn statistics_that_somebody_made_are_forgotten_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db");
+    let open = async || {
+        let clock = Arc::new(ManualClock::new());
+        SqliteStore::open(&path, Access::Exclusive, clock).await.unwrap()
+    };
+    open().await.close().await;
+    let mut conn = SqliteConnection::connect(&format!("sqlite:{}", path.display()))
+        .await
+        .unwrap();
+    let there = "SELECT count(*) FROM sqlite_schema WHERE name = 'sqlite_stat1'";
+    sqlx::raw_sql("ANALYZE").execute(&mut conn).await.unwrap();
+    assert_eq!(
+        sqlx::query_scalar::<_, i64>(there)
+            .fetch_one(&mut conn)
+            .await
+            .unwrap(),
+        1
+    );
+    let _store = open().await;
+    assert_eq!(
+        sqlx::query_scalar::<_, i64>(there)
+            .fetch_one(&mut conn)
+            .await
+            .unwrap(),
+        0
+    );
 }

@@ -7,10 +7,6 @@ CREATE TABLE worker_services (
 );
 CREATE INDEX worker_services_service ON worker_services (service_id, worker_id);
 
--- By strikes: the sweep looks each second whether an active job has a free task whose budget is used up. On an expression,
--- so that no other statement goes by it.
-CREATE INDEX tasks_spent ON tasks ((0 + job_id), strikes) WHERE state = 'pending' AND strikes > 0;
-
 -- The cluster's timeline: the store's clock plus an offset, which absorbs every step of that clock. The anchor is the last
 -- heartbeat: the time on the timeline, and between which uptimes of the node's machine it was.
 ALTER TABLE cluster ADD COLUMN clock_offset bigint NOT NULL DEFAULT 0;

@@ -1,5 +1,5 @@
 //! Statistics of what was just filled. Autovacuum comes within a minute or later; until then the server knows nothing of a job
-//! that was just collected. No hot statement depends on it (docs/adr/0009); what people ask for now and then may.
+//! that was just collected. No hot statement depends on it (docs/adr/0008); what people ask for now and then may.
 
 use std::sync::PoisonError;
 

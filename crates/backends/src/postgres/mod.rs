@@ -100,7 +100,7 @@ pub struct PostgresStore {
     connections: Connections,
     time: StoreTime,
     /// Job and grant up to which the last sweep has looked for grants that hold nothing.
-    spent_after: Mutex<(i64, i64)>,
+    empty_after: Mutex<(i64, i64)>,
     growth: Mutex<analyze::Growth>,
 }
 
@@ -142,7 +142,7 @@ impl PostgresStore {
         Self {
             connections,
             time,
-            spent_after: Mutex::default(),
+            empty_after: Mutex::default(),
             growth: Mutex::default(),
         }
     }

@@ -31,8 +31,8 @@ use crate::{
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
 const GRANTS_MAX: i64 = 500;
 /// How many grants one statement looks at for whether they hold anything, and how many tasks one sweep, roughly.
-const SPENT_GRANTS: i64 = 200;
-const SPENT_TASKS: i64 = 20_000;
+const EMPTY_GRANTS: i64 = 200;
+const EMPTY_TASKS: i64 = 20_000;
 /// How old a CANCELING job must be before the sweep finishes it.
 const CANCEL_AFTER: Duration = Duration::from_secs(10);
 
@@ -55,7 +55,7 @@ impl PostgresStore {
             swept.more |= spent.more;
         }
         self.finish_cancels(now).await.map_err(store_error)?;
-        self.mark_spent().await.map_err(store_error)?;
+        self.mark_empty().await.map_err(store_error)?;
         Ok(swept)
     }
 
@@ -77,26 +77,26 @@ impl PostgresStore {
     }
 
     /// Marks grants that hold no task any more, a part of them at a time: it goes on where the last sweep has stopped.
-    async fn mark_spent(&self) -> sqlx::Result<()> {
-        let (mut job, mut grant) = *self.spent_after.lock().unwrap_or_else(PoisonError::into_inner);
+    async fn mark_empty(&self) -> sqlx::Result<()> {
+        let (mut job, mut grant) = *self.empty_after.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tasks = 0;
-        while tasks < SPENT_TASKS {
-            let seen: Vec<(i64, i64, i64)> = sqlx::query_as(include_str!("sql/grants_spent.sql"))
+        while tasks < EMPTY_TASKS {
+            let seen: Vec<(i64, i64, i64)> = sqlx::query_as(include_str!("sql/grants_empty.sql"))
                 .bind(job)
                 .bind(grant)
-                .bind(SPENT_GRANTS)
+                .bind(EMPTY_GRANTS)
                 .fetch_all(&self.pool())
                 .await?;
             tasks += seen.iter().map(|(.., n)| n).sum::<i64>();
             (job, grant) = match seen.last() {
-                Some((job, grant, _)) if seen.len() as i64 == SPENT_GRANTS => (*job, *grant),
+                Some((job, grant, _)) if seen.len() as i64 == EMPTY_GRANTS => (*job, *grant),
                 _ => (0, 0),
             };
             if grant == 0 {
                 break;
             }
         }
-        *self.spent_after.lock().unwrap_or_else(PoisonError::into_inner) = (job, grant);
+        *self.empty_after.lock().unwrap_or_else(PoisonError::into_inner) = (job, grant);
         Ok(())
     }
 

@@ -28,19 +28,14 @@ impl SqliteStore {
         (ord, capture): FreeCursor,
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>> {
-        let rows = sqlx::query(
-            "SELECT t.ord, t.capture_id, t.run, t.delivery FROM tasks t JOIN jobs j ON j.id = t.job_id \
-             WHERE t.job_id = ?1 AND t.state = 'pending' AND t.grant_id IS NULL AND t.run = j.run \
-               AND t.ord >= ?2 AND (t.ord, t.capture_id) > (?2, ?3) \
-             ORDER BY t.ord, t.capture_id LIMIT ?4",
-        )
-        .bind(job.0)
-        .bind(ord)
-        .bind(capture.0)
-        .bind(limit as i64)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(store_error)?;
+        let rows = sqlx::query(include_str!("sql/free_tasks.sql"))
+            .bind(job.0)
+            .bind(ord)
+            .bind(capture.0)
+            .bind(limit as i64)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
         rows::all(&rows, rows::free_task).map_err(store_error)
     }
 

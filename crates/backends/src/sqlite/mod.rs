@@ -21,10 +21,14 @@ mod sweep;
 mod write_lock;
 mod writer;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use sqlx::{
-    ConnectOptions as _, Row as _, SqlitePool,
+    ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
@@ -48,6 +52,8 @@ pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
     clock: Arc<dyn Clock>,
+    /// Job and grant up to which the last sweep has looked for grants that hold nothing.
+    empty_after: Mutex<(i64, i64)>,
     /// Held while the process serves the file; a second server finds it taken.
     _lock: Option<FileLock>,
 }
@@ -96,6 +102,11 @@ impl SqliteStore {
             )
             .with_source(e)
         })?;
+        if lock.is_some() && forget_statistics(&mut conn).await.map_err(cannot_open)? {
+            // This connection has read them.
+            conn.close().await.map_err(cannot_open)?;
+            conn = options.connect().await.map_err(cannot_open)?;
+        }
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(5))
@@ -106,6 +117,7 @@ impl SqliteStore {
             writer: Writer::new(conn),
             readers,
             clock,
+            empty_after: Mutex::default(),
             _lock: lock,
         };
         store.make_default_project().await?;
@@ -153,6 +165,7 @@ impl SqliteStore {
             writer: Writer::new(conn),
             readers,
             clock,
+            empty_after: Mutex::default(),
             _lock: None,
         })
     }
@@ -228,4 +241,19 @@ fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
     column: &str,
 ) -> Result<T> {
     row.try_get(column).map_err(store_error)
+}
+
+/// Removes what somebody's `ANALYZE` has left, and says whether there was any. Without statistics each statement has the plan
+/// that it was written for (tests/plans.rs); those of a small job would have a large one scanned for each result.
+async fn forget_statistics(conn: &mut SqliteConnection) -> sqlx::Result<bool> {
+    let there: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1')")
+            .fetch_one(&mut *conn)
+            .await?;
+    if there {
+        sqlx::raw_sql("DROP TABLE IF EXISTS sqlite_stat1; DROP TABLE IF EXISTS sqlite_stat4")
+            .execute(conn)
+            .await?;
+    }
+    Ok(there)
 }

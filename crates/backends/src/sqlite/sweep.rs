@@ -1,7 +1,7 @@
 //! The sweep: leases that are over become strikes, exhausted tasks are settled `lost`, cancels that a crash cut short
 //! are finished. Its cost is in what is due (RULES.md A3 to A6, A17).
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
@@ -31,7 +31,10 @@ impl SqliteStore {
         let mut tx = self.writer.background().await?;
         let swept = sweep_in(tx.conn(), by, policy, now).await.map_err(store_error)?;
         if swept.losing.is_empty() {
+            let after = *self.empty_after.lock().unwrap_or_else(PoisonError::into_inner);
+            let after = mark_empty(tx.conn(), after).await.map_err(store_error)?;
             tx.commit().await?;
+            *self.empty_after.lock().unwrap_or_else(PoisonError::into_inner) = after;
             return Ok(swept);
         }
         Ok(Swept {
@@ -39,6 +42,31 @@ impl SqliteStore {
             ..Swept::default()
         })
     }
+}
+
+/// Marks grants that hold no task any more, a part of them at a time: it goes on where the last sweep has stopped, and
+/// returns where it has.
+async fn mark_empty(conn: &mut SqliteConnection, after: (i64, i64)) -> sqlx::Result<(i64, i64)> {
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(include_str!("sql/grants_page.sql"))
+        .bind(after.0)
+        .bind(after.1)
+        .bind(GRANTS_MAX)
+        .fetch_all(&mut *conn)
+        .await?;
+    let mut tasks = 0;
+    let few = rows.iter().take_while(|(.., n)| {
+        tasks += n;
+        tasks - n < SLICE_ROWS
+    });
+    let grants: Vec<(i64, i64)> = few.map(|(job, grant, _)| (*job, *grant)).collect();
+    if !grants.is_empty() {
+        sqlx::query(include_str!("sql/grants_empty.sql"))
+            .bind(json(&grants.iter().map(|(_, grant)| grant).collect::<Vec<_>>()))
+            .execute(conn)
+            .await?;
+    }
+    let all = grants.len() < GRANTS_MAX as usize && grants.len() == rows.len();
+    Ok(grants.last().copied().filter(|_| !all).unwrap_or_default())
 }
 
 async fn sweep_in(

@@ -1,4 +1,4 @@
-//! That each hot statement on PostgreSQL finds its rows by key, whatever the statistics say (docs/adr/0009): a job of 300,000
+//! That each hot statement on PostgreSQL finds its rows by key, whatever the statistics say (docs/adr/0008): a job of 300,000
 //! that was just collected is what no statistics know. Each is run under `EXPLAIN (ANALYZE, BUFFERS)`, with its own plan and
 //! with the generic one, under the settings of our connections and under the server's own, and the pages that it touches are
 //! bounded by the rows that it is asked for.

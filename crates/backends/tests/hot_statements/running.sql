@@ -9,6 +9,7 @@ INSERT INTO collection_captures (collection_id, capture_id) SELECT {job}, c FROM
 INSERT INTO jobs (id, project_id, name, status, failure_threshold, pipeline_id, collection_id, fingerprint, collected, set_complete,
                   total, processed, max_capture_id, created_at, updated_at, started_at)
 VALUES ({job}, 1, 'running', 'STARTED', 0.5, 1, {job}, 'f', true, true, {n}, 576, {from} + {n}, 2, 2, 2);
+INSERT INTO run_specs (job_id, run, pipeline_id, algorithms, fingerprint) VALUES ({job}, 1, 1, '[[1, null]]', 'f');
 INSERT INTO tasks (job_id, capture_id, ord, run)
 SELECT {job}, c, c::bigint * 7919 % 2147483647, 1 FROM generate_series({from} + 1, {from} + {n}) c;
 -- Grants by the order of dispatch, 24 tasks each: the first 24 are answered, 20 of them are known to hold
@@ -18,7 +19,7 @@ WITH placed AS (
 ), batches AS (
     SELECT at, array_agg(capture_id ORDER BY capture_id) AS captures FROM placed WHERE at < 34 GROUP BY at
 )
-INSERT INTO grants (id, job_id, worker_id, granted_at, lease_until, due_at, captures, answered, spent)
+INSERT INTO grants (id, job_id, worker_id, granted_at, lease_until, due_at, captures, answered, empty)
 SELECT {job} * 100000 + at, {job}, at % 40 + 1, 10 + at, 1000 + at, 1000 + at, captures, at < 24, at < 20 FROM batches;
 WITH e AS MATERIALIZED (
     SELECT g.*, unnest(g.captures) AS capture_id FROM grants g WHERE g.job_id = {job}

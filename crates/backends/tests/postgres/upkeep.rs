@@ -95,7 +95,7 @@ pub(crate) async fn a_sweep_marks_grants_that_hold_nothing_and_no_other(database
     }
     world.sweep().await;
     let mut conn = PgConnection::connect(&url).await.unwrap();
-    let held: Vec<Vec<i64>> = sqlx::query_scalar("SELECT captures FROM grants WHERE NOT spent")
+    let held: Vec<Vec<i64>> = sqlx::query_scalar("SELECT captures FROM grants WHERE NOT empty")
         .fetch_all(&mut conn)
         .await
         .unwrap();

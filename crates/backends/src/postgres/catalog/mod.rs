@@ -107,7 +107,7 @@ impl Catalog for PostgresStore {
     }
 
     async fn create_service(&self, service: &NewService) -> Result<ServiceId> {
-        self.connections.within(SLOW, self.insert_service(service)).await
+        self.connections.aside(SLOW, self.insert_service(service)).await
     }
 
     async fn delete_service(&self, id: ServiceId) -> Result<bool> {

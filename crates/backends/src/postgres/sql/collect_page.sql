@@ -11,7 +11,7 @@ WITH page AS (
 SELECT id, no_url,
        CASE WHEN NOT $6 THEN id WHEN 2 * y < 2147483647 THEN y * y % 2147483647
             ELSE 2147483647 - y * y % 2147483647 END AS ord,
-       -- No EXISTS: that may be made once for all tasks of the store (docs/adr/0009). By tasks_of_capture.
+       -- No EXISTS: that may be made once for all tasks of the store (docs/adr/0008). By tasks_of_capture.
        coalesce((SELECT true FROM tasks t
                  CROSS JOIN LATERAL (SELECT true FROM jobs j WHERE j.id = t.job_id AND j.deleted_at IS NULL OFFSET 0) j
                  -- The spec by which the saved result was judged, which may be of another run than the job's last.

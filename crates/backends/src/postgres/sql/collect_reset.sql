@@ -1,6 +1,6 @@
 -- Tasks of older runs back to pending; a capture without a URL fails again. $1 job, $2 run, $3 captures, $4 now.
 -- Stored detections stay until the task is processed again.
--- The keys are in a step of their own, since a job that the planner knows could be read as a whole (docs/adr/0009).
+-- The keys are in a step of their own, since a job that the planner knows could be read as a whole (docs/adr/0008).
 WITH e AS MATERIALIZED (SELECT $1::bigint AS job_id, unnest($3::bigint[]) AS capture_id)
 UPDATE tasks t SET
     run = $2, state = CASE WHEN t.reason = 'no_url' THEN 'failed' ELSE 'pending' END,

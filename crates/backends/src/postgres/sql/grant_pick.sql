@@ -4,7 +4,7 @@
 -- What another transaction holds is being handed out or settled, so it is skipped. The conditions are checked again on a
 -- row that changed before it could be locked. The job's row is read without a lock (A7): every settlement writes it.
 -- Each candidate is looked up by its key. `= ANY` could be a filter over all tasks of the job, and `state = 'pending'`
--- outside of a CASE could bring in an index of all that is pending (docs/adr/0009).
+-- outside of a CASE could bring in an index of all that is pending (docs/adr/0008).
 SELECT t.capture_id, t.delivery, t.run, c.url
 FROM (SELECT DISTINCT e.id FROM unnest($4::bigint[]) AS e (id) ORDER BY e.id) AS e
 CROSS JOIN LATERAL (

@@ -5,7 +5,7 @@ WITH page AS MATERIALIZED (
            t.n_detections
     FROM grants g CROSS JOIN LATERAL unnest(g.captures) AS e (capture_id)
     CROSS JOIN LATERAL (SELECT t.* FROM tasks t WHERE t.job_id = g.job_id AND t.capture_id = e.capture_id OFFSET 0) t
-    WHERE g.job_id - 0 = $1 AND NOT g.spent AND e.capture_id > $2 AND t.grant_id = g.id
+    WHERE g.job_id - 0 = $1 AND NOT g.empty AND e.capture_id > $2 AND t.grant_id = g.id
     ORDER BY t.capture_id
     LIMIT $3
 )

@@ -1,5 +1,6 @@
 -- A job as people see it. `in_flight` is derived from the grants that may hold a task, by grants_held: nothing writes it. A
--- task under a lease is pending. The columns are named, because a statement that was prepared before a migration added one would be refused.
+-- task under a lease is pending. The columns are named, because a statement that was prepared before a migration added one
+-- would be refused.
 SELECT j.id, j.project_id, j.name, j.job_type, j.status, j.run, j.mode, j.priority, j.failure_threshold,
        j.delay_seconds, j.not_before, j.pipeline_id, j.collection_id, j.capture_id, j.image_limit,
        j.shuffle, j.collected, j.candidates, j.skipped, j.total, j.processed, j.failed, j.detections,
@@ -8,6 +9,6 @@ SELECT j.id, j.project_id, j.name, j.job_type, j.status, j.run, j.mode, j.priori
        (SELECT count(*) FROM grants g CROSS JOIN LATERAL unnest(g.captures) AS e (capture_id)
             CROSS JOIN LATERAL (SELECT t.grant_id FROM tasks t
                                 WHERE t.job_id = g.job_id AND t.capture_id = e.capture_id OFFSET 0) t
-        WHERE g.job_id - 0 = j.id AND NOT g.spent AND t.grant_id = g.id) AS in_flight
+        WHERE g.job_id - 0 = j.id AND NOT g.empty AND t.grant_id = g.id) AS in_flight
 FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id
 WHERE j.deleted_at IS NULL

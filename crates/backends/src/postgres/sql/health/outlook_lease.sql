@@ -5,6 +5,6 @@ CROSS JOIN LATERAL unnest(g.captures) AS e (capture_id)
 CROSS JOIN LATERAL (SELECT t.capture_id, t.granted_at, t.lease_until, t.grant_id FROM tasks t
                     WHERE t.job_id = g.job_id AND t.capture_id = e.capture_id OFFSET 0) t
 LEFT JOIN workers w ON w.id = g.worker_id
-WHERE g.job_id - 0 = $1 AND NOT g.spent AND t.grant_id = g.id
+WHERE g.job_id - 0 = $1 AND NOT g.empty AND t.grant_id = g.id
 ORDER BY t.granted_at, t.capture_id
 LIMIT 1

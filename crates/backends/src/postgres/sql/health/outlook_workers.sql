@@ -5,7 +5,7 @@ SELECT w.name, w.last_seen, CASE WHEN j.project_id = $4 THEN j.id END AS busy_wi
        coalesce(j.project_id <> $4, false) AS busy_elsewhere
 FROM (SELECT w.id, w.name, w.last_seen,
        (SELECT g.job_id FROM grants g
-        WHERE g.worker_id = w.id AND NOT g.spent AND (SELECT true FROM unnest(g.captures) AS e (capture_id)
+        WHERE g.worker_id = w.id AND NOT g.empty AND (SELECT true FROM unnest(g.captures) AS e (capture_id)
             CROSS JOIN LATERAL (SELECT t.grant_id FROM tasks t
                                 WHERE t.job_id = g.job_id AND t.capture_id = e.capture_id OFFSET 0) t
             WHERE t.grant_id = g.id LIMIT 1)

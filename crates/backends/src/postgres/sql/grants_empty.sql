@@ -4,7 +4,7 @@
 -- $1 and $2 job and grant after which to begin, $3 how many are looked at. Returns those, with how many tasks each had.
 WITH held AS MATERIALIZED (
     SELECT g.id, g.job_id, g.captures FROM grants g
-    WHERE (g.job_id - 0, g.id) > ($1, $2) AND NOT g.spent
+    WHERE (g.job_id - 0, g.id) > ($1, $2) AND NOT g.empty
     ORDER BY g.job_id - 0, g.id
     LIMIT (SELECT $3::bigint)
 ), free AS MATERIALIZED (
@@ -17,6 +17,6 @@ WITH held AS MATERIALIZED (
     SELECT g.id FROM free f
     CROSS JOIN LATERAL (SELECT g.id FROM grants g WHERE g.id = f.id FOR NO KEY UPDATE SKIP LOCKED) g
 ), marked AS (
-    UPDATE grants g SET spent = true FROM locked l WHERE g.id = l.id
+    UPDATE grants g SET empty = true FROM locked l WHERE g.id = l.id
 )
 SELECT job_id, id, cardinality(captures)::bigint AS tasks FROM held ORDER BY job_id, id
