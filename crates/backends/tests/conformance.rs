@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, budget, catalog, deaths, found, frozen, health, last_tries,
+        Case, World, budget, catalog, deaths, definitions, found, frozen, health, last_tries,
         projections::{self, Fixture},
         store, suspects, timeline,
     },
@@ -27,7 +27,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 10] = [
+const STORE: [&[Case<World>]; 11] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
@@ -37,6 +37,7 @@ const STORE: [&[Case<World>]; 10] = [
     health::CASES,
     found::CASES,
     frozen::CASES,
+    definitions::CASES,
     catalog::CASES,
 ];
 

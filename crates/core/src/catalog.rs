@@ -1,8 +1,10 @@
 //! What jobs are made of: projects, tokens, captures and their sets, algorithms, pipelines, processing services.
 
-use std::time::Duration;
+mod pointer;
 
 use serde::{Deserialize, Serialize};
+
+pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
 
 use crate::{AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};
 
@@ -206,39 +208,6 @@ pub struct NewService {
     pub endpoint_url: Option<String>,
 }
 
-/// For how long a definition that was registered counts as one that somebody runs. Workers that send heartbeats
-/// register each minute.
-pub const DEFINITION_IS_RUN: Duration = Duration::from_secs(600);
-
-/// What a slug means in a project.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pointer {
-    /// The definition.
-    pub pipeline: PipelineId,
-    /// When anybody last registered it in this project.
-    pub heard_at: Option<Timestamp>,
-}
-
-/// Whether the registration of `pipeline` at `now` moves its project's pointer. `last` is what this process registered
-/// before.
-///
-/// A change moves it: a new worker rolls out its definition, and an older one that is started again takes it back. A
-/// heartbeat does not, so that old and new workers in turn do not undo each other's; unless nobody runs any more what the
-/// slug means.
-#[must_use]
-pub fn moves_pointer(
-    pointer: Option<Pointer>,
-    last: Option<PipelineId>,
-    pipeline: PipelineId,
-    now: Timestamp,
-) -> bool {
-    let Some(pointer) = pointer else { return true };
-    let is_run = pointer
-        .heard_at
-        .is_some_and(|at| now.since(at) < DEFINITION_IS_RUN);
-    pointer.pipeline != pipeline && (last != Some(pipeline) || !is_run)
-}
-
 /// What a registration changed, as seen from its project.
 #[derive(Clone, Debug, Default)]
 pub struct Registered {
@@ -387,34 +356,4 @@ pub struct Added {
     pub added: u64,
     /// In the set before.
     pub already_there: u64,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_heartbeat_of_an_old_worker_does_not_undo_a_roll_out_and_its_restart_does() {
-        let (old, new) = (PipelineId(1), PipelineId(2));
-        let now = Timestamp(3_600_000_000);
-        let heard = |pipeline, ago| {
-            Some(Pointer {
-                pipeline,
-                heard_at: Some(now.minus(Duration::from_secs(ago))),
-            })
-        };
-        assert!(moves_pointer(None, None, new, now));
-        assert!(moves_pointer(heard(old, 10), None, new, now), "another service");
-        assert!(
-            moves_pointer(heard(old, 10), Some(old), new, now),
-            "a new version"
-        );
-        assert!(!moves_pointer(heard(new, 10), Some(new), new, now));
-        assert!(!moves_pointer(heard(new, 10), Some(old), old, now), "a heartbeat");
-        assert!(moves_pointer(heard(new, 10), None, old, now), "started again");
-        assert!(
-            moves_pointer(heard(new, 601), Some(old), old, now),
-            "nobody runs the new one"
-        );
-    }
 }

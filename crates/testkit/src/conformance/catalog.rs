@@ -14,13 +14,13 @@ use trapline_core::{
 
 use super::{World, cases};
 
-const DEFAULT: ProjectId = ProjectId(1);
-const ALL: OffsetPage = OffsetPage {
+pub(super) const DEFAULT: ProjectId = ProjectId(1);
+pub(super) const ALL: OffsetPage = OffsetPage {
     limit: 1_000,
     offset: 0,
 };
 
-fn algorithm(key: &str, labels: &[&str]) -> AlgorithmSpec {
+pub(super) fn algorithm(key: &str, labels: &[&str]) -> AlgorithmSpec {
     let map = CategoryMap {
         labels: labels.iter().map(|&l| l.to_owned()).collect(),
         data: Vec::new(),
@@ -40,7 +40,7 @@ fn algorithm(key: &str, labels: &[&str]) -> AlgorithmSpec {
     }
 }
 
-fn pipeline(slug: &str, algorithms: Vec<AlgorithmSpec>) -> PipelineSpec {
+pub(super) fn pipeline(slug: &str, algorithms: Vec<AlgorithmSpec>) -> PipelineSpec {
     PipelineSpec {
         slug: slug.into(),
         name: slug.to_uppercase(),
@@ -52,7 +52,7 @@ fn pipeline(slug: &str, algorithms: Vec<AlgorithmSpec>) -> PipelineSpec {
     }
 }
 
-fn registration(pipelines: Vec<PipelineSpec>) -> Registration {
+pub(super) fn registration(pipelines: Vec<PipelineSpec>) -> Registration {
     Registration {
         project: DEFAULT,
         owner: None,
@@ -360,106 +360,6 @@ cases! { World;
         let second = stored(&w).await.remove(1);
         assert_eq!((second.url, second.taken_at), (full.url, full.taken_at));
         assert_eq!((second.width, second.height), (Some(640), Some(480)));
-    }
-
-    async fn a_registration_moves_what_a_slug_means_in_its_own_project_only(w: World) {
-        let other = w.store.create_project("Other", "", &Default::default()).await.unwrap().id;
-        let here = registration(vec![pipeline("p", vec![algorithm("cls", &["x"])])]);
-        let there = Registration { project: other, ..registration(vec![pipeline("p", vec![algorithm("cls", &["y"]), algorithm("more", &[])])]) };
-        let first = w.store.register(&here).await.unwrap();
-        let second = w.store.register(&there).await.unwrap();
-        assert_eq!((second.pipelines_created, second.algorithms_created), (vec!["p".to_owned()], vec!["cls".to_owned(), "more".to_owned()]));
-        assert_eq!(first.service, second.service, "unbound tokens have global names");
-        let mine = w.store.pipeline_by_slug(DEFAULT, "p").await.unwrap().unwrap();
-        let theirs = w.store.pipeline_by_slug(other, "p").await.unwrap().unwrap();
-        assert_ne!(mine, theirs);
-        for (project, own, foreign) in [(DEFAULT, mine, theirs), (other, theirs, mine)] {
-            let page = w.store.pipelines(Some(project), ALL).await.unwrap();
-            assert_eq!((page.count, page.rows[0].id, &page.rows[0].projects), (1, own, &vec![project]));
-            assert_eq!(page.rows[0].services[0].projects, [project]);
-            assert_eq!(page.rows[0].services[0].pipelines, [own]);
-            assert!(w.store.pipeline(Some(project), foreign).await.unwrap().is_none());
-            let foreign = w.store.pipeline(None, foreign).await.unwrap().unwrap().algorithms[0].clone();
-            assert!(w.store.algorithms(Some(project), &[foreign.id]).await.unwrap().is_empty());
-            assert!(w.store.category_map(Some(project), foreign.category_map_id.unwrap()).await.unwrap().is_none());
-        }
-        assert_eq!(w.store.pipelines(None, ALL).await.unwrap().count, 2);
-        // The same content in both is one row, which each sees as its own.
-        w.store.register(&Registration { project: other, ..here.clone() }).await.unwrap();
-        let both = w.store.pipelines(None, ALL).await.unwrap();
-        assert_eq!((both.count, &both.rows[0].projects), (1, &vec![DEFAULT, other]));
-        assert_eq!(w.store.pipelines(Some(other), ALL).await.unwrap().rows[0].projects, [other]);
-    }
-
-    async fn an_old_workers_heartbeat_does_not_undo_a_roll_out_and_its_restart_does(w: World) {
-        let by = |instance: &str, label: &str| Registration {
-            instance: instance.into(),
-            ..registration(vec![pipeline("p", vec![algorithm("cls", &[label])])])
-        };
-        let means = async || w.store.pipeline_by_slug(DEFAULT, "p").await.unwrap().unwrap();
-        w.store.register(&by("old", "x")).await.unwrap();
-        let old = means().await;
-        w.pass(60);
-        assert_eq!(w.store.register(&by("new", "y")).await.unwrap().pipelines_updated, ["p"]);
-        let new = means().await;
-        assert_ne!(new, old);
-        for _ in 0..3 {
-            w.pass(60);
-            for beat in [by("old", "x"), by("new", "y")] {
-                let done = w.store.register(&beat).await.unwrap();
-                assert!(done.pipelines_updated.is_empty() && done.pipelines_created.is_empty());
-                assert_eq!(means().await, new);
-            }
-        }
-        assert_eq!(w.store.register(&by("old, started again", "x")).await.unwrap().pipelines_updated, ["p"]);
-        assert_eq!(means().await, old);
-        // Nobody is left who runs it, and an older heartbeat goes on.
-        w.store.register(&by("newest", "z")).await.unwrap();
-        w.pass(601);
-        assert_eq!(w.store.register(&by("new", "y")).await.unwrap().pipelines_updated, ["p"]);
-        assert_eq!(means().await, new);
-    }
-
-    async fn a_service_of_a_bound_token_is_another_than_a_global_one_of_its_name(w: World) {
-        let other = w.store.create_project("Other", "", &Default::default()).await.unwrap().id;
-        let of = |project, owner| Registration { project, owner, ..registration(vec![pipeline("p", vec![])]) };
-        let global = w.store.register(&of(DEFAULT, None)).await.unwrap().service;
-        let bound = w.store.register(&of(DEFAULT, Some(DEFAULT))).await.unwrap().service;
-        let theirs = w.store.register(&of(other, Some(other))).await.unwrap().service;
-        assert!(global != bound && bound != theirs && global != theirs);
-        assert_eq!(w.store.register(&of(other, Some(other))).await.unwrap().service, theirs);
-        assert_eq!(w.store.register(&of(other, None)).await.unwrap().service, global);
-        let seen = |project| { let w = &w; async move {
-            w.store.services(Some(project), ALL).await.unwrap().rows.iter().map(|s| s.id).collect::<Vec<_>>()
-        } };
-        assert_eq!(seen(DEFAULT).await, [global, bound]);
-        assert_eq!(seen(other).await, [global, theirs]);
-        assert!(w.store.service(Some(other), bound).await.unwrap().is_none());
-        let narrowed = w.store.service(Some(other), global).await.unwrap().unwrap();
-        assert_eq!((narrowed.projects, narrowed.shared), (vec![other], true));
-    }
-
-    async fn the_workers_of_another_project_are_not_in_a_jobs_outlook(w: World) {
-        let other = w.store.create_project("Other", "", &Default::default()).await.unwrap().id;
-        let bound = |hash, project| NewToken {
-            name: "gpu".into(), role: Role::Worker, project_id: Some(project), prefix: "01234567".into(), hash, expires_at: None,
-        };
-        let mine = w.store.create_token(&bound([1; 32], DEFAULT)).await.unwrap().id;
-        let theirs = w.store.create_token(&bound([2; 32], other)).await.unwrap().id;
-        let job = w.job_of(1).await;
-        for (token, name) in [(mine, "mine"), (theirs, "theirs"), (TokenId(0), "anybody's")] {
-            let who = WorkerIdentity { token, instance: name.into(), name: name.into(), client_info: None, service: None };
-            let worker = w.store.meet_worker(&who, w.now()).await.unwrap();
-            let sign = SignOfLife { worker, seen_at: w.now(), reserved_at: None, pipelines: vec!["p".into()] };
-            w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
-        }
-        let names = async || {
-            let outlook = w.store.outlook(job, Timestamp(0)).await.unwrap().unwrap();
-            outlook.workers.into_iter().map(|n| n.name).collect::<Vec<_>>()
-        };
-        assert_eq!(names().await, ["mine", "anybody's"]);
-        w.store.delete_token(theirs).await.unwrap();
-        assert_eq!(names().await, ["mine", "anybody's"], "whose token is gone");
     }
 
     async fn a_long_url_is_one_capture_too(w: World) {

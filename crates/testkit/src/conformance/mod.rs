@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod catalog;
 pub mod deaths;
+pub mod definitions;
 pub mod found;
 pub mod frozen;
 pub mod health;
