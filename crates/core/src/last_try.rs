@@ -26,6 +26,21 @@ pub fn is_last(strikes: i64, attempts: i64, max_deliver: i64) -> bool {
     strikes + 1 >= max_deliver || is_budget_spent(attempts, max_deliver)
 }
 
+/// The line in a job's log for tasks whose budget became smaller than what they had used of it. They are not lost by that: none
+/// is unless its last try was alone.
+#[must_use]
+pub fn smaller_budget_line(tasks: u64, max_deliver: i64) -> String {
+    format!(
+        "{tasks} image(s) had been handed out as often as max_deliver={max_deliver} now allows: they get one last try, alone"
+    )
+}
+
+/// The strikes that such a task is left with, so that its next hand-out is its last.
+#[must_use]
+pub fn strikes_left(max_deliver: i64) -> i64 {
+    (max_deliver - 1).max(0)
+}
+
 /// Where a worker stands between batches and last tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {

@@ -4,18 +4,14 @@ use sqlx::{PgConnection, Row as _};
 use trapline_core::{
     CaptureId, FailReason, JobId, Timestamp,
     health::{LostBy, STRICT_DETAIL, note_lost},
-    ports::{LeasePolicy, QueueInfo, Swept},
-    settle::Deltas,
+    last_try,
+    ports::{LeasePolicy, Level, LogLine, QueueInfo},
 };
 
-use super::{
-    SLICE_ROWS,
-    counts::{self, Cause},
-    sweep,
-};
+use super::{SLICE_ROWS, counts, sweep};
 use crate::{
     settling::failed_line,
-    sweeping::{self, By, Ended, captures},
+    sweeping::{self, Ended},
 };
 
 /// How many jobs one sweep looks at.
@@ -80,61 +76,40 @@ pub(super) async fn lose(
     Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
 }
 
-/// Settles tasks that nobody holds and whose budget is used up: it is smaller than it was when they were handed out. A slice;
-/// all tasks first, then the jobs' rows (RULES.md A10).
-pub(super) async fn spent(
+/// Tasks that nobody holds and whose budget is used up, because it is smaller than it was when they were handed out, get one
+/// last try. A slice.
+pub(super) async fn give_last_tries(
     conn: &mut PgConnection,
-    by: By<'_>,
     policy: &LeasePolicy,
     now: Timestamp,
-) -> sqlx::Result<Swept> {
-    let mut swept = Swept::default();
+) -> sqlx::Result<()> {
+    let max_deliver = policy.max_deliver;
     let jobs: Vec<(i64, i64)> = sqlx::query_as(include_str!("sql/sweep_spent.sql"))
-        .bind(policy.max_deliver)
+        .bind(max_deliver)
         .bind(JOBS_MAX)
         .fetch_all(&mut *conn)
         .await?;
-    if by.asks_first() {
-        swept.losing.extend(jobs.iter().map(|(job, _)| JobId(*job)));
-        return Ok(swept);
-    }
-    let max_deliver = policy.max_deliver;
-    let (mut lost, mut changes) = (Vec::new(), Vec::new());
+    let mut lines = Vec::new();
     for (job, run) in jobs {
-        let slice = Slice {
-            job: JobId(job),
-            run,
-            strict: false,
-            max_deliver,
-        };
-        let of_job = lose(conn, &slice, now).await?;
-        swept.more |= of_job.len() as i64 == SLICE_ROWS;
-        if of_job.is_empty() {
-            continue;
-        }
-        changes.push(counts::Change {
-            job: slice.job,
-            deltas: Deltas {
-                failed: of_job.len() as i64,
-                ..Deltas::default()
-            },
-            total: None,
-        });
-        lost.extend(of_job.into_iter().map(|capture| (slice.job, capture)));
-        if swept.more {
-            break;
+        let given = sqlx::query(include_str!("sql/sweep_last_try.sql"))
+            .bind(job)
+            .bind(run)
+            .bind(max_deliver)
+            .bind(SLICE_ROWS)
+            .bind(last_try::strikes_left(max_deliver))
+            .execute(&mut *conn)
+            .await?
+            .rows_affected();
+        if given > 0 {
+            lines.push(LogLine {
+                job: JobId(job),
+                level: Level::Warning,
+                message: last_try::smaller_budget_line(given, max_deliver),
+                capture: None,
+            });
         }
     }
-    for mut touched in counts::apply(conn, &changes, Cause::Other, now).await? {
-        let own = lost.iter().filter(|(job, _)| *job == touched.job);
-        touched.settled = own.map(|(_, capture)| (*capture, true)).collect();
-        swept.touched.push(touched);
-    }
-    for touched in &swept.touched {
-        let (job, by_budget) = (touched.job, LostBy::SmallerBudget { max_deliver });
-        note(conn, job, by_budget, by.queue(job), &captures(touched), now).await?;
-    }
-    Ok(swept)
+    counts::log_lines(conn, &lines, now).await
 }
 
 /// The line in the job's errors, and the whole list in its log. The transaction has the job's row.

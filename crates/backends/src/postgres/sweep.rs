@@ -43,17 +43,12 @@ impl PostgresStore {
         policy: &LeasePolicy,
         now: Timestamp,
     ) -> Result<Swept> {
-        let mut swept = retried(|| Box::pin(self.sweep_once(by, policy, now)))
+        let swept = retried(|| Box::pin(self.sweep_once(by, policy, now)))
             .await
             .map_err(store_error)?;
-        if swept.losing.is_empty() {
-            let spent = retried(|| Box::pin(self.spent_once(by, policy, now)))
-                .await
-                .map_err(store_error)?;
-            swept.losing = spent.losing;
-            swept.touched.extend(spent.touched);
-            swept.more |= spent.more;
-        }
+        retried(|| Box::pin(self.last_tries_once(policy, now)))
+            .await
+            .map_err(store_error)?;
         self.finish_cancels(now).await.map_err(store_error)?;
         self.mark_empty().await.map_err(store_error)?;
         Ok(swept)
@@ -69,11 +64,10 @@ impl PostgresStore {
     }
 
     /// In a transaction of its own: the one before it has the rows of jobs, and tasks come first (RULES.md A10).
-    async fn spent_once(&self, by: By<'_>, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<Swept> {
+    async fn last_tries_once(&self, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<()> {
         let mut tx = self.begin().await?;
-        let swept = lost::spent(&mut tx, by, policy, now).await?;
-        tx.commit().await?;
-        Ok(swept)
+        lost::give_last_tries(&mut tx, policy, now).await?;
+        tx.commit().await
     }
 
     /// Marks grants that hold no task any more, a part of them at a time: it goes on where the last sweep has stopped.

@@ -4,14 +4,14 @@ use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
     CaptureId, FailReason, JobId, Timestamp,
     health::{LostBy, STRICT_DETAIL, note_lost},
-    ports::{LeasePolicy, QueueInfo, Swept},
-    settle::Deltas,
+    last_try,
+    ports::{LeasePolicy, QueueInfo},
 };
 
 use super::{counts, json, sweep};
 use crate::{
     settling::failed_line,
-    sweeping::{self, By, Ended},
+    sweeping::{self, Ended},
 };
 
 /// How many tasks one slice settles: fewer than other slices write, because each also has its line in the log, and a slice
@@ -77,53 +77,31 @@ pub(super) async fn lose(
     Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
 }
 
-/// Settles tasks that nobody holds and whose budget is used up: it is smaller than it was when they were handed out. A slice.
-pub(super) async fn spent(
+/// Tasks that nobody holds and whose budget is used up, because it is smaller than it was when they were handed out, get one
+/// last try. A slice.
+pub(super) async fn give_last_tries(
     conn: &mut SqliteConnection,
-    by: By<'_>,
     policy: &LeasePolicy,
     now: Timestamp,
-    swept: &mut Swept,
 ) -> sqlx::Result<()> {
+    let max_deliver = policy.max_deliver;
     let jobs: Vec<(i64, i64)> = sqlx::query_as(include_str!("sql/sweep_spent.sql"))
-        .bind(policy.max_deliver)
+        .bind(max_deliver)
         .bind(JOBS_MAX)
         .fetch_all(&mut *conn)
         .await?;
-    if by.asks_first() {
-        swept.losing.extend(jobs.iter().map(|(job, _)| JobId(*job)));
-        return Ok(());
-    }
-    let max_deliver = policy.max_deliver;
     for (job, run) in jobs {
-        let job = JobId(job);
-        let slice = Slice {
-            job,
-            run,
-            strict: false,
-            max_deliver,
-        };
-        let lost = lose(conn, &slice, now).await?;
-        let change = counts::Change {
-            job,
-            deltas: Deltas {
-                failed: lost.len() as i64,
-                ..Deltas::default()
-            },
-            total: None,
-            by_result: false,
-        };
-        let full = lost.len() as i64 == ROWS;
-        if let Some(mut touched) = counts::apply(conn, &change, now).await? {
-            let by_budget = LostBy::SmallerBudget { max_deliver };
-            note(conn, job, by_budget, by.queue(job), &lost, now).await?;
-            touched.settled = lost.into_iter().map(|c| (c, true)).collect();
-            swept.touched.push(touched);
-        }
-        if full {
-            swept.more = true;
-            break;
-        }
+        let given = sqlx::query(include_str!("sql/sweep_last_try.sql"))
+            .bind(job)
+            .bind(run)
+            .bind(max_deliver)
+            .bind(ROWS)
+            .bind(last_try::strikes_left(max_deliver))
+            .execute(&mut *conn)
+            .await?
+            .rows_affected();
+        let line = last_try::smaller_budget_line(given, max_deliver);
+        counts::log_line(conn, JobId(job), "WARNING", &line, None, now).await?;
     }
     Ok(())
 }

@@ -75,11 +75,11 @@ async fn sweep_in(
     policy: &LeasePolicy,
     now: Timestamp,
 ) -> sqlx::Result<Swept> {
-    let mut swept = end_due(conn, None, by, policy, now).await?;
-    lost::spent(conn, by, policy, now, &mut swept).await?;
+    let swept = end_due(conn, None, by, policy, now).await?;
     if !swept.losing.is_empty() {
         return Ok(swept);
     }
+    lost::give_last_tries(conn, policy, now).await?;
     let stuck: Vec<i64> = sqlx::query_scalar(include_str!("sql/canceling.sql"))
         .bind(now.minus(CANCEL_AFTER).0)
         .fetch_all(&mut *conn)

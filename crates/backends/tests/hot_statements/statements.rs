@@ -243,6 +243,11 @@ pub(crate) const HOT: &[Statement] = &[
         &[(INT, "'2000'"), (INT, "'24'"), (INT, "NULL")],
     ),
     hot("sweep_spent.sql", 1, &[BUDGET, (INT, "'50'")]),
+    hot(
+        "sweep_last_try.sql",
+        24,
+        &[JOB, (INT, "'1'"), BUDGET, (INT, "'24'"), (INT, "'1'")],
+    ),
     hot("sweep_tasks.sql", 24, &[(INTS, known!("grants")), JOBS, LEASED]),
     hot("sweep_grants.sql", 24, &[(INTS, known!("grants"))]),
     hot("sweep_spent.sql", 1, &[BUDGET, (INT, "'100'")]),

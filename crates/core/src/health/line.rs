@@ -68,18 +68,13 @@ pub enum LostBy {
         /// The budget.
         max_deliver: i64,
     },
-    /// The sweep, because the budget is smaller than it was when they were handed out.
-    SmallerBudget {
-        /// The budget.
-        max_deliver: i64,
-    },
 }
 
 impl LostBy {
     const fn settler(self) -> &'static str {
         match self {
             Self::Idle | Self::Beside => "jobs_health_check",
-            Self::LeaseEnd { .. } | Self::SmallerBudget { .. } => "sweep",
+            Self::LeaseEnd { .. } => "sweep",
         }
     }
 
@@ -89,9 +84,6 @@ impl LostBy {
             Self::Beside => "no answer before the last lease ended".to_owned(),
             Self::LeaseEnd { max_deliver } => {
                 format!("no answer before the last lease ended, max_deliver={max_deliver}")
-            }
-            Self::SmallerBudget { max_deliver } => {
-                format!("handed out as often as max_deliver={max_deliver} now allows")
             }
         }
     }
@@ -229,11 +221,7 @@ mod tests {
             )
         );
         assert_eq!(errors.len(), 2);
-        let others = [
-            LostBy::Idle,
-            LostBy::SmallerBudget { max_deliver: 2 },
-            LostBy::LeaseEnd { max_deliver: 3 },
-        ];
+        let others = [LostBy::Idle, LostBy::Beside, LostBy::LeaseEnd { max_deliver: 3 }];
         for by in others {
             note_lost(&mut errors, by, None, &[CaptureId(1)]);
         }

@@ -1,11 +1,12 @@
 //! The cases of a budget of hand-outs that is used up: what is lost, who says so, and what nobody is shown any more.
 
 use trapline_core::{
-    CaptureId, JobId, JobStatus,
-    ports::{ImageQuery, ImageState, LeasePolicy, LogPage, LogQuery, QueueCounters, QueueInfo},
+    JobId, JobStatus,
+    ports::{GrantRequest, LeasePolicy, LogPage, LogQuery, QueueCounters, QueueInfo, Want},
+    receipt::Receipt,
 };
 
-use super::{World, cases};
+use super::{Grant, World, cases};
 
 fn counters(job: JobId, num_redelivered: u64) -> QueueCounters {
     let info = QueueInfo {
@@ -18,20 +19,6 @@ fn counters(job: JobId, num_redelivered: u64) -> QueueCounters {
     [(job, info)].into()
 }
 
-async fn details(w: &World, job: JobId) -> Vec<String> {
-    let query = ImageQuery {
-        job,
-        state: Some(ImageState::Failed),
-        reason: None,
-        after: CaptureId(0),
-        limit: 100,
-    };
-    let rows = w.store.images(&query).await.unwrap();
-    rows.into_iter()
-        .map(|row| row.detail.unwrap_or_default())
-        .collect()
-}
-
 /// Hands out tasks, each to a worker of its own that never answers, until their leases are over.
 async fn unanswered(w: &World, job: JobId, tasks: usize) {
     for n in 0..tasks {
@@ -41,39 +28,68 @@ async fn unanswered(w: &World, job: JobId, tasks: usize) {
 }
 
 cases! { World;
-    async fn a_job_whose_tasks_are_handed_out_to_nobody_is_shown_to_nobody_and_is_landed_by_the_sweep(w: World) {
+    async fn a_smaller_budget_leaves_one_last_try_to_what_had_used_it_up_and_until_then_the_job_is_shown_to_nobody(w: World) {
         w.beat().await;
-        let job = w.job_of(3).await;
-        unanswered(&w, job, 3).await;
-        w.sweep().await;
+        let job = w.job_of(2).await;
+        // The first death makes suspects, the second is a strike.
+        for _ in 0..2 {
+            unanswered(&w, job, 2).await;
+            w.sweep().await;
+        }
         let slugs = ["p".to_owned()];
         assert_eq!(w.store.waiting_jobs(&slugs, None, 2).await.unwrap().len(), 1);
         // A node with a smaller budget comes.
-        assert!(w.store.waiting_jobs(&slugs, None, 1).await.unwrap().is_empty());
         let smaller = LeasePolicy { max_deliver: 1, ..w.policy() };
-        let asked = w.store.sweep(&smaller, None, w.now()).await.unwrap();
-        assert_eq!(asked.losing, [job]);
-        assert_eq!(w.counts(job).await, [3, 3, 0, 0, 0], "nothing is lost before the evidence is there");
-        let swept = w.store.sweep(&smaller, Some(&counters(job, 7)), w.now()).await.unwrap();
-        assert!(swept.touched[0].landed && swept.losing.is_empty());
-        let done = w.job(job).await;
-        assert_eq!((done.status, done.counts.failed), (JobStatus::Failure, 3));
-        assert_eq!(done.errors.len(), 1);
-        let begins = "sweep: marked 3 image(s) as failed (handed out as often as max_deliver=1 now allows; NATS consumer \
-                      num_pending=1 num_ack_pending=2 num_redelivered=7). IDs: ['";
-        assert!(done.errors[0].starts_with(begins), "{}", done.errors[0]);
-        for detail in details(&w, job).await {
-            assert!(detail.ends_with("; that is as often as max_deliver=1 now allows"), "{detail}");
+        assert!(w.store.waiting_jobs(&slugs, None, 1).await.unwrap().is_empty());
+        let swept = w.store.sweep(&smaller, None, w.now()).await.unwrap();
+        assert!(swept.losing.is_empty() && swept.touched.is_empty(), "nothing is lost that was not alone");
+        assert_eq!(w.store.waiting_jobs(&slugs, None, 1).await.unwrap().len(), 1);
+        let query = LogQuery { job, level: None, capture: None, page: LogPage::Newest, limit: 1 };
+        let said = &w.store.logs(&query).await.unwrap()[0].message;
+        assert_eq!(said, "2 image(s) had been handed out as often as max_deliver=1 now allows: they get one last try, alone");
+        // One is processed in it, and one takes its worker with it.
+        let mut tries = Vec::new();
+        for worker in ["x", "y"] {
+            let request = GrantRequest {
+                job,
+                want: Want::LastTry { only: true },
+                candidates: None,
+                limit: 9,
+                worker: w.worker(worker).await,
+                now: w.now(),
+                ttr: smaller.ttr,
+                exclusive_ttr: smaller.ttr,
+                max_deliver: 1,
+            };
+            let granted = w.store.grant(&request).await.unwrap();
+            assert_eq!(granted.tasks.len(), 1);
+            let task = &granted.tasks[0];
+            tries.push(Grant(Receipt {
+                job,
+                run: granted.run,
+                capture: task.capture,
+                delivery: task.delivery,
+                worker: request.worker,
+                granted_at: request.now,
+            }));
         }
+        w.succeed(tries[0], 0).await;
+        w.live(65).await;
+        let swept = w.store.sweep(&smaller, Some(&counters(job, 7)), w.now()).await.unwrap();
+        assert!(swept.touched[0].landed);
+        assert_eq!(w.counts(job).await, [2, 0, 0, 1, 1]);
+        assert!(w.job(job).await.errors[0].contains("max_deliver=1"));
         w.check_counts(job).await;
     }
 
     async fn the_errors_of_a_job_get_one_line_for_all_that_the_sweep_lost_and_its_log_the_whole_list(w: World) {
         w.beat().await;
         let job = w.job_of(14).await;
-        unanswered(&w, job, 14).await;
-        w.sweep().await;
-        // One after the other: each is settled in a sweep of its own.
+        for _ in 0..2 {
+            unanswered(&w, job, 14).await;
+            w.sweep().await;
+        }
+        // Last tries, one after the other: each is settled in a sweep of its own.
         for turn in 1..=14 {
             unanswered(&w, job, 1).await;
             assert_eq!(w.store.sweep(&w.policy(), None, w.now()).await.unwrap().losing, [job]);

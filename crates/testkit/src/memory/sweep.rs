@@ -11,6 +11,7 @@ use trapline_core::{
     death::{self, EndedGrant, GrantEnd, Unanswered},
     health::{LostBy, id_lists, note_lost},
     job::JobMove,
+    last_try,
     lease::{self, LeaseEnd},
     ports::{Candidate, LeasePolicy, Level, QueueCounters, QueueInfo, Swept, Touched},
     settle::Deltas,
@@ -56,7 +57,7 @@ impl Db {
         queues: Option<&QueueCounters>,
         now: Timestamp,
     ) -> Swept {
-        let may_lose = self.grants.values().any(|g| g.due_at <= now) || !self.spent_jobs(policy).is_empty();
+        let may_lose = self.grants.values().any(|g| g.due_at <= now);
         match queues {
             Some(queues) => self.sweep_slice(policy, queues, now),
             None if !may_lose => self.sweep_slice(policy, &QueueCounters::new(), now),
@@ -85,7 +86,7 @@ impl Db {
         for touched in &swept.touched {
             self.note_lost(touched, by, queues.get(&touched.job), now);
         }
-        self.lose_spent(policy, queues, &mut swept, now);
+        self.give_last_tries(policy, now);
         if self.shows(Mutation::LoseNeverHandedOut, 10) {
             self.lose_never_handed_out(&mut swept, now);
         }
@@ -354,33 +355,20 @@ impl Db {
         jobs.map(|j| (j.job.id, j.job.run)).collect()
     }
 
-    /// Settles those tasks: the budget is smaller than it was when they were handed out.
-    fn lose_spent(
-        &mut self,
-        policy: &LeasePolicy,
-        queues: &QueueCounters,
-        swept: &mut Swept,
-        now: Timestamp,
-    ) {
+    /// Leaves those tasks one last try: the budget is smaller than it was when they were handed out.
+    fn give_last_tries(&mut self, policy: &LeasePolicy, now: Timestamp) {
         for (job, run) in self.spent_jobs(policy) {
             let spent = |t: &super::TaskRow| t.run == run && is_spent(t, policy.max_deliver);
             let tasks = self.tasks(job).filter(|(_, t)| spent(t));
-            let lost: Vec<_> = tasks
-                .take(self.slice_rows)
-                .map(|(capture, t)| (capture, spent_detail(t, policy.max_deliver)))
-                .collect();
-            swept.more |= lost.len() == self.slice_rows;
-            for (capture, detail) in &lost {
-                self.lose((job, *capture), detail.clone(), now);
+            let given: Vec<CaptureId> = tasks.take(self.slice_rows).map(|(capture, _)| capture).collect();
+            for capture in &given {
+                if let Some(task) = self.tasks.get_mut(&(job, *capture)) {
+                    task.strikes = last_try::strikes_left(policy.max_deliver);
+                    task.suspect = true;
+                }
             }
-            let before = swept.touched.len();
-            self.count_lost(job, lost.into_iter().map(|(c, _)| c).collect(), swept, now);
-            let by = LostBy::SmallerBudget {
-                max_deliver: policy.max_deliver,
-            };
-            for touched in &swept.touched[before..] {
-                self.note_lost(touched, by, queues.get(&job), now);
-            }
+            let line = last_try::smaller_budget_line(given.len() as u64, policy.max_deliver);
+            self.log_line(job, Level::Warning, line, None, now);
         }
     }
 
