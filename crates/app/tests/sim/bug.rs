@@ -21,7 +21,8 @@ impl Bug {
     /// Every bug.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         Mutation::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .map(Self::OfStore)
             .chain([Self::SaysQueued])
     }

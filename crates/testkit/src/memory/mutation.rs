@@ -42,7 +42,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every bug.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: &'static [Self] = &[
         Self::AnswerBeforeCommit,
         Self::CountReplays,
         Self::BelieveOldErrors,
