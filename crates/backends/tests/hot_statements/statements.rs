@@ -245,7 +245,6 @@ pub(crate) const HOT: &[Statement] = &[
     hot("sweep_spent.sql", 1, &[BUDGET, (INT, "'50'")]),
     hot("sweep_tasks.sql", 24, &[(INTS, known!("grants")), JOBS, LEASED]),
     hot("sweep_grants.sql", 24, &[(INTS, known!("grants"))]),
-    hot("sweep_spent.sql", 1, &[BUDGET, (INT, "'100'")]),
     hot("link_service.sql", 1, &[(INT, "'3'"), (INT, "'1'")]),
     hot(
         "sweep_set.sql",
@@ -387,6 +386,7 @@ pub(crate) const HOT: &[Statement] = &[
         24 + IN_FLIGHT / 4,
         &[JOB, (INT, "'1'"), (INT, "'24'"), BUDGET],
     ),
+    hot("health/outlook_last_tries.sql", 10, &[JOB]),
     hot("health/outlook_lease.sql", IN_FLIGHT / 2, &[JOB]),
     hot("health/outlook_strikes.sql", STRUCK, &[JOB]),
     hot(
@@ -407,8 +407,6 @@ pub(crate) const HOT: &[Statement] = &[
 
 /// Asked for once in a run or by a person, and of as many rows as they read.
 pub(crate) const COLD: &[&str] = &[
-    "link_service.sql",
-    "number_jobs_from.sql",
     "claim_set.sql",
     "freeze_run.sql",
     "move.sql",
@@ -424,7 +422,9 @@ pub(crate) const COLD: &[&str] = &[
     "catalog/algorithms.sql",
     "catalog/category_map.sql",
     "catalog/collection.sql",
+    "catalog/collection_progress.sql",
     "catalog/collections.sql",
+    "catalog/create_service.sql",
     "catalog/insert_algorithm.sql",
     "catalog/insert_pipeline.sql",
     "catalog/known_algorithms.sql",

@@ -20,7 +20,7 @@ SELECT EXISTS (
            CROSS JOIN LATERAL (SELECT t.grant_id, t.suspect FROM tasks t
                                WHERE t.job_id = g.job_id AND t.capture_id = g.captures[1] OFFSET 0) t
            -- A task under a lease is pending.
-           WHERE g.worker_id + 0 = w.id AND g.suspect AND NOT g.spent AND t.grant_id = g.id
+           WHERE g.worker_id + 0 = w.id AND g.suspect AND NOT g.empty AND t.grant_id = g.id
              AND (g.exclusive OR (t.suspect AND w.one_process)))
                  OR EXISTS (
            SELECT 1 FROM tasks t

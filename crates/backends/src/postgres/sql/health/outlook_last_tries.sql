@@ -4,7 +4,7 @@ SELECT (SELECT w.name FROM grants g
         CROSS JOIN LATERAL (SELECT t.grant_id FROM tasks t
                             WHERE t.job_id = g.job_id AND t.capture_id = g.captures[1] OFFSET 0) t
         JOIN workers w ON w.id = g.worker_id
-        WHERE g.job_id - 0 = $1 AND NOT g.spent AND g.exclusive AND t.grant_id = g.id
+        WHERE g.job_id - 0 = $1 AND NOT g.empty AND g.exclusive AND t.grant_id = g.id
         ORDER BY g.id LIMIT 1) AS tried_by,
        (SELECT w.name FROM workers w
         WHERE w.waits_for = $1 AND EXISTS (
