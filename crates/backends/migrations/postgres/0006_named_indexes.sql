@@ -17,4 +17,5 @@ CREATE INDEX grants_of_job ON grants ((job_id + 0));
 CREATE INDEX grants_held ON grants ((job_id - 0), id) WHERE NOT empty;
 CREATE INDEX grants_suspects ON grants ((worker_id + 0)) WHERE suspect;
 CREATE INDEX grants_by_due ON grants (due_at, id);
+CREATE INDEX grants_by_age ON grants (granted_at);
 DROP INDEX grants_job, grants_suspect, grants_due;

@@ -50,8 +50,11 @@ pub fn known_migrations() -> Vec<i64> {
 
 /// How many rows one background slice writes at the most (RULES.md A16).
 const SLICE_ROWS: i64 = 2_000;
-/// How long a call takes at the most where a worker waits for the answer.
-const QUICK: Duration = Duration::from_secs(2);
+/// How long connecting and parting take at the most.
+const SOON: Duration = Duration::from_secs(2);
+/// How long a call takes at the most where a worker waits for the answer, on a server that lives: one that has much to do is
+/// not away, and workers of others end at being told so.
+const QUICK: Duration = Duration::from_secs(5);
 /// How long any other takes at the most; longer than `statement_timeout`, so that the server ends it first if it lives.
 const SLOW: Duration = Duration::from_secs(20);
 /// How long a slice of a collect takes at the most: the first of a job with a limit walks its whole set.

@@ -19,7 +19,7 @@ use sqlx::{
 use tokio::sync::Mutex;
 use trapline_core::{Error, ErrorKind, Result};
 
-use super::{MIGRATIONS, QUICK, db};
+use super::{MIGRATIONS, SOON, db};
 
 /// How long a migration may take, and the wait for another node's.
 const MIGRATION: Duration = Duration::from_secs(600);
@@ -47,7 +47,7 @@ const NO_TABLE: &str = "42P01";
 
 /// How long a call waits for a connection: shorter than it may take, so that the pool says what is wrong before the call is
 /// given up. Beside, a statement may take its fifteen seconds after that.
-const WORK_WAIT: Duration = QUICK.saturating_sub(Duration::from_millis(500));
+const WORK_WAIT: Duration = Duration::from_secs(4);
 const SIDE_WAIT: Duration = Duration::from_secs(4);
 
 /// What workers wait for, and all else: pages, exports, the health check, collecting, publishing. Each has connections of its
@@ -225,7 +225,7 @@ impl Connections {
     pub(super) async fn close(&self) {
         let (work, side) = (self.pool(), self.side());
         let both = async { tokio::join!(work.close(), side.close()) };
-        tokio::time::timeout(QUICK, both).await.ok();
+        tokio::time::timeout(SOON, both).await.ok();
     }
 
     /// Where the server is, for messages.
@@ -251,7 +251,7 @@ impl Connections {
                     Error::new(kind, format!("the database at `{}` {what}", self.at())).with_source(e)
                 })
         };
-        self.within(QUICK, read).await
+        self.within(SOON, read).await
     }
 
     /// Brings the database to the newest schema, on a connection of its own: it may take longer than any call. The
@@ -261,7 +261,7 @@ impl Connections {
             Error::new(kind, format!("cannot open the store at `{}`: {e}", self.at()))
         };
         let unanswered = || failed(ErrorKind::Unavailable, "it does not answer".into());
-        let mut conn: PgConnection = tokio::time::timeout(QUICK, self.server.connect())
+        let mut conn: PgConnection = tokio::time::timeout(SOON, self.server.connect())
             .await
             .map_err(|_| unanswered())?
             .map_err(|e| failed(db(&e).0, e.into()))?;

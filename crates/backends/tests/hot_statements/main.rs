@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod cold;
 mod statements;
 
 use std::{collections::BTreeSet, path::Path};
@@ -16,7 +17,8 @@ use trapline_backends::{
 };
 use trapline_testkit::services::Postgres;
 
-use statements::{COLD, HOT, Statement};
+use cold::COLD;
+use statements::HOT;
 
 const SQL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/postgres/sql");
 /// Captures of the large jobs.
@@ -28,6 +30,16 @@ const PAGES_PER_ROW: u64 = 24;
 
 /// The job that runs in each of the databases.
 const RUNNING: u64 = 2;
+
+/// A statement and the rows that it is asked for.
+struct Statement {
+    file: &'static str,
+    /// What is put behind it in the code.
+    end: &'static str,
+    rows: u64,
+    /// Types, and values as SQL of type text.
+    values: &'static [(&'static str, &'static str)],
+}
 
 async fn run(conn: &mut PgConnection, sql: &str) {
     let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await;
@@ -148,11 +160,7 @@ async fn pages(conn: &mut PgConnection, mode: &str, values: &str) -> u64 {
     run(conn, "ROLLBACK TO before").await;
     let top = &plan[0]["Plan"];
     let blocks = |kind: &str| top[kind].as_u64().unwrap();
-    let touched = blocks("Shared Hit Blocks") + blocks("Shared Read Blocks");
-    if std::env::var_os("PLANS").is_some() {
-        eprintln!("{touched} {plan:#}");
-    }
-    touched
+    blocks("Shared Hit Blocks") + blocks("Shared Read Blocks")
 }
 
 /// As of a server that never analysed its tables.

@@ -1,14 +1,6 @@
-//! The hot statements, with what they are asked for, and those that are not hot.
+//! The hot statements, with what they are asked for.
 
-/// A statement and the rows that it is asked for.
-pub(crate) struct Statement {
-    pub(crate) file: &'static str,
-    /// What is put behind it in the code.
-    pub(crate) end: &'static str,
-    pub(crate) rows: u64,
-    /// Types, and values as SQL of type text.
-    pub(crate) values: &'static [(&'static str, &'static str)],
-}
+use crate::Statement;
 
 macro_rules! known {
     ($name:literal) => {
@@ -50,6 +42,7 @@ const INTS: &str = "bigint[]";
 const TEXT: &str = "text";
 const TEXTS: &str = "text[]";
 const FLAG: &str = "boolean";
+const FLAGS: &str = "boolean[]";
 const REALS: &str = "float8[]";
 
 const JOB: (&str, &str) = (INT, "'2'");
@@ -64,184 +57,61 @@ const IN_FLIGHT: u64 = 240;
 /// Its tasks with a strike.
 const STRUCK: u64 = 30;
 
+#[rustfmt::skip]
 pub(crate) const HOT: &[Statement] = &[
     // Hand-outs.
-    hot(
-        "grant_process.sql",
-        1,
-        &[(INT, "'34'"), (INT, "'9'"), (FLAG, "'false'")],
-    ),
+    hot("grant_process.sql", 1, &[(INT, "'34'"), (INT, "'9'"), (FLAG, "'false'")]),
     hot("standing.sql", 1, &[(INT, "'34'"), BUDGET, (INT, "'10'")]),
     hot("busy.sql", 24, &[(INT, "'34'")]),
-    hot(
-        "grant_pick.sql",
-        24,
-        &[
-            JOB,
-            BUDGET,
-            (INT, "'24'"),
-            (INTS, known!("free")),
-            (FLAG, "'false'"),
-        ],
-    ),
+    hot("grant_pick.sql", 24, &[JOB, BUDGET, (INT, "'24'"), (INTS, known!("free")), (FLAG, "'false'")]),
     // What is leased, or settled and not yet vacuumed, is at the beginning.
-    hot(
-        "grant_fill.sql",
-        24 + IN_FLIGHT / 4,
-        &[JOB, BUDGET, (INT, "'24'")],
-    ),
-    hot(
-        "grant_suspects.sql",
-        1,
-        &[JOB, BUDGET, (INT, "'1'"), (INT, "'10'"), (FLAG, "'false'")],
-    ),
-    hot(
-        "has_suspects.sql",
-        2,
-        &[JOB, BUDGET, (INT, "'10'"), (INT, "'34'")],
-    ),
-    hot(
-        "grant_set.sql",
-        24,
-        &[
-            JOB,
-            (INTS, known!("free")),
-            (INT, "'3'"),
-            NOW,
-            (INT, "'800'"),
-            (FLAG, "'false'"),
-            (FLAG, "'false'"),
-        ],
-    ),
-    hot(
-        "receipts_of.sql",
-        24,
-        &[(INTS, "'{2}'"), (INTS, "'{31}'"), (INTS, "'{40}'")],
-    ),
-    hot(
-        "meet_worker.sql",
-        1,
-        &[
-            (INT, "'1'"),
-            (TEXT, "'w3'"),
-            (TEXT, "'w3'"),
-            (TEXT, "NULL"),
-            NOW,
-            (FLAG, "'true'"),
-        ],
-    ),
+    hot("grant_fill.sql", 24 + IN_FLIGHT / 4, &[JOB, BUDGET, (INT, "'24'")]),
+    hot("grant_suspects.sql", 1, &[JOB, BUDGET, (INT, "'1'"), (INT, "'10'"), (FLAG, "'false'")]),
+    hot("has_suspects.sql", 2, &[JOB, BUDGET, (INT, "'10'"), (INT, "'34'")]),
+    hot("grant_set.sql", 24, &[
+        JOB, (INTS, known!("free")), (INT, "'3'"), NOW, (INT, "'800'"), (FLAG, "'false'"), (FLAG, "'false'"),
+    ]),
+    hot("receipts_of.sql", 24, &[(INTS, "'{2}'"), (INTS, "'{31}'"), (INTS, "'{40}'")]),
+    hot("meet_worker.sql", 1, &[(INT, "'1'"), (TEXT, "'w3'"), (TEXT, "'w3'"), (TEXT, "NULL"), NOW, (FLAG, "'true'")]),
     hot("waiting.sql", 1, &[(TEXTS, "'{p}'"), (INT, "NULL"), BUDGET]),
     // Settlements.
     hot("settle_rows.sql", 24, &[JOBS, LEASED]),
-    hot(
-        "settle_set.sql",
-        24,
-        &[
-            JOBS,
-            LEASED,
-            (TEXTS, fill!("'processed'::text")),
-            (TEXTS, fill!("NULL::text")),
-            (TEXTS, fill!("NULL::text")),
-            (INTS, fill!("0")),
-            (INTS, fill!("0")),
-            NOW,
-            (INTS, fill!("1")),
-        ],
-    ),
+    hot("settle_set.sql", 24, &[
+        JOBS, LEASED, (TEXTS, fill!("'processed'::text")), (TEXTS, fill!("NULL::text")),
+        (TEXTS, fill!("NULL::text")), (INTS, fill!("0")), (INTS, fill!("0")), NOW, (INTS, fill!("1")),
+    ]),
     hot("settle_answered.sql", 1, &[(INTS, known!("grants"))]),
-    hot(
-        "settle_late.sql",
-        1,
-        &[(INTS, "'{2}'"), (INTS, "'{31}'"), (INTS, "'{40}'")],
-    ),
+    hot("settle_late.sql", 1, &[(INTS, "'{2}'"), (INTS, "'{31}'"), (INTS, "'{40}'")]),
     hot("settle_clear.sql", 7, &[JOB, (INT, "'5'")]),
-    hot(
-        "settle_suspect.sql",
-        24,
-        &[JOBS, LEASED, (INTS, fill!("1")), (TEXTS, fill!("'w'::text"))],
-    ),
+    hot("settle_suspect.sql", 24, &[
+        JOBS, LEASED, (INTS, fill!("1")), (TEXTS, fill!("'w'::text")), (FLAGS, fill!("true")),
+    ]),
     hot("detections_delete.sql", 24, &[JOBS, SETTLED]),
-    hot(
-        "detections_insert.sql",
-        24,
-        &[
-            JOBS,
-            LEASED,
-            (INTS, fill!("1")),
-            (REALS, fill!("0")),
-            (REALS, fill!("0")),
-            (REALS, fill!("1")),
-            (REALS, fill!("1")),
-            (INTS, fill!("1")),
-            (REALS, fill!("NULL::float8")),
-            (TEXTS, fill!("NULL::text")),
-        ],
-    ),
-    hot(
-        "classifications_insert.sql",
-        1,
-        &[
-            (INTS, "'{900000000}'"),
-            (INTS, "'{1}'"),
-            (INTS, "'{0}'"),
-            (TEXTS, "'{l}'"),
-            ("boolean[]", "'{t}'"),
-            (REALS, "'{1}'"),
-            ("bytea[]", "'{\"\"}'"),
-            ("bytea[]", "'{\"\"}'"),
-            (INTS, "'{1}'"),
-            (REALS, "'{NULL}'"),
-            (TEXTS, "'{NULL}'"),
-        ],
-    ),
-    hot(
-        "log.sql",
-        1,
-        &[
-            (INTS, "'{2}'"),
-            (TEXTS, "'{INFO}'"),
-            (TEXTS, "'{m}'"),
-            (INTS, "'{NULL}'"),
-            NOW,
-        ],
-    ),
+    hot("detections_insert.sql", 24, &[
+        JOBS, LEASED, (INTS, fill!("1")), (REALS, fill!("0")), (REALS, fill!("0")), (REALS, fill!("1")),
+        (REALS, fill!("1")), (INTS, fill!("1")), (REALS, fill!("NULL::float8")), (TEXTS, fill!("NULL::text")),
+    ]),
+    hot("classifications_insert.sql", 1, &[
+        (INTS, "'{900000000}'"), (INTS, "'{1}'"), (INTS, "'{0}'"), (TEXTS, "'{l}'"), (FLAGS, "'{t}'"),
+        (REALS, "'{1}'"), ("bytea[]", "'{\"\"}'"), ("bytea[]", "'{\"\"}'"), (INTS, "'{1}'"), (REALS, "'{NULL}'"),
+        (TEXTS, "'{NULL}'"),
+    ]),
+    hot("log.sql", 1, &[(INTS, "'{2}'"), (TEXTS, "'{INFO}'"), (TEXTS, "'{m}'"), (INTS, "'{NULL}'"), NOW]),
     hot("counts_lock.sql", 1, &[(INTS, "'{2}'")]),
-    hot(
-        "counts.sql",
-        1,
-        &[
-            (INTS, "'{2}'"),
-            (INTS, "'{1}'"),
-            (INTS, "'{0}'"),
-            (INTS, "'{0}'"),
-            (INTS, "'{0}'"),
-            (INTS, "'{NULL}'"),
-            NOW,
-            NOW,
-        ],
-    ),
+    hot("counts.sql", 1, &[
+        (INTS, "'{2}'"), (INTS, "'{1}'"), (INTS, "'{0}'"), (INTS, "'{0}'"), (INTS, "'{0}'"), (INTS, "'{NULL}'"),
+        NOW, NOW,
+    ]),
     // Leases.
     hot("lease_rows.sql", 24, &[JOBS, LEASED]),
     hot("lease_extend.sql", 24, &[JOBS, LEASED, (INT, "'900'")]),
     hot("lease_free.sql", 24, &[JOBS, LEASED, (INT, "'1'")]),
     hot("lease_grants.sql", 1, &[(INTS, known!("grants")), (INT, "NULL")]),
-    hot(
-        "keep_alive.sql",
-        1,
-        &[
-            (INTS, "'{3}'"),
-            (INTS, "'{500}'"),
-            (INTS, "'{400}'"),
-            (INTS, "'{800}'"),
-            (TEXTS, "'{NULL}'"),
-            (TEXTS, "'{[]}'"),
-        ],
-    ),
-    hot(
-        "sweep_due.sql",
-        24,
-        &[(INT, "'2000'"), (INT, "'24'"), (INT, "NULL")],
-    ),
+    hot("keep_alive.sql", 1, &[
+        (INTS, "'{3}'"), (INTS, "'{500}'"), (INTS, "'{400}'"), (INTS, "'{800}'"), (TEXTS, "'{NULL}'"),
+        (TEXTS, "'{[]}'"),
+    ]),
+    hot("sweep_due.sql", 24, &[(INT, "'2000'"), (INT, "'24'"), (INT, "NULL")]),
     hot("sweep_spent.sql", 1, &[BUDGET, (INT, "'50'")]),
     hot(
         "sweep_last_try.sql",
@@ -250,195 +120,53 @@ pub(crate) const HOT: &[Statement] = &[
     ),
     hot("sweep_tasks.sql", 24, &[(INTS, known!("grants")), JOBS, LEASED]),
     hot("sweep_grants.sql", 24, &[(INTS, known!("grants"))]),
-    hot("sweep_spent.sql", 1, &[BUDGET, (INT, "'100'")]),
     hot("link_service.sql", 1, &[(INT, "'3'"), (INT, "'1'")]),
-    hot(
-        "sweep_set.sql",
-        24,
-        &[
-            JOBS,
-            LEASED,
-            (INTS, fill!("1")),
-            (TEXTS, fill!("'w'::text")),
-            (TEXTS, fill!("NULL::text")),
-            ("boolean[]", fill!("false")),
-            ("boolean[]", fill!("false")),
-            NOW,
-        ],
-    ),
+    hot("sweep_set.sql", 24, &[
+        JOBS, LEASED, (INTS, fill!("1")), (TEXTS, fill!("'w'::text")), (TEXTS, fill!("NULL::text")),
+        (FLAGS, fill!("false")), (FLAGS, fill!("false")), NOW,
+    ]),
     // 14 are not marked, of which four hold nothing.
-    hot(
-        "grants_empty.sql",
-        10 + 4 * 24,
-        &[(INT, "'0'"), (INT, "'0'"), (INT, "'100'")],
-    ),
+    hot("grants_empty.sql", 10 + 4 * 24, &[(INT, "'0'"), (INT, "'0'"), (INT, "'100'")]),
     // The heartbeat.
     hot("cluster.sql", 1, &[]),
-    hot(
-        "cluster_set.sql",
-        1,
-        &[
-            NOW,
-            (INT, "NULL"),
-            (INT, "NULL"),
-            (INT, "NULL"),
-            (INT, "'0'"),
-            (TEXT, "'0af3'"),
-            (INT, "'7'"),
-            (INT, "'8'"),
-            (INT, "NULL"),
-            (INT, "NULL"),
-        ],
-    ),
+    hot("cluster_set.sql", 1, &[
+        NOW, (INT, "NULL"), (INT, "NULL"), (INT, "NULL"), (INT, "'0'"), (TEXT, "'0af3'"), (INT, "'7'"),
+        (INT, "'8'"), (INT, "NULL"), (INT, "NULL"),
+    ]),
     // Collecting and publishing.
     hot("claim.sql", 1, &[NOW]),
-    hot(
-        "collect_fence.sql",
-        1,
-        &[
-            JOB,
-            (INT, "'0'"),
-            (INT, "'1'"),
-            (INT, "'10'"),
-            (INT, "'0'"),
-            NOW,
-            (INT, "NULL"),
-            (INT, "NULL"),
-            NOW,
-            (INT, "'0'"),
-            (INT, "'0'"),
-        ],
-    ),
-    hot(
-        "collect_page.sql",
-        24,
-        &[
-            (INTS, known!("set")),
-            (INT, "'3'"),
-            (TEXT, "'f'"),
-            (INT, "'5'"),
-            (INT, "'6'"),
-            (FLAG, "'true'"),
-        ],
-    ),
-    hot(
-        "collect_insert.sql",
-        24,
-        &[
-            (INT, "'3'"),
-            (INT, "'1'"),
-            (INTS, known!("set")),
-            (INTS, fill!("9")),
-            ("boolean[]", fill!("false")),
-            NOW,
-        ],
-    ),
+    hot("collect_fence.sql", 1, &[
+        JOB, (INT, "'0'"), (INT, "'1'"), (INT, "'10'"), (INT, "'0'"), NOW, (INT, "NULL"), (INT, "NULL"), NOW,
+        (INT, "'0'"), (INT, "'0'"),
+    ]),
+    hot("collect_page.sql", 24, &[
+        (INTS, known!("set")), (INT, "'3'"), (TEXT, "'f'"), (INT, "'5'"), (INT, "'6'"), (FLAG, "'true'"),
+    ]),
+    hot("collect_insert.sql", 24, &[
+        (INT, "'3'"), (INT, "'1'"), (INTS, known!("set")), (INTS, fill!("9")), (FLAGS, fill!("false")), NOW,
+    ]),
     hot("collect_reset.sql", 24, &[JOB, (INT, "'2'"), SETTLED, NOW]),
-    hot(
-        "collect_stale.sql",
-        24,
-        &[JOB, (INT, "'0'"), (INT, "'2'"), (TEXT, "'all'"), (INT, "'24'")],
-    ),
-    hot(
-        "free_tasks.sql",
-        24 + IN_FLIGHT / 4,
-        &[JOB, (INT, "'-1'"), (INT, "'0'"), (INT, "'24'")],
-    ),
+    hot("collect_stale.sql", 24, &[JOB, (INT, "'0'"), (INT, "'2'"), (TEXT, "'all'"), (INT, "'24'")]),
+    hot("free_tasks.sql", 24 + IN_FLIGHT / 4, &[JOB, (INT, "'-1'"), (INT, "'0'"), (INT, "'24'")]),
     // What people and dashboards ask for again and again.
     with("job.sql", " AND j.id = $1", IN_FLIGHT / 2, &[JOB]),
-    hot(
-        "images.sql",
-        24,
-        &[
-            JOB,
-            (TEXT, "NULL"),
-            (TEXT, "NULL"),
-            (INT, known!("last")),
-            (INT, "'24'"),
-        ],
-    ),
-    hot(
-        "images_in_flight.sql",
-        IN_FLIGHT / 2,
-        &[JOB, (INT, "'0'"), (INT, "'24'")],
-    ),
+    hot("images.sql", 24, &[JOB, (TEXT, "NULL"), (TEXT, "NULL"), (INT, known!("last")), (INT, "'24'")]),
+    hot("images_in_flight.sql", IN_FLIGHT / 2, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("detections.sql", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
-    hot(
-        "classifications.sql",
-        24,
-        &[(INTS, known!("detections")), (FLAG, "'true'")],
-    ),
+    hot("classifications.sql", 24, &[(INTS, known!("detections")), (FLAG, "'true'")]),
     // The health check, and what explains a job.
-    hot(
-        "health/take_tick.sql",
-        1,
-        &[(TEXT, "'n'"), NOW, (INT, "'600'"), (INT, "NULL")],
-    ),
-    hot(
-        "health/vitals.sql",
-        IN_FLIGHT / 2,
-        &[(INT, "'0'"), (INT, "'100'"), BUDGET],
-    ),
+    hot("health/take_tick.sql", 1, &[(TEXT, "'n'"), NOW, (INT, "'600'"), (INT, "NULL")]),
+    hot("health/vitals.sql", IN_FLIGHT / 2, &[(INT, "'0'"), (INT, "'100'"), BUDGET]),
     hot("health/still_idle.sql", 1, &[JOB, (INT, "'1'"), NOW]),
-    with(
-        "health/exhausted.sql",
-        LOCKED,
-        STRUCK,
-        &[JOB, (INT, "'1'"), (INT, "'24'"), BUDGET],
-    ),
-    with(
-        "health/pending.sql",
-        LOCKED,
-        24 + IN_FLIGHT / 4,
-        &[JOB, (INT, "'1'"), (INT, "'24'"), BUDGET],
-    ),
+    with("health/exhausted.sql", LOCKED, STRUCK, &[JOB, (INT, "'1'"), (INT, "'24'"), BUDGET]),
+    with("health/pending.sql", LOCKED, 24 + IN_FLIGHT / 4, &[JOB, (INT, "'1'"), (INT, "'24'"), BUDGET]),
+    hot("health/outlook_last_tries.sql", 10, &[JOB]),
     hot("health/outlook_lease.sql", IN_FLIGHT / 2, &[JOB]),
     hot("health/outlook_strikes.sql", STRUCK, &[JOB]),
-    hot(
-        "health/outlook_workers.sql",
-        40 * 3,
-        &[(TEXT, "'p'"), (INT, "'0'"), (INT, "'100'"), (INT, "'1'")],
-    ),
+    hot("health/outlook_workers.sql", 40 * 3, &[(TEXT, "'p'"), (INT, "'0'"), (INT, "'100'"), (INT, "'1'")]),
     hot("purge_tasks.sql", 24, &[JOB, (INT, "'24'")]),
     hot("purge_delete.sql", 24, &[JOB, SETTLED]),
     // `verify` goes over everything, a page at a time.
     hot("health/audit_jobs.sql", 1, &[(INT, "'0'"), (INT, "'24'")]),
-    hot(
-        "health/audit_tasks.sql",
-        48,
-        &[JOB, (INT, "'0'"), (INT, "'24'"), (TEXT, "'d'")],
-    ),
-];
-
-/// Asked for once in a run or by a person, and of as many rows as they read.
-pub(crate) const COLD: &[&str] = &[
-    "link_service.sql",
-    "number_jobs_from.sql",
-    "claim_set.sql",
-    "freeze_run.sql",
-    "move.sql",
-    "number_jobs_from.sql",
-    "health/recount.sql",
-    "health/stray_classifications.sql",
-    "health/stray_detections.sql",
-    "health/stray_grants.sql",
-    "health/stray_overdue.sql",
-    "catalog/add_captures.sql",
-    "catalog/add_captures_without_url.sql",
-    "catalog/add_to_collection.sql",
-    "catalog/algorithms.sql",
-    "catalog/category_map.sql",
-    "catalog/collection.sql",
-    "catalog/collections.sql",
-    "catalog/insert_algorithm.sql",
-    "catalog/insert_pipeline.sql",
-    "catalog/known_algorithms.sql",
-    "catalog/move_pointer.sql",
-    "catalog/note_registration.sql",
-    "catalog/pipeline.sql",
-    "catalog/pipeline_algorithms.sql",
-    "catalog/pipelines.sql",
-    "catalog/pointer.sql",
-    "catalog/services.sql",
-    "catalog/upsert_service.sql",
+    hot("health/audit_tasks.sql", 48, &[JOB, (INT, "'0'"), (INT, "'24'"), (TEXT, "'d'")]),
 ];

@@ -57,7 +57,8 @@ pub(crate) async fn pages_that_hang_take_no_connection_from_a_reserve_or_a_resul
             };
             world.settle(&[item]).await;
         }
-        assert_eq!(world.job(job).await.status, JobStatus::Success);
+        let head = world.store.job_head(job).await.unwrap().unwrap();
+        assert_eq!(head.status, JobStatus::Success);
         assert!(ask(&mut asking, waiting).await <= SIDE);
     };
     tokio::select! {
