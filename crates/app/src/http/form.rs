@@ -53,7 +53,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 fn multipart(bytes: &[u8], boundary: &str) -> Option<Vec<(String, String)>> {
     let delimiter = format!("\r\n--{boundary}");
     let mut pairs = Vec::new();
-    let mut rest = bytes.strip_prefix(delimiter[2..].as_bytes())?;
+    let mut rest = bytes.strip_prefix(&delimiter.as_bytes()[2..])?;
     while !rest.starts_with(b"--") {
         rest = rest.strip_prefix(b"\r\n")?;
         let end = find(rest, delimiter.as_bytes())?;
