@@ -42,6 +42,7 @@ pub(crate) struct DueGrant {
 
 impl DueGrant {
     pub(crate) fn read(row: &impl Columns, captures: Vec<i64>) -> sqlx::Result<Self> {
+        let exclusive: bool = row.col("exclusive")?;
         Ok(Self {
             id: row.col("id")?,
             job: row.col("job_id")?,
@@ -53,11 +54,12 @@ impl DueGrant {
                 .col::<Option<String>>("worker")?
                 .unwrap_or_else(|| "unknown worker".to_owned()),
             answered: row.col("answered")?,
-            exclusive: row.col("exclusive")?,
+            exclusive,
             one_process: row.col::<Option<bool>>("one_process")?.unwrap_or(false),
             given_back: row.col("given_back")?,
             charged_until: row.maybe_time("charged_until")?,
-            life: signs_of(row)?,
+            // Answers to what was handed out before say nothing of what is exclusive: it goes by its own deadline.
+            life: signs_of(row)?.filter(|_| !exclusive),
             again: None,
             ended_at: None,
         })

@@ -41,6 +41,18 @@ pub fn strikes_left(max_deliver: i64) -> i64 {
     (max_deliver - 1).max(0)
 }
 
+/// How many times what an image takes the lease of a last try is.
+const TIMES: u32 = 20;
+/// It is never shorter than this, but if every lease is.
+const LEASE_MIN: Duration = Duration::from_secs(30);
+
+/// The lease of a last try, of a job whose images took so long when they were alone, if one was answered: its worker waits
+/// meanwhile, so it is not longer than it must be.
+#[must_use]
+pub fn lease(ttr: Duration, slowest: Option<Duration>) -> Duration {
+    slowest.map_or(ttr, |slowest| ttr.min(LEASE_MIN.max(slowest * TIMES)))
+}
+
 /// Where a worker stands between batches and last tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
@@ -147,6 +159,16 @@ mod tests {
             next(turn, JOB, true, false, TTR, at(-5_000)),
             Next::Nothing(_)
         ));
+    }
+
+    #[test]
+    fn the_lease_of_a_last_try_goes_by_what_an_image_takes() {
+        let seconds = Duration::from_secs;
+        assert_eq!(lease(seconds(300), None), seconds(300));
+        assert_eq!(lease(seconds(300), Some(seconds(1))), seconds(30));
+        assert_eq!(lease(seconds(300), Some(seconds(4))), seconds(80));
+        assert_eq!(lease(seconds(300), Some(seconds(40))), seconds(300));
+        assert_eq!(lease(seconds(10), Some(seconds(1))), seconds(10));
     }
 
     #[test]

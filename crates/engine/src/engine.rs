@@ -17,7 +17,7 @@ use trapline_core::{
 
 use crate::{
     Supervisor, handed::Handed, health::Ticking, journal::Journal, life::Life, presence::Presence,
-    project::Owed, settle::Settler, spec::Specs, store_time::StoreTime, unheard::Unheard,
+    project::Owed, settle::Settler, spec::Specs, store_time::StoreTime, tried::Tried, unheard::Unheard,
 };
 
 /// What is plugged in.
@@ -124,6 +124,7 @@ pub(crate) struct Inner {
     pub(crate) queue_presence: Presence,
     pub(crate) progress_presence: Presence,
     pub(crate) owed: Owed,
+    pub(crate) tried: Tried,
     pub(crate) unheard: Unheard,
 }
 
@@ -158,6 +159,7 @@ impl Engine {
             queue_presence: Presence::of_queue(),
             progress_presence: Presence::of_progress(),
             owed: Owed::default(),
+            tried: Tried::default(),
             unheard: Unheard::default(),
             key,
             image_url,

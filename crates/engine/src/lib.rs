@@ -20,6 +20,7 @@ mod spec;
 mod store_time;
 pub mod supervisor;
 mod sweep;
+mod tried;
 mod unheard;
 
 pub use clock::SystemClock;

@@ -9,7 +9,7 @@ use trapline_core::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     choose::Waiting,
     error::chain,
-    fault,
+    fault, last_try,
     ports::{GrantKey, GrantRequest, Granted, Hint, LeaseChange, Standing, WaitingJob, Want},
     receipt::Receipt,
 };
@@ -39,6 +39,8 @@ pub struct ReservedTask {
     pub receipt: String,
     /// Which hand-out this is, from 1.
     pub attempt: i64,
+    /// How long its lease lasts.
+    pub lease: Duration,
 }
 
 /// Tasks of one job, under a lease. Dropped before [`Reservation::delivered`], it gives them back: an answer that
@@ -256,9 +258,10 @@ impl Engine {
             worker,
             now: granted_at,
             ttr: policy.task_ttr,
-            exclusive_ttr: policy.task_ttr,
+            exclusive_ttr: last_try::lease(policy.task_ttr, self.inner.tried.slowest(into.job)),
             max_deliver: policy.max_deliver,
         };
+        let lease = request.lease_until().since(granted_at);
         let granted = self.inner.ports.store.grant(&request).await;
         if granted.as_ref().is_err_and(|e| e.kind.retry()) {
             self.inner.unheard.note(GrantKey {
@@ -290,7 +293,11 @@ impl Engine {
                 image_url: (self.inner.image_url)(into.job, task.capture, &task.url),
                 receipt: self.inner.key.sign(&receipt),
                 attempt: task.delivery,
+                lease,
             });
+            if want.is_exclusive() {
+                self.inner.tried.handed_out(&receipt);
+            }
             into.undelivered.push(receipt);
         }
         Ok(granted)

@@ -220,6 +220,7 @@ impl Engine {
             self.inner
                 .life
                 .answered(s.receipt.worker, s.receipt.granted_at, now);
+            self.inner.tried.answered(&s.receipt, now);
         }
         self.tell(&report.touched).await;
         self.offer(report.freed).await;

@@ -78,7 +78,7 @@ async fn tasks(
         pipeline_of(head)?;
     }
     job_notes::fetched(&app, &principal, batch_size, &reservation);
-    Ok(handed_out(&app, connection, json!({}), reservation))
+    Ok(handed_out(connection, json!({}), reservation))
 }
 
 fn pipeline_of(head: JobHead) -> ApiResult<String> {
@@ -134,7 +134,7 @@ async fn claim(
                 job_notes::fetched(&app, &principal, batch_size, &claimed.reservation);
                 let head =
                     json!({ "job_id": claimed.reservation.job, "pipeline_slug": claimed.pipeline_slug });
-                handed_out(&app, connection, head, claimed.reservation)
+                handed_out(connection, head, claimed.reservation)
             }
         },
     )
@@ -164,12 +164,10 @@ pub(super) fn queue_away(error: trapline_core::Error) -> ApiError {
 }
 
 fn handed_out(
-    app: &AppState,
     connection: Option<Extension<Connection>>,
     mut body: Value,
     mut reservation: Reservation,
 ) -> Response {
-    let lease_seconds = app.engine.policy().task_ttr.as_secs();
     body["tasks"] = reservation
         .tasks
         .iter()
@@ -181,7 +179,7 @@ fn handed_out(
                 "image_url": t.image_url,
                 "reply_subject": t.receipt,
                 "attempt": t.attempt,
-                "lease_seconds": lease_seconds,
+                "lease_seconds": t.lease.as_secs(),
                 "config": {},
             })
         })

@@ -193,3 +193,41 @@ async fn a_process_that_holds_a_suspect_gets_nothing_and_takes_nothing_from_the_
     assert_eq!(node.reserve(good, 8, process).await.len(), 8);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn the_lease_of_a_last_try_goes_by_what_others_took_and_a_busy_worker_is_put_off_until_then() {
+    let node = Node::with_lease(Duration::from_secs(300)).await;
+    let (job, other) = (node.job_of(2).await, node.job_of(4).await);
+    for name in ["first", "second"] {
+        let worker = node.address(name).await;
+        while !node.reserve(job, 2, worker).await.is_empty() {}
+        node.live(305).await;
+    }
+    let worker = node.address("busy").await;
+    let held = node.reserve(other, 2, worker).await;
+    assert_eq!(held.len(), 2);
+    assert!(
+        node.reserve(job, 2, worker).await.is_empty(),
+        "it holds something"
+    );
+    assert!(node.reserve(other, 2, worker).await.is_empty(), "it is put off");
+    let shown = async || node.engine.waiting_jobs(&[], None, Some(worker)).await.unwrap();
+    assert!(shown().await.is_empty(), "it would get nothing");
+    node.post(other, &held, Says::Done).await;
+    assert_eq!(
+        shown().await.iter().map(|(job, _)| *job).collect::<Vec<_>>(),
+        [job]
+    );
+    let (_, alone) = node.claim(2, worker).await.unwrap();
+    assert_eq!((alone.len(), alone[0].lease), (1, Duration::from_secs(300)));
+    assert!(node.claim(2, worker).await.is_none(), "nothing beside it");
+    node.live(2).await;
+    node.post(job, &alone, Says::Done).await;
+    let last = node.reserve(job, 2, worker).await;
+    // Twenty times the two seconds.
+    assert_eq!((last.len(), last[0].lease.as_secs_f64().round()), (1, 40.0));
+    node.live(45).await;
+    assert_eq!(node.world.counts(job).await, [2, 0, 0, 1, 1]);
+    assert_eq!(node.reserve(other, 2, worker).await.len(), 2, "and batches again");
+    node.stop().await;
+}

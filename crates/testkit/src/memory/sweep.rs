@@ -181,7 +181,9 @@ impl Db {
     /// hand-out) ends when its leases would have: its worker may have died on it.
     fn look(&self, id: i64, policy: &LeasePolicy, now: Timestamp) -> Option<Due> {
         let grant = self.grants.get(&id)?;
+        // Answers to what was handed out before say nothing of what is exclusive: it goes by its own deadline.
         let life = self.workers.get(&grant.worker).and_then(|w| w.life.as_ref());
+        let life = life.filter(|_| !grant.exclusive);
         let mut due = Due {
             id,
             job: grant.job,

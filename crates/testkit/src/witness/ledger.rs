@@ -26,6 +26,9 @@ impl Inner {
 
     /// Until when a lease lives at least: by its own deadline, or by its worker's signs of life.
     fn lives_until(&self, handed: &HandOut, ttr: std::time::Duration) -> Timestamp {
+        if handed.exclusive {
+            return handed.until;
+        }
         let signs = self.signs.get(&handed.worker).into_iter().flatten();
         let extending =
             signs.filter(|s| handed.granted_at >= s.reserved_at && handed.granted_at >= s.at.minus(ttr));
@@ -91,6 +94,7 @@ impl Witness {
                 granted_at: request.now,
                 until: request.lease_until(),
                 suspect: request.want != Want::Batch,
+                exclusive: request.want.is_exclusive(),
                 ended: false,
                 alone,
             });

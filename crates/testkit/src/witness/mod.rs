@@ -107,6 +107,8 @@ struct HandOut {
     granted_at: Timestamp,
     until: Timestamp,
     suspect: bool,
+    /// Whether it goes by its own deadline, whatever else its worker answers.
+    exclusive: bool,
     ended: bool,
     /// Whether nothing else was with its worker, so far.
     alone: bool,
