@@ -6,5 +6,6 @@
 mod adc;
 mod killer;
 mod landing;
+mod loaders;
 mod scenarios;
 mod support;
