@@ -182,9 +182,7 @@ impl Run<'_> {
             let asked = Instant::now();
             let answer = self.client.try_post(&path, results).await;
             let took = asked.elapsed();
-            let mut seen = self.seen();
-            seen.slowest_result = seen.slowest_result.max(took);
-            drop(seen);
+            self.took_for_result(took);
             match answer {
                 Ok(answer) if answer.status == 200 => {
                     let n = answer.body["results_queued"].as_u64().unwrap_or(0) as usize;
@@ -194,6 +192,16 @@ impl Run<'_> {
             }
             tokio::time::sleep(AGAIN).await;
         }
+    }
+
+    fn took_for_result(&self, took: Duration) {
+        let mut seen = self.seen();
+        seen.slowest_result = seen.slowest_result.max(took);
+    }
+
+    fn took_for_page(&self, took: Duration) {
+        let mut seen = self.seen();
+        seen.slowest_page = seen.slowest_page.max(took);
     }
 
     fn count(&self, images: usize) {
@@ -219,9 +227,7 @@ impl Run<'_> {
         loop {
             let asked = Instant::now();
             let answer = self.client.try_get(&path).await;
-            let mut seen = self.seen();
-            seen.slowest_page = seen.slowest_page.max(asked.elapsed());
-            drop(seen);
+            self.took_for_page(asked.elapsed());
             match answer {
                 Ok(answer) if answer.status == 200 => {
                     if let Some(status @ ("SUCCESS" | "FAILURE")) = answer.body["status"].as_str() {

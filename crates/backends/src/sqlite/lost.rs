@@ -138,7 +138,7 @@ pub(super) async fn save_errors(
 ) -> sqlx::Result<()> {
     sqlx::query("UPDATE jobs SET errors = ?2 WHERE id = ?1")
         .bind(job.0)
-        .bind(json(&errors))
+        .bind(json(errors))
         .execute(conn)
         .await
         .map(drop)
