@@ -118,6 +118,7 @@ impl Engine {
 
     async fn patiently<T>(&self, asked: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
+            biased;
             answer = asked => answer,
             () = self.inner.ports.clock.sleep(PATIENCE) => {
                 Err(Error::unavailable(format!("no answer within {PATIENCE:?}")))

@@ -1,18 +1,29 @@
 //! Between a node and the world: a node that is paused gets no answer for a while, and one that has crashed never
 //! again. A crash at any await needs no more than that: a node touches the world by its ports and its clock alone.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use trapline_core::Clock as _;
 
 use super::SimClock;
 
-/// One node's gate.
+/// One node's gate. Whoever waits at it is woken in the order in which it came, so that a seed replays.
 pub struct Gate {
     clock: SimClock,
-    paused_until: watch::Sender<Duration>,
-    crashed: watch::Sender<bool>,
+    state: Mutex<State>,
+    changed: Notify,
+    fell: Notify,
+}
+
+#[derive(Clone, Copy, Default)]
+struct State {
+    paused_until: Duration,
+    crashed: bool,
 }
 
 impl Gate {
@@ -21,37 +32,48 @@ impl Gate {
     pub fn new(clock: SimClock) -> Arc<Self> {
         Arc::new(Self {
             clock,
-            paused_until: watch::Sender::new(Duration::ZERO),
-            crashed: watch::Sender::new(false),
+            state: Mutex::default(),
+            changed: Notify::new(),
+            fell: Notify::new(),
         })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whatever the node waits for comes after `d` at the earliest; a pause of nothing ends the one before.
     pub fn pause(&self, d: Duration) {
-        self.paused_until.send_replace(self.clock.monotonic() + d);
+        self.state().paused_until = self.clock.monotonic() + d;
+        self.changed.notify_waiters();
     }
 
     /// The node is no more.
     pub fn crash(&self) {
-        self.crashed.send_replace(true);
+        self.state().crashed = true;
+        self.fell.notify_waiters();
     }
 
     /// Returns when the node may go on.
     pub async fn pass(&self) {
         loop {
-            if *self.crashed.borrow() {
+            // Made before looking, so that no change is missed in between.
+            let changed = self.changed.notified();
+            let State {
+                paused_until,
+                crashed,
+            } = *self.state();
+            if crashed {
                 return pending().await;
             }
-            let until = *self.paused_until.borrow();
-            let left = until.saturating_sub(self.clock.monotonic());
+            let left = paused_until.saturating_sub(self.clock.monotonic());
             if left.is_zero() {
                 return;
             }
-            let mut pauses = self.paused_until.subscribe();
             tokio::select! {
                 biased;
                 // A pause that is cut short is over for those who wait in it, too.
-                _ = pauses.changed() => {}
+                () = changed => {}
                 () = self.clock.sleep(left) => {}
             }
         }
@@ -59,8 +81,10 @@ impl Gate {
 
     /// Returns when the node has crashed: its connections break.
     pub async fn crashed(&self) {
-        // The sender lives as long as this gate, so the wait ends with a crash or not at all.
-        self.crashed.subscribe().wait_for(|crashed| *crashed).await.ok();
+        let fell = self.fell.notified();
+        if !self.state().crashed {
+            fell.await;
+        }
     }
 }
 
