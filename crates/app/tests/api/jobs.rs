@@ -1,6 +1,6 @@
 //! Creating jobs and showing one.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 use trapline_core::catalog::Role;
 
@@ -379,75 +379,4 @@ async fn logs_limit_is_between_1_and_5000() {
         let lines = answer.body["logs"]["stdout"].as_array().unwrap().len();
         assert!((1..=most).contains(&lines), "{good}: {lines}");
     }
-}
-
-#[tokio::test]
-async fn form_bodies_are_taken_where_antennas_tests_and_pages_send_them() {
-    const FORM: &str = "application/x-www-form-urlencoded";
-    const MULTIPART: &str = "multipart/form-data; boundary=BoUnDaRyStRiNg";
-    let fleet = Fleet::new().await;
-    let set = fleet
-        .admin
-        .send(
-            Method::POST,
-            "/api/v2/captures/collections/",
-            Some(FORM),
-            "name=June+set&project_id=1",
-        )
-        .await;
-    assert_eq!(
-        (set.status, &set.body["name"]),
-        (StatusCode::CREATED, &json!("June set"))
-    );
-    let pairs = [
-        ("project_id", "1"),
-        ("name", "From a form"),
-        (
-            "source_image_collection_id",
-            set.body["id"].as_i64().unwrap().to_string().as_str(),
-        ),
-        ("pipeline_slug", "moths"),
-        ("delay", "0"),
-        ("start_now", "False"),
-        ("shuffle", "True"),
-        ("source_image_single_id", ""),
-    ]
-    .map(|(name, value)| {
-        format!("--BoUnDaRyStRiNg\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-    });
-    let body = format!("{}--BoUnDaRyStRiNg--\r\n", pairs.concat());
-    let made = fleet.admin.send(Method::POST, JOBS, Some(MULTIPART), body).await;
-    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
-    assert_eq!(
-        json!([made.body["name"], made.body["shuffle"]]),
-        json!(["From a form", true])
-    );
-    let job = made.body["id"].as_i64().unwrap();
-    for verb in ["run", "retry", "cancel"] {
-        for content_type in [FORM, MULTIPART] {
-            let path = format!("{JOBS}{job}/{verb}/");
-            let answer = fleet
-                .admin
-                .send(Method::POST, &path, Some(content_type), "")
-                .await;
-            assert_eq!(answer.status, StatusCode::OK, "{verb}: {}", answer.body);
-        }
-    }
-    let job = fleet.job(2).await;
-    let path = format!("{JOBS}{job}/tasks/");
-    let answer = fleet
-        .worker
-        .send(Method::POST, &path, Some(FORM), "batch_size=1")
-        .await;
-    assert_eq!(
-        answer.body["tasks"].as_array().map(Vec::len),
-        Some(1),
-        "{}",
-        answer.body
-    );
-    let broken = fleet
-        .admin
-        .send(Method::POST, JOBS, Some(MULTIPART), "name=x")
-        .await;
-    assert_eq!(broken.status, StatusCode::BAD_REQUEST);
 }

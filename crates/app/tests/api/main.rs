@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 
+mod accepted;
 mod access;
 mod bad_input;
 mod chaos;
@@ -22,6 +23,7 @@ mod pages;
 mod registration;
 mod reruns;
 mod results;
+mod services;
 mod sets;
 mod support;
 mod worker;

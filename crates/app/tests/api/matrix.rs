@@ -48,6 +48,12 @@ const ROWS: &[Row] = &[
     ("GET", "/ml/algorithms/{algorithm}", "", NotThere),
     ("GET", "/ml/labels/{labels}", "", NotThere),
     ("GET", "/ml/processing_services?project_id={project}", "", Invalid),
+    (
+        "POST",
+        "/ml/processing_services",
+        r#"{"name": "s", "project": {project}}"#,
+        Invalid,
+    ),
     ("GET", "/ml/processing_services/{service}", "", NotThere),
     ("GET", "/ml/processing_services/{service}/status", "", NotThere),
     ("GET", "/captures/{capture}", "", NotThere),

@@ -4,11 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use trapline::http::auth;
-use trapline_core::{
-    catalog::{NewToken, Role},
-    ports::Catalog as _,
-};
+use trapline_core::catalog::Role;
 
 use crate::{
     fleet::{Fleet, body, success},
@@ -434,59 +430,4 @@ async fn a_waiting_claim_ends_with_nothing_when_its_time_is_up() {
         (Duration::from_secs(4)..Duration::from_secs(15)).contains(&took),
         "{took:?}"
     );
-}
-
-#[tokio::test]
-async fn a_jobs_log_tells_who_fetched_tasks_and_who_posted_results_without_their_token() {
-    let fleet = Fleet::new().await;
-    let secret = auth::new_secret();
-    let token = NewToken {
-        name: "night shift".to_owned(),
-        role: Role::Worker,
-        project_id: None,
-        prefix: auth::prefix(&secret),
-        hash: auth::hash(&secret),
-        expires_at: None,
-    };
-    fleet.app.store.create_token(&token).await.unwrap();
-    let worker = fleet.app.caller(&format!("Token {secret}"));
-    let job = fleet.job(3).await;
-    let tasks = format!("/api/v2/jobs/{job}/tasks/");
-    let taken = worker.post(&tasks, &json!({"batch_size": 2})).await.body;
-    let claim = json!({"batch_size": 5, "pipelines": ["moths"]});
-    let claimed = worker.post("/api/v2/tasks/claim/", &claim).await.body;
-    let who = format!("user=night shift, token_id={}…", &secret[..8]);
-    let log = fleet.log(job).await;
-    for line in ["requested=2, delivered=2", "requested=5, delivered=1"] {
-        assert!(log.contains(&format!("Tasks fetched: {line}, {who}")), "{log}");
-    }
-    let mut items: Vec<Value> = [&taken["tasks"][0], &taken["tasks"][1], &claimed["tasks"][0]]
-        .map(success)
-        .into();
-    items[0]["result"]["detections"] = json!(7);
-    let body = json!({ "results": items });
-    let answer = worker
-        .post(&format!("/api/v2/jobs/{job}/result/"), &body)
-        .await
-        .body;
-    let log = fleet.log(job).await;
-    let first = &answer["tasks"][1];
-    let line = format!(
-        "Queued pipeline result: task_id={}, reply_subject={}, queued=2, rejected=1, {who}",
-        first["task_id"].as_str().unwrap(),
-        first["reply_subject"].as_str().unwrap()
-    );
-    assert!(log.contains(&line), "{log}");
-    // A job that has ended is told of once, whatever a client does in a loop.
-    for _ in 0..3 {
-        assert_eq!(
-            worker.post(&tasks, &json!({"batch_size": 2})).await.body["tasks"],
-            json!([])
-        );
-    }
-    let path = format!("/api/v2/jobs/{job}/logs/?limit=1000");
-    let rows = fleet.admin.get(&path).await.body["results"].to_string();
-    let line = format!("Tasks requested for non-active job (status=SUCCESS); returning empty. {who}");
-    assert_eq!(rows.matches(&line).count(), 1, "{rows}");
-    assert!(!rows.contains(&secret[..9]), "{rows}");
 }
