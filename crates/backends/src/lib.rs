@@ -6,6 +6,7 @@ mod embedded;
 mod hints;
 pub mod jetstream;
 mod leases;
+mod losing;
 pub mod postgres;
 pub mod redis;
 mod registering;

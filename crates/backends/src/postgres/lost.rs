@@ -10,8 +10,9 @@ use trapline_core::{
 
 use super::{SLICE_ROWS, counts, sweep};
 use crate::{
+    losing::{lost_lists, spent_detail},
     settling::failed_line,
-    sweeping::{self, Ended},
+    sweeping::Ended,
 };
 
 /// How many jobs one sweep looks at.
@@ -57,7 +58,7 @@ pub(super) async fn lose(
         let attempts: i64 = row.try_get("attempts")?;
         let lost = match what.strict {
             true => STRICT_DETAIL.to_owned(),
-            false => sweeping::spent_detail(attempts, strikes, &history, what.max_deliver),
+            false => spent_detail(attempts, strikes, &history, what.max_deliver),
         };
         let capture: i64 = row.try_get("capture_id")?;
         lines.push(failed_line(what.job.0, capture, FailReason::Lost, &lost));
@@ -124,7 +125,7 @@ pub(super) async fn note(
     let mut all = errors(conn, job).await?;
     let line = note_lost(&mut all, by, queue, lost);
     save_errors(conn, job, &all).await?;
-    counts::log_lines(conn, &sweeping::lost_lists(job, &line, lost), now).await
+    counts::log_lines(conn, &lost_lists(job, &line, lost), now).await
 }
 
 /// A job's errors.

@@ -16,7 +16,7 @@ use trapline_core::{
 };
 
 use super::{PostgresStore, QUICK, SLOW, WALK, bound, store_error};
-use crate::sweeping::By;
+use crate::losing::By;
 
 #[async_trait]
 impl Store for PostgresStore {

@@ -23,9 +23,10 @@ use super::{
     jobs, leases, lost, retried, store_error, take,
 };
 use crate::{
+    losing::{By, captures},
     rows::{self, Columns as _},
     settling::TaskKey,
-    sweeping::{self, By, DueGrant, Ended, Held, Verdicts, captures},
+    sweeping::{self, DueGrant, Ended, Held, Verdicts},
 };
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.

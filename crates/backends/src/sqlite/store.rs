@@ -17,7 +17,7 @@ use trapline_core::{
 };
 
 use super::{SqliteStore, grant, store_error};
-use crate::sweeping::By;
+use crate::losing::By;
 
 #[async_trait]
 impl Store for SqliteStore {

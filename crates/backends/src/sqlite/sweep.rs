@@ -12,8 +12,9 @@ use trapline_core::{
 
 use super::{SLICE_ROWS, SqliteStore, counts, jobs, json, leases, lost, store_error};
 use crate::{
+    losing::{By, captures},
     rows,
-    sweeping::{self, By, DueGrant, Ended, Verdicts, captures},
+    sweeping::{self, DueGrant, Ended, Verdicts},
 };
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.

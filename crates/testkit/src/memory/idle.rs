@@ -11,7 +11,7 @@ use trapline_core::{
 
 use super::{
     Db, JobRow, TaskRow, counts,
-    sweep::{is_spent, spent_detail},
+    lost::{is_spent, spent_detail},
 };
 
 impl Db {

@@ -12,6 +12,7 @@ mod health;
 mod idle;
 mod jobs;
 mod leases;
+mod lost;
 mod mutation;
 mod progress;
 mod queue;

@@ -7,18 +7,17 @@ use std::{
 };
 
 use trapline_core::{
-    CaptureId, FailReason, GrantId, JobId, JobStatus, TaskState, Timestamp, WorkerId,
+    CaptureId, GrantId, JobId, JobStatus, TaskState, Timestamp, WorkerId,
     death::{self, EndedGrant, GrantEnd, Unanswered},
-    health::{LostBy, id_lists, note_lost},
+    health::LostBy,
     job::JobMove,
-    last_try,
     lease::{self, LeaseEnd},
-    ports::{Candidate, LeasePolicy, Level, QueueCounters, QueueInfo, Swept, Touched},
+    ports::{Candidate, LeasePolicy, Level, QueueCounters, Swept},
     settle::Deltas,
     task::{DETAIL_MAX_CHARS, cut},
 };
 
-use super::{Db, Mutation, counts, grant::is_one_process};
+use super::{Db, Mutation, counts, grant::is_one_process, lost::lost_detail};
 
 /// How old a CANCELING job must be before the sweep finishes it.
 const CANCEL_AFTER: Duration = Duration::from_secs(10);
@@ -334,64 +333,6 @@ impl Db {
         }
     }
 
-    pub(super) fn lose(&mut self, (job, capture): Key, detail: String, now: Timestamp) {
-        let line = format!("Image {capture} failed (lost): {detail}");
-        if let Some(task) = self.tasks.get_mut(&(job, capture)) {
-            task.state = TaskState::Failed;
-            task.reason = Some(FailReason::Lost);
-            task.detail = Some(detail);
-            task.settled_at = Some(now);
-            task.grant = None;
-        }
-        self.log_line(job, Level::Error, line, Some(capture), now);
-    }
-
-    /// Active jobs with a task that nobody holds and whose budget is used up.
-    fn spent_jobs(&self, policy: &LeasePolicy) -> Vec<(JobId, i64)> {
-        let active = |j: &&super::JobRow| !j.deleted && j.job.status.is_active();
-        let spent = |j: &&super::JobRow| {
-            self.tasks(j.job.id)
-                .any(|(_, t)| t.run == j.job.run && is_spent(t, policy.max_deliver))
-        };
-        let jobs = self.jobs.values().filter(active).filter(spent);
-        jobs.map(|j| (j.job.id, j.job.run)).collect()
-    }
-
-    /// Leaves those tasks one last try: the budget is smaller than it was when they were handed out.
-    fn give_last_tries(&mut self, policy: &LeasePolicy, now: Timestamp) {
-        for (job, run) in self.spent_jobs(policy) {
-            let spent = |t: &super::TaskRow| t.run == run && is_spent(t, policy.max_deliver);
-            let tasks = self.tasks(job).filter(|(_, t)| spent(t));
-            let given: Vec<CaptureId> = tasks.take(self.slice_rows).map(|(capture, _)| capture).collect();
-            for capture in &given {
-                if let Some(task) = self.tasks.get_mut(&(job, *capture)) {
-                    task.strikes = last_try::strikes_left(policy.max_deliver);
-                    task.suspect = true;
-                }
-            }
-            let line = last_try::smaller_budget_line(given.len() as u64, policy.max_deliver);
-            self.log_line(job, Level::Warning, line, None, now);
-        }
-    }
-
-    /// The line in the job's errors, and the whole list in its log.
-    pub(super) fn note_lost(
-        &mut self,
-        touched: &Touched,
-        by: LostBy,
-        queue: Option<&QueueInfo>,
-        now: Timestamp,
-    ) {
-        let lost: Vec<CaptureId> = touched.settled.iter().map(|(capture, _)| *capture).collect();
-        let Some(row) = self.jobs.get_mut(&touched.job).filter(|_| !lost.is_empty()) else {
-            return;
-        };
-        let line = note_lost(&mut row.job.errors, by, queue, &lost);
-        for ids in id_lists(&lost) {
-            self.log_line(touched.job, Level::Info, format!("{line} {ids}"), None, now);
-        }
-    }
-
     fn lose_never_handed_out(&mut self, swept: &mut Swept, now: Timestamp) {
         let first = self.tasks.iter().find(|((job, _), t)| {
             t.state == TaskState::Pending
@@ -421,21 +362,4 @@ impl Db {
             self.log_line(job, Level::Warning, line, None, now);
         }
     }
-}
-
-/// Whether nobody holds it and its budget is used up.
-pub(super) fn is_spent(task: &super::TaskRow, max_deliver: i64) -> bool {
-    let held = task.grant.is_some();
-    task.state == TaskState::Pending && !held && task.strikes > 0 && task.strikes >= max_deliver
-}
-
-/// Why such a task is lost, in words.
-pub(super) fn spent_detail(task: &super::TaskRow, max_deliver: i64) -> String {
-    let lost = lost_detail(task.delivery - task.delivery_base, task.strikes, &task.history);
-    format!("{lost}; that is as often as max_deliver={max_deliver} now allows")
-}
-
-/// Why a task is lost, in words.
-pub(super) fn lost_detail(attempts: i64, strikes: i64, history: &str) -> String {
-    format!("no answer after {attempts} hand-out(s), {strikes} of them counted: to {history}")
 }

@@ -15,7 +15,7 @@ use super::super::{
     counts::{self, Cause},
     jobs, lost, retried, store_error, sweep, take,
 };
-use crate::{rows, sweeping::By};
+use crate::{losing::By, rows};
 
 impl PostgresStore {
     pub(super) async fn vitals_page(

@@ -11,7 +11,7 @@ use trapline_core::{
 };
 
 use super::super::{SqliteStore, counts, jobs, lost, store_error, sweep};
-use crate::{rows, sweeping::By};
+use crate::{losing::By, rows};
 
 impl SqliteStore {
     pub(super) async fn vitals_page(
