@@ -50,6 +50,13 @@ pub struct Postgres {
     process: Process,
 }
 
+impl Drop for Postgres {
+    /// Before its folder is removed: what is written meanwhile would stay, a gigabyte of it if the test was large.
+    fn drop(&mut self) {
+        self.process.kill_all();
+    }
+}
+
 impl Postgres {
     /// The binary that is used.
     ///

@@ -79,6 +79,13 @@ impl Process {
         self.child.wait().expect("a child of ours");
     }
 
+    /// The same, and of what it has started: nothing writes to its folder any more.
+    pub(super) fn kill_all(&mut self) {
+        let started = children(self.id());
+        self.kill();
+        signal("KILL", &started);
+    }
+
     /// SIGSTOP or SIGCONT.
     pub(super) fn signal(&self, name: &str) {
         let done = signal(name, &[self.id()]);
