@@ -75,11 +75,23 @@ const JUMP_MAX: Duration = Duration::from_secs(2);
 /// How far it may go back by a few of them in a row.
 pub(crate) const CLOCK_BACK: Duration = Duration::from_secs(6);
 
-/// The store's clock jumps by less than the margin of a lease; a node's wall clock by anything, since it decides
-/// nothing.
+/// How far somebody who sets the store's clock sets it.
+const FAR: [Duration; 3] = [
+    Duration::from_secs(3_600),
+    Duration::from_secs(2 * 86_400),
+    Duration::from_secs(365 * 86_400),
+];
+
+/// The store's clock jumps by less than the margin of a lease, or is set by an hour, two days or a year; a node's wall clock
+/// jumps by anything, since it decides nothing.
 async fn jumps(world: Arc<World>, mut dice: Dice) {
     while next(&world, &mut dice).await {
-        let micros = dice.between(0, 2 * JUMP_MAX.as_micros() as u64) as i64 - JUMP_MAX.as_micros() as i64;
+        let micros = if dice.chance(200) {
+            let far = FAR[dice.between(0, 2) as usize].as_micros() as i64;
+            if dice.chance(500) { far } else { -far }
+        } else {
+            dice.between(0, 2 * JUMP_MAX.as_micros() as u64) as i64 - JUMP_MAX.as_micros() as i64
+        };
         world
             .trace
             .line(|| format!("the store's clock jumps by {micros} us"));
