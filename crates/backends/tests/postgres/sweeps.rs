@@ -64,7 +64,7 @@ pub(crate) async fn two_sweeps_at_once_charge_one_death(databases: Arc<Databases
         a.collect().await;
         let worker = format!("dead {turn}");
         for _ in 0..10 {
-            a.grant(job, 3, &worker).await;
+            a.grant_process(job, 3, &worker).await;
             a.pass(1);
         }
         a.pass(65);
