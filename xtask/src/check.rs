@@ -1,8 +1,9 @@
 //! What decides whether a change lands.
 
 use std::{
+    io::{BufRead as _, BufReader},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -34,12 +35,47 @@ pub(crate) fn all() -> Result<()> {
         "licences, bans, sources",
         Command::new(tools::cargo_deny()?).args(["check", "licenses", "bans", "sources"]),
     )?;
-    step(
-        "tests",
-        Command::new("cargo")
-            .args(["test", "--workspace"])
-            .args(FAULT_POINTS),
-    )
+    tests()
+}
+
+/// The tests, their output as it comes, and then one line of totals.
+#[allow(clippy::print_stdout, reason = "a command's own output, for people")]
+fn tests() -> Result<()> {
+    let mut command = Command::new("cargo");
+    command
+        .args(["test", "--workspace"])
+        .args(FAULT_POINTS)
+        .stdout(Stdio::piped())
+        .current_dir(root());
+    let mut running = command.spawn().context("the tests could not be started")?;
+    let output = running.stdout.take().context("the tests have no output")?;
+    let mut totals = [0; 3];
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        count(&line, &mut totals);
+    }
+    let status = running.wait()?;
+    let [passed, failed, ignored] = totals;
+    println!("{passed} passed, {failed} failed, {ignored} skipped");
+    if !status.success() {
+        bail!("tests failed: {command:?}");
+    }
+    Ok(())
+}
+
+/// Adds what a test binary's last line says: `test result: ok. 2 passed; 0 failed; 0 ignored; …`.
+fn count(line: &str, totals: &mut [u64; 3]) {
+    let Some((_, counts)) = line
+        .strip_prefix("test result: ")
+        .and_then(|l| l.split_once(". "))
+    else {
+        return;
+    };
+    for (total, part) in totals.iter_mut().zip(counts.split("; ")) {
+        let number = part.split(' ').next().and_then(|n| n.parse::<u64>().ok());
+        *total += number.unwrap_or(0);
+    }
 }
 
 /// The root of the workspace.
@@ -68,4 +104,20 @@ pub(crate) fn step(name: &str, command: &mut Command) -> Result<()> {
     let took = Duration::from_secs(began.elapsed().as_secs());
     eprintln!("xtask: {name} passed in {took:?}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn the_last_line_of_each_binary_is_added_and_no_other() {
+        let mut totals = [1, 0, 0];
+        count(
+            "test result: FAILED. 30 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 68.49s",
+            &mut totals,
+        );
+        count("test result_of_a_test ... ok", &mut totals);
+        assert_eq!(totals, [31, 1, 2]);
+    }
 }

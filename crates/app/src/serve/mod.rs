@@ -2,7 +2,7 @@
 //!
 //! Built on hyper rather than `axum::serve`, which has no time-outs, and rather than a server crate: hyper's own time-out
 //! of a header also runs while a connection is idle, so ten seconds for a header would cut every client that keeps
-//! connections; and only the socket itself tells whether an answer reached its client ([`hand_outs`]).
+//! connections; and only the socket itself tells whether an answer reached its client (`hand_outs`).
 
 mod connection;
 mod hand_outs;
