@@ -18,6 +18,7 @@ pub async fn until<T>(what: &str, bound: Duration, mut check: impl AsyncFnMut() 
             Err(last) if tokio::time::Instant::now() >= deadline => {
                 panic!("{what}: not within {bound:?}; last: {last}")
             }
+            // The pace of asking, not a wait for a moment: the condition decides, and `bound` ends it.
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }

@@ -169,6 +169,7 @@ impl Run<'_> {
                 .map(services::result)
                 .collect();
             if results.is_empty() {
+                // As a worker waits before it asks again, when there is nothing for it.
                 tokio::time::sleep(AGAIN).await;
             } else {
                 self.answer(&json!({ "results": results })).await;
@@ -190,6 +191,7 @@ impl Run<'_> {
                 }
                 other => self.failed(other.map_or(0, |a| a.status)),
             }
+            // As a worker waits before it posts again.
             tokio::time::sleep(AGAIN).await;
         }
     }
@@ -236,6 +238,7 @@ impl Run<'_> {
                 }
                 other => self.failed(other.map_or(0, |a| a.status)),
             }
+            // A page that somebody looks at asks in this rhythm.
             tokio::time::sleep(LOOK).await;
         }
     }

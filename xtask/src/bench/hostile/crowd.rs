@@ -124,6 +124,7 @@ async fn one(kind: Kind, stream: TcpStream, token: &str, bomb: &[u8], patience: 
             Kind::Drip => {
                 let mut open = write.write_all(head(10_000).as_bytes()).await.is_ok();
                 while open {
+                    // The attack itself: a byte in each of these spans.
                     tokio::time::sleep(DRIP).await;
                     open = write.write_all(b" ").await.is_ok();
                 }
@@ -149,6 +150,7 @@ async fn one(kind: Kind, stream: TcpStream, token: &str, bomb: &[u8], patience: 
     tokio::select! {
         answer = reading => Held { closed_after: Some(began.elapsed()), answer },
         () = writing => Held { closed_after: None, answer: "unreachable".to_owned() },
+        // How long a connection is watched: one that is still open then is what the benchmark reports.
         () = tokio::time::sleep(patience) => Held { closed_after: None, answer: "held".to_owned() },
     }
 }

@@ -80,6 +80,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     let (quiet, landed) = tokio::join!(reserve_times(&client, probe, &over), async {
         let began = Instant::now();
         let landed = job(&client, args.images).await;
+        // The quiet phase has a fixed length, so that it has enough reserves to compare.
         tokio::time::sleep(QUIET.saturating_sub(began.elapsed())).await;
         over.store(true, Ordering::Relaxed);
         landed
@@ -187,6 +188,7 @@ async fn reserve_times(client: &Client, job: i64, over: &AtomicBool) -> Times {
             Ok(_) => times.refused += 1,
             Err(_) => times.unanswered += 1,
         }
+        // The load is a number of requests per second, however fast they are answered.
         tokio::time::sleep(PACE.saturating_sub(began.elapsed())).await;
     }
     times
