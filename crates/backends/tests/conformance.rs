@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, budget, catalog, deaths, definitions, found, frozen, health, last_tries,
+        Case, World, budget, captures, catalog, deaths, definitions, found, frozen, health, last_tries,
         projections::{self, Fixture},
         store, suspects, timeline,
     },
@@ -27,7 +27,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 11] = [
+const STORE: [&[Case<World>]; 12] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
@@ -38,6 +38,7 @@ const STORE: [&[Case<World>]; 11] = [
     found::CASES,
     frozen::CASES,
     definitions::CASES,
+    captures::CASES,
     catalog::CASES,
 ];
 
@@ -142,6 +143,7 @@ fn main() {
         health::CASES,
         found::CASES,
         frozen::CASES,
+        captures::CASES,
     ] {
         all.extend(trials("memory", cases, memory));
     }

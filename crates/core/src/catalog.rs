@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
 
-use crate::{AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};
+use crate::{
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TakenAt, Timestamp, TokenId,
+};
 
 /// What a token may do (RULES.md B2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -320,16 +322,31 @@ pub struct CollectionProgress {
 }
 
 /// A capture to be stored; unique by (project, URL as given).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewCapture {
     /// As given; empty is stored and fails `no_url`.
     pub url: String,
     /// When it was taken.
-    pub taken_at: Option<Timestamp>,
+    pub taken_at: Option<TakenAt>,
     /// Pixels.
     pub width: Option<i64>,
     /// Pixels.
     pub height: Option<i64>,
+    /// The camera's make and model.
+    pub camera: Option<String>,
+    /// Of a local file: which content the file had.
+    pub file: Option<FileVersion>,
+}
+
+/// Which content a local file has. Size and time are cheap to compare; the digest decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileVersion {
+    /// Bytes.
+    pub size: i64,
+    /// When the file was last written.
+    pub modified: Timestamp,
+    /// SHA-256 of the content in hexadecimal digits; `None` until somebody read it.
+    pub digest: Option<String>,
 }
 
 /// A stored capture.
@@ -342,11 +359,41 @@ pub struct Capture {
     /// As given.
     pub url: String,
     /// When it was taken.
-    pub taken_at: Option<Timestamp>,
+    pub taken_at: Option<TakenAt>,
     /// Pixels.
     pub width: Option<i64>,
     /// Pixels.
     pub height: Option<i64>,
+    /// The camera's make and model.
+    pub camera: Option<String>,
+    /// Of a local file: which content the file had.
+    pub file: Option<FileVersion>,
+}
+
+/// What was learnt of a stored capture; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CaptureFacts {
+    /// Where it is now, if its file was moved.
+    pub url: Option<String>,
+    /// When it was taken.
+    pub taken_at: Option<TakenAt>,
+    /// Pixels.
+    pub width: Option<i64>,
+    /// Pixels.
+    pub height: Option<i64>,
+    /// The camera's make and model.
+    pub camera: Option<String>,
+    /// Which content its file has.
+    pub file: Option<FileVersion>,
+}
+
+/// Which captures to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureScope {
+    /// Those of a project.
+    Project(ProjectId),
+    /// Those of a set.
+    Collection(CollectionId),
 }
 
 /// What adding captures to a set did.

@@ -99,9 +99,7 @@ impl Engine {
             .iter()
             .map(|name| NewCapture {
                 url: name.clone(),
-                taken_at: None,
-                width: None,
-                height: None,
+                ..NewCapture::default()
             })
             .collect();
         let set = self.inline_captures(project, &captures).await?;

@@ -6,7 +6,7 @@ mod reader;
 mod split;
 
 use serde_json::Value;
-use trapline_core::{Timestamp, catalog::NewCapture, time::head};
+use trapline_core::{TakenAt, catalog::NewCapture, time::head};
 
 pub use self::{
     reader::{Line, Reader},
@@ -161,15 +161,13 @@ fn capture(
             return Err(not_pixels(name));
         }
     }
-    let taken_at = taken_at
-        .map(Timestamp::parse)
-        .transpose()
-        .map_err(|e| e.message)?;
+    let taken_at = taken_at.map(TakenAt::parse).transpose()?;
     Ok(NewCapture {
         url: url.to_owned(),
         taken_at,
         width,
         height,
+        ..NewCapture::default()
     })
 }
 
@@ -233,7 +231,7 @@ mod tests {
             (full.url.as_str(), full.width, full.height),
             ("http://h/a,b", Some(640), None)
         );
-        assert_eq!(full.taken_at.unwrap().to_string(), "2024-06-23T05:00:07.000000Z");
+        assert_eq!(full.taken_at.unwrap().to_string(), "2024-06-23T05:00:07");
         assert_eq!(read(",http://h/a").unwrap().width, None);
         assert!(read("wide,http://h/a").is_err());
         assert!(read("640").is_err());

@@ -21,7 +21,7 @@ pub(super) fn view(capture: &Capture, links: &Links) -> Value {
         "url": capture.url,
         "width": capture.width,
         "height": capture.height,
-        "timestamp": capture.taken_at,
+        "timestamp": capture.taken_at.map(|t| t.at),
         "event_id": null,
         "user_permissions": [],
     })

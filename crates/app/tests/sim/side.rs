@@ -186,9 +186,7 @@ async fn fill(
                 } else {
                     format!("https://x.test/{at}.jpg")
                 },
-                taken_at: None,
-                width: None,
-                height: None,
+                ..NewCapture::default()
             })
             .collect();
         store.add_captures(set.id, &captures).await.unwrap();

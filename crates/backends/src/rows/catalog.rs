@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use trapline_core::{
-    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TokenId,
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TakenAt, TokenId,
     catalog::{
-        Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, CollectionProgress, Pipeline, Project,
-        Role, Service, Token,
+        Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, CollectionProgress, FileVersion,
+        Pipeline, Project, Role, Service, Token,
     },
 };
 
@@ -55,13 +55,26 @@ pub(crate) fn collection_progress(row: &impl Columns) -> sqlx::Result<Collection
 }
 
 pub(crate) fn capture(row: &impl Columns) -> sqlx::Result<Capture> {
+    let offset_minutes = row.col("taken_offset")?;
+    let file = match (row.col("file_size")?, row.maybe_time("file_modified")?) {
+        (Some(size), Some(modified)) => Some(FileVersion {
+            size,
+            modified,
+            digest: row.col("file_digest")?,
+        }),
+        _ => None,
+    };
     Ok(Capture {
         id: CaptureId(row.col("id")?),
         project: ProjectId(row.col("project_id")?),
         url: row.col("url")?,
-        taken_at: row.maybe_time("taken_at")?,
+        taken_at: row
+            .maybe_time("taken_at")?
+            .map(|at| TakenAt { at, offset_minutes }),
         width: row.col("width")?,
         height: row.col("height")?,
+        camera: row.col("camera")?,
+        file,
     })
 }
 

@@ -225,9 +225,7 @@ pub(crate) async fn the_same_captures_added_by_two_nodes_in_opposite_order_are_s
         let mut captures: Vec<NewCapture> = (0..500)
             .map(|n| NewCapture {
                 url: format!("https://x.test/{turn}/{n}"),
-                taken_at: None,
-                width: None,
-                height: None,
+                ..NewCapture::default()
             })
             .collect();
         let forward = captures.clone();

@@ -5,8 +5,9 @@ use async_trait::async_trait;
 use crate::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService,
-        NewToken, Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CaptureFacts, CaptureScope, CategoryMap, Collection, CollectionProgress,
+        NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
+        Service, Token,
     },
 };
 
@@ -90,4 +91,9 @@ pub trait Catalog: Send + Sync + 'static {
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added>;
     /// One capture.
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>>;
+    /// Captures after one, by id.
+    async fn captures(&self, of: CaptureScope, after: CaptureId, limit: u64) -> Result<Vec<Capture>>;
+    /// Writes what was learnt of captures, in one background slice; at most 2,000 at a time. A capture that is gone is
+    /// passed over.
+    async fn describe_captures(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()>;
 }

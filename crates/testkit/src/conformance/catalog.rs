@@ -63,17 +63,15 @@ pub(super) fn registration(pipelines: Vec<PipelineSpec>) -> Registration {
     }
 }
 
-fn capture(url: &str) -> NewCapture {
+pub(super) fn capture(url: &str) -> NewCapture {
     NewCapture {
         url: url.into(),
-        taken_at: None,
-        width: None,
-        height: None,
+        ..NewCapture::default()
     }
 }
 
 /// All captures by id, of a few.
-async fn stored(w: &World) -> Vec<Capture> {
+pub(super) async fn stored(w: &World) -> Vec<Capture> {
     let mut all = Vec::new();
     for id in 1..30 {
         all.extend(w.store.capture(CaptureId(id)).await.unwrap());
@@ -340,35 +338,5 @@ cases! { World;
         assert_eq!(progress().await, [[0, 0], [4, 4]]);
         w.store.delete_job(job, w.now()).await.unwrap();
         assert_eq!(progress().await, [[0, 0], [0, 0]]);
-    }
-
-    async fn captures_keep_the_order_and_the_facts_they_came_with(w: World) {
-        let set = w.store.create_collection(DEFAULT, "s").await.unwrap();
-        let full = NewCapture {
-            url: "http://h/\u{e9} \"q\".jpg".into(),
-            taken_at: Some(Timestamp(5)),
-            width: Some(640),
-            height: Some(480),
-        };
-        w.store
-            .add_captures(
-                set.id,
-                &[capture("http://h/z"), full.clone(), capture("http://h/a")],
-            )
-            .await
-            .unwrap();
-        let second = stored(&w).await.remove(1);
-        assert_eq!((second.url, second.taken_at), (full.url, full.taken_at));
-        assert_eq!((second.width, second.height), (Some(640), Some(480)));
-    }
-
-    async fn a_long_url_is_one_capture_too(w: World) {
-        let set = w.store.create_collection(DEFAULT, "s").await.unwrap();
-        let signed = format!("https://h/1.jpg?signature={}", "0123456789abcdef".repeat(500));
-        for added in [1, 0] {
-            let done = w.store.add_captures(set.id, &[capture(&signed)]).await.unwrap();
-            assert_eq!(done.added, added);
-        }
-        assert_eq!(stored(&w).await[0].url, signed);
     }
 }

@@ -2,6 +2,7 @@
 //! the table are written once, so that the two can't drift apart.
 
 pub mod budget;
+pub mod captures;
 pub mod catalog;
 pub mod deaths;
 pub mod definitions;

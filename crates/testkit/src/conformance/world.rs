@@ -148,9 +148,7 @@ impl World {
                 } else {
                     String::new()
                 },
-                taken_at: None,
-                width: None,
-                height: None,
+                ..NewCapture::default()
             })
             .collect();
         for chunk in rows.chunks(1_000) {

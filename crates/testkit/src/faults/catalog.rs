@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService,
-        NewToken, Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CaptureFacts, CaptureScope, CategoryMap, Collection, CollectionProgress,
+        NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
+        Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -127,5 +128,14 @@ impl Catalog for FaultyStore {
 
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
         self.call("capture", self.inner.capture(id)).await
+    }
+
+    async fn captures(&self, of: CaptureScope, after: CaptureId, limit: u64) -> Result<Vec<Capture>> {
+        self.call("captures", self.inner.captures(of, after, limit)).await
+    }
+
+    async fn describe_captures(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
+        self.call("describe_captures", self.inner.describe_captures(facts))
+            .await
     }
 }

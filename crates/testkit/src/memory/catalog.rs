@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp,
     catalog::{
-        Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, NewCapture, Pipeline, PipelineSpec,
-        Pointer, Project, ProjectSettings, Registered, Registration, Token, moves_pointer,
+        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, NewCapture, Pipeline,
+        PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration, Token, moves_pointer,
     },
     ports::{OffsetPage, Total},
 };
@@ -334,6 +334,22 @@ impl CatalogRows {
         shown
     }
 
+    fn describe(&mut self, id: CaptureId, facts: &CaptureFacts) {
+        let Some(capture) = self.captures.iter_mut().find(|c| c.id == id) else {
+            return;
+        };
+        if let Some(url) = &facts.url {
+            self.by_url.remove(&(capture.project, capture.url.clone()));
+            self.by_url.insert((capture.project, url.clone()), id);
+            capture.url.clone_from(url);
+        }
+        capture.taken_at = facts.taken_at.or(capture.taken_at);
+        capture.width = facts.width.or(capture.width);
+        capture.height = facts.height.or(capture.height);
+        capture.camera = facts.camera.clone().or(capture.camera.take());
+        capture.file = facts.file.clone().or(capture.file.take());
+    }
+
     fn save_capture(&mut self, project: ProjectId, new: &NewCapture) -> CaptureId {
         let key = (project, new.url.clone());
         if let Some(known) = self.by_url.get(&key) {
@@ -347,6 +363,8 @@ impl CatalogRows {
             taken_at: new.taken_at,
             width: new.width,
             height: new.height,
+            camera: new.camera.clone(),
+            file: new.file.clone(),
         });
         // An empty URL names nothing, so two of them are two captures.
         if !new.url.is_empty() {

@@ -147,9 +147,7 @@ fn local(path: &Path) -> Result<NewCapture> {
         })?;
     Ok(NewCapture {
         url: format!("file://{text}"),
-        taken_at: None,
-        width: None,
-        height: None,
+        ..NewCapture::default()
     })
 }
 

@@ -2,8 +2,10 @@
 
 use sha2::{Digest as _, Sha256};
 use trapline_core::{
-    CaptureId, CollectionId, Error, ProjectId, Result,
-    catalog::{Added, Capture, Collection, CollectionProgress, NewCapture},
+    CaptureId, CollectionId, Error, ProjectId, Result, TakenAt,
+    catalog::{
+        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, FileVersion, NewCapture,
+    },
     ports::{OffsetPage, Total},
 };
 
@@ -95,9 +97,8 @@ impl PostgresStore {
     async fn add_once(&self, set: CollectionId, captures: &[NewCapture]) -> sqlx::Result<Option<u64>> {
         let urls: Vec<_> = captures.iter().map(|c| c.url.as_str()).collect();
         let hashes: Vec<Vec<u8>> = urls.iter().map(|url| Sha256::digest(url).to_vec()).collect();
-        let taken: Vec<_> = captures.iter().map(|c| c.taken_at.map(|t| t.0)).collect();
-        let widths: Vec<_> = captures.iter().map(|c| c.width).collect();
-        let heights: Vec<_> = captures.iter().map(|c| c.height).collect();
+        let facts = Facts::new(captures.iter().map(|c| (c.taken_at, c.file.as_ref())))
+            .size(captures.iter().map(|c| (c.width, c.height, c.camera.as_deref())));
         let mut tx = self.begin_side().await?;
         // One at a time in a project: two that add the same URLs in other orders would deadlock. Nobody else waits for it.
         let project: Option<i64> = sqlx::query_scalar(
@@ -107,15 +108,7 @@ impl PostgresStore {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(project) = project else { return Ok(None) };
-        let insert = |sql: &'static str| {
-            sqlx::query(sql)
-                .bind(project)
-                .bind(&urls)
-                .bind(&hashes)
-                .bind(&taken)
-                .bind(&widths)
-                .bind(&heights)
-        };
+        let insert = |sql: &'static str| facts.bind(sqlx::query(sql).bind(project).bind(&urls).bind(&hashes));
         insert(include_str!("../sql/catalog/add_captures.sql"))
             .execute(&mut *tx)
             .await?;
@@ -147,12 +140,104 @@ impl PostgresStore {
     }
 
     pub(super) async fn find_capture(&self, id: CaptureId) -> Result<Option<Capture>> {
-        let row =
-            sqlx::query("SELECT id, project_id, url, taken_at, width, height FROM captures WHERE id = $1")
-                .bind(id.0)
-                .fetch_optional(&self.side())
-                .await
-                .map_err(store_error)?;
+        let row = sqlx::query(include_str!("../sql/catalog/capture.sql"))
+            .bind(id.0)
+            .fetch_optional(&self.side())
+            .await
+            .map_err(store_error)?;
         row.as_ref().map(rows::capture).transpose().map_err(store_error)
+    }
+
+    pub(super) async fn capture_page(
+        &self,
+        of: CaptureScope,
+        after: CaptureId,
+        limit: u64,
+    ) -> Result<Vec<Capture>> {
+        let (sql, id) = match of {
+            CaptureScope::Project(project) => (include_str!("../sql/catalog/captures.sql"), project.0),
+            CaptureScope::Collection(set) => {
+                (include_str!("../sql/catalog/captures_of_collection.sql"), set.0)
+            }
+        };
+        let rows = sqlx::query(sql)
+            .bind(id)
+            .bind(after.0)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.side())
+            .await
+            .map_err(store_error)?;
+        rows::all(&rows, rows::capture).map_err(store_error)
+    }
+
+    pub(super) async fn write_facts(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
+        let ids: Vec<_> = facts.iter().map(|(id, _)| id.0).collect();
+        let urls: Vec<_> = facts.iter().map(|(_, f)| f.url.as_deref()).collect();
+        let hashes: Vec<_> = urls
+            .iter()
+            .map(|u| u.map(|u| Sha256::digest(u).to_vec()))
+            .collect();
+        let columns = Facts::new(facts.iter().map(|(_, f)| (f.taken_at, f.file.as_ref()))).size(
+            facts
+                .iter()
+                .map(|(_, f)| (f.width, f.height, f.camera.as_deref())),
+        );
+        let sql = include_str!("../sql/catalog/describe_captures.sql");
+        columns
+            .bind(sqlx::query(sql).bind(&ids).bind(&urls).bind(&hashes))
+            .execute(&self.side())
+            .await
+            .map_err(store_error)?;
+        Ok(())
+    }
+}
+
+/// What is known of captures, a column each, as both statements take it.
+#[derive(Default)]
+struct Facts<'a> {
+    taken: Vec<Option<i64>>,
+    offsets: Vec<Option<i16>>,
+    widths: Vec<Option<i64>>,
+    heights: Vec<Option<i64>>,
+    cameras: Vec<Option<&'a str>>,
+    sizes: Vec<Option<i64>>,
+    modified: Vec<Option<i64>>,
+    digests: Vec<Option<&'a str>>,
+}
+
+type Statement<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+impl<'a> Facts<'a> {
+    fn new(each: impl Iterator<Item = (Option<TakenAt>, Option<&'a FileVersion>)>) -> Self {
+        let mut facts = Self::default();
+        for (taken, file) in each {
+            facts.taken.push(taken.map(|t| t.at.0));
+            facts.offsets.push(taken.and_then(|t| t.offset_minutes));
+            facts.sizes.push(file.map(|f| f.size));
+            facts.modified.push(file.map(|f| f.modified.0));
+            facts.digests.push(file.and_then(|f| f.digest.as_deref()));
+        }
+        facts
+    }
+
+    fn size(mut self, each: impl Iterator<Item = (Option<i64>, Option<i64>, Option<&'a str>)>) -> Self {
+        for (width, height, camera) in each {
+            self.widths.push(width);
+            self.heights.push(height);
+            self.cameras.push(camera);
+        }
+        self
+    }
+
+    fn bind<'q>(&'q self, statement: Statement<'q>) -> Statement<'q> {
+        statement
+            .bind(&self.taken)
+            .bind(&self.offsets)
+            .bind(&self.widths)
+            .bind(&self.heights)
+            .bind(&self.cameras)
+            .bind(&self.sizes)
+            .bind(&self.modified)
+            .bind(&self.digests)
     }
 }

@@ -2,21 +2,43 @@
 
 use sqlx::Row as _;
 use trapline_core::{
-    CaptureId, CollectionId, Error, ProjectId, Result, Timestamp,
-    catalog::{Added, Capture, Collection, CollectionProgress, NewCapture},
+    CaptureId, CollectionId, Error, ProjectId, Result, TakenAt, Timestamp,
+    catalog::{
+        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, FileVersion, NewCapture,
+    },
     ports::{OffsetPage, Total},
 };
 
 use super::{super::json, SqliteStore, bounds, store_error};
 use crate::rows::{self};
 
-/// A capture as `json_each` hands it to the statements.
-#[derive(serde::Serialize)]
+/// A capture, or what was learnt of one, as `json_each` hands it to the statements.
+#[derive(Default, serde::Serialize)]
 struct Listed<'a> {
-    url: &'a str,
+    id: Option<i64>,
+    url: Option<&'a str>,
     taken_at: Option<i64>,
+    taken_offset: Option<i16>,
     width: Option<i64>,
     height: Option<i64>,
+    camera: Option<&'a str>,
+    file_size: Option<i64>,
+    file_modified: Option<i64>,
+    file_digest: Option<&'a str>,
+}
+
+impl<'a> Listed<'a> {
+    fn new(url: Option<&'a str>, taken_at: Option<TakenAt>, file: Option<&'a FileVersion>) -> Self {
+        Self {
+            url,
+            taken_at: taken_at.map(|t| t.at.0),
+            taken_offset: taken_at.and_then(|t| t.offset_minutes),
+            file_size: file.map(|f| f.size),
+            file_modified: file.map(|f| f.modified.0),
+            file_digest: file.and_then(|f| f.digest.as_deref()),
+            ..Self::default()
+        }
+    }
 }
 
 impl SqliteStore {
@@ -91,10 +113,10 @@ impl SqliteStore {
         let listed: Vec<_> = captures
             .iter()
             .map(|c| Listed {
-                url: &c.url,
-                taken_at: c.taken_at.map(|t| t.0),
                 width: c.width,
                 height: c.height,
+                camera: c.camera.as_deref(),
+                ..Listed::new(Some(&c.url), c.taken_at, c.file.as_ref())
             })
             .collect();
         let list = json(&listed);
@@ -140,13 +162,54 @@ impl SqliteStore {
     }
 
     pub(super) async fn find_capture(&self, id: CaptureId) -> Result<Option<Capture>> {
-        let row =
-            sqlx::query("SELECT id, project_id, url, taken_at, width, height FROM captures WHERE id = ?1")
-                .bind(id.0)
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(store_error)?;
+        let row = sqlx::query(include_str!("../sql/catalog/capture.sql"))
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(store_error)?;
         row.as_ref().map(rows::capture).transpose().map_err(store_error)
+    }
+
+    pub(super) async fn capture_page(
+        &self,
+        of: CaptureScope,
+        after: CaptureId,
+        limit: u64,
+    ) -> Result<Vec<Capture>> {
+        let (sql, id) = match of {
+            CaptureScope::Project(project) => (include_str!("../sql/catalog/captures.sql"), project.0),
+            CaptureScope::Collection(set) => {
+                (include_str!("../sql/catalog/captures_of_collection.sql"), set.0)
+            }
+        };
+        let rows = sqlx::query(sql)
+            .bind(id)
+            .bind(after.0)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        rows::all(&rows, rows::capture).map_err(store_error)
+    }
+
+    pub(super) async fn write_facts(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
+        let listed: Vec<_> = facts
+            .iter()
+            .map(|(id, f)| Listed {
+                id: Some(id.0),
+                width: f.width,
+                height: f.height,
+                camera: f.camera.as_deref(),
+                ..Listed::new(f.url.as_deref(), f.taken_at, f.file.as_ref())
+            })
+            .collect();
+        let mut tx = self.writer.background().await?;
+        sqlx::query(include_str!("../sql/catalog/describe_captures.sql"))
+            .bind(json(&listed))
+            .execute(tx.conn())
+            .await
+            .map_err(store_error)?;
+        tx.commit().await
     }
 }
 

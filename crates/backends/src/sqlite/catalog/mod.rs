@@ -13,8 +13,9 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService,
-        NewToken, Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CaptureFacts, CaptureScope, CategoryMap, Collection, CollectionProgress,
+        NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
+        Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -122,6 +123,14 @@ impl Catalog for SqliteStore {
 
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
         self.find_capture(id).await
+    }
+
+    async fn captures(&self, of: CaptureScope, after: CaptureId, limit: u64) -> Result<Vec<Capture>> {
+        self.capture_page(of, after, limit).await
+    }
+
+    async fn describe_captures(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
+        self.write_facts(facts).await
     }
 }
 

@@ -7,8 +7,9 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState,
     TokenId,
     catalog::{
-        Added, Algorithm, Capture, CategoryMap, Collection, CollectionProgress, NewCapture, NewService,
-        NewToken, Pipeline, Project, ProjectSettings, Registered, Registration, Service, Token,
+        Added, Algorithm, Capture, CaptureFacts, CaptureScope, CategoryMap, Collection, CollectionProgress,
+        NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
+        Service, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -235,5 +236,27 @@ impl Catalog for MemoryStore {
 
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
         Ok(self.rows().catalog.captures.get(at(id.0)).cloned())
+    }
+
+    async fn captures(&self, of: CaptureScope, after: CaptureId, limit: u64) -> Result<Vec<Capture>> {
+        let rows = self.rows();
+        let is_in = |c: &&Capture| match of {
+            CaptureScope::Project(project) => c.project == project,
+            CaptureScope::Collection(set) => {
+                let found = rows.catalog.collections.get(at(set.0));
+                found.is_some_and(|(_, members)| members.contains(&c.id.0))
+            }
+        };
+        let after = rows.catalog.captures.iter().filter(|c| c.id > after);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(after.filter(is_in).take(limit).cloned().collect())
+    }
+
+    async fn describe_captures(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
+        let mut rows = self.rows();
+        for (id, facts) in facts {
+            rows.catalog.describe(*id, facts);
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,104 @@
+//! The cases of captures: what is known of them, and how they are listed.
+
+use trapline_core::{
+    CaptureId, ProjectId, TakenAt, Timestamp,
+    catalog::{Capture, CaptureFacts, CaptureScope, FileVersion, NewCapture},
+};
+
+use super::{
+    World, cases,
+    catalog::{DEFAULT, capture, stored},
+};
+
+cases! { World;
+    async fn captures_keep_the_order_and_the_facts_they_came_with(w: World) {
+        let set = w.store.create_collection(DEFAULT, "s").await.unwrap();
+        let full = NewCapture {
+            url: "http://h/\u{e9} \"q\".jpg".into(),
+            taken_at: Some(TakenAt { at: Timestamp(5), offset_minutes: Some(-90) }),
+            width: Some(640),
+            height: Some(480),
+            camera: Some("Canon EOS".into()),
+            file: None,
+        };
+        w.store
+            .add_captures(
+                set.id,
+                &[capture("http://h/z"), full.clone(), capture("http://h/a")],
+            )
+            .await
+            .unwrap();
+        let second = stored(&w).await.remove(1);
+        assert_eq!((second.url, second.taken_at), (full.url, full.taken_at));
+        assert_eq!((second.width, second.height), (Some(640), Some(480)));
+        assert_eq!(second.camera, full.camera);
+    }
+
+    async fn what_is_learnt_of_a_capture_is_added_to_what_was_known(w: World) {
+        let set = w.store.create_collection(DEFAULT, "s").await.unwrap();
+        let version = |digest: Option<&str>| FileVersion {
+            size: 7,
+            modified: Timestamp(9),
+            digest: digest.map(str::to_owned),
+        };
+        let at = TakenAt { at: Timestamp(5), offset_minutes: Some(120) };
+        let mut known = capture("file:///a.jpg");
+        (known.taken_at, known.file) = (Some(at), Some(version(None)));
+        w.store.add_captures(set.id, &[known, capture("file:///b.jpg")]).await.unwrap();
+        let [a, b] = [stored(&w).await[0].id, stored(&w).await[1].id];
+        let read = CaptureFacts {
+            width: Some(640),
+            height: Some(480),
+            camera: Some("Nikon".into()),
+            file: Some(version(Some("ab"))),
+            ..CaptureFacts::default()
+        };
+        let local = TakenAt { at: Timestamp(6), offset_minutes: None };
+        let moved = CaptureFacts {
+            url: Some("file:///c.jpg".into()),
+            taken_at: Some(local),
+            ..CaptureFacts::default()
+        };
+        let gone = CaptureId(i64::MAX);
+        w.store.describe_captures(&[(a, read.clone()), (gone, read)]).await.unwrap();
+        w.store.describe_captures(&[(b, moved)]).await.unwrap();
+        let [a, b] = <[Capture; 2]>::try_from(stored(&w).await).unwrap();
+        assert_eq!((a.url.as_str(), a.taken_at, a.file), ("file:///a.jpg", Some(at), Some(version(Some("ab")))));
+        assert_eq!((a.width, a.height, a.camera.as_deref()), (Some(640), Some(480), Some("Nikon")));
+        assert_eq!((b.url.as_str(), b.taken_at, b.file), ("file:///c.jpg", Some(local), None));
+        let again = w.store.add_captures(set.id, &[capture("file:///c.jpg"), capture("file:///b.jpg")]).await;
+        assert_eq!(again.unwrap().added, 1, "it is known by its new URL, and no longer by the old one");
+    }
+
+    async fn captures_are_listed_by_project_and_by_set_after_one(w: World) {
+        let first = w.store.create_collection(DEFAULT, "s").await.unwrap();
+        let second = w.store.create_collection(DEFAULT, "t").await.unwrap();
+        let add = async |set, urls: &[&str]| {
+            let captures: Vec<_> = urls.iter().map(|u| capture(u)).collect();
+            w.store.add_captures(set, &captures).await.unwrap();
+        };
+        add(first.id, &["http://h/1", "http://h/2"]).await;
+        add(second.id, &["http://h/3", "http://h/2"]).await;
+        let urls = async |of, after, limit| {
+            let page = w.store.captures(of, after, limit).await.unwrap();
+            page.into_iter().map(|c| c.url).collect::<Vec<_>>()
+        };
+        let start = CaptureId(0);
+        assert_eq!(urls(CaptureScope::Project(DEFAULT), start, 9).await, ["http://h/1", "http://h/2", "http://h/3"]);
+        assert_eq!(urls(CaptureScope::Collection(second.id), start, 9).await, ["http://h/2", "http://h/3"]);
+        assert_eq!(urls(CaptureScope::Collection(second.id), start, 1).await, ["http://h/2"]);
+        let two = stored(&w).await[1].id;
+        assert_eq!(urls(CaptureScope::Collection(second.id), two, 9).await, ["http://h/3"]);
+        assert_eq!(urls(CaptureScope::Project(ProjectId(99)), start, 9).await, Vec::<String>::new());
+    }
+
+    async fn a_long_url_is_one_capture_too(w: World) {
+        let set = w.store.create_collection(DEFAULT, "s").await.unwrap();
+        let signed = format!("https://h/1.jpg?signature={}", "0123456789abcdef".repeat(500));
+        for added in [1, 0] {
+            let done = w.store.add_captures(set.id, &[capture(&signed)]).await.unwrap();
+            assert_eq!(done.added, added);
+        }
+        assert_eq!(stored(&w).await[0].url, signed);
+    }
+}
