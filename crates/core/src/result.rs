@@ -92,6 +92,8 @@ pub struct Detection {
     pub bbox: Option<BBox>,
     /// When.
     pub at: Timestamp,
+    /// How sure the detector is, 0 to 1 by most of them.
+    pub score: Option<f32>,
     /// Seconds.
     pub inference_seconds: Option<f64>,
     /// A crop that the worker stored somewhere.
@@ -197,6 +199,7 @@ mod tests {
             algorithm: AlgorithmId(1),
             bbox: Some(BBox::new(x1, 0.0, 9.0, 9.0).unwrap()),
             at: Timestamp(0),
+            score: None,
             inference_seconds: None,
             crop_image_url: None,
             classifications: vec![c],

@@ -234,6 +234,10 @@ impl Context<'_> {
             algorithm: algorithm.id,
             bbox,
             at: raw.timestamp.map_or(self.now, |at| at.0),
+            score: raw
+                .score
+                .and_then(|s| s.get().parse().ok())
+                .filter(|s: &f32| s.is_finite()),
             inference_seconds: seconds(raw.inference_time)?,
             crop_image_url: raw.crop_image_url.as_ref().map(|u| u.0.clone().into_owned()),
             classifications,

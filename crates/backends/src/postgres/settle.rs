@@ -164,6 +164,7 @@ async fn insert_detections(conn: &mut PgConnection, rows: &[(TaskKey, &Detection
             .bind(each().map(|d| d.at.0).collect::<Vec<_>>())
             .bind(each().map(|d| d.inference_seconds).collect::<Vec<_>>())
             .bind(each().map(|d| d.crop_image_url.as_deref()).collect::<Vec<_>>())
+            .bind(each().map(|d| d.score.map(f64::from)).collect::<Vec<_>>())
             .fetch_all(&mut *conn)
             .await?;
         for row in stored {

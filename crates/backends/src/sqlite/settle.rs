@@ -133,11 +133,11 @@ pub(super) async fn delete_detections(conn: &mut SqliteConnection, tasks: &[Task
 
 async fn insert_detections(conn: &mut SqliteConnection, rows: &[(TaskKey, &Detection)]) -> sqlx::Result<()> {
     const HEAD: &str = "INSERT INTO detections \
-        (job_id, capture_id, algorithm_id, x1, y1, x2, y2, at, inference_seconds, crop_image_url) VALUES ";
+        (job_id, capture_id, algorithm_id, x1, y1, x2, y2, at, inference_seconds, crop_image_url, score) VALUES ";
     const TAIL: &str = " RETURNING id, job_id, capture_id, algorithm_id, x1, y1, x2, y2";
     let mut ids: HashMap<(TaskKey, DetectionKey), i64> = HashMap::with_capacity(rows.len());
     for chunk in chunks(rows) {
-        let mut query = sqlx::query(AssertSqlSafe(values(HEAD, 10, chunk.len(), TAIL)));
+        let mut query = sqlx::query(AssertSqlSafe(values(HEAD, 11, chunk.len(), TAIL)));
         for ((job, capture), d) in chunk {
             let b = d.bbox;
             query = query
@@ -150,7 +150,8 @@ async fn insert_detections(conn: &mut SqliteConnection, rows: &[(TaskKey, &Detec
                 .bind(b.map(|b| b.y2))
                 .bind(d.at.0)
                 .bind(d.inference_seconds)
-                .bind(d.crop_image_url.as_deref());
+                .bind(d.crop_image_url.as_deref())
+                .bind(d.score.map(f64::from));
         }
         for row in query.fetch_all(&mut *conn).await? {
             let bbox = rows::corners(&row)?.map(|b| b.map(f64::to_bits));

@@ -9,8 +9,9 @@ use trapline_core::{
     job::JobMove,
     lease::Gap,
     ports::{
-        Beat, GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, Pulse, QueueCounters,
-        SettleReport, Settled, Settlement, Slice, Standing, Store, Swept, Want, WorkerIdentity,
+        Beat, DetectionsOf, GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, Pulse,
+        QueueCounters, SettleReport, Settled, Settlement, Slice, Standing, Store, Swept, Want,
+        WorkerIdentity,
     },
     receipt::Receipt,
     result::{BBox, Classification, Detection},
@@ -329,6 +330,7 @@ impl World {
                 algorithm: detector,
                 bbox: Some(BBox::new(at as f64 + 0.1, 0.0, at as f64 + 9.0, 9.0).unwrap()),
                 at: self.now(),
+                score: (at % 3 > 0).then_some(0.1 + at as f32),
                 inference_seconds: None,
                 crop_image_url: None,
                 classifications: vec![Classification {
@@ -407,7 +409,18 @@ impl World {
             rows.iter().map(|r| r.detections).sum::<i64>(),
             "detections of the tasks"
         );
-        let stored = self.store.detections(job, 0, 1_000_000, false).await.unwrap();
+        let stored = self
+            .store
+            .detections(
+                DetectionsOf::Job {
+                    job,
+                    after: 0,
+                    limit: 1_000_000,
+                },
+                false,
+            )
+            .await
+            .unwrap();
         assert_eq!(c.detections, stored.len() as u64, "stored detections");
         let classified: usize = stored.iter().map(|d| d.classifications.len()).sum();
         assert_eq!(c.classifications, classified as u64, "stored classifications");

@@ -84,7 +84,7 @@ fn detection(d: &Detection) -> Value {
             "terminal": c.terminal, "inference_seconds": c.inference_seconds, "at": time(c.at)})
     };
     json!({"bbox": d.bbox.map(|b| [b.x1, b.y1, b.x2, b.y2]), "at": time(d.at), "inference_seconds": d.inference_seconds,
-        "crop_image_url": d.crop_image_url,
+        "crop_image_url": d.crop_image_url, "score": d.score,
         "classifications": d.classifications.iter().map(classification).collect::<Vec<_>>()})
 }
 

@@ -68,6 +68,9 @@ pub(super) struct RawDetection<'a, F> {
     pub(super) timestamp: Option<Moment>,
     pub(super) bbox: Option<Object<RawBox>>,
     pub(super) inference_time: Option<Number>,
+    /// Anything: Antenna knows no such field, so it refuses nothing.
+    #[serde(borrow)]
+    pub(super) score: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(super) crop_image_url: Option<Loose<'a>>,
     #[serde(borrow, bound(deserialize = "F: Deserialize<'de>"))]
