@@ -5,6 +5,7 @@ pub mod chaos;
 pub mod cli;
 pub mod config;
 pub mod export;
+mod file_url;
 pub mod http;
 pub mod serve;
 pub mod wiring;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
 
 use crate::{
-    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TakenAt, Timestamp, TokenId,
+    AlgorithmId, CaptureId, CollectionId, JobId, PipelineId, ProjectId, ServiceId, TakenAt, Timestamp,
+    TokenId,
 };
 
 /// What a token may do (RULES.md B2).
@@ -394,6 +395,8 @@ pub enum CaptureScope {
     Project(ProjectId),
     /// Those of a set.
     Collection(CollectionId),
+    /// Those that are tasks of a job.
+    Job(JobId),
 }
 
 /// What adding captures to a set did.

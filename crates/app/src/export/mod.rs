@@ -1,148 +1,63 @@
-//! Stored results as rows, one per detection (RULES.md B9), for the endpoint and for `run --export`.
+//! Stored results as rows (RULES.md B9): one per detection, or one per image, of a job, a set or everything.
+//!
+//! Of several jobs that had an image, one speaks for it in each pipeline, so that each image and each detection
+//! is there once.
 
-use std::sync::Arc;
+mod choose;
+mod rows;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 use trapline_core::{
-    Error, JobId, Result,
-    ports::{ClassificationRow, DetectionRow, Store},
+    CaptureId, Error, JobId, Result,
+    catalog::{Capture, CaptureScope},
+    ports::{Attempt, DetectionRow, DetectionsOf, Store},
 };
 
-/// Detections read at a time: with all scores of a 29,000-class model a page is still some tens of MB.
-const PAGE: u64 = 200;
+pub use rows::{FullDetection, Image};
+
+/// Images read at a time: with their detections and all scores of a 29,000-class model, still some tens of MB.
+const PAGE: u64 = 50;
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One object a line, with all classifications.
+    /// One object a line; detections with all their classifications.
     Ndjson,
-    /// A header, then one line per detection.
+    /// A header, then one line per row.
     Csv,
 }
 
-/// A detection with its best terminal classification.
-#[derive(Debug, Serialize)]
-pub struct Row {
-    job_id: JobId,
-    image_id: String,
-    image_url: String,
-    detection_id: i64,
-    x1: Option<f64>,
-    y1: Option<f64>,
-    x2: Option<f64>,
-    y2: Option<f64>,
-    detector: String,
-    label: Option<String>,
-    score: Option<f32>,
-    classifier: Option<String>,
-    terminal: Option<bool>,
+/// What a row is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// A detection.
+    Detections,
+    /// An image, whatever became of it.
+    Images,
 }
 
-/// [`Row`] and all its classifications.
-#[derive(Debug, Serialize)]
-pub struct FullRow {
-    #[serde(flatten)]
-    row: Row,
-    classifications: Vec<Classification>,
+/// What to export, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Export {
+    /// Which images.
+    pub scope: CaptureScope,
+    /// What rows are of.
+    pub table: Table,
+    /// How they are written.
+    pub format: Format,
+    /// Whether with all scores and logits.
+    pub scores: bool,
 }
-
-#[derive(Debug, Serialize)]
-struct Classification {
-    label: String,
-    score: Option<f32>,
-    classifier: String,
-    terminal: bool,
-    /// What `scores` are of, if not the labels of the category map.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    labels: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scores: Option<Vec<f32>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    logits: Option<Vec<f32>>,
-}
-
-/// The classification that a row names: the best terminal one, else the best of the others.
-fn best(all: &[ClassificationRow]) -> Option<&ClassificationRow> {
-    all.iter().max_by(|a, b| {
-        let key = |c: &ClassificationRow| (c.terminal, c.score.unwrap_or(f32::NEG_INFINITY));
-        let (a, b) = (key(a), key(b));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
-    })
-}
-
-impl FullRow {
-    /// A row of a job; with all scores and logits if asked for.
-    #[must_use]
-    pub fn new(job_id: JobId, d: DetectionRow, scores: bool) -> Self {
-        let chosen = best(&d.classifications);
-        let [x1, y1, x2, y2] = d.bbox.map_or([None; 4], |b| b.map(Some));
-        let row = Row {
-            job_id,
-            image_id: d.capture.to_string(),
-            image_url: d.url,
-            detection_id: d.id,
-            x1,
-            y1,
-            x2,
-            y2,
-            detector: d.detector,
-            label: chosen.map(|c| c.label.clone()),
-            score: chosen.and_then(|c| c.score),
-            classifier: chosen.map(|c| c.algorithm.clone()),
-            terminal: chosen.map(|c| c.terminal),
-        };
-        let classifications = d
-            .classifications
-            .into_iter()
-            .map(|c| Classification {
-                label: c.label,
-                score: c.score,
-                classifier: c.algorithm,
-                terminal: c.terminal,
-                labels: c.labels.filter(|_| scores),
-                scores: scores.then_some(c.scores),
-                logits: scores.then_some(c.logits),
-            })
-            .collect();
-        Self { row, classifications }
-    }
-}
-
-const HEADER: [&str; 13] = [
-    "job_id",
-    "image_id",
-    "image_url",
-    "detection_id",
-    "x1",
-    "y1",
-    "x2",
-    "y2",
-    "detector",
-    "label",
-    "score",
-    "classifier",
-    "terminal",
-];
 
 fn failed(e: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::internal("a row of results can't be written").with_source(e)
 }
 
-fn csv_writer() -> csv::Writer<Vec<u8>> {
-    csv::WriterBuilder::new()
-        .has_headers(false)
-        .from_writer(Vec::new())
-}
-
-fn finish(csv: csv::Writer<Vec<u8>>) -> Result<Bytes> {
-    csv.into_inner()
-        .map(Bytes::from)
-        .map_err(|e| failed(e.into_error()))
-}
-
-fn encode(rows: Vec<FullRow>, format: Format) -> Result<Bytes> {
+fn encode<T: Serialize>(rows: impl Iterator<Item = T>, format: Format) -> Result<Vec<u8>> {
     match format {
         Format::Ndjson => {
             let mut out = Vec::new();
@@ -150,14 +65,16 @@ fn encode(rows: Vec<FullRow>, format: Format) -> Result<Bytes> {
                 serde_json::to_writer(&mut out, &row).map_err(failed)?;
                 out.push(b'\n');
             }
-            Ok(out.into())
+            Ok(out)
         }
         Format::Csv => {
-            let mut csv = csv_writer();
+            let mut csv = csv::WriterBuilder::new()
+                .has_headers(false)
+                .from_writer(Vec::new());
             for row in rows {
-                csv.serialize(row.row).map_err(failed)?;
+                csv.serialize(row).map_err(failed)?;
             }
-            finish(csv)
+            csv.into_inner().map_err(|e| failed(e.into_error()))
         }
     }
 }
@@ -172,47 +89,137 @@ pub async fn page(
     after: i64,
     limit: u64,
     scores: bool,
-) -> Result<(Vec<FullRow>, Option<i64>)> {
-    let rows = store.detections(job, after, limit, scores).await?;
-    let last = rows.last().filter(|_| rows.len() as u64 == limit).map(|d| d.id);
-    let rows = rows.into_iter().map(|d| FullRow::new(job, d, scores)).collect();
-    Ok((rows, last))
+) -> Result<(Vec<FullDetection>, Option<i64>)> {
+    let found = store
+        .detections(DetectionsOf::Job { job, after, limit }, scores)
+        .await?;
+    let last = found.last().filter(|_| found.len() as u64 == limit).map(|d| d.id);
+    let mut meanings = rows::Meanings::default();
+    Ok((described(store, found, &mut meanings, scores).await?, last))
 }
 
-/// All detections of a job, encoded page by page, each in a short transaction (RULES.md A18).
-pub fn stream(
-    store: Arc<dyn Store>,
-    job: JobId,
-    format: Format,
+async fn described(
+    store: &dyn Store,
+    found: Vec<DetectionRow>,
+    meanings: &mut rows::Meanings,
     scores: bool,
-) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    let header = match format {
-        Format::Ndjson => None,
-        Format::Csv => Some({
-            let mut csv = csv_writer();
-            csv.write_record(HEADER)
-                .map_err(failed)
-                .and_then(|()| finish(csv))
-        }),
+) -> Result<Vec<FullDetection>> {
+    let missing = meanings.missing(&found);
+    if !missing.is_empty() {
+        meanings.learn(&store.algorithms(None, &missing).await?);
+    }
+    Ok(found
+        .into_iter()
+        .map(|d| FullDetection::new(d, meanings, scores))
+        .collect())
+}
+
+/// All rows, encoded page by page, each in short transactions (RULES.md A18). The first piece is there, if empty, even
+/// without a row.
+pub fn stream(store: Arc<dyn Store>, export: Export) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+    let columns: &[&str] = match export.table {
+        Table::Detections => &rows::DETECTION_COLUMNS,
+        Table::Images => &rows::IMAGE_COLUMNS,
     };
-    let pages = stream::try_unfold(Some(0), move |after| {
+    let header = match export.format {
+        Format::Ndjson => Ok(Bytes::new()),
+        Format::Csv => encode(std::iter::once(columns), Format::Csv).map(Bytes::from),
+    };
+    let start = (Some(CaptureId(i64::MIN)), rows::Meanings::default());
+    let pages = stream::try_unfold(start, move |(after, mut meanings)| {
         let store = Arc::clone(&store);
         async move {
             let Some(after) = after else { return Ok(None) };
-            let (rows, next) = page(store.as_ref(), job, after, PAGE, scores).await?;
-            Ok((!rows.is_empty()).then_some((encode(rows, format)?, next)))
+            let captures = store.captures(export.scope, after, PAGE).await?;
+            let bytes = piece(store.as_ref(), export, &captures, &mut meanings).await?;
+            let next = captures
+                .last()
+                .filter(|_| captures.len() as u64 == PAGE)
+                .map(|c| c.id);
+            Ok::<_, Error>(Some((Bytes::from(bytes), (next, meanings))))
         }
     });
-    stream::iter(header).chain(pages)
+    stream::iter([header]).chain(pages)
+}
+
+/// The rows of a page of images.
+async fn piece(
+    store: &dyn Store,
+    export: Export,
+    captures: &[Capture],
+    meanings: &mut rows::Meanings,
+) -> Result<Vec<u8>> {
+    let chosen = attempts(store, export.scope, captures).await?;
+    match export.table {
+        Table::Images => {
+            let rows = captures.iter().flat_map(|capture| {
+                let of = chosen.get(&capture.id).map_or(&[][..], Vec::as_slice);
+                let none = of.is_empty().then(|| Image::new(capture, None));
+                of.iter().map(|a| Image::new(capture, Some(a))).chain(none)
+            });
+            encode(rows, export.format)
+        }
+        Table::Detections => {
+            let with = chosen.values().flatten().filter(|a| a.detections > 0);
+            let tasks: Vec<_> = with.map(|a| (a.job, a.capture)).collect();
+            let mut found = store
+                .detections(DetectionsOf::Tasks(&tasks), export.scores)
+                .await?;
+            found.sort_by_key(|d| (d.capture.id, d.id));
+            let found = described(store, found, meanings, export.scores).await?;
+            match export.format {
+                Format::Csv => encode(found.into_iter().map(|d| d.detection), export.format),
+                Format::Ndjson => encode(found.into_iter(), export.format),
+            }
+        }
+    }
+}
+
+async fn attempts(
+    store: &dyn Store,
+    scope: CaptureScope,
+    captures: &[Capture],
+) -> Result<BTreeMap<CaptureId, Vec<Attempt>>> {
+    let ids: Vec<_> = captures.iter().map(|c| c.id).collect();
+    let mut by_capture: BTreeMap<CaptureId, Vec<Attempt>> = BTreeMap::new();
+    for attempt in store.attempts(&ids).await? {
+        if matches!(scope, CaptureScope::Job(job) if job != attempt.job) {
+            continue;
+        }
+        by_capture.entry(attempt.capture).or_default().push(attempt);
+    }
+    Ok(by_capture
+        .into_iter()
+        .map(|(capture, all)| (capture, choose::newest(all)))
+        .collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use trapline_core::CaptureId;
+    use trapline_core::{
+        AlgorithmId, ProjectId, TakenAt,
+        catalog::{Algorithm, AlgorithmSpec, CategoryMap},
+        ports::ClassificationRow,
+    };
 
-    fn row() -> FullRow {
+    use super::*;
+
+    fn capture() -> Capture {
+        Capture {
+            id: CaptureId(4),
+            project: ProjectId(1),
+            url: "file:///x/a,b%20c.jpg".into(),
+            taken_at: TakenAt::parse("2024-06-01T22:00:00").ok(),
+            width: Some(640),
+            height: None,
+            camera: Some("Canon EOS".into()),
+            file: None,
+        }
+    }
+
+    fn row() -> FullDetection {
         let class = |label: &str, score, terminal| ClassificationRow {
+            algorithm_id: AlgorithmId(3),
             algorithm: "c".into(),
             label: label.into(),
             score: Some(score),
@@ -223,32 +230,75 @@ mod tests {
         };
         let detection = DetectionRow {
             id: 7,
-            capture: CaptureId(4),
-            url: "https://x.test/a,b.jpg".into(),
-            bbox: Some([1.0, 2.5, 3.0, 4.0]),
+            job: JobId(1),
+            capture: capture(),
+            bbox: Some([1.0, 2.5, f64::from(4.1f32), 123.456_789]),
             detector: "d".into(),
+            score: Some(0.93),
             classifications: vec![
                 class("moth", 0.99, false),
                 class("Actias luna", 0.7, true),
                 class("Other", 0.2, true),
             ],
         };
-        FullRow::new(JobId(1), detection, false)
+        let mut meanings = rows::Meanings::default();
+        assert_eq!(
+            meanings.missing(std::slice::from_ref(&detection)),
+            [AlgorithmId(3)]
+        );
+        let map = CategoryMap {
+            labels: vec!["Actias luna".into()],
+            data: vec![serde_json::json!({"label": "Actias luna", "index": 0, "description": "Luna moth"})],
+            version: None,
+            description: None,
+            uri: None,
+        };
+        meanings.learn(&[Algorithm {
+            id: AlgorithmId(3),
+            spec: AlgorithmSpec {
+                key: "c".into(),
+                version: 1,
+                name: "C".into(),
+                task_type: None,
+                description: None,
+                version_name: None,
+                uri: None,
+                category_map: Some(map),
+            },
+            category_map_id: None,
+            created_at: trapline_core::Timestamp(0),
+            updated_at: trapline_core::Timestamp(0),
+        }]);
+        FullDetection::new(detection, &meanings, false)
     }
 
     #[test]
-    fn a_row_names_the_best_terminal_classification_with_the_shortest_form_of_its_score() {
-        let csv = encode(vec![row()], Format::Csv).unwrap();
+    fn a_row_names_the_best_terminal_classification_in_the_shortest_decimals() {
+        let csv = encode(std::iter::once(row().detection), Format::Csv).unwrap();
         assert_eq!(
             std::str::from_utf8(&csv).unwrap(),
-            "1,4,\"https://x.test/a,b.jpg\",7,1.0,2.5,3.0,4.0,d,Actias luna,0.7,c,true\n"
+            "1,4,\"file:///x/a,b%20c.jpg\",7,1.0,2.5,4.1,123.45679,d,Actias luna,0.7,c,true,0.93,Luna moth,\
+             \"/x/a,b c.jpg\",2024-06-01T22:00:00,640,,Canon EOS\n"
         );
-        let line = encode(vec![row()], Format::Ndjson).unwrap();
+        let line = encode(std::iter::once(row()), Format::Ndjson).unwrap();
         let line = std::str::from_utf8(&line).unwrap();
         assert!(line.contains(r#""label":"Actias luna","score":0.7,"#), "{line}");
         assert!(
             line.contains(r#"{"label":"moth","score":0.99,"classifier":"c","terminal":false}"#),
             "{line}"
         );
+    }
+
+    #[test]
+    fn the_header_names_the_fields_of_the_rows_in_their_order() {
+        fn header(row: impl Serialize) -> Vec<String> {
+            let mut csv = csv::Writer::from_writer(Vec::new());
+            csv.serialize(row).unwrap();
+            let text = csv.into_inner().unwrap();
+            let mut read = csv::Reader::from_reader(&*text);
+            read.headers().unwrap().iter().map(str::to_owned).collect()
+        }
+        assert_eq!(header(row().detection), rows::DETECTION_COLUMNS);
+        assert_eq!(header(Image::new(&capture(), None)), rows::IMAGE_COLUMNS);
     }
 }

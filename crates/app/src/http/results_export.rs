@@ -9,15 +9,15 @@ use axum::{
     routing::get,
 };
 use futures::TryStreamExt as _;
-use trapline_core::{JobId, error::chain};
+use trapline_core::{JobId, catalog::CaptureScope, error::chain};
 
 use super::{
     AppState, Id, Links, Params, Principal,
-    error::ApiResult,
+    error::{ApiError, ApiResult},
     job_list::invalid_choice,
     paging::{PAGE_DEFAULT, key_page},
 };
-use crate::export::{self, Format};
+use crate::export::{self, Export, Format, Table};
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/jobs/{id}/results", get(results))
@@ -44,20 +44,38 @@ async fn results(
                 next.map(|id| ("after", id.to_string())),
             ))
         }
-        Some("ndjson") => Ok(streamed(&app, job, Format::Ndjson, scores)),
-        Some("csv") => Ok(streamed(&app, job, Format::Csv, scores)),
+        Some("ndjson") => Ok(streamed(&app, job, table(&params)?, Format::Ndjson, scores)),
+        Some("csv") => Ok(streamed(&app, job, table(&params)?, Format::Csv, scores)),
         Some(other) => Err(invalid_choice("format", other)),
     }
 }
 
-fn streamed(app: &AppState, job: JobId, format: Format, scores: bool) -> Response {
+fn table(params: &Params) -> Result<Table, ApiError> {
+    match params.text("table") {
+        None | Some("" | "detections") => Ok(Table::Detections),
+        Some("images") => Ok(Table::Images),
+        Some(other) => Err(invalid_choice("table", other)),
+    }
+}
+
+fn streamed(app: &AppState, job: JobId, table: Table, format: Format, scores: bool) -> Response {
     let (kind, ending) = match format {
         Format::Ndjson => ("application/x-ndjson", "ndjson"),
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
     };
-    let name = format!("attachment; filename=\"job-{job}-results.{ending}\"");
+    let rows_of = match table {
+        Table::Detections => "results",
+        Table::Images => "images",
+    };
+    let name = format!("attachment; filename=\"job-{job}-{rows_of}.{ending}\"");
     let store = std::sync::Arc::clone(app.engine.store());
-    let rows = export::stream(store, job, format, scores).inspect_err(move |error| {
+    let export = Export {
+        scope: CaptureScope::Job(job),
+        table,
+        format,
+        scores,
+    };
+    let rows = export::stream(store, export).inspect_err(move |error| {
         // The status is long sent; the broken body tells the client.
         tracing::warn!(%job, error = chain(error), "an export broke off");
     });

@@ -2,8 +2,11 @@
 
 use sqlx::QueryBuilder;
 use trapline_core::{
-    FailReason, JobId, Result, Timestamp,
-    ports::{DetectionRow, ImageQuery, ImageRow, ImageState, Level, LogLine, LogPage, LogQuery, LogRow},
+    CaptureId, FailReason, Result, Timestamp,
+    ports::{
+        Attempt, DetectionRow, DetectionsOf, ImageQuery, ImageRow, ImageState, Level, LogLine, LogPage,
+        LogQuery, LogRow,
+    },
     task::{DETAIL_MAX_CHARS, cut},
 };
 
@@ -46,18 +49,23 @@ impl PostgresStore {
 
     pub(super) async fn detection_page(
         &self,
-        job: JobId,
-        after: i64,
-        limit: u64,
+        of: DetectionsOf<'_>,
         scores: bool,
     ) -> Result<Vec<DetectionRow>> {
-        let rows = sqlx::query(include_str!("sql/detections.sql"))
-            .bind(job.0)
-            .bind(after)
-            .bind(bound(limit))
-            .fetch_all(&self.side())
-            .await
-            .map_err(store_error)?;
+        let query = match of {
+            DetectionsOf::Job { job, after, limit } => sqlx::query(include_str!("sql/detections.sql"))
+                .bind(job.0)
+                .bind(after)
+                .bind(bound(limit)),
+            DetectionsOf::Tasks(tasks) => {
+                let (jobs, captures): (Vec<_>, Vec<_>) =
+                    tasks.iter().map(|(job, capture)| (job.0, capture.0)).unzip();
+                sqlx::query(include_str!("sql/detections_of_tasks.sql"))
+                    .bind(jobs)
+                    .bind(captures)
+            }
+        };
+        let rows = query.fetch_all(&self.side()).await.map_err(store_error)?;
         let mut page: Vec<DetectionRow> = rows
             .iter()
             .map(|row| rows::detection(row).map_err(store_error))
@@ -76,6 +84,16 @@ impl PostgresStore {
             }
         }
         Ok(page)
+    }
+
+    pub(super) async fn attempts_of(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {
+        let captures: Vec<i64> = captures.iter().map(|c| c.0).collect();
+        let rows = sqlx::query(include_str!("sql/attempts.sql"))
+            .bind(captures)
+            .fetch_all(&self.side())
+            .await
+            .map_err(store_error)?;
+        rows::all(&rows, rows::attempt).map_err(store_error)
     }
 
     pub(super) async fn add_log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {

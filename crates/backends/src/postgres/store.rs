@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use trapline_core::{
-    Error, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, Error, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::JobMove,
     ports::{
-        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
-        ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
+        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
+        LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
+        RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total,
+        WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -231,15 +232,13 @@ impl Store for PostgresStore {
         self.connections.aside(SLOW, self.image_page(query)).await
     }
 
-    async fn detections(
-        &self,
-        job: JobId,
-        after: i64,
-        limit: u64,
-        scores: bool,
-    ) -> Result<Vec<DetectionRow>> {
+    async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {
+        self.attempts_of(captures).await
+    }
+
+    async fn detections(&self, of: DetectionsOf<'_>, scores: bool) -> Result<Vec<DetectionRow>> {
         self.connections
-            .aside(SLOW, self.detection_page(job, after, limit, scores))
+            .aside(SLOW, self.detection_page(of, scores))
             .await
     }
 

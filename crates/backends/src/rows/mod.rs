@@ -17,7 +17,8 @@ pub(crate) use catalog::{
 pub(crate) use job::{JobSource, audit, job, job_head, run_algorithms, vitals, waiting};
 pub(crate) use results::{classification, corners, detection, log_row, own_labels, stray};
 pub(crate) use task::{
-    free_task, held, image, lease_row, oldest_lease, receipt, task_audit, task_view, turn, worker_now,
+    attempt, free_task, held, image, lease_row, oldest_lease, receipt, task_audit, task_view, turn,
+    worker_now,
 };
 
 /// A kind of column that both databases have.

@@ -1,7 +1,7 @@
 //! The rows of what a job made: detections, classifications, its log.
 
 use trapline_core::{
-    CaptureId, JobId,
+    AlgorithmId, CaptureId, JobId,
     ports::{ClassificationRow, DetectionRow, Level, LogRow},
     result::{Classification, unpack},
     verify::Stray,
@@ -22,11 +22,12 @@ pub(crate) fn corners(row: &impl Columns) -> sqlx::Result<Option<[f64; 4]>> {
 
 pub(crate) fn detection(row: &impl Columns) -> sqlx::Result<DetectionRow> {
     Ok(DetectionRow {
-        id: row.col("id")?,
-        capture: CaptureId(row.col("capture_id")?),
-        url: row.col("url")?,
+        id: row.col("detection_id")?,
+        job: JobId(row.col("job_id")?),
+        capture: super::capture(row)?,
         bbox: corners(row)?,
         detector: row.col("detector")?,
+        score: row.col::<Option<f64>>("score")?.map(|s| s as f32),
         classifications: Vec::new(),
     })
 }
@@ -44,6 +45,7 @@ pub(crate) fn classification(row: &impl Columns) -> sqlx::Result<(i64, Classific
         Ok(unpack(&packed.unwrap_or_default()))
     };
     let classification = ClassificationRow {
+        algorithm_id: AlgorithmId(row.col("algorithm_id")?),
         algorithm: row.col("key")?,
         label: row.col("label")?,
         score: row.col::<Option<f64>>("score")?.map(|s| s as f32),

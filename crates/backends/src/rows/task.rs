@@ -3,7 +3,7 @@
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, TaskState, WorkerId,
     last_try::Turn,
-    ports::{Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
+    ports::{Attempt, Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
     receipt::Receipt,
     settle::TaskView,
     verify::{LeaseAudit, TaskAudit},
@@ -114,6 +114,19 @@ pub(crate) fn lease_row(row: &impl Columns) -> sqlx::Result<(TaskKey, Lease)> {
         life: signs_of(row)?,
     };
     Ok((key(row)?, lease))
+}
+
+pub(crate) fn attempt(row: &impl Columns) -> sqlx::Result<Attempt> {
+    Ok(Attempt {
+        capture: CaptureId(row.col("capture_id")?),
+        job: JobId(row.col("job_id")?),
+        pipeline: row.col("slug")?,
+        state: state(row)?,
+        reason: reason(row)?,
+        detail: row.col("detail")?,
+        settled_at: row.maybe_time("settled_at")?,
+        detections: row.col("n_detections")?,
+    })
 }
 
 pub(crate) fn image(row: &impl Columns) -> sqlx::Result<ImageRow> {

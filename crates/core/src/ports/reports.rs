@@ -1,6 +1,6 @@
 //! Pages of what a job did, as the store gives them.
 
-use crate::{CaptureId, FailReason, JobId, TaskState, Timestamp};
+use crate::{AlgorithmId, CaptureId, FailReason, JobId, TaskState, Timestamp, catalog::Capture};
 
 /// A task as people see it.
 #[derive(Clone, Debug)]
@@ -52,9 +52,48 @@ pub struct ImageQuery {
     pub limit: u64,
 }
 
+/// Which detections to read.
+#[derive(Clone, Copy, Debug)]
+pub enum DetectionsOf<'a> {
+    /// A page of a job's, in the order of storing.
+    Job {
+        /// The job.
+        job: JobId,
+        /// After this detection.
+        after: i64,
+        /// At most.
+        limit: u64,
+    },
+    /// Those of these tasks, by id; a page of tasks at a time.
+    Tasks(&'a [(JobId, CaptureId)]),
+}
+
+/// What a job has done with a capture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The capture.
+    pub capture: CaptureId,
+    /// The job.
+    pub job: JobId,
+    /// The slug of its pipeline.
+    pub pipeline: String,
+    /// The state of the task.
+    pub state: TaskState,
+    /// Why it failed.
+    pub reason: Option<FailReason>,
+    /// In words.
+    pub detail: Option<String>,
+    /// When it was settled.
+    pub settled_at: Option<Timestamp>,
+    /// Stored detections.
+    pub detections: i64,
+}
+
 /// A classification as exported.
 #[derive(Clone, Debug)]
 pub struct ClassificationRow {
+    /// The definition of the algorithm.
+    pub algorithm_id: AlgorithmId,
     /// The algorithm's key.
     pub algorithm: String,
     /// The label.
@@ -76,14 +115,16 @@ pub struct ClassificationRow {
 pub struct DetectionRow {
     /// The detection.
     pub id: i64,
-    /// The capture.
-    pub capture: CaptureId,
-    /// Its URL.
-    pub url: String,
+    /// The job that stored it.
+    pub job: JobId,
+    /// The capture, and what is known of it.
+    pub capture: Capture,
     /// The box, x1 y1 x2 y2.
     pub bbox: Option<[f64; 4]>,
     /// The detector's key.
     pub detector: String,
+    /// How sure the detector is.
+    pub score: Option<f32>,
     /// In the order in which they were stored.
     pub classifications: Vec<ClassificationRow>,
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::JobMove,
     ports::{
-        Beat, Candidate, Catalog, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, Health,
-        ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy,
-        LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms,
-        SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
+        Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
+        GrantRequest, Granted, Health, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer,
+        LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
+        RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob,
+        WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -120,9 +121,10 @@ pub trait Store: Catalog + Health {
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>>;
     /// A page of tasks by key.
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>>;
-    /// A page of detections by key, in the order of storing.
-    async fn detections(&self, job: JobId, after: i64, limit: u64, scores: bool)
-    -> Result<Vec<DetectionRow>>;
+    /// What jobs that are not deleted have done with these captures, by capture and job; a page of captures at a time.
+    async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>>;
+    /// Detections with their classifications, on request with all scores.
+    async fn detections(&self, of: DetectionsOf<'_>, scores: bool) -> Result<Vec<DetectionRow>>;
     /// Adds lines to job logs.
     async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()>;
     /// A page of a job's log.

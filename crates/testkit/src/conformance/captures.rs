@@ -1,8 +1,9 @@
 //! The cases of captures: what is known of them, and how they are listed.
 
 use trapline_core::{
-    CaptureId, ProjectId, TakenAt, Timestamp,
+    CaptureId, ProjectId, TakenAt, TaskState, Timestamp,
     catalog::{Capture, CaptureFacts, CaptureScope, FileVersion, NewCapture},
+    ports::DetectionsOf,
 };
 
 use super::{
@@ -100,5 +101,41 @@ cases! { World;
             assert_eq!(done.added, added);
         }
         assert_eq!(stored(&w).await[0].url, signed);
+    }
+
+    async fn what_all_jobs_did_with_captures_is_read_together(w: World) {
+        let first = w.job_of(3).await;
+        let tasks = w.grant(first, 3, "w").await;
+        w.succeed(tasks[0], 2).await;
+        w.fail(tasks[1]).await;
+        let set = w.job(first).await.collection.unwrap();
+        let captures = w.store.captures(CaptureScope::Job(first), CaptureId(0), 9).await.unwrap();
+        assert_eq!(captures.len(), 3);
+        let pipeline = w.pipeline().await;
+        let second = w.create(&w.new_job(pipeline, set)).await;
+        w.collect().await;
+        let task = w.grant(second, 1, "w").await[0];
+        w.succeed(task, 1).await;
+        let ids: Vec<_> = captures.iter().map(|c| c.id).collect();
+        let all = w.store.attempts(&ids).await.unwrap();
+        let told: Vec<_> = all.iter().map(|a| (a.capture, a.job, a.state, a.detections)).collect();
+        let mut expected = vec![
+            (tasks[0].0.capture, first, TaskState::Processed, 2),
+            (tasks[1].0.capture, first, TaskState::Failed, 0),
+            (tasks[2].0.capture, first, TaskState::Pending, 0),
+        ];
+        for capture in &ids[1..] {
+            let (state, n) = if *capture == task.0.capture { (TaskState::Processed, 1) } else { (TaskState::Pending, 0) };
+            expected.push((*capture, second, state, n));
+        }
+        expected.sort_by_key(|e| (e.0, e.1));
+        assert_eq!(told, expected);
+        assert!(all.iter().all(|a| a.pipeline == "p" && (a.state == TaskState::Failed) == a.reason.is_some()));
+        let pairs = [(first, tasks[0].0.capture), (second, task.0.capture), (second, tasks[0].0.capture)];
+        let detections = w.store.detections(DetectionsOf::Tasks(&pairs), false).await.unwrap();
+        let of: Vec<_> = detections.iter().map(|d| (d.job, d.capture.id, d.classifications.len())).collect();
+        assert_eq!(of, [(first, tasks[0].0.capture, 1), (first, tasks[0].0.capture, 1), (second, task.0.capture, 1)]);
+        w.store.delete_job(second, w.now()).await.unwrap();
+        assert_eq!(w.store.attempts(&ids).await.unwrap().len(), 3, "those of a deleted job are gone");
     }
 }

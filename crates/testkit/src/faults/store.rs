@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use trapline_core::{
-    JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     error::chain,
     job::JobMove,
     ports::{
-        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
-        ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
+        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
+        LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
+        RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total,
+        WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -256,15 +257,12 @@ impl Store for FaultyStore {
         self.call("images", self.inner.images(query)).await
     }
 
-    async fn detections(
-        &self,
-        job: JobId,
-        after: i64,
-        limit: u64,
-        scores: bool,
-    ) -> Result<Vec<DetectionRow>> {
-        self.call("detections", self.inner.detections(job, after, limit, scores))
-            .await
+    async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {
+        self.call("attempts", self.inner.attempts(captures)).await
+    }
+
+    async fn detections(&self, of: DetectionsOf<'_>, scores: bool) -> Result<Vec<DetectionRow>> {
+        self.call("detections", self.inner.detections(of, scores)).await
     }
 
     async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {

@@ -92,6 +92,10 @@ impl CatalogRows {
         self.captures.get(at(capture.0)).map_or("", |c| &c.url)
     }
 
+    pub(super) fn capture(&self, capture: CaptureId) -> Option<&Capture> {
+        self.captures.get(at(capture.0))
+    }
+
     pub(super) fn key(&self, algorithm: AlgorithmId) -> &str {
         self.algorithms.get(at(algorithm.0)).map_or("", |a| &a.spec.key)
     }

@@ -1,9 +1,10 @@
 //! Pages of what a job did: tasks, detections, log.
 
 use trapline_core::{
-    AlgorithmId, JobId, TaskState, Timestamp,
+    AlgorithmId, CaptureId, JobId, TaskState, Timestamp,
     ports::{
-        ClassificationRow, DetectionRow, ImageQuery, ImageRow, ImageState, LogLine, LogPage, LogQuery, LogRow,
+        Attempt, ClassificationRow, DetectionRow, DetectionsOf, ImageQuery, ImageRow, ImageState, LogLine,
+        LogPage, LogQuery, LogRow,
     },
     result::Classification,
     task::{DETAIL_MAX_CHARS, cut},
@@ -48,15 +49,33 @@ impl Db {
             .collect()
     }
 
-    pub(super) fn detection_page(
-        &self,
-        job: JobId,
-        after: i64,
-        limit: u64,
-        scores: bool,
-    ) -> Vec<DetectionRow> {
+    pub(super) fn attempts(&self, captures: &[CaptureId]) -> Vec<Attempt> {
+        let mut found: Vec<Attempt> = self
+            .tasks
+            .iter()
+            .filter(|((_, capture), _)| captures.contains(capture))
+            .filter_map(|((job, capture), t)| {
+                let row = self.jobs.get(job).filter(|j| !j.deleted)?;
+                Some(Attempt {
+                    capture: *capture,
+                    job: *job,
+                    pipeline: row.job.pipeline.as_ref()?.1.clone(),
+                    state: t.state,
+                    reason: t.reason,
+                    detail: t.detail.clone(),
+                    settled_at: t.settled_at,
+                    detections: t.n_detections,
+                })
+            })
+            .collect();
+        found.sort_by_key(|a| (a.capture, a.job));
+        found
+    }
+
+    pub(super) fn detection_page(&self, of: DetectionsOf<'_>, scores: bool) -> Vec<DetectionRow> {
         let key = |id: AlgorithmId| self.catalog.key(id).to_owned();
         let classification = |c: &Classification| ClassificationRow {
+            algorithm_id: c.algorithm,
             algorithm: key(c.algorithm),
             label: c.label.clone(),
             score: c.score,
@@ -65,17 +84,28 @@ impl Db {
             scores: if scores { c.scores.clone() } else { Vec::new() },
             logits: if scores { c.logits.clone() } else { Vec::new() },
         };
+        let (after, limit) = match of {
+            DetectionsOf::Job { after, limit, .. } => (after, usize::try_from(limit).unwrap_or(usize::MAX)),
+            DetectionsOf::Tasks(_) => (i64::MIN, usize::MAX),
+        };
+        let is_asked = |job: JobId, capture: CaptureId| match of {
+            DetectionsOf::Job { job: of, .. } => job == of,
+            DetectionsOf::Tasks(tasks) => tasks.contains(&(job, capture)),
+        };
         self.detections
             .range(after.saturating_add(1)..)
-            .filter(|(_, row)| row.job == job)
-            .take(usize::try_from(limit).unwrap_or(usize::MAX))
-            .map(|(id, row)| DetectionRow {
-                id: *id,
-                capture: row.capture,
-                url: self.catalog.url(row.capture).to_owned(),
-                bbox: row.detection.bbox.map(|b| [b.x1, b.y1, b.x2, b.y2]),
-                detector: key(row.detection.algorithm),
-                classifications: row.detection.classifications.iter().map(classification).collect(),
+            .filter(|(_, row)| is_asked(row.job, row.capture))
+            .take(limit)
+            .filter_map(|(id, row)| {
+                Some(DetectionRow {
+                    id: *id,
+                    job: row.job,
+                    capture: self.catalog.capture(row.capture)?.clone(),
+                    bbox: row.detection.bbox.map(|b| [b.x1, b.y1, b.x2, b.y2]),
+                    detector: key(row.detection.algorithm),
+                    score: row.detection.score,
+                    classifications: row.detection.classifications.iter().map(classification).collect(),
+                })
             })
             .collect()
     }

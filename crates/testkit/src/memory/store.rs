@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use trapline_core::{
-    JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::JobMove,
     ports::{
-        Beat, Candidate, Claim, DetectionRow, FreeCursor, GrantKey, GrantRequest, Granted, ImageQuery,
-        ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery,
-        LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
+        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
+        LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
+        RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total,
+        WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
     timeline::Reading,
@@ -186,14 +187,12 @@ impl Store for MemoryStore {
         Ok(self.rows().image_page(query))
     }
 
-    async fn detections(
-        &self,
-        job: JobId,
-        after: i64,
-        limit: u64,
-        scores: bool,
-    ) -> Result<Vec<DetectionRow>> {
-        Ok(self.rows().detection_page(job, after, limit, scores))
+    async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {
+        Ok(self.rows().attempts(captures))
+    }
+
+    async fn detections(&self, of: DetectionsOf<'_>, scores: bool) -> Result<Vec<DetectionRow>> {
+        Ok(self.rows().detection_page(of, scores))
     }
 
     async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {

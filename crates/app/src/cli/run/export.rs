@@ -4,9 +4,9 @@ use std::{path::PathBuf, str::FromStr, sync::Arc};
 
 use futures::TryStreamExt as _;
 use tokio::io::AsyncWriteExt as _;
-use trapline_core::{Error, JobId, Result, ports::Store};
+use trapline_core::{Error, JobId, Result, catalog::CaptureScope, ports::Store};
 
-use crate::export::{self, Format};
+use crate::export::{self, Export, Format, Table};
 
 /// A file to write, and how.
 #[derive(Clone, Debug)]
@@ -48,7 +48,15 @@ impl Target {
             .with_source(e)
         };
         let mut file = tokio::fs::File::create(&part).await.map_err(wrong)?;
-        let mut rows = std::pin::pin!(export::stream(store, job, self.format, false));
+        let mut rows = std::pin::pin!(export::stream(
+            store,
+            Export {
+                scope: CaptureScope::Job(job),
+                table: Table::Detections,
+                format: self.format,
+                scores: false
+            }
+        ));
         while let Some(bytes) = rows.try_next().await? {
             file.write_all(&bytes).await.map_err(wrong)?;
         }

@@ -181,6 +181,7 @@ impl SqliteStore {
             CaptureScope::Collection(set) => {
                 (include_str!("../sql/catalog/captures_of_collection.sql"), set.0)
             }
+            CaptureScope::Job(job) => (include_str!("../sql/catalog/captures_of_job.sql"), job.0),
         };
         let rows = sqlx::query(sql)
             .bind(id)

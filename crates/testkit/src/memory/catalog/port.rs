@@ -246,6 +246,7 @@ impl Catalog for MemoryStore {
                 let found = rows.catalog.collections.get(at(set.0));
                 found.is_some_and(|(_, members)| members.contains(&c.id.0))
             }
+            CaptureScope::Job(job) => rows.tasks.contains_key(&(job, c.id)),
         };
         let after = rows.catalog.captures.iter().filter(|c| c.id > after);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
