@@ -8,6 +8,7 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
 
 use crate::http;
+use crate::photograph::Photograph;
 
 mod jpeg;
 
@@ -31,10 +32,17 @@ impl Default for DecodeLimits {
     }
 }
 
-/// Decodes an image. The error is one line for people.
-///
-/// An orientation tag is not applied: boxes are in the pixels of the file, as for Antenna's own workers.
-pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, String> {
+/// Decodes an image as people see it: with its orientation applied. The error is one line for people.
+pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<(DynamicImage, Photograph), String> {
+    let mut image = pixels(bytes, limits)?;
+    let mut photograph = Photograph::of(bytes);
+    image.apply_orientation(photograph.transformation());
+    photograph.width = Some(image.width());
+    photograph.height = Some(image.height());
+    Ok((image, photograph))
+}
+
+fn pixels(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, String> {
     if bytes.is_empty() {
         return Err("empty file".to_owned());
     }
@@ -98,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_image_is_decoded_whatever_its_name() {
-        let image = decode(&png(7, 5), &DecodeLimits::default()).unwrap();
+        let (image, _) = decode(&png(7, 5), &DecodeLimits::default()).unwrap();
         assert_eq!((image.width(), image.height()), (7, 5));
     }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use ::image::DynamicImage;
 use async_trait::async_trait;
-use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
@@ -17,6 +16,7 @@ use tokio::task::JoinError;
 use crate::decode::{DecodeLimits, decode};
 use crate::fetch::Fetcher;
 use crate::http;
+use crate::photograph::Photograph;
 use crate::pipeline::{Outcome, Pipeline};
 use crate::time;
 use crate::wire::{Detection, PipelineConfig, Task};
@@ -32,12 +32,16 @@ pub trait Detector: Send + Sync + 'static {
     fn detect(&self, image: &DynamicImage, image_id: &str, now: &str) -> Vec<Detection>;
 }
 
+/// Is told the image's id and what its photograph says about itself. Runs on a blocking thread.
+pub type Observer = Arc<dyn Fn(&str, &Photograph) + Send + Sync>;
+
 /// A detector, with all that it needs around it to be a pipeline.
 pub struct ImagePipeline<D> {
     detector: Arc<D>,
     fetcher: Fetcher,
     limits: DecodeLimits,
     cores: Arc<Semaphore>,
+    observer: Option<Observer>,
 }
 
 impl<D: Detector> ImagePipeline<D> {
@@ -49,7 +53,15 @@ impl<D: Detector> ImagePipeline<D> {
             fetcher,
             limits,
             cores: Arc::new(Semaphore::new(cores)),
+            observer: None,
         }
+    }
+
+    /// Calls `observer` for each image that was decoded, before it is looked at.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     async fn process_one(&self, task: &Task) -> Result<Vec<Box<RawValue>>, String> {
@@ -63,14 +75,19 @@ impl<D: Detector> ImagePipeline<D> {
             .acquire()
             .await
             .map_err(|_| "the worker is stopping".to_owned())?;
-        let (detector, limits, image_id) = (
-            Arc::clone(&self.detector),
-            self.limits.clone(),
-            task.image_id.clone(),
-        );
-        tokio::task::spawn_blocking(move || look(detector.as_ref(), &bytes, &limits, &image_id))
-            .await
-            .unwrap_or_else(|error| Err(format!("processing failed: {}", panic_text(error))))
+        let (detector, observer) = (Arc::clone(&self.detector), self.observer.clone());
+        let (limits, image_id) = (self.limits.clone(), task.image_id.clone());
+        tokio::task::spawn_blocking(move || {
+            let (image, photograph) =
+                decode(&bytes, &limits).map_err(|error| format!("failed to load image: {error}"))?;
+            drop(bytes);
+            if let Some(observer) = observer {
+                observer(&image_id, &photograph);
+            }
+            look(detector.as_ref(), &image, &image_id)
+        })
+        .await
+        .unwrap_or_else(|error| Err(format!("processing failed: {}", panic_text(error))))
     }
 }
 
@@ -98,13 +115,11 @@ impl<D: Detector> Pipeline for ImagePipeline<D> {
 
 fn look(
     detector: &impl Detector,
-    bytes: &Bytes,
-    limits: &DecodeLimits,
+    image: &DynamicImage,
     image_id: &str,
 ) -> Result<Vec<Box<RawValue>>, String> {
-    let image = decode(bytes, limits).map_err(|error| format!("failed to load image: {error}"))?;
     let started = time::now();
-    let mut detections = detector.detect(&image, image_id, &time::utc_now());
+    let mut detections = detector.detect(image, image_id, &time::utc_now());
     let seconds_each = started.elapsed().as_secs_f64() / detections.len().max(1) as f64;
     detections
         .iter_mut()
