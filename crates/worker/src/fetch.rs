@@ -7,12 +7,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use crate::backoff::Backoff;
+use crate::client::detail_of;
 use crate::http::{self, BodyError};
 use crate::time;
 
+const REASON_BYTES_MAX: usize = 64 << 10;
 const TRIES: u32 = 3;
 const REDIRECTS_MAX: usize = 5;
 
@@ -47,8 +49,11 @@ pub enum FetchError {
     #[error("not an http or https URL")]
     BadUrl,
     /// The host answered with something other than 2xx.
-    #[error("HTTP {0}")]
+    #[error("the host answered {0}")]
     Status(StatusCode),
+    /// A server on this machine says why.
+    #[error("{0}")]
+    Local(String),
     /// The host can't be reached, or stopped in the middle.
     #[error("download failed: {0}")]
     Unreachable(String),
@@ -107,11 +112,8 @@ impl Fetcher {
     }
 
     async fn try_once(&self, url: Url) -> Result<Bytes, FetchError> {
-        let client = if http::is_loopback(&url) {
-            &self.loopback
-        } else {
-            &self.client
-        };
+        let is_loopback = http::is_loopback(&url);
+        let client = if is_loopback { &self.loopback } else { &self.client };
         let unreachable = |error: reqwest::Error| FetchError::Unreachable(http::chain(&error.without_url()));
         let response = client
             .get(url)
@@ -120,7 +122,13 @@ impl Fetcher {
             .await
             .map_err(unreachable)?;
         if !response.status().is_success() {
-            return Err(FetchError::Status(response.status()));
+            let status = response.status();
+            if is_loopback && http::is_problem(&response) {
+                return Err(local_reason(response)
+                    .await
+                    .map_or(FetchError::Status(status), FetchError::Local));
+            }
+            return Err(FetchError::Status(status));
         }
         match http::read_body(response, self.limits.bytes_max).await {
             Ok(body) => Ok(Bytes::from(body)),
@@ -128,4 +136,10 @@ impl Fetcher {
             Err(BodyError::Broken(error)) => Err(FetchError::Unreachable(http::chain(&error))),
         }
     }
+}
+
+/// What our own server of local files says about one that it can't serve.
+async fn local_reason(response: Response) -> Option<String> {
+    let body = http::read_body(response, REASON_BYTES_MAX).await.ok()?;
+    Some(detail_of(&body))
 }

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::sync::Once;
 use std::time::Duration;
 
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Certificate, Client, ClientBuilder, Response, Url};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,6 +53,14 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether an answer is a problem told in JSON (RFC 9457).
+pub(crate) fn is_problem(response: &Response) -> bool {
+    response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/problem+json"))
 }
 
 /// Why a body could not be read.

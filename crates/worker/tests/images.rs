@@ -103,7 +103,10 @@ async fn each_kind_of_bad_file_says_what_is_wrong_with_it() {
             "failed to load image: not an image: text that begins `hello, moth`",
         ),
         ("huge.jpg", "failed to load image: larger than 10000 bytes"),
-        ("missing.jpg", "failed to load image: HTTP 404 Not Found"),
+        (
+            "missing.jpg",
+            "failed to load image: the host answered 404 Not Found",
+        ),
         ("thin.png", "processing failed: one pixel wide"),
     ] {
         assert_eq!(outcome(name).await, (Err(expected.to_owned()), 1), "{name}");
@@ -116,7 +119,7 @@ async fn a_host_in_trouble_is_asked_three_times() {
     assert_eq!(
         outcome("down.jpg").await,
         (
-            Err("failed to load image: HTTP 500 Internal Server Error".to_owned()),
+            Err("failed to load image: the host answered 500 Internal Server Error".to_owned()),
             3
         )
     );

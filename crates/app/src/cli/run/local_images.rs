@@ -3,14 +3,17 @@
 //! A URL is made when its task is reserved, and no one can guess another: it carries a keyed hash of job and capture.
 //! What is served is the file of that capture, and nothing else.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    io::{self, ErrorKind},
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     Router,
     body::Body,
     extract::{Path, State},
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use sha2::{Digest as _, Sha256};
@@ -77,14 +80,86 @@ async fn image(
         return StatusCode::NOT_FOUND.into_response();
     }
     match file(&images, CaptureId(capture)).await {
-        Some(file) => Body::from_stream(ReaderStream::new(file)).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+        Ok(file) => Body::from_stream(ReaderStream::new(file)).into_response(),
+        Err(unreadable) => unreadable.into_response(),
     }
 }
 
-async fn file(images: &LocalImages, capture: CaptureId) -> Option<tokio::fs::File> {
-    let capture = images.catalog.get()?.capture(capture).await.ok()??;
-    tokio::fs::File::open(capture.url.strip_prefix(SCHEME)?)
-        .await
-        .ok()
+async fn file(images: &LocalImages, capture: CaptureId) -> Result<tokio::fs::File, Unreadable> {
+    let found = match images.catalog.get() {
+        Some(catalog) => catalog.capture(capture).await.ok().flatten(),
+        None => None,
+    };
+    let path = found
+        .as_ref()
+        .and_then(|capture| capture.url.strip_prefix(SCHEME))
+        .ok_or_else(|| Unreadable::new(StatusCode::NOT_FOUND, "the image is not of this run"))?;
+    // Opening a FIFO would wait for a writer.
+    if !tokio::fs::metadata(path).await?.is_file() {
+        return Err(Unreadable::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "not a regular file",
+        ));
+    }
+    Ok(tokio::fs::File::open(path).await?)
+}
+
+/// Why a file can't be served. The worker shows `detail` to people as the reason of the image.
+#[derive(Debug)]
+struct Unreadable {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Unreadable {
+    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::new(StatusCode::NOT_FOUND, "file not found"),
+            ErrorKind::PermissionDenied => Self::new(
+                StatusCode::FORBIDDEN,
+                "the file may not be read (permission denied)",
+            ),
+            _ => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                format!("the file can't be read: {error}"),
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Unreadable {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({ "detail": self.detail }).to_string();
+        (self.status, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_in_words() {
+        for (kind, detail) in [
+            (ErrorKind::NotFound, "file not found"),
+            (
+                ErrorKind::PermissionDenied,
+                "the file may not be read (permission denied)",
+            ),
+        ] {
+            assert_eq!(Unreadable::from(io::Error::from(kind)).detail, detail);
+        }
+        let other = Unreadable::from(io::Error::other("device is on fire"));
+        assert_eq!(other.detail, "the file can't be read: device is on fire");
+        assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
 }
