@@ -70,6 +70,17 @@ pub enum ForwardError {
     /// It offers nothing.
     #[error("the processing service offers no pipelines")]
     NoPipelines,
+    /// It offers several, and none was named.
+    #[error("the processing service offers several pipelines, so name one: {0}")]
+    Several(String),
+    /// It offers others than the one that was named.
+    #[error("the processing service has no pipeline `{slug}`; it offers {offered}")]
+    Unknown {
+        /// What was named.
+        slug: String,
+        /// What it offers, for people.
+        offered: String,
+    },
 }
 
 /// The pipelines of a processing service.
@@ -115,6 +126,21 @@ impl Forward {
             Err(ForwardError::NoPipelines)
         } else {
             Ok(forward)
+        }
+    }
+
+    /// The slug of the pipeline that is meant: the one named, or the only one.
+    pub fn choose(&self, named: Option<&str>) -> Result<String, ForwardError> {
+        let offered = |offer: &PipelineConfig| format!("`{}` ({})", offer.slug, offer.name);
+        let all = || self.offers.iter().map(offered).collect::<Vec<_>>().join(", ");
+        match (named, self.offers.as_slice()) {
+            (Some(slug), offers) if offers.iter().any(|offer| offer.slug == slug) => Ok(slug.to_owned()),
+            (Some(slug), _) => Err(ForwardError::Unknown {
+                slug: slug.to_owned(),
+                offered: all(),
+            }),
+            (None, [only]) => Ok(only.slug.clone()),
+            (None, _) => Err(ForwardError::Several(all())),
         }
     }
 

@@ -216,3 +216,30 @@ async fn a_service_that_offers_nothing_or_is_no_service_is_refused() {
     let scheme = Forward::connect("ftp://service", quick()).await;
     assert!(matches!(scheme, Err(ForwardError::Url(_))));
 }
+
+#[tokio::test]
+async fn the_only_pipeline_need_not_be_named_and_one_of_several_must_be() {
+    let (_service, url, _serving) = Service::start(Script::default()).await;
+    let only = forward(&url).await;
+    assert_eq!(only.choose(None).unwrap(), "moths");
+    assert_eq!(only.choose(Some("moths")).unwrap(), "moths");
+    let unknown = only.choose(Some("bats")).unwrap_err().to_string();
+    assert_eq!(
+        unknown,
+        "the processing service has no pipeline `bats`; it offers `moths` (Moths)"
+    );
+    let two = json!({"name": "S", "pipelines": [
+        {"name": "Moths", "slug": "moths", "version": 1}, {"name": "Night moths", "slug": "night", "version": 1}]});
+    let script = Script {
+        info: Some(two),
+        ..Script::default()
+    };
+    let (_service, url, _serving) = Service::start(script).await;
+    let several = forward(&url).await;
+    assert_eq!(several.choose(Some("night")).unwrap(), "night");
+    let unnamed = several.choose(None).unwrap_err().to_string();
+    assert!(
+        unnamed.ends_with("`moths` (Moths), `night` (Night moths)"),
+        "{unnamed}"
+    );
+}

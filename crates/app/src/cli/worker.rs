@@ -111,7 +111,9 @@ impl WorkerArgs {
         let forward = Forward::connect(url, config).await.map_err(|error| {
             let text = format!("--forward: {}", chain(&error));
             match error {
-                ForwardError::Url(_) => CliError::Usage(text),
+                ForwardError::Url(_) | ForwardError::Several(_) | ForwardError::Unknown { .. } => {
+                    CliError::Usage(text)
+                }
                 ForwardError::NoPipelines => CliError::Refused(text),
                 ForwardError::Client(_) | ForwardError::Info(_) => CliError::Unreachable(text),
             }

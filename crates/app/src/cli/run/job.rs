@@ -44,7 +44,7 @@ pub(super) async fn start(args: &RunArgs, engine: &Engine, sources: &Sources) ->
         return Err(Error::invalid(format!("no image was found in the sources{why}")));
     }
     let pipeline = store
-        .pipeline_by_slug(PROJECT, &args.pipeline)
+        .pipeline_by_slug(PROJECT, args.slug())
         .await?
         .ok_or_else(|| Error::internal("the worker's pipeline was not registered"))?;
     let job = NewJob {
@@ -125,7 +125,7 @@ async fn unfinished(args: &RunArgs, engine: &Engine, set: CollectionId) -> Resul
         project: Some(PROJECT),
         collection: Some(set),
         status: JobStatus::ALL.into_iter().filter(|s| !s.is_final()).collect(),
-        pipeline_slugs: vec![args.pipeline.clone()],
+        pipeline_slugs: vec![args.slug().to_owned()],
         order: (JobOrder::Id, true),
         ..JobFilter::default()
     };

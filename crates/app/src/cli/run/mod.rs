@@ -11,12 +11,12 @@ mod watch;
 
 use std::{num::NonZero, path::PathBuf, sync::Arc};
 
-use trapline_core::{Error, JobId, Result, ports::Catalog};
+use trapline_core::{Error, ErrorKind, JobId, Result, ports::Catalog};
 use trapline_worker::{
     Counts, Pipeline, Stop, Worker, WorkerConfig, WorkerError,
     decode::DecodeLimits,
     fetch::{FetchLimits, Fetcher},
-    forward::{Forward, ForwardConfig},
+    forward::{Forward, ForwardConfig, ForwardError},
     pipelines::light_sheet,
     samples,
 };
@@ -39,9 +39,9 @@ use crate::{
 pub(super) struct RunArgs {
     /// Folders, image files, or manifests of URLs (txt, csv, ndjson, jsonl). Without one, sample images are made.
     sources: Vec<PathBuf>,
-    /// What to run on them.
-    #[arg(long, value_name = "SLUG", default_value = light_sheet::SLUG)]
-    pipeline: String,
+    /// What to run on them (default: light-sheet; with `--forward`, the only pipeline that the service offers).
+    #[arg(long, value_name = "SLUG")]
+    pipeline: Option<String>,
     /// Print the summary as one JSON object.
     #[arg(long)]
     json: bool,
@@ -69,10 +69,15 @@ pub(super) struct RunArgs {
 
 impl RunArgs {
     /// Runs it.
-    pub(super) async fn run(self) -> CliResult {
+    pub(super) async fn run(mut self) -> CliResult {
         let config = settings(&self)?;
         log::start(&config.log, config.log_format);
-        run_all(&self, config).await
+        let pipelines = pipelines(&mut self).await?;
+        run_all(&self, config, pipelines).await
+    }
+
+    fn slug(&self) -> &str {
+        self.pipeline.as_deref().unwrap_or(light_sheet::SLUG)
     }
 }
 
@@ -119,7 +124,7 @@ impl Place {
     }
 }
 
-async fn run_all(args: &RunArgs, mut config: Config) -> CliResult {
+async fn run_all(args: &RunArgs, mut config: Config, pipelines: Vec<Arc<dyn Pipeline>>) -> CliResult {
     let mut signals = Signals::listen()?;
     let place = Place::of(args.database.as_ref())?;
     let given = if args.sources.is_empty() {
@@ -130,7 +135,6 @@ async fn run_all(args: &RunArgs, mut config: Config) -> CliResult {
         args.sources.clone()
     };
     let sources = Sources::find(&given)?;
-    let pipelines = pipelines(args).await?;
     let token = auth::new_secret();
     let listener = listen("127.0.0.1:0").await?;
     let address = listener
@@ -189,22 +193,21 @@ fn interrupted(args: &RunArgs) -> Exit {
 
 fn refused(error: WorkerError) -> Error {
     let kind = match error {
-        WorkerError::Config(_) => trapline_core::ErrorKind::Invalid,
-        _ => trapline_core::ErrorKind::Internal,
+        WorkerError::Config(_) => ErrorKind::Invalid,
+        _ => ErrorKind::Internal,
     };
     Error::new(kind, error.to_string())
 }
 
-/// What the worker of this process can run.
-async fn pipelines(args: &RunArgs) -> Result<Vec<Arc<dyn Pipeline>>> {
+/// What the worker of this process can run. Of a processing service that offers one pipeline, that is the one meant.
+async fn pipelines(args: &mut RunArgs) -> Result<Vec<Arc<dyn Pipeline>>> {
     if let Some(url) = &args.forward {
         let config = ForwardConfig {
             patience: std::time::Duration::from_secs(10),
             ..ForwardConfig::default()
         };
-        let forward = Forward::connect(url, config)
-            .await
-            .map_err(|e| Error::invalid("the processing service can't be used").with_source(e))?;
+        let forward = Forward::connect(url, config).await.map_err(not_usable)?;
+        args.pipeline = Some(forward.choose(args.pipeline.as_deref()).map_err(not_usable)?);
         return Ok(vec![Arc::new(forward)]);
     }
     let fetcher = Fetcher::new(FetchLimits::default())
@@ -215,9 +218,17 @@ async fn pipelines(args: &RunArgs) -> Result<Vec<Arc<dyn Pipeline>>> {
     ))])
 }
 
+fn not_usable(error: ForwardError) -> Error {
+    let kind = match error {
+        ForwardError::Client(_) | ForwardError::Info(_) => ErrorKind::Unavailable,
+        _ => ErrorKind::Invalid,
+    };
+    Error::new(kind, "--forward can't be used").with_source(error)
+}
+
 fn worker(args: &RunArgs, url: &str, token: &str, pipelines: Vec<Arc<dyn Pipeline>>) -> Result<Worker> {
     let mut config = WorkerConfig::new(url, token);
-    config.pipelines = vec![args.pipeline.clone()];
+    config.pipelines = vec![args.slug().to_owned()];
     if let Some(workers) = args.workers {
         config.concurrency = workers.get();
     }
