@@ -76,7 +76,7 @@ impl Opened {
     async fn open(database: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
         Ok(match Database::parse(database)? {
             Database::Sqlite(path) => Self::Sqlite(Arc::new(
-                SqliteStore::open(path, Access::Exclusive, Arc::clone(clock)).await?,
+                SqliteStore::open(&path, Access::Exclusive, Arc::clone(clock)).await?,
             )),
             Database::Postgres(url) => Self::Postgres(Arc::new(
                 PostgresStore::connect(url, PostgresOptions::default()).await?,
@@ -142,7 +142,7 @@ pub async fn open_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn
             "there is no database `{}`",
             path.display()
         ))),
-        Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, Access::Shared, clock).await?)),
+        Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open(&path, Access::Shared, clock).await?)),
         Database::Postgres(url) => Ok(Arc::new(
             PostgresStore::connect(url, PostgresOptions::default()).await?,
         )),
@@ -155,7 +155,7 @@ pub async fn open_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn
 /// As [`open_store`], and `Invalid` if its schema is not that of this version.
 pub async fn look_at_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>> {
     match Database::parse(database)? {
-        Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open_read_only(path, clock).await?)),
+        Database::Sqlite(path) => Ok(Arc::new(SqliteStore::open_read_only(&path, clock).await?)),
         Database::Postgres(url) => Ok(Arc::new(
             PostgresStore::open_read_only(url, PostgresOptions::default()).await?,
         )),
@@ -171,7 +171,7 @@ pub async fn examine(config: &Config, nodes: u64, nats_monitors: &[String]) -> R
     let any_clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let database = Database::parse(&config.database)?;
     let store = async {
-        match database {
+        match &database {
             Database::Sqlite(path) => doctor::sqlite::examine(path).await,
             Database::Postgres(url) => doctor::postgres::examine(url, nodes, &clock).await,
         }

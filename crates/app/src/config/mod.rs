@@ -15,7 +15,7 @@ use trapline_core::{Error, Result, health::HealthPolicy};
 
 pub use self::{
     table::{SETTINGS, Setting},
-    urls::{Database, without_password},
+    urls::{Database, sqlite_path, without_password},
 };
 use crate::{
     http::{Limits, TrustedProxies},

@@ -1,42 +1,75 @@
 //! Where servers are, and how that is shown: never with a password or a token.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use trapline_core::{Error, Result};
 
 /// Where the truth is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database<'a> {
     /// A SQLite file.
-    Sqlite(&'a Path),
+    Sqlite(PathBuf),
     /// The URL of a PostgreSQL database.
     Postgres(&'a str),
 }
 
 impl<'a> Database<'a> {
-    /// Reads `sqlite:PATH`, a bare path, or `postgres://…`.
+    /// Reads `sqlite:PATH`, `sqlite://PATH`, a bare path, or `postgres://…`. A `~/` at the start of a path is the home folder,
+    /// because a shell replaces it before a bare path and not after `sqlite:`.
     ///
     /// # Errors
-    /// `Invalid` if it names another kind of database.
+    /// `Invalid` if it names another kind of database, or no file that could be kept.
     pub fn parse(text: &'a str) -> Result<Self> {
-        let path = match text.split_once(':') {
-            Some(("postgres" | "postgresql", _)) => return Ok(Self::Postgres(text)),
-            Some(("sqlite", path)) => path.strip_prefix("//").unwrap_or(path),
-            Some((scheme, _)) if scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                return Err(Error::field(
-                    "database",
-                    format!("`database`: `{scheme}:` is not supported; give `sqlite:PATH` or `postgres://…`"),
+        let wrong = |why: String| Err(Error::field("database", format!("`database`: {why}")));
+        let text = text.trim();
+        let scheme = text.split_once(':').map(|(s, _)| s.to_ascii_lowercase());
+        let path = match scheme.as_deref() {
+            Some("postgres" | "postgresql") => return Ok(Self::Postgres(text)),
+            Some("sqlite") => {
+                let path = &text["sqlite:".len()..];
+                if path.contains('?') {
+                    return wrong(
+                        "options after `?` are not read; give `sqlite:PATH` alone (or a path without the scheme, if its \
+                         name has a `?`)"
+                            .to_owned(),
+                    );
+                }
+                path.strip_prefix("//").unwrap_or(path)
+            }
+            Some(scheme) if scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                return wrong(format!(
+                    "`{scheme}:` is not supported; give `sqlite:PATH` or `postgres://…`"
                 ));
             }
             _ => text,
         };
-        if path.is_empty() {
-            return Err(Error::field(
-                "database",
-                "`database`: the path is missing; give `sqlite:PATH`",
-            ));
+        match path {
+            "" => wrong("the path is missing; give `sqlite:PATH`".to_owned()),
+            ":memory:" => wrong("a store in memory is not supported; give the path of a file".to_owned()),
+            path => Ok(Self::Sqlite(at_home(path, std::env::home_dir().as_deref()))),
         }
-        Ok(Self::Sqlite(Path::new(path)))
+    }
+}
+
+/// The file of a store that is a file: `sqlite:june.db`, `sqlite://june.db` and `june.db` are the same one.
+///
+/// # Errors
+/// `Invalid` as [`Database::parse`], and for a PostgreSQL database.
+pub fn sqlite_path(text: &str) -> Result<PathBuf> {
+    match Database::parse(text)? {
+        Database::Sqlite(path) => Ok(path),
+        Database::Postgres(_) => Err(Error::field(
+            "database",
+            "`database`: this command keeps its store in a file of its own, not in PostgreSQL; give a path such as `june.db`, \
+             or use `trapline serve --database postgres://…` with `trapline worker`",
+        )),
+    }
+}
+
+fn at_home(path: &str, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => path.into(),
     }
 }
 
@@ -74,17 +107,54 @@ mod tests {
 
     #[test]
     fn a_database_is_a_path_with_or_without_its_scheme() {
-        for text in ["sqlite:a/b.db", "sqlite://a/b.db", "a/b.db"] {
+        for (text, path) in [
+            ("sqlite:a/b.db", "a/b.db"),
+            ("sqlite://a/b.db", "a/b.db"),
+            ("SQLite:a/b.db", "a/b.db"),
+            (" a/b.db ", "a/b.db"),
+            ("sqlite:///srv/june.db", "/srv/june.db"),
+            ("sqlite:/srv/june.db", "/srv/june.db"),
+            ("2026-06:night 1.db", "2026-06:night 1.db"),
+            ("what?.db", "what?.db"),
+            ("./c:june.db", "./c:june.db"),
+        ] {
             assert_eq!(
                 Database::parse(text).unwrap(),
-                Database::Sqlite(Path::new("a/b.db"))
+                Database::Sqlite(path.into()),
+                "{text}"
             );
+            assert_eq!(sqlite_path(text).unwrap(), Path::new(path), "{text}");
         }
         let url = "postgres://u:secret@h/d";
         assert_eq!(Database::parse(url).unwrap(), Database::Postgres(url));
         assert_eq!(without_password(url), "postgres://u:***@h/d");
         assert_eq!(without_password("sqlite:a.db"), "sqlite:a.db");
-        assert!(Database::parse("mysql://x").is_err());
-        assert!(Database::parse("sqlite:").is_err());
+    }
+
+    #[test]
+    fn what_is_no_file_and_no_server_of_ours_is_refused_with_what_to_give() {
+        for (text, said) in [
+            ("mysql://x", "`mysql:` is not supported"),
+            ("file:june.db", "`file:` is not supported"),
+            ("sqlite:", "the path is missing"),
+            ("", "the path is missing"),
+            ("sqlite::memory:", "in memory is not supported"),
+            (":memory:", "in memory is not supported"),
+            ("sqlite:june.db?mode=rwc", "options after `?` are not read"),
+        ] {
+            let error = Database::parse(text).unwrap_err().message;
+            assert!(error.contains(said), "{text}: {error}");
+        }
+        let error = sqlite_path("postgres://u:secret@h/d").unwrap_err().message;
+        assert!(error.contains("not in PostgreSQL"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_tilde_is_the_home_folder_where_no_shell_has_replaced_it() {
+        let home = Path::new("/home/ana");
+        assert_eq!(at_home("~/june.db", Some(home)), Path::new("/home/ana/june.db"));
+        assert_eq!(at_home("~june.db", Some(home)), Path::new("~june.db"));
+        assert_eq!(at_home("~/june.db", None), Path::new("~/june.db"));
     }
 }
