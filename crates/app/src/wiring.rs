@@ -37,6 +37,8 @@ pub struct NodeOptions {
     pub beside: Router,
     /// An address that is listened on already.
     pub listener: Option<TcpListener>,
+    /// Whether the only worker lives in this process: what a process before it held in the same file is free at once.
+    pub sole_worker: bool,
 }
 
 impl Default for NodeOptions {
@@ -46,6 +48,7 @@ impl Default for NodeOptions {
             allow_file_urls: false,
             beside: Router::new(),
             listener: None,
+            sole_worker: false,
         }
     }
 }
@@ -73,10 +76,10 @@ enum Opened {
 }
 
 impl Opened {
-    async fn open(database: &str, clock: &Arc<dyn Clock>) -> Result<Self> {
+    async fn open(database: &str, access: Access, clock: &Arc<dyn Clock>) -> Result<Self> {
         Ok(match Database::parse(database)? {
             Database::Sqlite(path) => Self::Sqlite(Arc::new(
-                SqliteStore::open(&path, Access::Exclusive, Arc::clone(clock)).await?,
+                SqliteStore::open(&path, access, Arc::clone(clock)).await?,
             )),
             Database::Postgres(url) => Self::Postgres(Arc::new(
                 PostgresStore::connect(url, PostgresOptions::default()).await?,
@@ -256,7 +259,11 @@ impl Node {
             .local_addr()
             .map_err(|e| Error::internal("the listening address is unknown").with_source(e))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store = Opened::open(&config.database, &clock).await?;
+        let access = match options.sole_worker {
+            true => Access::Alone,
+            false => Access::Exclusive,
+        };
+        let store = Opened::open(&config.database, access, &clock).await?;
         let ports = Ports {
             store: store.store(),
             queue: queue(config, &clock).await?,

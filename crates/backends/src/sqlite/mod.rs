@@ -18,6 +18,7 @@ mod settle;
 mod store;
 mod suspects;
 mod sweep;
+mod takeover;
 mod write_lock;
 mod writer;
 
@@ -61,8 +62,11 @@ pub struct SqliteStore {
 /// Whether the file is held against a second server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// For `serve` and `run`: holds an exclusive lock beside the file.
+    /// For `serve`: holds the file's lock. What dispatchers of a process that is gone had claimed is free; what is handed out
+    /// to workers stays theirs.
     Exclusive,
+    /// For `run`, whose worker goes with the process: as `Exclusive`, and whatever is handed out is free too.
+    Alone,
     /// For tools that work beside a server.
     Shared,
 }
@@ -75,7 +79,7 @@ impl SqliteStore {
     /// `Unavailable` if it can't be opened.
     pub async fn open(path: &Path, access: Access, clock: Arc<dyn Clock>) -> Result<Self> {
         let lock = match access {
-            Access::Exclusive => Some(FileLock::take(path)?),
+            Access::Exclusive | Access::Alone => Some(FileLock::take(path)?),
             Access::Shared => None,
         };
         let options = SqliteConnectOptions::new()
@@ -121,6 +125,15 @@ impl SqliteStore {
             _lock: lock,
         };
         store.make_default_project().await?;
+        if access != Access::Shared {
+            store.free_claims().await?;
+        }
+        if access == Access::Alone {
+            let images = store.free_hand_outs().await?;
+            if images > 0 {
+                tracing::info!(images, "held by a process that is gone: free again");
+            }
+        }
         Ok(store)
     }
 

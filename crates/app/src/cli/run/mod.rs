@@ -150,6 +150,7 @@ async fn run_all(args: &RunArgs, mut config: Config, pipelines: Vec<Arc<dyn Pipe
         allow_file_urls: true,
         beside: images.clone().routes(),
         listener: Some(listener),
+        sole_worker: true,
     };
     let node = Node::start(&config, options).await?;
     images.serve_from(Arc::clone(node.engine.store()) as Arc<dyn Catalog>);
