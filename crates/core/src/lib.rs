@@ -29,6 +29,7 @@ pub mod task;
 pub mod time;
 pub mod timeline;
 pub mod verify;
+pub mod words;
 
 pub use error::{Error, ErrorKind, Result};
 pub use ids::*;

@@ -9,6 +9,7 @@ pub mod health;
 pub mod job;
 mod log;
 pub mod output;
+mod progress;
 mod run;
 mod serve;
 pub mod signals;

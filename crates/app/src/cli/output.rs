@@ -3,13 +3,19 @@
 //! Texts of a server are never printed raw: a name may hold what moves a terminal's cursor.
 
 use std::{
+    borrow::Cow,
     fmt,
     io::{self, Write as _},
 };
 
+use console::{Term, measure_text_width, truncate_str};
 use serde::Serialize;
 use serde_json::Value;
-use trapline_core::error::chain;
+use trapline_core::{
+    Timestamp,
+    error::chain,
+    words::{count, when},
+};
 
 use super::exit::{CliError, CliResult, Exit};
 
@@ -55,85 +61,140 @@ pub fn clean(text: &str) -> String {
         .collect()
 }
 
-/// A JSON value as a cell or after a colon: texts bare, nothing as `-`.
+/// A JSON value as a cell or after a colon: texts bare, numbers with separators, nothing as nothing.
 #[must_use]
 pub fn cell(value: &Value) -> String {
     match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::Null => String::new(),
         Value::String(text) => clean(text),
+        Value::Number(n) => n.as_u64().map_or_else(|| n.to_string(), count),
         other => other.to_string(),
     }
 }
 
-/// Aligned columns, page by page: a million rows need no more memory than a page.
+/// When something was that is not in the future; the server's clock may be ahead of this one.
+#[must_use]
+pub fn ago(value: &Value, now: Timestamp) -> Option<String> {
+    let at = Timestamp::parse(value.as_str()?).ok()?;
+    Some(when(at.min(now), now))
+}
+
+/// Aligned columns, page by page: a million rows need no more memory than a page. On a terminal a row fits its width.
 pub struct Table {
     widths: Vec<usize>,
     header: Option<Vec<String>>,
+    /// Whether the values of a column stand to the right.
+    right: Vec<bool>,
+    room: Option<usize>,
 }
 
+/// Columns are not cut to less than that.
+const COLUMN_MIN: usize = 8;
+/// Between two columns.
+const GAP: usize = 2;
+
 impl Table {
-    /// A table with these headings; they are printed before the first row, even if there is none.
+    /// A table with these headings; they are printed before the first row.
     #[must_use]
     pub fn new(headings: &[&str]) -> Self {
+        let room = Term::stdout()
+            .is_term()
+            .then(|| usize::from(Term::stdout().size().1));
         Self {
             widths: vec![0; headings.len()],
             header: Some(headings.iter().map(|&h| h.to_owned()).collect()),
+            right: vec![false; headings.len()],
+            room,
         }
+    }
+
+    /// Values under these headings stand to the right.
+    #[must_use]
+    pub fn numbers(mut self, headings: &[&str]) -> Self {
+        for (right, heading) in self.right.iter_mut().zip(self.header.iter().flatten()) {
+            *right = headings.contains(&heading.as_str());
+        }
+        self
     }
 
     /// Prints rows. A later page only ever makes columns wider.
     pub fn page(&mut self, rows: Vec<Vec<String>>) -> CliResult<()> {
+        self.lines(rows).iter().try_for_each(line)
+    }
+
+    /// Prints rows, each with a line below it, if there is something to add.
+    pub fn page_with_notes(&mut self, rows: Vec<(Vec<String>, Option<String>)>) -> CliResult<()> {
+        let (rows, notes): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        let lines = self.lines(rows);
+        let header = lines.len() - notes.len();
+        lines[..header].iter().try_for_each(line)?;
+        for (row, note) in lines[header..].iter().zip(notes) {
+            line(row)?;
+            note.iter().try_for_each(line)?;
+        }
+        Ok(())
+    }
+
+    fn lines(&mut self, rows: Vec<Vec<String>>) -> Vec<String> {
         let rows: Vec<Vec<String>> = self.header.take().into_iter().chain(rows).collect();
         for row in &rows {
             for (width, value) in self.widths.iter_mut().zip(row) {
-                *width = (*width).max(value.chars().count());
+                *width = (*width).max(measure_text_width(value));
             }
         }
-        rows.iter().try_for_each(|row| line(self.aligned(row)))
+        let widths = fitted(&self.widths, self.room);
+        rows.iter().map(|row| self.aligned(row, &widths)).collect()
     }
 
-    fn aligned(&self, row: &[String]) -> String {
+    fn aligned(&self, row: &[String], widths: &[usize]) -> String {
         let mut text = String::new();
-        for (value, &width) in row.iter().zip(&self.widths) {
-            text.push_str(&format!("{value:width$}  "));
+        for ((value, &width), right) in row.iter().zip(widths).zip(&self.right) {
+            let value = shortened(value, width);
+            let pad = " ".repeat(width.saturating_sub(measure_text_width(&value)));
+            let (before, after) = if *right {
+                (pad.as_str(), "")
+            } else {
+                ("", pad.as_str())
+            };
+            text.push_str(&format!("{before}{value}{after}{}", " ".repeat(GAP)));
         }
         text.truncate(text.trim_end().len());
         text
     }
 }
 
-/// Any JSON object as indented lines, for evidence that has no fixed shape.
-#[must_use]
-pub fn outline(value: &Value, indent: usize) -> String {
-    let mut text = String::new();
-    let mut add = |name: &str, value: &Value| {
-        let margin = " ".repeat(indent);
-        match value {
-            Value::Object(fields) if !fields.is_empty() => {
-                text.push_str(&format!("{margin}{name}:\n{}", outline(value, indent + 2)));
-            }
-            Value::Array(items) if items.iter().any(|i| i.is_object() || i.is_array()) => {
-                text.push_str(&format!("{margin}{name}:\n{}", outline(value, indent + 2)));
-            }
-            Value::Array(items) => {
-                let items: Vec<String> = items.iter().map(cell).collect();
-                let items = if items.is_empty() {
-                    "-".to_owned()
-                } else {
-                    items.join(", ")
-                };
-                text.push_str(&format!("{margin}{name}: {items}\n"));
-            }
-            other => text.push_str(&format!("{margin}{name}: {}\n", cell(other))),
+/// Widths that fit the room: the widest column gives way.
+fn fitted(widths: &[usize], room: Option<usize>) -> Vec<usize> {
+    let mut widths = widths.to_vec();
+    let Some(room) = room else { return widths };
+    let gaps = GAP * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > COLUMN_MIN => *widest -= 1,
+            _ => break,
         }
-    };
-    match value {
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| add(&clean(name), value)),
-        Value::Array(items) => items.iter().for_each(|item| add("-", item)),
-        other => add("", other),
     }
-    text
+    widths
+}
+
+/// A value that is too wide, without its middle: names and URLs differ at their ends.
+fn shortened(value: &str, width: usize) -> Cow<'_, str> {
+    if measure_text_width(value) <= width {
+        return value.into();
+    }
+    let tail = width.saturating_sub(1) * 2 / 3;
+    let head = width.saturating_sub(1 + tail);
+    let mut end: Vec<char> = Vec::new();
+    let mut taken = 0;
+    for c in value.chars().rev() {
+        taken += measure_text_width(c.encode_utf8(&mut [0; 4]));
+        if taken > tail {
+            break;
+        }
+        end.push(c);
+    }
+    let end: String = end.into_iter().rev().collect();
+    format!("{}{end}", truncate_str(value, head + 1, "…")).into()
 }
 
 impl From<serde_json::Error> for CliError {
@@ -151,26 +212,60 @@ mod tests {
     #[test]
     fn a_name_can_not_move_the_cursor() {
         assert_eq!(cell(&json!("a\u{1b}[2Jb\nc")), "a [2Jb c");
-        assert_eq!(cell(&json!(null)), "-");
-        assert_eq!(cell(&json!(3)), "3");
+        assert_eq!(cell(&json!(null)), "");
+        assert_eq!(cell(&json!(12_345)), "12,345");
+        assert_eq!(cell(&json!(0.5)), "0.5");
     }
 
-    #[test]
-    fn an_outline_shows_what_is_nested() {
-        let value = json!({"a": 1, "b": {"c": "x", "d": []}, "e": [{"f": null}], "g": ["h", 2]});
-        let expected = "a: 1\nb:\n  c: x\n  d: -\ne:\n  -:\n    f: -\ng: h, 2\n";
-        assert_eq!(outline(&value, 0), expected);
+    fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
+        let owned = |row: &&[&str]| row.iter().map(|&v| v.to_owned()).collect();
+        rows.iter().map(owned).collect()
     }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_value_so_far() {
-        let mut table = Table::new(&["ID", "NAME"]);
-        table
-            .page(vec![
-                vec!["1".into(), "a".into()],
-                vec!["1000".into(), "äö".into()],
-            ])
-            .unwrap();
-        assert_eq!(table.aligned(&["7".into(), "b".into()]), "7     b");
+        let mut table = Table::new(&["ID", "NAME", "N"]).numbers(&["N"]);
+        let first = table.lines(rows(&[
+            &["1", "a", "7"],
+            &["1000", "äö", "1,200"],
+            &["2", "夜", "12"],
+        ]));
+        assert_eq!(
+            first,
+            [
+                "ID    NAME      N",
+                "1     a         7",
+                "1000  äö    1,200",
+                "2     夜       12",
+            ]
+        );
+        assert_eq!(table.lines(rows(&[&["7", "", "1"]])), ["7               1"]);
+    }
+
+    #[test]
+    fn on_a_terminal_a_row_fits_its_width_and_keeps_both_ends_of_what_is_long() {
+        let mut table = Table::new(&["ID", "URL"]);
+        table.room = Some(30);
+        let lines = table.lines(rows(&[&["1", "https://example.org/night-1/IMG_0042.jpg"]]));
+        assert_eq!(lines[1], "1   https://e…ht-1/IMG_0042.jpg");
+        assert!(lines.iter().all(|l| measure_text_width(l) <= 31), "{lines:?}");
+        assert_eq!(shortened("夜夜夜夜夜夜", 7), "夜…夜夜");
+    }
+
+    #[test]
+    fn the_widest_column_gives_way_and_none_is_cut_to_nothing() {
+        assert_eq!(fitted(&[4, 50, 20], Some(60)), [4, 32, 20]);
+        assert_eq!(fitted(&[4, 50, 20], Some(40)), [4, 16, 16]);
+        assert_eq!(fitted(&[4, 50, 20], Some(10)), [4, 8, 8]);
+        assert_eq!(fitted(&[4, 50, 20], None), [4, 50, 20]);
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_makes_nothing_happen_in_the_future() {
+        let now = Timestamp(1_000_000_000);
+        let at = |seconds: i64| json!(Timestamp(now.0 + seconds * 1_000_000));
+        assert_eq!(ago(&at(-125), now).as_deref(), Some("2 min ago"));
+        assert_eq!(ago(&at(30), now).as_deref(), Some("just now"));
+        assert_eq!(ago(&json!(null), now), None);
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use serde_json::{Value, json};
-use trapline_core::{Clock, ProjectId, Timestamp, catalog::Role};
+use trapline_core::{Clock, ProjectId, Timestamp, catalog::Role, words::when};
 use trapline_engine::SystemClock;
 
 use super::{
     client::{Query, ServerArgs},
     exit::{CliError, CliResult, Exit},
-    output::{self, Table, cell},
+    output::{self, Table, ago, cell},
     signals::interruptible,
 };
 use crate::{
@@ -116,21 +116,13 @@ impl TokenArgs {
             output::json(&rows)?;
             return Ok(Exit::Done);
         }
-        let mut table = Table::new(&["ID", "NAME", "ROLE", "PROJECT", "PREFIX", "CREATED", "EXPIRES"]);
-        let columns = [
-            "id",
-            "name",
-            "role",
-            "project_id",
-            "prefix",
-            "created_at",
-            "expires_at",
-        ];
-        table.page(
-            rows.iter()
-                .map(|row| columns.map(|c| cell(&row[c])).to_vec())
-                .collect(),
-        )?;
+        if rows.is_empty() {
+            output::note("there is no token");
+            return Ok(Exit::Done);
+        }
+        let now = SystemClock::new().now();
+        Table::new(&["ID", "NAME", "ROLE", "PROJECT", "PREFIX", "CREATED", "EXPIRES"])
+            .page(rows.iter().map(|token| row(token, now)).collect())?;
         Ok(Exit::Done)
     }
 
@@ -143,6 +135,26 @@ impl TokenArgs {
         }
         Ok(Exit::Done)
     }
+}
+
+fn row(token: &Value, now: Timestamp) -> Vec<String> {
+    let expires = match token["expires_at"].as_str().map(Timestamp::parse) {
+        None => "never".to_owned(),
+        Some(Ok(at)) if at <= now => format!("ended {}", when(at, now)),
+        Some(Ok(at)) => when(at, now),
+        Some(Err(_)) => cell(&token["expires_at"]),
+    };
+    vec![
+        token["id"].to_string(),
+        cell(&token["name"]),
+        cell(&token["role"]),
+        token["project_id"]
+            .as_i64()
+            .map_or("all".to_owned(), |id| id.to_string()),
+        cell(&token["prefix"]),
+        ago(&token["created_at"], now).unwrap_or_default(),
+        expires,
+    ]
 }
 
 /// Makes a token in a store, beside a server that may be running, with the body that it would answer.
@@ -160,4 +172,37 @@ async fn create_in_store(database: &str, new: &NewTokenArgs) -> CliResult<Value>
     }
     let (token, secret) = auth::mint(store.as_ref(), &new.name, role, project, new.expires_at).await?;
     Ok(with_secret(&token, &secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_token_says_where_it_works_and_until_when() {
+        let now = Timestamp(1_800_000_000_000_000);
+        let day = Duration::from_secs(86_400);
+        let token = |project: Value, expires: Value| {
+            row(
+                &json!({"id": 1_234, "name": "gpu", "role": "worker", "project_id": project, "prefix": "abcd1234",
+                    "created_at": now.minus(3 * day), "expires_at": expires}),
+                now,
+            )
+            .join("|")
+        };
+        assert_eq!(
+            token(json!(null), json!(null)),
+            "1234|gpu|worker|all|abcd1234|3 days ago|never"
+        );
+        assert_eq!(
+            token(json!(2), json!(now.plus(10 * day))),
+            "1234|gpu|worker|2|abcd1234|3 days ago|in 10 days"
+        );
+        assert_eq!(
+            token(json!(2), json!(now.minus(5 * day))),
+            "1234|gpu|worker|2|abcd1234|3 days ago|ended 5 days ago"
+        );
+    }
 }

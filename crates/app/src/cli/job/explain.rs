@@ -1,18 +1,23 @@
-//! `trapline job explain`: the sentence, then the evidence.
+//! `trapline job explain`: the sentence, then the evidence, as far as there is any.
 
 use serde_json::Value;
+use trapline_core::{
+    Clock as _, Timestamp,
+    words::{about, count, counted, when},
+};
+use trapline_engine::SystemClock;
 
 use super::{
     super::{
         client::Query,
         exit::{CliResult, Exit},
-        output::{self, clean, outline},
+        output::{self, ago, cell, clean},
     },
     Context, JobId,
 };
 
 pub(super) async fn run(context: &Context, id: &JobId) -> CliResult {
-    let mut body: Value = context
+    let body: Value = context
         .client
         .get(&format!("{}explain/", id.path()), &Query::new())
         .await?;
@@ -20,11 +25,235 @@ pub(super) async fn run(context: &Context, id: &JobId) -> CliResult {
         output::json(&body)?;
         return Ok(Exit::Done);
     }
-    if let Value::Object(fields) = &mut body
-        && let Some(Value::String(sentence)) = fields.remove("sentence")
-    {
-        output::line(clean(&sentence))?;
-    }
-    output::line(outline(&body, 2).trim_end())?;
+    output::line(cell(&body["sentence"]))?;
+    evidence(&body, SystemClock::new().now())
+        .iter()
+        .try_for_each(output::line)?;
     Ok(Exit::Done)
+}
+
+/// What the sentence is made of, in lines.
+fn evidence(body: &Value, now: Timestamp) -> Vec<String> {
+    let over = matches!(body["status"].as_str(), Some("SUCCESS" | "FAILURE" | "REVOKED"));
+    let mut lines = Vec::new();
+    lines.extend(
+        body["status"]
+            .as_str()
+            .map(|status| format!("  status: {}", clean(status))),
+    );
+    lines.extend(images(&body["counts"]).map(|images| format!("  images: {images}")));
+    let workers = body["workers"].as_array().into_iter().flatten();
+    lines.extend(workers.map(|worker| format!("  worker {}", worker_now(worker, now))));
+    lines.extend(oldest_lease(body, now).map(|lease| format!("  oldest lease: {lease}")));
+    if !over {
+        for name in ["store", "queue", "progress"] {
+            lines.extend(reach(&body[name]).map(|how| format!("  {name}: {how}")));
+        }
+        lines.extend(candidates(&body["queue_counters"]).map(|queue| format!("  queue: {queue}")));
+    }
+    lines.extend(ago(&body["last_tick_at"], now).map(|at| format!("  last health check: {at}")));
+    lines.extend(clock_step(&body["clock_step"], now).map(|step| format!("  clock: {step}")));
+    if !over {
+        lines.extend(next(&body["next"], now).map(|next| format!("  next: {next}")));
+    }
+    lines
+}
+
+/// `3 pending, 17 processed, 2 failed of 22`.
+fn images(counts: &Value) -> Option<String> {
+    let number = |name: &str| counts[name].as_u64().unwrap_or_default();
+    let total = counts["total"].as_u64()?;
+    let parts: Vec<String> = [
+        ("pending", "pending"),
+        ("in_flight", "with workers"),
+        ("processed", "processed"),
+        ("failed", "failed"),
+    ]
+    .into_iter()
+    .filter(|(name, _)| number(name) > 0)
+    .map(|(name, what)| format!("{} {what}", count(number(name))))
+    .collect();
+    let skipped = match number("skipped") {
+        0 => String::new(),
+        skipped => format!("; {} skipped, processed before", count(skipped)),
+    };
+    Some(match parts.is_empty() {
+        true => format!(
+            "{}{skipped}",
+            if total == 0 {
+                "none".to_owned()
+            } else {
+                count(total)
+            }
+        ),
+        false => format!("{} of {}{skipped}", parts.join(", "), count(total)),
+    })
+}
+
+fn worker_now(worker: &Value, now: Timestamp) -> String {
+    let seen = ago(&worker["last_seen"], now).map_or_else(String::new, |at| format!(": seen {at}"));
+    let busy = match (worker["busy_with"].as_i64(), worker["busy_elsewhere"].as_bool()) {
+        (Some(job), _) => format!(", busy with job {job}"),
+        (None, Some(true)) => ", busy with a job of another project".to_owned(),
+        _ => String::new(),
+    };
+    format!("{}{seen}{busy}", cell(&worker["name"]))
+}
+
+fn oldest_lease(body: &Value, now: Timestamp) -> Option<String> {
+    let lease = body["oldest_lease"].as_object()?;
+    let granted = Timestamp::parse(lease["granted_at"].as_str()?).ok()?;
+    let mut text = format!(
+        "held by {} for {}",
+        cell(&lease["worker"]),
+        about(now.since(granted))
+    );
+    if let Some(until) = lease["lease_until"]
+        .as_str()
+        .and_then(|at| Timestamp::parse(at).ok())
+    {
+        let ends = if until > now { "ends" } else { "ended" };
+        text += &format!(", {ends} {}", when(until, now));
+    }
+    if let Some(seen) = lease.get("last_seen").and_then(|at| ago(at, now)) {
+        text += &format!(", its worker was seen {seen}");
+    }
+    Some(text)
+}
+
+/// How a dependency is that is not well.
+fn reach(how: &Value) -> Option<String> {
+    let detail = how["detail"]
+        .as_str()
+        .map_or_else(String::new, |why| format!(": {}", clean(why)));
+    match how["state"].as_str()? {
+        "ok" => None,
+        "gone" => Some("has nothing of this job".to_owned()),
+        "unreachable" => Some(format!("can't be reached{detail}")),
+        other => Some(format!("{}{detail}", clean(other))),
+    }
+}
+
+fn candidates(counters: &Value) -> Option<String> {
+    let number = |name: &str| counters[name].as_u64().unwrap_or_default();
+    let offered = counters["num_pending"].as_u64()?;
+    let mut text = counted(offered, "candidate");
+    for (name, what) in [
+        ("num_ack_pending", "proposed"),
+        ("num_redelivered", "proposed again"),
+    ] {
+        if number(name) > 0 {
+            text += &format!(", {} {what}", count(number(name)));
+        }
+    }
+    Some(text)
+}
+
+fn clock_step(step: &Value, now: Timestamp) -> Option<String> {
+    let by = step["by_seconds"].as_i64()?;
+    let way = if by < 0 { "back" } else { "forward" };
+    let at = ago(&step["at"], now)?;
+    let length = about(std::time::Duration::from_secs(by.unsigned_abs()));
+    Some(format!("the store's was set {way} by {length}, {at}"))
+}
+
+fn next(next: &Value, now: Timestamp) -> Option<String> {
+    let action = clean(next["action"].as_str()?);
+    let at = next["at"].as_str().and_then(|at| Timestamp::parse(at).ok());
+    Some(match at {
+        None => action,
+        Some(at) if at <= now => format!("{action}, due now"),
+        Some(at) => format!("{action}, {}", when(at, now)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(NOW.0 + seconds * 1_000_000)
+    }
+
+    fn said(body: &Value) -> Vec<String> {
+        evidence(body, NOW)
+    }
+
+    #[test]
+    fn what_is_known_of_a_job_under_way_is_told_in_words() {
+        let body = json!({"job": 1, "sentence": "…", "status": "STARTED",
+            "counts": {"total": 20_000, "pending": 1_200, "in_flight": 48, "processed": 18_750, "failed": 2},
+            "workers": [{"name": "gpu-1", "last_seen": at(-3), "busy_with": 4, "busy_elsewhere": false},
+                {"name": "gpu-2\u{1b}[2J", "last_seen": at(-200), "busy_with": null, "busy_elsewhere": true},
+                {"name": "gpu-3", "last_seen": at(0), "busy_with": null, "busy_elsewhere": false}],
+            "oldest_lease": {"granted_at": at(-130), "lease_until": at(170), "worker": "gpu-1", "last_seen": at(-3)},
+            "store": {"state": "ok"}, "queue": {"state": "ok"}, "progress": {"state": "ok"},
+            "queue_counters": {"job": 1, "num_pending": 1_100, "num_ack_pending": 100, "num_redelivered": 0},
+            "last_tick_at": at(-61), "clock_step": {"at": at(-7_200), "by_seconds": -86_400},
+            "next": {"action": "a result", "at": at(178)}});
+        assert_eq!(
+            said(&body),
+            [
+                "  status: STARTED",
+                "  images: 1,200 pending, 48 with workers, 18,750 processed, 2 failed of 20,000",
+                "  worker gpu-1: seen 3 s ago, busy with job 4",
+                "  worker gpu-2 [2J: seen 3 min ago, busy with a job of another project",
+                "  worker gpu-3: seen just now",
+                "  oldest lease: held by gpu-1 for 2 min, ends in 2 min, its worker was seen 3 s ago",
+                "  queue: 1,100 candidates, 100 proposed",
+                "  last health check: 1 min ago",
+                "  clock: the store's was set back by 24 h, 2 h ago",
+                "  next: a result, in 2 min",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_dependency_is_named_if_it_is_not_well_and_the_job_still_needs_it() {
+        let away = json!({"state": "unreachable", "detail": "no answer within 2s"});
+        let body = |status: &str| {
+            json!({"status": status, "counts": {"total": 2, "processed": 2}, "store": {"state": "ok"},
+                "queue": away, "progress": {"state": "gone"}, "queue_counters": null,
+                "next": {"action": "the health check", "at": at(-5)}})
+        };
+        assert_eq!(
+            said(&body("STARTED")),
+            [
+                "  status: STARTED",
+                "  images: 2 processed of 2",
+                "  queue: can't be reached: no answer within 2s",
+                "  progress: has nothing of this job",
+                "  next: the health check, due now",
+            ]
+        );
+        assert_eq!(
+            said(&body("SUCCESS")),
+            ["  status: SUCCESS", "  images: 2 processed of 2"]
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_told() {
+        assert_eq!(said(&json!({})), Vec::<String>::new());
+        let empty = json!({"status": "SUCCESS", "counts": {"total": 0, "skipped": 1_500}, "workers": [],
+            "oldest_lease": null, "last_tick_at": null, "clock_step": null});
+        assert_eq!(
+            said(&empty),
+            [
+                "  status: SUCCESS",
+                "  images: none; 1,500 skipped, processed before"
+            ]
+        );
+        let step = json!({"clock_step": {"at": at(-5), "by_seconds": Duration::from_secs(90).as_secs()}});
+        assert_eq!(
+            said(&step),
+            ["  clock: the store's was set forward by 1 min, 5 s ago"]
+        );
+    }
 }

@@ -1,12 +1,14 @@
 //! `trapline job images`: what became of each capture.
 
 use clap::{Args, builder::PossibleValuesParser};
+use serde_json::Value;
+use trapline_core::words::count;
 
 use super::{
     super::{
         client::Query,
         exit::{CliResult, Exit},
-        output::{self, Table, cell},
+        output::{self, Table, cell, clean},
     },
     Context, JobId, param,
 };
@@ -39,41 +41,52 @@ impl ImagesArgs {
         let mut pages = context
             .client
             .pages(format!("{}images/", self.job.path()), query, limit);
-        let mut table = Table::new(&[
-            "IMAGE",
-            "STATE",
-            "REASON",
-            "ATTEMPTS",
-            "DETECTIONS",
-            "WORKER",
-            "URL",
-            "DETAIL",
-        ]);
-        let columns = [
-            "image_id",
-            "state",
-            "reason",
-            "attempts",
-            "detections",
-            "worker",
-            "url",
-            "detail",
-        ];
+        let mut table = Table::new(&["IMAGE", "STATE", "TRIES", "DETECTIONS", "WORKER", "URL"])
+            .numbers(&["TRIES", "DETECTIONS"]);
+        let mut any = false;
         while let Some(images) = pages.next().await? {
+            any |= !images.is_empty();
             if context.json {
                 images.iter().try_for_each(output::json)?;
-            } else {
-                table.page(
-                    images
-                        .iter()
-                        .map(|image| columns.map(|c| cell(&image[c])).to_vec())
-                        .collect(),
-                )?;
+            } else if any {
+                table.page_with_notes(images.iter().map(|image| (row(image), why(image))).collect())?;
             }
+        }
+        if !any && !context.json {
+            output::note("there is no such image");
         }
         if pages.has_more() {
             output::note("there are more: --limit N, or --all");
         }
         Ok(Exit::Done)
     }
+}
+
+fn row(image: &Value) -> Vec<String> {
+    let number = |name: &str| {
+        image[name]
+            .as_u64()
+            .filter(|n| *n > 0)
+            .map_or_else(String::new, count)
+    };
+    vec![
+        // An id has no separators: it is asked for as it is.
+        image["image_id"]
+            .as_str()
+            .map_or_else(|| image["image_id"].to_string(), clean),
+        cell(&image["state"]).replace("in_flight", "in flight"),
+        number("attempts"),
+        number("detections"),
+        cell(&image["worker"]),
+        cell(&image["url"]),
+    ]
+}
+
+/// Why it failed: a text of any length, so it has a line of its own.
+fn why(image: &Value) -> Option<String> {
+    let reason = image["reason"].as_str()?;
+    Some(match image["detail"].as_str() {
+        Some(detail) => format!("      {}: {}", clean(reason), clean(detail)),
+        None => format!("      {}", clean(reason)),
+    })
 }

@@ -2,16 +2,19 @@
 
 use clap::Args;
 use serde_json::Value;
-use trapline_core::JobStatus;
+use trapline_core::{
+    Clock as _, JobStatus, Timestamp,
+    words::{about, count},
+};
+use trapline_engine::SystemClock;
 
 use super::{
     super::{
         client::Query,
         exit::{CliResult, Exit},
-        output::{self, Table, cell},
+        output::{self, Table, ago, cell},
     },
     Context, Job, JobId, param,
-    view::duration,
 };
 
 /// A list for people hides failed jobs after days; this one has a limit instead.
@@ -61,31 +64,35 @@ impl ListArgs {
             output::json(&jobs)?;
             return Ok(Exit::Done);
         }
-        let headings = [
-            "ID",
-            "NAME",
-            "STATUS",
-            "PIPELINE",
-            "TOTAL",
-            "PROCESSED",
-            "FAILED",
-            "CREATED",
-        ];
-        Table::new(&headings).page(jobs.into_iter().map(|job| row(&Job(job))).collect())?;
+        if jobs.is_empty() {
+            output::note("there is no such job");
+            return Ok(Exit::Done);
+        }
+        let now = SystemClock::new().now();
+        Table::new(&["ID", "NAME", "STATUS", "PIPELINE", "IMAGES", "FAILED", "CREATED"])
+            .numbers(&["IMAGES", "FAILED"])
+            .page(jobs.into_iter().map(|job| row(&Job(job), now)).collect())?;
         Ok(Exit::Done)
     }
 }
 
-fn row(job: &Job) -> Vec<String> {
+fn row(job: &Job, now: Timestamp) -> Vec<String> {
+    let images = match job.count("total") {
+        0 => String::new(),
+        total => format!("{}/{}", count(job.settled()), count(total)),
+    };
+    let failed = match job.count("failed") {
+        0 => String::new(),
+        failed => count(failed),
+    };
     vec![
         job.id().to_string(),
         job.text("/name"),
         job.status(),
         job.text("/pipeline/slug"),
-        job.count("total").to_string(),
-        job.count("processed").to_string(),
-        job.count("failed").to_string(),
-        job.text("/created_at"),
+        images,
+        failed,
+        ago(&job.0["created_at"], now).unwrap_or_default(),
     ]
 }
 
@@ -97,46 +104,105 @@ pub(super) async fn show(context: &Context, id: &JobId) -> CliResult {
     }
     let job = Job(body);
     output::line(&job)?;
-    for (label, pointer) in [
-        ("name", "/name"),
-        ("project", "/project/name"),
-        ("pipeline", "/pipeline/slug"),
-        ("capture set", "/source_image_collection/name"),
-        ("outcome", "/outcome"),
-        ("run", "/run"),
-        ("priority", "/priority"),
-        ("failure threshold", "/failure_threshold"),
-        ("pending", "/counts/pending"),
-        ("skipped", "/counts/skipped"),
-        ("detections", "/counts/detections"),
-        ("classifications", "/counts/classifications"),
-        ("created", "/created_at"),
-        ("started", "/started_at"),
-        ("finished", "/finished_at"),
-    ] {
-        output::line(format_args!("  {label}: {}", job.text(pointer)))?;
-    }
-    if let Some(rate) = job.0["rate_per_minute"].as_f64() {
-        output::line(format_args!("  rate: {rate:.1} captures a minute"))?;
-    }
-    if let Some(eta) = job.0["eta_seconds"].as_f64() {
-        output::line(format_args!("  done in: about {}", duration(eta)))?;
-    }
-    for stage in job
-        .0
-        .pointer("/progress/stages")
-        .and_then(Value::as_array)
+    details(&job, SystemClock::new().now())
+        .iter()
+        .try_for_each(output::line)?;
+    Ok(Exit::Done)
+}
+
+/// Whatever is known of a job besides its first line.
+fn details(job: &Job, now: Timestamp) -> Vec<String> {
+    let run = job.0["run"]
+        .as_i64()
+        .filter(|run| *run > 1)
+        .map(|run| run.to_string());
+    let priority = job.0["priority"]
+        .as_i64()
+        .filter(|p| *p != 0)
+        .map(|p| p.to_string());
+    let threshold = job.0["failure_threshold"].as_f64();
+    let threshold = threshold.map(|t| format!("FAILURE if more than {}% fail", t * 100.0));
+    let counted = |name: &str| Some(job.count(name)).filter(|n| *n > 0).map(count);
+    let when = |name: &str| ago(&job.0[name], now);
+    let rate = job.0["rate_per_minute"]
+        .as_f64()
+        .filter(|_| job.landed().is_none());
+    let left = job.seconds("eta_seconds").filter(|_| job.landed().is_none());
+    let said = |pointer: &str| Some(job.text(pointer)).filter(|text| !text.is_empty());
+    let rows = [
+        ("name", said("/name")),
+        ("project", said("/project/name")),
+        ("pipeline", said("/pipeline/slug")),
+        ("capture set", said("/source_image_collection/name")),
+        ("outcome", said("/outcome")),
+        ("run", run),
+        ("priority", priority),
+        ("lands", threshold),
+        ("not handed out", counted("pending")),
+        ("skipped", counted("skipped")),
+        ("detections", counted("detections")),
+        ("classifications", counted("classifications")),
+        ("created", when("created_at")),
+        ("started", when("started_at")),
+        ("finished", when("finished_at")),
+        ("rate", rate.map(|rate| format!("{rate:.1} images a minute"))),
+        ("done in", left.map(|left| format!("about {}", about(left)))),
+    ];
+    let mut lines: Vec<String> = rows
         .into_iter()
-        .flatten()
-    {
-        output::line(format_args!(
+        .filter_map(|(label, value)| Some(format!("  {label}: {}", value?)))
+        .collect();
+    let stages = job.0.pointer("/progress/stages").and_then(Value::as_array);
+    lines.extend(stages.into_iter().flatten().map(|stage| {
+        format!(
             "  stage {}: {}",
             cell(&stage["key"]),
             cell(&stage["status_label"])
-        ))?;
+        )
+    }));
+    lines.extend(job.errors().iter().map(|error| format!("  error: {error}")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_job_is_shown_by_what_is_known_of_it() {
+        let now = Timestamp(1_800_000_000_000_000);
+        let at = |seconds| now.minus(Duration::from_secs(seconds));
+        let job = Job(
+            json!({"id": 5, "status": "STARTED", "name": "june", "run": 2, "failure_threshold": 0.25,
+            "pipeline": {"slug": "light-sheet"}, "priority": 0, "rate_per_minute": 30.04, "eta_seconds": 600.0,
+            "counts": {"total": 20_000, "pending": 12_500, "skipped": 0, "detections": 1_234},
+            "created_at": at(7_300), "started_at": at(125), "finished_at": null, "source_image_collection": null,
+            "progress": {"stages": [{"key": "process", "status_label": "37% complete"}], "errors": ["worker gpu is slow"]}}),
+        );
+        assert_eq!(
+            details(&job, now),
+            [
+                "  name: june",
+                "  pipeline: light-sheet",
+                "  run: 2",
+                "  lands: FAILURE if more than 25% fail",
+                "  not handed out: 12,500",
+                "  detections: 1,234",
+                "  created: 2 h ago",
+                "  started: 2 min ago",
+                "  rate: 30.0 images a minute",
+                "  done in: about 10 min",
+                "  stage process: 37% complete",
+                "  error: worker gpu is slow",
+            ]
+        );
+        assert_eq!(
+            details(&Job(json!({"id": 1, "status": "CREATED"})), now),
+            Vec::<String>::new()
+        );
     }
-    job.errors()
-        .iter()
-        .try_for_each(|error| output::line(format_args!("  error: {error}")))?;
-    Ok(Exit::Done)
 }

@@ -88,9 +88,9 @@ impl JobArgs {
             JobCommand::Show(job) => list::show(&context, &job).await,
             JobCommand::Watch(job) => watch::run(&context, job.id).await,
             JobCommand::Run(job) => context.steer(&job, "run").await,
-            JobCommand::Cancel(job) => context.steer(&job, "cancel").await,
+            JobCommand::Cancel(job) => context.cancel(&job).await,
             JobCommand::Retry(job) => context.steer(&job, "retry").await,
-            JobCommand::RetryFailed(job) => context.steer(&job, "retry-failed").await,
+            JobCommand::RetryFailed(job) => context.retry_failed(&job).await,
             JobCommand::Images(args) => args.run(&context).await,
             JobCommand::Logs(args) => args.run(&context).await,
             JobCommand::Explain(job) => explain::run(&context, &job).await,
@@ -109,17 +109,49 @@ impl Context {
         Ok(Exit::Done)
     }
 
+    /// A job that has ended stays as it is, so it is told how that was.
+    async fn cancel(&self, id: &JobId) -> CliResult {
+        let job = self.look(id).await?;
+        if job.landed().is_none() {
+            return self.steer(id, "cancel").await;
+        }
+        self.print_unchanged(&job, "there is nothing to cancel")?;
+        Ok(Exit::Done)
+    }
+
+    /// A run of nothing would only hide how the last one ended.
+    async fn retry_failed(&self, id: &JobId) -> CliResult {
+        let job = self.look(id).await?;
+        let left = job.count("failed") + job.count("pending") + job.count("in_flight");
+        if job.landed().is_some() && left > 0 {
+            return self.steer(id, "retry-failed").await;
+        }
+        if job.landed().is_some() {
+            self.print_unchanged(&job, "none failed, so there is nothing to retry")?;
+            return Ok(Exit::Done);
+        }
+        self.print_unchanged(&job, "it has not ended, so there is nothing to retry yet")?;
+        Ok(Exit::Refused)
+    }
+
+    async fn look(&self, id: &JobId) -> CliResult<Job> {
+        let brief = vec![param("logs_limit", 1)];
+        self.client.get(&id.path(), &brief).await.map(Job)
+    }
+
+    fn print_unchanged(&self, job: &Job, why: &str) -> CliResult<()> {
+        if self.json {
+            output::note(why);
+            return output::json(&job.0);
+        }
+        output::line(format_args!("{job}; {why}"))
+    }
+
     fn print_job(&self, body: Value) -> CliResult<()> {
         if self.json {
             return output::json(&body);
         }
-        let job = Job(body);
-        output::line(format_args!(
-            "job {} is {}{}",
-            job.id(),
-            job.status(),
-            job.waiting_clause()
-        ))
+        output::line(Job(body))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Following a job until it lands. An outage of the server is waited out, not reported as the job's.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use trapline_core::Clock as _;
+use trapline_core::{
+    Clock as _,
+    words::{count, counted},
+};
 use trapline_engine::SystemClock;
 
 use super::{
@@ -11,9 +13,9 @@ use super::{
         client::Client,
         exit::{CliError, CliResult},
         output,
+        progress::{Progress, Standing},
     },
     Context, Job, param,
-    view::duration,
 };
 
 /// The first waits are short, for jobs that are over at once.
@@ -64,23 +66,19 @@ pub(super) async fn until_landed(client: &Client, id: i64) -> CliResult<Job> {
     }
 }
 
-/// What a person sees: a bar on a terminal, else a line per change.
+/// What a person sees, and whether the server has answered.
 struct Shown {
-    bar: Option<ProgressBar>,
-    last: String,
+    progress: Progress,
+    clock: SystemClock,
     seen: bool,
     away: bool,
 }
 
 impl Shown {
     fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
-            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
         Self {
-            bar,
-            last: String::new(),
+            progress: Progress::new(),
+            clock: SystemClock::new(),
             seen: false,
             away: false,
         }
@@ -88,45 +86,48 @@ impl Shown {
 
     fn job(&mut self, job: &Job) {
         if std::mem::take(&mut self.away) {
-            self.say("the server answers again");
+            self.progress.say("the server answers again");
         }
         self.seen = true;
-        let Some(bar) = &self.bar else {
-            let line = job.to_string();
-            if line != self.last && job.landed().is_none() {
-                output::note(&line);
-            }
-            self.last = line;
-            return;
-        };
-        bar.set_length(job.count("total"));
-        bar.set_position(job.settled());
-        let eta = job.0["eta_seconds"]
-            .as_f64()
-            .map_or_else(String::new, |s| format!(", about {} left", duration(s)));
-        let (status, failed) = (job.status(), job.count("failed"));
-        bar.set_message(format!("{status}, {failed} failed{eta}{}", job.waiting_clause()));
+        if job.landed().is_none() {
+            self.progress.show(&standing(job), self.clock.monotonic());
+        }
     }
 
     fn away(&mut self, why: &str) {
         if !std::mem::replace(&mut self.away, true) {
-            self.say(&format!("{why}; trying again until it answers"));
+            self.progress
+                .say(&format!("{why}; trying again until it answers"));
         }
     }
 
     fn end(&self, job: &Job) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.progress.end();
         job.errors()
             .iter()
             .for_each(|error| output::note(format_args!("the job says: {error}")));
     }
+}
 
-    fn say(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(text),
-            None => output::note(text),
-        }
+fn standing(job: &Job) -> Standing {
+    // Before its images are collected a job has none, whatever their number will be.
+    let total = Some(job.count("total")).filter(|total| *total > 0);
+    let failed = job.count("failed");
+    let detections = job.count("detections");
+    let parts = [
+        (failed, format!("{} failed", count(failed))),
+        (detections, counted(detections, "detection")),
+    ];
+    Standing {
+        head: format!("job {} {}", job.id(), job.status()),
+        settled: job.settled(),
+        total,
+        parts: parts
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(_, text)| text)
+            .collect(),
+        waiting: job.waiting_for(),
+        left: job.seconds("eta_seconds"),
     }
 }
