@@ -3,11 +3,11 @@
 use super::{LINE_BYTES_MAX, too_long};
 
 /// One record of a list, or why it is none. The number counts from 1: lines, or items of a JSON list.
-pub type Record<'a> = (u64, Result<&'a [u8], String>);
+pub(super) type Record<'a> = (u64, Result<&'a [u8], String>);
 
 /// Cuts a stream of bytes into records.
 #[derive(Debug)]
-pub struct Splitter {
+pub(super) struct Splitter {
     how: How,
     held: Vec<u8>,
     overflown: bool,
@@ -16,7 +16,8 @@ pub struct Splitter {
 
 #[derive(Debug, PartialEq)]
 enum How {
-    Lines,
+    /// A line ends with LF, CRLF or CR, also in one list.
+    Lines { after_cr: bool },
     /// Inside a JSON list; `depth` counts the brackets that are open within the item.
     Items {
         depth: u32,
@@ -32,13 +33,13 @@ enum How {
 impl Splitter {
     /// Records are lines.
     #[must_use]
-    pub fn lines() -> Self {
-        Self::new(How::Lines)
+    pub(super) fn lines() -> Self {
+        Self::new(How::Lines { after_cr: false })
     }
 
     /// Records are the items of one JSON list.
     #[must_use]
-    pub fn json_list() -> Self {
+    pub(super) fn json_list() -> Self {
         Self::new(How::BeforeItems)
     }
 
@@ -53,7 +54,7 @@ impl Splitter {
 
     /// How many records were begun.
     #[must_use]
-    pub fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> u64 {
         self.number
     }
 
@@ -61,27 +62,40 @@ impl Splitter {
     ///
     /// # Errors
     /// A text if the list itself, not a record, is broken.
-    pub fn push(&mut self, bytes: &[u8], record: &mut dyn FnMut(Record<'_>)) -> Result<(), String> {
-        if self.how == How::Lines {
-            let mut rest = bytes;
-            while let Some(end) = rest.iter().position(|&b| b == b'\n') {
-                self.hold(&rest[..end]);
-                self.emit(record);
-                rest = &rest[end + 1..];
-            }
-            self.hold(rest);
+    pub(super) fn push(&mut self, bytes: &[u8], record: &mut dyn FnMut(Record<'_>)) -> Result<(), String> {
+        if let How::Lines { after_cr } = self.how {
+            self.lines_in(bytes, after_cr, record);
             return Ok(());
         }
         bytes.iter().try_for_each(|&byte| self.item_byte(byte, record))
+    }
+
+    fn lines_in(&mut self, bytes: &[u8], mut after_cr: bool, record: &mut dyn FnMut(Record<'_>)) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if after_cr {
+                rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+                after_cr = false;
+            }
+            let Some(end) = rest.iter().position(|b| matches!(b, b'\n' | b'\r')) else {
+                self.hold(rest);
+                break;
+            };
+            self.hold(&rest[..end]);
+            self.emit(record);
+            after_cr = rest[end] == b'\r';
+            rest = &rest[end + 1..];
+        }
+        self.how = How::Lines { after_cr };
     }
 
     /// The bytes have ended.
     ///
     /// # Errors
     /// A text if the list has not.
-    pub fn finish(&mut self, record: &mut dyn FnMut(Record<'_>)) -> Result<(), String> {
+    pub(super) fn finish(&mut self, record: &mut dyn FnMut(Record<'_>)) -> Result<(), String> {
         match self.how {
-            How::Lines => {
+            How::Lines { .. } => {
                 if !self.held.is_empty() || self.overflown {
                     self.emit(record);
                 }
@@ -163,10 +177,7 @@ impl Splitter {
         if self.overflown {
             record((self.number, Err(too_long())));
         } else {
-            record((
-                self.number,
-                Ok(self.held.strip_suffix(b"\r").unwrap_or(&self.held)),
-            ));
+            record((self.number, Ok(&self.held)));
         }
         self.held.clear();
         self.overflown = false;
@@ -196,8 +207,8 @@ mod tests {
     fn lines_are_the_same_however_the_bytes_are_cut() {
         for chunk in [1, 2, 3, 100] {
             assert_eq!(
-                split(Splitter::lines(), "a\r\nbb\n\nc", chunk).unwrap(),
-                ["1:a", "2:bb", "3:", "4:c"]
+                split(Splitter::lines(), "a\r\nbb\n\nc\rd\r\r\ne", chunk).unwrap(),
+                ["1:a", "2:bb", "3:", "4:c", "5:d", "6:", "7:e"]
             );
         }
     }

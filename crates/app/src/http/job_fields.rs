@@ -3,7 +3,7 @@
 use trapline_core::{CaptureId, CollectionId, PipelineId, ProjectId, catalog::NewCapture};
 
 use super::{AppState, Fields, NAME_MAX, Principal, error::ApiResult};
-use crate::capture_lines;
+use crate::capture_lines::{self, Files};
 
 const DELAY_MAX: u64 = 366 * 24 * 3_600;
 const PRIORITY_MAX: i64 = 1_000_000;
@@ -153,9 +153,10 @@ async fn pipeline(
 
 fn inline_captures(app: &AppState, fields: &mut Fields) -> Option<Vec<NewCapture>> {
     let list = fields.maybe_list("captures")?;
+    let files = Files::of_urls(app.allow_file_urls);
     let mut captures = Vec::with_capacity(list.len());
     for (at, item) in list.iter().enumerate() {
-        match capture_lines::from_json(item, app.allow_file_urls) {
+        match capture_lines::from_json(item, &files) {
             Ok(capture) => captures.push(capture),
             Err(why) => fields.error("captures", format!("{}: {why}", at + 1)),
         }

@@ -7,7 +7,7 @@ use axum::{
     Json, Router,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::post,
 };
@@ -25,14 +25,14 @@ use super::{
     json::media_type,
     timed::Slow,
 };
-use crate::capture_lines::{Line, Reader};
+use crate::capture_lines::{Files, Format, Found, Line, Reader};
 
 /// How many captures are stored at once.
 const SLICE: usize = 2_000;
 /// How many bytes of URLs are held before they are stored.
 const SLICE_BYTES: usize = 1 << 20;
-/// How many rejected lines are listed; all are counted.
-const REJECTED_MAX: usize = 1_000;
+/// How many rejected lines, and warnings, are listed; all are counted.
+const LISTED_MAX: usize = 1_000;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/captures/collections/{id}/captures", post(upload))
@@ -46,25 +46,39 @@ type Broken = (StatusCode, String);
 struct Upload {
     ready: Vec<NewCapture>,
     ready_bytes: usize,
-    rejected: Vec<Value>,
-    rejected_count: u64,
+    rejected: Told,
+    warnings: Told,
     added: Added,
 }
 
+/// Lines with something to say of them.
+#[derive(Default)]
+struct Told {
+    listed: Vec<Value>,
+    count: u64,
+}
+
+impl Told {
+    fn push(&mut self, line: u64, why: &str) {
+        self.count += 1;
+        if self.listed.len() < LISTED_MAX {
+            self.listed
+                .push(json!({ "line": line, "detail": head(why, 300) }));
+        }
+    }
+}
+
 impl Upload {
-    fn take(&mut self, (line, read): Line) {
-        match read {
-            Ok(capture) => {
+    fn take(&mut self, (line, found): Line) {
+        match found {
+            Found::Capture(capture) => {
                 self.ready_bytes += capture.url.len();
                 self.ready.push(capture);
             }
-            Err(why) => {
-                self.rejected_count += 1;
-                if self.rejected.len() < REJECTED_MAX {
-                    self.rejected
-                        .push(json!({ "line": line, "detail": head(&why, 300) }));
-                }
-            }
+            // No reader of an upload hands on files.
+            Found::File(..) => self.rejected.push(line, "files are not taken"),
+            Found::Rejected(why) => self.rejected.push(line, &why),
+            Found::Warning(why) => self.warnings.push(line, &why),
         }
     }
 
@@ -87,8 +101,10 @@ impl Upload {
         let mut body = json!({
             "added": self.added.added,
             "already_there": self.added.already_there,
-            "rejected": self.rejected,
-            "rejected_count": self.rejected_count,
+            "rejected": self.rejected.listed,
+            "rejected_count": self.rejected.count,
+            "warnings": self.warnings.listed,
+            "warnings_count": self.warnings.count,
         });
         match broken {
             None => Json(body).into_response(),
@@ -100,16 +116,28 @@ impl Upload {
     }
 }
 
-/// How the body is read, by its type.
-fn reader(request: &Request, allow_file: bool) -> ApiResult<Reader> {
-    match media_type(request.headers()).as_deref() {
-        None | Some("application/json") => Ok(Reader::json(allow_file)),
-        Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
-            Ok(Reader::ndjson(allow_file))
+/// How the body is read, by its type. Whether it is packed is seen from its first bytes.
+fn reader(request: &Request, files: Files) -> ApiResult<Reader> {
+    let format = match media_type(request.headers()).as_deref() {
+        None | Some("application/json") => Some(Format::Json),
+        Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Some(Format::Ndjson),
+        Some("text/csv" | "text/tab-separated-values") => Some(Format::Csv),
+        Some("text/uri-list") => Some(Format::Txt),
+        Some("text/plain" | "application/octet-stream" | "application/gzip" | "application/x-gzip") => None,
+        Some(other) => return Err(ApiError::media_type(other)),
+    };
+    let encodings = request.headers().get_all(header::CONTENT_ENCODING);
+    for encoding in encodings {
+        let encoding = encoding.to_str().unwrap_or("?").trim();
+        let known = ["", "identity", "gzip", "x-gzip"];
+        if !known.iter().any(|known| encoding.eq_ignore_ascii_case(known)) {
+            return Err(ApiError::detail(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                format!("Unsupported content encoding \"{encoding}\" in request; gzip is understood."),
+            ));
         }
-        Some("text/csv") => Ok(Reader::csv(allow_file)),
-        Some(other) => Err(ApiError::media_type(other)),
     }
+    Ok(Reader::new(format, files))
 }
 
 async fn upload(
@@ -120,7 +148,7 @@ async fn upload(
 ) -> ApiResult<Response> {
     let set = collections::find(&state, &principal, id).await?;
     principal.require(Access::Operate)?;
-    let reader = reader(&request, state.allow_file_urls)?;
+    let reader = reader(&request, Files::of_urls(state.allow_file_urls))?;
     let mut upload = Upload::default();
     let broken = read(&state, set.id, request.into_body(), reader, &mut upload).await?;
     Ok(upload.answer(broken))
@@ -153,7 +181,9 @@ async fn read(
             }
         };
         // A chunk may hold many short lines: in parts, so that no slice grows beyond its bounds.
-        for part in chunk.chunks(64 << 10) {
+        let mut rest = &chunk[..];
+        while let Some(part) = reader.parts(rest).next() {
+            rest = &rest[part.len()..];
             broken = reader.push(part, &mut |line| upload.take(line)).err().map(bad);
             if broken.is_some() {
                 break 'body;

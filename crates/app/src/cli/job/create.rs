@@ -12,11 +12,12 @@ use super::{
         output::{self, cell},
     },
     Context, Job,
-    captures::{Format, Manifest, Rejected, called},
+    captures::{Manifest, called},
     param, watch,
 };
+use crate::capture_lines::Format;
 
-/// How many rejected lines are shown.
+/// How many lines of a kind are shown.
 const SHOWN: usize = 50;
 
 /// Make a job, and print its id
@@ -32,10 +33,10 @@ pub(super) struct CreateArgs {
     /// What processes the captures
     #[arg(long, value_name = "SLUG")]
     pipeline: String,
-    /// A list of captures: `.txt`, `.csv`, `.ndjson`, `.jsonl`, or `-` for standard input
+    /// A list of captures: text, CSV or JSON, maybe packed with gzip, or `-` for standard input
     #[arg(long, value_name = "FILE")]
     captures: Option<String>,
-    /// How the list is written, if its name or its first line does not say
+    /// How the list is written, if its first line does not say
     #[arg(long, value_enum, requires = "captures")]
     format: Option<Format>,
     /// Go on without the lines that are no captures
@@ -139,36 +140,62 @@ impl CreateArgs {
         let set = set["id"].as_i64().ok_or_else(|| {
             CliError::Unreachable("the server made a capture set and does not say its id".to_owned())
         })?;
-        let content_type = manifest.format.content_type();
-        let (body, seen) = manifest.into_body();
+        let content_type = manifest.content_type;
+        let (body, broken) = manifest.into_body();
         let path = format!("captures/collections/{set}/captures/");
         let sent = context.client.upload(&path, content_type, body).await;
-        let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Some(why) = seen.broken {
+        let broken = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(why) = broken {
             return Err(CliError::Usage(format!(
                 "`{}` can't be read to its end: {why}",
                 called(list)
             )));
         }
-        let answer = sent?;
-        let listed = answer["rejected"].as_array().cloned().unwrap_or_default();
-        // Servers that don't count them list all.
-        let refused = answer["rejected_count"].as_u64().unwrap_or(listed.len() as u64);
+        let answer = sent.map_err(|error| match error {
+            CliError::Refused(why) => CliError::Refused(format!("`{}`: {why}\nno job is made", called(list))),
+            other => other,
+        })?;
         let count = |name: &str| answer[name].as_u64().unwrap_or_default();
-        seen.rejected.extend(listed.iter().map(|item| Rejected {
-            line: item["line"].as_u64().unwrap_or_default(),
-            why: cell(&item["detail"]),
-        }));
-        let mut upload = Upload {
+        let upload = Upload {
             list: called(list),
             set,
             added: count("added"),
             already_there: count("already_there"),
-            rejected: seen.rejected,
-            rejected_count: seen.rejected_count + refused,
+            rejected: Told::of(&answer, "rejected"),
+            warnings: Told::of(&answer, "warnings"),
         };
         upload.judge(self.skip_bad_lines)?;
         Ok(set)
+    }
+}
+
+/// Lines of a manifest with something to say of them.
+struct Told {
+    listed: Vec<Value>,
+    count: u64,
+}
+
+impl Told {
+    fn of(answer: &Value, name: &str) -> Self {
+        let listed = answer[name].as_array().cloned().unwrap_or_default();
+        // Servers that don't count them list all.
+        let count = answer[format!("{name}_count")].as_u64();
+        Self {
+            count: count.unwrap_or(listed.len() as u64),
+            listed,
+        }
+    }
+
+    fn lines(&self) -> String {
+        let shown = self.listed.iter().take(SHOWN);
+        let mut lines: Vec<String> = shown
+            .map(|item| format!("  line {}: {}", cell(&item["line"]), cell(&item["detail"])))
+            .collect();
+        let more = self.count.saturating_sub(lines.len() as u64);
+        if more > 0 {
+            lines.push(format!("  and {more} more"));
+        }
+        lines.join("\n")
     }
 }
 
@@ -178,14 +205,14 @@ struct Upload<'a> {
     set: i64,
     added: u64,
     already_there: u64,
-    rejected: Vec<Rejected>,
-    rejected_count: u64,
+    rejected: Told,
+    warnings: Told,
 }
 
 impl Upload<'_> {
     /// Whether a job is to be made of it.
-    fn judge(&mut self, skip_bad_lines: bool) -> CliResult<()> {
-        let (list, rejected) = (self.list, self.rejected_count);
+    fn judge(&self, skip_bad_lines: bool) -> CliResult<()> {
+        let (list, rejected) = (self.list, self.rejected.count);
         let captures = self.added + self.already_there;
         if captures == 0 && rejected == 0 {
             return Err(CliError::Usage(format!("`{list}` holds no captures")));
@@ -193,20 +220,27 @@ impl Upload<'_> {
         if captures == 0 {
             return Err(CliError::Refused(format!(
                 "no line of `{list}` is a capture:\n{}",
-                self.lines()
+                self.rejected.lines()
             )));
         }
         if rejected > 0 && !skip_bad_lines {
             return Err(CliError::Refused(format!(
                 "{rejected} line(s) of `{list}` are no captures, so no job is made; mend them, or leave them out with \
                  --skip-bad-lines:\n{}",
-                self.lines()
+                self.rejected.lines()
             )));
         }
         if rejected > 0 {
             output::note(format_args!(
                 "{rejected} line(s) of `{list}` are left out:\n{}",
-                self.lines()
+                self.rejected.lines()
+            ));
+        }
+        if self.warnings.count > 0 {
+            output::note(format_args!(
+                "{} warning(s) on `{list}`; no capture is lost by them:\n{}",
+                self.warnings.count,
+                self.warnings.lines()
             ));
         }
         let (added, known, set) = (self.added, self.already_there, self.set);
@@ -214,17 +248,6 @@ impl Upload<'_> {
             "capture set {set}: {added} added, {known} already there, {rejected} rejected"
         ));
         Ok(())
-    }
-
-    fn lines(&mut self) -> String {
-        self.rejected.sort();
-        let shown = self.rejected.iter().take(SHOWN);
-        let mut lines: Vec<String> = shown.map(|r| format!("  line {}: {}", r.line, r.why)).collect();
-        let more = self.rejected_count.saturating_sub(lines.len() as u64);
-        if more > 0 {
-            lines.push(format!("  and {more} more"));
-        }
-        lines.join("\n")
     }
 }
 

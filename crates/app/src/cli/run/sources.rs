@@ -2,18 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use trapline_core::{Error, Result, catalog::NewCapture};
 
-use crate::capture_lines::{Line, Reader};
+use crate::capture_lines::{Found, List};
 
 const IMAGES: [&str; 7] = ["jpg", "jpeg", "png", "tif", "tiff", "bmp", "webp"];
-/// How much of a manifest is read at a time.
-const CHUNK: usize = 64 << 10;
 /// Captures handed on at a time.
 const SLICE: usize = 1_000;
 
@@ -158,37 +154,38 @@ async fn read_manifest(
 ) -> Result<()> {
     let wrong =
         |why: &dyn std::fmt::Display| Error::invalid(format!("the manifest `{}`: {why}", path.display()));
-    let mut reader = match extension(path).as_str() {
-        "csv" => Reader::csv(true),
-        "txt" => Reader::text(true),
-        _ => Reader::ndjson(true),
-    };
-    let mut file = File::open(path).map_err(|e| wrong(&e))?;
-    let mut buffer = vec![0; CHUNK];
-    let mut ready = Vec::new();
-    loop {
-        let n = file.read(&mut buffer).map_err(|e| wrong(&e))?;
-        let mut take = |(line, read): Line| match read {
-            Ok(capture) => ready.push(capture),
-            Err(why) => bad.push(BadLine {
-                manifest: path.to_owned(),
-                line,
-                why,
-            }),
-        };
-        if n == 0 {
-            reader.finish(&mut take).map_err(|why| wrong(&why))?;
-        } else {
-            reader.push(&buffer[..n], &mut take).map_err(|why| wrong(&why))?;
+    let mut list = List::open(path).await.map_err(|why| wrong(&why))?;
+    while let Some(lines) = list.next().await.map_err(|why| wrong(&why))? {
+        let mut ready = Vec::new();
+        for (line, found) in lines {
+            let read = match found {
+                Found::Capture(capture) => Ok(capture),
+                Found::File(path, about) => local(&path)
+                    .map(|file| NewCapture {
+                        url: file.url,
+                        ..about
+                    })
+                    .map_err(|e| e.message),
+                Found::Rejected(why) => Err(why),
+                Found::Warning(why) => {
+                    tracing::warn!("{}: line {line}: {why}", path.display());
+                    continue;
+                }
+            };
+            match read {
+                Ok(capture) => ready.push(capture),
+                Err(why) => bad.push(BadLine {
+                    manifest: path.to_owned(),
+                    line,
+                    why,
+                }),
+            }
         }
         for captures in ready.chunks(SLICE) {
             slice(captures).await?;
         }
-        ready.clear();
-        if n == 0 {
-            return Ok(());
-        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
