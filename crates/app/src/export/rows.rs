@@ -189,16 +189,21 @@ impl Meanings {
     }
 }
 
+/// The corners of a box as short decimals: of pixels two, of shares of the image (all at most 1) what 32 bits hold.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is lost is far smaller than a pixel"
+)]
+fn short(corners: [f64; 4]) -> [f32; 4] {
+    let are_pixels = corners.iter().any(|c| c.abs() > 1.5);
+    corners.map(|c| if are_pixels { (c * 100.0).round() / 100.0 } else { c } as f32)
+}
+
 impl FullDetection {
     /// The row of a detection; with all scores and logits if asked for.
     pub(super) fn new(d: DetectionRow, meanings: &Meanings, scores: bool) -> Self {
         let chosen = best(&d.classifications);
-        // Boxes come as 32-bit numbers, or as decimals shorter than those: the shortest text that reads back to the same.
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a pixel is far larger than what is lost"
-        )]
-        let [x1, y1, x2, y2] = d.bbox.map_or([None; 4], |b| b.map(|v| Some(v as f32)));
+        let [x1, y1, x2, y2] = d.bbox.map_or([None; 4], |b| short(b).map(Some));
         let detection = Detection {
             job_id: d.job,
             image_id: d.capture.id.to_string(),
