@@ -89,6 +89,8 @@ pub trait Catalog: Send + Sync + 'static {
     /// Adds captures to a set, in one background slice; at most 2,000 at a time. What the project has already,
     /// by URL, is not stored again.
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added>;
+    /// Adds every capture of one set to another of the same project, in one background slice.
+    async fn merge_collection(&self, into: CollectionId, from: CollectionId) -> Result<()>;
     /// One capture.
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>>;
     /// Captures after one, by id.

@@ -91,6 +91,9 @@ cases! { World;
         let two = stored(&w).await[1].id;
         assert_eq!(urls(CaptureScope::Collection(second.id), two, 9).await, ["http://h/3"]);
         assert_eq!(urls(CaptureScope::Project(ProjectId(99)), start, 9).await, Vec::<String>::new());
+        w.store.merge_collection(second.id, first.id).await.unwrap();
+        assert_eq!(urls(CaptureScope::Collection(second.id), start, 9).await, ["http://h/1", "http://h/2", "http://h/3"]);
+        assert_eq!(w.store.collection(second.id).await.unwrap().unwrap().captures, 3);
     }
 
     async fn a_long_url_is_one_capture_too(w: World) {

@@ -126,6 +126,11 @@ impl Catalog for FaultyStore {
             .await
     }
 
+    async fn merge_collection(&self, into: CollectionId, from: CollectionId) -> Result<()> {
+        self.call("merge_collection", self.inner.merge_collection(into, from))
+            .await
+    }
+
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
         self.call("capture", self.inner.capture(id)).await
     }

@@ -139,6 +139,17 @@ impl PostgresStore {
         Ok(Some(added))
     }
 
+    pub(super) async fn merge_into(&self, into: CollectionId, from: CollectionId) -> Result<()> {
+        let added = sqlx::query(include_str!("../sql/catalog/merge_collection.sql"))
+            .bind(into.0)
+            .bind(from.0)
+            .execute(&self.side())
+            .await
+            .map_err(store_error)?;
+        self.grew(added.rows_affected());
+        Ok(())
+    }
+
     pub(super) async fn find_capture(&self, id: CaptureId) -> Result<Option<Capture>> {
         let row = sqlx::query(include_str!("../sql/catalog/capture.sql"))
             .bind(id.0)

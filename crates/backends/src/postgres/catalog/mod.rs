@@ -139,6 +139,10 @@ impl Catalog for PostgresStore {
         self.connections.aside(SLOW, self.add_slice(set, captures)).await
     }
 
+    async fn merge_collection(&self, into: CollectionId, from: CollectionId) -> Result<()> {
+        self.merge_into(into, from).await
+    }
+
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
         self.connections.aside(SLOW, self.find_capture(id)).await
     }

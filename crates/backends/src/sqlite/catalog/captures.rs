@@ -161,6 +161,17 @@ impl SqliteStore {
         })
     }
 
+    pub(super) async fn merge_into(&self, into: CollectionId, from: CollectionId) -> Result<()> {
+        let mut tx = self.writer.background().await?;
+        sqlx::query(include_str!("../sql/catalog/merge_collection.sql"))
+            .bind(into.0)
+            .bind(from.0)
+            .execute(tx.conn())
+            .await
+            .map_err(store_error)?;
+        tx.commit().await
+    }
+
     pub(super) async fn find_capture(&self, id: CaptureId) -> Result<Option<Capture>> {
         let row = sqlx::query(include_str!("../sql/catalog/capture.sql"))
             .bind(id.0)

@@ -234,6 +234,17 @@ impl Catalog for MemoryStore {
         })
     }
 
+    async fn merge_collection(&self, into: CollectionId, from: CollectionId) -> Result<()> {
+        let mut rows = self.rows();
+        let found = rows.catalog.collections.get(at(from.0));
+        let from = found.map_or_else(Default::default, |(_, members)| members.clone());
+        if let Some((collection, members)) = rows.catalog.collections.get_mut(at(into.0)) {
+            members.extend(from);
+            collection.captures = members.len() as u64;
+        }
+        Ok(())
+    }
+
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
         Ok(self.rows().catalog.captures.get(at(id.0)).cloned())
     }
