@@ -1,48 +1,81 @@
-//! What `trapline run` is pointed at: folders, image files and manifests, as captures.
+//! What `trapline run` is pointed at: folders, image files and manifests.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
 use trapline_core::{Error, Result, catalog::NewCapture};
 
+use super::{
+    photographs::LocalFile,
+    walk::{self, IMAGES, Walk, is_image},
+};
 use crate::capture_lines::{Found, List};
 
-const IMAGES: [&str; 7] = ["jpg", "jpeg", "png", "tif", "tiff", "bmp", "webp"];
-/// Captures handed on at a time.
-const SLICE: usize = 1_000;
+const MANIFESTS: [&str; 6] = ["txt", "csv", "tsv", "ndjson", "jsonl", "json"];
 
 /// What was found, before any manifest is read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Sources {
+    /// The sources as absolute paths: what the job is of.
+    pub(super) roots: Vec<PathBuf>,
     /// Absolute paths of image files, each once, sorted within each source.
     pub(super) images: Vec<PathBuf>,
     /// Manifests, in the order given.
     pub(super) manifests: Vec<PathBuf>,
+    /// How many entries of which kind were passed over.
+    pub(super) passed_over: BTreeMap<String, u64>,
+    /// Folders that can't be read, and why.
+    pub(super) closed: Vec<(PathBuf, String)>,
 }
 
-/// A line of a manifest that is no capture.
+/// A line of a manifest about which something is to be said.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadLine {
+pub(super) struct ManifestLine {
     pub(super) manifest: PathBuf,
     pub(super) line: u64,
     pub(super) why: String,
 }
 
-fn extension(path: &Path) -> String {
-    path.extension()
+/// What the manifests hold.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Local files.
+    pub(super) files: Vec<LocalFile>,
+    /// Lines that are no captures.
+    pub(super) bad: Vec<ManifestLine>,
+    /// Values that could not be read; their captures are there.
+    pub(super) warnings: Vec<ManifestLine>,
+}
+
+/// `.csv`, also packed as `.csv.gz`.
+fn is_manifest(path: &Path) -> bool {
+    let name = path
+        .file_name()
         .unwrap_or_default()
         .to_string_lossy()
-        .to_ascii_lowercase()
+        .to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.')
+        .is_some_and(|(_, ending)| MANIFESTS.contains(&ending))
 }
 
-fn is_image(path: &Path) -> bool {
-    IMAGES.contains(&extension(path).as_str())
-}
-
-fn is_manifest(path: &Path) -> bool {
-    matches!(extension(path).as_str(), "txt" | "csv" | "ndjson" | "jsonl")
+/// The path as it was given, made absolute; only its folder is resolved, because a link to a file has its own name.
+fn absolute(source: &Path) -> std::io::Result<PathBuf> {
+    // What is there at all has an entry of its own, be it a link that leads nowhere.
+    std::fs::symlink_metadata(source)?;
+    if source.is_dir() {
+        return source.canonicalize();
+    }
+    let folder = source
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let folder = folder.canonicalize()?;
+    Ok(source
+        .file_name()
+        .map_or_else(|| folder.clone(), |name| folder.join(name)))
 }
 
 impl Sources {
@@ -51,141 +84,100 @@ impl Sources {
     /// # Errors
     /// `Invalid`, naming the source that is missing or none of these.
     pub(super) fn find(given: &[PathBuf]) -> Result<Self> {
-        let mut found = Self {
-            images: Vec::new(),
-            manifests: Vec::new(),
-        };
+        let mut found = Self::default();
         let mut seen = BTreeSet::new();
+        let mut walk = Walk::default();
         for source in given {
-            let path = source.canonicalize().map_err(|e| {
+            let path = absolute(source).map_err(|e| {
                 Error::invalid(format!("the source `{}` can't be read", source.display())).with_source(e)
             })?;
-            let mut images = Vec::new();
+            found.roots.push(path.clone());
             if path.is_dir() {
-                walk(&path, &mut images)?;
+                walk.folder(&path);
             } else if is_image(&path) {
-                images.push(path);
+                walk.images.push(path);
             } else if is_manifest(&path) {
                 found.manifests.push(path);
             } else {
                 return Err(Error::invalid(format!(
-                    "the source `{}` is no folder, image ({}) or manifest (txt, csv, ndjson, jsonl)",
+                    "the source `{}` is no folder, image ({}) or manifest ({}, also as .gz)",
                     source.display(),
-                    IMAGES.join(", ")
+                    IMAGES.join(", "),
+                    MANIFESTS.join(", ")
                 )));
             }
+            let images = std::mem::take(&mut walk.images);
             found
                 .images
                 .extend(images.into_iter().filter(|p| seen.insert(p.clone())));
         }
+        found.roots.sort();
+        found.roots.dedup();
+        (found.passed_over, found.closed) = (walk.passed_over, walk.closed);
         Ok(found)
     }
 
-    /// Hands on all captures, a slice at a time, and returns the lines that are none.
+    /// Reads the manifests. URLs are handed on as they come, a slice at a time; local files and lines that are none are
+    /// returned.
     ///
     /// # Errors
     /// `Invalid` if a manifest can't be read at all, or as `slice` fails.
-    pub(super) async fn captures(
+    pub(super) async fn manifests(
         &self,
         mut slice: impl AsyncFnMut(&[NewCapture]) -> Result<()>,
-    ) -> Result<Vec<BadLine>> {
-        for paths in self.images.chunks(SLICE) {
-            let captures: Vec<NewCapture> = paths.iter().map(|p| local(p)).collect::<Result<_>>()?;
-            slice(&captures).await?;
-        }
-        let mut bad = Vec::new();
+    ) -> Result<Listed> {
+        let mut listed = Listed::default();
+        let mut seen: BTreeSet<PathBuf> = self.images.iter().cloned().collect();
         for manifest in &self.manifests {
-            read_manifest(manifest, &mut slice, &mut bad).await?;
-        }
-        Ok(bad)
-    }
-}
-
-fn walk(folder: &Path, images: &mut Vec<PathBuf>) -> Result<()> {
-    let wrong = |e: std::io::Error| {
-        Error::invalid(format!("the folder `{}` can't be read", folder.display())).with_source(e)
-    };
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
-        .map_err(wrong)?
-        .map(|entry| entry.map(|e| e.path()))
-        .collect::<std::io::Result<_>>()
-        .map_err(wrong)?;
-    entries.sort();
-    for path in entries {
-        let hidden = path
-            .file_name()
-            .is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
-        if hidden {
-            continue;
-        }
-        if path.is_dir() {
-            // A link to a folder may lead round in a circle.
-            if !path.is_symlink() {
-                walk(&path, images)?;
-            }
-        } else if is_image(&path) {
-            images.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// The capture of a file here.
-fn local(path: &Path) -> Result<NewCapture> {
-    let text = path
-        .to_str()
-        .filter(|t| !t.chars().any(char::is_control))
-        .ok_or_else(|| {
-            Error::invalid(format!(
-                "the name of `{}` is not plain text; rename it",
-                path.display()
-            ))
-        })?;
-    Ok(NewCapture {
-        url: format!("file://{text}"),
-        ..NewCapture::default()
-    })
-}
-
-async fn read_manifest(
-    path: &Path,
-    slice: &mut impl AsyncFnMut(&[NewCapture]) -> Result<()>,
-    bad: &mut Vec<BadLine>,
-) -> Result<()> {
-    let wrong =
-        |why: &dyn std::fmt::Display| Error::invalid(format!("the manifest `{}`: {why}", path.display()));
-    let mut list = List::open(path).await.map_err(|why| wrong(&why))?;
-    while let Some(lines) = list.next().await.map_err(|why| wrong(&why))? {
-        let mut ready = Vec::new();
-        for (line, found) in lines {
-            let read = match found {
-                Found::Capture(capture) => Ok(capture),
-                Found::File(path, about) => local(&path)
-                    .map(|file| NewCapture {
-                        url: file.url,
-                        ..about
-                    })
-                    .map_err(|e| e.message),
-                Found::Rejected(why) => Err(why),
-                Found::Warning(why) => {
-                    tracing::warn!("{}: line {line}: {why}", path.display());
-                    continue;
+            let wrong = |why: String| Error::invalid(format!("the manifest `{}`: {why}", manifest.display()));
+            let mut list = List::open(manifest).await.map_err(wrong)?;
+            while let Some(lines) = list.next().await.map_err(wrong)? {
+                let mut urls = Vec::new();
+                for (line, found) in lines {
+                    let about = |why| ManifestLine {
+                        manifest: manifest.clone(),
+                        line,
+                        why,
+                    };
+                    match found {
+                        Found::Capture(capture) => urls.push(capture),
+                        Found::File(path, about) => {
+                            if seen.insert(path.clone()) {
+                                listed.files.push(LocalFile { path, about });
+                            }
+                        }
+                        Found::Rejected(why) => listed.bad.push(about(why)),
+                        Found::Warning(why) => listed.warnings.push(about(why)),
+                    }
                 }
-            };
-            match read {
-                Ok(capture) => ready.push(capture),
-                Err(why) => bad.push(BadLine {
-                    manifest: path.to_owned(),
-                    line,
-                    why,
-                }),
+                slice(&urls).await?;
             }
         }
-        for captures in ready.chunks(SLICE) {
-            slice(captures).await?;
-        }
+        Ok(listed)
     }
-    Ok(())
+
+    /// The image files that were found beside manifests.
+    pub(super) fn files(&self) -> impl Iterator<Item = LocalFile> {
+        self.images.iter().map(|path| LocalFile {
+            path: path.clone(),
+            ..LocalFile::default()
+        })
+    }
+
+    /// What to say if there is no image.
+    pub(super) fn nothing(&self, bad: &[ManifestLine]) -> Error {
+        let mut text = "no image was found in the sources".to_owned();
+        if let Some(b) = bad.first() {
+            text += &format!("; {} line {}: {}", b.manifest.display(), b.line, b.why);
+        }
+        if let Some((folder, why)) = self.closed.first() {
+            text += &format!("; the folder `{}` can't be read: {why}", folder.display());
+        }
+        if !self.passed_over.is_empty() {
+            text += &format!("; passed over: {}", walk::listed(&self.passed_over));
+        }
+        Error::invalid(format!("{text}; formats that are read: {}", IMAGES.join(", ")))
+    }
 }
 
 #[cfg(test)]
@@ -194,32 +186,20 @@ mod tests {
 
     fn touch(dir: &Path, name: &str) -> PathBuf {
         let path = dir.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, b"x").unwrap();
         path
     }
 
     #[test]
-    fn a_folder_is_searched_to_its_depths_in_order_without_hidden_and_other_files() {
+    fn a_file_that_several_sources_name_is_one_image() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
-        for name in [
-            "b/2.JPG",
-            "a.png",
-            "b/1.tiff",
-            ".hidden/x.jpg",
-            "b/.x.jpg",
-            "notes.txt",
-            "c.gif",
-        ] {
-            touch(&root, name);
-        }
-        let found = Sources::find(&[root.clone(), root.join("a.png")]).unwrap();
-        assert_eq!(
-            found.images,
-            [root.join("a.png"), root.join("b/1.tiff"), root.join("b/2.JPG")]
-        );
-        assert_eq!(found.manifests, Vec::<PathBuf>::new());
+        touch(&root, "a.png");
+        let list = touch(&root, "list.csv.gz");
+        let found = Sources::find(&[root.clone(), root.join("a.png"), list.clone()]).unwrap();
+        assert_eq!(found.images, [root.join("a.png")]);
+        assert_eq!(found.manifests, [list]);
+        assert_eq!(found.passed_over.len(), 1);
     }
 
     #[test]
@@ -233,29 +213,25 @@ mod tests {
     #[tokio::test]
     async fn the_broken_lines_of_a_manifest_are_told_with_their_numbers_and_the_rest_is_read() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("m.txt");
-        std::fs::write(&path, "https://h/1.jpg\nnot a url\n\nhttps://h/2.jpg").unwrap();
+        let path = touch(dir.path(), "m.txt");
+        std::fs::write(
+            &path,
+            "https://h/1.jpg\nftp://h/x\n\nhttps://h/2.jpg\n/card/3.jpg\n/card/3.jpg",
+        )
+        .unwrap();
         let mut urls = Vec::new();
         let sources = Sources::find(&[path]).unwrap();
-        let bad = sources
-            .captures(async |slice| {
+        let listed = sources
+            .manifests(async |slice| {
                 urls.extend(slice.iter().map(|c| c.url.clone()));
                 Ok(())
             })
             .await
             .unwrap();
         assert_eq!(urls, ["https://h/1.jpg", "https://h/2.jpg"]);
-        assert_eq!((bad.len(), bad[0].line), (1, 2));
-        let csv = dir.path().join("m.csv");
-        std::fs::write(&csv, "image\nhttps://h/1.jpg").unwrap();
-        let error = Sources::find(&[csv])
-            .unwrap()
-            .captures(async |_| Ok(()))
-            .await
-            .unwrap_err();
-        assert!(
-            error.to_string().contains("must name the column `url`"),
-            "{error}"
-        );
+        assert_eq!((listed.bad.len(), listed.bad[0].line), (1, 2));
+        let files: Vec<_> = listed.files.iter().map(|f| f.path.clone()).collect();
+        assert_eq!(files, [PathBuf::from("/card/3.jpg")]);
+        assert!(sources.nothing(&listed.bad).message.contains("line 2"));
     }
 }
