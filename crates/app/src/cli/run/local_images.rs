@@ -10,19 +10,28 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
     extract::{Path, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::get,
 };
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use tokio_util::io::ReaderStream;
-use trapline_core::{CaptureId, JobId, ports::Catalog};
+use trapline_core::{
+    CaptureId, JobId,
+    catalog::{CaptureFacts, FileVersion},
+    ports::Catalog,
+};
 use trapline_engine::ImageUrl;
+use trapline_worker::photograph::Photograph;
+
+use super::{facts, photographs};
+use crate::file_url;
 
 const SCHEME: &str = "file://";
+/// No worker of ours takes more.
+const BYTES_MAX: i64 = 128 << 20;
 
 /// Local captures of one process.
 #[derive(Clone)]
@@ -67,7 +76,7 @@ impl LocalImages {
             .chain_update(job.0.to_be_bytes())
             .chain_update(capture.0.to_be_bytes())
             .finalize();
-        hash[..16].iter().map(|b| format!("{b:02x}")).collect()
+        photographs::hex(&hash[..16])
     }
 }
 
@@ -80,28 +89,53 @@ async fn image(
         return StatusCode::NOT_FOUND.into_response();
     }
     match file(&images, CaptureId(capture)).await {
-        Ok(file) => Body::from_stream(ReaderStream::new(file)).into_response(),
+        Ok(bytes) => bytes.into_response(),
         Err(unreadable) => unreadable.into_response(),
     }
 }
 
-async fn file(images: &LocalImages, capture: CaptureId) -> Result<tokio::fs::File, Unreadable> {
-    let found = match images.catalog.get() {
-        Some(catalog) => catalog.capture(capture).await.ok().flatten(),
-        None => None,
-    };
-    let path = found
-        .as_ref()
-        .and_then(|capture| capture.url.strip_prefix(SCHEME))
-        .ok_or_else(|| Unreadable::new(StatusCode::NOT_FOUND, "the image is not of this run"))?;
+/// The content of a capture's file. What it is, and what it says about itself, is in the store before anybody has it: so
+/// whatever is processed is known by its content.
+async fn file(images: &LocalImages, id: CaptureId) -> Result<Bytes, Unreadable> {
+    let foreign = || Unreadable::new(StatusCode::NOT_FOUND, "the image is not of this run");
+    let catalog = images.catalog.get().ok_or_else(foreign)?;
+    let away = |e: trapline_core::Error| Unreadable::new(StatusCode::SERVICE_UNAVAILABLE, e.message);
+    let capture = catalog.capture(id).await.map_err(away)?.ok_or_else(foreign)?;
+    let path = file_url::path(&capture.url).ok_or_else(foreign)?;
     // Opening a FIFO would wait for a writer.
-    if !tokio::fs::metadata(path).await?.is_file() {
+    let metadata = tokio::fs::metadata(&path).await?;
+    if !metadata.is_file() {
         return Err(Unreadable::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "not a regular file",
         ));
     }
-    Ok(tokio::fs::File::open(path).await?)
+    let (size, modified) = photographs::stat(&metadata);
+    if size > BYTES_MAX {
+        let why = format!("larger than {BYTES_MAX} bytes");
+        return Err(Unreadable::new(StatusCode::PAYLOAD_TOO_LARGE, why));
+    }
+    let bytes = Bytes::from(tokio::fs::read(&path).await?);
+    let read = bytes.clone();
+    let looked = move || (photographs::hex(&Sha256::digest(&read)), Photograph::of(&read));
+    let (digest, photograph) = tokio::task::spawn_blocking(looked)
+        .await
+        .map_err(|_| Unreadable::new(StatusCode::UNPROCESSABLE_ENTITY, "the file can't be understood"))?;
+    let before = capture.file.and_then(|f| f.digest);
+    if before.is_some_and(|before| before != digest) {
+        let why = "the file holds another photograph now; run the folder again to process that one";
+        return Err(Unreadable::new(StatusCode::GONE, why));
+    }
+    let seen = CaptureFacts {
+        file: Some(FileVersion {
+            size,
+            modified,
+            digest: Some(digest),
+        }),
+        ..facts::of(&photograph)
+    };
+    catalog.describe_captures(&[(id, seen)]).await.map_err(away)?;
+    Ok(bytes)
 }
 
 /// Why a file can't be served. The worker shows `detail` to people as the reason of the image.

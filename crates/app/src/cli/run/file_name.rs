@@ -1,0 +1,83 @@
+//! When a photograph was taken, by the name of its file: `20240601_220003.jpg`, `2024-06-01 22.00.03.jpg`,
+//! `trap7-20240601220003-snapshot.jpg`.
+
+use std::path::Path;
+
+use trapline_core::TakenAt;
+
+/// The local time that a file's name tells.
+pub(super) fn taken_at(path: &Path) -> Option<TakenAt> {
+    let name = path.file_stem()?.to_string_lossy().into_owned();
+    let starts = name.char_indices().map(|(at, _)| at);
+    // A time begins where digits begin, so that no longer number is taken for one.
+    let first = |at: usize| !name[..at].ends_with(|c: char| c.is_ascii_digit());
+    starts.filter(|at| first(*at)).find_map(|at| time(&name[at..]))
+}
+
+fn time(text: &str) -> Option<TakenAt> {
+    let mut rest = text;
+    let date = [
+        number(&mut rest, 4)?,
+        part(&mut rest, "-_.:", 2)?,
+        part(&mut rest, "-_.:", 2)?,
+    ];
+    let time = [
+        part(&mut rest, "-_ T", 2)?,
+        part(&mut rest, "-_.:", 2)?,
+        part(&mut rest, "-_.:", 2)?,
+    ];
+    // Sub-seconds may follow a time without separators; a longer number is none.
+    let more = rest.chars().take_while(char::is_ascii_digit).count();
+    let [year, month, day] = date;
+    let [hour, minute, second] = time;
+    (more <= 3 && (1990..2100).contains(&year)).then_some(())?;
+    TakenAt::parse(&format!(
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+    ))
+    .ok()
+}
+
+fn part(rest: &mut &str, separators: &str, digits: usize) -> Option<u32> {
+    *rest = rest.strip_prefix(|c| separators.contains(c)).unwrap_or(rest);
+    number(rest, digits)
+}
+
+fn number(rest: &mut &str, digits: usize) -> Option<u32> {
+    let text = rest
+        .get(..digits)
+        .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))?;
+    *rest = &rest[digits..];
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_a_time_only_if_it_holds_a_whole_one() {
+        for name in [
+            "20240601_220003.jpg",
+            "IMG_20240601_220003.JPG",
+            "2024-06-01 22.00.03.jpg",
+            "2024-06-01T22-00-03.jpg",
+            "trap7-20240601220003-snapshot.jpg",
+            "20240601220003123.jpg",
+            "é 2024_06_01_22_00_03.jpg",
+        ] {
+            let taken = taken_at(Path::new(name)).map(|t| t.to_string());
+            assert_eq!(taken.as_deref(), Some("2024-06-01T22:00:03"), "{name}");
+        }
+        for name in [
+            "IMG_0001.JPG",
+            "20240601.jpg",
+            "20241301_220003.jpg",
+            "120240601_220003.jpg",
+            "99990601_220003.jpg",
+            "202406012200031234567.jpg",
+            "DSC00012345678.jpg",
+        ] {
+            assert_eq!(taken_at(Path::new(name)), None, "{name}");
+        }
+    }
+}

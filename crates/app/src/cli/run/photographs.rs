@@ -1,0 +1,304 @@
+//! Which local files are photographs that the store knows.
+//!
+//! A photograph is its content, not its path. A file is one that is known if the known one had the same path and the
+//! same content, or the same content under a path where that content no longer is (it was moved or renamed). A second
+//! file with the content of one that is still there is a photograph of its own.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use sha2::{Digest as _, Sha256};
+use trapline_core::{
+    CaptureId, Timestamp,
+    catalog::{Capture, CaptureFacts, FileVersion, NewCapture},
+};
+
+use super::file_name;
+use crate::file_url;
+
+/// A local file that the sources name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LocalFile {
+    pub(super) path: PathBuf,
+    /// What a manifest says about it.
+    pub(super) about: NewCapture,
+}
+
+/// Size and time of a file.
+pub(super) type Stat = (i64, Timestamp);
+
+/// Where files are looked at.
+pub(super) trait Disk {
+    /// `None` if there is no such file.
+    fn stat(&self, path: &Path) -> Option<Stat>;
+    /// `None` if it can't be read.
+    fn digest(&self, path: &Path) -> Option<String>;
+}
+
+/// The disk of this machine.
+pub(super) struct RealDisk;
+
+impl Disk for RealDisk {
+    fn stat(&self, path: &Path) -> Option<Stat> {
+        std::fs::metadata(path)
+            .ok()
+            .filter(std::fs::Metadata::is_file)
+            .map(|m| stat(&m))
+    }
+
+    fn digest(&self, path: &Path) -> Option<String> {
+        let read = || -> io::Result<String> {
+            let mut file = File::open(path)?;
+            let mut hash = Sha256::new();
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok(hex(&hash.finalize())),
+                    n => hash.update(&buffer[..n]),
+                }
+            }
+        };
+        self.stat(path).and_then(|_| read().ok())
+    }
+}
+
+/// Hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Size and time as they are stored.
+pub(super) fn stat(metadata: &std::fs::Metadata) -> Stat {
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let micros = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+    (
+        i64::try_from(metadata.len()).unwrap_or(i64::MAX),
+        Timestamp(micros),
+    )
+}
+
+/// A photograph that the store knows.
+struct Known {
+    id: CaptureId,
+    path: PathBuf,
+    url: String,
+    file: Option<FileVersion>,
+}
+
+/// What is to be stored.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Every file, by the URL that it has from now on.
+    pub(super) captures: Vec<NewCapture>,
+    /// What has changed of those that are known.
+    pub(super) facts: Vec<(CaptureId, CaptureFacts)>,
+    /// How many are known under another path.
+    pub(super) moved: u64,
+    /// How many have the path of a known one, and other content.
+    pub(super) replaced: u64,
+    /// The URLs that known ones had before they were moved.
+    pub(super) old_urls: Vec<String>,
+}
+
+/// Decides what each file is. Files are read only where size and time don't tell.
+pub(super) fn plan(files: Vec<LocalFile>, captures: Vec<Capture>, disk: &impl Disk) -> Plan {
+    let known: Vec<Known> = captures
+        .into_iter()
+        .filter_map(|c| {
+            Some(Known {
+                path: file_url::path(&c.url)?,
+                id: c.id,
+                url: c.url,
+                file: c.file,
+            })
+        })
+        .collect();
+    let mut planner = Planner::new(&known, disk);
+    let mut rest = Vec::new();
+    for file in files {
+        if let Err(file) = planner.at_its_path(file) {
+            rest.push(file);
+        }
+    }
+    for file in rest {
+        planner.elsewhere(file);
+    }
+    planner.plan
+}
+
+struct Planner<'a, D> {
+    disk: &'a D,
+    by_path: HashMap<&'a Path, Vec<&'a Known>>,
+    /// With a digest, by size: what may have been moved.
+    by_size: BTreeMap<i64, Vec<&'a Known>>,
+    /// Those that are some file's already.
+    taken: HashSet<CaptureId>,
+    /// Versions per path, those of this plan included.
+    versions: HashMap<PathBuf, usize>,
+    plan: Plan,
+}
+
+impl<'a, D: Disk> Planner<'a, D> {
+    fn new(known: &'a [Known], disk: &'a D) -> Self {
+        let mut by_path: HashMap<&Path, Vec<&Known>> = HashMap::new();
+        let mut by_size: BTreeMap<i64, Vec<&Known>> = BTreeMap::new();
+        let mut versions = HashMap::new();
+        for k in known {
+            by_path.entry(&k.path).or_default().push(k);
+            if let Some(file) = k.file.as_ref().filter(|f| f.digest.is_some()) {
+                by_size.entry(file.size).or_default().push(k);
+            }
+            let version = k
+                .url
+                .rsplit_once('#')
+                .and_then(|(_, n)| n.parse().ok())
+                .unwrap_or(1);
+            let newest = versions.entry(k.path.clone()).or_insert(0);
+            *newest = version.max(*newest);
+        }
+        Self {
+            disk,
+            by_path,
+            by_size,
+            taken: HashSet::with_capacity(known.len()),
+            versions,
+            plan: Plan::default(),
+        }
+    }
+
+    /// A file that is what its path was before, or that nobody has looked at yet.
+    fn at_its_path(&mut self, file: LocalFile) -> Result<(), LocalFile> {
+        let Some(here) = self.by_path.get(&*file.path).cloned() else {
+            return Err(file);
+        };
+        let Some((size, modified)) = self.disk.stat(&file.path) else {
+            // It can't be read, and fails with its reason, as what it was called last.
+            let last = here
+                .iter()
+                .max_by_key(|k| k.id)
+                .filter(|k| !self.taken.contains(&k.id));
+            return match last {
+                Some(k) => Ok(self.is_known(k, None)),
+                None => Err(file),
+            };
+        };
+        let unchanged = |k: &&&Known| {
+            k.file
+                .as_ref()
+                .is_none_or(|f| (f.size, f.modified) == (size, modified))
+        };
+        if let Some(k) = here.iter().rev().find(unchanged) {
+            self.is_known(k, None);
+            return Ok(());
+        }
+        let of = |k: &&&Known| {
+            k.file
+                .as_ref()
+                .filter(|f| f.size == size)
+                .and_then(|f| f.digest.clone())
+        };
+        let mut digest = None;
+        if here.iter().any(|k| of(&k).is_some()) {
+            digest = self.disk.digest(&file.path);
+        }
+        let same = |k: &&&Known| digest.is_some() && of(k) == digest;
+        let unread = |k: &&&Known| k.file.as_ref().is_some_and(|f| f.digest.is_none());
+        let found = here.iter().find(same).or_else(|| here.iter().rev().find(unread));
+        let Some(k) = found else { return Err(file) };
+        let touched = FileVersion {
+            size,
+            modified,
+            digest: digest.filter(|_| of(&k).is_some()),
+        };
+        self.is_known(k, Some(touched));
+        Ok(())
+    }
+
+    fn is_known(&mut self, k: &Known, touched: Option<FileVersion>) {
+        self.taken.insert(k.id);
+        if touched.is_some() {
+            let facts = CaptureFacts {
+                file: touched,
+                ..CaptureFacts::default()
+            };
+            self.plan.facts.push((k.id, facts));
+        }
+        self.plan.captures.push(NewCapture {
+            url: k.url.clone(),
+            ..NewCapture::default()
+        });
+    }
+
+    /// A file that was moved here, or is new.
+    fn elsewhere(&mut self, file: LocalFile) {
+        let stat = self.disk.stat(&file.path);
+        let from = stat.and_then(|(size, _)| self.moved_from(&file.path, size));
+        if self.by_path.contains_key(&*file.path) {
+            self.plan.replaced += 1;
+        }
+        let version = self.versions.entry(file.path.clone()).or_insert(0);
+        *version += 1;
+        let Ok(url) = file_url::of(&file.path, *version) else {
+            return; // All paths are absolute.
+        };
+        let now = stat.map(|(size, modified)| FileVersion {
+            size,
+            modified,
+            digest: None,
+        });
+        if let Some((k, digest)) = from {
+            self.taken.insert(k.id);
+            self.plan.moved += 1;
+            self.plan.old_urls.push(k.url.clone());
+            let facts = CaptureFacts {
+                url: Some(url.clone()),
+                file: now.clone().map(|f| FileVersion {
+                    digest: Some(digest),
+                    ..f
+                }),
+                ..CaptureFacts::default()
+            };
+            self.plan.facts.push((k.id, facts));
+        }
+        let named = || file_name::taken_at(&file.path);
+        self.plan.captures.push(NewCapture {
+            url,
+            taken_at: file.about.taken_at.or_else(named),
+            file: now,
+            ..file.about
+        });
+    }
+
+    /// The known photograph that this file is, if it was moved, with the digest of both.
+    fn moved_from(&self, path: &Path, size: i64) -> Option<(&'a Known, String)> {
+        let candidates = self.by_size.get(&size)?;
+        let free = || candidates.iter().filter(|k| !self.taken.contains(&k.id));
+        free().next()?;
+        let digest = self.disk.digest(path)?;
+        let is_it = |k: &&&Known| k.file.as_ref().and_then(|f| f.digest.as_ref()) == Some(&digest);
+        let found = free().filter(is_it).find(|k| self.is_gone(k))?;
+        Some((found, digest))
+    }
+
+    /// Whether a known photograph is no longer where it was.
+    fn is_gone(&self, k: &Known) -> bool {
+        let Some((size, modified)) = self.disk.stat(&k.path) else {
+            return true;
+        };
+        k.file.as_ref().is_some_and(|f| {
+            (f.size, f.modified) != (size, modified)
+                && (f.size != size || self.disk.digest(&k.path) != f.digest)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

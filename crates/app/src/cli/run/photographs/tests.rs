@@ -1,0 +1,183 @@
+use trapline_core::ProjectId;
+
+use super::*;
+
+/// Paths with the time and the content of their files.
+#[derive(Default)]
+struct FakeDisk(HashMap<PathBuf, (i64, &'static str)>);
+
+impl FakeDisk {
+    fn of(files: &[(&str, i64, &'static str)]) -> Self {
+        Self(
+            files
+                .iter()
+                .map(|(path, at, content)| (path.into(), (*at, *content)))
+                .collect(),
+        )
+    }
+}
+
+impl Disk for FakeDisk {
+    fn stat(&self, path: &Path) -> Option<Stat> {
+        self.0
+            .get(path)
+            .map(|(at, content)| (content.len() as i64, Timestamp(*at)))
+    }
+
+    fn digest(&self, path: &Path) -> Option<String> {
+        self.0
+            .get(path)
+            .map(|(_, content)| format!("digest of {content}"))
+    }
+}
+
+/// What the store knows after a run over these files, in which all were read.
+fn known(files: &[(&str, i64, &'static str)]) -> Vec<Capture> {
+    let of = |(at, (url, time, content)): (usize, &(&str, i64, &'static str))| Capture {
+        id: CaptureId(at as i64 + 1),
+        project: ProjectId(1),
+        url: format!("file://{url}"),
+        taken_at: None,
+        width: None,
+        height: None,
+        camera: None,
+        file: Some(FileVersion {
+            size: content.len() as i64,
+            modified: Timestamp(*time),
+            digest: Some(format!("digest of {content}")),
+        }),
+    };
+    files.iter().enumerate().map(of).collect()
+}
+
+fn planned(known: Vec<Capture>, now: &[(&str, i64, &'static str)]) -> Plan {
+    let file = |(path, ..): &(&str, i64, &str)| LocalFile {
+        path: path.into(),
+        ..LocalFile::default()
+    };
+    plan(now.iter().map(file).collect(), known, &FakeDisk::of(now))
+}
+
+fn urls(plan: &Plan) -> Vec<&str> {
+    let mut urls: Vec<_> = plan.captures.iter().map(|c| c.url.as_str()).collect();
+    urls.sort_unstable();
+    urls
+}
+
+#[test]
+fn files_that_did_not_change_are_known_and_others_are_new() {
+    let night = [("/june/1.jpg", 1, "one"), ("/june/2.jpg", 2, "two")];
+    let plan = planned(known(&night[..1]), &night);
+    assert_eq!(urls(&plan), ["file:///june/1.jpg", "file:///june/2.jpg"]);
+    assert_eq!((plan.facts, plan.moved, plan.replaced), (vec![], 0, 0));
+    let new = plan.captures.iter().find(|c| c.file.is_some()).unwrap();
+    assert_eq!(new.url, "file:///june/2.jpg");
+}
+
+#[test]
+fn another_photograph_under_an_old_name_is_new() {
+    let plan = planned(known(&[("/card/1.jpg", 1, "one")]), &[("/card/1.jpg", 2, "two")]);
+    assert_eq!(
+        (urls(&plan), plan.replaced),
+        (vec!["file:///card/1.jpg#2"], 1),
+        "same size"
+    );
+    let mut twice = known(&[("/card/1.jpg", 1, "one"), ("/card/1.jpg#2", 2, "two")]);
+    let plan = planned(twice.clone(), &[("/card/1.jpg", 3, "three")]);
+    assert_eq!(urls(&plan), ["file:///card/1.jpg#3"]);
+    let plan = planned(twice.clone(), &[("/card/1.jpg", 9, "one")]);
+    assert_eq!(urls(&plan), ["file:///card/1.jpg"], "the first came back");
+    twice.remove(0);
+    assert_eq!(
+        urls(&planned(twice, &[("/card/1.jpg", 3, "three")])),
+        ["file:///card/1.jpg#3"]
+    );
+}
+
+#[test]
+fn a_file_that_was_only_touched_is_known_by_its_content() {
+    let plan = planned(known(&[("/june/1.jpg", 1, "one")]), &[("/june/1.jpg", 7, "one")]);
+    assert_eq!(urls(&plan), ["file:///june/1.jpg"]);
+    let file = plan.facts[0].1.file.clone().unwrap();
+    assert_eq!(
+        (file.modified, file.digest.as_deref()),
+        (Timestamp(7), Some("digest of one"))
+    );
+}
+
+#[test]
+fn a_file_that_nobody_has_read_yet_is_what_it_is_now() {
+    let mut before = known(&[("/june/1.jpg", 1, "half")]);
+    before[0].file.as_mut().unwrap().digest = None;
+    let plan = planned(before, &[("/june/1.jpg", 2, "the whole")]);
+    assert_eq!((urls(&plan), plan.replaced), (vec!["file:///june/1.jpg"], 0));
+    let file = plan.facts[0].1.file.clone().unwrap();
+    assert_eq!((file.size, file.digest), (9, None));
+}
+
+#[test]
+fn a_renamed_folder_holds_the_same_photographs() {
+    let before = known(&[("/june/1.jpg", 1, "one"), ("/june/2.jpg", 2, "two")]);
+    let plan = planned(
+        before,
+        &[
+            ("/july/1.jpg", 5, "one"),
+            ("/july/2.jpg", 5, "two"),
+            ("/july/3.jpg", 5, "six"),
+        ],
+    );
+    assert_eq!(plan.moved, 2);
+    let moved: Vec<_> = plan
+        .facts
+        .iter()
+        .map(|(id, f)| (id.0, f.url.as_deref().unwrap()))
+        .collect();
+    assert_eq!(moved, [(1, "file:///july/1.jpg"), (2, "file:///july/2.jpg")]);
+    assert_eq!(plan.old_urls, ["file:///june/1.jpg", "file:///june/2.jpg"]);
+}
+
+#[test]
+fn a_second_copy_is_a_photograph_of_its_own() {
+    let both = [("/june/1.jpg", 1, "one"), ("/june/copy.jpg", 1, "one")];
+    let plan = planned(known(&both[..1]), &both);
+    assert_eq!(
+        (urls(&plan), plan.moved),
+        (vec!["file:///june/1.jpg", "file:///june/copy.jpg"], 0)
+    );
+    let plan = planned(
+        known(&both[..1]),
+        &[("/a/1.jpg", 1, "one"), ("/b/1.jpg", 1, "one")],
+    );
+    assert_eq!((plan.moved, plan.captures.len()), (1, 2), "one of them was moved");
+}
+
+#[test]
+fn names_that_were_swapped_or_shifted_keep_their_photographs() {
+    let before = known(&[("/june/1.jpg", 1, "one"), ("/june/2.jpg", 2, "two")]);
+    let plan = planned(before, &[("/june/2.jpg", 1, "one"), ("/june/1.jpg", 2, "two")]);
+    assert_eq!(plan.moved, 2);
+    let moved: Vec<_> = plan
+        .facts
+        .iter()
+        .map(|(id, f)| (id.0, f.url.as_deref().unwrap()))
+        .collect();
+    assert_eq!(
+        moved,
+        [(1, "file:///june/2.jpg#2"), (2, "file:///june/1.jpg#2")],
+        "no two have one URL"
+    );
+}
+
+#[test]
+fn a_known_file_that_can_no_longer_be_read_is_still_that_photograph() {
+    let gone = [LocalFile {
+        path: "/june/1.jpg".into(),
+        ..LocalFile::default()
+    }];
+    let plan = plan(
+        gone.into(),
+        known(&[("/june/1.jpg", 1, "one")]),
+        &FakeDisk::default(),
+    );
+    assert_eq!(urls(&plan), ["file:///june/1.jpg"]);
+}
