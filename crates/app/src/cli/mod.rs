@@ -5,6 +5,7 @@ pub mod client;
 mod config;
 mod doctor;
 pub mod exit;
+mod export;
 pub mod health;
 pub mod job;
 mod log;
@@ -32,6 +33,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Export(export::ExportArgs),
     Serve(serve::ServeArgs),
     Worker(worker::WorkerArgs),
     Job(job::JobArgs),
@@ -51,6 +53,7 @@ impl Cli {
     pub async fn run(self) -> CliResult {
         match self.command {
             Command::Run(args) => args.run().await,
+            Command::Export(args) => args.run().await,
             Command::Serve(args) => args.run().await,
             Command::Config(args) => args.run(),
             Command::Worker(args) => {

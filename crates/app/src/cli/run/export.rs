@@ -1,18 +1,31 @@
-//! `--export FILE`: the results in a file, written beside it first, so that a half-written one never has its name.
+//! `--export TARGET`: what is in the store about the images, in files. Each is written beside its name first, so that a
+//! half-written one never has it, and is checked before the work.
+//!
+//! In a kept store a file goes on holding every image of every run that exported to it, whatever became of the sources.
 
-use std::{path::PathBuf, str::FromStr, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
 
 use futures::TryStreamExt as _;
 use tokio::io::AsyncWriteExt as _;
-use trapline_core::{Error, JobId, Result, catalog::CaptureScope, ports::Store};
+use trapline_core::{CollectionId, Error, Result, catalog::CaptureScope, ports::Store, words::counted};
 
+use super::job::{self, Images, PROJECT};
 use crate::export::{self, Export, Format, Table};
 
-/// A file to write, and how.
-#[derive(Clone, Debug)]
-pub(super) struct Target {
+/// Files to write: one table, or detections with the table of their images beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target(Vec<OutFile>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OutFile {
     path: PathBuf,
     format: Format,
+    table: Table,
 }
 
 impl FromStr for Target {
@@ -20,47 +33,269 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let path = PathBuf::from(text);
-        let format = match path.extension().and_then(|e| e.to_str()) {
-            Some("ndjson" | "jsonl") => Format::Ndjson,
-            Some("csv") => Format::Csv,
-            _ => return Err("the file's name must end in .ndjson or .csv".to_owned()),
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let file = |path: PathBuf, format, table| OutFile { path, format, table };
+        let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
+        let format = match ending {
+            "ndjson" | "jsonl" => Format::Ndjson,
+            "csv" => Format::Csv,
+            _ if text.ends_with('/') || path.is_dir() => {
+                return Ok(Self(vec![
+                    file(path.join("detections.csv"), Format::Csv, Table::Detections),
+                    file(path.join("images.csv"), Format::Csv, Table::Images),
+                ]));
+            }
+            _ => return Err("the name must end in .csv or .ndjson, or be that of a folder".to_owned()),
         };
-        if path
-            .parent()
-            .is_some_and(|p| !p.as_os_str().is_empty() && !p.is_dir())
-        {
-            return Err("the folder of the file is missing".to_owned());
+        if stem == "images" || stem.ends_with("-images") {
+            return Ok(Self(vec![file(path, format, Table::Images)]));
         }
-        Ok(Self { path, format })
+        let images = match stem {
+            "detections" => format!("images.{ending}"),
+            stem => format!("{stem}-images.{ending}"),
+        };
+        let images = path.with_file_name(images);
+        Ok(Self(vec![
+            file(path, format, Table::Detections),
+            file(images, format, Table::Images),
+        ]))
     }
 }
 
-impl Target {
-    /// Writes all results of a job.
-    pub(super) async fn write(&self, store: Arc<dyn Store>, job: JobId) -> Result<()> {
-        let mut part = self.path.clone().into_os_string();
-        part.push(".part");
-        let wrong = |e: std::io::Error| {
-            Error::internal(format!(
-                "the results can't be written to `{}`",
-                self.path.display()
-            ))
-            .with_source(e)
-        };
-        let mut file = tokio::fs::File::create(&part).await.map_err(wrong)?;
-        let mut rows = std::pin::pin!(export::stream(
-            store,
-            Export {
-                scope: CaptureScope::Job(job),
-                table: Table::Detections,
-                format: self.format,
-                scores: false
-            }
-        ));
-        while let Some(bytes) = rows.try_next().await? {
-            file.write_all(&bytes).await.map_err(wrong)?;
+fn refused(path: &Path, why: &str) -> Error {
+    Error::invalid(format!("--export: `{}` {why}", path.display()))
+}
+
+/// Checks that every file can be written, before any work.
+///
+/// # Errors
+/// `Invalid`, naming the file.
+pub(crate) fn check(targets: &[Target]) -> Result<()> {
+    let mut names = HashSet::new();
+    for OutFile { path, .. } in targets.iter().flat_map(|t| &t.0) {
+        if path.is_dir() {
+            return Err(refused(path, "is a folder"));
         }
-        file.sync_all().await.map_err(wrong)?;
-        tokio::fs::rename(&part, &self.path).await.map_err(wrong)
+        let folder = folder(path);
+        if !folder.is_dir() {
+            return Err(refused(path, "can't be written: its folder is missing"));
+        }
+        tempfile::NamedTempFile::new_in(folder)
+            .map_err(|e| refused(path, "can't be written").with_source(e))?;
+        if path.exists() && std::fs::OpenOptions::new().append(true).open(path).is_err() {
+            return Err(refused(path, "can't be written: it is protected"));
+        }
+        if !names.insert(absolute(path)) {
+            return Err(refused(path, "is given twice"));
+        }
+    }
+    Ok(())
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    let folder = folder(path);
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    folder.join(path.file_name().unwrap_or_default())
+}
+
+/// A file, and the set of the images that it holds.
+pub(super) struct Ready {
+    file: OutFile,
+    set: CollectionId,
+}
+
+/// Finds what each file is to hold: the images of this run, and those of earlier runs that exported to it.
+///
+/// # Errors
+/// `Invalid` if a file is there that this store did not write, and it holds rows that would be lost.
+pub(super) async fn prepare(
+    targets: &[Target],
+    store: &dyn Store,
+    images: &Images,
+    overwrite: bool,
+) -> Result<Vec<Ready>> {
+    let mut ready = Vec::new();
+    for file in targets.iter().flat_map(|t| &t.0) {
+        let name = format!("export {}", absolute(&file.path).display());
+        let known = job::named_set(store, &name).await?;
+        if known.is_none() && !overwrite {
+            keeps_all(file, store, images).await?;
+        }
+        let set = match known {
+            Some(set) => set,
+            None => store.create_collection(PROJECT, &name).await?.id,
+        };
+        ready.push(Ready {
+            file: file.clone(),
+            set,
+        });
+    }
+    // Only when no file is refused: what a file is to hold stays with it.
+    for Ready { set, .. } in &ready {
+        store.merge_collection(*set, images.set).await?;
+    }
+    Ok(ready)
+}
+
+/// Whether every row of a file that is there belongs to an image of this run.
+async fn keeps_all(file: &OutFile, store: &dyn Store, images: &Images) -> Result<()> {
+    let path = &file.path;
+    if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
+        return Ok(());
+    }
+    let Some(there) = urls_in(path, file.format) else {
+        return Err(refused(
+            path,
+            "is there and is no export of Trapline; give another name, or --overwrite",
+        ));
+    };
+    let mut now: HashSet<String> = job::urls(store, images.set).await?.into_iter().collect();
+    now.extend(images.old_urls.iter().cloned());
+    let lost = there.difference(&now).count() as u64;
+    if lost == 0 {
+        return Ok(());
+    }
+    Err(refused(
+        path,
+        &format!(
+            "holds {} of earlier runs that this one does not have and would lose; give another name, keep one store for all \
+             of them with --database, or --overwrite",
+            counted(lost, "image")
+        ),
+    ))
+}
+
+/// The images that an export names; `None` if the file is none.
+fn urls_in(path: &Path, format: Format) -> Option<HashSet<String>> {
+    match format {
+        Format::Csv => {
+            let mut csv = csv::Reader::from_path(path).ok()?;
+            let at = csv.headers().ok()?.iter().position(|h| h == "image_url")?;
+            let rows = csv.into_records().map(|row| Some(row.ok()?.get(at)?.to_owned()));
+            rows.collect()
+        }
+        Format::Ndjson => {
+            let text = std::fs::read_to_string(path).ok()?;
+            let rows = text.lines().map(|line| {
+                let row: serde_json::Value = serde_json::from_str(line).ok()?;
+                Some(row.get("image_url")?.as_str()?.to_owned())
+            });
+            rows.collect()
+        }
+    }
+}
+
+impl Ready {
+    /// Writes the file; a crash leaves the one that was there.
+    pub(super) async fn write(&self, store: &Arc<dyn Store>) -> Result<()> {
+        write(&self.file, store, CaptureScope::Collection(self.set)).await
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
+
+/// Writes the files of a target.
+pub(crate) async fn write_all(
+    target: &Target,
+    store: &Arc<dyn Store>,
+    scope: CaptureScope,
+) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for file in &target.0 {
+        write(file, store, scope).await?;
+        written.push(file.path.clone());
+    }
+    Ok(written)
+}
+
+async fn write(file: &OutFile, store: &Arc<dyn Store>, scope: CaptureScope) -> Result<()> {
+    let path = &file.path;
+    let wrong = |e: std::io::Error| {
+        Error::internal(format!("the results can't be written to `{}`", path.display())).with_source(e)
+    };
+    // A link keeps its name, and what it leads to is replaced.
+    let target = path.canonicalize().unwrap_or_else(|_| absolute(path));
+    let temporary = tempfile::Builder::new()
+        .prefix(".trapline-export-")
+        .tempfile_in(folder(&target))
+        .map_err(wrong)?;
+    let (handle, part) = temporary.into_parts();
+    let mut out = tokio::fs::File::from_std(handle);
+    let export = Export {
+        scope,
+        table: file.table,
+        format: file.format,
+        scores: false,
+    };
+    let mut rows = std::pin::pin!(export::stream(Arc::clone(store), export));
+    while let Some(bytes) = rows.try_next().await? {
+        out.write_all(&bytes).await.map_err(wrong)?;
+    }
+    out.flush().await.map_err(wrong)?;
+    let mode = std::fs::metadata(&target).map(|m| m.permissions());
+    out.set_permissions(mode.unwrap_or_else(|_| readable()))
+        .await
+        .map_err(wrong)?;
+    out.sync_all().await.map_err(wrong)?;
+    part.persist(&target).map_err(|e| wrong(e.error))
+}
+
+/// A temporary file is its owner's alone; a result is everybody's whom the folder lets in.
+fn readable() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_detections_with_their_images_or_images_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().to_str().unwrap();
+        for (text, names) in [
+            ("june.csv", vec!["june.csv", "june-images.csv"]),
+            ("a/june.ndjson", vec!["a/june.ndjson", "a/june-images.ndjson"]),
+            ("detections.csv", vec!["detections.csv", "images.csv"]),
+            ("images.csv", vec!["images.csv"]),
+            ("june-images.jsonl", vec!["june-images.jsonl"]),
+            ("out/", vec!["out/detections.csv", "out/images.csv"]),
+        ] {
+            let target: Target = text.parse().unwrap();
+            let paths: Vec<_> = target.0.iter().map(|f| f.path.to_str().unwrap()).collect();
+            assert_eq!(paths, names, "{text}");
+        }
+        assert_eq!(dir.parse::<Target>().unwrap().0.len(), 2);
+        assert!("june.xlsx".parse::<Target>().is_err());
+    }
+
+    #[test]
+    fn what_can_not_be_written_is_refused_with_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().parse::<Target>().unwrap();
+        std::fs::create_dir(dir.path().join("out.csv")).unwrap();
+        let said = |targets: &[Target]| check(targets).unwrap_err().message;
+        assert!(said(&[at("out.csv")]).contains("out.csv` is a folder"));
+        assert!(said(&[at("gone/out.csv")]).contains("its folder is missing"));
+        assert!(said(&[at("a.csv"), at("a.csv")]).contains("is given twice"));
+        assert!(said(&[at("a.csv"), at("a-images.csv")]).contains("is given twice"));
+        check(&[at("a.csv"), at("b.ndjson")]).unwrap();
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "nothing is left behind"
+        );
     }
 }
