@@ -1,115 +1,320 @@
-//! The job of a run: found unfinished, or made anew.
+//! The job of a run: of exactly what the sources hold now.
 
 use sha2::{Digest as _, Sha256};
 use trapline_core::{
-    CollectionId, Error, JobId, JobStatus, ProjectId, Result,
-    ports::{JobFilter, JobOrder, NewJob, OffsetPage},
+    CaptureId, CollectionId, Error, JobId, JobStatus, ProjectId, Result,
+    catalog::{Capture, CaptureScope},
+    ports::{Job, JobFilter, JobOrder, NewJob, OffsetPage, Store},
+    words::{count, counted},
 };
 use trapline_engine::Engine;
 
-use super::{RunArgs, Started, sources::Sources};
+use super::{
+    RunArgs, photographs,
+    sources::{Listed, ManifestLine, Sources},
+};
+use crate::cli::output;
 
 /// A new store has this project.
-const PROJECT: ProjectId = ProjectId(1);
+pub(super) const PROJECT: ProjectId = ProjectId(1);
+/// Rows read or written at a time.
+const PAGE: u64 = 1_000;
 
-/// Starts the job of these sources, or goes on with one that was cut short.
-pub(super) async fn start(args: &RunArgs, engine: &Engine, sources: &Sources) -> Result<Started> {
-    let name = set_name(sources);
-    if let Some(set) = find_set(engine, &name).await?
-        && let Some(job) = unfinished(args, engine, set).await?
-    {
-        return Ok(Started {
-            job,
-            resumed: true,
-            bad_lines: Vec::new(),
-        });
+/// The images of this run, in the store.
+pub(super) struct Images {
+    pub(super) set: CollectionId,
+    pub(super) found: Found,
+    pub(super) bad: Vec<ManifestLine>,
+    pub(super) warnings: Vec<ManifestLine>,
+    /// The URLs that photographs had before they were moved.
+    pub(super) old_urls: Vec<String>,
+}
+
+/// How what the sources hold compares with what the store knows.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub(super) struct Found {
+    /// All images.
+    pub(super) images: u64,
+    /// Not in the store before.
+    pub(super) new: u64,
+    /// In the store under another path.
+    pub(super) moved: u64,
+    /// New ones that have the path of an older photograph.
+    pub(super) replaced: u64,
+    /// In these sources when they were last run, and no longer.
+    pub(super) gone: u64,
+}
+
+impl Found {
+    /// One line.
+    pub(super) fn line(&self) -> String {
+        let mut parts = vec![format!("{} new", count(self.new))];
+        let known = self.images.saturating_sub(self.new);
+        let more = [
+            (known, format!("{} known from earlier runs", count(known))),
+            (
+                self.moved,
+                format!("{} of them moved or renamed", count(self.moved)),
+            ),
+            (
+                self.replaced,
+                format!("{} under the name of an older one", count(self.replaced)),
+            ),
+            (self.gone, format!("{} gone since the last run", count(self.gone))),
+        ];
+        parts.extend(more.into_iter().filter(|(n, _)| *n > 0).map(|(_, text)| text));
+        format!("{}: {}", counted(self.images, "image"), parts.join(", "))
     }
+}
+
+/// Stores the images of the sources as a set of their own.
+///
+/// # Errors
+/// `Invalid` if there are none, or a manifest can't be read.
+pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -> Result<Images> {
     let store = engine.store();
-    let set = match find_set(engine, &name).await? {
-        Some(set) => set,
-        None => store.create_collection(PROJECT, &name).await?.id,
-    };
-    let mut found = 0;
-    let bad_lines = sources
-        .captures(async |slice| {
-            found += slice.len();
-            store.add_captures(set, slice).await.map(drop)
-        })
+    let name = SetName::of(args, sources);
+    let before = last_set(store.as_ref(), &name.roots).await?;
+    let known = all(store.as_ref(), CaptureScope::Project(PROJECT)).await?;
+    let newest = known.last().map_or(CaptureId(0), |c| c.id);
+    let set = store.create_collection(PROJECT, &name.whole()).await?.id;
+    let listed = sources
+        .manifests(async |slice| store.add_captures(set, slice).await.map(drop))
         .await?;
-    if found == 0 {
-        let why = bad_lines
-            .first()
-            .map(|b| format!("; {} line {}: {}", b.manifest.display(), b.line, b.why))
-            .unwrap_or_default();
-        return Err(Error::invalid(format!("no image was found in the sources{why}")));
+    let Listed { files, bad, warnings } = listed;
+    let files = sources.files().chain(files).collect();
+    let known = known.into_iter().filter(|c| c.url.starts_with("file:")).collect();
+    let plan = tokio::task::spawn_blocking(move || photographs::plan(files, known, &photographs::RealDisk))
+        .await
+        .map_err(|e| Error::internal("the photographs can't be compared").with_source(e))?;
+    for facts in plan.facts.chunks(PAGE as usize) {
+        store.describe_captures(facts).await?;
     }
+    for captures in plan.captures.chunks(PAGE as usize) {
+        store.add_captures(set, captures).await?;
+    }
+    let now = ids(store.as_ref(), set).await?;
+    if now.is_empty() {
+        return Err(sources.nothing(&bad));
+    }
+    let gone = match before {
+        Some(before) => ids(store.as_ref(), before)
+            .await?
+            .iter()
+            .filter(|id| now.binary_search(id).is_err())
+            .count(),
+        None => 0,
+    };
+    let found = Found {
+        images: now.len() as u64,
+        new: now.iter().filter(|id| **id > newest).count() as u64,
+        moved: plan.moved,
+        replaced: plan.replaced,
+        gone: gone as u64,
+    };
+    Ok(Images {
+        set,
+        found,
+        bad,
+        warnings,
+        old_urls: plan.old_urls,
+    })
+}
+
+/// A job of exactly these images that was cut short, to go on with. Any other that was cut short is stopped, so that nobody's
+/// images are processed by surprise.
+pub(super) async fn unfinished(
+    args: &RunArgs,
+    engine: &Engine,
+    sources: &Sources,
+    images: &Images,
+) -> Result<Option<JobId>> {
+    let store = engine.store();
+    let mut resumed = None;
+    for job in not_final(store.as_ref()).await? {
+        if resumed.is_none() && is_same(args, store.as_ref(), sources, images, &job).await? {
+            output::note(format_args!("job {} was cut short and goes on", job.id));
+            resumed = Some(job.id);
+            continue;
+        }
+        let left = job
+            .counts
+            .total
+            .saturating_sub(job.counts.processed + job.counts.failed);
+        output::note(format_args!(
+            "job {} ({}) was cut short with {} left and is stopped; what it processed is kept",
+            job.id,
+            job.name,
+            counted(left, "image")
+        ));
+        engine.cancel_job(job.id).await?;
+    }
+    Ok(resumed)
+}
+
+/// Starts the job of these images.
+pub(super) async fn start(
+    args: &RunArgs,
+    engine: &Engine,
+    sources: &Sources,
+    images: &Images,
+) -> Result<JobId> {
+    let store = engine.store();
     let pipeline = store
         .pipeline_by_slug(PROJECT, args.slug())
         .await?
         .ok_or_else(|| Error::internal("the worker's pipeline was not registered"))?;
-    let job = NewJob {
-        project: PROJECT,
-        name: title(sources),
-        delay_seconds: 0,
-        priority: 0,
-        failure_threshold: store
-            .project(PROJECT)
-            .await?
-            .map_or(0.5, |p| p.settings.failure_threshold),
-        pipeline: Some(pipeline),
-        collection: Some(set),
-        capture: None,
-        limit: args.limit,
-        shuffle: false,
-        reprocess: args.reprocess,
-        job_type: "ml".to_owned(),
-        start: true,
-    };
-    Ok(Started {
-        job: engine.create_job(&job).await?,
-        resumed: false,
-        bad_lines,
-    })
+    let of_project = store
+        .project(PROJECT)
+        .await?
+        .map_or(0.5, |p| p.settings.failure_threshold);
+    engine
+        .create_job(&NewJob {
+            project: PROJECT,
+            name: title(sources),
+            delay_seconds: 0,
+            priority: 0,
+            failure_threshold: args.failure_threshold.unwrap_or(of_project),
+            pipeline: Some(pipeline),
+            collection: Some(images.set),
+            capture: None,
+            limit: args.limit,
+            shuffle: false,
+            reprocess: args.reprocess,
+            job_type: "ml".to_owned(),
+            start: true,
+        })
+        .await
 }
 
-/// The set of these sources has a name of its own, so that the next run finds it. Of a folder's files it holds those
-/// that were there, so that a new photograph changes nothing but the set's size.
-fn set_name(sources: &Sources) -> String {
-    let mut hash = Sha256::new();
-    let folders = sources.images.iter().filter_map(|p| p.parent());
-    let mut parts: Vec<_> = folders
-        .chain(sources.manifests.iter().map(AsRef::as_ref))
-        .collect();
-    parts.sort();
-    parts.dedup();
-    for part in parts {
-        hash.update(part.as_os_str().as_encoded_bytes());
-        hash.update([0]);
+/// The name of a run's set: by its sources, so that the next run finds it, and by what was asked for.
+struct SetName {
+    roots: String,
+    asked: String,
+}
+
+impl SetName {
+    fn of(args: &RunArgs, sources: &Sources) -> Self {
+        let mut hash = Sha256::new();
+        for root in &sources.roots {
+            hash.update(root.as_os_str().as_encoded_bytes());
+            hash.update([0]);
+        }
+        let asked = format!(
+            "{} {:?} {} {:?}",
+            args.slug(),
+            args.limit,
+            args.reprocess,
+            args.failure_threshold
+        );
+        let short = |hash: Sha256| photographs::hex(&hash.finalize()[..8]);
+        Self {
+            roots: format!("run {}", short(hash)),
+            asked: short(Sha256::new().chain_update(asked)),
+        }
     }
-    let hex: String = hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
-    format!("run {hex}")
+
+    fn whole(&self) -> String {
+        format!("{} {}", self.roots, self.asked)
+    }
 }
 
 fn title(sources: &Sources) -> String {
     let first = sources
-        .manifests
+        .roots
         .first()
-        .map(AsRef::as_ref)
-        .or(sources.images.first().and_then(|p| p.parent()));
-    let name = first
         .and_then(|p| p.file_name())
-        .unwrap_or_default()
-        .to_string_lossy();
-    trapline_core::task::cut(&format!("run: {name}"), 255)
+        .unwrap_or_default();
+    let more = match sources.roots.len() {
+        0 | 1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    trapline_core::task::cut(&format!("run: {}{more}", first.to_string_lossy()), 255)
 }
 
-async fn find_set(engine: &Engine, name: &str) -> Result<Option<CollectionId>> {
+/// The newest set of these sources.
+async fn last_set(store: &dyn Store, roots: &str) -> Result<Option<CollectionId>> {
     let mut page = OffsetPage {
-        limit: 1_000,
+        limit: PAGE,
+        offset: 0,
+    };
+    let mut last = None;
+    loop {
+        let sets = store.collections(Some(PROJECT), page).await?;
+        last = last.max(
+            sets.rows
+                .iter()
+                .filter(|s| s.name.starts_with(roots))
+                .map(|s| s.id)
+                .max(),
+        );
+        page.offset += page.limit;
+        if page.offset >= sets.count {
+            return Ok(last);
+        }
+    }
+}
+
+async fn all(store: &dyn Store, of: CaptureScope) -> Result<Vec<Capture>> {
+    let mut captures: Vec<Capture> = Vec::new();
+    loop {
+        let after = captures.last().map_or(CaptureId(i64::MIN), |c| c.id);
+        let page = store.captures(of, after, PAGE).await?;
+        let is_last = (page.len() as u64) < PAGE;
+        captures.extend(page);
+        if is_last {
+            return Ok(captures);
+        }
+    }
+}
+
+/// The captures of a set, ascending.
+async fn ids(store: &dyn Store, set: CollectionId) -> Result<Vec<CaptureId>> {
+    let captures = all(store, CaptureScope::Collection(set)).await?;
+    Ok(captures.into_iter().map(|c| c.id).collect())
+}
+
+/// Jobs that were cut short, newest first.
+async fn not_final(store: &dyn Store) -> Result<Vec<Job>> {
+    let filter = JobFilter {
+        project: Some(PROJECT),
+        status: JobStatus::ALL.into_iter().filter(|s| !s.is_final()).collect(),
+        order: (JobOrder::Id, true),
+        ..JobFilter::default()
+    };
+    let page = OffsetPage {
+        limit: PAGE,
+        offset: 0,
+    };
+    Ok(store.jobs(&filter, page).await?.rows)
+}
+
+/// Whether a job is what this run asks for.
+async fn is_same(
+    args: &RunArgs,
+    store: &dyn Store,
+    sources: &Sources,
+    images: &Images,
+    job: &Job,
+) -> Result<bool> {
+    let Some(set) = job.collection else {
+        return Ok(false);
+    };
+    let named = store.collection(set).await?.map(|s| s.name);
+    if job.status == JobStatus::Canceling || named != Some(SetName::of(args, sources).whole()) {
+        return Ok(false);
+    }
+    Ok(ids(store, set).await? == ids(store, images.set).await?)
+}
+
+/// The set with exactly this name.
+pub(super) async fn named_set(store: &dyn Store, name: &str) -> Result<Option<CollectionId>> {
+    let mut page = OffsetPage {
+        limit: PAGE,
         offset: 0,
     };
     loop {
-        let sets = engine.store().collections(Some(PROJECT), page).await?;
+        let sets = store.collections(Some(PROJECT), page).await?;
         if let Some(set) = sets.rows.iter().find(|s| s.name == name) {
             return Ok(Some(set.id));
         }
@@ -120,21 +325,8 @@ async fn find_set(engine: &Engine, name: &str) -> Result<Option<CollectionId>> {
     }
 }
 
-async fn unfinished(args: &RunArgs, engine: &Engine, set: CollectionId) -> Result<Option<JobId>> {
-    let filter = JobFilter {
-        project: Some(PROJECT),
-        collection: Some(set),
-        status: JobStatus::ALL.into_iter().filter(|s| !s.is_final()).collect(),
-        pipeline_slugs: vec![args.slug().to_owned()],
-        order: (JobOrder::Id, true),
-        ..JobFilter::default()
-    };
-    let page = OffsetPage { limit: 1, offset: 0 };
-    Ok(engine
-        .store()
-        .jobs(&filter, page)
-        .await?
-        .rows
-        .first()
-        .map(|j| j.id))
+/// Every URL of a set.
+pub(super) async fn urls(store: &dyn Store, set: CollectionId) -> Result<Vec<String>> {
+    let captures = all(store, CaptureScope::Collection(set)).await?;
+    Ok(captures.into_iter().map(|c| c.url).collect())
 }

@@ -2,16 +2,27 @@
 //!
 //! The store, the engine and the HTTP server are those of `serve`; the worker knows only the wire.
 
-mod export;
+pub(super) mod export;
+mod facts;
+mod file_name;
 mod job;
 mod local_images;
+mod photographs;
 mod sources;
 mod summary;
+mod walk;
 mod watch;
 
-use std::{num::NonZero, path::PathBuf, sync::Arc};
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::sync::watch as watch_channel;
 
 use trapline_core::{Error, ErrorKind, JobId, Result, ports::Catalog};
+use trapline_engine::Engine;
 use trapline_worker::{
     Counts, Pipeline, Stop, Worker, WorkerConfig, WorkerError,
     decode::DecodeLimits,
@@ -21,7 +32,14 @@ use trapline_worker::{
     samples,
 };
 
-use self::{export::Target, local_images::LocalImages, sources::Sources, summary::Summary};
+use self::{
+    export::{Ready, Target},
+    facts::Facts,
+    job::Images,
+    local_images::LocalImages,
+    sources::Sources,
+    summary::Summary,
+};
 use super::{
     config,
     exit::{CliResult, Exit},
@@ -29,7 +47,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    config::{Config, Origin},
+    config::{Config, Origin, sqlite_path},
     http::auth,
     wiring::{Node, NodeOptions, listen},
 };
@@ -37,7 +55,8 @@ use crate::{
 /// Run a pipeline over images, everything in this one process
 #[derive(clap::Args)]
 pub(super) struct RunArgs {
-    /// Folders, image files, or manifests of URLs (txt, csv, ndjson, jsonl). Without one, sample images are made.
+    /// Folders, image files, or manifests (txt, csv, tsv, ndjson, json, also packed as .gz). Without one, sample images
+    /// are made.
     sources: Vec<PathBuf>,
     /// What to run on them (default: light-sheet; with `--forward`, the only pipeline that the service offers).
     #[arg(long, value_name = "SLUG")]
@@ -45,18 +64,25 @@ pub(super) struct RunArgs {
     /// Print the summary as one JSON object.
     #[arg(long)]
     json: bool,
-    /// Write the results, one row per detection, to FILE.ndjson or FILE.csv; may be given more than once.
+    /// Write the results: to NAME.csv or NAME.ndjson, one row per detection, with NAME-images beside it, one row per
+    /// image; or both into a folder. In a kept store the files go on holding the images of earlier runs.
     #[arg(long, value_name = "FILE")]
     export: Vec<Target>,
+    /// Replace export files even if they hold images that this run does not have.
+    #[arg(long, requires = "export")]
+    overwrite: bool,
+    /// The share of failed images above which the run fails and exits with 1, from 0 to 1 (default: 0.5).
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    failure_threshold: Option<f64>,
     /// The most images.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     limit: Option<u64>,
     /// Images in work at once (default: the cores).
     #[arg(long, value_name = "N")]
     workers: Option<NonZero<usize>>,
-    /// Keep the store in this file: a job that was cut short is resumed, what was processed is skipped.
+    /// Keep the store in this file: a run that was cut short goes on, what was processed is skipped.
     #[arg(long, value_name = "FILE")]
-    database: Option<PathBuf>,
+    database: Option<String>,
     /// Also process what this pipeline has processed before.
     #[arg(long)]
     reprocess: bool,
@@ -72,8 +98,30 @@ impl RunArgs {
     pub(super) async fn run(mut self) -> CliResult {
         let config = settings(&self)?;
         log::start(&config.log, config.log_format);
-        let pipelines = pipelines(&mut self).await?;
-        run_all(&self, config, pipelines).await
+        // All that can be wrong in what was asked for is said before any work.
+        export::check(&self.export)?;
+        let place = Place::of(self.database.as_deref())?;
+        let sources = Sources::find(&self.given(&place)?)?;
+        let facts = Facts::default();
+        let pipelines = pipelines(&mut self, &facts).await?;
+        Run {
+            args: self,
+            place,
+            sources,
+            facts,
+        }
+        .run(config, pipelines)
+        .await
+    }
+
+    /// The sources, or sample images that are made.
+    fn given(&self, place: &Place) -> Result<Vec<PathBuf>> {
+        if !self.sources.is_empty() {
+            return Ok(self.sources.clone());
+        }
+        samples::write_samples(&place.samples, samples::SAMPLE_SEED, samples::SAMPLE_COUNT)
+            .map_err(|e| Error::internal("the sample images can't be written").with_source(e))?;
+        Ok(vec![place.samples.clone()])
     }
 
     fn slug(&self) -> &str {
@@ -98,18 +146,19 @@ fn settings(args: &RunArgs) -> Result<Config> {
 struct Place {
     database: PathBuf,
     samples: PathBuf,
-    _temporary: Option<tempfile::TempDir>,
+    temporary: Option<tempfile::TempDir>,
 }
 
 impl Place {
-    fn of(database: Option<&PathBuf>) -> Result<Self> {
+    fn of(database: Option<&str>) -> Result<Self> {
         if let Some(database) = database {
+            let database = sqlite_path(database)?;
             let mut samples = database.clone().into_os_string();
             samples.push("-samples");
             return Ok(Self {
-                database: database.clone(),
+                database,
                 samples: samples.into(),
-                _temporary: None,
+                temporary: None,
             });
         }
         let folder = tempfile::Builder::new()
@@ -119,77 +168,179 @@ impl Place {
         Ok(Self {
             database: folder.path().join("run.db"),
             samples: folder.path().join("samples"),
-            _temporary: Some(folder),
+            temporary: Some(folder),
         })
     }
 }
 
-async fn run_all(args: &RunArgs, mut config: Config, pipelines: Vec<Arc<dyn Pipeline>>) -> CliResult {
-    let mut signals = Signals::listen()?;
-    let place = Place::of(args.database.as_ref())?;
-    let given = if args.sources.is_empty() {
-        samples::write_samples(&place.samples, samples::SAMPLE_SEED, samples::SAMPLE_COUNT)
-            .map_err(|e| Error::internal("the sample images can't be written").with_source(e))?;
-        vec![place.samples.clone()]
-    } else {
-        args.sources.clone()
-    };
-    let sources = Sources::find(&given)?;
-    let token = auth::new_secret();
-    let listener = listen("127.0.0.1:0").await?;
-    let address = listener
-        .local_addr()
-        .map_err(|e| Error::internal("the listening address is unknown").with_source(e))?;
-    let worker = worker(args, &format!("http://{address}"), &token, pipelines)?;
-
-    config.database = format!("sqlite:{}", place.database.display());
-    config.admin_token = Some(token);
-    let images = LocalImages::new();
-    let options = NodeOptions {
-        image_url: images.urls(format!("http://{address}")),
-        allow_file_urls: true,
-        beside: images.clone().routes(),
-        listener: Some(listener),
-        sole_worker: true,
-    };
-    let node = Node::start(&config, options).await?;
-    images.serve_from(Arc::clone(node.engine.store()) as Arc<dyn Catalog>);
-
-    let counts = worker.counts();
-    let stop = Stop::new();
-    let working = node.supervisor().once("worker", worker.run(stop.clone()));
-    let ended = tokio::select! {
-        ended = drive(args, &node, &sources, counts, &place) => ended.map(Some),
-        _ = signals.next() => Ok(None),
-    };
-    stop.drain();
-    let worked = tokio::select! {
-        worked = working => worked.map_err(|e| Error::internal("the worker panicked").with_source(e))?,
-        _ = signals.next() => {
-            stop.at_once();
-            return Ok(Exit::Interrupted);
-        }
-    };
-    node.stop().await?;
-    let refused = worked.err().map(refused);
-    match ended? {
-        Some(exit) => Ok(exit),
-        None => match refused {
-            Some(error) => Err(error.into()),
-            None => Ok(interrupted(args)),
-        },
-    }
+/// A share of the images.
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    (0.0..=1.0)
+        .contains(&share)
+        .then_some(share)
+        .ok_or_else(|| "not from 0 to 1".to_owned())
 }
 
-fn interrupted(args: &RunArgs) -> Exit {
-    match &args.database {
-        Some(database) => output::note(format_args!(
-            "stopped; the same command with `--database {}` goes on from here",
-            database.display()
-        )),
-        None => output::note("stopped; with `--database FILE` a job can be resumed"),
+/// A run, once it is known that it can begin.
+struct Run {
+    args: RunArgs,
+    place: Place,
+    sources: Sources,
+    facts: Facts,
+}
+
+/// What is known before the job starts.
+struct Prepared {
+    images: Images,
+    exports: Vec<Ready>,
+    unfinished: Option<JobId>,
+}
+
+impl Run {
+    async fn run(self, mut config: Config, pipelines: Vec<Arc<dyn Pipeline>>) -> CliResult {
+        let mut signals = Signals::listen()?;
+        let token = auth::new_secret();
+        let listener = listen("127.0.0.1:0").await?;
+        let address = listener
+            .local_addr()
+            .map_err(|e| Error::internal("the listening address is unknown").with_source(e))?;
+        let worker = worker(&self.args, &format!("http://{address}"), &token, pipelines)?;
+        config.database = format!("sqlite:{}", self.place.database.display());
+        config.admin_token = Some(token);
+        let images = LocalImages::new();
+        let options = NodeOptions {
+            image_url: images.urls(format!("http://{address}")),
+            allow_file_urls: true,
+            beside: images.clone().routes(),
+            listener: Some(listener),
+            sole_worker: true,
+        };
+        let node = Node::start(&config, options).await?;
+        images.serve_from(Arc::clone(node.engine.store()) as Arc<dyn Catalog>);
+        // Before the worker asks for tasks, so that none is of a job that nobody asked for now.
+        let prepared = tokio::select! {
+            prepared = self.prepare(&node.engine) => prepared,
+            _ = signals.next() => {
+                node.stop().await?;
+                return Ok(self.interrupted());
+            }
+        };
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                node.stop().await?;
+                return Err(error.into());
+            }
+        };
+        self.work(node, worker, prepared, signals).await
     }
-    Exit::Interrupted
+
+    async fn work(self, node: Node, worker: Worker, prepared: Prepared, mut signals: Signals) -> CliResult {
+        let counts = worker.counts();
+        let stop = Stop::new();
+        let working = node.supervisor().once("worker", worker.run(stop.clone()));
+        let ended = tokio::select! {
+            ended = self.drive(&node, prepared, counts) => ended.map(Some),
+            _ = signals.next() => Ok(None),
+        };
+        stop.drain();
+        let worked = tokio::select! {
+            worked = working => worked.map_err(|e| Error::internal("the worker panicked").with_source(e))?,
+            _ = signals.next() => {
+                stop.at_once();
+                return Ok(Exit::Interrupted);
+            }
+        };
+        node.stop().await?;
+        let refused = worked.err().map(refused);
+        match ended? {
+            Some(exit) => Ok(exit),
+            None => match refused {
+                Some(error) => Err(error.into()),
+                None => Ok(self.interrupted()),
+            },
+        }
+    }
+
+    /// Stores the images, finds what the exports are to hold, and stops jobs that are not this one.
+    async fn prepare(&self, engine: &Engine) -> Result<Prepared> {
+        let images = job::images(&self.args, engine, &self.sources).await?;
+        Summary::notes(
+            &images.found,
+            &self.sources.passed_over,
+            &self.sources.closed,
+            &[&images.bad, &images.warnings],
+        );
+        let store = engine.store().as_ref();
+        let exports = export::prepare(&self.args.export, store, &images, self.args.overwrite).await?;
+        let unfinished = job::unfinished(&self.args, engine, &self.sources, &images).await?;
+        Ok(Prepared {
+            images,
+            exports,
+            unfinished,
+        })
+    }
+
+    /// From the worker's registration to the summary.
+    async fn drive(
+        &self,
+        node: &Node,
+        prepared: Prepared,
+        mut counts: watch_channel::Receiver<Counts>,
+    ) -> CliResult {
+        let engine = &node.engine;
+        let began = engine.clock().monotonic();
+        // The pipeline is there as soon as the worker has registered it.
+        counts
+            .wait_for(|c| c.online)
+            .await
+            .map_err(|_| Error::internal("the worker ended before it had registered"))?;
+        let Prepared {
+            images,
+            exports,
+            unfinished,
+        } = prepared;
+        let job = match unfinished {
+            Some(job) => job,
+            None => job::start(&self.args, engine, &self.sources, &images).await?,
+        };
+        let landed = watch::until_final(engine, job, &self.facts).await?;
+        for export in &exports {
+            export.write(engine.store()).await?;
+        }
+        let summary = Summary {
+            job: landed,
+            found: images.found,
+            passed_over: self.sources.passed_over.clone(),
+            closed: self.sources.closed.clone(),
+            bad: images.bad,
+            warnings: images.warnings,
+            failed: summary::failed(engine, job).await?,
+            exports: exports.iter().map(|e| e.path().to_owned()).collect(),
+            seconds: engine.clock().monotonic().saturating_sub(began).as_secs_f64(),
+            database: self.database().map(Path::to_owned),
+        };
+        summary.print(self.args.json)?;
+        Ok(summary.exit())
+    }
+
+    /// The store, if it stays.
+    fn database(&self) -> Option<&Path> {
+        self.place.temporary.is_none().then_some(&*self.place.database)
+    }
+
+    fn interrupted(&self) -> Exit {
+        match self.database() {
+            Some(database) => output::note(format_args!(
+                "stopped; the same command with `--database {0}` goes on from here, and `trapline export {0}` writes what there \
+                 is",
+                database.display()
+            )),
+            None => output::note("stopped; with `--database FILE` a run can go on later"),
+        }
+        Exit::Interrupted
+    }
 }
 
 fn refused(error: WorkerError) -> Error {
@@ -201,7 +352,7 @@ fn refused(error: WorkerError) -> Error {
 }
 
 /// What the worker of this process can run. Of a processing service that offers one pipeline, that is the one meant.
-async fn pipelines(args: &mut RunArgs) -> Result<Vec<Arc<dyn Pipeline>>> {
+async fn pipelines(args: &mut RunArgs, facts: &Facts) -> Result<Vec<Arc<dyn Pipeline>>> {
     if let Some(url) = &args.forward {
         let config = ForwardConfig {
             patience: std::time::Duration::from_secs(10),
@@ -213,10 +364,10 @@ async fn pipelines(args: &mut RunArgs) -> Result<Vec<Arc<dyn Pipeline>>> {
     }
     let fetcher = Fetcher::new(FetchLimits::default())
         .map_err(|e| Error::internal("the image fetcher can't be made").with_source(e))?;
-    Ok(vec![Arc::new(light_sheet::pipeline(
-        fetcher,
-        DecodeLimits::default(),
-    ))])
+    let facts = facts.clone();
+    let pipeline = light_sheet::pipeline(fetcher, DecodeLimits::default())
+        .with_observer(Arc::new(move |id, photograph| facts.note(id, photograph)));
+    Ok(vec![Arc::new(pipeline)])
 }
 
 fn not_usable(error: ForwardError) -> Error {
@@ -234,59 +385,4 @@ fn worker(args: &RunArgs, url: &str, token: &str, pipelines: Vec<Arc<dyn Pipelin
         config.concurrency = workers.get();
     }
     Worker::new(config, pipelines).map_err(refused)
-}
-
-/// From the worker's registration to the summary.
-async fn drive(
-    args: &RunArgs,
-    node: &Node,
-    sources: &Sources,
-    mut counts: tokio::sync::watch::Receiver<Counts>,
-    place: &Place,
-) -> CliResult {
-    let clock = node.engine.clock();
-    let began = clock.monotonic();
-    // The pipeline is there as soon as the worker has registered it.
-    counts
-        .wait_for(|c| c.online)
-        .await
-        .map_err(|_| Error::internal("the worker ended before it had registered"))?;
-    let started = job::start(args, &node.engine, sources).await?;
-    started.tell();
-    let landed = watch::until_final(&node.engine, started.job).await?;
-    for target in &args.export {
-        target.write(Arc::clone(node.engine.store()), started.job).await?;
-    }
-    let summary = Summary {
-        job: landed,
-        bad_lines: started.bad_lines,
-        failed: summary::failed(&node.engine, started.job).await?,
-        seconds: clock.monotonic().saturating_sub(began).as_secs_f64(),
-        database: args.database.as_ref().map(|_| place.database.clone()),
-    };
-    summary.print(args.json)?;
-    Ok(summary.exit())
-}
-
-/// A job that was started or found.
-struct Started {
-    job: JobId,
-    resumed: bool,
-    bad_lines: Vec<sources::BadLine>,
-}
-
-impl Started {
-    fn tell(&self) {
-        if self.resumed {
-            output::note(format_args!("job {} was cut short and goes on", self.job));
-        }
-        for bad in &self.bad_lines {
-            output::note(format_args!(
-                "{} line {}: {}; the line is passed over",
-                bad.manifest.display(),
-                bad.line,
-                bad.why
-            ));
-        }
-    }
 }
