@@ -20,21 +20,30 @@ pub fn media_type(headers: &HeaderMap) -> Option<String> {
     Some(value.split(';').next().unwrap_or("").trim().to_ascii_lowercase())
 }
 
+/// Refuses a body that says that it is packed, by the name of its encoding and with what to do instead.
+///
+/// # Errors
+/// 415.
+pub fn require_unpacked(headers: &HeaderMap, instead: &str) -> Result<(), ApiError> {
+    for encoding in headers.get_all(header::CONTENT_ENCODING) {
+        let encoding = encoding.to_str().unwrap_or("?").trim();
+        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
+            return Err(ApiError::detail(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                format!("Unsupported content encoding \"{encoding}\" in request; {instead}."),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a body that says that it is something else than plain JSON. A packed one is refused by its name: a bound
 /// on its bytes would bound nothing.
 ///
 /// # Errors
 /// 415.
 pub fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    if let Some(encoding) = headers.get(header::CONTENT_ENCODING) {
-        let encoding = encoding.to_str().unwrap_or("?").trim();
-        if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-            return Err(ApiError::detail(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                format!("Unsupported content encoding \"{encoding}\" in request; send it unpacked."),
-            ));
-        }
-    }
+    require_unpacked(headers, "send it unpacked")?;
     match media_type(headers) {
         None => Ok(()),
         Some(t) if t == "application/json" || (t.starts_with("application/") && t.ends_with("+json")) => {

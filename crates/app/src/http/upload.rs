@@ -7,7 +7,7 @@ use axum::{
     Json, Router,
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse as _, Response},
     routing::post,
 };
@@ -22,7 +22,7 @@ use trapline_core::{
 use super::{
     Access, AppState, Id, Principal, collections,
     error::{ApiError, ApiResult},
-    json::media_type,
+    json::{media_type, require_unpacked},
     timed::Slow,
 };
 use crate::capture_lines::{Files, Format, Found, Line, Reader};
@@ -126,17 +126,11 @@ fn reader(request: &Request, files: Files) -> ApiResult<Reader> {
         Some("text/plain" | "application/octet-stream" | "application/gzip" | "application/x-gzip") => None,
         Some(other) => return Err(ApiError::media_type(other)),
     };
-    let encodings = request.headers().get_all(header::CONTENT_ENCODING);
-    for encoding in encodings {
-        let encoding = encoding.to_str().unwrap_or("?").trim();
-        let known = ["", "identity", "gzip", "x-gzip"];
-        if !known.iter().any(|known| encoding.eq_ignore_ascii_case(known)) {
-            return Err(ApiError::detail(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                format!("Unsupported content encoding \"{encoding}\" in request; gzip is understood."),
-            ));
-        }
-    }
+    // A file that is packed is a list like any other; a body that is packed on its way is none, here as elsewhere.
+    require_unpacked(
+        request.headers(),
+        "send a list packed with gzip as it is, without this header",
+    )?;
     Ok(Reader::new(format, files))
 }
 

@@ -17,6 +17,7 @@ mod job_list;
 mod jobs;
 mod leases;
 mod lifecycle;
+mod lists;
 mod matrix;
 mod online;
 mod pages;
