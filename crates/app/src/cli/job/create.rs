@@ -73,6 +73,9 @@ pub(super) struct CreateArgs {
 
 impl CreateArgs {
     pub(super) async fn run(self, context: &Context) -> CliResult {
+        if self.captures.is_some() {
+            self.check_pipeline(context).await?;
+        }
         let (collection, is_new) = match (&self.captures, self.collection) {
             (Some(list), _) => (self.upload(context, list).await?, true),
             (None, Some(id)) => (id, false),
@@ -104,6 +107,37 @@ impl CreateArgs {
             output::note(&landed);
         }
         Ok(watch::exit(&landed))
+    }
+
+    /// Asks for the pipeline before anything is uploaded for it.
+    async fn check_pipeline(&self, context: &Context) -> CliResult<()> {
+        let query = vec![param("project_id", self.project)];
+        let known = match context.client.pages("ml/pipelines/", query, None).all().await {
+            Ok(known) => known,
+            // What is wrong is said by the request that needs it.
+            Err(CliError::Refused(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let slugs: Vec<String> = known.iter().map(|p| cell(&p["slug"])).collect();
+        let Some(at) = slugs.iter().position(|slug| *slug == self.pipeline) else {
+            let known = if slugs.is_empty() {
+                "none".to_owned()
+            } else {
+                slugs.join(", ")
+            };
+            return Err(CliError::Refused(format!(
+                "--pipeline: project {} has no pipeline `{}` (it has {known}); nothing was uploaded",
+                self.project, self.pipeline
+            )));
+        };
+        let services = known[at]["processing_services"].as_array();
+        if !services.is_some_and(|all| all.iter().any(|s| s["last_seen_live"] == true)) {
+            output::note(format_args!(
+                "warning: no worker for `{}` has been seen lately; the job waits until one comes",
+                self.pipeline
+            ));
+        }
+        Ok(())
     }
 
     fn body(&self, collection: i64) -> Value {
