@@ -113,3 +113,79 @@ impl List {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Found, *};
+
+    async fn read(path: &Path) -> Result<Vec<(u64, String)>, String> {
+        let mut list = List::open(path).await?;
+        let mut seen = Vec::new();
+        while let Some(lines) = list.next().await? {
+            assert!(lines.len() < 10 * SLICE, "{}", lines.len());
+            seen.extend(lines.into_iter().map(|(line, found)| {
+                let text = match found {
+                    Found::Capture(capture) => capture.url,
+                    Found::File(path, _) => path.display().to_string(),
+                    Found::Rejected(why) | Found::Warning(why) => format!("!{why}"),
+                };
+                (line, text)
+            }));
+        }
+        Ok(seen)
+    }
+
+    #[tokio::test]
+    async fn files_are_found_beside_the_list_by_path_or_uri() {
+        let dir = tempfile::tempdir().unwrap();
+        let photo = dir.path().join("night 1/#2 é.jpg");
+        std::fs::create_dir(photo.parent().unwrap()).unwrap();
+        std::fs::write(&photo, b"x").unwrap();
+        let raw = photo.to_str().unwrap();
+        let encoded = raw.replace(' ', "%20").replace('#', "%23").replace('é', "%C3%A9");
+        let list = dir.path().join("list.csv");
+        let text = format!(
+            "path;url\nx;night 1/#2 é.jpg\nx;file://{encoded}\nx;file://{raw}\nx;{raw}\nx;https://h/1.jpg\nx;gone.jpg\nx;what is this\n"
+        );
+        std::fs::write(&list, text).unwrap();
+        let seen = read(&list).await.unwrap();
+        for (line, text) in &seen[..4] {
+            assert_eq!(text, raw, "line {line}");
+        }
+        assert_eq!(seen[4], (6, "https://h/1.jpg".to_owned()));
+        assert_eq!(seen[5].1, dir.path().join("gone.jpg").to_str().unwrap());
+        assert!(
+            seen[6]
+                .1
+                .starts_with("!`what is this` is neither a URL nor a file"),
+            "{seen:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_long_list_comes_in_slices_and_what_stands_before_an_error_is_handed_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let list = dir.path().join("list");
+        let mut text: String = (0..20_000).map(|n| format!("\"http://h/{n}\",")).collect();
+        text.insert(0, '[');
+        std::fs::write(&list, &text).unwrap();
+        let mut open = List::open(&list).await.unwrap();
+        let mut seen = 0;
+        let end = loop {
+            match open.next().await {
+                Ok(Some(lines)) => seen += lines.len(),
+                end => break end,
+            }
+        };
+        assert_eq!(
+            (seen, end),
+            (20_000, Err("the list breaks off in item 20001".to_owned()))
+        );
+        text.pop();
+        text.push(']');
+        std::fs::write(&list, &text).unwrap();
+        assert_eq!(read(&list).await.unwrap().len(), 20_000);
+        assert!(List::open(dir.path()).await.unwrap_err().contains("is a folder"));
+        assert!(List::open(&dir.path().join("gone")).await.is_err());
+    }
+}

@@ -41,13 +41,29 @@ pub enum Format {
     Json,
 }
 
+/// Whether a file's name says that it is a list, packed or not.
+#[must_use]
+pub fn is_list(name: &str) -> bool {
+    matches!(
+        extension(name).as_str(),
+        "txt" | "csv" | "tsv" | "json" | "jsonl" | "ndjson"
+    )
+}
+
+/// Of a file's name, without what says that it is packed.
+fn extension(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.')
+        .map_or("", |(_, extension)| extension)
+        .to_owned()
+}
+
 impl Format {
     /// By the name of a file, packed or not. What other names hold is known by its beginning.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
-        let name = name.to_ascii_lowercase();
-        let (_, extension) = name.strip_suffix(".gz").unwrap_or(&name).rsplit_once('.')?;
-        matches!(extension, "csv" | "tsv").then_some(Self::Csv)
+        matches!(extension(name).as_str(), "csv" | "tsv").then_some(Self::Csv)
     }
 
     /// By the first line that is not blank.
