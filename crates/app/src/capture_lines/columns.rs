@@ -1,6 +1,5 @@
 //! Which column of a CSV list, and which field of a JSON object, holds what.
 
-use serde_json::{Map, Value};
 use trapline_core::time::head;
 
 use super::{
@@ -8,36 +7,41 @@ use super::{
     decode::text,
 };
 
-/// Where the image is. The first of these that a list has is taken.
-pub(super) const PLACE: [&str; 12] = [
-    "url",
-    "image_url",
-    "uri",
-    "image_uri",
-    "source_file",
-    "file_path",
-    "image_path",
-    "path",
-    "file",
-    "file_name",
-    "image",
-    "link",
+/// What is known of a capture, and how people call it. Of several such columns, the one is taken whose name stands first.
+const NAMES: [&[&str]; FIELDS] = [
+    &[
+        "url",
+        "image_url",
+        "uri",
+        "image_uri",
+        "source_file",
+        "file_path",
+        "image_path",
+        "path",
+        "file",
+        "file_name",
+        "image",
+        "link",
+    ],
+    &[
+        "taken_at",
+        "captured_at",
+        "subsec_date_time_original",
+        "date_time_original",
+        "timestamp",
+        "date_time",
+        "capture_time",
+        "time_taken",
+        "create_date",
+        "time",
+    ],
+    &["date", "date_taken"],
+    &["width", "image_width", "exif_image_width"],
+    &["height", "image_height", "exif_image_height"],
+    &["camera", "camera_model", "model", "camera_model_name"],
 ];
-pub(super) const TAKEN_AT: [&str; 10] = [
-    "taken_at",
-    "captured_at",
-    "subsec_date_time_original",
-    "date_time_original",
-    "timestamp",
-    "date_time",
-    "capture_time",
-    "time_taken",
-    "create_date",
-    "time",
-];
-pub(super) const WIDTH: [&str; 3] = ["width", "image_width", "exif_image_width"];
-pub(super) const HEIGHT: [&str; 3] = ["height", "image_height", "exif_image_height"];
-pub(super) const CAMERA: [&str; 4] = ["camera", "camera_model", "model", "camera_model_name"];
+/// The place, the time, the day if it stands alone, the width, the height, the camera: in this order everywhere.
+pub(super) const FIELDS: usize = 6;
 
 /// A name without what people vary: capitals, spaces, underscores, the group that exiftool puts before it.
 fn plain(name: &str) -> String {
@@ -48,18 +52,22 @@ fn plain(name: &str) -> String {
         .collect()
 }
 
-fn means(name: &str, known: &str) -> bool {
-    let known = known.bytes().filter(|b| *b != b'_');
-    plain(name).bytes().eq(known)
-}
-
-/// The field of an object that has the first of the known names.
-pub(super) fn field<'v>(fields: &'v Map<String, Value>, known: &[&str]) -> Option<&'v Value> {
-    let of = |known: &&str| {
-        let exact = fields.get(*known);
-        exact.or_else(|| fields.iter().find(|(name, _)| means(name, known)).map(|(_, v)| v))
-    };
-    known.iter().find_map(of)
+/// Which of the names is that of each field.
+pub(super) fn fields<'n>(names: impl Iterator<Item = &'n str>) -> [Option<usize>; FIELDS] {
+    let mut best: [Option<(usize, usize)>; FIELDS] = [None; FIELDS];
+    for (at, name) in names.enumerate() {
+        let name = plain(name);
+        let means = |known: &&str| known.bytes().filter(|b| *b != b'_').eq(name.bytes());
+        for (best, known) in best.iter_mut().zip(NAMES) {
+            let rank = known.iter().position(means);
+            *best = match (*best, rank) {
+                (Some(better), Some(rank)) if better.0 <= rank => Some(better),
+                (_, Some(rank)) => Some((rank, at)),
+                (best, None) => best,
+            };
+        }
+    }
+    best.map(|best| best.map(|(_, at)| at))
 }
 
 /// Where in a record each value stands.
@@ -67,31 +75,18 @@ pub(super) fn field<'v>(fields: &'v Map<String, Value>, known: &[&str]) -> Optio
 pub(super) struct Columns {
     names: Vec<String>,
     place: usize,
-    taken_at: Option<usize>,
-    width: Option<usize>,
-    height: Option<usize>,
-    camera: Option<usize>,
+    others: [Option<usize>; FIELDS - 1],
 }
 
 impl Columns {
     /// Reads the first record. Columns that are not known are passed over.
     pub(super) fn of(header: Values<'_>) -> Result<Self, String> {
         let names: Vec<String> = header.iter().map(|name| text(name).0.trim().to_owned()).collect();
-        let at = |known: &[&str]| {
-            let of = |known: &&str| names.iter().position(|name| means(name, known));
-            known.iter().find_map(of)
-        };
-        let Some(place) = at(&PLACE) else {
+        let [place, others @ ..] = fields(names.iter().map(String::as_str));
+        let Some(place) = place else {
             return Err(no_place(&names));
         };
-        Ok(Self {
-            place,
-            taken_at: at(&TAKEN_AT),
-            width: at(&WIDTH),
-            height: at(&HEIGHT),
-            camera: at(&CAMERA),
-            names,
-        })
+        Ok(Self { names, place, others })
     }
 
     /// As the list calls the column of the image's place.
@@ -120,14 +115,10 @@ impl Columns {
     }
 
     /// The values of a record, in the order of the fields.
-    pub(super) fn row<'v>(&self, record: Values<'v>) -> Option<(&'v [u8], [Option<&'v [u8]>; 4])> {
+    pub(super) fn row<'v>(&self, record: Values<'v>) -> Option<(&'v [u8], [Option<&'v [u8]>; FIELDS - 1])> {
         let shift = self.shift(record);
         let get = |at: Option<usize>| record.get(at? + shift);
-        let place = get(Some(self.place))?;
-        Some((
-            place,
-            [self.taken_at, self.width, self.height, self.camera].map(get),
-        ))
+        Some((get(Some(self.place))?, self.others.map(get)))
     }
 }
 
@@ -149,7 +140,7 @@ fn no_place(names: &[String]) -> String {
         .collect();
     format!(
         "the first line of a CSV list must name the column `url` (or {}); it names {}",
-        PLACE[1..].join(", "),
+        NAMES[0][1..].join(", "),
         if found.is_empty() {
             "none".to_owned()
         } else {
@@ -181,11 +172,12 @@ impl Header {
             let mut header = Self {
                 delimiter,
                 named: false,
-                count: line.iter().filter(|b| **b == delimiter).count(),
+                count: 1 + line.iter().filter(|b| **b == delimiter).count(),
             };
             let mut records = Records::new(delimiter);
             let mut see = |(_, record): super::csv::Record<'_>| {
                 let Ok(values) = record else { return };
+                header.count = values.len();
                 let urls = values.iter().any(|v| is_url(&text(v).0));
                 header.named = !urls && Columns::of(values).is_ok();
             };
@@ -193,14 +185,13 @@ impl Header {
             records.finish(&mut see);
             header
         };
-        let first = as_cut_by(b',');
-        [b';', b'\t']
-            .into_iter()
-            .map(as_cut_by)
-            .fold(first, |best, other| {
-                let better = (other.named, other.count) > (best.named, best.count);
-                if better { other } else { best }
-            })
+        // R puts spaces between values if it is told nothing else, and quotes around names.
+        let spaces = line.starts_with(b"\"").then_some(b' ');
+        let others = [b';', b'\t'].into_iter().chain(spaces).map(as_cut_by);
+        others.fold(as_cut_by(b','), |best, other| {
+            let better = (other.named, other.count) > (best.named, best.count);
+            if better { other } else { best }
+        })
     }
 
     /// Whether it names a column that may hold the image's place.
@@ -235,18 +226,32 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_any_of_their_names_and_the_better_name_wins() {
-        let at = |line: &str| columns(line).map(|c| (c.place, c.taken_at, c.width, c.height));
-        assert_eq!(at("width,URL,x,taken_at"), Ok((1, Some(3), Some(0), None)));
-        assert_eq!(at("path; Image URL ;Width"), Ok((1, None, Some(2), None)));
+        let at = |line: &str| columns(line).map(|c| (c.place, c.others));
+        let none = [None; FIELDS - 1];
         assert_eq!(
-            at("SourceFile,FileName,EXIF:DateTimeOriginal,ImageWidth,ImageHeight"),
-            Ok((0, Some(2), Some(3), Some(4)))
+            at("width,URL,x,taken_at"),
+            Ok((1, [Some(3), None, Some(0), None, None]))
+        );
+        assert_eq!(
+            at("path; Image URL ;Width"),
+            Ok((1, [None, None, Some(2), None, None]))
+        );
+        assert_eq!(
+            at("SourceFile,FileName,EXIF:DateTimeOriginal,ImageWidth,ImageHeight,Model"),
+            Ok((0, [Some(2), None, Some(3), Some(4), Some(5)]))
         );
         assert_eq!(
             at("file_name\t\"Date/Time Original\""),
-            Ok((0, Some(1), None, None))
+            Ok((0, [Some(1), None, None, None, None]))
         );
-        assert_eq!(at("image"), Ok((0, None, None, None)));
+        assert_eq!(
+            at("File,Date,Time"),
+            Ok((0, [Some(2), Some(1), None, None, None]))
+        );
+        assert_eq!(at("\"x\" \"url\""), Ok((1, none)));
+        assert_eq!(at("\"Image URL\""), Ok((0, none)));
+        assert_eq!(at("Image URL"), Ok((0, none)));
+        assert_eq!(at("image"), Ok((0, none)));
     }
 
     #[test]

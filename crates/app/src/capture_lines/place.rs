@@ -86,7 +86,14 @@ fn local(path: &OsStr, folder: &Path, exists: &dyn Fn(&Path) -> bool) -> Option<
     let named = path.extension().and_then(OsStr::to_str);
     let is_image = named.is_some_and(|e| IMAGES.iter().any(|known| known.eq_ignore_ascii_case(e)));
     let absolute = path.is_absolute();
-    let path = folder.join(path);
+    let path = match path
+        .to_str()
+        .filter(|p| p.contains('\\') && !exists(&folder.join(p)))
+    {
+        // As Windows writes it.
+        Some(path) => folder.join(path.replace('\\', "/")),
+        None => folder.join(path),
+    };
     (absolute || is_image || exists(&path)).then_some(path)
 }
 
@@ -187,6 +194,7 @@ mod tests {
             ("/elsewhere", "/elsewhere"),
             ("x/1.JPG", "/n/list/x/1.JPG"),
             ("notes", "/n/list/notes"),
+            ("x\\1.jpg", "/n/list/x/1.jpg"),
         ] {
             assert_eq!(read(value), Ok(Some(path.into())), "{value}");
         }

@@ -176,7 +176,15 @@ impl Reader {
         let head = std::mem::take(head);
         let mut lines = head.trim_ascii_start().split(|b| matches!(b, b'\n' | b'\r'));
         let first = lines.next().unwrap_or_default();
-        self.cut = match format.unwrap_or_else(|| Format::of_head(first)) {
+        let format = format.unwrap_or_else(|| Format::of_head(first));
+        if format == Format::Ndjson && first.trim_ascii() == b"{" {
+            return Err(
+                "the list is a JSON object over several lines; begin it with `[`, or write each object on one line \
+                 (`jq -c`)"
+                    .to_owned(),
+            );
+        }
+        self.cut = match format {
             Format::Txt => Cut::Text(Splitter::lines()),
             Format::Ndjson => Cut::Json(Splitter::lines()),
             Format::Json => Cut::Json(Splitter::json_list()),

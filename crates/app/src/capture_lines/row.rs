@@ -6,7 +6,7 @@ use serde_json::Value;
 use trapline_core::catalog::NewCapture;
 
 use super::{
-    columns::{CAMERA, Columns, HEIGHT, PLACE, TAKEN_AT, WIDTH, field},
+    columns::{Columns, FIELDS, fields},
     csv::Values,
     decode::text,
     place::{Files, Place},
@@ -14,13 +14,10 @@ use super::{
 };
 
 /// What a record says, as it is written.
-#[derive(Default)]
 struct Row<'a> {
     place: Cow<'a, [u8]>,
-    taken_at: Option<Cow<'a, str>>,
-    width: Option<Cow<'a, str>>,
-    height: Option<Cow<'a, str>>,
-    camera: Option<Cow<'a, str>>,
+    /// The time, the day, the width, the height, the camera.
+    others: [Option<Cow<'a, str>>; FIELDS - 1],
 }
 
 /// A record that is a capture.
@@ -38,33 +35,36 @@ pub(super) struct Judged {
 impl Row<'_> {
     fn judge(self, files: &Files) -> Result<Judged, String> {
         let (place, guessed) = Place::parse(&self.place, files)?;
+        let others = self
+            .others
+            .each_ref()
+            .map(|value| value.as_deref().unwrap_or_default());
+        let [time, day, width, height, model] = others;
         let mut warnings = Vec::new();
         let mut warn = |name: &str, why: String| warnings.push(format!("`{name}` is left out: {why}"));
-        let mut sides = [None, None];
-        for (side, (name, value)) in sides
-            .iter_mut()
-            .zip([("width", self.width), ("height", self.height)])
-        {
-            *side = pixels(value.as_deref().unwrap_or_default()).unwrap_or_else(|why| {
-                warn(name, why);
-                None
-            });
-        }
-        let taken_at = taken_at(self.taken_at.as_deref().unwrap_or_default()).unwrap_or_else(|why| {
-            warn("taken_at", why);
-            None
-        });
+        let taken_at = taken_at(time)
+            .or_else(|why| match day {
+                "" => Err(why),
+                day => taken_at(&format!("{day} {time}")),
+            })
+            .map_err(|why| warn("taken_at", why))
+            .unwrap_or_default();
+        let width = pixels(width)
+            .map_err(|why| warn("width", why))
+            .unwrap_or_default();
+        let height = pixels(height)
+            .map_err(|why| warn("height", why))
+            .unwrap_or_default();
         let (url, file) = match place {
             Place::Url(url) => (url, None),
             Place::File(path) => (String::new(), Some(path)),
         };
-        let [width, height] = sides;
         let capture = NewCapture {
             url,
             taken_at,
             width,
             height,
-            camera: self.camera.as_deref().and_then(camera),
+            camera: camera(model),
             ..NewCapture::default()
         };
         Ok(Judged {
@@ -78,10 +78,9 @@ impl Row<'_> {
 
 /// Reads a line that is a URL or a path.
 pub(super) fn of_text(line: &[u8], files: &Files) -> Result<Judged, String> {
-    let place = Cow::Borrowed(line);
     Row {
-        place,
-        ..Row::default()
+        place: Cow::Borrowed(line),
+        others: Default::default(),
     }
     .judge(files)
 }
@@ -91,13 +90,9 @@ pub(super) fn of_csv(columns: &Columns, values: Values<'_>, files: &Files) -> Re
     let (place, others) = columns
         .row(values)
         .ok_or_else(|| format!("the line has no value in the column `{}`", columns.place_name()))?;
-    let [taken_at, width, height, camera] = others.map(|value| value.map(|bytes| text(bytes).0));
     Row {
         place: Cow::Borrowed(place),
-        taken_at,
-        width,
-        height,
-        camera,
+        others: others.map(|value| value.map(|bytes| text(bytes).0)),
     }
     .judge(files)
 }
@@ -154,28 +149,27 @@ fn parts(text: &str) -> Vec<(bool, &str)> {
 }
 
 fn of_value(value: &Value, files: &Files) -> Result<Judged, String> {
-    let fields = match value {
+    let object = match value {
         Value::String(place) => return of_text(place.as_bytes(), files),
-        Value::Object(fields) => fields,
+        Value::Object(object) => object,
         _ => return Err("not an object".to_owned()),
     };
-    let place = match field(fields, &PLACE) {
+    let at = fields(object.keys().map(String::as_str));
+    let [place, others @ ..] = at.map(|at| object.values().nth(at?));
+    let place = match place {
         None => return Err("`url` is missing".to_owned()),
         Some(Value::Null) => "",
         Some(Value::String(place)) => place,
         Some(_) => return Err("`url` is not a string".to_owned()),
     };
-    let value = |known: &[&str]| match field(fields, known)? {
+    let others = others.map(|value| match value? {
         Value::Null => None,
         Value::String(text) => Some(Cow::Borrowed(text.as_str())),
         other => Some(Cow::Owned(other.to_string())),
-    };
+    });
     Row {
         place: Cow::Borrowed(place.as_bytes()),
-        taken_at: value(&TAKEN_AT),
-        width: value(&WIDTH),
-        height: value(&HEIGHT),
-        camera: value(&CAMERA),
+        others,
     }
     .judge(files)
 }
