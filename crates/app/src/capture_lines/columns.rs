@@ -264,4 +264,17 @@ mod tests {
         let said = columns("http://h/1.jpg,640").unwrap_err();
         assert!(said.contains("holds `http://h/1.jpg`"), "{said}");
     }
+
+    #[test]
+    fn the_docs_name_all_names_in_their_order() {
+        let docs = include_str!("../../../../docs/capture-lists.md");
+        let words: Vec<String> = docs.split('`').skip(1).step_by(2).map(plain).collect();
+        for names in NAMES {
+            let table = words.iter().rposition(|word| *word == plain(names[0])).unwrap();
+            let mut rest = words[table..].iter();
+            for name in names {
+                assert!(rest.any(|word| *word == plain(name)), "{name}");
+            }
+        }
+    }
 }

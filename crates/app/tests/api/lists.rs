@@ -184,3 +184,17 @@ async fn an_inline_capture_with_a_value_that_cant_be_read_is_refused() {
         answer.body
     );
 }
+
+#[tokio::test]
+async fn the_example_of_the_docs_is_what_happens() {
+    let docs = include_str!("../../../../docs/capture-lists.md");
+    let example = docs.split("Content-Type: text/csv\n\n").nth(1).unwrap();
+    let (list, answer) = example.split_once("\n200 OK\n").unwrap();
+    let answer: Value = serde_json::from_str(answer.split("```").next().unwrap()).unwrap();
+    let app = TestApp::new().await;
+    let operator = with_set(&app).await;
+    assert_eq!(
+        upload(&operator, "text/csv", list.as_bytes(), &[]).await.body,
+        answer
+    );
+}
