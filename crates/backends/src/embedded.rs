@@ -47,6 +47,7 @@ fn info(job: JobId, queue: &JobQueue) -> QueueInfo {
         num_ack_pending: 0,
         num_redelivered: 0,
         created_at: Some(queue.created_at),
+        in_nats: false,
     }
 }
 

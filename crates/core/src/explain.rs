@@ -11,6 +11,7 @@ use crate::{
     health::REAPED,
     ports::{Job, OldestLease, Outlook, QueueInfo, WorkerNow},
     timeline::Step,
+    words::{about, count, counted, when},
 };
 
 /// After this long without a sign a worker is not counted on (upstream's "online recently").
@@ -119,8 +120,8 @@ pub fn sentence(scene: &Scene<'_>) -> String {
     let job = scene.job;
     match job.status {
         JobStatus::Created => "waiting to be started: run it".to_owned(),
-        JobStatus::Success | JobStatus::Failure => landed(job),
-        JobStatus::Revoked => revoked(job),
+        JobStatus::Success | JobStatus::Failure => landed(job, scene.now),
+        JobStatus::Revoked => revoked(job, scene.now),
         JobStatus::Canceling => "being canceled; the sweep finishes that within seconds".to_owned(),
         JobStatus::Received | JobStatus::Unknown => {
             format!(
@@ -129,7 +130,7 @@ pub fn sentence(scene: &Scene<'_>) -> String {
             )
         }
         JobStatus::Pending | JobStatus::Retry => match job.not_before.filter(|at| *at > scene.now) {
-            Some(at) => format!("waiting for its delay to pass, at {at}"),
+            Some(at) => format!("waiting for its delay to pass, {}", when(at, scene.now)),
             None => "waiting for a dispatcher to collect its images".to_owned(),
         },
         JobStatus::Started if !job.collected => "a dispatcher collects its images".to_owned(),
@@ -194,45 +195,78 @@ fn unanswered(scene: &Scene<'_>) -> bool {
     scene.outlook.strikes > 0 && last.is_none_or(|at| scene.now.since(at) >= scene.ttr)
 }
 
-fn landed(job: &Job) -> String {
+fn landed(job: &Job, now: Timestamp) -> String {
     let c = &job.counts;
-    let share = format!("{} of {} image(s) failed", c.failed, c.total);
+    let landed = format!("landed {}{}", job.status, ended(job, now));
+    let share = format!("{} of {} failed", count(c.failed), counted(c.total, "image"));
     let limit = job.failure_threshold * 100.0;
+    let skipped = match c.skipped {
+        0 => String::new(),
+        skipped => format!(
+            "; {} of its capture set had been processed by this pipeline before, and `reprocess` takes them again",
+            counted(skipped, "image")
+        ),
+    };
     match job.status {
-        JobStatus::Failure => format!("landed FAILURE: {share}, more than {limit}%"),
-        _ if c.failed == 0 => format!("landed SUCCESS: all {} image(s) are processed", c.total),
-        _ => format!("landed SUCCESS: {share}, not more than {limit}%"),
+        JobStatus::Failure => format!("{landed}: {share}, more than {limit}%"),
+        _ if c.total == 0 => format!("{landed}: there was no image to process{skipped}"),
+        _ if c.failed == 0 => format!(
+            "{landed}: {} processed, none failed{skipped}",
+            counted(c.total, "image")
+        ),
+        _ => format!("{landed}: {share}, not more than {limit}%{skipped}"),
     }
 }
 
-fn revoked(job: &Job) -> String {
+fn revoked(job: &Job, now: Timestamp) -> String {
     match job.errors.iter().rev().find(|e| e.starts_with(REAPED)) {
-        Some(why) => format!("revoked by the health check: {why}"),
+        Some(why) => format!("revoked by the health check{}: {why}", ended(job, now)),
         None => format!(
-            "canceled with {} image(s) unsettled; results are kept",
-            job.counts.pending + job.counts.in_flight
+            "canceled{} with {} unsettled; results are kept",
+            ended(job, now),
+            counted(job.counts.pending + job.counts.in_flight, "image")
         ),
     }
+}
+
+/// When it ended, as ` 2 min ago`.
+fn ended(job: &Job, now: Timestamp) -> String {
+    job.finished_at
+        .map_or_else(String::new, |at| format!(" {}", when(at.min(now), now)))
 }
 
 fn started(scene: &Scene<'_>) -> String {
     let (job, outlook) = (scene.job, scene.outlook);
     let leased = job.counts.in_flight;
     if let Some(lease) = outlook.oldest_lease.as_ref().filter(|_| leased > 0) {
-        let (worker, age) = (&lease.worker, scene.now.since(lease.granted_at).as_secs());
+        let (worker, age) = (&lease.worker, about(scene.now.since(lease.granted_at)));
         if unanswered(scene) {
             return format!(
-                "worker `{worker}` reserves and does not answer: {} hand-out(s) have ended without a result, and the \
-                 oldest of {leased} lease(s) is {age} s old",
-                outlook.strikes
+                "{}, and the oldest of {} is {age} old",
+                does_not_answer(worker, outlook.strikes),
+                counted(leased, "lease")
             );
         }
-        return format!("{leased} lease(s) are out, the oldest for {age} s, held by worker `{worker}`");
+        return match leased {
+            1 => format!("1 lease is out for {age}, held by worker `{worker}`"),
+            _ => format!(
+                "{} are out, the oldest for {age}, held by worker `{worker}`",
+                counted(leased, "lease")
+            ),
+        };
     }
     if job.counts.processed + job.counts.failed >= job.counts.total {
         return "all its images are settled and it has not landed; the health check lands it".to_owned();
     }
     waiting_for_workers(scene)
+}
+
+fn does_not_answer(worker: &str, hand_outs: u64) -> String {
+    let have = if hand_outs == 1 { "has" } else { "have" };
+    format!(
+        "worker `{worker}` reserves and does not answer: {} {have} ended without a result",
+        counted(hand_outs, "hand-out")
+    )
 }
 
 fn waiting_for_workers(scene: &Scene<'_>) -> String {
@@ -241,12 +275,15 @@ fn waiting_for_workers(scene: &Scene<'_>) -> String {
     if outlook.workers.is_empty() {
         return match outlook.last_seen {
             None => format!("waiting for workers: none has asked for pipeline `{slug}` yet"),
-            Some(at) => format!("waiting for workers: the last one for pipeline `{slug}` was seen at {at}"),
+            Some(at) => format!(
+                "waiting for workers: the last one for pipeline `{slug}` was seen {}",
+                when(at.min(scene.now), scene.now)
+            ),
         };
     }
     let is_busy = |w: &WorkerNow| w.busy_elsewhere || w.busy_with.is_some_and(|with| with != job.id);
     if outlook.workers.iter().all(is_busy) {
-        let n = outlook.workers.len();
+        let n = count(outlook.workers.len() as u64);
         let known = outlook.workers.iter().find(|w| w.busy_with.is_some());
         let (worker, with) = match known.and_then(|w| Some((w, w.busy_with?))) {
             Some((worker, with)) => (worker, format!("job {with}")),
@@ -258,10 +295,7 @@ fn waiting_for_workers(scene: &Scene<'_>) -> String {
         );
     }
     if let Some(worker) = outlook.struck_by.as_ref().filter(|_| unanswered(scene)) {
-        return format!(
-            "worker `{worker}` reserves and does not answer: {} hand-out(s) have ended without a result",
-            outlook.strikes
-        );
+        return does_not_answer(worker, outlook.strikes);
     }
     format!("waiting for workers: those for pipeline `{slug}` are about to ask")
 }

@@ -369,10 +369,7 @@ async fn a_delay_is_a_stage_of_its_own_and_a_durable_wait() {
         moving(&body)["stages"][0],
         "delay STARTED 0.00 (0% complete): delay=5"
     );
-    assert_eq!(
-        body["waiting_for"],
-        "waiting for its delay to pass, at 2024-06-23T05:00:05.000000Z"
-    );
+    assert_eq!(body["waiting_for"], "waiting for its delay to pass, in 5 s");
     fleet.pass(Duration::from_secs(3)).await;
     assert_eq!(fleet.show(job).await["status"], "PENDING");
     let body = fleet.pass_until(job, "STARTED").await;

@@ -25,8 +25,12 @@ fn turns(answers: Vec<(u16, Value)>) -> impl Fn(&super::support::Seen) -> Respon
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_prints_a_line_per_change_and_exits_by_the_final_status() {
-    for (status, code) in [("SUCCESS", 0), ("FAILURE", 1), ("REVOKED", 1)] {
+async fn watch_prints_what_is_new_and_exits_by_the_final_status() {
+    for (status, how, code) in [
+        ("SUCCESS", "landed SUCCESS", 0),
+        ("FAILURE", "landed FAILURE", 1),
+        ("REVOKED", "was canceled", 1),
+    ] {
         let answers = vec![
             (200, job("PENDING", 0, 0)),
             (200, job("PENDING", 0, 0)),
@@ -37,12 +41,12 @@ async fn watch_prints_a_line_per_change_and_exits_by_the_final_status() {
         let ran = server.run(&["job", "watch", "5"]).await.exits(code);
         assert_eq!(
             ran.out,
-            format!("job 5 {status}: 17 of 20 processed, 3 failed, 7 detections\n")
+            format!("job 5 {how}: 17 of 20 images processed, 3 failed, 7 detections\n")
         );
         assert_eq!(
             ran.err,
-            "job 5 PENDING: 0 of 20 processed, 0 failed, 0 in flight\n\
-             job 5 STARTED: 9 of 20 processed, 1 failed, 0 in flight\n"
+            "job 5 PENDING: 0 of 20 images, 7 detections\n\
+             job 5 STARTED: 10 of 20 images, 1 failed, 7 detections\n"
         );
     }
 }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::support::{Seen, Server, answer, ended, not_found, text};
 
 fn job(id: i64, name: &str) -> Value {
-    json!({"id": id, "name": name, "status": "STARTED", "pipeline": {"slug": "light-sheet"}, "created_at": "2026-01-01",
-        "counts": {"total": 20, "processed": 3, "failed": 1}})
+    json!({"id": id, "name": name, "status": "STARTED", "pipeline": {"slug": "light-sheet"}, "created_at": "2020-01-01T00:00:00Z",
+        "counts": {"total": 2000, "processed": 1030, "failed": 1}})
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,12 +29,16 @@ async fn jobs_are_a_table_and_filters_are_passed_on() {
         ])
         .await
         .exits(0);
+    let (table, ages): (Vec<&str>, Vec<&str>) = ran.out.lines().map(|l| l.split_at(67)).unzip();
     assert_eq!(
-        ran.out,
-        "ID  NAME               STATUS   PIPELINE     TOTAL  PROCESSED  FAILED  CREATED\n\
-         1   short              STARTED  light-sheet  20     3          1       2026-01-01\n\
-         20  a longer name [2J  STARTED  light-sheet  20     3          1       2026-01-01\n"
+        table,
+        [
+            "ID  NAME               STATUS   PIPELINE          IMAGES  FAILED  C",
+            "1   short              STARTED  light-sheet  1,031/2,000       1  2",
+            "20  a longer name [2J  STARTED  light-sheet  1,031/2,000       1  2",
+        ]
     );
+    assert!(ages[0] == "REATED" && ages[1].ends_with(" days ago"), "{ages:?}");
     let line = &server.lines()[0];
     for part in [
         "project_id=2",
@@ -90,7 +94,13 @@ async fn images_are_followed_page_by_page() {
     );
 
     let ran = server.run(&["job", "images", "1", "--limit", "3"]).await.exits(0);
-    assert_eq!(ran.out.lines().count(), 4, "{ran:?}");
+    assert_eq!(
+        ran.out,
+        "IMAGE  STATE   TRIES  DETECTIONS  WORKER  URL\n\
+         1      failed      2              w       http://h/1\n      lost\n\
+         2      failed      2              w       http://h/2\n      lost\n\
+         3      failed      2              w       http://h/3\n      lost\n"
+    );
     assert!(ran.err.contains("--all"), "{ran:?}");
 }
 

@@ -223,6 +223,7 @@ fn queue_info(job: JobId, stream: &StreamInfo) -> QueueInfo {
         num_ack_pending: 0,
         num_redelivered: 0,
         created_at: Timestamp::parse(&stream.created).ok(),
+        in_nats: true,
     }
 }
 

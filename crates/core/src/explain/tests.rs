@@ -95,8 +95,7 @@ fn no_worker_for_this_pipeline() {
         ..Outlook::default()
     };
     assert!(
-        say(&free(), &gone)
-            .starts_with("waiting for workers: the last one for pipeline `moths` was seen at ")
+        say(&free(), &gone) == "waiting for workers: the last one for pipeline `moths` was seen 15 min ago"
     );
 }
 
@@ -132,7 +131,7 @@ fn leases_out_with_the_oldest_age_and_holder() {
     };
     assert_eq!(
         say(&job(JobStatus::Started, 0, 3, 17, 0), &out),
-        "3 lease(s) are out, the oldest for 40 s, held by worker `gpu-3`"
+        "3 leases are out, the oldest for 40 s, held by worker `gpu-3`"
     );
 }
 
@@ -144,19 +143,23 @@ fn a_worker_that_reserves_and_never_answers() {
         ..Outlook::default()
     };
     let leased = job(JobStatus::Started, 0, 3, 0, 0);
-    assert!(say(&leased, &silent).starts_with("worker `gpu-3` reserves and does not answer: 2 hand-out(s)"));
+    assert!(
+        say(&leased, &silent).starts_with("worker `gpu-3` reserves and does not answer: 2 hand-outs have")
+    );
     let between = Outlook {
         workers: vec![worker("gpu-3", None)],
         oldest_lease: None,
         struck_by: Some("gpu-3".into()),
         ..silent.clone()
     };
-    assert!(say(&free(), &between).starts_with("worker `gpu-3` reserves and does not answer: 2 hand-out(s)"));
+    assert!(
+        say(&free(), &between).starts_with("worker `gpu-3` reserves and does not answer: 2 hand-outs have")
+    );
     let answers = Job {
         last_result_at: Some(ago(2)),
         ..leased
     };
-    assert!(say(&answers, &silent).starts_with("3 lease(s) are out"));
+    assert!(say(&answers, &silent).starts_with("3 leases are out"));
 }
 
 #[test]
@@ -173,7 +176,7 @@ fn a_worker_that_answered_most_of_its_tasks_and_then_went_silent_does_not_answer
     };
     assert_eq!(
         say(&last_result(30), &silent),
-        "worker `gpu-3` reserves and does not answer: 3 hand-out(s) have ended without a result"
+        "worker `gpu-3` reserves and does not answer: 3 hand-outs have ended without a result"
     );
     assert!(
         say(&last_result(29), &silent).ends_with("are about to ask"),
@@ -196,7 +199,7 @@ fn a_worker_that_has_just_reserved_is_not_blamed_for_anothers_strikes_while_resu
         last_result_at: Some(ago(2)),
         ..job(JobStatus::Started, 1, 3, 16, 0)
     };
-    assert!(say(&busy, &fresh).starts_with("3 lease(s) are out, the oldest for 1 s"));
+    assert!(say(&busy, &fresh).starts_with("3 leases are out, the oldest for 1 s"));
 }
 
 #[test]
@@ -271,27 +274,48 @@ fn waiting_for_its_delay() {
         not_before: Some(NOW.plus(Duration::from_secs(5))),
         ..job(JobStatus::Pending, 0, 0, 0, 0)
     };
-    assert!(
-        say(&delayed, &Outlook::default())
-            .starts_with("waiting for its delay to pass, at 1970-01-01T00:16:45")
+    assert_eq!(
+        say(&delayed, &Outlook::default()),
+        "waiting for its delay to pass, in 5 s"
     );
 }
 
 #[test]
 fn landed_and_why_so() {
     let none = Outlook::default();
-    let of = |status, processed, failed| say(&job(status, 0, 0, processed, failed), &none);
+    let of = |status, processed, failed| {
+        let ended = Job {
+            finished_at: Some(ago(150)),
+            ..job(status, 0, 0, processed, failed)
+        };
+        say(&ended, &none)
+    };
     assert_eq!(
         of(JobStatus::Success, 20, 0),
-        "landed SUCCESS: all 20 image(s) are processed"
+        "landed SUCCESS 2 min ago: 20 images processed, none failed"
     );
     assert_eq!(
         of(JobStatus::Success, 10, 10),
-        "landed SUCCESS: 10 of 20 image(s) failed, not more than 50%"
+        "landed SUCCESS 2 min ago: 10 of 20 images failed, not more than 50%"
     );
     assert_eq!(
         of(JobStatus::Failure, 3, 17),
-        "landed FAILURE: 17 of 20 image(s) failed, more than 50%"
+        "landed FAILURE 2 min ago: 17 of 20 images failed, more than 50%"
+    );
+    let skipped = |processed, skipped| {
+        let mut job = job(JobStatus::Success, 0, 0, processed, 0);
+        job.counts.skipped = skipped;
+        say(&job, &none)
+    };
+    assert_eq!(skipped(0, 0), "landed SUCCESS: there was no image to process");
+    assert_eq!(
+        skipped(0, 1_200),
+        "landed SUCCESS: there was no image to process; 1,200 images of its capture set had been processed by this pipeline \
+         before, and `reprocess` takes them again"
+    );
+    assert!(
+        skipped(1, 1)
+            .starts_with("landed SUCCESS: 1 image processed, none failed; 1 image of its capture set")
     );
 }
 
@@ -300,7 +324,7 @@ fn canceled_or_reaped() {
     let canceled = job(JobStatus::Revoked, 3, 0, 17, 0);
     assert_eq!(
         say(&canceled, &Outlook::default()),
-        "canceled with 3 image(s) unsettled; results are kept"
+        "canceled with 3 images unsettled; results are kept"
     );
     let reaped = Job {
         errors: vec!["Reaping stalled job: no progress for 600 s".into()],
@@ -345,7 +369,7 @@ fn last_tries_are_told_with_whom_they_are_and_for_whom_they_wait() {
         ..Outlook::default()
     };
     let said = say(&job(JobStatus::Started, 0, 3, 17, 0), &told);
-    assert!(said.starts_with("3 lease(s) are out"), "{said}");
+    assert!(said.starts_with("3 leases are out"), "{said}");
     assert!(
         said.contains("worker `gpu-3` has a suspect image for the last time, alone"),
         "{said}"

@@ -169,10 +169,14 @@ pub fn snapshot_line(status: JobStatus, counts: &Counts, queue: Option<&QueueInf
 fn counters(queue: Option<&QueueInfo>) -> String {
     match queue {
         Some(q) => format!(
-            "NATS consumer num_pending={} num_ack_pending={} num_redelivered={}",
-            q.num_pending, q.num_ack_pending, q.num_redelivered
+            "{} num_pending={} num_ack_pending={} num_redelivered={}",
+            // Runbooks know NATS's by this name; a node without NATS has none.
+            if q.in_nats { "NATS consumer" } else { "queue" },
+            q.num_pending,
+            q.num_ack_pending,
+            q.num_redelivered
         ),
-        None => "NATS consumer num_pending=n/a num_ack_pending=n/a num_redelivered=n/a".to_owned(),
+        None => "queue num_pending=n/a num_ack_pending=n/a num_redelivered=n/a".to_owned(),
     }
 }
 
@@ -194,6 +198,7 @@ mod tests {
             num_ack_pending: 0,
             num_redelivered: 16,
             created_at: None,
+            in_nats: true,
         };
         let lost: Vec<CaptureId> = (2868..2884).map(CaptureId).collect();
         assert_eq!(
@@ -206,13 +211,35 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_a_queue_in_this_process_does_not_name_nats() {
+        let queue = QueueInfo {
+            job: JobId(1),
+            num_pending: 3,
+            num_ack_pending: 0,
+            num_redelivered: 0,
+            created_at: None,
+            in_nats: false,
+        };
+        let lines = [
+            snapshot_line(JobStatus::Started, &Counts::default(), Some(&queue)),
+            snapshot_line(JobStatus::Started, &Counts::default(), None),
+            lost_line(Some(&queue), &[CaptureId(1)][..].into()),
+        ];
+        assert!(
+            lines[0].ends_with("; queue num_pending=3 num_ack_pending=0 num_redelivered=0"),
+            "{lines:?}"
+        );
+        assert!(lines.iter().all(|line| !line.contains("NATS")), "{lines:?}");
+    }
+
+    #[test]
     fn a_run_has_one_line_for_all_that_one_settler_lost_for_one_cause() {
         let swept = LostBy::LeaseEnd { max_deliver: 2 };
         let mut errors = vec!["something else".to_owned()];
         for id in 1..=1_000 {
             note_lost(&mut errors, swept, None, &[CaptureId(id)]);
         }
-        let counters = "NATS consumer num_pending=n/a num_ack_pending=n/a num_redelivered=n/a";
+        let counters = "queue num_pending=n/a num_ack_pending=n/a num_redelivered=n/a";
         assert_eq!(
             errors[1],
             format!(

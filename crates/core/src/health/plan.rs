@@ -137,6 +137,7 @@ mod tests {
             num_ack_pending: 0,
             num_redelivered: 0,
             created_at: Some(Timestamp(0)),
+            in_nats: true,
         }
     }
 

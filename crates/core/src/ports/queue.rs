@@ -40,6 +40,9 @@ pub struct QueueInfo {
     pub num_redelivered: u64,
     /// When the job's queue was made; `None` if unknown, which is never old.
     pub created_at: Option<Timestamp>,
+    /// Whether it is a consumer of NATS, and no list in this process: lines in a job's log name it.
+    #[serde(skip)]
+    pub in_nats: bool,
 }
 
 /// What became of candidates that were published.

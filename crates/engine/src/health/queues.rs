@@ -1,10 +1,10 @@
 //! The checks of the projections: queues that are missing, short or left over, and what they say of running jobs.
 
 use trapline_core::{
-    Result,
+    JobId, Result,
     error::chain,
     health::{self, CheckReport, Did},
-    ports::{Level, LogLine, Offered, Vitals},
+    ports::{Level, LogLine, LogPage, LogQuery, Offered, Vitals},
 };
 
 use super::Tick;
@@ -89,10 +89,14 @@ impl Tick<'_> {
             self.keep().await?;
             report.checked += 1;
             let queue = ports.queue.info(job.job).await.ok().flatten();
+            let message = health::snapshot_line(job.status, &job.counts, queue.as_ref());
+            if self.is_last_line(job.job, &message).await? {
+                continue;
+            }
             lines.push(LogLine {
                 job: job.job,
                 level: Level::Info,
-                message: health::snapshot_line(job.status, &job.counts, queue.as_ref()),
+                message,
                 capture: None,
             });
         }
@@ -103,6 +107,19 @@ impl Tick<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a job's log ends with this line: while nothing changes, it does not grow.
+    async fn is_last_line(&self, job: JobId, message: &str) -> Result<bool> {
+        let newest = LogQuery {
+            job,
+            level: None,
+            capture: None,
+            page: LogPage::Newest,
+            limit: 1,
+        };
+        let last = self.engine.inner.ports.store.logs(&newest).await?;
+        Ok(last.first().is_some_and(|line| line.message == message))
     }
 
     pub(super) async fn zombies(&self, report: &mut CheckReport) -> Result<()> {

@@ -45,8 +45,7 @@ async fn sixteen_of_544_never_answered_land_success_by_lost_images_before_stale_
     assert_eq!(node.ended(job).await, (JobStatus::Success, 528, 16));
     let errors = node.job(job).await.errors;
     assert_eq!(errors.len(), 1);
-    let line =
-        "jobs_health_check: marked 16 image(s) as failed (job idle past cutoff; NATS consumer num_pending=";
+    let line = "jobs_health_check: marked 16 image(s) as failed (job idle past cutoff; queue num_pending=";
     assert!(
         errors[0].starts_with(line) && errors[0].ends_with("] ... and 6 more"),
         "{errors:?}"

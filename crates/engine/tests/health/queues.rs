@@ -86,7 +86,7 @@ async fn old_queues_of_no_job_or_an_ended_one_are_removed_and_those_of_running_j
 }
 
 #[tokio::test]
-async fn each_running_job_gets_one_line_per_tick_in_its_log() {
+async fn the_counts_of_a_running_job_are_in_its_log_and_it_does_not_grow_while_they_stay() {
     let node = node(quiet()).await;
     let job = node.job_of(3).await;
     let before = node.job(job).await.updated_at;
@@ -99,16 +99,31 @@ async fn each_running_job_gets_one_line_per_tick_in_its_log() {
         page: LogPage::Newest,
         limit: 1,
     };
-    let line = node.ports.store.logs(&query).await.unwrap().remove(0).message;
+    let last = async || node.ports.store.logs(&query).await.unwrap().remove(0);
+    let first = last().await;
     assert_eq!(
-        line,
-        "jobs_health_check: STARTED, 3 pending, 0 in flight, 0 processed, 0 failed of 3; NATS consumer num_pending=3 \
+        first.message,
+        "jobs_health_check: STARTED, 3 pending, 0 in flight, 0 processed, 0 failed of 3; queue num_pending=3 \
          num_ack_pending=0 num_redelivered=0"
     );
+    for _ in 0..3 {
+        node.live(8).await;
+        assert_eq!(numbers(&node.tick().await.running_job_snapshots), (1, 0, 0));
+    }
+    assert_eq!(last().await.id, first.id, "a job that waits says nothing new");
     assert_eq!(
         node.job(job).await.updated_at,
         before,
         "a line in the log is no progress"
+    );
+    let worker = node.worker("gpu").await;
+    let tasks = node.reserve(job, 2, worker).await;
+    node.answer(job, &tasks[..1]).await;
+    node.tick().await;
+    let changed = last().await.message;
+    assert!(
+        changed.contains("STARTED, 1 pending, 1 in flight, 1 processed"),
+        "{changed}"
     );
 }
 

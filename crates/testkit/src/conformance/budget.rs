@@ -15,6 +15,7 @@ fn counters(job: JobId, num_redelivered: u64) -> QueueCounters {
         num_ack_pending: 2,
         num_redelivered,
         created_at: None,
+        in_nats: true,
     };
     [(job, info)].into()
 }

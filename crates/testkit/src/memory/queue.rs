@@ -37,6 +37,7 @@ impl JobQueue {
             num_ack_pending: self.unacknowledged.values().map(|(_, c)| c.len() as u64).sum(),
             num_redelivered: self.redelivered,
             created_at: Some(self.created_at),
+            in_nats: true,
         }
     }
 }
