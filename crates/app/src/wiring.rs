@@ -165,6 +165,37 @@ pub async fn look_at_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<
     }
 }
 
+/// How often a file is looked at that a server begins to write to meanwhile. The second time the server is there, and nobody
+/// is disturbed.
+const LOOKS: usize = 3;
+
+/// Looks at a store, of which nobody need know. If a server begins to serve the file meanwhile, `look` is called again.
+///
+/// # Errors
+/// As [`look_at_store`], and as `look`'s.
+pub async fn looking_at_store<T>(
+    database: &str,
+    clock: &Arc<dyn Clock>,
+    look: impl AsyncFn(Arc<dyn Store>) -> Result<T>,
+) -> Result<T> {
+    let path = match Database::parse(database)? {
+        Database::Sqlite(path) => path,
+        Database::Postgres(_) => return look(look_at_store(database, Arc::clone(clock)).await?).await,
+    };
+    for _ in 1..LOOKS {
+        let store = Arc::new(SqliteStore::open_read_only(&path, Arc::clone(clock)).await?);
+        let looked = look(Arc::clone(&store) as Arc<dyn Store>).await;
+        store.close().await;
+        if store.is_unchanged() {
+            return looked;
+        }
+    }
+    look(Arc::new(
+        SqliteStore::open_read_only(&path, Arc::clone(clock)).await?,
+    ))
+    .await
+}
+
 /// Asks every server of a deployment of so many nodes what is unsafe or wrong, all at once. Nothing is written.
 ///
 /// # Errors

@@ -273,7 +273,7 @@ async fn a_store_is_verified_without_a_server_and_what_is_broken_is_named() {
     assert_eq!(good.status.code(), Some(0), "{good:?}");
     assert_eq!(
         String::from_utf8_lossy(&good.stdout),
-        "every invariant holds: 1 job(s), 3 task(s)\n"
+        "every invariant holds: 1 job, 3 tasks\n"
     );
     let url = format!("sqlite:{}", dir.path().join("kept.db").display());
     let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();

@@ -41,7 +41,7 @@ impl Sources {
     }
 }
 
-/// Print the effective configuration, and where each value comes from; secrets are not shown
+/// Print the effective configuration as a file that loads, and where each value comes from; secrets are not shown
 #[derive(clap::Args)]
 pub(super) struct ConfigArgs {
     #[command(flatten)]
@@ -66,13 +66,7 @@ impl ConfigArgs {
             output::json(&object)?;
             return Ok(Exit::Done);
         }
-        for (setting, value, origin) in all.rows() {
-            let env = setting.env.join(", ");
-            output::line(format_args!(
-                "# {} ({origin}; {env})\n{} = {value:?}",
-                setting.about, setting.key
-            ))?;
-        }
+        output::line(all.to_file().trim_end())?;
         Ok(Exit::Done)
     }
 }

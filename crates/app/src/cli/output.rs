@@ -247,8 +247,8 @@ mod tests {
         let mut table = Table::new(&["ID", "URL"]);
         table.room = Some(30);
         let lines = table.lines(rows(&[&["1", "https://example.org/night-1/IMG_0042.jpg"]]));
-        assert_eq!(lines[1], "1   https://e…ht-1/IMG_0042.jpg");
-        assert!(lines.iter().all(|l| measure_text_width(l) <= 31), "{lines:?}");
+        assert_eq!(lines[1], "1   https://e…t-1/IMG_0042.jpg");
+        assert!(lines.iter().all(|l| measure_text_width(l) <= 30), "{lines:?}");
         assert_eq!(shortened("夜夜夜夜夜夜", 7), "夜…夜夜");
     }
 

@@ -6,6 +6,7 @@ use clap::Args;
 use trapline_core::{
     Clock,
     verify::{Verified, verify},
+    words::{count, counted},
 };
 use trapline_engine::SystemClock;
 
@@ -23,7 +24,7 @@ const PAGE: u64 = 1_000;
 /// Check the invariants on a store, read-only; exit code 1 if one does not hold
 #[derive(Args)]
 pub(super) struct VerifyArgs {
-    /// The store: `sqlite:PATH` (default: as `trapline serve` would take it)
+    /// The store: a path, `sqlite:PATH` or `postgres://…` (default: as `trapline serve` would take it)
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// As one JSON object
@@ -45,8 +46,10 @@ impl VerifyArgs {
             .load(&[("database", self.database.as_deref())])?
             .config;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store = wiring::look_at_store(&config.database, clock).await?;
-        let verified = verify(store.as_ref(), PAGE).await?;
+        let verified = wiring::looking_at_store(&config.database, &clock, async |store| {
+            verify(store.as_ref(), PAGE).await
+        })
+        .await?;
         if self.json {
             output::json(&verified)?;
         } else {
@@ -67,7 +70,7 @@ fn text(verified: &Verified) -> String {
         let job = v.job.map_or_else(String::new, |id| format!(" of job {id}"));
         let more = v.count.saturating_sub(v.rows.len() as u64);
         let more = if more > 0 {
-            format!(" ... and {more} more")
+            format!(" ... and {} more", count(more))
         } else {
             String::new()
         };
@@ -83,10 +86,11 @@ fn text(verified: &Verified) -> String {
     }
     let verdict = match verified.violations.len() {
         0 => "every invariant holds".to_owned(),
-        n => format!("{n} violation(s)"),
+        n => counted(n as u64, "violation"),
     };
     text + &format!(
-        "{verdict}: {} job(s), {} task(s)\n",
-        verified.jobs, verified.tasks
+        "{verdict}: {}, {}\n",
+        counted(verified.jobs, "job"),
+        counted(verified.tasks, "task")
     )
 }

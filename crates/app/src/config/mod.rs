@@ -1,6 +1,7 @@
 //! The configuration: one typed tree, one table of its keys. Defaults < `trapline.toml` < environment < flags; validated at
 //! start, every error naming its key; secrets never shown.
 
+mod file;
 mod table;
 mod urls;
 mod values;

@@ -6,6 +6,8 @@ mod captures;
 mod exits;
 mod explain;
 mod follow;
+mod killed;
 mod lists;
+mod readers;
 mod signals;
 mod support;

@@ -1,15 +1,15 @@
 //! SQLite's file: where it lies, and how much room it has.
 
 use std::{
-    io::ErrorKind,
+    io::{ErrorKind, Read as _},
     path::{Path, PathBuf},
 };
 
-use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
 use trapline_core::{Error, Result, doctor::Check};
 
 use super::{RECENT_STEP, RecentStep, asked, stepped};
-use crate::sqlite::known_migrations;
+use crate::sqlite::{known_migrations, look::Look};
 
 /// File systems of other machines: their locks are not to be relied on, and write-ahead logs need shared memory.
 const REMOTE: [&str; 9] = [
@@ -86,17 +86,7 @@ async fn look(path: &Path) -> Result<(Option<String>, bool, Option<RecentStep>)>
         ))
         .with_source(e)
     };
-    let mut conn = SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .disable_statement_logging()
-        .connect()
-        .await
-        .map_err(strange)?;
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(&mut conn)
-        .await
-        .map_err(strange)?;
+    let mut conn = Look::at(path).options().connect().await.map_err(strange)?;
     let applied: Vec<i64> =
         sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
             .fetch_all(&mut conn)
@@ -112,7 +102,19 @@ async fn look(path: &Path) -> Result<(Option<String>, bool, Option<RecentStep>)>
     };
     // It was only read.
     conn.close().await.ok();
-    Ok((Some(journal), current, step))
+    Ok((Some(journal(path)?), current, step))
+}
+
+/// The journal mode as the file's head says it; a connection that is sure that nobody writes looks at no journal.
+fn journal(path: &Path) -> Result<String> {
+    let cannot =
+        |e: std::io::Error| Error::invalid(format!("`{}` can't be read", path.display())).with_source(e);
+    let mut head = [0; 20];
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut head))
+        .map_err(cannot)?;
+    // The versions that are needed to write and to read it (SQLite, "Database File Format", 1.3.3).
+    Ok(if head[18..] == [2, 2] { "wal" } else { "delete" }.to_owned())
 }
 
 /// The kind of the file system whose mount point is nearest above a folder.

@@ -12,6 +12,7 @@ mod health;
 mod jobs;
 mod leases;
 mod lock;
+pub(crate) mod look;
 mod lost;
 mod reports;
 mod settle;
@@ -35,7 +36,7 @@ use sqlx::{
 use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
 
 pub use self::write_lock::WriteLock;
-use self::{lock::FileLock, writer::Writer};
+use self::{lock::FileLock, look::Look, writer::Writer};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -55,6 +56,8 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     /// Job and grant up to which the last sweep has looked for grants that hold nothing.
     empty_after: Mutex<(i64, i64)>,
+    /// How the file was opened, if only to be looked at.
+    look: Option<Look>,
     /// Held while the process serves the file; a second server finds it taken.
     _lock: Option<FileLock>,
 }
@@ -122,6 +125,7 @@ impl SqliteStore {
             readers,
             clock,
             empty_after: Mutex::default(),
+            look: None,
             _lock: lock,
         };
         store.make_default_project().await?;
@@ -148,11 +152,8 @@ impl SqliteStore {
                 path.display()
             )));
         }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .read_only(true)
-            .busy_timeout(Duration::from_secs(5))
-            .disable_statement_logging();
+        let look = Look::at(path);
+        let options = look.options();
         let cannot_open = |e: sqlx::Error| opening(path, e);
         let conn = options.connect().await.map_err(cannot_open)?;
         let readers = SqlitePoolOptions::new()
@@ -179,8 +180,16 @@ impl SqliteStore {
             readers,
             clock,
             empty_after: Mutex::default(),
+            look: Some(look),
             _lock: None,
         })
+    }
+
+    /// Whether what was read of a store that was opened to be looked at holds. If not, a server has begun to write to the file
+    /// meanwhile: open it again, and look once more.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.look.as_ref().is_none_or(Look::is_unchanged)
     }
 
     /// Closes the connections, so that the write-ahead log is folded into the file.
