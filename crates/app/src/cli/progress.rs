@@ -56,6 +56,7 @@ impl Progress {
     /// Shows where the job stands at `now`, on any clock that never goes back.
     pub(super) fn show(&mut self, standing: &Standing, now: Duration) {
         let left = standing.left.or_else(|| self.pace.left(standing, now));
+        let left = left.filter(|left| *left >= Duration::from_secs(1));
         let Some(bar) = &self.bar else {
             if is_due(self.told.as_ref(), standing, now) {
                 output::note(line(standing, left));

@@ -167,3 +167,71 @@ async fn results_are_whole_in_their_file_or_not_there() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "a,b\n1,2\n");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+/// What a verb says of a job that has ended, and what it asked the server.
+async fn verb_on_landed(verb: &str, status: &str, failed: u64) -> (String, Vec<String>) {
+    let mut body = job(status, 20 - failed, failed);
+    body["finished_at"] = json!("2020-01-01T00:00:00Z");
+    let server = Server::start(move |_| answer(200, &body)).await;
+    let ran = server.run(&["job", verb, "5"]).await.exits(0);
+    let asked = server
+        .lines()
+        .iter()
+        .map(|l| l.split('?').next().unwrap().to_owned())
+        .collect();
+    (ran.out, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verb_on_a_job_that_has_landed_says_how_that_was_and_does_only_what_makes_sense() {
+    let (said, asked) = verb_on_landed("retry-failed", "SUCCESS", 0).await;
+    assert!(
+        said.starts_with("job 5 landed SUCCESS ") && said.contains(" days ago: 20 of 20 images processed"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("; none failed, so there is nothing to retry\n"),
+        "{said}"
+    );
+    assert_eq!(asked, ["GET jobs/5"]);
+
+    let (said, asked) = verb_on_landed("retry-failed", "FAILURE", 12).await;
+    assert_eq!(
+        said,
+        "job 5 runs again, on 12 images that failed or were never done\n"
+    );
+    assert_eq!(asked, ["GET jobs/5", "POST jobs/5/retry-failed"]);
+
+    let (said, asked) = verb_on_landed("cancel", "FAILURE", 12).await;
+    assert!(said.contains("8 of 20 images processed, 12 failed"), "{said}");
+    assert!(said.ends_with("; there is nothing to cancel\n"), "{said}");
+    assert_eq!(asked, ["GET jobs/5"]);
+
+    let (said, asked) = verb_on_landed("watch", "SUCCESS", 0).await;
+    assert!(
+        said.starts_with("job 5 landed SUCCESS ")
+            && said.ends_with("20 of 20 images processed, 7 detections\n"),
+        "{said}"
+    );
+    assert_eq!(asked, ["GET jobs/5"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_still_runs_is_canceled_and_not_retried() {
+    let server = Server::start(|seen| match seen.line.as_str() {
+        "POST jobs/5/cancel" => answer(200, &job("REVOKED", 3, 0)),
+        _ => answer(200, &job("STARTED", 3, 0)),
+    })
+    .await;
+    let ran = server.run(&["job", "cancel", "5"]).await.exits(0);
+    assert_eq!(
+        ran.out,
+        "job 5 was canceled: 3 of 20 images processed, 7 detections\n"
+    );
+    let ran = server.run(&["job", "retry-failed", "5"]).await.exits(1);
+    assert!(
+        ran.out
+            .ends_with("; it has not ended, so there is nothing to retry yet\n"),
+        "{ran:?}"
+    );
+}

@@ -42,21 +42,34 @@ fn evidence(body: &Value, now: Timestamp) -> Vec<String> {
             .map(|status| format!("  status: {}", clean(status))),
     );
     lines.extend(images(&body["counts"]).map(|images| format!("  images: {images}")));
+    if over {
+        lines.push(format!("  next: {}", after_its_end(body)));
+        return lines;
+    }
     let workers = body["workers"].as_array().into_iter().flatten();
     lines.extend(workers.map(|worker| format!("  worker {}", worker_now(worker, now))));
     lines.extend(oldest_lease(body, now).map(|lease| format!("  oldest lease: {lease}")));
-    if !over {
-        for name in ["store", "queue", "progress"] {
-            lines.extend(reach(&body[name]).map(|how| format!("  {name}: {how}")));
-        }
-        lines.extend(candidates(&body["queue_counters"]).map(|queue| format!("  queue: {queue}")));
+    for name in ["store", "queue", "progress"] {
+        lines.extend(reach(&body[name]).map(|how| format!("  {name}: {how}")));
     }
+    lines.extend(candidates(&body["queue_counters"]).map(|queue| format!("  queue: {queue}")));
     lines.extend(ago(&body["last_tick_at"], now).map(|at| format!("  last health check: {at}")));
     lines.extend(clock_step(&body["clock_step"], now).map(|step| format!("  clock: {step}")));
-    if !over {
-        lines.extend(next(&body["next"], now).map(|next| format!("  next: {next}")));
-    }
+    lines.extend(next(&body["next"], now).map(|next| format!("  next: {next}")));
     lines
+}
+
+/// What a person may do with a job that has ended.
+fn after_its_end(body: &Value) -> String {
+    let job = &body["job"];
+    let number = |name: &str| body["counts"][name].as_u64().unwrap_or_default();
+    match (number("failed"), number("pending") + number("in_flight")) {
+        (0, 0) => "nothing is left to do".to_owned(),
+        (0, _) => format!("`trapline job retry-failed {job}` goes on with the rest"),
+        _ => format!(
+            "`trapline job images {job} --state failed` says why; `trapline job retry-failed {job}` tries again"
+        ),
+    }
 }
 
 /// `3 pending, 17 processed, 2 failed of 22`.
@@ -234,7 +247,28 @@ mod tests {
         );
         assert_eq!(
             said(&body("SUCCESS")),
-            ["  status: SUCCESS", "  images: 2 processed of 2"]
+            [
+                "  status: SUCCESS",
+                "  images: 2 processed of 2",
+                "  next: nothing is left to do"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_job_that_has_ended_says_what_can_be_done_with_the_rest() {
+        let last = |status: &str, counts: Value| {
+            said(&json!({"job": 7, "status": status, "counts": counts}))
+                .pop()
+                .unwrap()
+        };
+        assert_eq!(
+            last("FAILURE", json!({"total": 2, "failed": 2})),
+            "  next: `trapline job images 7 --state failed` says why; `trapline job retry-failed 7` tries again"
+        );
+        assert_eq!(
+            last("REVOKED", json!({"total": 2, "pending": 2})),
+            "  next: `trapline job retry-failed 7` goes on with the rest"
         );
     }
 
@@ -247,7 +281,8 @@ mod tests {
             said(&empty),
             [
                 "  status: SUCCESS",
-                "  images: none; 1,500 skipped, processed before"
+                "  images: none; 1,500 skipped, processed before",
+                "  next: nothing is left to do"
             ]
         );
         let step = json!({"clock_step": {"at": at(-5), "by_seconds": Duration::from_secs(90).as_secs()}});

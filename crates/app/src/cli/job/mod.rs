@@ -12,6 +12,7 @@ mod watch;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use trapline_core::words::counted;
 
 use self::view::Job;
 use super::{
@@ -100,11 +101,13 @@ impl JobArgs {
 }
 
 impl Context {
+    async fn act(&self, job: &JobId, verb: &str) -> CliResult<Value> {
+        let path = format!("{}{verb}/", job.path());
+        self.client.act(&path, &Query::new()).await
+    }
+
     async fn steer(&self, job: &JobId, verb: &str) -> CliResult {
-        let body = self
-            .client
-            .act(&format!("{}{verb}/", job.path()), &Query::new())
-            .await?;
+        let body = self.act(job, verb).await?;
         self.print_job(body)?;
         Ok(Exit::Done)
     }
@@ -124,7 +127,19 @@ impl Context {
         let job = self.look(id).await?;
         let left = job.count("failed") + job.count("pending") + job.count("in_flight");
         if job.landed().is_some() && left > 0 {
-            return self.steer(id, "retry-failed").await;
+            let body = self.act(id, "retry-failed").await?;
+            if self.json {
+                output::json(&body)?;
+            } else {
+                // The counts of the new run are those of the last one until its images are collected.
+                output::line(format_args!(
+                    "job {} runs again, on {} that failed or {} never done",
+                    id.id,
+                    counted(left, "image"),
+                    if left == 1 { "was" } else { "were" }
+                ))?;
+            }
+            return Ok(Exit::Done);
         }
         if job.landed().is_some() {
             self.print_unchanged(&job, "none failed, so there is nothing to retry")?;
