@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Client, Method, Response, StatusCode, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -331,12 +331,7 @@ pub async fn read<T: DeserializeOwned>(response: Response) -> Result<T, ApiError
 
 async fn refusal(response: Response) -> ApiError {
     let status = response.status();
-    let retry_after = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|seconds| seconds.trim().parse().ok())
-        .map(Duration::from_secs);
+    let retry_after = http::retry_after(response.headers());
     // A body that can't be read changes nothing about the status.
     let body = http::read_body(response, ANSWER_BYTES_MAX)
         .await

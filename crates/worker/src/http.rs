@@ -6,7 +6,8 @@ use std::error::Error;
 use std::sync::Once;
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Client, ClientBuilder, Response, Url};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,6 +54,19 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         || host
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
+}
+
+/// How long a server asks to wait, in either form of `Retry-After`: seconds, or a date by the server's own clock.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let asked = text(RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds.max(0.0)).ok();
+    }
+    let date = |text| Some(rfc2822::parse(text).ok()?.timestamp());
+    let now = text(DATE).and_then(date).unwrap_or_else(Timestamp::now);
+    let wait = date(asked)?.duration_since(now);
+    Some(wait.try_into().unwrap_or(Duration::ZERO))
 }
 
 /// Whether an answer is a problem told in JSON (RFC 9457).
@@ -133,6 +147,31 @@ mod tests {
         ] {
             assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_seconds_or_as_a_date() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for (asked, expected) in [
+            ("3", Some(3)),
+            (" 120 ", Some(120)),
+            ("0", Some(0)),
+            ("-5", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, date.parse().unwrap());
+            headers.insert(RETRY_AFTER, asked.parse().unwrap());
+            assert_eq!(
+                retry_after(&headers),
+                expected.map(Duration::from_secs),
+                "{asked}"
+            );
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 
     #[test]

@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use ::image::DynamicImage;
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
 use crate::decode::{DecodeLimits, decode};
-use crate::fetch::Fetcher;
+use crate::fetch::{FetchError, Fetcher};
 use crate::http;
 use crate::photograph::Photograph;
 use crate::pipeline::{Outcome, Pipeline};
@@ -64,12 +65,31 @@ impl<D: Detector> ImagePipeline<D> {
         self
     }
 
-    async fn process_one(&self, task: &Task) -> Result<Vec<Box<RawValue>>, String> {
-        let bytes = self
-            .fetcher
-            .fetch(task.image_url.as_deref())
-            .await
-            .map_err(|error| format!("failed to load image: {error}"))?;
+    async fn outcome(&self, task: &Task) -> Outcome {
+        let bytes = match self.fetcher.fetch(task.image_url.as_deref()).await {
+            Ok(bytes) => bytes,
+            Err(FetchError::Stopping) => {
+                return Outcome::Unavailable {
+                    reason: "the worker stops".to_owned(),
+                };
+            }
+            Err(error) => {
+                return Outcome::Failed {
+                    error: format!("failed to load image: {error}"),
+                };
+            }
+        };
+        let started = time::now();
+        match self.look_at(task, bytes).await {
+            Ok(detections) => Outcome::Processed {
+                detections,
+                seconds: started.elapsed().as_secs_f64(),
+            },
+            Err(error) => Outcome::Failed { error },
+        }
+    }
+
+    async fn look_at(&self, task: &Task, bytes: Bytes) -> Result<Vec<Box<RawValue>>, String> {
         let _core = self
             .cores
             .acquire()
@@ -100,14 +120,7 @@ impl<D: Detector> Pipeline for ImagePipeline<D> {
     async fn process(&self, _slug: &str, tasks: &[Task]) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(tasks.len());
         for task in tasks {
-            let started = time::now();
-            outcomes.push(match self.process_one(task).await {
-                Ok(detections) => Outcome::Processed {
-                    detections,
-                    seconds: started.elapsed().as_secs_f64(),
-                },
-                Err(error) => Outcome::Failed { error },
-            });
+            outcomes.push(self.outcome(task).await);
         }
         outcomes
     }

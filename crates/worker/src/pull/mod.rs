@@ -11,6 +11,7 @@ mod keep;
 pub(crate) mod ledger;
 mod post;
 mod register;
+pub(crate) mod slot;
 pub(crate) mod stop;
 mod work;
 mod worker;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use futures::FutureExt;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::keep;
 use super::ledger::{ByJob, Unsent, Work};
+use super::slot::Places;
 use super::worker::{Shared, WorkerError};
 use crate::pipeline::Outcome;
 use crate::wire::{Failure, NoAlgorithms, Processed, SourceImage, Task};
@@ -25,13 +26,14 @@ pub(super) async fn work_loop(
     drain: &CancellationToken,
     halt: &CancellationToken,
 ) -> Result<(), WorkerError> {
-    let room = Arc::new(Semaphore::new(shared.config.concurrency));
+    let places = Places::new(shared.config.concurrency);
     let mut calls = JoinSet::new();
-    while let Some(Some((permit, work))) = drain.run_until_cancelled(next_work(shared, &room)).await {
-        let (shared, halt) = (Arc::clone(shared), halt.clone());
+    while let Some(Some((permit, work))) = drain.run_until_cancelled(next_work(shared, &places)).await {
+        let (shared, places) = (Arc::clone(shared), places.clone());
+        let (drain, halt) = (drain.clone(), halt.clone());
         calls.spawn(async move {
-            call(&shared, work, &halt).await;
-            drop(permit);
+            let calling = call(&shared, work, &drain, &halt);
+            places.hold(permit, drain.clone(), calling).await;
         });
         while calls.try_join_next().is_some() {}
     }
@@ -40,14 +42,14 @@ pub(super) async fn work_loop(
 }
 
 /// Waits for the next call and for room to run it. None only if the semaphore was closed, which it isn't.
-async fn next_work(shared: &Shared, room: &Arc<Semaphore>) -> Option<(OwnedSemaphorePermit, Work)> {
+async fn next_work(shared: &Shared, places: &Places) -> Option<(OwnedSemaphorePermit, Work)> {
     loop {
         shared.ledger.until(|counts| counts.waiting > 0).await;
         let Some(size) = shared.ledger.next_size() else {
             continue;
         };
         let permits = size.min(shared.config.concurrency) as u32;
-        let permit = Arc::clone(room).acquire_many_owned(permits).await.ok()?;
+        let permit = places.take(permits).await?;
         // While waiting for room the leases may have been lost; then there may be nothing to start.
         if let Some(work) = shared.ledger.start_next() {
             return Some((permit, work));
@@ -55,7 +57,7 @@ async fn next_work(shared: &Shared, room: &Arc<Semaphore>) -> Option<(OwnedSemap
     }
 }
 
-async fn call(shared: &Shared, work: Work, halt: &CancellationToken) {
+async fn call(shared: &Shared, work: Work, drain: &CancellationToken, halt: &CancellationToken) {
     let outcomes = halt.run_until_cancelled(outcomes_of(shared, &work)).await;
     let mut unavailable = ByJob::new();
     let mut reason = String::from("the worker stops");
@@ -79,7 +81,7 @@ async fn call(shared: &Shared, work: Work, halt: &CancellationToken) {
         shared.pause.reset();
         return;
     }
-    if !halt.is_cancelled() {
+    if !drain.is_cancelled() && !halt.is_cancelled() {
         let wait = shared.pause.begin();
         tracing::warn!(
             slug = work.slug,
