@@ -11,6 +11,8 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Certificate, Client, ClientBuilder, Response, Url};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A machine that was switched off says nothing. This is how soon an answer is no longer expected from it.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(50);
 
 /// A client builder with what all our clients share.
@@ -20,6 +22,9 @@ pub(crate) fn builder(loopback: bool) -> ClientBuilder {
     let builder = Client::builder()
         .user_agent(concat!("trapline-worker/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE)
+        .tcp_keepalive_retries(2)
         .pool_idle_timeout(IDLE_CONNECTION_MAX);
     if loopback { builder.no_proxy() } else { builder }
 }

@@ -86,6 +86,7 @@ async fn answer(State(service): State<Service>, uri: Uri, body: Bytes) -> Respon
 fn quick() -> ForwardConfig {
     ForwardConfig {
         retry_first: Duration::from_millis(1),
+        connect_patience: Duration::from_millis(50),
         patience: Duration::from_millis(50),
         ..ForwardConfig::default()
     }
@@ -174,8 +175,10 @@ async fn a_service_in_trouble_is_asked_again_before_the_images_are_asked_for_alo
 async fn an_image_that_the_service_leaves_out_is_an_error_and_the_others_are_not() {
     let silent = json!({"pipeline": "moths", "total_time": 1, "detections": [{"source_image_id": "1"}],
         "source_images": [{"id": "1", "url": "u1"}, {"id": "2", "url": "u2"}], "errors": "image 3 is gone"});
+    let alone = json!({"pipeline": "moths", "total_time": 1, "detections": [], "source_images": [],
+        "errors": "image 3 is gone"});
     let script = Script {
-        next: [(200, silent)].into(),
+        next: [(200, silent), (200, alone)].into(),
         ..Script::default()
     };
     let (_service, url, _serving) = Service::start(script).await;

@@ -84,6 +84,14 @@ pub(crate) async fn while_waiting<T>(wait: impl Future<Output = T>) -> Result<T,
     Ok(waited)
 }
 
+/// Waits in the place, until the worker is told to stop.
+pub(crate) async fn unless_stopping<T>(wait: impl Future<Output = T>) -> Result<T, Stopping> {
+    match SLOT.try_with(|slot| slot.drain.clone()) {
+        Ok(drain) => drain.run_until_cancelled(wait).await.ok_or(Stopping),
+        Err(_) => Ok(wait.await),
+    }
+}
+
 fn swap(permit: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
     SLOT.with(|slot| {
         let mut held = slot.held.lock().unwrap_or_else(PoisonError::into_inner);

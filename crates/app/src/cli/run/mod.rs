@@ -17,6 +17,7 @@ use std::{
     num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::sync::watch as watch_channel;
@@ -355,7 +356,10 @@ fn refused(error: WorkerError) -> Error {
 async fn pipelines(args: &mut RunArgs, facts: &Facts) -> Result<Vec<Arc<dyn Pipeline>>> {
     if let Some(url) = &args.forward {
         let config = ForwardConfig {
-            patience: std::time::Duration::from_secs(10),
+            connect_patience: Duration::from_secs(10),
+            // No other worker could take what this one gives back, so it waits, until the service is back or Ctrl-C.
+            patience: Duration::MAX,
+            patience_asked: Duration::MAX,
             ..ForwardConfig::default()
         };
         let forward = Forward::connect(url, config).await.map_err(not_usable)?;
