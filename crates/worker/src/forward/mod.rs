@@ -65,7 +65,7 @@ impl Default for ForwardConfig {
             batch_size: 24,
             timeout: Duration::from_secs(300),
             connect_patience: Duration::from_secs(60),
-            patience: Duration::from_secs(60),
+            patience: Duration::from_secs(900),
             patience_asked: Duration::from_secs(300),
             answer_bytes_max: 512 << 20,
             retry_first: Duration::from_millis(500),
