@@ -2,52 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
-};
+mod exports;
+mod folders;
+mod nights;
+mod support;
+
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use trapline_worker::samples::{SAMPLE_SEED, write_samples};
 
-fn trapline(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
-    command
-        .current_dir(dir)
-        .arg("run")
-        .args(args)
-        .stdin(Stdio::null());
-    // What the machine of the test has set is not what is tested.
-    for (name, _) in std::env::vars() {
-        if name.starts_with("TRAPLINE_") || name.starts_with("NATS_") || name == "DATABASE_URL" {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-fn run(dir: &Path, args: &[&str]) -> Output {
-    trapline(dir, args).output().unwrap()
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// A folder with `good` sample images and `bad` files that are none.
-fn folder(dir: &Path, good: u32, bad: u32) -> PathBuf {
-    let photos = dir.join("photos");
-    write_samples(&photos, SAMPLE_SEED, good).unwrap();
-    for n in 0..bad {
-        let bytes: &[u8] = if n == 0 { b"" } else { b"no picture" };
-        std::fs::write(photos.join(format!("bad-{n}.jpg")), bytes).unwrap();
-    }
-    photos
-}
+use support::{folder, json, run, said, trapline};
 
 #[test]
 fn with_no_source_sample_images_are_made_and_every_one_is_processed() {
@@ -167,12 +131,12 @@ fn what_cant_be_run_is_refused_with_what_to_do() {
         ),
         (&["gone"], "the source `gone` can't be read"),
         (&["empty"], "no image was found"),
-        (&["bad.txt"], "bad.txt line 1: `nonsense` is not a URL"),
+        (&["bad.txt"], "bad.txt line 1: `nonsense` is neither a URL nor a file"),
         (
             &["photos", "--database", "not.db"],
             "`not.db` is not a database of Trapline's",
         ),
-        (&["photos", "--export", "out.xlsx"], "must end in .ndjson or .csv"),
+        (&["photos", "--export", "out.xlsx"], "must end in .csv or .ndjson"),
         (&["photos", "--limit", "0"], "--limit"),
         (&["photos", "--set", "task_ttr=0"], "`task_ttr` from flag"),
         (
@@ -199,7 +163,7 @@ fn a_broken_line_of_a_manifest_is_named_and_the_rest_is_run() {
     let output = run(dir.path(), &["m.csv", "--json"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(
-        said(&output).contains("m.csv line 3: `nonsense` is not a URL"),
+        said(&output).contains("m.csv line 3: `nonsense` is neither a URL nor a file"),
         "{}",
         said(&output)
     );
@@ -217,15 +181,18 @@ fn a_run_that_is_interrupted_drains_and_the_next_one_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     folder(dir.path(), 40, 0);
     let args = ["photos", "--json", "--database", "kept.db", "--workers", "1"];
-    let mut child = trapline(dir.path(), &args)
+    let mut child = trapline(dir.path(), "run", &args)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Its first line says that the job is under way.
+    // A line says that the job is under way.
     let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
-    assert!(line.contains("STARTED"), "{line}");
+    while !line.contains("STARTED") {
+        line.clear();
+        let read = std::io::BufRead::read_line(&mut stderr, &mut line).unwrap();
+        assert!(read > 0, "it ended first");
+    }
     let killed = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()

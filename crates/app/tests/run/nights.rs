@@ -1,0 +1,172 @@
+//! Night after night: what a run works on, when its sources change.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::support::{json, photograph, ran, rows, run, said, trapline};
+
+fn night(dir: &Path, name: &str, numbers: std::ops::Range<u32>) {
+    for n in numbers {
+        photograph(&dir.join(name).join(format!("IMG_{n:04}.jpg")), n);
+    }
+}
+
+#[test]
+fn a_source_that_shrank_or_grew_is_run_as_it_is_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = ["june", "--database", "june.db"];
+    night(dir.path(), "june", 0..3);
+    assert_eq!(ran(dir.path(), &kept, 0)["counts"]["processed"], 3);
+    std::fs::remove_file(dir.path().join("june/IMG_0000.jpg")).unwrap();
+    night(dir.path(), "june", 3..5);
+    let second = ran(dir.path(), &kept, 0);
+    assert_eq!(
+        second["found"],
+        json!({"images": 4, "new": 2, "moved": 0, "replaced": 0, "gone": 1})
+    );
+    assert_eq!(
+        (&second["counts"]["total"], &second["counts"]["skipped"]),
+        (&2.into(), &2.into())
+    );
+    let third = run(dir.path(), &kept);
+    let text = String::from_utf8(third.stdout).unwrap();
+    assert!(
+        text.starts_with(
+            "SUCCESS: nothing was left to do. 4 images were processed before; `--reprocess` runs them again"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn each_run_works_on_what_it_was_asked_for_and_on_nothing_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    night(dir.path(), "june", 0..2);
+    night(dir.path(), "july", 2..4);
+    let of = |source: &str| {
+        let summary = ran(dir.path(), &[source, "--database", "all.db", "--limit", "1"], 0);
+        (
+            summary["counts"]["processed"].clone(),
+            summary["found"]["images"].clone(),
+        )
+    };
+    assert_eq!(of("june/IMG_0000.jpg"), (1.into(), 1.into()));
+    assert_eq!(of("june/IMG_0001.jpg"), (1.into(), 1.into()));
+    assert_eq!(of("july"), (1.into(), 2.into()));
+    assert_eq!(of("june"), (0.into(), 2.into()));
+    let both = ran(dir.path(), &["june", "july", "--database", "sqlite:all.db"], 0);
+    assert_eq!(
+        (&both["counts"]["processed"], &both["counts"]["skipped"]),
+        (&1.into(), &3.into())
+    );
+}
+
+#[test]
+fn an_image_that_failed_is_tried_again_by_the_next_run_and_a_mended_one_is_processed() {
+    let dir = tempfile::tempdir().unwrap();
+    night(dir.path(), "june", 0..2);
+    let broken = dir.path().join("june/IMG_0000.jpg");
+    let whole = std::fs::read(&broken).unwrap();
+    std::fs::write(&broken, b"half a copy").unwrap();
+    let kept = ["june", "--database", "june.db", "--export", "june.csv"];
+    assert_eq!(ran(dir.path(), &kept, 0)["counts"]["failed"], 1);
+    assert_eq!(
+        ran(dir.path(), &kept, 1)["counts"]["failed"],
+        1,
+        "it is all that is left"
+    );
+    std::fs::write(&broken, whole).unwrap();
+    assert_eq!(ran(dir.path(), &kept, 0)["counts"]["processed"], 1);
+    let images = rows(&dir.path().join("june-images.csv"));
+    let of = |name: &str| images.iter().filter(|r| r["image_path"].ends_with(name)).count();
+    assert_eq!(of("IMG_0001.jpg"), 1);
+}
+
+#[test]
+fn a_camera_that_starts_its_numbering_again_brings_new_photographs() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = ["card", "--database", "june.db", "--export", "june.csv"];
+    night(dir.path(), "card", 0..2);
+    ran(dir.path(), &kept, 0);
+    for n in 0..2 {
+        photograph(&dir.path().join(format!("card/IMG_{n:04}.jpg")), 10 + n);
+    }
+    let second = ran(dir.path(), &kept, 0);
+    assert_eq!(
+        (&second["counts"]["processed"], &second["found"]["replaced"]),
+        (&2.into(), &2.into())
+    );
+    let images = rows(&dir.path().join("june-images.csv"));
+    assert_eq!(images.len(), 4, "both nights: {images:?}");
+    assert!(images.iter().all(|r| r["status"] == "processed"));
+    let urls: std::collections::BTreeSet<_> = images.iter().map(|r| &r["image_url"]).collect();
+    assert_eq!(urls.len(), 4, "each by a URL of its own");
+}
+
+#[test]
+fn a_renamed_folder_and_a_touched_file_are_not_processed_again() {
+    let dir = tempfile::tempdir().unwrap();
+    night(dir.path(), "june", 0..3);
+    ran(
+        dir.path(),
+        &["june", "--database", "all.db", "--export", "all.csv"],
+        0,
+    );
+    let before = rows(&dir.path().join("all.csv")).len();
+    std::fs::rename(dir.path().join("june"), dir.path().join("June 2024 #1")).unwrap();
+    let touched = dir.path().join("June 2024 #1/IMG_0001.jpg");
+    let bytes = std::fs::read(&touched).unwrap();
+    std::fs::write(&touched, bytes).unwrap();
+    night(dir.path(), "June 2024 #1", 3..4);
+    let summary = ran(
+        dir.path(),
+        &["June 2024 #1", "--database", "all.db", "--export", "all.csv"],
+        0,
+    );
+    assert_eq!(
+        (&summary["counts"]["processed"], &summary["counts"]["skipped"]),
+        (&1.into(), &3.into())
+    );
+    assert_eq!(summary["found"]["moved"], 3);
+    let images = rows(&dir.path().join("all-images.csv"));
+    assert_eq!(images.len(), 4);
+    assert!(images.iter().all(|r| r["image_path"].contains("/June 2024 #1/")));
+    assert!(
+        images
+            .iter()
+            .all(|r| r["image_url"].contains("/June%202024%20%231/"))
+    );
+    assert!(rows(&dir.path().join("all.csv")).len() > before);
+}
+
+#[test]
+fn an_unfinished_job_of_other_sources_is_stopped_and_not_resumed() {
+    let dir = tempfile::tempdir().unwrap();
+    night(dir.path(), "june", 0..30);
+    night(dir.path(), "july", 30..32);
+    let mut first = trapline(
+        dir.path(),
+        "run",
+        &["june", "--database", "all.db", "--workers", "1"],
+    )
+    .stderr(std::process::Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(first.stderr.take().unwrap()));
+    assert!(lines.any(|line| line.unwrap().contains("STARTED")));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let other = run(dir.path(), &["july", "--database", "all.db", "--json"]);
+    assert_eq!(json(&other)["counts"]["total"], 2, "{other:?}");
+    assert!(
+        said(&other).contains("job 1 (run: june) was cut short with "),
+        "{}",
+        said(&other)
+    );
+    night(dir.path(), "june", 40..43);
+    let again = ran(dir.path(), &["june", "--database", "all.db"], 0);
+    let counts = &again["counts"];
+    let sum = counts["processed"].as_u64().unwrap() + counts["skipped"].as_u64().unwrap();
+    assert_eq!((sum, &again["found"]["new"]), (33, &3.into()));
+}
