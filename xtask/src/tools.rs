@@ -45,12 +45,22 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
 type Package = (&'static str, fn() -> bool);
 
 /// The Debian packages that the tests need, and what shows that each is there.
-const PACKAGES: [Package; 4] = [
+const PACKAGES: [Package; 6] = [
     ("python3", || answers("python3")),
     ("nats-server", || answers("nats-server")),
     ("redis-server", || answers("redis-server")),
     ("postgresql", || answers("postgres") || debian_postgres()),
+    // For the examples of docs/photographs.md.
+    ("python3-pandas", || {
+        has_pandas("python3") || has_pandas("/usr/bin/python3")
+    }),
+    ("r-base-core", || answers("Rscript")),
 ];
+
+fn has_pandas(python: &str) -> bool {
+    let import = Command::new(python).args(["-c", "import pandas"]).output();
+    import.is_ok_and(|o| o.status.success())
+}
 
 /// Debian keeps PostgreSQL's programs off the path.
 fn debian_postgres() -> bool {

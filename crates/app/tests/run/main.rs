@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod examples;
 mod exports;
 mod folders;
 mod nights;
@@ -131,7 +132,10 @@ fn what_cant_be_run_is_refused_with_what_to_do() {
         ),
         (&["gone"], "the source `gone` can't be read"),
         (&["empty"], "no image was found"),
-        (&["bad.txt"], "bad.txt line 1: `nonsense` is neither a URL nor a file"),
+        (
+            &["bad.txt"],
+            "bad.txt line 1: `nonsense` is neither a URL nor a file",
+        ),
         (
             &["photos", "--database", "not.db"],
             "`not.db` is not a database of Trapline's",
