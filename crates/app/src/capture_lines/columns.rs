@@ -42,6 +42,8 @@ const NAMES: [&[&str]; FIELDS] = [
 ];
 /// The place, the time, the day if it stands alone, the width, the height, the camera: in this order everywhere.
 pub(super) const FIELDS: usize = 6;
+/// What a record has in the fields but the place.
+type Others<'v> = [Option<&'v [u8]>; FIELDS - 1];
 
 /// A name without what people vary: capitals, spaces, underscores, the group that exiftool puts before it.
 fn plain(name: &str) -> String {
@@ -115,7 +117,7 @@ impl Columns {
     }
 
     /// The values of a record, in the order of the fields.
-    pub(super) fn row<'v>(&self, record: Values<'v>) -> Option<(&'v [u8], [Option<&'v [u8]>; FIELDS - 1])> {
+    pub(super) fn row<'v>(&self, record: Values<'v>) -> Option<(&'v [u8], Others<'v>)> {
         let shift = self.shift(record);
         let get = |at: Option<usize>| record.get(at? + shift);
         Some((get(Some(self.place))?, self.others.map(get)))

@@ -41,15 +41,6 @@ pub enum Format {
     Json,
 }
 
-/// Whether a file's name says that it is a list, packed or not.
-#[must_use]
-pub fn is_list(name: &str) -> bool {
-    matches!(
-        extension(name).as_str(),
-        "txt" | "csv" | "tsv" | "json" | "jsonl" | "ndjson"
-    )
-}
-
 /// Of a file's name, without what says that it is packed.
 fn extension(name: &str) -> String {
     let name = name.to_ascii_lowercase();

@@ -52,7 +52,7 @@ enum Cut {
     Head(Vec<u8>, Option<Format>),
     Text(Splitter),
     Json(Splitter),
-    Csv(Records, Option<Columns>),
+    Csv(Box<Records>, Option<Columns>),
 }
 
 #[derive(Debug)]
@@ -90,7 +90,6 @@ impl Reader {
     }
 
     /// Cuts bytes into parts for [`push`](Self::push), so small that what a part holds may be kept in memory.
-    #[must_use]
     pub fn parts<'b>(&self, bytes: &'b [u8]) -> Chunks<'b, u8> {
         bytes.chunks(if self.unpack.may_grow() { PACKED_PART } else { PART })
     }
@@ -188,7 +187,7 @@ impl Reader {
             Format::Txt => Cut::Text(Splitter::lines()),
             Format::Ndjson => Cut::Json(Splitter::lines()),
             Format::Json => Cut::Json(Splitter::json_list()),
-            Format::Csv => Cut::Csv(Records::new(Header::of_line(first).delimiter), None),
+            Format::Csv => Cut::Csv(Box::new(Records::new(Header::of_line(first).delimiter)), None),
         };
         self.cut(&head, line)
     }

@@ -58,12 +58,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn a_list_is_known_by_its_name_or_its_first_line() {
     for name in ["a/b.CSV", "b.tsv.gz", "x.y.csv"] {
         assert_eq!(Format::of_name(name), Some(Format::Csv), "{name}");
-        assert!(is_list(name), "{name}");
     }
     for name in ["list", "b.txt", "b.jsonl", "-", "csv"] {
         assert_eq!(Format::of_name(name), None, "{name}");
     }
-    assert!(is_list("a/B.NDJSON.gz") && is_list("x.json") && !is_list("a.jpg.gz") && !is_list("csv"));
     for (head, expected) in [
         ("url,width", Format::Csv),
         ("\"url\",\"taken_at\"", Format::Csv),
