@@ -311,4 +311,29 @@ proptest! {
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200), chunk in 1_usize..50) {
         prop_assert_eq!(read_in(&bytes, None, chunk), read_in(&bytes, None, usize::MAX));
     }
+
+    #[test]
+    fn what_a_csv_writer_wrote_is_read_row_by_row_with_its_lines(
+        notes in prop::collection::vec(prop::collection::vec(
+            prop::sample::select(vec!["a", "\"", ",", ";", "\t", "\n", "\r", "\r\n", " ", "\u{e4}"]), 0..6), 0..20),
+        delimiter in prop::sample::select(vec![b',', b';', b'\t']),
+        end in prop::sample::select(vec!["\n", "\r\n", "\r"]),
+        chunk in 1_usize..50,
+    ) {
+        let terminator = if end == "\r\n" { ::csv::Terminator::CRLF } else { ::csv::Terminator::Any(end.as_bytes()[0]) };
+        let mut writer = ::csv::WriterBuilder::new().delimiter(delimiter).terminator(terminator).from_writer(Vec::new());
+        writer.write_record(["notes", "url", "width"]).unwrap();
+        let (mut expected, mut line) = (Vec::new(), 2);
+        for (n, note) in notes.iter().enumerate() {
+            let (note, url) = (note.concat(), format!("http://h/{n}.jpg"));
+            writer.write_record([note.as_str(), &url, "NA"]).unwrap();
+            expected.push(format!("{line} {url}"));
+            let ends = note.replace("\r\n", "\n").replace('\r', "\n");
+            line += 1 + ends.matches('\n').count();
+        }
+        let list = writer.into_inner().unwrap();
+        let (lines, refused) = read_in(&list, Some(Format::Csv), chunk);
+        prop_assert_eq!(lines.iter().map(said).collect::<Vec<_>>(), expected);
+        prop_assert_eq!(refused, Ok(()));
+    }
 }
