@@ -5,7 +5,7 @@ use std::io::Write as _;
 use flate2::write::MultiGzDecoder;
 
 /// How the beginnings of other files are called, and what to do with them.
-const OTHERS: [(&[u8], &str); 6] = [
+const OTHERS: [(&[u8], &str); 11] = [
     (b"PK\x03\x04", "a spreadsheet or zip file; save it as CSV"),
     (b"\xd0\xcf\x11\xe0", "an Excel file; save it as CSV"),
     (
@@ -15,6 +15,11 @@ const OTHERS: [(&[u8], &str); 6] = [
     (b"\xfd7zX", "packed with xz; unpack it, or pack it with gzip"),
     (b"BZh", "packed with bzip2; unpack it, or pack it with gzip"),
     (b"PAR1", "a Parquet file; save it as CSV"),
+    (b"\xff\xd8\xff", "an image; give a list of images"),
+    (b"\x89PNG", "an image; give a list of images"),
+    (b"<!DO", "a web page"),
+    (b"<!do", "a web page"),
+    (b"<htm", "a web page"),
 ];
 const GZIP: &[u8] = b"\x1f\x8b";
 /// As many bytes as show what a file is.
