@@ -15,7 +15,7 @@ use crate::wiring;
 /// Say what is unsafe or wrong in a deployment; exit code 1 if a check fails
 #[derive(Args)]
 pub(super) struct DoctorArgs {
-    /// The store: `sqlite:PATH` (default sqlite:trapline.db) or `postgres://…`
+    /// The store: a path, `sqlite:PATH` (default sqlite:trapline.db) or `postgres://…`
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// Candidates: `embedded:` or `nats://…`

@@ -17,7 +17,7 @@ pub(super) struct ServeArgs {
     /// Where to listen (default 127.0.0.1:8000); port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
-    /// The store: `sqlite:PATH` (default sqlite:trapline.db) or `postgres://…`.
+    /// The store: a path, `sqlite:PATH` (default sqlite:trapline.db) or `postgres://…`.
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// Candidates: `embedded:` or `nats://…`.

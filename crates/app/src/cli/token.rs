@@ -57,7 +57,7 @@ pub struct NewTokenArgs {
     /// When it ends, as ISO 8601; a time without an offset is UTC
     #[arg(long, value_name = "TIME", value_parser = |text: &str| Timestamp::parse(text).map_err(|e| e.message))]
     pub expires_at: Option<Timestamp>,
-    /// Make it in this store, without a server
+    /// Make it in this store (a path, `sqlite:PATH` or `postgres://…`), without a server
     #[arg(long, value_name = "DATABASE")]
     pub database: Option<String>,
 }

@@ -67,7 +67,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "database",
         &["TRAPLINE_DATABASE", "DATABASE_URL"],
-        "sqlite:PATH or postgres://…",
+        "a path, sqlite:PATH or postgres://…",
         |c, v| {
             Database::parse(v).map_err(|e| e.message)?;
             c.database = v.to_owned();

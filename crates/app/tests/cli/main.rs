@@ -8,6 +8,7 @@ mod explain;
 mod follow;
 mod killed;
 mod lists;
+mod locks;
 mod readers;
 mod signals;
 mod support;

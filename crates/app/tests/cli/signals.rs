@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and a terminal that is closed.
 
 use std::{
     io::Error,
@@ -71,7 +71,7 @@ fn no_work(seen: &Seen) -> Response {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_drains_on_its_first_signal_and_sums_up() {
-    for (signal, code) in [("-INT", 130), ("-TERM", 0)] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 0), ("-HUP", 0)] {
         let server = Server::start(no_work).await;
         let child = server.spawn(&["worker", "--name", "box-7", "--batch-size", "8", "--json"]);
         server.until("POST tasks/claim").await;

@@ -108,8 +108,37 @@ fn text(line: &Value) -> String {
     };
     format!(
         "{} {}{image} {}",
-        cell(&line["at"]),
+        seconds(&cell(&line["at"])),
         cell(&line["level"]),
         cell(&line["message"])
     )
+}
+
+/// `2026-11-28T22:10:00Z` of a time with its fraction.
+fn seconds(at: &str) -> String {
+    match at.split_once('.') {
+        Some((seconds, rest)) if rest.ends_with('Z') => format!("{seconds}Z"),
+        _ => at.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_log_has_its_time_to_the_second() {
+        let line = |at: &str| text(&json!({"at": at, "level": "INFO", "message": "m", "image_id": "12345"}));
+        assert_eq!(
+            line("2026-11-28T22:10:00.123456Z"),
+            "2026-11-28T22:10:00Z INFO [image 12345] m"
+        );
+        assert_eq!(
+            line("2026-11-28T22:10:00Z"),
+            "2026-11-28T22:10:00Z INFO [image 12345] m"
+        );
+        assert_eq!(line("yesterday"), "yesterday INFO [image 12345] m");
+    }
 }

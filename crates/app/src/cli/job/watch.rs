@@ -71,7 +71,8 @@ struct Shown {
     progress: Progress,
     clock: SystemClock,
     seen: bool,
-    away: bool,
+    /// When it was last told that the server is away, if it is.
+    away: Option<Duration>,
 }
 
 impl Shown {
@@ -80,12 +81,12 @@ impl Shown {
             progress: Progress::new(),
             clock: SystemClock::new(),
             seen: false,
-            away: false,
+            away: None,
         }
     }
 
     fn job(&mut self, job: &Job) {
-        if std::mem::take(&mut self.away) {
+        if self.away.take().is_some() {
             self.progress.say("the server answers again");
         }
         self.seen = true;
@@ -95,10 +96,18 @@ impl Shown {
     }
 
     fn away(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.away, true) {
-            self.progress
-                .say(&format!("{why}; trying again until it answers"));
+        let now = self.clock.monotonic();
+        match self.away {
+            None => self
+                .progress
+                .say(&format!("{why}; trying again until it answers")),
+            // So that whoever reads a log sees that somebody still waits.
+            Some(told) if now.saturating_sub(told) >= PAUSE_AWAY => {
+                self.progress.say(&format!("still away: {why}"));
+            }
+            Some(_) => return,
         }
+        self.away = Some(now);
     }
 
     fn end(&self, job: &Job) {
