@@ -9,7 +9,7 @@ use serde_json::Value;
 use trapline_worker::samples::{SAMPLE_SEED, write_samples};
 
 /// `trapline NAME ARGS…`, without what the machine of the test has set.
-pub fn trapline(dir: &Path, name: &str, args: &[&str]) -> Command {
+pub(crate) fn trapline(dir: &Path, name: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
     command.current_dir(dir).arg(name).args(args).stdin(Stdio::null());
     for (name, _) in std::env::vars() {
@@ -20,28 +20,28 @@ pub fn trapline(dir: &Path, name: &str, args: &[&str]) -> Command {
     command
 }
 
-pub fn run(dir: &Path, args: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, args: &[&str]) -> Output {
     trapline(dir, "run", args).output().unwrap()
 }
 
 /// A run that ends with this exit code, and its summary.
-pub fn ran(dir: &Path, args: &[&str], code: i32) -> Value {
+pub(crate) fn ran(dir: &Path, args: &[&str], code: i32) -> Value {
     let all: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
     let output = run(dir, &all);
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     json(&output)
 }
 
-pub fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"))
 }
 
-pub fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A folder with `good` sample images and `bad` files that are none.
-pub fn folder(dir: &Path, good: u32, bad: u32) -> PathBuf {
+pub(crate) fn folder(dir: &Path, good: u32, bad: u32) -> PathBuf {
     let photos = dir.join("photos");
     write_samples(&photos, SAMPLE_SEED, good).unwrap();
     for n in 0..bad {
@@ -52,7 +52,7 @@ pub fn folder(dir: &Path, good: u32, bad: u32) -> PathBuf {
 }
 
 /// One sample image, another for each number.
-pub fn photograph(path: &Path, number: u32) {
+pub(crate) fn photograph(path: &Path, number: u32) {
     let dir = tempfile::tempdir().unwrap();
     write_samples(dir.path(), SAMPLE_SEED + u64::from(number), 1).unwrap();
     let made = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap();
@@ -61,13 +61,13 @@ pub fn photograph(path: &Path, number: u32) {
 }
 
 /// The rows of an export, by column.
-pub fn rows(path: &Path) -> Vec<std::collections::HashMap<String, String>> {
+pub(crate) fn rows(path: &Path) -> Vec<std::collections::HashMap<String, String>> {
     let mut csv = csv::Reader::from_path(path).unwrap();
     csv.deserialize().map(Result::unwrap).collect()
 }
 
 /// The names of the files in a column of rows, sorted.
-pub fn names(rows: &[std::collections::HashMap<String, String>]) -> Vec<String> {
+pub(crate) fn names(rows: &[std::collections::HashMap<String, String>]) -> Vec<String> {
     let mut names: Vec<_> = rows
         .iter()
         .map(|row| row["image_path"].rsplit('/').next().unwrap().to_owned())

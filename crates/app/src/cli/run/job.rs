@@ -1,8 +1,10 @@
 //! The job of a run: of exactly what the sources hold now.
 
+use std::collections::HashSet;
+
 use sha2::{Digest as _, Sha256};
 use trapline_core::{
-    CaptureId, CollectionId, Error, JobId, JobStatus, ProjectId, Result,
+    CaptureId, CollectionId, Error, JobId, JobStatus, ProjectId, Result, TaskState,
     catalog::{Capture, CaptureScope},
     ports::{Job, JobFilter, JobOrder, NewJob, OffsetPage, Store},
     words::{count, counted},
@@ -83,8 +85,10 @@ pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -
         .await?;
     let Listed { files, bad, warnings } = listed;
     let files = sources.files().chain(files).collect();
-    let known = known.into_iter().filter(|c| c.url.starts_with("file:")).collect();
-    let plan = tokio::task::spawn_blocking(move || photographs::plan(files, known, &photographs::RealDisk))
+    let known: Vec<Capture> = known.into_iter().filter(|c| c.url.starts_with("file:")).collect();
+    let processed = processed(store.as_ref(), &known).await?;
+    let compare = move || photographs::plan(files, known, &processed, &photographs::RealDisk);
+    let plan = tokio::task::spawn_blocking(compare)
         .await
         .map_err(|e| Error::internal("the photographs can't be compared").with_source(e))?;
     for facts in plan.facts.chunks(PAGE as usize) {
@@ -266,6 +270,21 @@ async fn all(store: &dyn Store, of: CaptureScope) -> Result<Vec<Capture>> {
             return Ok(captures);
         }
     }
+}
+
+/// Which of these any job has processed.
+async fn processed(store: &dyn Store, captures: &[Capture]) -> Result<HashSet<CaptureId>> {
+    let mut processed = HashSet::new();
+    for page in captures.chunks(PAGE as usize) {
+        let ids: Vec<_> = page.iter().map(|c| c.id).collect();
+        let attempts = store.attempts(&ids).await?.into_iter();
+        processed.extend(
+            attempts
+                .filter(|a| a.state == TaskState::Processed)
+                .map(|a| a.capture),
+        );
+    }
+    Ok(processed)
 }
 
 /// The captures of a set, ascending.

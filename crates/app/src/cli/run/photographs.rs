@@ -2,7 +2,8 @@
 //!
 //! A photograph is its content, not its path. A file is one that is known if the known one had the same path and the
 //! same content, or the same content under a path where that content no longer is (it was moved or renamed). A second
-//! file with the content of one that is still there is a photograph of its own.
+//! file with the content of one that is still there is a photograph of its own. What was never processed leaves its
+//! place to what comes under its path: a damaged file that was mended is one photograph, not two.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -91,6 +92,7 @@ struct Known {
     path: PathBuf,
     url: String,
     file: Option<FileVersion>,
+    processed: bool,
 }
 
 /// What is to be stored.
@@ -109,13 +111,19 @@ pub(super) struct Plan {
 }
 
 /// Decides what each file is. Files are read only where size and time don't tell.
-pub(super) fn plan(files: Vec<LocalFile>, captures: Vec<Capture>, disk: &impl Disk) -> Plan {
+pub(super) fn plan(
+    files: Vec<LocalFile>,
+    captures: Vec<Capture>,
+    processed: &HashSet<CaptureId>,
+    disk: &impl Disk,
+) -> Plan {
     let known: Vec<Known> = captures
         .into_iter()
         .filter_map(|c| {
             Some(Known {
                 path: file_url::path(&c.url)?,
                 id: c.id,
+                processed: processed.contains(&c.id),
                 url: c.url,
                 file: c.file,
             })
@@ -174,7 +182,7 @@ impl<'a, D: Disk> Planner<'a, D> {
         }
     }
 
-    /// A file that is what its path was before, or that nobody has looked at yet.
+    /// A file that is what its path was before, or that takes the place of one that was never processed.
     fn at_its_path(&mut self, file: LocalFile) -> Result<(), LocalFile> {
         let Some(here) = self.by_path.get(&*file.path).cloned() else {
             return Err(file);
@@ -210,13 +218,16 @@ impl<'a, D: Disk> Planner<'a, D> {
             digest = self.disk.digest(&file.path);
         }
         let same = |k: &&&Known| digest.is_some() && of(k) == digest;
-        let unread = |k: &&&Known| k.file.as_ref().is_some_and(|f| f.digest.is_none());
-        let found = here.iter().find(same).or_else(|| here.iter().rev().find(unread));
+        let unprocessed = |k: &&&Known| !k.processed && !self.taken.contains(&k.id);
+        let found = here
+            .iter()
+            .find(same)
+            .or_else(|| here.iter().rev().find(unprocessed));
         let Some(k) = found else { return Err(file) };
         let touched = FileVersion {
             size,
             modified,
-            digest: digest.filter(|_| of(&k).is_some()),
+            digest: digest.filter(|d| of(&k).as_ref() == Some(d)),
         };
         self.is_known(k, Some(touched));
         Ok(())

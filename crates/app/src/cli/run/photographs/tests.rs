@@ -55,7 +55,17 @@ fn planned(known: Vec<Capture>, now: &[(&str, i64, &'static str)]) -> Plan {
         path: path.into(),
         ..LocalFile::default()
     };
-    plan(now.iter().map(file).collect(), known, &FakeDisk::of(now))
+    let processed = known
+        .iter()
+        .filter(|c| c.file.as_ref().unwrap().digest.is_some())
+        .map(|c| c.id)
+        .collect();
+    plan(
+        now.iter().map(file).collect(),
+        known,
+        &processed,
+        &FakeDisk::of(now),
+    )
 }
 
 fn urls(plan: &Plan) -> Vec<&str> {
@@ -113,6 +123,23 @@ fn a_file_that_nobody_has_read_yet_is_what_it_is_now() {
     assert_eq!((urls(&plan), plan.replaced), (vec!["file:///june/1.jpg"], 0));
     let file = plan.facts[0].1.file.clone().unwrap();
     assert_eq!((file.size, file.digest), (9, None));
+}
+
+#[test]
+fn a_damaged_file_that_was_mended_is_one_photograph() {
+    let failed = known(&[("/june/1.jpg", 1, "half")]);
+    let whole = FakeDisk::of(&[("/june/1.jpg", 2, "the whole")]);
+    let file = LocalFile {
+        path: "/june/1.jpg".into(),
+        ..LocalFile::default()
+    };
+    let plan = plan(vec![file], failed, &HashSet::new(), &whole);
+    assert_eq!((urls(&plan), plan.replaced), (vec!["file:///june/1.jpg"], 0));
+    assert_eq!(
+        plan.facts[0].1.file.as_ref().unwrap().digest,
+        None,
+        "it is not read yet"
+    );
 }
 
 #[test]
@@ -177,6 +204,7 @@ fn a_known_file_that_can_no_longer_be_read_is_still_that_photograph() {
     let plan = plan(
         gone.into(),
         known(&[("/june/1.jpg", 1, "one")]),
+        &HashSet::new(),
         &FakeDisk::default(),
     );
     assert_eq!(urls(&plan), ["file:///june/1.jpg"]);
