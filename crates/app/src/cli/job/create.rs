@@ -73,11 +73,12 @@ pub(super) struct CreateArgs {
 
 impl CreateArgs {
     pub(super) async fn run(self, context: &Context) -> CliResult {
-        if self.captures.is_some() {
-            self.check_pipeline(context).await?;
-        }
         let (collection, is_new) = match (&self.captures, self.collection) {
-            (Some(list), _) => (self.upload(context, list).await?, true),
+            (Some(list), _) => {
+                let manifest = Manifest::open(list, self.format).await?;
+                self.check_pipeline(context).await?;
+                (self.upload(context, list, manifest).await?, true)
+            }
             (None, Some(id)) => (id, false),
             (None, None) => return Err(CliError::Usage("give --captures or --collection".to_owned())),
         };
@@ -164,8 +165,7 @@ impl CreateArgs {
     }
 
     /// Makes a capture set of a manifest.
-    async fn upload(&self, context: &Context, list: &str) -> CliResult<i64> {
-        let manifest = Manifest::open(list, self.format).await?;
+    async fn upload(&self, context: &Context, list: &str, manifest: Manifest) -> CliResult<i64> {
         let set = json!({ "name": self.name, "project_id": self.project });
         let set = context
             .client
