@@ -9,6 +9,7 @@ mod follow;
 mod killed;
 mod lists;
 mod locks;
+mod manifests;
 mod readers;
 mod signals;
 mod support;
