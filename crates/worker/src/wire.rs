@@ -154,6 +154,8 @@ pub struct Detection {
     pub source_image_id: String,
     /// Pixels of the decoded image.
     pub bbox: BoundingBox,
+    /// How sure the detector is.
+    pub score: Option<f32>,
     /// Seconds.
     pub inference_time: f64,
     /// The localization algorithm.

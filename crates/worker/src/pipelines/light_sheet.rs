@@ -19,6 +19,14 @@ use crate::wire::{
 pub const SLUG: &str = "light-sheet";
 const VERSION: i64 = 1;
 const DETECTOR: (&str, &str) = ("Light sheet detector", "light_sheet_detector");
+/// What each class means, in the order of the labels.
+const MEANINGS: [&str; BODY_LENGTH_CLASSES.len()] = [
+    "shorter than 1% of the image's longer side",
+    "1 to 2.5% of the image's longer side",
+    "2.5 to 5% of the image's longer side",
+    "5 to 10% of the image's longer side",
+    "at least 10% of the image's longer side",
+];
 const CLASSIFIER: (&str, &str) = ("Light sheet body length", "light_sheet_body_length");
 
 /// The detector behind `light-sheet`.
@@ -37,7 +45,7 @@ impl Detector for LightSheetDetector {
         let data: Vec<_> = BODY_LENGTH_CLASSES
             .iter()
             .enumerate()
-            .map(|(index, label)| json!({"label": label, "index": index}))
+            .map(|(index, label)| json!({"label": label, "index": index, "description": MEANINGS[index]}))
             .collect();
         let category_map = json!({
             "data": data,
@@ -79,6 +87,7 @@ fn detection(insect: &Insect, length: BodyLength, image_id: &str, now: &str) -> 
             x2: insect.x2,
             y2: insect.y2,
         },
+        score: Some(insect.score),
         inference_time: 0.0,
         algorithm: reference(DETECTOR),
         timestamp: now.to_owned(),
@@ -143,6 +152,7 @@ mod tests {
             json!([{
                 "source_image_id": "7",
                 "bbox": {"x1": 1.5, "y1": 2.0, "x2": 3.0, "y2": 4.1_f32},
+                "score": 0.9_f32,
                 "inference_time": 0.0,
                 "algorithm": {"name": "Light sheet detector", "key": "light_sheet_detector"},
                 "timestamp": "2026-01-02T03:04:05Z",
@@ -194,7 +204,7 @@ mod tests {
         );
         assert_eq!(
             config["algorithms"][1]["category_map"]["data"][4],
-            json!({"label": "very_large", "index": 4})
+            json!({"label": "very_large", "index": 4, "description": "at least 10% of the image's longer side"})
         );
     }
 }
