@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trapline_backends::{
     EmbeddedProgress, EmbeddedQueue, JetStreamOptions, JetStreamQueue, PostgresStore, RedisProgress,
@@ -20,12 +20,8 @@ use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 use crate::{
     config::{Config, Database},
     http::{self, AppState, Guards, auth, router},
-    serve::{ConnectionCounts, Serving},
+    serve::{ConnectionCounts, Serving, listen},
 };
-
-/// Connections that wait to be accepted. Where more come at once, the system drops them unseen, and a client that does not
-/// speak first believes them open.
-const BACKLOG: u32 = 4_096;
 
 /// How a node differs from a plain server.
 pub struct NodeOptions {
@@ -241,39 +237,6 @@ fn shared(config: &Config) -> Option<Check> {
     let advice = "set NATS_URL and REDIS_URL: a node does not see the other's candidates and hints, so a worker may wait \
                   seconds for what is free";
     (!alone.is_empty()).then(|| Check::warn("nodes", format!("embedded: {}", alone.join(", ")), advice))
-}
-
-/// As `TcpListener::bind`, with a longer backlog.
-async fn bind(address: &str) -> std::io::Result<TcpListener> {
-    let mut failed = std::io::Error::other("the name has no address");
-    for address in tokio::net::lookup_host(address).await? {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        socket.set_reuseaddr(true)?;
-        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
-}
-
-/// Listens on `host:port`.
-///
-/// # Errors
-/// `Invalid` naming the address if it is in use or not ours to listen on.
-pub async fn listen(address: &str) -> Result<TcpListener> {
-    bind(address).await.map_err(|e| {
-        let what = match e.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "is in use; stop what listens there, or give another with --listen"
-            }
-            _ => "can't be listened on",
-        };
-        Error::invalid(format!("the address `{address}` {what}")).with_source(e)
-    })
 }
 
 impl Node {

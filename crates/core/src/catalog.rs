@@ -1,15 +1,14 @@
 //! What jobs are made of: projects, tokens, captures and their sets, algorithms, pipelines, processing services.
 
+mod capture;
 mod pointer;
 
 use serde::{Deserialize, Serialize};
 
+pub use capture::{Capture, CaptureFacts, CaptureScope, FileVersion, NewCapture};
 pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
 
-use crate::{
-    AlgorithmId, CaptureId, CollectionId, JobId, PipelineId, ProjectId, ServiceId, TakenAt, Timestamp,
-    TokenId,
-};
+use crate::{AlgorithmId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};
 
 /// What a token may do (RULES.md B2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -320,83 +319,6 @@ pub struct CollectionProgress {
     pub processed: u64,
     /// Those of them in which one found something.
     pub with_detections: u64,
-}
-
-/// A capture to be stored; unique by (project, URL as given).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NewCapture {
-    /// As given; empty is stored and fails `no_url`.
-    pub url: String,
-    /// When it was taken.
-    pub taken_at: Option<TakenAt>,
-    /// Pixels.
-    pub width: Option<i64>,
-    /// Pixels.
-    pub height: Option<i64>,
-    /// The camera's make and model.
-    pub camera: Option<String>,
-    /// Of a local file: which content the file had.
-    pub file: Option<FileVersion>,
-}
-
-/// Which content a local file has. Size and time are cheap to compare; the digest decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileVersion {
-    /// Bytes.
-    pub size: i64,
-    /// When the file was last written.
-    pub modified: Timestamp,
-    /// SHA-256 of the content in hexadecimal digits; `None` until somebody read it.
-    pub digest: Option<String>,
-}
-
-/// A stored capture.
-#[derive(Clone, Debug)]
-pub struct Capture {
-    /// Its row.
-    pub id: CaptureId,
-    /// Whose.
-    pub project: ProjectId,
-    /// As given.
-    pub url: String,
-    /// When it was taken.
-    pub taken_at: Option<TakenAt>,
-    /// Pixels.
-    pub width: Option<i64>,
-    /// Pixels.
-    pub height: Option<i64>,
-    /// The camera's make and model.
-    pub camera: Option<String>,
-    /// Of a local file: which content the file had.
-    pub file: Option<FileVersion>,
-}
-
-/// What was learnt of a stored capture; what is `None` stays as it is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CaptureFacts {
-    /// Where it is now, if its file was moved.
-    pub url: Option<String>,
-    /// When it was taken.
-    pub taken_at: Option<TakenAt>,
-    /// Pixels.
-    pub width: Option<i64>,
-    /// Pixels.
-    pub height: Option<i64>,
-    /// The camera's make and model.
-    pub camera: Option<String>,
-    /// Which content its file has.
-    pub file: Option<FileVersion>,
-}
-
-/// Which captures to list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CaptureScope {
-    /// Those of a project.
-    Project(ProjectId),
-    /// Those of a set.
-    Collection(CollectionId),
-    /// Those that are tasks of a job.
-    Job(JobId),
 }
 
 /// What adding captures to a set did.

@@ -77,6 +77,7 @@ fn detection(task: &Task, at: f32) -> Detection {
             x2: at * 10.0 + 8.25,
             y2: 220.75,
         },
+        score: None,
         inference_time: 0.01,
         algorithm: AlgorithmReference {
             name: "Soak detector".to_owned(),

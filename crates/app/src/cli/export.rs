@@ -1,10 +1,16 @@
 //! `trapline export`: everything of a kept store, read-only, without a server; one may be running on it.
 
-use std::{io::Write as _, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Seek as _, Write as _},
+    sync::Arc,
+};
 
 use clap::{Args, ValueEnum};
 use futures::TryStreamExt as _;
-use trapline_core::{CollectionId, JobId, ProjectId, catalog::CaptureScope, ports::Store};
+use trapline_core::{
+    Clock, CollectionId, Error, JobId, ProjectId, Result, catalog::CaptureScope, ports::Store,
+};
 use trapline_engine::SystemClock;
 
 use super::{
@@ -79,46 +85,59 @@ impl ExportArgs {
         if let Some(out) = &self.out {
             check(std::slice::from_ref(out))?;
         }
-        let store = wiring::look_at_store(&self.database, Arc::new(SystemClock::new())).await?;
-        let scope = self.scope(store.as_ref()).await?;
-        let store: Arc<dyn Store> = store;
-        match &self.out {
-            Some(out) => self.to_files(out, &store, scope).await,
-            None => self.to_stdout(store, scope).await,
-        }
-    }
-
-    async fn scope(&self, store: &dyn Store) -> CliResult<CaptureScope> {
-        let missing = |what: &str, id: i64| {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        // A look may be repeated, so what goes to standard output waits for its end.
+        let spool = tempfile::tempfile()?;
+        let missing = wiring::looking_at_store(&self.database, &clock, async |store| {
+            let Some(scope) = self.scope(store.as_ref()).await? else {
+                return Ok(true);
+            };
+            match &self.out {
+                Some(out) => write_all(out, &store, scope).await?,
+                None => self.to(&spool, store, scope).await?,
+            }
+            Ok(false)
+        })
+        .await?;
+        if missing {
             let shown = without_password(&self.database);
-            CliError::Usage(format!("`{shown}` has no {what} {id}"))
-        };
-        if let Some(id) = self.job {
-            let found = store.job(JobId(id)).await?;
-            return found
-                .map(|job| CaptureScope::Job(job.id))
-                .ok_or_else(|| missing("job", id));
+            return Err(CliError::Usage(format!("`{shown}` has no {}", self.what())));
         }
-        if let Some(id) = self.collection {
-            let found = store.collection(CollectionId(id)).await?;
-            return found
-                .map(|set| CaptureScope::Collection(set.id))
-                .ok_or_else(|| missing("capture set", id));
-        }
-        let found = store.project(ProjectId(self.project)).await?;
-        found
-            .map(|p| CaptureScope::Project(p.id))
-            .ok_or_else(|| missing("project", self.project))
-    }
-
-    async fn to_files(&self, out: &Target, store: &Arc<dyn Store>, scope: CaptureScope) -> CliResult {
-        for path in write_all(out, store, scope).await? {
-            output::note(format_args!("written: {}", path.display()));
+        match &self.out {
+            Some(out) => output::note(format_args!("written: {out}")),
+            None => {
+                (&spool).rewind()?;
+                io::copy(&mut &spool, &mut io::stdout().lock())?;
+            }
         }
         Ok(Exit::Done)
     }
 
-    async fn to_stdout(&self, store: Arc<dyn Store>, scope: CaptureScope) -> CliResult {
+    fn what(&self) -> String {
+        match (self.job, self.collection) {
+            (Some(job), _) => format!("job {job}"),
+            (_, Some(set)) => format!("capture set {set}"),
+            _ => format!("project {}", self.project),
+        }
+    }
+
+    /// What is to be written, if it is there.
+    async fn scope(&self, store: &dyn Store) -> Result<Option<CaptureScope>> {
+        Ok(match (self.job, self.collection) {
+            (Some(id), _) => store.job(JobId(id)).await?.map(|job| CaptureScope::Job(job.id)),
+            (_, Some(id)) => {
+                let found = store.collection(CollectionId(id)).await?;
+                found.map(|set| CaptureScope::Collection(set.id))
+            }
+            _ => {
+                let found = store.project(ProjectId(self.project)).await?;
+                found.map(|p| CaptureScope::Project(p.id))
+            }
+        })
+    }
+
+    async fn to(&self, mut spool: &File, store: Arc<dyn Store>, scope: CaptureScope) -> Result<()> {
+        let wrong = |e: io::Error| Error::internal("the temporary file can't be written").with_source(e);
         let export = Export {
             scope,
             table: match self.table {
@@ -131,12 +150,12 @@ impl ExportArgs {
             },
             scores: self.scores,
         };
-        let mut stdout = std::io::stdout();
+        spool.set_len(0).map_err(wrong)?;
+        spool.rewind().map_err(wrong)?;
         let mut rows = std::pin::pin!(export::stream(store, export));
         while let Some(bytes) = rows.try_next().await? {
-            stdout.write_all(&bytes)?;
+            spool.write_all(&bytes).map_err(wrong)?;
         }
-        stdout.flush()?;
-        Ok(Exit::Done)
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@
 mod connection;
 mod hand_outs;
 mod io;
+mod listen;
 
 use std::{
     convert::Infallible,
@@ -34,7 +35,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt as _;
 use trapline_core::Clock;
 
-pub use self::connection::Connection;
+pub use self::{connection::Connection, listen::listen};
 use self::{
     connection::{Answer, Overdue},
     io::Watched,

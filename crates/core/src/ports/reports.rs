@@ -68,6 +68,14 @@ pub enum DetectionsOf<'a> {
     Tasks(&'a [(JobId, CaptureId)]),
 }
 
+impl DetectionsOf<'_> {
+    /// The first of a job.
+    #[must_use]
+    pub fn first(job: JobId, limit: u64) -> Self {
+        Self::Job { job, after: 0, limit }
+    }
+}
+
 /// What a job has done with a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {

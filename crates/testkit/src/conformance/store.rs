@@ -434,7 +434,7 @@ cases! { World;
         let job = w.job_of(1).await;
         let task = w.grant(job, 1, "w").await[0];
         w.succeed(task, 300).await;
-        let rows = w.store.detections(DetectionsOf::Job { job, after: 0, limit: 1_000 }, true).await.unwrap();
+        let rows = w.store.detections(DetectionsOf::first(job, 1_000), true).await.unwrap();
         assert_eq!(rows.len(), 300);
         for row in rows {
             let at = (row.bbox.unwrap()[0] - 0.1).round();
@@ -446,7 +446,7 @@ cases! { World;
             let score = if class.label == "a" { 0.1f32 + at as f32 } else { 0.9 };
             assert_eq!((class.score, &class.labels), (Some(score), &own));
         }
-        let page = w.store.detections(DetectionsOf::Job { job, after: 0, limit: 7 }, false).await.unwrap();
+        let page = w.store.detections(DetectionsOf::first(job, 7), false).await.unwrap();
         assert!(page.len() == 7 && page[0].classifications[0].scores.is_empty());
         assert_eq!(page[0].classifications[0].labels, None, "not asked for");
     }
@@ -505,7 +505,7 @@ cases! { World;
         while w.store.purge().await.unwrap() {}
         let all = ImageQuery { state: None, ..failed(job) };
         assert!(w.store.images(&all).await.unwrap().is_empty());
-        assert!(w.store.detections(DetectionsOf::Job { job, after: 0, limit: 9 }, false).await.unwrap().is_empty());
+        assert!(w.store.detections(DetectionsOf::first(job, 9), false).await.unwrap().is_empty());
         assert_eq!(w.settle(&items[..1]).await.items, [Settled::Gone]);
     }
 }

@@ -397,28 +397,15 @@ impl World {
         let c = view.counts;
         assert_eq!(c.processed, of(trapline_core::TaskState::Processed), "processed");
         assert_eq!(c.failed, of(trapline_core::TaskState::Failed), "failed");
-        assert_eq!(
-            c.in_flight,
-            rows.iter().filter(|r| r.in_flight).count() as u64,
-            "in flight"
-        );
+        let in_flight = rows.iter().filter(|r| r.in_flight).count() as u64;
+        assert_eq!(c.in_flight, in_flight, "in flight");
         assert_eq!(c.total, rows.len() as u64, "total");
         assert_eq!(c.total, c.pending + c.in_flight + c.processed + c.failed, "sum");
-        assert_eq!(
-            c.detections as i64,
-            rows.iter().map(|r| r.detections).sum::<i64>(),
-            "detections of the tasks"
-        );
+        let of_tasks: i64 = rows.iter().map(|r| r.detections).sum();
+        assert_eq!(c.detections as i64, of_tasks, "detections of the tasks");
         let stored = self
             .store
-            .detections(
-                DetectionsOf::Job {
-                    job,
-                    after: 0,
-                    limit: 1_000_000,
-                },
-                false,
-            )
+            .detections(DetectionsOf::first(job, 1_000_000), false)
             .await
             .unwrap();
         assert_eq!(c.detections, stored.len() as u64, "stored detections");

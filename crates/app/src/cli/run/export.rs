@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashSet,
+    fmt,
     path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
@@ -207,17 +208,22 @@ impl Ready {
 }
 
 /// Writes the files of a target.
-pub(crate) async fn write_all(
-    target: &Target,
-    store: &Arc<dyn Store>,
-    scope: CaptureScope,
-) -> Result<Vec<PathBuf>> {
-    let mut written = Vec::new();
+pub(crate) async fn write_all(target: &Target, store: &Arc<dyn Store>, scope: CaptureScope) -> Result<()> {
     for file in &target.0 {
         write(file, store, scope).await?;
-        written.push(file.path.clone());
     }
-    Ok(written)
+    Ok(())
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self
+            .0
+            .iter()
+            .map(|file| file.path.display().to_string())
+            .collect();
+        f.write_str(&names.join(", "))
+    }
 }
 
 async fn write(file: &OutFile, store: &Arc<dyn Store>, scope: CaptureScope) -> Result<()> {

@@ -50,7 +50,8 @@ use super::{
 use crate::{
     config::{Config, Origin, sqlite_path},
     http::auth,
-    wiring::{Node, NodeOptions, listen},
+    serve::listen,
+    wiring::{Node, NodeOptions},
 };
 
 /// Run a pipeline over images, everything in this one process

@@ -132,7 +132,7 @@ pub(super) fn plan(
     let mut planner = Planner::new(&known, disk);
     let mut rest = Vec::new();
     for file in files {
-        if let Err(file) = planner.at_its_path(file) {
+        if !planner.at_its_path(&file) {
             rest.push(file);
         }
     }
@@ -183,9 +183,9 @@ impl<'a, D: Disk> Planner<'a, D> {
     }
 
     /// A file that is what its path was before, or that takes the place of one that was never processed.
-    fn at_its_path(&mut self, file: LocalFile) -> Result<(), LocalFile> {
+    fn at_its_path(&mut self, file: &LocalFile) -> bool {
         let Some(here) = self.by_path.get(&*file.path).cloned() else {
-            return Err(file);
+            return false;
         };
         let Some((size, modified)) = self.disk.stat(&file.path) else {
             // It can't be read, and fails with its reason, as what it was called last.
@@ -193,10 +193,10 @@ impl<'a, D: Disk> Planner<'a, D> {
                 .iter()
                 .max_by_key(|k| k.id)
                 .filter(|k| !self.taken.contains(&k.id));
-            return match last {
-                Some(k) => Ok(self.is_known(k, None)),
-                None => Err(file),
-            };
+            if let Some(k) = last {
+                self.is_known(k, None);
+            }
+            return last.is_some();
         };
         let unchanged = |k: &&&Known| {
             k.file
@@ -205,7 +205,7 @@ impl<'a, D: Disk> Planner<'a, D> {
         };
         if let Some(k) = here.iter().rev().find(unchanged) {
             self.is_known(k, None);
-            return Ok(());
+            return true;
         }
         let of = |k: &&&Known| {
             k.file
@@ -223,14 +223,14 @@ impl<'a, D: Disk> Planner<'a, D> {
             .iter()
             .find(same)
             .or_else(|| here.iter().rev().find(unprocessed));
-        let Some(k) = found else { return Err(file) };
+        let Some(k) = found else { return false };
         let touched = FileVersion {
             size,
             modified,
             digest: digest.filter(|d| of(&k).as_ref() == Some(d)),
         };
         self.is_known(k, Some(touched));
-        Ok(())
+        true
     }
 
     fn is_known(&mut self, k: &Known, touched: Option<FileVersion>) {
