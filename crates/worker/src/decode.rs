@@ -5,12 +5,13 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageError, ImageReader, Limits, Rgb, RgbImage};
 
 use crate::http;
 use crate::photograph::Photograph;
 
 mod jpeg;
+mod whole;
 
 const ERROR_CHARACTERS_MAX: usize = 300;
 
@@ -34,12 +35,34 @@ impl Default for DecodeLimits {
 
 /// Decodes an image as people see it: with its orientation applied. The error is one line for people.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<(DynamicImage, Photograph), String> {
-    let mut image = pixels(bytes, limits)?;
+    let mut image = eight_bit(pixels(bytes, limits)?);
     let mut photograph = Photograph::of(bytes);
     image.apply_orientation(photograph.transformation());
     photograph.width = Some(image.width());
     photograph.height = Some(image.height());
     Ok((image, photograph))
+}
+
+/// The picture in eight bits for each of three colours, on white where it is transparent: every format then finds the
+/// same detector, and the same picture in another depth gives the same insects.
+fn eight_bit(image: DynamicImage) -> DynamicImage {
+    if matches!(image, DynamicImage::ImageRgb8(_)) {
+        return image;
+    }
+    if !image.color().has_alpha() && image.color().bytes_per_pixel() == image.color().channel_count() {
+        return DynamicImage::ImageRgb8(image.into_rgb8());
+    }
+    let deep = image.into_rgba16();
+    let on_white = |level: u16, alpha: u16| {
+        let (level, alpha, white) = (u32::from(level), u32::from(alpha), u32::from(u16::MAX));
+        // The upper byte, as other programs do: both `v * 257` and `v << 8` become `v`.
+        ((level * alpha + white * (white - alpha)) / white >> 8) as u8
+    };
+    let picture = RgbImage::from_fn(deep.width(), deep.height(), |x, y| {
+        let [red, green, blue, alpha] = deep.get_pixel(x, y).0;
+        Rgb([red, green, blue].map(|level| on_white(level, alpha)))
+    });
+    DynamicImage::ImageRgb8(picture)
 }
 
 fn pixels(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, String> {
@@ -52,9 +75,8 @@ fn pixels(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, String> {
     if reader.format().is_none() {
         return Err(format!("not an image: {}", first_look(bytes)));
     }
-    // The decoder fills what is missing with grey, and a half-read photograph would count as processed.
-    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg::is_whole(bytes) {
-        return Err("broken image: the file is cut off".to_owned());
+    if let Some(missing) = whole::missing(bytes, reader.format()) {
+        return Err(format!("broken image: {missing}"));
     }
     let mut image_limits = Limits::default();
     image_limits.max_image_width = Some(limits.side_max);
@@ -90,6 +112,8 @@ fn first_look(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use image::ImageFormat;
+
     use super::*;
 
     fn png(width: u32, height: u32) -> Vec<u8> {
