@@ -10,6 +10,7 @@ use image::{DynamicImage, ImageError, ImageReader, Limits, Rgb, RgbImage};
 use crate::http;
 use crate::photograph::Photograph;
 
+pub(crate) mod heic;
 mod jpeg;
 mod whole;
 
@@ -69,11 +70,17 @@ fn pixels(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, String> {
     if bytes.is_empty() {
         return Err("empty file".to_owned());
     }
+    if heic::is_heic(bytes) {
+        return heic::decode(bytes, limits);
+    }
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| format!("not an image: {error}"))?;
     if reader.format().is_none() {
-        return Err(format!("not an image: {}", first_look(bytes)));
+        return Err(match foreign(bytes) {
+            Some(name) => format!("{name} can't be read; convert it to JPEG, PNG or TIFF"),
+            None => format!("not an image: {}", first_look(bytes)),
+        });
     }
     if let Some(missing) = whole::missing(bytes, reader.format()) {
         return Err(format!("broken image: {missing}"));
@@ -91,6 +98,28 @@ fn pixels(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, String> {
         };
         http::cut(&format!("{kind}: {}", http::chain(&error)), ERROR_CHARACTERS_MAX)
     })
+}
+
+/// The name of a format that is known and not read.
+fn foreign(bytes: &[u8]) -> Option<&'static str> {
+    let is_at = |at: usize, text: &[u8]| bytes.get(at..at + text.len()) == Some(text);
+    [
+        ("AVIF", is_at(4, b"ftypavi")),
+        ("Canon's CR3", is_at(4, b"ftypcrx ")),
+        ("Fujifilm's RAF", is_at(0, b"FUJIFILMCCD-RAW")),
+        ("Panasonic's RW2", is_at(0, b"IIU\0")),
+        (
+            "Olympus's ORF",
+            is_at(0, b"IIRO") || is_at(0, b"IIRS") || is_at(0, b"MMOR"),
+        ),
+        ("GIF", is_at(0, b"GIF8")),
+        ("JPEG 2000", is_at(4, b"jP  ") || is_at(0, b"\xFF\x4F\xFF\x51")),
+        ("JPEG XL", is_at(4, b"JXL ") || is_at(0, b"\xFF\x0A")),
+        ("a video", is_at(4, b"ftyp")),
+        ("PDF", is_at(0, b"%PDF")),
+    ]
+    .into_iter()
+    .find_map(|(name, is_it)| is_it.then_some(name))
 }
 
 /// What a file that is no image looks like, so that a login page is told from a damaged file.
@@ -169,6 +198,22 @@ mod tests {
         let mut jpeg = file(ImageFormat::Jpeg, 9, 9);
         jpeg.extend_from_slice(b"\0\0maker's notes");
         assert!(decode(&jpeg, &DecodeLimits::default()).is_ok());
+    }
+
+    #[test]
+    fn a_format_that_is_not_read_is_named() {
+        for (bytes, name) in [
+            (b"\0\0\0\x1Cftypavif\0\0\0\0".as_slice(), "AVIF"),
+            (b"\0\0\0\x18ftypcrx \0\0\0\x01", "Canon's CR3"),
+            (b"GIF89a\x01\0\x01\0\0\0\0", "GIF"),
+            (b"\0\0\0\x18ftypmp42\0\0\0\0", "a video"),
+        ] {
+            let error = decode(bytes, &DecodeLimits::default()).unwrap_err();
+            assert_eq!(
+                error,
+                format!("{name} can't be read; convert it to JPEG, PNG or TIFF")
+            );
+        }
     }
 
     #[test]

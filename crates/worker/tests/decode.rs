@@ -207,3 +207,33 @@ fn boxes_are_where_people_see_the_insects_whatever_the_orientation() {
         }
     }
 }
+
+#[test]
+fn a_heic_of_a_turned_telephone_is_read_as_people_see_it() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/turned.heic");
+    let file = std::fs::read(path).expect("the picture is there");
+    let (image, photograph) = decode(&file, &DecodeLimits::default()).expect("a whole picture");
+    assert_eq!((photograph.width, photograph.height), (Some(64), Some(96)));
+    assert_eq!(photograph.camera.as_deref(), Some("Apple iPhone 15"));
+    assert_eq!(
+        photograph
+            .taken_at
+            .map(|taken| (taken.local.to_string(), taken.offset_minutes)),
+        Some(("2024-06-23T05:00:07".to_owned(), Some(120)))
+    );
+    let image = image.to_rgb8();
+    for ((x, y), expected) in [
+        ((5, 5), [220, 30, 30]),
+        ((58, 5), [220, 30, 30]),
+        ((5, 90), [40, 40, 220]),
+        ((58, 90), [30, 200, 40]),
+    ] {
+        let found = image.get_pixel(x, y).0;
+        let apart: u32 = found
+            .iter()
+            .zip(expected)
+            .map(|(a, b)| u32::from(a.abs_diff(b)))
+            .sum();
+        assert!(apart < 12, "{x} {y}: {found:?} is {expected:?}");
+    }
+}

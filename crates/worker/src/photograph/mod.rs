@@ -12,6 +12,7 @@ use image::metadata::Orientation;
 use image::{ImageDecoder as _, ImageReader};
 
 pub use self::time::TakenAt;
+use crate::decode::heic;
 
 /// How much of a JPEG, PNG or HEIC file [`Photograph::of`] needs. A TIFF or WebP file may have its EXIF block at its end.
 pub const HEAD_BYTES: usize = 256 << 10;
@@ -34,7 +35,11 @@ pub struct Photograph {
 impl Photograph {
     /// Reads a file, or the beginning of one (see [`HEAD_BYTES`]). Decodes no pixels.
     pub fn of(bytes: &[u8]) -> Self {
-        let exif = exif::read(bytes);
+        let mut exif = exif::read(bytes);
+        if heic::is_heic(bytes) {
+            // The container says how to turn the picture, and the block repeats it (ISO/IEC 23008-12).
+            exif.orientation = 1;
+        }
         let stored = size(bytes).or(exif.size);
         let seen = stored.map(|(width, height)| match exif.orientation {
             5..=8 => (height, width),
@@ -57,6 +62,9 @@ impl Photograph {
 
 /// Width and height as they are stored.
 fn size(bytes: &[u8]) -> Option<(u32, u32)> {
+    if heic::is_heic(bytes) {
+        return heic::size(bytes);
+    }
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     Some(reader.into_decoder().ok()?.dimensions())
 }
