@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// What `core` must do without: anything that does I/O or brings a runtime.
 const NOT_IN_CORE: &[&str] = &["tokio", "sqlx", "axum", "reqwest", "async-nats", "redis"];
 /// Files of `app` that may name a backend.
-const NAMES_BACKENDS: &[&str] = &["wiring.rs", "chaos"];
+const NAMES_BACKENDS: &[&str] = &["wiring.rs", "wiring/", "chaos"];
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 /// Files and functions that are longer, with their length. It may only fall.

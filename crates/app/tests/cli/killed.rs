@@ -4,7 +4,7 @@ use std::{
     path::Path,
     process::{Child, Command, Output, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use trapline_testkit::until;
 use trapline_worker::samples::{SAMPLE_SEED, write_samples};
 
@@ -25,6 +25,7 @@ struct Host {
     image: Arc<Vec<u8>>,
     slow: watch::Sender<bool>,
     asked: Arc<AtomicUsize>,
+    _serving: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Host {
@@ -37,11 +38,13 @@ impl Host {
             image: Arc::new(std::fs::read(sample.unwrap().path()).unwrap()),
             slow: watch::Sender::new(true),
             asked: Arc::default(),
+            _serving: Arc::default(),
         };
         let router = Router::new()
             .route("/{name}", get(image))
             .with_state(host.clone());
-        tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+        let serve = async { axum::serve(listener, router).await.unwrap() };
+        host._serving.lock().unwrap().spawn(serve);
         host
     }
 
