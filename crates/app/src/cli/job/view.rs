@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use serde_json::Value;
 use trapline_core::{
     Clock as _, JobStatus, Timestamp,
+    health::REAPED,
     words::{count, counted},
 };
 use trapline_engine::SystemClock;
@@ -71,6 +72,9 @@ impl Job {
     pub(super) fn ending(&self, now: Timestamp) -> String {
         let when = ago(&self.0["finished_at"], now).map_or_else(String::new, |when| format!(" {when}"));
         let how = match self.status().as_str() {
+            "REVOKED" if self.errors().iter().any(|e| e.starts_with(REAPED)) => {
+                "was revoked by the health check".to_owned()
+            }
             "REVOKED" => "was canceled".to_owned(),
             status => format!("landed {status}"),
         };
@@ -190,7 +194,13 @@ mod tests {
             ),
             "job 5 was canceled 2 min ago: 3 of 20 images processed, 1 failed, 16 never done"
         );
-        assert_eq!(job("REVOKED", json!({})).landed(), Some(Exit::Refused));
+        let mut reaped = job("REVOKED", json!({"total": 2, "processed": 2}));
+        assert_eq!(reaped.landed(), Some(Exit::Refused));
+        reaped.0["progress"] = json!({"errors": [format!("{REAPED}: no progress for 600 s")]});
+        assert_eq!(
+            reaped.ending(NOW),
+            "job 5 was revoked by the health check 2 min ago: 2 of 2 images processed"
+        );
     }
 
     #[test]
