@@ -17,7 +17,7 @@ pub enum Signal {
 pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
-    /// `None` under `nohup`: whoever started us wants us to outlive the terminal.
+    /// `None` under `nohup`, as whoever started us wants us to outlive the terminal; and after a first signal.
     hang_up: Option<tokio::signal::unix::Signal>,
 }
 
@@ -38,7 +38,8 @@ impl Signals {
         })
     }
 
-    /// The next one; of two that came together, the person's.
+    /// The next one; of two that came together, the person's. A terminal that is closed is told of by its shell and by the
+    /// system, so only a first signal may be SIGHUP: it is nobody's impatience.
     pub async fn next(&mut self) -> Signal {
         let hang_up = async {
             match &mut self.hang_up {
@@ -46,12 +47,14 @@ impl Signals {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let signal = tokio::select! {
             biased;
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.terminate.recv() => Signal::Terminate,
             _ = hang_up => Signal::Terminate,
-        }
+        };
+        self.hang_up = None;
+        signal
     }
 }
 
