@@ -70,7 +70,9 @@ fn print(checks: &[Check]) -> CliResult<()> {
         let verdict = check.verdict.as_str().to_owned();
         vec![check.name.to_owned(), verdict, clean(&check.seen)]
     };
-    Table::new(&["CHECK", "VERDICT", "SEEN"]).page(checks.iter().map(row).collect())?;
+    Table::new(&["CHECK", "VERDICT", "SEEN"])
+        .whole()
+        .page(checks.iter().map(row).collect())?;
     for check in checks {
         if let Some(advice) = &check.advice {
             output::line(format_args!("\n{}: {advice}", check.name))?;

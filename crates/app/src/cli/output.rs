@@ -113,6 +113,13 @@ impl Table {
         self
     }
 
+    /// Nothing is cut: what is longer than a line goes on in the next one.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.room = None;
+        self
+    }
+
     /// Prints rows. A later page only ever makes columns wider.
     pub fn page(&mut self, rows: Vec<Vec<String>>) -> CliResult<()> {
         self.lines(rows).iter().try_for_each(line)
