@@ -1,8 +1,9 @@
 //! The verbs on a job: create, change, run, cancel, retry, retry-failed, delete; and how it looks to people.
 
 use trapline_core::{
-    CollectionId, Error, JobId, ProjectId, Result,
+    CollectionId, Error, JobId, JobStatus, PipelineId, ProjectId, Result, Timestamp,
     catalog::NewCapture,
+    counts::Counts,
     fault,
     job::{JobMove, RunMode, check_startable},
     ports::{Hint, Job, JobEdit, Level, LogLine, Moved, NewJob},
@@ -21,6 +22,50 @@ pub struct JobView {
     pub eta_seconds: Option<f64>,
     /// Why nothing happens, if nothing does.
     pub waiting_for: Option<String>,
+}
+
+impl JobView {
+    /// A job as it is when it has just been made.
+    #[must_use]
+    pub fn of_new(new: &NewJob, pipeline: Option<(PipelineId, String)>, made_at: Timestamp) -> Self {
+        let job = Job {
+            id: JobId(0),
+            project: new.project,
+            name: new.name.clone(),
+            status: if new.start {
+                JobStatus::Pending
+            } else {
+                JobStatus::Created
+            },
+            run: 1,
+            mode: RunMode::All,
+            collected: false,
+            priority: new.priority,
+            failure_threshold: new.failure_threshold,
+            delay_seconds: new.delay_seconds,
+            not_before: None,
+            pipeline,
+            collection: new.collection,
+            capture: new.capture,
+            limit: new.limit,
+            shuffle: new.shuffle,
+            job_type: new.job_type.clone(),
+            candidates: 0,
+            counts: Counts::default(),
+            errors: Vec::new(),
+            created_at: made_at,
+            updated_at: made_at,
+            started_at: None,
+            finished_at: None,
+            last_result_at: None,
+        };
+        Self {
+            job,
+            rate_per_minute: None,
+            eta_seconds: None,
+            waiting_for: None,
+        }
+    }
 }
 
 impl Engine {

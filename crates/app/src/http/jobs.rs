@@ -10,13 +10,14 @@ use axum::{
 use serde_json::Value;
 use trapline_core::{
     JobId, PipelineId, ProjectId,
-    ports::{Job, JobEdit, LogPage, LogQuery, NewJob},
+    ports::{Job, JobEdit, LogPage, LogQuery, LogRow, NewJob},
 };
+use trapline_engine::JobView;
 
 use super::{
     Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
     error::ApiResult,
-    job_body,
+    job_body::{self, Around},
     job_fields::{check_delay, parts},
     job_list,
 };
@@ -67,15 +68,25 @@ impl AppState {
             page: LogPage::Newest,
             limit: logs_limit as u64,
         };
-        let mut body = job_body::body(&view, &around, links, principal);
         let mut rows = self.engine.store().logs(&query).await?;
         for row in &mut rows {
             row.at = self.engine.shown(row.at);
         }
-        body["logs"] = job_body::logs(&rows);
-        body["result"] = Value::Null;
-        Ok(body)
+        Ok(detail_of(&view, &around, &rows, links, principal))
     }
+}
+
+fn detail_of(
+    view: &JobView,
+    around: &Around,
+    logs: &[LogRow],
+    links: &Links,
+    principal: &Principal,
+) -> Value {
+    let mut body = job_body::body(view, around, links, principal);
+    body["logs"] = job_body::logs(logs);
+    body["result"] = Value::Null;
+    body
 }
 
 async fn show(
@@ -157,7 +168,7 @@ async fn create(
         delay_seconds: delay,
         priority: parts.priority.unwrap_or(priority),
         failure_threshold: parts.failure_threshold.unwrap_or(settings.failure_threshold),
-        pipeline: parts.pipeline.map(|(id, _)| id),
+        pipeline: parts.pipeline.as_ref().map(|(id, _)| *id),
         collection,
         capture: parts.capture,
         limit: parts.limit,
@@ -166,8 +177,27 @@ async fn create(
         job_type,
         start,
     };
-    let id = app.engine.create_job(&job).await?;
-    let body = app.detail(&principal, &links, id, LOGS_DEFAULT).await?;
+    make(&app, &principal, &links, &job, parts.pipeline).await
+}
+
+/// Makes a job. Once it is made the answer says so, whatever can be read of it: who is told to try again would make another.
+async fn make(
+    app: &AppState,
+    principal: &Principal,
+    links: &Links,
+    job: &NewJob,
+    pipeline: Option<(PipelineId, String)>,
+) -> ApiResult {
+    let mut view = JobView::of_new(job, pipeline, app.engine.wall_now());
+    let around = app.around(&view).await?;
+    view.job.id = app.engine.create_job(job).await?;
+    let body = match app.detail(principal, links, view.job.id, LOGS_DEFAULT).await {
+        Err(error) if error.status().is_server_error() => {
+            tracing::warn!(job = %view.job.id, ?error, "a job is made, and its answer says no more than what was asked for");
+            detail_of(&view, &around, &[], links, principal)
+        }
+        read => read?,
+    };
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 

@@ -6,7 +6,10 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::support::TestApp;
+use crate::{
+    fleet::{Fleet, body},
+    support::TestApp,
+};
 
 const TOKENS: &str = "/api/v2/tokens/";
 
@@ -222,4 +225,26 @@ async fn a_panic_is_a_500_that_shows_nothing_and_a_route_of_the_root_needs_no_to
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(answer.body, json!({"detail": "Internal server error."}));
     assert!(answer.headers.contains_key("x-request-id"));
+}
+
+#[tokio::test]
+async fn a_job_that_is_made_is_answered_201_though_nothing_can_be_read_of_it() {
+    let fleet = Fleet::new().await;
+    let mut store = fleet.app.hold_writes().await;
+    let mut run = async |sql: &'static str| {
+        sqlx::raw_sql(sql).execute(&mut store).await.unwrap();
+    };
+    run("ALTER TABLE job_logs RENAME TO elsewhere; COMMIT").await;
+    let made = fleet
+        .admin
+        .post("/api/v2/jobs/?start_now", &body(3, json!({ "delay": 60 })))
+        .await;
+    run("ALTER TABLE elsewhere RENAME TO job_logs").await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let mut shown = fleet.show(made.body["id"].as_i64().unwrap()).await;
+    // What it waits for is said when it is read.
+    shown["waiting_for"] = json!(null);
+    assert_eq!(made.body, shown);
+    let list = fleet.admin.get("/api/v2/jobs/").await;
+    assert_eq!(list.body["count"], 1);
 }
