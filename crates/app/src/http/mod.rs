@@ -249,9 +249,10 @@ pub fn assemble(
         .nest("/api/v2", private)
         .merge(open)
         .fallback(nothing_here)
-        .layer(CatchPanicLayer::custom(access_log::panicked))
-        .layer(middleware::from_fn_with_state(state.clone(), unread::finish))
-        .layer(middleware::from_fn_with_state(state.clone(), access_log::log))
-        .with_state(state);
-    Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(inner))
+        .with_state(state.clone());
+    // Around the router, not in it: a layer of a router is one of each of its routes, and is cloned with it for each request.
+    let caught = CatchPanicLayer::custom(access_log::panicked).layer(inner);
+    let finished = middleware::from_fn_with_state(state.clone(), unread::finish).layer(caught);
+    let logged = middleware::from_fn_with_state(state, access_log::log).layer(finished);
+    Router::new().fallback_service(NormalizePathLayer::trim_trailing_slash().layer(logged))
 }
