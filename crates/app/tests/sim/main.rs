@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test and its report")]
 
+mod bound;
 mod bug;
 mod chore;
 mod client;

@@ -6,6 +6,7 @@ use trapline_core::{Clock as _, ports::Queue as _, verify::verify};
 use trapline_testkit::faults::{Dice, SimClock};
 
 use crate::{
+    bound::{Bound, Landing},
     bug::Bug,
     client::Client,
     meddler::Meddler,
@@ -23,6 +24,7 @@ pub(crate) struct Report {
     pub(crate) trace: Vec<String>,
     /// Virtual time.
     pub(crate) lasted: Duration,
+    pub(crate) landing: Landing,
 }
 
 const STEP: Duration = Duration::from_secs(1);
@@ -44,13 +46,15 @@ pub(crate) fn run(seed: u64, kinds: Kinds, tries: Tries, bug: Option<Bug>, trace
         let plan = Plan::draw(&mut dice, kinds == Kinds::Every, tries);
         let world = World::new(plan, clock.clone(), bug, traced, &mut dice).await;
         storm(&world, &mut dice).await;
+        let mut landing = Landing::default();
         if world.witness.violations().is_empty() {
-            land(&world, &mut dice).await;
+            landing = land(&world, &mut dice).await;
         }
         Report {
             violations: world.witness.violations(),
             trace: world.trace.take(),
             lasted: clock.monotonic(),
+            landing,
         }
     })
 }
@@ -100,13 +104,11 @@ fn clients(world: &Arc<World>, dice: &mut Dice) -> Vec<Client> {
 }
 
 /// The faults stop, and enough time passes with healthy workers.
-async fn land(world: &Arc<World>, dice: &mut Dice) {
+async fn land(world: &Arc<World>, dice: &mut Dice) -> Landing {
     nemesis::calm(world);
     world.trace.line(|| "the storm is over".to_owned());
     let mut clients = clients(world, dice);
-    // A killer takes a lease for each of its deaths.
-    let leases = 10 + 25 * u32::try_from(world.plan.killers).unwrap_or(u32::MAX);
-    let enough = world.clock.monotonic() + world.plan.ttr * leases + Duration::from_secs(200);
+    let mut bound = Bound::of(world);
     // What came late and what the last crash cut short has happened by then.
     let least = world.clock.monotonic() + world.plan.ttr * 3 + Duration::from_secs(5);
     let mut left = String::new();
@@ -115,8 +117,8 @@ async fn land(world: &Arc<World>, dice: &mut Dice) {
         for client in &mut clients {
             client.start_all().await;
         }
-        let now = world.clock.monotonic();
-        if now < least {
+        let broken = bound.broken(world);
+        if world.clock.monotonic() < least {
             continue;
         }
         if world.witness.all_final() {
@@ -126,7 +128,7 @@ async fn land(world: &Arc<World>, dice: &mut Dice) {
                 break;
             }
         }
-        if now > enough {
+        if let Some(why) = broken {
             let what = match world.witness.all_final() {
                 false => format!("not every job is final: {}", world.witness.unfinished()),
                 true => format!(
@@ -134,14 +136,18 @@ async fn land(world: &Arc<World>, dice: &mut Dice) {
                     world.witness.unpurged()
                 ),
             };
-            return world.witness.report(what);
+            world.witness.report(format!("{why}: {what}"));
         }
     }
-    world.witness.look();
-    let verified = verify(world.store.as_ref(), 7).await.unwrap();
-    for violation in verified.violations {
-        world.witness.report(format!("verify: {violation:?}"));
+    let landing = bound.landing(world);
+    if world.witness.violations().is_empty() {
+        world.witness.look();
+        let verified = verify(world.store.as_ref(), 7).await.unwrap();
+        for violation in verified.violations {
+            world.witness.report(format!("verify: {violation:?}"));
+        }
     }
+    landing
 }
 
 async fn projections_left(world: &World) -> String {

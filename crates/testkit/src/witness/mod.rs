@@ -19,6 +19,8 @@ use trapline_core::{
     receipt::Receipt,
 };
 
+pub use rows::Steps;
+
 use crate::{
     faults::Trace,
     memory::{MemoryStore, Spec},

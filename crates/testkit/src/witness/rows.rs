@@ -9,7 +9,42 @@ use trapline_core::{
 use super::{Inner, JobSeen, Key, Seen, Witness};
 use crate::memory::{Db, JobRow, TaskRow};
 
+/// What brings landing nearer, counted: each task has few of these, whatever happens. Hand-outs are none, since they may go round in
+/// circles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// Jobs that are there.
+    jobs: u64,
+    /// Of these those that are final.
+    landed: u64,
+    /// Tasks that were collected.
+    tasks: u64,
+    /// Tasks that are settled.
+    settled: u64,
+    /// Strikes, suspects, and tasks that went back uncharged.
+    charged: i64,
+}
+
 impl Witness {
+    /// How far everything has come.
+    pub fn steps(&self) -> Steps {
+        let rows = self.store.rows();
+        let mut steps = Steps::default();
+        for row in rows.jobs().values() {
+            steps.jobs += 1;
+            steps.landed += u64::from(row.job.status.is_final());
+            if row.job.status.is_final() {
+                continue;
+            }
+            for (_, task) in rows.tasks(row.job.id) {
+                steps.tasks += 1;
+                steps.settled += u64::from(task.state != TaskState::Pending);
+                steps.charged += task.strikes + task.returns + i64::from(task.suspect);
+            }
+        }
+        steps
+    }
+
     /// Looks at what changed since the last time.
     pub fn look(&self) {
         let mut rows = self.store.rows();
