@@ -21,7 +21,15 @@ mod wire;
 mod worker;
 mod world;
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    num::NonZero,
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use trapline_core::Clock as _;
@@ -29,13 +37,18 @@ use trapline_engine::SystemClock;
 
 use bug::Bug;
 use plan::Tries;
-use run::{Kinds, run};
+use run::{Kinds, Report, run};
 
 /// What a plain `cargo test` spends on seeds of each mix, besides the mutations.
 const BUDGET: Duration = Duration::from_secs(10);
 /// A mutation is caught within so many seeds, or the simulation proves nothing.
 const SEEDS_PER_MUTATION: u64 = 1_000;
 const EVERY_KIND: &str = "--every-kind";
+/// Seeds that broke a promise once. What a seed means changes with every draw, so each is worth the more the younger it is.
+const BROKE_ONCE: &[(u64, Kinds)] = &[
+    // One worker, a killer, and thrice the jobs that were wanted: they landed, but not in the time that they were given.
+    (382, Kinds::Some),
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -61,6 +74,11 @@ fn main() -> ExitCode {
         Trial::test("seeds::none_breaks_one_with_faults_of_every_kind", || {
             hold(Kinds::Every)
         }),
+        Trial::test("seeds::those_that_broke_once_hold", || {
+            BROKE_ONCE
+                .iter()
+                .try_for_each(|(seed, kinds)| holds(*seed, *kinds))
+        }),
         Trial::test(
             "seeds::the_same_seed_gives_the_same_trace",
             the_same_seed_gives_the_same_trace,
@@ -78,17 +96,20 @@ fn hold(kinds: Kinds) -> Result<(), Failed> {
     let clock = SystemClock::new();
     let mut seed = 0;
     while clock.monotonic() < BUDGET {
-        let report = run(seed, kinds, Tries::NOW, None, false);
-        if let Some(first) = report.violations.first() {
-            let flag = if kinds == Kinds::Every { EVERY_KIND } else { "" };
-            return Err(
-                format!("seed {seed}: {first}; replay with `cargo xtask sim --seed {seed} {flag}`").into(),
-            );
-        }
+        holds(seed, kinds)?;
         seed += 1;
     }
     println!("{seed} seeds");
     Ok(())
+}
+
+fn holds(seed: u64, kinds: Kinds) -> Result<(), Failed> {
+    let report = run(seed, kinds, Tries::NOW, None, false);
+    let Some(first) = report.violations.first() else {
+        return Ok(());
+    };
+    let flag = if kinds == Kinds::Every { EVERY_KIND } else { "" };
+    Err(format!("seed {seed}: {first}; replay with `cargo xtask sim --seed {seed} {flag}`").into())
 }
 
 fn the_same_seed_gives_the_same_trace() -> Result<(), Failed> {
@@ -139,21 +160,61 @@ fn replay(seed: u64, kinds: Kinds, tries: Tries) -> ExitCode {
     verdict(report.violations.is_empty())
 }
 
+/// Seeds share nothing, so each processor runs some of them.
 fn sweep(from: u64, seeds: u64, kinds: Kinds, tries: Tries) -> ExitCode {
     let clock = SystemClock::new();
-    let mut broken = 0;
-    for seed in from..from + seeds {
-        if let Some(first) = run(seed, kinds, tries, None, false).violations.first() {
-            broken += 1;
-            println!("seed {seed}: {first}");
+    let (next, tally) = (AtomicU64::new(from), Mutex::new(Tally::default()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from + seeds {
+                return;
+            }
+            let report = run(seed, kinds, tries, None, false);
+            tally.lock().unwrap().add(seed, &report);
         }
-    }
+    };
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|threads| {
+        for _ in 0..processors {
+            threads.spawn(work);
+        }
+    });
+    let tally = tally.into_inner().unwrap();
     let minutes = clock.monotonic().as_secs_f64() / 60.0;
     println!(
-        "{seeds} seeds, {broken} broken, {:.0} seeds a minute",
+        "{seeds} seeds, {} broken, {:.0} seeds a minute",
+        tally.broken,
         seeds as f64 / minutes
     );
-    verdict(broken == 0)
+    let ((percent, slowest), (quiet, quietest)) = (tally.slowest, tally.quietest);
+    println!(
+        "the slowest landing took {percent} % of what it might (seed {slowest}), and for {:.0} s at the most nothing moved (seed \
+         {quietest})",
+        quiet.as_secs_f64()
+    );
+    verdict(tally.broken == 0)
+}
+
+/// What the seeds of a sweep came to.
+#[derive(Default)]
+struct Tally {
+    broken: u64,
+    /// How much of its time the slowest landing took, and its seed.
+    slowest: (u64, u64),
+    /// The longest time without a step, and its seed.
+    quietest: (Duration, u64),
+}
+
+impl Tally {
+    fn add(&mut self, seed: u64, report: &Report) {
+        if let Some(first) = report.violations.first() {
+            self.broken += 1;
+            println!("seed {seed}: {first}");
+        }
+        self.slowest = self.slowest.max((report.landing.percent, seed));
+        self.quietest = self.quietest.max((report.landing.quiet, seed));
+    }
 }
 
 fn verdict(good: bool) -> ExitCode {
