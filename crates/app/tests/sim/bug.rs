@@ -4,6 +4,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::Request,
+    http::StatusCode,
     middleware::{Next, from_fn},
     response::Response,
 };
@@ -15,6 +16,8 @@ pub(crate) enum Bug {
     OfStore(Mutation),
     /// A result that is refused is answered as if it were saved.
     SaysQueued,
+    /// A job is made, and its client is told to try again.
+    DeniesMade,
 }
 
 impl Bug {
@@ -24,7 +27,7 @@ impl Bug {
             .iter()
             .copied()
             .map(Self::OfStore)
-            .chain([Self::SaysQueued])
+            .chain([Self::SaysQueued, Self::DeniesMade])
     }
 
     pub(crate) fn name(self) -> String {
@@ -35,13 +38,24 @@ impl Bug {
     }
 }
 
-/// A node with the last of them.
-pub(crate) fn says_queued(router: Router) -> Router {
-    router.layer(from_fn(|request: Request, next: Next| async move {
-        let posts = request.uri().path().ends_with("/result/");
-        let response = next.run(request).await;
-        if posts { lie(response).await } else { response }
-    }))
+/// A node with one of those of the border, if it is one.
+pub(crate) fn at_the_border(bug: Option<Bug>, router: Router) -> Router {
+    match bug {
+        Some(Bug::SaysQueued) => router.layer(from_fn(|request: Request, next: Next| async move {
+            let posts = request.uri().path().ends_with("/result/");
+            let response = next.run(request).await;
+            if posts { lie(response).await } else { response }
+        })),
+        Some(Bug::DeniesMade) => router.layer(from_fn(|request: Request, next: Next| async move {
+            let makes = request.uri().path().ends_with("/jobs/");
+            let mut response = next.run(request).await;
+            if makes && response.status() == StatusCode::CREATED {
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            }
+            response
+        })),
+        Some(Bug::OfStore(_)) | None => router,
+    }
 }
 
 async fn lie(response: Response) -> Response {

@@ -34,7 +34,7 @@ impl Client {
         let world = Arc::clone(&self.world);
         for _ in 0..world.plan.jobs {
             let (path, body) = self.new_job();
-            while !self.post(&path, &body).await.is_some_and(|a| a.is_ok()) {
+            while !self.create(&path, &body).await {
                 world.sleep(Duration::from_millis(400)).await;
             }
             if self.dice.chance(250)
@@ -117,6 +117,19 @@ impl Client {
             ""
         };
         (format!("/api/v2/jobs/{start}"), body.to_string())
+    }
+
+    /// Whether the job is made, as far as its client knows: who is told to try again does, so nothing may be made by then but what
+    /// the node itself does not know of.
+    async fn create(&mut self, path: &str, body: &str) -> bool {
+        let (project, world) = (self.side().project, Arc::clone(&self.world));
+        let made = world.witness.made_of(project);
+        let answer = self.post(path, body).await;
+        if answer.as_ref().is_some_and(|a| a.status == 503) && world.witness.made_of(project) > made {
+            let what = format!("a job of project {project} is made, and its client is told to try again");
+            world.witness.report(what);
+        }
+        answer.is_some_and(|a| a.is_ok())
     }
 
     async fn verb(&mut self, job: JobId, verb: &str) {

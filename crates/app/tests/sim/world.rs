@@ -24,7 +24,7 @@ use trapline_testkit::{
 };
 
 use crate::{
-    bug::{Bug, says_queued},
+    bug::{Bug, at_the_border},
     nemesis::CLOCK_BACK,
     plan::Plan,
     side::Side,
@@ -188,10 +188,8 @@ impl World {
             let image_url = Arc::new(|_, _, url: &str| url.to_owned());
             if let Ok(engine) = Engine::start(ports, policy, image_url, supervisor.clone()).await {
                 self.trace.line(|| format!("node {slot} is up"));
-                let mut router = router(AppState::of(engine.clone(), Some(ADMIN)));
-                if self.bug == Some(Bug::SaysQueued) {
-                    router = says_queued(router);
-                }
+                let state = AppState::of(engine.clone(), Some(ADMIN));
+                let router = at_the_border(self.bug, router(state));
                 let node = Node {
                     engine,
                     router,

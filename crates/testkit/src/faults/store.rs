@@ -101,7 +101,11 @@ impl Store for FaultyStore {
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
-        self.call("create_job", self.inner.create_job(job, now)).await
+        let made = self.call("create_job", self.inner.create_job(job, now)).await;
+        if made.is_ok() {
+            self.witness.made(job.project);
+        }
+        made
     }
 
     async fn number_jobs_from(&self, first: JobId) -> Result<()> {

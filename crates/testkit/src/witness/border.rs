@@ -20,6 +20,16 @@ impl Inner {
 }
 
 impl Witness {
+    /// A node knows that it has made a job of a project.
+    pub fn made(&self, project: ProjectId) {
+        *self.lock().made.entry(project).or_default() += 1;
+    }
+
+    /// How many jobs of a project nodes know that they have made.
+    pub fn made_of(&self, project: ProjectId) -> u64 {
+        self.lock().made.get(&project).copied().unwrap_or_default()
+    }
+
     /// What a result for this hand-out may name, in its run.
     pub fn spec(&self, receipt: &Receipt) -> Option<Arc<Spec>> {
         let inner = self.lock();

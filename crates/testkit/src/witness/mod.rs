@@ -76,6 +76,8 @@ struct Inner {
     specs: BTreeMap<(JobId, i64), (RunAlgorithms, Arc<Spec>)>,
     /// What of the catalog each project saw when something was last registered.
     catalogs: BTreeMap<ProjectId, String>,
+    /// Jobs that nodes know that they have made.
+    made: BTreeMap<ProjectId, u64>,
     violations: Vec<String>,
 }
 
