@@ -1,5 +1,7 @@
 //! The verbs on a job: create, change, run, cancel, retry, retry-failed, delete; and how it looks to people.
 
+use std::time::Duration;
+
 use trapline_core::{
     CollectionId, Error, JobId, JobStatus, PipelineId, ProjectId, Result, Timestamp,
     catalog::NewCapture,
@@ -28,6 +30,7 @@ impl JobView {
     /// A job as it is when it has just been made.
     #[must_use]
     pub fn of_new(new: &NewJob, pipeline: Option<(PipelineId, String)>, made_at: Timestamp) -> Self {
+        let delayed = new.start && new.delay_seconds > 0;
         let job = Job {
             id: JobId(0),
             project: new.project,
@@ -43,7 +46,7 @@ impl JobView {
             priority: new.priority,
             failure_threshold: new.failure_threshold,
             delay_seconds: new.delay_seconds,
-            not_before: None,
+            not_before: delayed.then(|| made_at.plus(Duration::from_secs(new.delay_seconds))),
             pipeline,
             collection: new.collection,
             capture: new.capture,
