@@ -113,6 +113,7 @@ async fn results_are_paged_by_key_and_streamed_as_csv_and_ndjson() {
     row["image_url"].take();
     insta::assert_json_snapshot!(row, @r#"
     {
+      "camera": null,
       "classifications": [
         {
           "classifier": "classifier",
@@ -123,12 +124,18 @@ async fn results_are_paged_by_key_and_streamed_as_csv_and_ndjson() {
       ],
       "classifier": "classifier",
       "detection_id": null,
+      "detection_score": null,
       "detector": "detector",
+      "image_height": null,
       "image_id": null,
+      "image_path": null,
       "image_url": null,
+      "image_width": null,
       "job_id": 1,
       "label": "moth",
+      "label_meaning": null,
       "score": 0.9,
+      "taken_at": null,
       "terminal": true,
       "x1": 10.0,
       "x2": 110.25,
@@ -146,7 +153,10 @@ async fn results_are_paged_by_key_and_streamed_as_csv_and_ndjson() {
     let mut lines = text.lines();
     assert_eq!(
         lines.next(),
-        Some("job_id,image_id,image_url,detection_id,x1,y1,x2,y2,detector,label,score,classifier,terminal")
+        Some(
+            "job_id,image_id,image_url,detection_id,x1,y1,x2,y2,detector,label,score,classifier,terminal,\
+             detection_score,label_meaning,image_path,taken_at,image_width,image_height,camera"
+        )
     );
     assert_eq!(lines.count(), 2);
 

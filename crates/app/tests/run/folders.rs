@@ -71,8 +71,8 @@ fn what_is_passed_over_is_counted_and_a_folder_without_images_says_what_is_read(
     let dir = tempfile::tempdir().unwrap();
     photograph(&dir.path().join("night/1.jfif"), 1);
     for name in [
-        "night/2.heic",
-        "night/3.HEIC",
+        "night/2.cr3",
+        "night/3.CR3",
         "night/4.CR2",
         "night/@eaDir/1.jpg",
         "raw/5.nef",
@@ -85,10 +85,10 @@ fn what_is_passed_over_is_counted_and_a_folder_without_images_says_what_is_read(
     let output = run(dir.path(), &["night", "--json"]);
     let text = said(&output);
     assert!(
-        text.contains("passed over: 1 CR2 file, 2 HEIC files, 1 `@eaDir` folder"),
+        text.contains("passed over: 1 CR2 file, 2 CR3 files, 1 `@eaDir` folder"),
         "{text}"
     );
-    assert_eq!(json(&output)["passed_over"]["HEIC file"], 2);
+    assert_eq!(json(&output)["passed_over"]["CR3 file"], 2);
     assert_eq!(json(&output)["counts"]["processed"], 1);
     let none = run(dir.path(), &["raw"]);
     assert_eq!(none.status.code(), Some(2));

@@ -8,11 +8,13 @@ use std::{
 };
 
 /// What is read, by the ending of the name.
-pub(super) const IMAGES: [&str; 8] = ["jpg", "jpeg", "jfif", "png", "tif", "tiff", "bmp", "webp"];
+pub(super) const IMAGES: [&str; 10] = [
+    "jpg", "jpeg", "jfif", "png", "tif", "tiff", "bmp", "webp", "heic", "heif",
+];
 /// Pictures and films that are known and not read; they are counted by name.
-const UNREAD: [&str; 22] = [
-    "heic", "heif", "avif", "cr2", "cr3", "crw", "nef", "nrw", "arw", "dng", "orf", "rw2", "raf", "pef",
-    "srw", "raw", "gif", "jp2", "psd", "mp4", "mov", "avi",
+const UNREAD: [&str; 20] = [
+    "avif", "cr2", "cr3", "crw", "nef", "nrw", "arw", "dng", "orf", "rw2", "raf", "pef", "srw", "raw", "gif",
+    "jp2", "psd", "mp4", "mov", "avi",
 ];
 /// Folders that file servers, cameras and desktops keep for themselves.
 const SYSTEM: [&str; 8] = [
@@ -126,7 +128,7 @@ pub(super) fn reason(error: &std::io::Error) -> String {
     }
 }
 
-/// `12 HEIC files, 1 linked folder`; empty if nothing was passed over.
+/// `12 CR2 files, 1 linked folder`; empty if nothing was passed over.
 pub(super) fn listed(passed_over: &BTreeMap<String, u64>) -> String {
     let each = passed_over
         .iter()
@@ -153,8 +155,8 @@ mod tests {
             "b/.x.jpg",
             "b/._2.jpg",
             "notes.txt",
-            "1.HEIC",
-            "2.heic",
+            "1.AVIF",
+            "2.avif",
             "3.cr2",
             "b/@eaDir/2.JPG",
             "$RECYCLE.BIN/9.jpg",
@@ -172,7 +174,7 @@ mod tests {
         assert_eq!(walk.images, expected.map(|n| root.join(n)));
         assert_eq!(
             listed(&walk.passed_over),
-            "1 CR2 file, 2 HEIC files, 1 `$RECYCLE.BIN` folder, 1 `@eaDir` folder, 2 hidden files, 1 hidden folder, \
+            "2 AVIF files, 1 CR2 file, 1 `$RECYCLE.BIN` folder, 1 `@eaDir` folder, 2 hidden files, 1 hidden folder, \
              1 linked folder, 1 other file"
         );
         assert_eq!(walk.closed, []);
