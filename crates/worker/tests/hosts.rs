@@ -254,8 +254,8 @@ impl Detector for Blind {
         serde_json::from_value(json!({"name": "Blind", "slug": "test"})).expect("the least that is needed")
     }
 
-    fn detect(&self, _image: &DynamicImage, _image_id: &str, _now: &str) -> Vec<Detection> {
-        Vec::new()
+    fn detect(&self, _image: &DynamicImage, _image_id: &str, _now: &str) -> Result<Vec<Detection>, String> {
+        Ok(Vec::new())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It knows one thing, that the sheet is smooth and its light changes slowly. So it estimates the bare
 //! sheet (`background`), measures what differs from it (`contrast`), gathers that into parts
-//! (`mask`), joins the parts of one insect and cuts apart neighbours that touch (`grouping`), and
+//! (`mask`), takes the insects out of soft shadows (`shadow`), joins the parts of one insect and cuts apart neighbours that touch (`grouping`), and
 //! drops what is too small or has the shape of a tool (`shape`). It can't tell an insect from a leaf.
 //!
 //! Invariant: the same picture gives the same insects in the same order, on every machine and run.
@@ -13,6 +13,7 @@ mod contrast;
 mod grouping;
 mod mask;
 mod plane;
+mod shadow;
 mod shape;
 
 use image::{DynamicImage, RgbImage};
@@ -90,21 +91,49 @@ pub struct Insect {
 /// The contrast at which the score is 0.63, in levels of 255; the moths of test photographs lie near 0.9.
 const CONTRAST_SCALE: f32 = 40.0;
 
+/// The brightest tenth of a picture of a lit sheet is at least this bright, in levels of 255.
+const LIT_MIN: f32 = 40.0;
+/// Where there is a sheet, half of the picture differs less than this from a smooth surface, in levels of 255.
+const SMOOTH_MAX: f32 = 9.0;
+
+/// There is no lit sheet in the picture, so that what is found in it would be a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoSheet {
+    /// The lamp is off, or nothing is lit by it.
+    #[error("no lit sheet was found in the picture: it is dark")]
+    Dark,
+    /// Something else fills the picture.
+    #[error("no lit sheet was found in the picture: it is not smooth anywhere")]
+    Rough,
+}
+
 /// Pictures with a longer side of fewer pixels hold no sheet that could be told from an insect.
 const PICTURE_SIDE_MIN: u32 = 64;
 
 impl LightSheet {
-    /// Finds the insects, from top to bottom and then from left to right by their corners.
+    /// Finds the insects, from top to bottom and then from left to right by their corners; none without a sheet.
     pub fn detect(&self, image: &DynamicImage) -> Vec<Insect> {
+        self.look(image).unwrap_or_default()
+    }
+
+    /// Finds the insects, or says that there is no sheet.
+    pub fn look(&self, image: &DynamicImage) -> Result<Vec<Insect>, NoSheet> {
         if image.width().max(image.height()) < PICTURE_SIDE_MIN {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let picture = self.working_picture(image);
         let size = (picture.width() as i32, picture.height() as i32);
+        if !is_lit(&picture) {
+            return Err(NoSheet::Dark);
+        }
         let contrast = contrast::contrast(&picture);
-        // Before the cut, which would tear a scale bar into its squares, and after it, which frees a screw
-        // from the insect that sits by it.
-        let mut whole = mask::parts(&contrast, self);
+        if plane::quantile(&mut contrast.difference.values.clone(), 0.5) > SMOOTH_MAX {
+            return Err(NoSheet::Rough);
+        }
+        let mut whole: Vec<Part> = mask::parts(&contrast, self)
+            .into_iter()
+            .flat_map(|part| shadow::without_shadow(part, &contrast))
+            .collect();
         whole.retain(|part| !shape::is_tool(part, size));
         let mut pieces = grouping::cut_apart(whole, &contrast);
         pieces.retain(|part| !shape::is_tool(part, size));
@@ -114,7 +143,7 @@ impl LightSheet {
             .map(|part| insect(&part, size, (image.width(), image.height())))
             .collect();
         insects.sort_by(|a, b| a.y1.total_cmp(&b.y1).then(a.x1.total_cmp(&b.x1)));
-        insects
+        Ok(insects)
     }
 
     fn is_large_and_clear(&self, part: &Part, size: (i32, i32)) -> bool {
@@ -135,6 +164,12 @@ impl LightSheet {
             .thumbnail_exact(shrunk(image.width()), shrunk(image.height()))
             .into_rgb8()
     }
+}
+
+fn is_lit(picture: &RgbImage) -> bool {
+    let brightness = |pixel: &image::Rgb<u8>| pixel.0.iter().copied().map(f32::from).sum::<f32>() / 3.0;
+    let mut levels: Vec<f32> = picture.pixels().map(brightness).collect();
+    plane::quantile(&mut levels, 0.9) >= LIT_MIN
 }
 
 /// Carries a part of the working picture over to the picture given.

@@ -29,8 +29,8 @@ pub trait Detector: Send + Sync + 'static {
     /// What to register.
     fn config(&self) -> PipelineConfig;
 
-    /// All detections of one image. `now` is for their timestamps.
-    fn detect(&self, image: &DynamicImage, image_id: &str, now: &str) -> Vec<Detection>;
+    /// All detections of one image, or why it can't be judged. `now` is for their timestamps.
+    fn detect(&self, image: &DynamicImage, image_id: &str, now: &str) -> Result<Vec<Detection>, String>;
 }
 
 /// Is told the image's id and what its photograph says about itself. Runs on a blocking thread.
@@ -132,7 +132,7 @@ fn look(
     image_id: &str,
 ) -> Result<Vec<Box<RawValue>>, String> {
     let started = time::now();
-    let mut detections = detector.detect(image, image_id, &time::utc_now());
+    let mut detections = detector.detect(image, image_id, &time::utc_now())?;
     let seconds_each = started.elapsed().as_secs_f64() / detections.len().max(1) as f64;
     detections
         .iter_mut()

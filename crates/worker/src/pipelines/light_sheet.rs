@@ -68,13 +68,11 @@ impl Detector for LightSheetDetector {
         }
     }
 
-    fn detect(&self, image: &DynamicImage, image_id: &str, now: &str) -> Vec<Detection> {
+    fn detect(&self, image: &DynamicImage, image_id: &str, now: &str) -> Result<Vec<Detection>, String> {
         let (width, height) = (image.width(), image.height());
-        let insects = self.light_sheet.detect(image);
-        insects
-            .iter()
-            .map(|insect| detection(insect, body_length(insect, width, height), image_id, now))
-            .collect()
+        let insects = self.light_sheet.look(image).map_err(|error| error.to_string())?;
+        let detection = |insect| detection(insect, body_length(insect, width, height), image_id, now);
+        Ok(insects.iter().map(detection).collect())
     }
 }
 
@@ -178,7 +176,9 @@ mod tests {
             let is_insect = across * across + down * down < 1.0;
             image::Rgb(if is_insect { [60, 50, 40] } else { [225, 222, 215] })
         });
-        let found = LightSheetDetector::default().detect(&DynamicImage::ImageRgb8(sheet), "7", "now");
+        let found = LightSheetDetector::default()
+            .detect(&DynamicImage::ImageRgb8(sheet), "7", "now")
+            .unwrap();
         assert_eq!(found.len(), 1);
         let bbox = found[0].bbox;
         for (edge, expected) in [
