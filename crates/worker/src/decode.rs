@@ -57,7 +57,7 @@ fn eight_bit(image: DynamicImage) -> DynamicImage {
     let on_white = |level: u16, alpha: u16| {
         let (level, alpha, white) = (u32::from(level), u32::from(alpha), u32::from(u16::MAX));
         // The upper byte, as other programs do: both `v * 257` and `v << 8` become `v`.
-        ((level * alpha + white * (white - alpha)) / white >> 8) as u8
+        (((level * alpha + white * (white - alpha)) / white) >> 8) as u8
     };
     let picture = RgbImage::from_fn(deep.width(), deep.height(), |x, y| {
         let [red, green, blue, alpha] = deep.get_pixel(x, y).0;
