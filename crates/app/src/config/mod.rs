@@ -160,7 +160,9 @@ impl Effective {
             None if Path::new(FILE).exists() => all.read_file(Path::new(FILE))?,
             None => {}
         }
-        for setting in SETTINGS {
+        // The environment is other programs' too: what a flag replaces is not read, so that it need not be right.
+        let by_flag = |key: &str| flags.iter().any(|(flag, _)| flag == key);
+        for setting in SETTINGS.iter().filter(|s| !by_flag(s.key)) {
             let given = setting.env.iter().find_map(|name| Some((*name, env(name)?)));
             if let Some((name, value)) = given.filter(|(_, value)| !value.is_empty()) {
                 all.set(setting, &value, Origin::Environment(name))?;
@@ -285,6 +287,15 @@ mod tests {
         assert!(origins.contains(&"listen flag".to_owned()));
         assert!(origins.contains(&"task_ttr environment NATS_TASK_TTR".to_owned()));
         assert!(origins.contains(&"max_ack_pending default".to_owned()));
+    }
+
+    #[test]
+    fn what_a_flag_replaces_need_not_be_right_in_an_environment_that_other_programs_share() {
+        let env = [("DATABASE_URL", "mysql://u:p@h/their.db")];
+        let all = load("", &env, &[("database", "june.db")]).unwrap();
+        assert_eq!(all.config.database, "june.db");
+        assert!(load("", &env, &[]).is_err());
+        assert!(load("", &env, &[("listen", "127.0.0.1:3")]).is_err());
     }
 
     #[test]

@@ -117,6 +117,23 @@ async fn a_database_is_called_the_same_by_flag_environment_and_file() {
 }
 
 #[test]
+fn a_run_is_alone_whatever_servers_the_environment_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = trapline(dir.path(), &["run", "--workers", "2", "--json"]);
+    command
+        .env("DATABASE_URL", "mysql://u:p@h/theirs")
+        .env("NATS_URL", "amqp://127.0.0.1:1")
+        .env("REDIS_URL", "memcached://127.0.0.1:1");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "its store was its own"
+    );
+}
+
+#[test]
 fn what_is_no_database_is_refused_by_each_command_with_what_to_give() {
     let dir = tempfile::tempdir().unwrap();
     for (name, why) in [

@@ -132,7 +132,12 @@ impl RunArgs {
 }
 
 fn settings(args: &RunArgs) -> Result<Config> {
-    let effective = args.settings.load(&[])?;
+    // All of it is in this process, whatever servers the environment names for others.
+    let effective = args.settings.load(&[
+        ("database", Some("run.db")),
+        ("queue", Some("embedded:")),
+        ("progress", Some("embedded:")),
+    ])?;
     let log_is_default = effective
         .rows()
         .any(|(s, _, origin)| s.key == "log" && origin == Origin::Default);
