@@ -100,7 +100,7 @@ async fn images_are_paged_by_key_to_the_end_and_filtered() {
 }
 
 #[tokio::test]
-async fn results_are_paged_by_key_and_streamed_as_csv_and_ndjson() {
+async fn results_are_paged_by_key() {
     let fleet = Fleet::new().await;
     let job = mixed(&fleet).await;
     let path = format!("/api/v2/jobs/{job}/results/");
@@ -143,7 +143,14 @@ async fn results_are_paged_by_key_and_streamed_as_csv_and_ndjson() {
       "y2": 220.75
     }
     "#);
+}
 
+#[tokio::test]
+async fn results_and_images_are_streamed_as_csv_and_ndjson() {
+    let fleet = Fleet::new().await;
+    let job = mixed(&fleet).await;
+    let path = format!("/api/v2/jobs/{job}/results/");
+    let rows = all(&fleet, &path).await;
     let (headers, text) = fleet.admin.text(&format!("{path}?format=ndjson")).await;
     assert_eq!(headers["content-type"], "application/x-ndjson");
     let lines: Vec<Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -159,6 +166,17 @@ async fn results_are_paged_by_key_and_streamed_as_csv_and_ndjson() {
         )
     );
     assert_eq!(lines.count(), 2);
+    let (headers, text) = fleet.admin.text(&format!("{path}?format=csv&table=images")).await;
+    let name = headers["content-disposition"].to_str().unwrap();
+    assert_eq!(name, format!("attachment; filename=\"job-{job}-images.csv\""));
+    let images = fleet.images(job, "").await;
+    assert_eq!(text.lines().count(), images.len() + 1);
+    assert_eq!(
+        text.matches(",failed,").count(),
+        images.iter().filter(|i| i["state"] == "failed").count()
+    );
+    let answer = fleet.admin.get(&format!("{path}?format=csv&table=moths")).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
 
     let empty = fleet.job(1).await;
     let path = format!("/api/v2/jobs/{empty}/results/");
