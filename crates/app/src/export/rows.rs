@@ -36,7 +36,7 @@ pub(super) struct Detection {
     camera: Option<String>,
 }
 
-/// [`Detection`] and all its classifications.
+/// A detection with all its classifications.
 #[derive(Debug, Serialize)]
 pub struct FullDetection {
     #[serde(flatten)]
