@@ -3,6 +3,14 @@
 /// Asked for once in a run or by a person, and of as many rows as they read.
 pub(crate) const COLD: &[&str] = &[
     "claim_set.sql",
+    "attempts.sql",
+    "detections_of_tasks.sql",
+    "catalog/capture.sql",
+    "catalog/captures.sql",
+    "catalog/captures_of_collection.sql",
+    "catalog/captures_of_job.sql",
+    "catalog/describe_captures.sql",
+    "catalog/merge_collection.sql",
     "freeze_run.sql",
     "move.sql",
     "number_jobs_from.sql",

@@ -90,6 +90,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("detections_insert.sql", 24, &[
         JOBS, LEASED, (INTS, fill!("1")), (REALS, fill!("0")), (REALS, fill!("0")), (REALS, fill!("1")),
         (REALS, fill!("1")), (INTS, fill!("1")), (REALS, fill!("NULL::float8")), (TEXTS, fill!("NULL::text")),
+        (REALS, fill!("NULL::float8")),
     ]),
     hot("classifications_insert.sql", 1, &[
         (INTS, "'{900000000}'"), (INTS, "'{1}'"), (INTS, "'{0}'"), (TEXTS, "'{l}'"), (FLAGS, "'{t}'"),

@@ -96,19 +96,25 @@ impl Nats {
     /// # Panics
     /// If it does not start.
     pub async fn start_with(binary: NatsBinary, more: &[String]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let (port, monitor) = (free_port(), free_port());
-        let process = spawn(&binary, &folder, [port, monitor], more);
-        let mut nats = Self {
-            binary,
-            more: more.to_owned(),
-            folder,
-            port,
-            monitor,
-            process,
-        };
-        nats.wait().await;
-        nats
+        loop {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let (port, monitor) = (free_port(), free_port());
+            let process = spawn(&binary, &folder, [port, monitor], more);
+            let mut nats = Self {
+                binary: binary.clone(),
+                more: more.to_owned(),
+                folder,
+                port,
+                monitor,
+                process,
+            };
+            match nats.answers().await {
+                Ok(()) => return nats,
+                // Another process took the port between the look and the bind.
+                Err(log) if log.contains("address already in use") => {}
+                Err(log) => panic!("nats-server ended: {log}"),
+            }
+        }
     }
 
     /// Its address.
@@ -212,14 +218,21 @@ impl Nats {
     }
 
     async fn wait(&mut self) {
+        if let Err(log) = self.answers().await {
+            panic!("nats-server ended: {log}");
+        }
+    }
+
+    /// Whether it answers; what it wrote last if it ended.
+    async fn answers(&mut self) -> Result<(), String> {
         let (port, log) = (self.port, self.folder.path().join("log"));
         let process = &mut self.process;
         crate::until("nats-server answers", START, || {
             let ended = process.ended();
             let log = &log;
             async move {
-                if let Some(status) = ended {
-                    panic!("nats-server ended with {status}: {}", tail(log));
+                if ended.is_some() {
+                    return Ok(Err(tail(log)));
                 }
                 let stream = TcpStream::connect(("127.0.0.1", port))
                     .await
@@ -230,13 +243,13 @@ impl Nats {
                     .await
                     .map_err(|e| e.to_string())?;
                 if line.contains("\"jetstream\":true") {
-                    Ok(())
+                    Ok(Ok(()))
                 } else {
                     Err(line)
                 }
             }
         })
-        .await;
+        .await
     }
 }
 
