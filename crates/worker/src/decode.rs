@@ -73,14 +73,15 @@ fn pixels(bytes: &[u8], limits: &DecodeLimits) -> Result<DynamicImage, String> {
     if heic::is_heic(bytes) {
         return heic::decode(bytes, limits);
     }
+    // Before the guess: which formats `image` names and can't read differs with what else is built.
+    if let Some(name) = foreign(bytes) {
+        return Err(format!("{name} can't be read; convert it to JPEG, PNG or TIFF"));
+    }
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| format!("not an image: {error}"))?;
     if reader.format().is_none() {
-        return Err(match foreign(bytes) {
-            Some(name) => format!("{name} can't be read; convert it to JPEG, PNG or TIFF"),
-            None => format!("not an image: {}", first_look(bytes)),
-        });
+        return Err(format!("not an image: {}", first_look(bytes)));
     }
     if let Some(missing) = whole::missing(bytes, reader.format()) {
         return Err(format!("broken image: {missing}"));
