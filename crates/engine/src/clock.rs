@@ -64,7 +64,6 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {
-        // This is the port: whoever waits, waits through it.
-        Box::pin(tokio::time::sleep(d))
+        Box::pin(tokio::time::sleep(d)) // the port itself: whoever waits, waits through it
     }
 }

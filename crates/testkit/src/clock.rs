@@ -144,8 +144,7 @@ impl Clock for RealClock {
     }
 
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {
-        // This is the port: whoever waits, waits through it.
-        Box::pin(tokio::time::sleep(d))
+        Box::pin(tokio::time::sleep(d)) // the port itself: whoever waits, waits through it
     }
 }
 

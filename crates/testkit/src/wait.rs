@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Between two tries.
+const PACE: Duration = Duration::from_millis(20);
+
 /// Asks again and again until `check` yields a value; panics with its last word after `bound`.
 ///
 /// # Panics
@@ -18,8 +21,7 @@ pub async fn until<T>(what: &str, bound: Duration, mut check: impl AsyncFnMut() 
             Err(last) if tokio::time::Instant::now() >= deadline => {
                 panic!("{what}: not within {bound:?}; last: {last}")
             }
-            // The pace of asking, not a wait for a moment: the condition decides, and `bound` ends it.
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(_) => tokio::time::sleep(PACE).await, // the condition decides, and `bound` ends it
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tokio::time::MissedTickBehavior;
 use trapline_testkit::{
     Client, Server,
     services::{self, Nats, NatsBinary, Postgres, Redis},
@@ -24,6 +25,11 @@ const SPANS_SHOWN: usize = 12;
 const LOOK: Duration = Duration::from_secs(1);
 /// Asked again so soon when there is no task or no answer.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// As a worker waits that got nothing, or whose answer was refused.
+async fn before_the_next_try() {
+    tokio::time::sleep(AGAIN).await; // the pace of a client: nothing that could be awaited tells when to ask
+}
 
 /// How the job is made and worked on.
 #[derive(Clone, clap::Args)]
@@ -169,8 +175,7 @@ impl Run<'_> {
                 .map(services::result)
                 .collect();
             if results.is_empty() {
-                // As a worker waits before it asks again, when there is nothing for it.
-                tokio::time::sleep(AGAIN).await;
+                before_the_next_try().await;
             } else {
                 self.answer(&json!({ "results": results })).await;
             }
@@ -191,8 +196,7 @@ impl Run<'_> {
                 }
                 other => self.failed(other.map_or(0, |a| a.status)),
             }
-            // As a worker waits before it posts again.
-            tokio::time::sleep(AGAIN).await;
+            before_the_next_try().await;
         }
     }
 
@@ -226,7 +230,10 @@ impl Run<'_> {
     /// Looks at the job as a page does until it has landed; returns how.
     async fn watch(&self) -> String {
         let path = format!("/api/v2/jobs/{}/", self.job);
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            looks.tick().await;
             let asked = Instant::now();
             let answer = self.client.try_get(&path).await;
             self.took_for_page(asked.elapsed());
@@ -238,8 +245,6 @@ impl Run<'_> {
                 }
                 other => self.failed(other.map_or(0, |a| a.status)),
             }
-            // A page that somebody looks at asks in this rhythm.
-            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -123,9 +123,11 @@ async fn one(kind: Kind, stream: TcpStream, token: &str, bomb: &[u8], patience: 
             Kind::Half => drop(write.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await),
             Kind::Drip => {
                 let mut open = write.write_all(head(10_000).as_bytes()).await.is_ok();
+                // The attack itself: a byte in each of these spans.
+                let mut drips = tokio::time::interval(DRIP);
+                drips.tick().await;
                 while open {
-                    // The attack itself: a byte in each of these spans.
-                    tokio::time::sleep(DRIP).await;
+                    drips.tick().await;
                     open = write.write_all(b" ").await.is_ok();
                 }
             }
@@ -147,10 +149,14 @@ async fn one(kind: Kind, stream: TcpStream, token: &str, bomb: &[u8], patience: 
             (None, Err(error)) => error.kind().to_string(),
         }
     };
-    tokio::select! {
-        answer = reading => Held { closed_after: Some(began.elapsed()), answer },
-        () = writing => Held { closed_after: None, answer: "unreachable".to_owned() },
-        // How long a connection is watched: one that is still open then is what the benchmark reports.
-        () = tokio::time::sleep(patience) => Held { closed_after: None, answer: "held".to_owned() },
-    }
+    let closed = async {
+        tokio::select! {
+            answer = reading => Held { closed_after: Some(began.elapsed()), answer },
+            () = writing => Held { closed_after: None, answer: "unreachable".to_owned() },
+        }
+    };
+    tokio::time::timeout(patience, closed).await.unwrap_or(Held {
+        closed_after: None,
+        answer: "held".to_owned(),
+    })
 }

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use tokio::time::MissedTickBehavior;
 use trapline_testkit::{Client, Server, until};
 
 use self::crowd::{Held, Kind};
@@ -78,10 +79,8 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     let fleet = Fleet::start(args.workers, &server.url()).await?;
     let over = AtomicBool::new(false);
     let (quiet, landed) = tokio::join!(reserve_times(&client, probe, &over), async {
-        let began = Instant::now();
-        let landed = job(&client, args.images).await;
-        // The quiet phase has a fixed length, so that it has enough reserves to compare.
-        tokio::time::sleep(QUIET.saturating_sub(began.elapsed())).await;
+        // The quiet phase has at least this length, so that it has enough reserves to compare.
+        let (landed, ()) = tokio::join!(job(&client, args.images), tokio::time::sleep(QUIET)); // a length, not a moment
         over.store(true, Ordering::Relaxed);
         landed
     });
@@ -181,15 +180,17 @@ async fn reserve_times(client: &Client, job: i64, over: &AtomicBool) -> Times {
     let mut times = Times::default();
     let path = format!("/api/v2/jobs/{job}/tasks/");
     let body = json!({"batch_size": 1});
+    // The load is a number of requests per second, however fast they are answered.
+    let mut paced = tokio::time::interval(PACE);
+    paced.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !over.load(Ordering::Relaxed) {
+        paced.tick().await;
         let began = Instant::now();
         match client.try_post(&path, &body).await {
             Ok(answer) if answer.status == 200 => times.answered.push(began.elapsed()),
             Ok(_) => times.refused += 1,
             Err(_) => times.unanswered += 1,
         }
-        // The load is a number of requests per second, however fast they are answered.
-        tokio::time::sleep(PACE.saturating_sub(began.elapsed())).await;
     }
     times
 }
