@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::{Timestamp, words};
 
 /// Steps below this pass as they are; also a slow answer of the store is none.
 const TOLERANCE: Duration = Duration::from_secs(2);
@@ -151,26 +151,11 @@ impl Step {
     }
 }
 
-/// A length of time in its two largest units.
 fn length(d: Duration) -> String {
-    let seconds = d.as_secs();
-    let parts = [
-        (seconds / 86_400, "d"),
-        (seconds / 3_600 % 24, "h"),
-        (seconds / 60 % 60, "min"),
-        (seconds % 60, "s"),
-    ];
-    let first = parts.iter().position(|(n, _)| *n > 0).unwrap_or(3);
-    let shown: Vec<String> = parts[first..]
-        .iter()
-        .take(2)
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, unit)| format!("{n} {unit}"))
-        .collect();
-    if shown.is_empty() {
+    if d < Duration::from_secs(1) {
         "less than 1 s".to_owned()
     } else {
-        shown.join(" ")
+        words::span(d)
     }
 }
 
