@@ -1,11 +1,8 @@
 //! The verbs on a job: create, change, run, cancel, retry, retry-failed, delete; and how it looks to people.
 
-use std::time::Duration;
-
 use trapline_core::{
-    CollectionId, Error, JobId, JobStatus, PipelineId, ProjectId, Result, Timestamp,
+    CollectionId, Error, JobId, PipelineId, ProjectId, Result, Timestamp,
     catalog::NewCapture,
-    counts::Counts,
     fault,
     job::{JobMove, RunMode, check_startable},
     ports::{Hint, Job, JobEdit, Level, LogLine, Moved, NewJob},
@@ -30,40 +27,8 @@ impl JobView {
     /// A job as it is when it has just been made.
     #[must_use]
     pub fn of_new(new: &NewJob, pipeline: Option<(PipelineId, String)>, made_at: Timestamp) -> Self {
-        let delayed = new.start && new.delay_seconds > 0;
-        let job = Job {
-            id: JobId(0),
-            project: new.project,
-            name: new.name.clone(),
-            status: if new.start {
-                JobStatus::Pending
-            } else {
-                JobStatus::Created
-            },
-            run: 1,
-            mode: RunMode::All,
-            collected: false,
-            priority: new.priority,
-            failure_threshold: new.failure_threshold,
-            delay_seconds: new.delay_seconds,
-            not_before: delayed.then(|| made_at.plus(Duration::from_secs(new.delay_seconds))),
-            pipeline,
-            collection: new.collection,
-            capture: new.capture,
-            limit: new.limit,
-            shuffle: new.shuffle,
-            job_type: new.job_type.clone(),
-            candidates: 0,
-            counts: Counts::default(),
-            errors: Vec::new(),
-            created_at: made_at,
-            updated_at: made_at,
-            started_at: None,
-            finished_at: None,
-            last_result_at: None,
-        };
         Self {
-            job,
+            job: Job::made(JobId(0), new, pipeline, made_at),
             rate_per_minute: None,
             eta_seconds: None,
             waiting_for: None,

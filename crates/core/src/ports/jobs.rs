@@ -1,5 +1,7 @@
 //! Jobs as the store takes and gives them.
 
+use std::time::Duration;
+
 use crate::{
     AlgorithmId, CaptureId, CollectionId, JobId, JobStatus, PipelineId, ProjectId, Timestamp, counts::Counts,
     job::RunMode, timeline::shown,
@@ -61,6 +63,43 @@ pub struct Job {
 }
 
 impl Job {
+    /// A job as it is when it has just been made.
+    #[must_use]
+    pub fn made(id: JobId, new: &NewJob, pipeline: Option<(PipelineId, String)>, now: Timestamp) -> Self {
+        let wait = Duration::from_secs(new.delay_seconds);
+        Self {
+            id,
+            project: new.project,
+            name: new.name.clone(),
+            status: if new.start {
+                JobStatus::Pending
+            } else {
+                JobStatus::Created
+            },
+            run: 1,
+            mode: RunMode::All,
+            collected: false,
+            priority: new.priority,
+            failure_threshold: new.failure_threshold,
+            delay_seconds: new.delay_seconds,
+            not_before: (new.start && new.delay_seconds > 0).then(|| now.plus(wait)),
+            pipeline,
+            collection: new.collection,
+            capture: new.capture,
+            limit: new.limit,
+            shuffle: new.shuffle,
+            job_type: new.job_type.clone(),
+            candidates: 0,
+            counts: Counts::default(),
+            errors: Vec::new(),
+            created_at: now,
+            updated_at: now,
+            started_at: None,
+            finished_at: None,
+            last_result_at: None,
+        }
+    }
+
     /// The same with its times as the store's clock shows them, for people.
     #[must_use]
     pub fn shown(mut self, offset: i64) -> Self {

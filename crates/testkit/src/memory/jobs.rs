@@ -4,7 +4,6 @@ use std::{cmp::Ordering, time::Duration};
 
 use trapline_core::{
     CaptureId, Error, JobId, JobStatus, Result, TaskState, Timestamp,
-    counts::Counts,
     job::{JobMove, RunMode, check_startable},
     ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
@@ -17,41 +16,9 @@ const PURGE_ROWS: usize = 200;
 impl Db {
     pub(super) fn insert_job(&mut self, new: &NewJob, now: Timestamp) -> JobId {
         let id = JobId(next(&mut self.last.job));
-        let status = if new.start {
-            JobStatus::Pending
-        } else {
-            JobStatus::Created
-        };
-        let wait = Duration::from_secs(new.delay_seconds);
-        let job = Job {
-            id,
-            project: new.project,
-            name: new.name.clone(),
-            status,
-            run: 1,
-            mode: RunMode::All,
-            collected: false,
-            priority: new.priority,
-            failure_threshold: new.failure_threshold,
-            delay_seconds: new.delay_seconds,
-            not_before: (new.start && new.delay_seconds > 0).then(|| now.plus(wait)),
-            pipeline: new.pipeline.and_then(|p| self.catalog.named(p)),
-            collection: new.collection,
-            capture: new.capture,
-            limit: new.limit,
-            shuffle: new.shuffle,
-            job_type: new.job_type.clone(),
-            candidates: 0,
-            counts: Counts::default(),
-            errors: Vec::new(),
-            created_at: now,
-            updated_at: now,
-            started_at: None,
-            finished_at: None,
-            last_result_at: None,
-        };
+        let pipeline = new.pipeline.and_then(|p| self.catalog.named(p));
         let row = JobRow {
-            job,
+            job: Job::made(id, new, pipeline, now),
             reprocess: new.reprocess,
             dispatch_epoch: 0,
             dispatch_until: None,
