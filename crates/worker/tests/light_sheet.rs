@@ -1,5 +1,8 @@
 //! The `light-sheet` detector on pictures: drawn ones, the samples, and real photographs if they are there.
 
+#[path = "support/sheet.rs"]
+mod sheet;
+
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -9,6 +12,8 @@ use imageproc::drawing::{draw_filled_circle_mut, draw_filled_ellipse_mut, draw_f
 use imageproc::rect::Rect;
 use trapline_worker::light_sheet::{Insect, LightSheet};
 use trapline_worker::samples::{SAMPLE_COUNT, SAMPLE_SEED, sample};
+
+use sheet::sheet;
 
 type Box4 = [f32; 4];
 
@@ -46,16 +51,6 @@ fn unmatched(boxes: &[Box4], found: &[Insect], least: f32) -> Vec<Box4> {
         }
     }
     missed
-}
-
-/// A pale sheet of 1200 by 800, brightest in the middle, with a little regular grain.
-fn sheet() -> RgbImage {
-    RgbImage::from_fn(1200, 800, |x, y| {
-        let away = ((x as f32 - 600.0) / 600.0).powi(2) + ((y as f32 - 400.0) / 600.0).powi(2);
-        let grain = ((x * 7 + y * 13) % 5) as f32;
-        let light = (238.0 - 45.0 * away + grain) as u8;
-        Rgb([light, light, light - 4])
-    })
 }
 
 fn draw_rect(image: &mut RgbImage, (x, y): (i32, i32), (width, height): (u32, u32), colour: Rgb<u8>) {

@@ -1,7 +1,12 @@
 //! Insects whose bodies touch, and single ones that must not be cut.
 
+#[path = "support/sheet.rs"]
+mod sheet;
+
 use image::{DynamicImage, Rgb, RgbImage};
 use trapline_worker::light_sheet::LightSheet;
+
+use sheet::sheet;
 
 const DARK: Rgb<u8> = Rgb([70, 55, 45]);
 
@@ -9,16 +14,6 @@ fn detect(image: RgbImage) -> usize {
     LightSheet::default()
         .detect(&DynamicImage::ImageRgb8(image))
         .len()
-}
-
-/// A pale sheet of 1200 by 800, brightest in the middle, with a little regular grain.
-fn sheet() -> RgbImage {
-    RgbImage::from_fn(1200, 800, |x, y| {
-        let away = ((x as f32 - 600.0) / 600.0).powi(2) + ((y as f32 - 400.0) / 600.0).powi(2);
-        let grain = ((x * 7 + y * 13) % 5) as f32;
-        let light = (238.0 - 45.0 * away + grain) as u8;
-        Rgb([light, light, light - 4])
-    })
 }
 
 /// The pixels of an ellipse that is turned by some degrees.

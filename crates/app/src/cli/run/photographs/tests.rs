@@ -68,6 +68,12 @@ fn planned(known: Vec<Capture>, now: &[(&str, i64, &'static str)]) -> Plan {
     )
 }
 
+/// Which known photographs are elsewhere now, and by which URL.
+fn moved(plan: &Plan) -> Vec<(i64, &str)> {
+    let facts = plan.facts.iter();
+    facts.map(|(id, f)| (id.0, f.url.as_deref().unwrap())).collect()
+}
+
 fn urls(plan: &Plan) -> Vec<&str> {
     let mut urls: Vec<_> = plan.captures.iter().map(|c| c.url.as_str()).collect();
     urls.sort_unstable();
@@ -154,12 +160,10 @@ fn a_renamed_folder_holds_the_same_photographs() {
         ],
     );
     assert_eq!(plan.moved, 2);
-    let moved: Vec<_> = plan
-        .facts
-        .iter()
-        .map(|(id, f)| (id.0, f.url.as_deref().unwrap()))
-        .collect();
-    assert_eq!(moved, [(1, "file:///july/1.jpg"), (2, "file:///july/2.jpg")]);
+    assert_eq!(
+        moved(&plan),
+        [(1, "file:///july/1.jpg"), (2, "file:///july/2.jpg")]
+    );
     assert_eq!(plan.old_urls, ["file:///june/1.jpg", "file:///june/2.jpg"]);
 }
 
@@ -183,13 +187,8 @@ fn names_that_were_swapped_or_shifted_keep_their_photographs() {
     let before = known(&[("/june/1.jpg", 1, "one"), ("/june/2.jpg", 2, "two")]);
     let plan = planned(before, &[("/june/2.jpg", 1, "one"), ("/june/1.jpg", 2, "two")]);
     assert_eq!(plan.moved, 2);
-    let moved: Vec<_> = plan
-        .facts
-        .iter()
-        .map(|(id, f)| (id.0, f.url.as_deref().unwrap()))
-        .collect();
     assert_eq!(
-        moved,
+        moved(&plan),
         [(1, "file:///june/2.jpg#2"), (2, "file:///june/1.jpg#2")],
         "no two have one URL"
     );
