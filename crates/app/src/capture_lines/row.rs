@@ -3,7 +3,7 @@
 use std::{borrow::Cow, path::PathBuf};
 
 use serde_json::Value;
-use trapline_core::catalog::NewCapture;
+use trapline_core::catalog::{CaptureFacts, NewCapture};
 
 use super::{
     columns::{Columns, FIELDS, fields},
@@ -61,11 +61,13 @@ impl Row<'_> {
         };
         let capture = NewCapture {
             url,
-            taken_at,
-            width,
-            height,
-            camera: camera(model),
-            ..NewCapture::default()
+            facts: CaptureFacts {
+                taken_at,
+                width,
+                height,
+                camera: camera(model),
+                file: None,
+            },
         };
         Ok(Judged {
             capture,
@@ -201,10 +203,10 @@ mod tests {
                 .unwrap()
                 .capture;
         assert_eq!(
-            (full.width, full.height, full.taken_at),
+            (full.facts.width, full.facts.height, full.facts.taken_at),
             (Some(64), Some(48), None)
         );
-        assert_eq!(full.camera.as_deref(), Some("R5"));
+        assert_eq!(full.facts.camera.as_deref(), Some("R5"));
         assert_eq!(read(r#""http://h/a""#).unwrap().capture.url, "http://h/a");
         assert_eq!(read(r#"{"url": null}"#).unwrap().capture.url, "");
         assert_eq!(
@@ -243,6 +245,6 @@ mod tests {
             (judged.capture.url.as_str(), judged.warnings.len()),
             ("http://h/NaN\"NaN", 0)
         );
-        assert_eq!(judged.capture.width, None);
+        assert_eq!(judged.capture.facts.width, None);
     }
 }

@@ -26,9 +26,9 @@ fn said((number, found): &Line) -> String {
         Found::Capture(c) => {
             let mut text = format!("{number} {}", c.url);
             let side = |n: Option<i64>| n.map_or_else(String::new, |n| format!(" {n}"));
-            text.push_str(&(side(c.width) + &side(c.height)));
-            text.extend(c.taken_at.map(|at| format!(" {at}")));
-            text.extend(c.camera.iter().map(|c| format!(" {c}")));
+            text.push_str(&(side(c.facts.width) + &side(c.facts.height)));
+            text.extend(c.facts.taken_at.map(|at| format!(" {at}")));
+            text.extend(c.facts.camera.iter().map(|c| format!(" {c}")));
             text
         }
         Found::File(path, _) => format!("{number} file {}", path.display()),

@@ -198,7 +198,7 @@ async fn attempts(
 mod tests {
     use trapline_core::{
         AlgorithmId, ProjectId, TakenAt,
-        catalog::{Algorithm, AlgorithmSpec, CategoryMap},
+        catalog::{Algorithm, AlgorithmSpec, CaptureFacts, CategoryMap},
         ports::ClassificationRow,
     };
 
@@ -209,11 +209,13 @@ mod tests {
             id: CaptureId(4),
             project: ProjectId(1),
             url: "file:///x/a,b%20c.jpg".into(),
-            taken_at: TakenAt::parse("2024-06-01T22:00:00").ok(),
-            width: Some(640),
-            height: None,
-            camera: Some("Canon EOS".into()),
-            file: None,
+            facts: CaptureFacts {
+                taken_at: TakenAt::parse("2024-06-01T22:00:00").ok(),
+                width: Some(640),
+                height: None,
+                camera: Some("Canon EOS".into()),
+                file: None,
+            },
         }
     }
 

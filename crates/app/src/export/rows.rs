@@ -123,7 +123,7 @@ fn local(url: &str) -> Option<String> {
 }
 
 fn taken_at(capture: &Capture) -> Option<String> {
-    capture.taken_at.map(|t| t.to_string())
+    capture.facts.taken_at.map(|t| t.to_string())
 }
 
 impl Image {
@@ -137,9 +137,9 @@ impl Image {
             detail: attempt.and_then(|a| a.detail.clone()),
             detections: attempt.map_or(0, |a| a.detections),
             taken_at: taken_at(capture),
-            image_width: capture.width,
-            image_height: capture.height,
-            camera: capture.camera.clone(),
+            image_width: capture.facts.width,
+            image_height: capture.facts.height,
+            camera: capture.facts.camera.clone(),
             pipeline: attempt.map(|a| a.pipeline.clone()),
             job_id: attempt.map(|a| a.job),
             settled_at: attempt.and_then(|a| a.settled_at).map(|at| at.to_string()),
@@ -221,9 +221,9 @@ impl FullDetection {
             label_meaning: chosen.and_then(|c| meanings.of(c)),
             image_path: local(&d.capture.url),
             taken_at: taken_at(&d.capture),
-            image_width: d.capture.width,
-            image_height: d.capture.height,
-            camera: d.capture.camera,
+            image_width: d.capture.facts.width,
+            image_height: d.capture.facts.height,
+            camera: d.capture.facts.camera,
             image_url: d.capture.url,
         };
         let classifications = d

@@ -19,9 +19,9 @@ pub(super) fn view(capture: &Capture, links: &Links) -> Value {
         "id": capture.id,
         "details": links.to(format_args!("captures/{}", capture.id)),
         "url": capture.url,
-        "width": capture.width,
-        "height": capture.height,
-        "timestamp": capture.taken_at.map(|t| t.at),
+        "width": capture.facts.width,
+        "height": capture.facts.height,
+        "timestamp": capture.facts.taken_at.map(|t| t.at),
         "event_id": null,
         "user_permissions": [],
     })

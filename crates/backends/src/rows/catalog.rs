@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TakenAt, TokenId,
     catalog::{
-        Algorithm, AlgorithmSpec, Capture, CategoryMap, Collection, CollectionProgress, FileVersion,
-        Pipeline, Project, Role, Service, Token,
+        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, CollectionProgress,
+        FileVersion, Pipeline, Project, Role, Service, Token,
     },
 };
 
@@ -68,13 +68,15 @@ pub(crate) fn capture(row: &impl Columns) -> sqlx::Result<Capture> {
         id: CaptureId(row.col("id")?),
         project: ProjectId(row.col("project_id")?),
         url: row.col("url")?,
-        taken_at: row
-            .maybe_time("taken_at")?
-            .map(|at| TakenAt { at, offset_minutes }),
-        width: row.col("width")?,
-        height: row.col("height")?,
-        camera: row.col("camera")?,
-        file,
+        facts: CaptureFacts {
+            taken_at: row
+                .maybe_time("taken_at")?
+                .map(|at| TakenAt { at, offset_minutes }),
+            width: row.col("width")?,
+            height: row.col("height")?,
+            camera: row.col("camera")?,
+            file,
+        },
     })
 }
 

@@ -2,11 +2,9 @@
 
 use crate::{CaptureId, CollectionId, JobId, ProjectId, TakenAt, Timestamp};
 
-/// A capture to be stored; unique by (project, URL as given).
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NewCapture {
-    /// As given; empty is stored and fails `no_url`.
-    pub url: String,
+/// What is known of a capture besides where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaptureFacts {
     /// When it was taken.
     pub taken_at: Option<TakenAt>,
     /// Pixels.
@@ -30,6 +28,15 @@ pub struct FileVersion {
     pub digest: Option<String>,
 }
 
+/// A capture to be stored; unique by (project, URL as given).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewCapture {
+    /// As given; empty is stored and fails `no_url`.
+    pub url: String,
+    /// What is known of it.
+    pub facts: CaptureFacts,
+}
+
 /// A stored capture.
 #[derive(Clone, Debug)]
 pub struct Capture {
@@ -39,33 +46,19 @@ pub struct Capture {
     pub project: ProjectId,
     /// As given.
     pub url: String,
-    /// When it was taken.
-    pub taken_at: Option<TakenAt>,
-    /// Pixels.
-    pub width: Option<i64>,
-    /// Pixels.
-    pub height: Option<i64>,
-    /// The camera's make and model.
-    pub camera: Option<String>,
-    /// Of a local file: which content the file had.
-    pub file: Option<FileVersion>,
+    /// What is known of it.
+    pub facts: CaptureFacts,
 }
 
 /// What was learnt of a stored capture; what is `None` stays as it is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CaptureFacts {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Learnt {
+    /// The capture.
+    pub capture: CaptureId,
     /// Where it is now, if its file was moved.
     pub url: Option<String>,
-    /// When it was taken.
-    pub taken_at: Option<TakenAt>,
-    /// Pixels.
-    pub width: Option<i64>,
-    /// Pixels.
-    pub height: Option<i64>,
-    /// The camera's make and model.
-    pub camera: Option<String>,
-    /// Which content its file has.
-    pub file: Option<FileVersion>,
+    /// What else is known.
+    pub facts: CaptureFacts,
 }
 
 /// Which captures to list.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureFacts, CaptureScope, CategoryMap, Collection, CollectionProgress,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Learnt,
         NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
         Service, Token,
     },
@@ -97,5 +97,5 @@ pub trait Catalog: Send + Sync + 'static {
     async fn captures(&self, of: CaptureScope, after: CaptureId, limit: u64) -> Result<Vec<Capture>>;
     /// Writes what was learnt of captures, in one background slice; at most 2,000 at a time. A capture that is gone is
     /// passed over.
-    async fn describe_captures(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()>;
+    async fn describe_captures(&self, learnt: &[Learnt]) -> Result<()>;
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureFacts, CaptureScope, CategoryMap, Collection, CollectionProgress,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Learnt,
         NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
         Service, Token,
     },
@@ -139,8 +139,8 @@ impl Catalog for FaultyStore {
         self.call("captures", self.inner.captures(of, after, limit)).await
     }
 
-    async fn describe_captures(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
-        self.call("describe_captures", self.inner.describe_captures(facts))
+    async fn describe_captures(&self, learnt: &[Learnt]) -> Result<()> {
+        self.call("describe_captures", self.inner.describe_captures(learnt))
             .await
     }
 }

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp,
     catalog::{
-        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, NewCapture, Pipeline,
-        PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration, Token, moves_pointer,
+        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, Learnt, NewCapture,
+        Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration, Token,
+        moves_pointer,
     },
     ports::{OffsetPage, Total},
 };
@@ -338,20 +339,23 @@ impl CatalogRows {
         shown
     }
 
-    fn describe(&mut self, id: CaptureId, facts: &CaptureFacts) {
-        let Some(capture) = self.captures.iter_mut().find(|c| c.id == id) else {
+    fn describe(&mut self, learnt: &Learnt) {
+        let Some(capture) = self.captures.iter_mut().find(|c| c.id == learnt.capture) else {
             return;
         };
-        if let Some(url) = &facts.url {
+        if let Some(url) = &learnt.url {
             self.by_url.remove(&(capture.project, capture.url.clone()));
-            self.by_url.insert((capture.project, url.clone()), id);
+            self.by_url.insert((capture.project, url.clone()), capture.id);
             capture.url.clone_from(url);
         }
-        capture.taken_at = facts.taken_at.or(capture.taken_at);
-        capture.width = facts.width.or(capture.width);
-        capture.height = facts.height.or(capture.height);
-        capture.camera = facts.camera.clone().or(capture.camera.take());
-        capture.file = facts.file.clone().or(capture.file.take());
+        let (new, known) = (learnt.facts.clone(), std::mem::take(&mut capture.facts));
+        capture.facts = CaptureFacts {
+            taken_at: new.taken_at.or(known.taken_at),
+            width: new.width.or(known.width),
+            height: new.height.or(known.height),
+            camera: new.camera.or(known.camera),
+            file: new.file.or(known.file),
+        };
     }
 
     fn save_capture(&mut self, project: ProjectId, new: &NewCapture) -> CaptureId {
@@ -364,11 +368,7 @@ impl CatalogRows {
             id,
             project,
             url: new.url.clone(),
-            taken_at: new.taken_at,
-            width: new.width,
-            height: new.height,
-            camera: new.camera.clone(),
-            file: new.file.clone(),
+            facts: new.facts.clone(),
         });
         // An empty URL names nothing, so two of them are two captures.
         if !new.url.is_empty() {

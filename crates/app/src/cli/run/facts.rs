@@ -1,8 +1,15 @@
 //! What is learnt of photographs while they are processed, on its way to the store.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use trapline_core::{CaptureId, Result, TakenAt, catalog::CaptureFacts, ports::Catalog};
+use trapline_core::{
+    CaptureId, Result, TakenAt,
+    catalog::{CaptureFacts, Learnt},
+    ports::Catalog,
+};
 use trapline_worker::photograph::Photograph;
 
 /// Facts written at a time.
@@ -10,15 +17,38 @@ const SLICE: usize = 1_000;
 
 /// Facts that are not written yet. Losing them loses no result.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts(Arc<Mutex<Vec<(CaptureId, CaptureFacts)>>>);
+pub(super) struct Facts(Arc<Mutex<Noted>>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    waiting: Vec<Learnt>,
+    /// Of these more is in the store already.
+    written: HashSet<CaptureId>,
+}
 
 impl Facts {
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes what a worker saw of an image.
     pub(super) fn note(&self, image_id: &str, photograph: &Photograph) {
-        if let Ok(id) = image_id.parse() {
-            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.push((CaptureId(id), of(photograph)));
+        let Ok(id) = image_id.parse().map(CaptureId) else {
+            return;
+        };
+        let mut noted = self.noted();
+        if !noted.written.contains(&id) {
+            noted.waiting.push(Learnt {
+                capture: id,
+                url: None,
+                facts: of(photograph),
+            });
         }
+    }
+
+    /// What is known of this image was written elsewhere.
+    pub(super) fn are_written(&self, id: CaptureId) {
+        self.noted().written.insert(id);
     }
 
     /// Writes what was noted.
@@ -26,7 +56,7 @@ impl Facts {
     /// # Errors
     /// As the store's.
     pub(super) async fn write(&self, catalog: &dyn Catalog) -> Result<()> {
-        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let waiting = std::mem::take(&mut self.noted().waiting);
         for slice in waiting.chunks(SLICE) {
             catalog.describe_captures(slice).await?;
         }

@@ -91,8 +91,8 @@ pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -
     let plan = tokio::task::spawn_blocking(compare)
         .await
         .map_err(|e| Error::internal("the photographs can't be compared").with_source(e))?;
-    for facts in plan.facts.chunks(PAGE as usize) {
-        store.describe_captures(facts).await?;
+    for learnt in plan.learnt.chunks(PAGE as usize) {
+        store.describe_captures(learnt).await?;
     }
     for captures in plan.captures.chunks(PAGE as usize) {
         store.add_captures(set, captures).await?;

@@ -20,13 +20,16 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use trapline_core::{
     CaptureId, JobId,
-    catalog::{CaptureFacts, FileVersion},
+    catalog::{CaptureFacts, FileVersion, Learnt},
     ports::Catalog,
 };
 use trapline_engine::ImageUrl;
 use trapline_worker::photograph::Photograph;
 
-use super::{facts, photographs};
+use super::{
+    facts::{self, Facts},
+    photographs,
+};
 use crate::file_url;
 
 const SCHEME: &str = "file://";
@@ -38,13 +41,16 @@ const BYTES_MAX: i64 = 128 << 20;
 pub(super) struct LocalImages {
     secret: [u8; 32],
     catalog: Arc<OnceLock<Arc<dyn Catalog>>>,
+    facts: Facts,
 }
 
 impl LocalImages {
-    pub(super) fn new() -> Self {
+    /// What is written here of an image need not be noted in `facts` again.
+    pub(super) fn new(facts: Facts) -> Self {
         Self {
             secret: rand::random(),
             catalog: Arc::default(),
+            facts,
         }
     }
 
@@ -121,7 +127,7 @@ async fn file(images: &LocalImages, id: CaptureId) -> Result<Bytes, Unreadable> 
     let (digest, photograph) = tokio::task::spawn_blocking(looked)
         .await
         .map_err(|_| Unreadable::new(StatusCode::UNPROCESSABLE_ENTITY, "the file can't be understood"))?;
-    let before = capture.file.and_then(|f| f.digest);
+    let before = capture.facts.file.and_then(|f| f.digest);
     if before.is_some_and(|before| before != digest) {
         let why = "the file holds another photograph now; run the folder again to process that one";
         return Err(Unreadable::new(StatusCode::GONE, why));
@@ -134,7 +140,13 @@ async fn file(images: &LocalImages, id: CaptureId) -> Result<Bytes, Unreadable> 
         }),
         ..facts::of(&photograph)
     };
-    catalog.describe_captures(&[(id, seen)]).await.map_err(away)?;
+    let learnt = Learnt {
+        capture: id,
+        url: None,
+        facts: seen,
+    };
+    catalog.describe_captures(&[learnt]).await.map_err(away)?;
+    images.facts.are_written(id);
     Ok(bytes)
 }
 

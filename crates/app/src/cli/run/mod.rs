@@ -215,7 +215,7 @@ impl Run {
         let worker = worker(&self.args, &format!("http://{address}"), &token, pipelines)?;
         config.database = format!("sqlite:{}", self.place.database.display());
         config.admin_token = Some(token);
-        let images = LocalImages::new();
+        let images = LocalImages::new(self.facts.clone());
         let options = NodeOptions {
             image_url: images.urls(format!("http://{address}")),
             allow_file_urls: true,

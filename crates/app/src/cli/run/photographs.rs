@@ -16,7 +16,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use trapline_core::{
     CaptureId, Timestamp,
-    catalog::{Capture, CaptureFacts, FileVersion, NewCapture},
+    catalog::{Capture, CaptureFacts, FileVersion, Learnt, NewCapture},
 };
 
 use super::file_name;
@@ -27,7 +27,7 @@ use crate::file_url;
 pub(super) struct LocalFile {
     pub(super) path: PathBuf,
     /// What a manifest says about it.
-    pub(super) about: NewCapture,
+    pub(super) about: CaptureFacts,
 }
 
 /// Size and time of a file.
@@ -101,7 +101,7 @@ pub(super) struct Plan {
     /// Every file, by the URL that it has from now on.
     pub(super) captures: Vec<NewCapture>,
     /// What has changed of those that are known.
-    pub(super) facts: Vec<(CaptureId, CaptureFacts)>,
+    pub(super) learnt: Vec<Learnt>,
     /// How many are known under another path.
     pub(super) moved: u64,
     /// How many have the path of a known one, and other content.
@@ -125,7 +125,7 @@ pub(super) fn plan(
                 id: c.id,
                 processed: processed.contains(&c.id),
                 url: c.url,
-                file: c.file,
+                file: c.facts.file,
             })
         })
         .collect();
@@ -236,11 +236,7 @@ impl<'a, D: Disk> Planner<'a, D> {
     fn is_known(&mut self, k: &Known, touched: Option<FileVersion>) {
         self.taken.insert(k.id);
         if touched.is_some() {
-            let facts = CaptureFacts {
-                file: touched,
-                ..CaptureFacts::default()
-            };
-            self.plan.facts.push((k.id, facts));
+            self.plan.learnt.push(learnt(k.id, None, touched));
         }
         self.plan.captures.push(NewCapture {
             url: k.url.clone(),
@@ -269,22 +265,18 @@ impl<'a, D: Disk> Planner<'a, D> {
             self.taken.insert(k.id);
             self.plan.moved += 1;
             self.plan.old_urls.push(k.url.clone());
-            let facts = CaptureFacts {
-                url: Some(url.clone()),
-                file: now.clone().map(|f| FileVersion {
-                    digest: Some(digest),
-                    ..f
-                }),
-                ..CaptureFacts::default()
-            };
-            self.plan.facts.push((k.id, facts));
+            let digest = Some(digest);
+            let file = now.clone().map(|f| FileVersion { digest, ..f });
+            self.plan.learnt.push(learnt(k.id, Some(url.clone()), file));
         }
         let named = || file_name::taken_at(&file.path);
         self.plan.captures.push(NewCapture {
             url,
-            taken_at: file.about.taken_at.or_else(named),
-            file: now,
-            ..file.about
+            facts: CaptureFacts {
+                taken_at: file.about.taken_at.or_else(named),
+                file: now,
+                ..file.about
+            },
         });
     }
 
@@ -309,6 +301,14 @@ impl<'a, D: Disk> Planner<'a, D> {
                 && (f.size != size || self.disk.digest(&k.path) != f.digest)
         })
     }
+}
+
+fn learnt(capture: CaptureId, url: Option<String>, file: Option<FileVersion>) -> Learnt {
+    let facts = CaptureFacts {
+        file,
+        ..CaptureFacts::default()
+    };
+    Learnt { capture, url, facts }
 }
 
 #[cfg(test)]

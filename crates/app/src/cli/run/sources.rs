@@ -143,7 +143,10 @@ impl Sources {
                         Found::Capture(capture) => urls.push(capture),
                         Found::File(path, about) => {
                             if seen.insert(path.clone()) {
-                                listed.files.push(LocalFile { path, about });
+                                listed.files.push(LocalFile {
+                                    path,
+                                    about: about.facts,
+                                });
                             }
                         }
                         Found::Rejected(why) => listed.bad.push(about(why)),

@@ -2,9 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 use trapline_core::{
-    CaptureId, CollectionId, Error, ProjectId, Result, TakenAt,
+    CaptureId, CollectionId, Error, ProjectId, Result,
     catalog::{
-        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, FileVersion, NewCapture,
+        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, Learnt, NewCapture,
     },
     ports::{OffsetPage, Total},
 };
@@ -97,8 +97,7 @@ impl PostgresStore {
     async fn add_once(&self, set: CollectionId, captures: &[NewCapture]) -> sqlx::Result<Option<u64>> {
         let urls: Vec<_> = captures.iter().map(|c| c.url.as_str()).collect();
         let hashes: Vec<Vec<u8>> = urls.iter().map(|url| Sha256::digest(url).to_vec()).collect();
-        let facts = Facts::new(captures.iter().map(|c| (c.taken_at, c.file.as_ref())))
-            .size(captures.iter().map(|c| (c.width, c.height, c.camera.as_deref())));
+        let facts = Facts::new(captures.iter().map(|c| &c.facts));
         let mut tx = self.begin_side().await?;
         // One at a time in a project: two that add the same URLs in other orders would deadlock. Nobody else waits for it.
         let project: Option<i64> = sqlx::query_scalar(
@@ -182,18 +181,14 @@ impl PostgresStore {
         rows::all(&rows, rows::capture).map_err(store_error)
     }
 
-    pub(super) async fn write_facts(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
-        let ids: Vec<_> = facts.iter().map(|(id, _)| id.0).collect();
-        let urls: Vec<_> = facts.iter().map(|(_, f)| f.url.as_deref()).collect();
+    pub(super) async fn write_facts(&self, learnt: &[Learnt]) -> Result<()> {
+        let ids: Vec<_> = learnt.iter().map(|l| l.capture.0).collect();
+        let urls: Vec<_> = learnt.iter().map(|l| l.url.as_deref()).collect();
         let hashes: Vec<_> = urls
             .iter()
             .map(|u| u.map(|u| Sha256::digest(u).to_vec()))
             .collect();
-        let columns = Facts::new(facts.iter().map(|(_, f)| (f.taken_at, f.file.as_ref()))).size(
-            facts
-                .iter()
-                .map(|(_, f)| (f.width, f.height, f.camera.as_deref())),
-        );
+        let columns = Facts::new(learnt.iter().map(|l| &l.facts));
         let sql = include_str!("../sql/catalog/describe_captures.sql");
         columns
             .bind(sqlx::query(sql).bind(&ids).bind(&urls).bind(&hashes))
@@ -220,25 +215,20 @@ struct Facts<'a> {
 type Statement<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
 impl<'a> Facts<'a> {
-    fn new(each: impl Iterator<Item = (Option<TakenAt>, Option<&'a FileVersion>)>) -> Self {
-        let mut facts = Self::default();
-        for (taken, file) in each {
-            facts.taken.push(taken.map(|t| t.at.0));
-            facts.offsets.push(taken.and_then(|t| t.offset_minutes));
-            facts.sizes.push(file.map(|f| f.size));
-            facts.modified.push(file.map(|f| f.modified.0));
-            facts.digests.push(file.and_then(|f| f.digest.as_deref()));
+    fn new(each: impl Iterator<Item = &'a CaptureFacts>) -> Self {
+        let mut all = Self::default();
+        for facts in each {
+            let file = facts.file.as_ref();
+            all.taken.push(facts.taken_at.map(|t| t.at.0));
+            all.offsets.push(facts.taken_at.and_then(|t| t.offset_minutes));
+            all.widths.push(facts.width);
+            all.heights.push(facts.height);
+            all.cameras.push(facts.camera.as_deref());
+            all.sizes.push(file.map(|f| f.size));
+            all.modified.push(file.map(|f| f.modified.0));
+            all.digests.push(file.and_then(|f| f.digest.as_deref()));
         }
-        facts
-    }
-
-    fn size(mut self, each: impl Iterator<Item = (Option<i64>, Option<i64>, Option<&'a str>)>) -> Self {
-        for (width, height, camera) in each {
-            self.widths.push(width);
-            self.heights.push(height);
-            self.cameras.push(camera);
-        }
-        self
+        all
     }
 
     fn bind<'q>(&'q self, statement: Statement<'q>) -> Statement<'q> {

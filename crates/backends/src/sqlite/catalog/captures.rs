@@ -2,9 +2,9 @@
 
 use sqlx::Row as _;
 use trapline_core::{
-    CaptureId, CollectionId, Error, ProjectId, Result, TakenAt, Timestamp,
+    CaptureId, CollectionId, Error, ProjectId, Result, Timestamp,
     catalog::{
-        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, FileVersion, NewCapture,
+        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, Learnt, NewCapture,
     },
     ports::{OffsetPage, Total},
 };
@@ -13,7 +13,7 @@ use super::{super::json, SqliteStore, bounds, store_error};
 use crate::rows::{self};
 
 /// A capture, or what was learnt of one, as `json_each` hands it to the statements.
-#[derive(Default, serde::Serialize)]
+#[derive(serde::Serialize)]
 struct Listed<'a> {
     id: Option<i64>,
     url: Option<&'a str>,
@@ -28,15 +28,19 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn new(url: Option<&'a str>, taken_at: Option<TakenAt>, file: Option<&'a FileVersion>) -> Self {
+    fn new(id: Option<CaptureId>, url: Option<&'a str>, facts: &'a CaptureFacts) -> Self {
+        let file = facts.file.as_ref();
         Self {
+            id: id.map(|id| id.0),
             url,
-            taken_at: taken_at.map(|t| t.at.0),
-            taken_offset: taken_at.and_then(|t| t.offset_minutes),
+            taken_at: facts.taken_at.map(|t| t.at.0),
+            taken_offset: facts.taken_at.and_then(|t| t.offset_minutes),
+            width: facts.width,
+            height: facts.height,
+            camera: facts.camera.as_deref(),
             file_size: file.map(|f| f.size),
             file_modified: file.map(|f| f.modified.0),
             file_digest: file.and_then(|f| f.digest.as_deref()),
-            ..Self::default()
         }
     }
 }
@@ -112,12 +116,7 @@ impl SqliteStore {
         }
         let listed: Vec<_> = captures
             .iter()
-            .map(|c| Listed {
-                width: c.width,
-                height: c.height,
-                camera: c.camera.as_deref(),
-                ..Listed::new(Some(&c.url), c.taken_at, c.file.as_ref())
-            })
+            .map(|c| Listed::new(None, Some(&c.url), &c.facts))
             .collect();
         let list = json(&listed);
         let Timestamp(now) = self.clock.now();
@@ -204,16 +203,10 @@ impl SqliteStore {
         rows::all(&rows, rows::capture).map_err(store_error)
     }
 
-    pub(super) async fn write_facts(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
-        let listed: Vec<_> = facts
+    pub(super) async fn write_facts(&self, learnt: &[Learnt]) -> Result<()> {
+        let listed: Vec<_> = learnt
             .iter()
-            .map(|(id, f)| Listed {
-                id: Some(id.0),
-                width: f.width,
-                height: f.height,
-                camera: f.camera.as_deref(),
-                ..Listed::new(f.url.as_deref(), f.taken_at, f.file.as_ref())
-            })
+            .map(|l| Listed::new(Some(l.capture), l.url.as_deref(), &l.facts))
             .collect();
         let mut tx = self.writer.background().await?;
         sqlx::query(include_str!("../sql/catalog/describe_captures.sql"))

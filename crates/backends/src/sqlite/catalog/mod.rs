@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureFacts, CaptureScope, CategoryMap, Collection, CollectionProgress,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Learnt,
         NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
         Service, Token,
     },
@@ -133,8 +133,8 @@ impl Catalog for SqliteStore {
         self.capture_page(of, after, limit).await
     }
 
-    async fn describe_captures(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
-        self.write_facts(facts).await
+    async fn describe_captures(&self, learnt: &[Learnt]) -> Result<()> {
+        self.write_facts(learnt).await
     }
 }
 

@@ -7,7 +7,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState,
     TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureFacts, CaptureScope, CategoryMap, Collection, CollectionProgress,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Learnt,
         NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
         Service, Token,
     },
@@ -264,10 +264,10 @@ impl Catalog for MemoryStore {
         Ok(after.filter(is_in).take(limit).cloned().collect())
     }
 
-    async fn describe_captures(&self, facts: &[(CaptureId, CaptureFacts)]) -> Result<()> {
+    async fn describe_captures(&self, learnt: &[Learnt]) -> Result<()> {
         let mut rows = self.rows();
-        for (id, facts) in facts {
-            rows.catalog.describe(*id, facts);
+        for learnt in learnt {
+            rows.catalog.describe(learnt);
         }
         Ok(())
     }

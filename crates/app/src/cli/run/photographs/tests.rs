@@ -37,15 +37,14 @@ fn known(files: &[(&str, i64, &'static str)]) -> Vec<Capture> {
         id: CaptureId(at as i64 + 1),
         project: ProjectId(1),
         url: format!("file://{url}"),
-        taken_at: None,
-        width: None,
-        height: None,
-        camera: None,
-        file: Some(FileVersion {
-            size: content.len() as i64,
-            modified: Timestamp(*time),
-            digest: Some(format!("digest of {content}")),
-        }),
+        facts: CaptureFacts {
+            file: Some(FileVersion {
+                size: content.len() as i64,
+                modified: Timestamp(*time),
+                digest: Some(format!("digest of {content}")),
+            }),
+            ..CaptureFacts::default()
+        },
     };
     files.iter().enumerate().map(of).collect()
 }
@@ -57,7 +56,7 @@ fn planned(known: Vec<Capture>, now: &[(&str, i64, &'static str)]) -> Plan {
     };
     let processed = known
         .iter()
-        .filter(|c| c.file.as_ref().unwrap().digest.is_some())
+        .filter(|c| c.facts.file.as_ref().unwrap().digest.is_some())
         .map(|c| c.id)
         .collect();
     plan(
@@ -70,8 +69,8 @@ fn planned(known: Vec<Capture>, now: &[(&str, i64, &'static str)]) -> Plan {
 
 /// Which known photographs are elsewhere now, and by which URL.
 fn moved(plan: &Plan) -> Vec<(i64, &str)> {
-    let facts = plan.facts.iter();
-    facts.map(|(id, f)| (id.0, f.url.as_deref().unwrap())).collect()
+    let learnt = plan.learnt.iter();
+    learnt.map(|l| (l.capture.0, l.url.as_deref().unwrap())).collect()
 }
 
 fn urls(plan: &Plan) -> Vec<&str> {
@@ -85,8 +84,8 @@ fn files_that_did_not_change_are_known_and_others_are_new() {
     let night = [("/june/1.jpg", 1, "one"), ("/june/2.jpg", 2, "two")];
     let plan = planned(known(&night[..1]), &night);
     assert_eq!(urls(&plan), ["file:///june/1.jpg", "file:///june/2.jpg"]);
-    assert_eq!((plan.facts, plan.moved, plan.replaced), (vec![], 0, 0));
-    let new = plan.captures.iter().find(|c| c.file.is_some()).unwrap();
+    assert_eq!((plan.learnt, plan.moved, plan.replaced), (vec![], 0, 0));
+    let new = plan.captures.iter().find(|c| c.facts.file.is_some()).unwrap();
     assert_eq!(new.url, "file:///june/2.jpg");
 }
 
@@ -114,7 +113,7 @@ fn another_photograph_under_an_old_name_is_new() {
 fn a_file_that_was_only_touched_is_known_by_its_content() {
     let plan = planned(known(&[("/june/1.jpg", 1, "one")]), &[("/june/1.jpg", 7, "one")]);
     assert_eq!(urls(&plan), ["file:///june/1.jpg"]);
-    let file = plan.facts[0].1.file.clone().unwrap();
+    let file = plan.learnt[0].facts.file.clone().unwrap();
     assert_eq!(
         (file.modified, file.digest.as_deref()),
         (Timestamp(7), Some("digest of one"))
@@ -124,10 +123,10 @@ fn a_file_that_was_only_touched_is_known_by_its_content() {
 #[test]
 fn a_file_that_nobody_has_read_yet_is_what_it_is_now() {
     let mut before = known(&[("/june/1.jpg", 1, "half")]);
-    before[0].file.as_mut().unwrap().digest = None;
+    before[0].facts.file.as_mut().unwrap().digest = None;
     let plan = planned(before, &[("/june/1.jpg", 2, "the whole")]);
     assert_eq!((urls(&plan), plan.replaced), (vec!["file:///june/1.jpg"], 0));
-    let file = plan.facts[0].1.file.clone().unwrap();
+    let file = plan.learnt[0].facts.file.clone().unwrap();
     assert_eq!((file.size, file.digest), (9, None));
 }
 
@@ -142,7 +141,7 @@ fn a_damaged_file_that_was_mended_is_one_photograph() {
     let plan = plan(vec![file], failed, &HashSet::new(), &whole);
     assert_eq!((urls(&plan), plan.replaced), (vec!["file:///june/1.jpg"], 0));
     assert_eq!(
-        plan.facts[0].1.file.as_ref().unwrap().digest,
+        plan.learnt[0].facts.file.as_ref().unwrap().digest,
         None,
         "it is not read yet"
     );
