@@ -27,6 +27,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// As a worker waits that got nothing, or whose answer was refused.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 async fn before_the_next_try() {
     tokio::time::sleep(AGAIN).await; // the pace of a client: nothing that could be awaited tells when to ask
 }
