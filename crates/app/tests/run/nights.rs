@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
+use trapline_testkit::Server;
 
 use super::support::{json, photograph, ran, rows, run, said, trapline};
 
@@ -169,4 +170,39 @@ fn an_unfinished_job_of_other_sources_is_stopped_and_not_resumed() {
     let counts = &again["counts"];
     let sum = counts["processed"].as_u64().unwrap() + counts["skipped"].as_u64().unwrap();
     assert_eq!((sum, &again["found"]["new"]), (33, &3.into()));
+}
+
+#[tokio::test]
+async fn a_store_in_which_a_server_has_jobs_to_do_is_refused_and_they_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    night(dir.path(), "june", 0..1);
+    let binary = Path::new(env!("CARGO_BIN_EXE_trapline"));
+    let mut server = Server::start(binary, dir.path(), &[]).await;
+    let pipeline = json!({"name": "p", "slug": "p", "version": 1, "algorithms":
+        [{"name": "d", "key": "d", "task_type": "localization", "version": 1}], "stages": []});
+    let service = json!({"processing_service_name": "s", "pipelines": [pipeline]});
+    server
+        .client()
+        .post("/api/v2/projects/1/pipelines/", &service)
+        .await;
+    let job = json!({"name": "of the server", "delay": 0, "project_id": 1, "pipeline_slug": "p",
+        "captures": [{"url": "https://x.test/1.jpg"}]});
+    let made = server.client().post("/api/v2/jobs/?start_now=1", &job).await;
+    let id = made["id"].as_i64().unwrap();
+    server.stop().await;
+    let refused = run(dir.path(), &["june", "--database", "server.db"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(
+        said(&refused).contains("holds job 1 (of the server, "),
+        "{}",
+        said(&refused)
+    );
+    server.restart().await;
+    let job = server.client().get(&format!("/api/v2/jobs/{id}/")).await;
+    assert!(
+        ["PENDING", "STARTED"].contains(&job["status"].as_str().unwrap()),
+        "{:?}",
+        job
+    );
+    server.stop().await;
 }

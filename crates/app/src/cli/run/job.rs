@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use sha2::{Digest as _, Sha256};
 use trapline_core::{
     CaptureId, CollectionId, Error, JobId, JobStatus, ProjectId, Result, TaskState,
-    catalog::{Capture, CaptureScope},
+    catalog::{Capture, CaptureScope, Collection},
     ports::{Job, JobFilter, JobOrder, NewJob, OffsetPage, Store},
     words::{count, counted},
 };
@@ -125,6 +125,27 @@ pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -
     })
 }
 
+/// Refuses a store in which a server has jobs to do: this process would take them for its own.
+///
+/// # Errors
+/// `Invalid`, naming one of them.
+pub(super) async fn no_jobs_of_a_server(store: &dyn Store) -> Result<()> {
+    for job in not_final(store, None).await? {
+        let set = match job.collection {
+            Some(set) => store.collection(set).await?,
+            None => None,
+        };
+        if !set.is_some_and(|s| SetName::is_of_a_run(&s.name)) {
+            return Err(Error::invalid(format!(
+                "--database: the store holds job {} ({}, {}) of a server, which is not over; let `trapline serve` end or \
+                 cancel it, or give another file",
+                job.id, job.name, job.status
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A job of exactly these images that was cut short, to go on with. Any other that was cut short is stopped, so that nobody's
 /// images are processed by surprise.
 pub(super) async fn unfinished(
@@ -135,7 +156,7 @@ pub(super) async fn unfinished(
 ) -> Result<Option<JobId>> {
     let store = engine.store();
     let mut resumed = None;
-    for job in not_final(store.as_ref()).await? {
+    for job in not_final(store.as_ref(), Some(PROJECT)).await? {
         if resumed.is_none() && is_same(args, store.as_ref(), sources, images, &job).await? {
             output::note(format_args!("job {} was cut short and goes on", job.id));
             resumed = Some(job.id);
@@ -218,6 +239,13 @@ impl SetName {
         }
     }
 
+    /// Whether `run` gave a set this name.
+    fn is_of_a_run(name: &str) -> bool {
+        let is_hash = |part: &str| part.len() == 16 && part.bytes().all(|b| b.is_ascii_hexdigit());
+        let hashes = name.strip_prefix("run ").and_then(|n| n.split_once(' '));
+        hashes.is_some_and(|(roots, asked)| is_hash(roots) && is_hash(asked))
+    }
+
     fn whole(&self) -> String {
         format!("{} {}", self.roots, self.asked)
     }
@@ -236,27 +264,29 @@ fn title(sources: &Sources) -> String {
     trapline_core::task::cut(&format!("run: {}{more}", first.to_string_lossy()), 255)
 }
 
-/// The newest set of these sources.
-async fn last_set(store: &dyn Store, roots: &str) -> Result<Option<CollectionId>> {
-    let mut page = OffsetPage {
-        limit: PAGE,
-        offset: 0,
-    };
-    let mut last = None;
+/// Every named set.
+async fn sets(store: &dyn Store) -> Result<Vec<Collection>> {
+    let mut all = Vec::new();
     loop {
+        let page = OffsetPage {
+            limit: PAGE,
+            offset: all.len() as u64,
+        };
         let sets = store.collections(Some(PROJECT), page).await?;
-        last = last.max(
-            sets.rows
-                .iter()
-                .filter(|s| s.name.starts_with(roots))
-                .map(|s| s.id)
-                .max(),
-        );
-        page.offset += page.limit;
-        if page.offset >= sets.count {
-            return Ok(last);
+        all.extend(sets.rows);
+        if page.offset + PAGE >= sets.count {
+            return Ok(all);
         }
     }
+}
+
+/// The newest set of these sources.
+async fn last_set(store: &dyn Store, roots: &str) -> Result<Option<CollectionId>> {
+    let of_roots = sets(store)
+        .await?
+        .into_iter()
+        .filter(|s| s.name.starts_with(roots));
+    Ok(of_roots.map(|s| s.id).max())
 }
 
 async fn all(store: &dyn Store, of: CaptureScope) -> Result<Vec<Capture>> {
@@ -294,9 +324,9 @@ async fn ids(store: &dyn Store, set: CollectionId) -> Result<Vec<CaptureId>> {
 }
 
 /// Jobs that were cut short, newest first.
-async fn not_final(store: &dyn Store) -> Result<Vec<Job>> {
+async fn not_final(store: &dyn Store, project: Option<ProjectId>) -> Result<Vec<Job>> {
     let filter = JobFilter {
-        project: Some(PROJECT),
+        project,
         status: JobStatus::ALL.into_iter().filter(|s| !s.is_final()).collect(),
         order: (JobOrder::Id, true),
         ..JobFilter::default()
@@ -328,20 +358,8 @@ async fn is_same(
 
 /// The set with exactly this name.
 pub(super) async fn named_set(store: &dyn Store, name: &str) -> Result<Option<CollectionId>> {
-    let mut page = OffsetPage {
-        limit: PAGE,
-        offset: 0,
-    };
-    loop {
-        let sets = store.collections(Some(PROJECT), page).await?;
-        if let Some(set) = sets.rows.iter().find(|s| s.name == name) {
-            return Ok(Some(set.id));
-        }
-        page.offset += page.limit;
-        if page.offset >= sets.count {
-            return Ok(None);
-        }
-    }
+    let found = sets(store).await?.into_iter().find(|s| s.name == name);
+    Ok(found.map(|s| s.id))
 }
 
 /// Every URL of a set.

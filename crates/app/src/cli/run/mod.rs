@@ -272,6 +272,7 @@ impl Run {
 
     /// Stores the images, finds what the exports are to hold, and stops jobs that are not this one.
     async fn prepare(&self, engine: &Engine) -> Result<Prepared> {
+        job::no_jobs_of_a_server(engine.store().as_ref()).await?;
         let images = job::images(&self.args, engine, &self.sources).await?;
         Summary::notes(
             &images.found,
