@@ -16,6 +16,8 @@ const AT_ONCE_MAX: usize = 64;
 const IN_A_ROW: u32 = 3;
 const WAIT_FIRST: Duration = Duration::from_millis(500);
 const WAIT_LONGEST: Duration = Duration::from_secs(30);
+/// Between two requests to a host that is given up, whose failures its images are failed by.
+const WAIT_GIVEN_UP: Duration = Duration::from_secs(2);
 /// A shorter wait is nothing to tell people about.
 const WAIT_TOLD_MIN: Duration = Duration::from_secs(5);
 
@@ -40,7 +42,7 @@ pub(super) enum Turn {
     At(Instant),
     /// When another request has ended.
     Later,
-    /// The host has been away for so long that its images are not asked for one by one.
+    /// The host has been away for so long that its images are not asked for one by one, and it was asked since this one came.
     GivenUp,
 }
 
@@ -71,6 +73,7 @@ pub(super) struct Health {
     has_answered: bool,
     has_asked: bool,
     down_since: Option<Instant>,
+    last_failed_at: Option<Instant>,
     last_good_at: Option<Instant>,
     is_told: bool,
 }
@@ -88,14 +91,17 @@ impl Health {
             has_answered: false,
             has_asked: false,
             down_since: None,
+            last_failed_at: None,
             last_good_at: None,
             is_told: false,
         }
     }
 
-    pub(super) fn turn(&self, now: Instant, limits: &FetchLimits) -> Turn {
+    /// For an image that came at `since`. What the host did before says nothing about it.
+    pub(super) fn turn(&self, since: Instant, now: Instant, limits: &FetchLimits) -> Turn {
+        let is_asked = self.last_failed_at >= Some(since);
         match self.not_before {
-            Some(_) if self.not_before > Some(now) && self.is_given_up(now, limits) => Turn::GivenUp,
+            Some(moment) if moment > now && is_asked && self.is_given_up(now, limits) => Turn::GivenUp,
             Some(moment) if moment > now => Turn::At(moment),
             _ if self.active < self.at_once => Turn::Now,
             _ => Turn::Later,
@@ -138,6 +144,7 @@ impl Health {
         }
         self.failures_in_a_row += 1;
         self.down_since.get_or_insert(now);
+        self.last_failed_at = Some(now);
         if failure != Failure::Trouble && self.halved_at.is_none_or(|at| started_at > at) {
             // Those that ran at the same time failed for the same reason: it counts once.
             (self.at_once, self.good, self.halved_at) = ((self.at_once / 2).max(1), 0, Some(now));
@@ -155,7 +162,8 @@ impl Health {
             self.not_before = self.not_before.max(Some(now + wait));
         }
         if self.is_given_up(now, limits) {
-            self.not_before = self.not_before.max(Some(now + WAIT_LONGEST));
+            // What it asked for is kept; else those who wait shall know soon.
+            self.not_before = Some(now + asked.unwrap_or(WAIT_GIVEN_UP));
         }
         let is_news = self.failures_in_a_row >= IN_A_ROW || asked >= Some(WAIT_TOLD_MIN);
         (is_news && !std::mem::replace(&mut self.is_told, true)).then_some(News::Waiting)

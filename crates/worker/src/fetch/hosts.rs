@@ -60,10 +60,10 @@ impl Hosts {
 
 impl Host {
     /// A pass, if a request may start now.
-    pub(super) fn pass(&self, limits: &FetchLimits) -> Option<Pass<'_>> {
+    pub(super) fn pass(&self, since: Instant, limits: &FetchLimits) -> Option<Pass<'_>> {
         let now = time::now();
         let mut health = lock(&self.health);
-        if health.turn(now, limits) != Turn::Now {
+        if health.turn(since, now, limits) != Turn::Now {
             return None;
         }
         health.start();
@@ -73,11 +73,11 @@ impl Host {
         })
     }
 
-    /// Waits until a request may start, unless the host is given up.
-    pub(super) async fn until_turn(&self, limits: &FetchLimits) -> Result<(), GivenUp> {
+    /// Waits until a request for an image that came at `since` may start, unless the host is given up.
+    pub(super) async fn until_turn(&self, since: Instant, limits: &FetchLimits) -> Result<(), GivenUp> {
         loop {
             let changed = self.changed.notified();
-            let turn = lock(&self.health).turn(time::now(), limits);
+            let turn = lock(&self.health).turn(since, time::now(), limits);
             match turn {
                 Turn::Now => return Ok(()),
                 Turn::GivenUp => return Err(GivenUp(lock(&self.last_reason).clone())),

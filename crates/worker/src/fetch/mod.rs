@@ -18,6 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
+use tokio::time::Instant;
 
 pub use self::error::FetchError;
 use self::health::Tries;
@@ -68,7 +69,7 @@ impl Default for FetchLimits {
             wait_asked_max: Duration::from_secs(60),
             patience_asked: Duration::from_secs(300),
             patience: Duration::from_secs(900),
-            patience_unknown: Duration::from_secs(10),
+            patience_unknown: Duration::from_secs(30),
         }
     }
 }
@@ -108,12 +109,12 @@ impl Fetcher {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(FetchError::BadUrl);
         }
-        let host = self.hosts.of(&url);
+        let (host, since) = (self.hosts.of(&url), time::now());
         let mut backoff = Backoff::new(self.limits.retry_first, self.limits.retry_longest);
         let mut tries = Tries::default();
         let mut last_error = None;
         loop {
-            let pass = match self.pass(&host).await {
+            let pass = match self.pass(&host, since).await {
                 Ok(pass) => pass,
                 // Its own reason is better than the host's.
                 Err(error @ FetchError::GivenUp(_)) => return Err(last_error.unwrap_or(error)),
@@ -142,12 +143,12 @@ impl Fetcher {
     }
 
     /// Waits for the host without holding a place among the images in work.
-    async fn pass<'a>(&self, host: &'a Host) -> Result<Pass<'a>, FetchError> {
+    async fn pass<'a>(&self, host: &'a Host, since: Instant) -> Result<Pass<'a>, FetchError> {
         loop {
-            if let Some(pass) = host.pass(&self.limits) {
+            if let Some(pass) = host.pass(since, &self.limits) {
                 return Ok(pass);
             }
-            slot::while_waiting(host.until_turn(&self.limits)).await??;
+            slot::while_waiting(host.until_turn(since, &self.limits)).await??;
         }
     }
 

@@ -19,10 +19,10 @@ fn a_wait_that_is_asked_for_is_every_images_wait_and_has_a_bound() {
     let (limits, now) = (FetchLimits::default(), time::now());
     for (asked, obeyed) in [(7, 7), (86_400, 60)] {
         let mut host = Health::new();
-        assert_eq!(host.turn(now, &limits), Turn::Now);
+        assert_eq!(host.turn(now, now, &limits), Turn::Now);
         host.failed(throttled(asked), now, now, &limits);
-        assert_eq!(host.turn(now, &limits), Turn::At(now + SECOND * obeyed));
-        assert_eq!(host.turn(now + SECOND * obeyed, &limits), Turn::Now);
+        assert_eq!(host.turn(now, now, &limits), Turn::At(now + SECOND * obeyed));
+        assert_eq!(host.turn(now, now + SECOND * obeyed, &limits), Turn::Now);
     }
 }
 
@@ -54,12 +54,12 @@ fn no_more_run_at_once_than_may() {
     let (limits, now) = (FetchLimits::default(), time::now());
     let mut host = Health::new();
     for _ in 0..AT_ONCE_FIRST {
-        assert_eq!(host.turn(now, &limits), Turn::Now);
+        assert_eq!(host.turn(now, now, &limits), Turn::Now);
         host.start();
     }
-    assert_eq!(host.turn(now, &limits), Turn::Later);
+    assert_eq!(host.turn(now, now, &limits), Turn::Later);
     host.end();
-    assert_eq!(host.turn(now, &limits), Turn::Now);
+    assert_eq!(host.turn(now, now, &limits), Turn::Now);
 }
 
 #[test]
@@ -68,9 +68,9 @@ fn one_reset_holds_up_nobody_else_and_three_in_a_row_do() {
     let mut host = Health::new();
     host.failed(Failure::Trouble, now, now, &limits);
     host.failed(Failure::Trouble, now, now, &limits);
-    assert_eq!(host.turn(now, &limits), Turn::Now);
+    assert_eq!(host.turn(now, now, &limits), Turn::Now);
     host.failed(Failure::Trouble, now, now, &limits);
-    assert!(matches!(host.turn(now, &limits), Turn::At(_)));
+    assert!(matches!(host.turn(now, now, &limits), Turn::At(_)));
 }
 
 #[test]
@@ -86,12 +86,14 @@ fn a_host_that_never_answered_is_given_up_soon_and_one_that_did_is_awaited() {
         let first = tries(100, now + SECOND);
         assert!(!host.is_enough(first, Failure::Trouble, before, &limits));
         assert!(host.is_enough(first, Failure::Trouble, after, &limits));
-        // Once it is given up, its other images end without a try each, but for one now and then.
+        // Once it is given up, those that wait end with the try of one, but none with a try from before it came.
         host.failed(Failure::Trouble, after, after, &limits);
-        assert_eq!(host.turn(after, &limits), Turn::GivenUp);
-        assert_eq!(host.turn(after + WAIT_LONGEST * 2, &limits), Turn::Now);
+        assert_eq!(host.turn(now, after, &limits), Turn::GivenUp);
+        let later = after + SECOND;
+        assert_eq!(host.turn(later, later, &limits), Turn::At(after + WAIT_GIVEN_UP));
+        assert_eq!(host.turn(now, after + WAIT_LONGEST * 2, &limits), Turn::Now);
         host.answered(after + WAIT_LONGEST * 2);
-        assert_eq!(host.turn(after + WAIT_LONGEST * 3, &limits), Turn::Now);
+        assert_eq!(host.turn(now, after + WAIT_LONGEST * 3, &limits), Turn::Now);
     }
 }
 
