@@ -1,4 +1,4 @@
-//! Leases between hand-out and settlement, decided before anything is written (RULES.md A3, A4): both SQL stores read the
+//! Leases between hand-out and settlement, decided before anything is written (docs/rules.md A3, A4): both SQL stores read the
 //! rows, judge, and carry it out.
 
 use std::{collections::HashMap, time::Duration};

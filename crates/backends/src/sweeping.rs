@@ -1,4 +1,4 @@
-//! What a sweep does to the leases that are over, decided before anything is written (RULES.md A3 to A6): both SQL stores
+//! What a sweep does to the leases that are over, decided before anything is written (docs/rules.md A3 to A6): both SQL stores
 //! read the grants that are due and the tasks that they hold, judge, and carry it out.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! The crash of a whole batch, which ADC reports as the same error on each of its images (RULES.md B8). It says that
+//! The crash of a whole batch, which ADC reports as the same error on each of its images (docs/rules.md B8). It says that
 //! one of them is bad, not which one; so their tasks become suspects, handed out one at a time, instead of failing.
 
 use std::collections::HashMap;

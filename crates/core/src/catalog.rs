@@ -10,7 +10,7 @@ pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
 
 use crate::{AlgorithmId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};
 
-/// What a token may do (RULES.md B2).
+/// What a token may do (docs/rules.md B2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

@@ -89,7 +89,7 @@ pub struct Progress {
     pub stages: Vec<Stage>,
 }
 
-/// The stages of a job (RULES.md B1).
+/// The stages of a job (docs/rules.md B1).
 #[must_use]
 pub fn stages(view: &StageView) -> Progress {
     let c = &view.counts;

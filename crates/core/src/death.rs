@@ -1,4 +1,4 @@
-//! What the end of a grant's leases says of its worker, and what it costs its tasks (RULES.md A5, A6).
+//! What the end of a grant's leases says of its worker, and what it costs its tasks (docs/rules.md A5, A6).
 //!
 //! A worker that dies leaves everything unanswered that it held, and one of these images may have killed it. Which one, only
 //! a hand-out tells that was alone: nothing else was with that worker until it was over. So the first death makes suspects

@@ -121,7 +121,7 @@ pub enum JobMove {
     Reap,
 }
 
-/// A legal move: from which states, to which, and whether it begins a new run (RULES.md A13).
+/// A legal move: from which states, to which, and whether it begins a new run (docs/rules.md A13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {
     /// The states in which the move is legal; in any other it changes nothing.
@@ -214,7 +214,7 @@ impl JobMove {
     }
 }
 
-/// What a job needs to run, in whatever way it is begun: a pipeline and exactly one source (RULES.md B7).
+/// What a job needs to run, in whatever way it is begun: a pipeline and exactly one source (docs/rules.md B7).
 ///
 /// # Errors
 /// `Invalid`, saying what is missing.
@@ -258,7 +258,7 @@ impl Outcome {
     }
 }
 
-/// The landing rule (RULES.md A9): where a job goes when its counters are these. The stores carry the same
+/// The landing rule (docs/rules.md A9): where a job goes when its counters are these. The stores carry the same
 /// rule in the one statement that changes counters; a conformance case holds the two together.
 ///
 /// `failure_threshold` is a share in `0..=1`; strictly more failed than that is FAILURE, exactly as many is not.

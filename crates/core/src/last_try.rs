@@ -1,5 +1,5 @@
 //! The last try of a suspect is alone: nothing else that is unanswered is with its worker until it is answered or over
-//! (RULES.md A6). Only so is it known which image killed a worker.
+//! (docs/rules.md A6). Only so is it known which image killed a worker.
 //!
 //! A worker that is busy all the time would never be free for one. So when it asks while last tries wait, it is put off: it
 //! gets nothing more until it has answered what it holds, then last tries one after the other, and then batches again. This

@@ -1,4 +1,4 @@
-//! When a lease is over, and whether its end is a strike (RULES.md A3 to A5).
+//! When a lease is over, and whether its end is a strike (docs/rules.md A3 to A5).
 
 mod signs;
 
@@ -67,7 +67,7 @@ pub fn deadline(
     }
 }
 
-/// Whether a task's budget is used up (RULES.md A5): by strikes, or by hand-outs so that everything ends.
+/// Whether a task's budget is used up (docs/rules.md A5): by strikes, or by hand-outs so that everything ends.
 #[must_use]
 pub fn exhausted(strikes: i64, delivery: i64, max_deliver: i64) -> bool {
     strikes >= max_deliver || delivery >= max_deliver + SPARE

@@ -1,4 +1,4 @@
-//! What a result settles (RULES.md A8): from the task's row and the item to the change, without I/O.
+//! What a result settles (docs/rules.md A8): from the task's row and the item to the change, without I/O.
 
 use crate::{
     FailReason, GrantId, TaskState, lease,
@@ -64,7 +64,7 @@ pub enum Verdict {
     },
     /// An error or an invalid result.
     Fail(FailReason),
-    /// The error of a whole batch, of which this task is one (RULES.md B8).
+    /// The error of a whole batch, of which this task is one (docs/rules.md B8).
     BatchError {
         /// The budget of strikes.
         max_deliver: i64,

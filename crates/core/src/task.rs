@@ -78,7 +78,7 @@ impl fmt::Display for FailReason {
     }
 }
 
-/// The longest error text that is kept, in characters (RULES.md B10).
+/// The longest error text that is kept, in characters (docs/rules.md B10).
 pub const DETAIL_MAX_CHARS: usize = 10_000;
 
 /// Cuts a text to `max` characters and says so.

@@ -131,7 +131,7 @@ pub fn head(text: &str, max: usize) -> &str {
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The clock that a node is given. Deadlines of leases are *not* compared with it but with the store's time
-/// (RULES.md A1), which is anchored to `monotonic`.
+/// (docs/rules.md A1), which is anchored to `monotonic`.
 pub trait Clock: Send + Sync + 'static {
     /// The wall clock, UTC.
     fn now(&self) -> Timestamp;

@@ -1,4 +1,4 @@
-//! The cluster's timeline: what leases, delays, grace, ticks and ages are measured on (RULES.md A1).
+//! The cluster's timeline: what leases, delays, grace, ticks and ages are measured on (docs/rules.md A1).
 //!
 //! It is the store's wall clock plus an offset in the cluster's row. Each heartbeat compares how far that clock has moved with
 //! how much time has passed, by the clock that the node's machine has run since it started. Where the two differ, the store's clock was set: the

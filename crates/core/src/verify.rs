@@ -1,5 +1,5 @@
 //! The invariants of a store, checked from its rows, read-only, page by page by key: no snapshot is held long
-//! (RULES.md A18). Whatever a crash or a race left behind is named here.
+//! (docs/rules.md A18). Whatever a crash or a race left behind is named here.
 
 mod audit;
 

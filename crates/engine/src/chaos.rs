@@ -40,7 +40,7 @@ impl Engine {
 
     /// Takes these tasks of a job for workers called `chaos`, which never answer. Returns those that were free.
     ///
-    /// Each goes to a worker of its own, which holds nothing else, so that each hand-out costs a strike (RULES.md A6).
+    /// Each goes to a worker of its own, which holds nothing else, so that each hand-out costs a strike (docs/rules.md A6).
     ///
     /// # Errors
     /// `NotFound` if there is no such job, or as the store's.

@@ -1,5 +1,5 @@
 //! Who is alive: workers as they make themselves known, and their signs of life, one row per worker, written every
-//! few seconds (RULES.md A3).
+//! few seconds (docs/rules.md A3).
 
 use std::{
     collections::HashMap,

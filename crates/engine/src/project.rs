@@ -143,7 +143,7 @@ impl Engine {
         offered
     }
 
-    /// Whatever creates a projection looks again (RULES.md A17): the job may have landed meanwhile, and its sweep be
+    /// Whatever creates a projection looks again (docs/rules.md A17): the job may have landed meanwhile, and its sweep be
     /// over. If the store does not say, the projection goes too: it is made again, or filled from the store.
     async fn remove_if_ended(&self, job: JobId) {
         let ports = &self.inner.ports;

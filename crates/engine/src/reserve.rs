@@ -1,5 +1,5 @@
 //! Reserve: the queue proposes, one statement of the store grants, and what the queue leaves short is filled from the
-//! store (RULES.md A7). Only what was granted is handed out. A suspect is alone in its answer; suspects and batches take
+//! store (docs/rules.md A7). Only what was granted is handed out. A suspect is alone in its answer; suspects and batches take
 //! turns, and the last try of a suspect is alone with its worker (A6).
 
 use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};

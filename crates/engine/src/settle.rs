@@ -252,7 +252,7 @@ impl Engine {
     }
 }
 
-/// Results that change nothing are answered as if they had, so that they are seen in the log alone (RULES.md A8): a
+/// Results that change nothing are answered as if they had, so that they are seen in the log alone (docs/rules.md A8): a
 /// line per job and reason, as a post that is repeated after a crash may hold hundreds.
 fn log_ignored(settlements: &[Settlement], items: &[Settled]) {
     let mut ignored: BTreeMap<(JobId, &str), usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Store time (RULES.md A1): deadlines are compared in it, and a node that has not heard from the store for a while
+//! Store time (docs/rules.md A1): deadlines are compared in it, and a node that has not heard from the store for a while
 //! neither grants nor sweeps.
 
 use std::{

@@ -1,5 +1,5 @@
 //! How long images took that this node handed out alone: the lease of the next ones goes by that, because their worker waits
-//! meanwhile (RULES.md A6).
+//! meanwhile (docs/rules.md A6).
 
 use std::{
     collections::HashMap,

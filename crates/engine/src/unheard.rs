@@ -1,6 +1,6 @@
 //! Grants of which this node never heard what became of them: the store was away, or too slow. If it made one all the
 //! same, nobody has what it handed out. It is taken back as soon as the store answers, so that an outage of ours ends as
-//! no strike (RULES.md A5).
+//! no strike (docs/rules.md A5).
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,

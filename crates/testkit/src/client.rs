@@ -152,7 +152,7 @@ impl Client {
         read(request).await.unwrap().ok()
     }
 
-    /// All rows of a list by key (RULES.md B9), page by page, under the key `results`.
+    /// All rows of a list by key (docs/rules.md B9), page by page, under the key `results`.
     ///
     /// # Panics
     /// If a page can't be had.

@@ -23,7 +23,7 @@ pub use self::{
     row::from_json,
 };
 
-/// A record is never longer (RULES.md B10).
+/// A record is never longer (docs/rules.md B10).
 pub const LINE_BYTES_MAX: usize = 64 << 10;
 
 /// How a list is written.

@@ -17,7 +17,7 @@ use super::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// The server gives no longer pages (RULES.md B10).
+/// The server gives no longer pages (docs/rules.md B10).
 const PAGE_MAX: u64 = 1_000;
 
 /// Parameters of a request.
@@ -276,7 +276,7 @@ fn refusal(status: StatusCode, detail: &str, body: &[u8], path: &str) -> String 
     }
 }
 
-/// The texts of an error body, whatever its shape (API.md §1).
+/// The texts of an error body, whatever its shape (docs/wire.md#errors).
 fn texts(body: &Value) -> Vec<String> {
     match body {
         Value::Object(fields) => match fields.get("detail") {

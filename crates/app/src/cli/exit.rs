@@ -4,7 +4,7 @@ use std::{io, process::ExitCode};
 
 use trapline_core::{Error, ErrorKind, error::chain};
 
-/// Every way in which a command ends (RULES.md B3, B4).
+/// Every way in which a command ends (docs/rules.md B3, B4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done; a job that was waited for is SUCCESS.

@@ -25,7 +25,7 @@ use crate::{
 
 /// The file that is read when none is named and it is there.
 pub const FILE: &str = "trapline.toml";
-/// An admin token given from outside has at least this many characters (RULES.md B2).
+/// An admin token given from outside has at least this many characters (docs/rules.md B2).
 pub const ADMIN_TOKEN_MIN: usize = 20;
 
 /// How lines of the log are written.

@@ -1,4 +1,4 @@
-//! Stored results as rows (RULES.md B9): one per detection, or one per image, of a job, a set or everything.
+//! Stored results as rows (docs/rules.md B9): one per detection, or one per image, of a job, a set or everything.
 //!
 //! Of several jobs that had an image, one speaks for it in each pipeline, so that each image and each detection
 //! is there once.
@@ -114,7 +114,7 @@ async fn described(
         .collect())
 }
 
-/// All rows, encoded page by page, each in short transactions (RULES.md A18). The first piece is there, if empty, even
+/// All rows, encoded page by page, each in short transactions (docs/rules.md A18). The first piece is there, if empty, even
 /// without a row.
 pub fn stream(store: Arc<dyn Store>, export: Export) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
     let columns: &[&str] = match export.table {

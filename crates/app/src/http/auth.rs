@@ -1,4 +1,4 @@
-//! Who asks, and what they may do (RULES.md B2).
+//! Who asks, and what they may do (docs/rules.md B2).
 //!
 //! A secret is only ever hashed: the cache, the store and every comparison hold SHA-256. No more than the first
 //! 8 characters of a token leave this module.
@@ -24,7 +24,7 @@ use super::{ApiError, AppState, access_log::Note, error::ApiResult, proxies::Cli
 /// How long a token is believed without asking the store: a deleted one is valid no longer than this.
 const FRESH: Duration = Duration::from_secs(5);
 /// How long a known token is believed while the store can't be asked. A result that arrives then waits for the
-/// store (DESIGN.md); it must not be dropped before that for want of a look-up.
+/// store (ARCHITECTURE.md#a-result-lands); it must not be dropped before that for want of a look-up.
 const STALE: Duration = Duration::from_secs(60);
 const CACHED_MAX: usize = 4_096;
 /// How much of a token may be shown.

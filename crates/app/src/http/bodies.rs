@@ -1,4 +1,4 @@
-//! What a body may be, by the kind of its route: how large, how slow, and how much memory it may take (RULES.md B10).
+//! What a body may be, by the kind of its route: how large, how slow, and how much memory it may take (docs/rules.md B10).
 //!
 //! The memory is taken once, up front, after authentication and before a byte is read, so that no number of callers
 //! makes the server grow beyond `body_memory_max`, and no two of them wait for each other.

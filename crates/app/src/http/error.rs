@@ -1,4 +1,4 @@
-//! Every error on the wire, in upstream's shapes (API.md §1).
+//! Every error on the wire, in upstream's shapes (docs/wire.md#errors).
 //!
 //! A body never shows internals: what a 5xx was is logged here, once, with its whole chain.
 

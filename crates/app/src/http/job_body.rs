@@ -1,4 +1,4 @@
-//! A job on the wire (API.md §4.2 and II.2): a view of its row and counts.
+//! A job on the wire (docs/wire.md#a-job): a view of its row and counts.
 
 use serde_json::{Value, json};
 use trapline_core::{

@@ -7,7 +7,7 @@ use crate::capture_lines::{self, Files};
 
 const DELAY_MAX: u64 = 366 * 24 * 3_600;
 const PRIORITY_MAX: i64 = 1_000_000;
-/// Captures of one job (RULES.md B10).
+/// Captures of one job (docs/rules.md B10).
 const LIMIT_MAX: i64 = 1_000_000;
 
 /// What a body says of a job, for creating and for changing one.

@@ -1,7 +1,7 @@
 //! The HTTP side: handlers parse, decide, store, answer. Nothing here is a rule of the domain.
 //!
 //! Routes are declared without a trailing slash and answer with and without one, and no redirect ever: a client
-//! that follows one with a POST turns it into a GET (API.md §0).
+//! that follows one with a POST turns it into a GET (docs/wire.md#paths-and-slashes).
 
 mod access_log;
 pub mod auth;
@@ -71,12 +71,12 @@ pub use self::{
     query::Params,
 };
 
-/// A name is never longer (RULES.md B10).
+/// A name is never longer (docs/rules.md B10).
 pub const NAME_MAX: usize = 255;
 /// Other free text is never longer.
 pub const TEXT_MAX: usize = 10_000;
 
-/// How large bodies may be (RULES.md B10), in bytes, how slow, and how often one may log in.
+/// How large bodies may be (docs/rules.md B10), in bytes, how slow, and how often one may log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// A JSON body other than those below.
@@ -209,7 +209,7 @@ pub fn private() -> Router<AppState> {
         .merge(health::routes())
 }
 
-/// The endpoints for which none is (RULES.md B2).
+/// The endpoints for which none is (docs/rules.md B2).
 fn public() -> Router<AppState> {
     tokens::login_routes()
 }

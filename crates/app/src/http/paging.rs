@@ -103,7 +103,7 @@ pub fn offset_page<T: Serialize>(
     .into_response()
 }
 
-/// A page by key (RULES.md B9). `next` is the parameter and its value that continue after this page. Serialised as it
+/// A page by key (docs/rules.md B9). `next` is the parameter and its value that continue after this page. Serialised as it
 /// is, not by way of a document, so that a 32-bit number keeps its shortest form.
 pub fn key_page<T: Serialize>(
     links: &Links,

@@ -1,4 +1,4 @@
-//! Pipelines, their algorithms and their category maps, as they are read (API.md §8).
+//! Pipelines, their algorithms and their category maps, as they are read (docs/wire.md#pipelines-and-services).
 
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use trapline_core::ports::OffsetPage;
 
 use super::{ApiError, AppState};
 
-/// A page is never longer (RULES.md B10).
+/// A page is never longer (docs/rules.md B10).
 pub const PAGE_MAX: u64 = 1_000;
 
 /// The parameters of a request.

@@ -1,4 +1,4 @@
-//! Registration: a worker says what it runs (API.md §3.2).
+//! Registration: a worker says what it runs (docs/wire.md#registration).
 //!
 //! A body that is not the shape is refused whole, with the place of everything that is wrong. A pipeline whose
 //! classification has no category map, or that has two versions of one algorithm, is refused alone: what else the

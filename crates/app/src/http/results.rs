@@ -1,5 +1,5 @@
 //! `POST /jobs/{id}/result/`: parsed as a stream, item by item, each validated and settled alone; answered last, after
-//! the commit (DESIGN.md, "Answer last").
+//! the commit (ARCHITECTURE.md#a-result-lands).
 
 use std::sync::Arc;
 
@@ -244,7 +244,7 @@ async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
     })
 }
 
-/// Hands over the errors that were held, as the crash of a batch where two or more are the same (RULES.md B8).
+/// Hands over the errors that were held, as the crash of a batch where two or more are the same (docs/rules.md B8).
 async fn submit_held(app: &AppState, answers: &mut [Answer]) -> ApiResult<()> {
     let texts: Vec<&str> = answers
         .iter()

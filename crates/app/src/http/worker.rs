@@ -23,7 +23,7 @@ use super::{
 };
 use crate::serve::Connection;
 
-/// `batch_size` above this is refused; fewer are handed out (RULES.md B10).
+/// `batch_size` above this is refused; fewer are handed out (docs/rules.md B10).
 const BATCH_MAX: i64 = 10_000;
 /// `wait_seconds` at the most.
 const WAIT_MAX: i64 = 25;
@@ -284,7 +284,7 @@ fn slugs(params: &Params) -> Vec<String> {
     slugs
 }
 
-/// The poll: jobs with a task for this caller, one by default (RULES.md B11). A worker that is handed several would
+/// The poll: jobs with a task for this caller, one by default (docs/rules.md B11). A worker that is handed several would
 /// drain them in order with stale knowledge.
 pub(super) async fn poll(
     app: &AppState,

@@ -1,4 +1,4 @@
-//! The real binary against a scripted server that answers as API.md says.
+//! The real binary against a scripted server that answers as docs/wire.md says.
 
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 

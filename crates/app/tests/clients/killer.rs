@@ -1,4 +1,4 @@
-//! One image that takes its whole batch with it: only that image is given up (RULES.md A6, B8).
+//! One image that takes its whole batch with it: only that image is given up (docs/rules.md A6, B8).
 
 use std::{process::Command, time::Duration};
 

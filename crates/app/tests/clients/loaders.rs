@@ -1,5 +1,5 @@
 //! Workers that are as ADC's: many processes behind one token and address, each with loaders that take turns and a post in
-//! the background (RULES.md A3, A6).
+//! the background (docs/rules.md A3, A6).
 
 use std::{
     process::{Command, Output},

@@ -1,6 +1,7 @@
-//! The simulation: the real server, from its router down, over ports that lose, delay, repeat and reorder on a seeded schedule, then the
-//! promises of DESIGN.md held against what happened. `cargo xtask sim --seeds N` runs many seeds, `--seed S` one,
-//! with a trace of its events; with `--every-kind`, each seed has faults of every kind, else of those that it draws.
+//! The simulation: the real server, from its router down, over ports that lose, delay, repeat and reorder on a seeded schedule,
+//! then the promises of docs/life-cycle.md#what-is-always-true held against what happened. `cargo xtask sim --seeds N` runs many
+//! seeds, `--seed S` one, with a trace of its events; with `--every-kind`, each seed has faults of every kind, else of those that
+//! it draws.
 //! Workers and operators speak JSON to the router, without a socket: authentication, bodies, answers and all.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test and its report")]

@@ -115,7 +115,7 @@ async fn crashes(world: Arc<World>, mut dice: Dice, slot: usize) {
             (false, _) => dice.millis(50, 25_000),
             // Where nothing may be lost, a node is back before the leases end whose answers broke with it.
             (true, true) => dice.millis(50, 3_000),
-            // A clean stop is an outage only if it lasts for more than five seconds (RULES.md A4).
+            // A clean stop is an outage only if it lasts for more than five seconds (docs/rules.md A4).
             (true, false) => dice.millis(5_100, 8_000),
         };
         world.sleep(down).await;

@@ -94,7 +94,7 @@ const PROPOSE: Duration = Duration::from_millis(500);
 const KNOWN_MAX: usize = 10_000;
 /// When to look again for a stream that was absent, or for room. The store fills meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// The oldest version that is safe (NATS.md 10.6).
+/// The oldest version that is safe (docs/nats-and-redis.md#safe-versions-of-nats).
 const SAFE: (u64, u64, u64) = (2, 10, 23);
 
 impl JetStreamQueue {

@@ -1,4 +1,4 @@
-//! The one function that changes jobs' counters, and so the one that lands them (RULES.md A9).
+//! The one function that changes jobs' counters, and so the one that lands them (docs/rules.md A9).
 
 use sqlx::PgConnection;
 use trapline_core::{

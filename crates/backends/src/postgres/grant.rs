@@ -1,4 +1,4 @@
-//! Handing out tasks (RULES.md A7), and who they go to. A hand-out waits for no other: what another transaction holds is
+//! Handing out tasks (docs/rules.md A7), and who they go to. A hand-out waits for no other: what another transaction holds is
 //! skipped, and it locks no job row.
 
 use sqlx::{PgConnection, postgres::PgRow};

@@ -1,5 +1,5 @@
 //! Leases between hand-out and settlement: extended, given back, kept alive by signs of life; and the heartbeat
-//! that knows of gaps (RULES.md A1, A3, A4).
+//! that knows of gaps (docs/rules.md A1, A3, A4).
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,7 +1,7 @@
 //! The store on PostgreSQL 15 or later: many nodes, one database.
 //!
 //! Transactions are READ COMMITTED. What decides is read under a row lock, so that it still holds when it is written; the
-//! locks are taken in one order by every writer (RULES.md A10): tasks by (job, capture), grants, detections, job rows last.
+//! locks are taken in one order by every writer (docs/rules.md A10): tasks by (job, capture), grants, detections, job rows last.
 //! A transaction that the database ends all the same (deadlock, lock timeout) is done again as a whole. No call waits for a
 //! server that is silent longer than a second and a half, nor for one that lives longer than `QUICK`, where a worker waits, or
 //! `SLOW`.
@@ -48,7 +48,7 @@ pub fn known_migrations() -> Vec<i64> {
     MIGRATIONS.iter().map(|m| m.version).collect()
 }
 
-/// How many rows one background slice writes at the most (RULES.md A16).
+/// How many rows one background slice writes at the most (docs/rules.md A16).
 const SLICE_ROWS: i64 = 2_000;
 /// How long connecting and parting take at the most.
 const SOON: Duration = Duration::from_secs(2);
@@ -71,7 +71,7 @@ enum Lock {
     Register = 0x7261_7002,
 }
 
-/// Where store time (RULES.md A1) comes from.
+/// Where store time (docs/rules.md A1) comes from.
 #[derive(Clone)]
 pub enum StoreTime {
     /// The database's own clock, the same for every node.

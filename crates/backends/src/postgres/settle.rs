@@ -1,4 +1,4 @@
-//! Settling results (RULES.md A8 to A11): rows locked in order, plan, tasks, grants, detections, classifications, logs, and
+//! Settling results (docs/rules.md A8 to A11): rows locked in order, plan, tasks, grants, detections, classifications, logs, and
 //! the job rows last, in one transaction.
 
 use std::collections::HashMap;

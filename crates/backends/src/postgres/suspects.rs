@@ -1,4 +1,4 @@
-//! Writes what a group of settlements says beyond its own tasks (RULES.md A6, B8).
+//! Writes what a group of settlements says beyond its own tasks (docs/rules.md A6, B8).
 
 use std::collections::HashMap;
 

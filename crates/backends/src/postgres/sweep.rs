@@ -1,5 +1,5 @@
 //! The sweep: leases that are over become strikes, exhausted tasks are settled `lost`, cancels that a crash cut short
-//! are finished. Its cost is in what is due (RULES.md A3 to A6, A17).
+//! are finished. Its cost is in what is due (docs/rules.md A3 to A6, A17).
 //!
 //! It skips what a settlement holds, and leaves for the next sweep all grants of a worker that is just being heard: so
 //! whether a worker answered is never read while that changes.
@@ -64,7 +64,7 @@ impl PostgresStore {
         Ok(swept)
     }
 
-    /// In a transaction of its own: the one before it has the rows of jobs, and tasks come first (RULES.md A10).
+    /// In a transaction of its own: the one before it has the rows of jobs, and tasks come first (docs/rules.md A10).
     async fn last_tries_once(&self, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<()> {
         let mut tx = self.begin().await?;
         lost::give_last_tries(&mut tx, policy, now).await?;

@@ -1,4 +1,4 @@
-//! Antenna's names of a job's live state (API.md §10), so that operators' tools find it.
+//! Antenna's names of a job's live state (docs/nats-and-redis.md#names-in-redis), so that operators' tools find it.
 
 use trapline_core::JobId;
 

@@ -1,4 +1,4 @@
-//! What a group of results does, decided before anything is written (RULES.md A8): both SQL stores read the rows, plan,
+//! What a group of results does, decided before anything is written (docs/rules.md A8): both SQL stores read the rows, plan,
 //! and carry the plan out.
 
 mod asides;

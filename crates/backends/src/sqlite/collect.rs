@@ -1,4 +1,4 @@
-//! Collecting a job's tasks in slices, fenced by the dispatcher's epoch and a watermark (RULES.md A12, A13).
+//! Collecting a job's tasks in slices, fenced by the dispatcher's epoch and a watermark (docs/rules.md A12, A13).
 //!
 //! Phase 0 adds the captures of the set as tasks, in the order of their ids; phase 1 resets tasks of older runs.
 //! Each slice is one background transaction that begins by moving the watermark, so that a crash, or a dispatcher

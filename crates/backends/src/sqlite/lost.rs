@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How many tasks one slice settles: fewer than other slices write, because each also has its line in the log, and a slice
-/// must not hold the writer for longer than 50 ms (RULES.md A16).
+/// must not hold the writer for longer than 50 ms (docs/rules.md A16).
 pub(super) const ROWS: i64 = 800;
 /// How many jobs one sweep looks at.
 const JOBS_MAX: i64 = 50;

@@ -1,7 +1,7 @@
 //! The store on SQLite: one file, WAL, one writer in two classes, many readers.
 //!
 //! Every writing transaction is `BEGIN IMMEDIATE` on the one writing connection, so what it read still holds
-//! when it writes. A transaction locks no rows here; the order of the statements is that of RULES.md A10 all the
+//! when it writes. A transaction locks no rows here; the order of the statements is that of docs/rules.md A10 all the
 //! same, so that the other store can carry the same operations side by side.
 
 mod catalog;
@@ -46,7 +46,7 @@ pub fn known_migrations() -> Vec<i64> {
     MIGRATIONS.iter().map(|m| m.version).collect()
 }
 
-/// How many rows one background slice writes at the most (RULES.md A16).
+/// How many rows one background slice writes at the most (docs/rules.md A16).
 pub const SLICE_ROWS: i64 = 2_000;
 
 /// The store in one file.

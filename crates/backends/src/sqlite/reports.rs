@@ -1,4 +1,4 @@
-//! Pages of what a job did: tasks, detections, log. By key, in short transactions (RULES.md A18).
+//! Pages of what a job did: tasks, detections, log. By key, in short transactions (docs/rules.md A18).
 
 use sqlx::QueryBuilder;
 use trapline_core::{

@@ -1,4 +1,4 @@
-//! Settling results (RULES.md A8 to A11): rows, plan, tasks, detections, classifications, logs, and the job rows
+//! Settling results (docs/rules.md A8 to A11): rows, plan, tasks, detections, classifications, logs, and the job rows
 //! last, in one transaction.
 
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
 //! The sweep: leases that are over become strikes, exhausted tasks are settled `lost`, cancels that a crash cut short
-//! are finished. Its cost is in what is due (RULES.md A3 to A6, A17).
+//! are finished. Its cost is in what is due (docs/rules.md A3 to A6, A17).
 
 use std::{sync::PoisonError, time::Duration};
 

@@ -1,5 +1,5 @@
 //! The one writer, in two classes: foreground (grant, settle) goes first, background (collect, sweep, delete) gets
-//! at most every other turn, and at least that (RULES.md A16).
+//! at most every other turn, and at least that (docs/rules.md A16).
 
 use std::{
     collections::VecDeque,

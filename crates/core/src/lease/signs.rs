@@ -1,4 +1,4 @@
-//! Signs of life: which leases of a worker its answers keep alive (RULES.md A3).
+//! Signs of life: which leases of a worker its answers keep alive (docs/rules.md A3).
 //!
 //! A worker may be many processes behind one token and address, and each may take what it holds in another order. So an
 //! answer keeps alive whatever was reserved no earlier than the oldest task that was answered lately, not only what was

@@ -1,5 +1,5 @@
 //! The part of the store that the health check, `explain` and `verify` need. Every change goes through the one
-//! function that counts and lands (RULES.md A9).
+//! function that counts and lands (docs/rules.md A9).
 
 use async_trait::async_trait;
 use std::time::Duration;

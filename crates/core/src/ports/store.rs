@@ -1,6 +1,6 @@
 //! The store: the truth. Each method is one domain operation, in one transaction unless it says otherwise.
 //!
-//! Every `now` is *store time* (RULES.md A1): the caller's estimate from [`Store::heartbeat`]. Every change of a
+//! Every `now` is *store time* (docs/rules.md A1): the caller's estimate from [`Store::heartbeat`]. Every change of a
 //! counter goes through one function of the implementation, which also lands the job (A9).
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! A worker that answers steadily loses no lease, however many processes are one identity and in whatever order they take
-//! what they hold (RULES.md A3).
+//! what they hold (docs/rules.md A3).
 
 use std::{collections::VecDeque, time::Duration};
 

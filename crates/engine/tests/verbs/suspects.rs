@@ -1,4 +1,4 @@
-//! One bad image does not take its batch with it (RULES.md A6, B8).
+//! One bad image does not take its batch with it (docs/rules.md A6, B8).
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The cases of the store: which of a dead worker's grants is charged (RULES.md A6).
+//! The cases of the store: which of a dead worker's grants is charged (docs/rules.md A6).
 
 use std::time::Duration;
 

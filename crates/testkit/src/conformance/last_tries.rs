@@ -1,4 +1,4 @@
-//! The cases of the store: the last try of a suspect is alone with its worker (RULES.md A6).
+//! The cases of the store: the last try of a suspect is alone with its worker (docs/rules.md A6).
 
 use trapline_core::{
     JobId,

@@ -1,4 +1,4 @@
-//! The cases of the store: death and suspects (RULES.md A6), and the error of a whole batch (B8).
+//! The cases of the store: death and suspects (docs/rules.md A6), and the error of a whole batch (B8).
 
 use trapline_core::{
     FailReason, JobId, JobStatus, batch_error,

@@ -1,4 +1,4 @@
-//! The one function that changes a job's counters, and so the one that lands it (RULES.md A9).
+//! The one function that changes a job's counters, and so the one that lands it (docs/rules.md A9).
 
 use trapline_core::{
     CaptureId, JobId, JobStatus, Timestamp,

@@ -1,4 +1,4 @@
-//! Handing out tasks (RULES.md A7), and who they go to.
+//! Handing out tasks (docs/rules.md A7), and who they go to.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Settling results (RULES.md A8 to A11): tasks, detections, logs, and the job rows last.
+//! Settling results (docs/rules.md A8 to A11): tasks, detections, logs, and the job rows last.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What a group of settlements says beyond its own tasks (RULES.md A6, B8): which grants were answered, which siblings
+//! What a group of settlements says beyond its own tasks (docs/rules.md A6, B8): which grants were answered, which siblings
 //! are cleared, which tasks the error of a whole batch makes suspect.
 
 use std::collections::{BTreeMap, BTreeSet};

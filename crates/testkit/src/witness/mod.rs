@@ -1,4 +1,4 @@
-//! The witness: told of every operation of the store at the moment it is done, it holds the promises of DESIGN.md
+//! The witness: told of every operation of the store at the moment it is done, it holds the promises of docs/life-cycle.md
 //! against what really happened. It believes no counter: it keeps a ledger of hand-outs of its own and reads rows.
 
 mod border;

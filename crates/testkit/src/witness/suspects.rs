@@ -1,4 +1,4 @@
-//! What the witness holds against hand-outs of suspects (RULES.md A6).
+//! What the witness holds against hand-outs of suspects (docs/rules.md A6).
 
 use trapline_core::{
     TaskState,

@@ -1,4 +1,4 @@
-//! `trapline run`: the whole of Trapline in one process, from images to an exit code (RULES.md B3).
+//! `trapline run`: the whole of Trapline in one process, from images to an exit code (docs/rules.md B3).
 //!
 //! The store, the engine and the HTTP server are those of `serve`; the worker knows only the wire.
 
