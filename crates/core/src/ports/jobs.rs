@@ -1,4 +1,4 @@
-//! Jobs as the store takes and gives them.
+//! Jobs, as the store takes and returns them.
 
 use std::time::Duration;
 
@@ -10,60 +10,60 @@ use crate::{
 /// A job as read.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// Its row.
+    /// Its id.
     pub id: JobId,
-    /// Whose.
+    /// The owning project.
     pub project: ProjectId,
-    /// At most 255 characters.
+    /// The name, of at most 255 characters.
     pub name: String,
     /// The status.
     pub status: JobStatus,
-    /// From 1.
+    /// The run, from 1.
     pub run: i64,
     /// Which tasks this run settles.
     pub mode: RunMode,
     /// Whether the task set of this run is complete.
     pub collected: bool,
-    /// Higher first.
+    /// The priority; jobs of a higher one are served first.
     pub priority: i64,
-    /// The share of failed tasks above which it is a FAILURE.
+    /// The share of failed tasks above which the job lands FAILURE.
     pub failure_threshold: f64,
     /// The durable wait before it starts.
     pub delay_seconds: u64,
     /// When that wait is over.
     pub not_before: Option<Timestamp>,
-    /// What runs on it.
+    /// The pipeline and its slug.
     pub pipeline: Option<(PipelineId, String)>,
     /// Its set of captures.
     pub collection: Option<CollectionId>,
     /// Its only capture.
     pub capture: Option<CaptureId>,
-    /// How many captures at the most.
+    /// The maximum number of captures.
     pub limit: Option<u64>,
     /// Whether the captures are shuffled.
     pub shuffle: bool,
-    /// `ml`, as upstream.
+    /// The type; always `ml`.
     pub job_type: String,
-    /// Captures in the set when it was collected.
+    /// The number of captures in the set when it was collected.
     pub candidates: u64,
     /// The counts.
     pub counts: Counts,
-    /// Lines for people, as `progress.errors`.
+    /// Lines for people: `progress.errors` on the wire.
     pub errors: Vec<String>,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it last made progress.
+    /// The time of the last change.
     pub updated_at: Timestamp,
-    /// When this run was first claimed.
+    /// The time at which this run was first claimed.
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// The time at which it ended.
     pub finished_at: Option<Timestamp>,
-    /// When a worker last posted a result for it.
+    /// The time of the last result that a worker posted.
     pub last_result_at: Option<Timestamp>,
 }
 
 impl Job {
-    /// A job as it is when it has just been made.
+    /// Returns a job as it is right after its creation.
     #[must_use]
     pub fn made(id: JobId, new: &NewJob, pipeline: Option<(PipelineId, String)>, now: Timestamp) -> Self {
         let wait = Duration::from_secs(new.delay_seconds);
@@ -100,7 +100,7 @@ impl Job {
         }
     }
 
-    /// The same with its times as the store's clock shows them, for people.
+    /// Returns the job with its times as the store's clock shows them, for people.
     #[must_use]
     pub fn shown(mut self, offset: i64) -> Self {
         for at in [&mut self.created_at, &mut self.updated_at] {
@@ -118,7 +118,7 @@ impl Job {
     }
 }
 
-/// What a request about a job needs of it: one look by key.
+/// The fields of a job that requests need most, read by key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobHead {
     /// The job.
@@ -140,42 +140,42 @@ pub type RunAlgorithms = Vec<(AlgorithmId, Option<i64>)>;
 /// A job to be stored.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// Whose.
+    /// The owning project.
     pub project: ProjectId,
-    /// At most 255 characters.
+    /// The name, of at most 255 characters.
     pub name: String,
     /// The durable wait before it starts.
     pub delay_seconds: u64,
-    /// Higher first.
+    /// The priority; jobs of a higher one are served first.
     pub priority: i64,
-    /// The share of failed tasks above which it is a FAILURE.
+    /// The share of failed tasks above which the job lands FAILURE.
     pub failure_threshold: f64,
-    /// What runs on it.
+    /// The pipeline.
     pub pipeline: Option<PipelineId>,
     /// Its set of captures.
     pub collection: Option<CollectionId>,
     /// Its only capture.
     pub capture: Option<CaptureId>,
-    /// How many captures at the most.
+    /// The maximum number of captures.
     pub limit: Option<u64>,
     /// Whether the captures are shuffled.
     pub shuffle: bool,
-    /// Whether captures that the pipeline has processed are tasks again.
+    /// Whether captures that the pipeline has processed become tasks again.
     pub reprocess: bool,
-    /// `ml`, as upstream.
+    /// The type; always `ml`.
     pub job_type: String,
-    /// Whether it is PENDING at once.
+    /// Whether it starts at once, as PENDING.
     pub start: bool,
 }
 
-/// What of a job may be changed. `None` leaves a field as it is.
+/// A change of a job. `None` leaves a field as it is.
 #[derive(Clone, Debug, Default)]
 pub struct JobEdit {
     /// At any time.
     pub name: Option<String>,
     /// At any time.
     pub priority: Option<i64>,
-    /// While CREATED, like all that follow.
+    /// Only while the job is CREATED, like all fields below.
     pub failure_threshold: Option<f64>,
     /// While CREATED.
     pub delay_seconds: Option<u64>,
@@ -192,7 +192,7 @@ pub struct JobEdit {
 }
 
 impl JobEdit {
-    /// Whether only fields are set that may change at any time.
+    /// Returns whether all fields that are set may change at any time.
     #[must_use]
     pub fn is_always_allowed(&self) -> bool {
         self.failure_threshold.is_none()
@@ -205,7 +205,7 @@ impl JobEdit {
     }
 }
 
-/// What a move did.
+/// The outcome of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// The status afterwards.
@@ -221,18 +221,18 @@ pub struct Claim {
     pub job: JobId,
     /// The job's run.
     pub run: i64,
-    /// The fence: a later claim has a higher one.
+    /// The fence: each claim has a higher epoch than the one before.
     pub epoch: i64,
-    /// Up to where slices are done.
+    /// The watermark: slices up to here are done.
     pub watermark: i64,
 }
 
-/// What a slice of a collect did.
+/// The outcome of a slice of a collect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slice {
-    /// Another dispatcher has the job, or it was stopped.
+    /// Nothing was written: another dispatcher has claimed the job, or the job was stopped.
     Fenced,
-    /// There is more; the watermark for the next slice.
+    /// There are more slices; the watermark for the next one.
     More(i64),
     /// The task set is complete; the job's status afterwards, since it may have landed, and its total.
     Done {
@@ -243,31 +243,31 @@ pub enum Slice {
     },
 }
 
-/// Where a walk over a job's free tasks stands: dispatch order, then capture.
+/// A position in a job's free tasks: the place in dispatch order, then the capture.
 pub type FreeCursor = (i64, CaptureId);
 
-/// Which jobs a list shows.
+/// Selects the jobs of a list.
 #[derive(Clone, Debug, Default)]
 pub struct JobFilter {
-    /// Of one project.
+    /// Only jobs of this project.
     pub project: Option<ProjectId>,
-    /// In one of these states; empty for any.
+    /// Only jobs in one of these states; empty for any.
     pub status: Vec<JobStatus>,
-    /// With one of these pipelines; empty for any.
+    /// Only jobs of one of these pipelines; empty for any.
     pub pipeline_slugs: Vec<String>,
-    /// With this pipeline.
+    /// Only jobs of this pipeline.
     pub pipeline: Option<PipelineId>,
-    /// On this set.
+    /// Only jobs on this capture set.
     pub collection: Option<CollectionId>,
-    /// On this capture.
+    /// Only jobs on this single capture.
     pub capture: Option<CaptureId>,
-    /// Of this type.
+    /// Only jobs of this type.
     pub job_type: Option<String>,
-    /// Failed jobs older than this are left out.
+    /// Leaves out failed jobs that are older than this.
     pub failed_since: Option<Timestamp>,
-    /// In the name or the pipeline's name.
+    /// A text in the name of the job or of its pipeline.
     pub search: Option<String>,
-    /// By which column; descending if `true`.
+    /// The column to sort by; `true` for descending.
     pub order: (JobOrder, bool),
 }
 
