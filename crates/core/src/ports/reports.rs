@@ -1,8 +1,8 @@
-//! Pages of what a job did, as the store gives them.
+//! Pages of a job's tasks, detections and log lines, as the store returns them.
 
 use crate::{AlgorithmId, CaptureId, FailReason, JobId, TaskState, Timestamp, catalog::Capture};
 
-/// A task as people see it.
+/// A task, as people see it.
 #[derive(Clone, Debug)]
 pub struct ImageRow {
     /// The capture.
@@ -13,17 +13,17 @@ pub struct ImageRow {
     pub state: TaskState,
     /// Whether it is under a lease.
     pub in_flight: bool,
-    /// Why it failed.
+    /// Why the task failed, if it did.
     pub reason: Option<FailReason>,
-    /// In words.
+    /// The same in words.
     pub detail: Option<String>,
-    /// Hand-outs.
+    /// The number of hand-outs.
     pub attempts: i64,
-    /// Who had it last.
+    /// The worker that it was last handed out to.
     pub worker: Option<String>,
-    /// When it was settled.
+    /// The time of the settlement.
     pub settled_at: Option<Timestamp>,
-    /// Stored detections.
+    /// The number of stored detections.
     pub detections: i64,
 }
 
@@ -40,43 +40,43 @@ pub enum ImageState {
 /// A page of a job's tasks, by key.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageQuery {
-    /// Of which job.
+    /// The job.
     pub job: JobId,
-    /// In this state.
+    /// Only tasks in this state.
     pub state: Option<ImageState>,
-    /// Failed for this reason.
+    /// Only tasks that failed for this reason.
     pub reason: Option<FailReason>,
-    /// After this capture.
+    /// Only captures after this one.
     pub after: CaptureId,
-    /// At most.
+    /// The maximum number of rows.
     pub limit: u64,
 }
 
-/// Which detections to read.
+/// Selects the detections to read.
 #[derive(Clone, Copy, Debug)]
 pub enum DetectionsOf<'a> {
-    /// A page of a job's, in the order of storing.
+    /// A page of a job's detections, in the order in which they were stored.
     Job {
         /// The job.
         job: JobId,
-        /// After this detection.
+        /// Only detections after this one.
         after: i64,
-        /// At most.
+        /// The maximum number of rows.
         limit: u64,
     },
-    /// Those of these tasks, by id; a page of tasks at a time.
+    /// The detections of these tasks, by id; a page of tasks at a time.
     Tasks(&'a [(JobId, CaptureId)]),
 }
 
 impl DetectionsOf<'_> {
-    /// The first of a job.
+    /// The first page of a job.
     #[must_use]
     pub fn first(job: JobId, limit: u64) -> Self {
         Self::Job { job, after: 0, limit }
     }
 }
 
-/// What a job has done with a capture.
+/// What a job did with a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The capture.
@@ -87,13 +87,13 @@ pub struct Attempt {
     pub pipeline: String,
     /// The state of the task.
     pub state: TaskState,
-    /// Why it failed.
+    /// Why the task failed, if it did.
     pub reason: Option<FailReason>,
-    /// In words.
+    /// The same in words.
     pub detail: Option<String>,
-    /// When it was settled.
+    /// The time of the settlement.
     pub settled_at: Option<Timestamp>,
-    /// Stored detections.
+    /// The number of stored detections.
     pub detections: i64,
 }
 
@@ -110,11 +110,11 @@ pub struct ClassificationRow {
     pub score: Option<f32>,
     /// Whether it is the pipeline's last word.
     pub terminal: bool,
-    /// The labels that the scores are of, if they are its own; `None` unless the scores are asked for.
+    /// The labels of the scores, if the classification brought its own; `None` unless scores are asked for.
     pub labels: Option<Vec<String>>,
-    /// All scores; empty unless asked for.
+    /// All scores; empty unless scores are asked for.
     pub scores: Vec<f32>,
-    /// All logits; empty unless asked for.
+    /// All logits; empty unless scores are asked for.
     pub logits: Vec<f32>,
 }
 
@@ -131,13 +131,13 @@ pub struct DetectionRow {
     pub bbox: Option<[f64; 4]>,
     /// The detector's key.
     pub detector: String,
-    /// How sure the detector is.
+    /// The detector's confidence.
     pub score: Option<f32>,
-    /// In the order in which they were stored.
+    /// Its classifications, in the order in which they were stored.
     pub classifications: Vec<ClassificationRow>,
 }
 
-/// How bad a line of a job's log is.
+/// The severity of a line in a job's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "each is named as on the wire")]
 pub enum Level {
@@ -172,47 +172,47 @@ impl Level {
 /// A line to be added to a job's log.
 #[derive(Clone, Debug)]
 pub struct LogLine {
-    /// Of which job.
+    /// The job.
     pub job: JobId,
-    /// How bad.
+    /// The severity.
     pub level: Level,
-    /// At most 10,000 characters.
+    /// The text, of at most 10,000 characters.
     pub message: String,
-    /// About which capture.
+    /// The capture that the line is about, if it is about one.
     pub capture: Option<CaptureId>,
 }
 
 /// A stored line of a job's log.
 #[derive(Clone, Debug)]
 pub struct LogRow {
-    /// Its row, in the order of writing.
+    /// The id of its row; lines are numbered in the order of writing.
     pub id: i64,
-    /// When.
+    /// The time of writing.
     pub at: Timestamp,
-    /// How bad.
+    /// The severity.
     pub level: Level,
     /// The text.
     pub message: String,
-    /// About which capture.
+    /// The capture that the line is about, if it is about one.
     pub capture: Option<CaptureId>,
 }
 
 /// A page of a job's log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogQuery {
-    /// Of which job.
+    /// The job.
     pub job: JobId,
-    /// At least this bad.
+    /// Only lines of at least this severity.
     pub level: Option<Level>,
-    /// About this capture.
+    /// Only lines about this capture.
     pub capture: Option<CaptureId>,
     /// Oldest first after this row, or newest first from the end.
     pub page: LogPage,
-    /// At most.
+    /// The maximum number of rows.
     pub limit: u64,
 }
 
-/// From which end a page of a log is read.
+/// The end from which a log is read.
 #[derive(Clone, Copy, Debug)]
 pub enum LogPage {
     /// Oldest first, after this row.
