@@ -12,24 +12,24 @@ use crate::{
     timeline::{Anchor, Timeline},
 };
 
-/// What an answer is made of: a suspect is alone in the one that hands it out (A6).
+/// Which kind of tasks a request asks for. A suspect is alone in the answer that hands it out (A6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
-    /// Tasks that are no suspects.
+    /// Tasks that are not suspect.
     Batch,
     /// One suspect whose next strike would not be its last.
     Suspect,
     /// The last try of a suspect, exclusive: the worker must hold nothing, and gets nothing until it is over.
     LastTry {
-        /// Whether the job has nothing else to hand out, so that it is not the turn of batches.
+        /// Whether the job has nothing else to hand out, so that batches have no turn.
         only: bool,
     },
-    /// One of the candidates, whatever it is, exclusive.
+    /// One of the candidates, suspect or not, as an exclusive hand-out.
     Alone,
 }
 
 impl Want {
-    /// Whether nothing else may be with the worker.
+    /// Whether the hand-out is exclusive: its worker may hold nothing else.
     #[must_use]
     pub fn is_exclusive(self) -> bool {
         matches!(self, Self::LastTry { .. } | Self::Alone)
@@ -39,28 +39,28 @@ impl Want {
 /// A request to hand out tasks.
 #[derive(Clone, Debug)]
 pub struct GrantRequest {
-    /// Of which job.
+    /// The job.
     pub job: JobId,
-    /// Of which kind; candidates of the other are not granted.
+    /// The kind of tasks; candidates of another kind are not granted.
     pub want: Want,
-    /// What the queue proposed; `None` takes any free tasks in dispatch order.
+    /// The candidates that the queue proposed; `None` takes any free tasks, in dispatch order.
     pub candidates: Option<Vec<CaptureId>>,
-    /// How many at the most.
+    /// The maximum number of tasks.
     pub limit: usize,
-    /// To whom.
+    /// The worker that holds them.
     pub worker: WorkerId,
     /// Store time.
     pub now: Timestamp,
-    /// The lease.
+    /// How long a lease lasts.
     pub ttr: Duration,
-    /// The lease of what is exclusive: its worker waits meanwhile.
+    /// How long the lease of an exclusive hand-out lasts: its worker waits meanwhile.
     pub exclusive_ttr: Duration,
     /// The budget of strikes.
     pub max_deliver: i64,
 }
 
 impl GrantRequest {
-    /// Until when the lease lasts.
+    /// The deadline of the leases.
     #[must_use]
     pub fn lease_until(&self) -> Timestamp {
         let lease = if self.want.is_exclusive() {
@@ -75,30 +75,30 @@ impl GrantRequest {
 /// Whether a worker may be given anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// It holds something beside which it gets nothing.
+    /// It holds an exclusive hand-out, or a suspect if it is one process: it gets nothing.
     pub held_back: bool,
-    /// It gets nothing but last tries of this job, which wait for it to be free.
+    /// The job whose last tries wait for it to be free: it gets nothing else.
     pub waits_for: Option<JobId>,
-    /// It waits for them, and holds something.
+    /// Such last tries wait, and the worker still holds something.
     pub busy: bool,
 }
 
-/// What was handed out.
+/// The answer to a grant.
 #[derive(Clone, Debug, Default)]
 pub struct Granted {
-    /// The grant; 0 if it is empty.
+    /// The grant; 0 if nothing was granted.
     pub grant: GrantId,
     /// The job's run.
     pub run: i64,
     /// The tasks.
     pub tasks: Vec<GrantedTask>,
-    /// Whether the job has free suspects that may be handed out in company, so that the next answer can be one.
+    /// Whether the job has free suspects that need no exclusive hand-out, so that the next answer can be one of them.
     pub suspects: bool,
-    /// Whether last tries of the job wait.
+    /// Whether the job has free tasks that wait for a last try.
     pub last_tries: bool,
     /// Nothing is granted: the worker holds something exclusive, or is kept free for a last try.
     pub held_back: bool,
-    /// Whether it was written where the worker stands; for the store itself.
+    /// Whether the worker's place between batches and last tries was written. Used by the stores only.
     pub turned: bool,
 }
 
@@ -118,7 +118,7 @@ pub struct GrantedTask {
 pub struct Settlement {
     /// The verified receipt.
     pub receipt: Receipt,
-    /// What was posted.
+    /// The content of the post.
     pub posted: Posted,
 }
 
@@ -129,7 +129,7 @@ pub enum Posted {
     Success(Vec<Detection>),
     /// An error, or a result that can't be saved.
     Fail {
-        /// Which.
+        /// The reason.
         reason: FailReason,
         /// At most 10,000 characters.
         detail: String,
@@ -152,16 +152,16 @@ pub enum Posted {
     },
 }
 
-/// What became of one item.
+/// The outcome of one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// It is saved.
     Saved,
-    /// It changes nothing, which is fine.
+    /// It changed nothing, for this reason. The client is answered as if it had.
     Ignored(&'static str),
     /// The database refused it.
     Refused(String),
-    /// The job or the task is no more.
+    /// The job or the task was deleted.
     Gone,
 }
 
@@ -178,7 +178,7 @@ pub struct Touched {
     pub settled: Vec<(CaptureId, bool)>,
 }
 
-/// What a group of settlements did.
+/// The outcome of a group of settlements.
 #[derive(Clone, Debug, Default)]
 pub struct SettleReport {
     /// One per item, in order.
@@ -189,51 +189,51 @@ pub struct SettleReport {
     pub freed: Vec<(JobId, Candidate)>,
 }
 
-/// What a grant is told by when its number is not known: to whom, of which job, and when. The grants of one answer have one
-/// time, and no two answers of a node have.
+/// Identifies the grants of an answer when their ids are not known: by job, worker and time. The grants of one answer
+/// share one time, which no other answer of the same node has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantKey {
-    /// Of which job.
+    /// The job.
     pub job: JobId,
-    /// To whom.
+    /// The worker that holds them.
     pub worker: WorkerId,
-    /// When, in store time.
+    /// The time of the grant, in store time.
     pub granted_at: Timestamp,
 }
 
-/// What is asked of leases.
+/// A change of leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseChange {
-    /// Live on for another `ttr`.
+    /// Extends them by `ttr` from now.
     Extend,
-    /// Given back by the worker: no strike, at most five times per task.
+    /// Gives them back at the worker's wish: no strike, at most five times per task and run.
     Release,
-    /// The answer could not be written to its client: no strike.
+    /// Gives them back because the answer did not reach its client: no strike.
     Undelivered,
 }
 
-/// What became of one lease: `Ok`, or why not.
+/// The answer for one lease: `Ok`, or the reason for the refusal.
 pub type LeaseAnswer = Result<(), &'static str>;
 
 /// The rules of leases, as a sweep and an extension need them.
 #[derive(Clone, Copy, Debug)]
 pub struct LeasePolicy {
-    /// The lease.
+    /// How long a lease lasts.
     pub ttr: Duration,
-    /// How long after its deadline a lease is over.
+    /// The time from the deadline of a lease to its end.
     pub margin: Duration,
     /// The budget of strikes.
     pub max_deliver: i64,
 }
 
-/// A worker as it makes itself known.
+/// A worker, as a request identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WorkerIdentity {
     /// The token it uses.
     pub token: TokenId,
     /// `client_info`'s instance, else the address: what tells workers of one token apart.
     pub instance: String,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// `client_info` as JSON.
     pub client_info: Option<String>,
@@ -244,36 +244,37 @@ pub struct WorkerIdentity {
 /// A sign of life of a worker.
 #[derive(Clone, Debug)]
 pub struct SignOfLife {
-    /// Whose.
+    /// The worker.
     pub worker: WorkerId,
-    /// When it was last heard of.
+    /// The time of its last request.
     pub seen_at: Timestamp,
-    /// When the oldest task was reserved that it answered since the last flush, if it answered any.
+    /// The earliest reservation among the tasks that it answered since the last flush, if it answered any.
     pub reserved_at: Option<Timestamp>,
-    /// The pipelines that it asked for, if it asked.
+    /// The pipelines that it asked for, if any.
     pub pipelines: Vec<String>,
 }
 
-/// What a sweep did.
+/// The outcome of a sweep.
 #[derive(Clone, Debug, Default)]
 pub struct Swept {
     /// Tasks that are free again.
     pub freed: Vec<(JobId, Candidate)>,
     /// Jobs in which tasks were settled `lost`, or whose cancel was finished.
     pub touched: Vec<Touched>,
-    /// Jobs that lose tasks, which waits for the counters of their queues.
+    /// Jobs that would lose tasks. Nothing of them was settled: the sweep must be repeated with the counters of their
+    /// queues.
     pub losing: Vec<JobId>,
     /// Whether there is more that is due now.
     pub more: bool,
 }
 
-/// What the queue says of jobs that lose tasks; a job that is not here has unknown counters.
+/// The queue's counters, by job; the counters of a job that is missing are unknown.
 pub type QueueCounters = BTreeMap<JobId, QueueInfo>;
 
 /// A job that may have work for a caller.
 #[derive(Clone, Debug)]
 pub struct WaitingJob {
-    /// What the fair choice needs.
+    /// The job, as the fair choice needs it.
     pub waiting: Waiting,
     /// Its pipeline.
     pub slug: String,
@@ -286,9 +287,9 @@ pub struct Pulse<'a> {
     pub first: bool,
     /// The grace after a gap.
     pub grace: Duration,
-    /// The node's clock, which says how much time has passed.
+    /// The node's clock, which measures how much time has passed.
     pub clock: &'a dyn Clock,
-    /// Where the node's last heartbeat was.
+    /// The anchor of this node's previous heartbeat.
     pub last: Option<Anchor>,
 }
 
