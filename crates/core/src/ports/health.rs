@@ -26,13 +26,13 @@ pub struct Vitals {
     pub collected: bool,
     /// Its counts.
     pub counts: Counts,
-    /// Since when no worker has posted a result: `last_result_at`, else `started_at`, else its last change; but not
-    /// before the end of the last gap, since an outage of ours is nobody's idleness, nor before the cancel of a
-    /// CANCELING job, which is being ended already.
+    /// The time since which no worker has posted a result: `last_result_at`, else `started_at`, else the last change.
+    /// It is not before the end of the last gap, because an outage of the server makes no job idle, and not before
+    /// the cancel of a CANCELING job, which is about to end anyway.
     pub idle_since: Timestamp,
-    /// Tasks that may be handed out; exact only as to whether there are any.
+    /// Tasks that may be handed out. 0 if and only if there are none; any other value is an estimate.
     pub free: u64,
-    /// Tasks under a lease that somebody will end.
+    /// Tasks under a lease that the sweep will end.
     pub leased: u64,
     /// Pending tasks under no lease whose strikes are used up.
     pub exhausted: u64,
@@ -45,57 +45,56 @@ pub struct MarkLost {
     pub job: JobId,
     /// Its run when it was chosen.
     pub run: i64,
-    /// It is raced if it is not idle since this; that of the first slice, for all.
+    /// The cut-off of the first slice, for all slices. If the job had a result after it, nothing is done (`raced`).
     pub cutoff: Timestamp,
-    /// Every pending task, leased or never handed out, instead of the exhausted ones.
+    /// Whether every pending task is lost, leased or never handed out, instead of the exhausted ones only.
     pub strict: bool,
-    /// The rules of leases.
+    /// The policy of leases.
     pub leases: LeasePolicy,
-    /// The evidence for the line in the job's errors.
+    /// The queue's counters, for the line in the job's errors.
     pub queue: Option<QueueInfo>,
-    /// What earlier slices marked: their line is replaced, so that there is one.
+    /// The tasks that earlier slices marked. Their line in the job's errors is replaced, so that there is one.
     pub earlier: LostTasks,
     /// Store time.
     pub now: Timestamp,
-    /// Say what would be done by all slices, and do nothing.
+    /// Whether to do nothing, and report what all slices would do.
     pub dry_run: bool,
 }
 
-/// What a slice of [`Health::mark_lost`] did.
+/// The outcome of a slice of [`Health::mark_lost`].
 #[derive(Clone, Debug, Default)]
 pub struct MarkedLost {
     /// A result came, or the job ended; nothing was done.
     pub raced: bool,
-    /// Settled `lost`.
+    /// Tasks that were settled `lost`.
     pub lost: Vec<CaptureId>,
-    /// Free again.
+    /// Tasks that are free again.
     pub freed: Vec<(JobId, Candidate)>,
     /// The job, if its counters changed.
     pub touched: Option<Touched>,
-    /// Other jobs that changed: a death is judged on all that the worker held, so its leases of other jobs end with
-    /// those of this one.
+    /// Other jobs that changed: a death is judged on all that the worker held, so its leases of other jobs end too.
     pub others: Vec<Touched>,
     /// Whether there is more.
     pub more: bool,
 }
 
-/// What became of a stale job.
+/// The outcome for a stale job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It moved, or a result came.
+    /// Nothing was done: the job moved, or a result came.
     Raced,
-    /// Its tasks were all settled.
+    /// All its tasks were settled, so it was landed.
     Landed(JobStatus),
-    /// It was revoked.
+    /// The job was revoked.
     Reaped,
 }
 
-/// A worker that asks for a pipeline, as it is now.
+/// A worker that asks for a pipeline, and what it works on now.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct WorkerNow {
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
-    /// When it was last heard of.
+    /// The time of its last request.
     pub last_seen: Timestamp,
     /// The job of its newest live grant, if it is of the same project.
     pub busy_with: Option<JobId>,
@@ -111,13 +110,13 @@ pub struct OldestLease {
     pub granted_at: Timestamp,
     /// Its own deadline, without signs of life.
     pub lease_until: Timestamp,
-    /// Who holds it.
+    /// The worker that holds it.
     pub worker: String,
-    /// When the holder was last heard of.
+    /// The time of the holder's last request.
     pub last_seen: Option<Timestamp>,
 }
 
-/// What `explain` needs to know of a job beyond its row.
+/// What `explain` needs of a job beyond its row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Outlook {
     /// Workers that asked for its pipeline and were seen lately, the latest first; at most 100.
@@ -128,11 +127,11 @@ pub struct Outlook {
     pub oldest_lease: Option<OldestLease>,
     /// Hand-outs of its pending tasks that ended without an answer.
     pub strikes: u64,
-    /// To whom one of those went.
+    /// The worker of one of those hand-outs.
     pub struck_by: Option<String>,
-    /// A worker that has one of its suspects alone.
+    /// A worker that holds a last try of this job.
     pub tried_by: Option<String>,
-    /// A worker that is kept free for the last try of one.
+    /// A worker that is kept free for a last try of this job.
     pub put_off: Option<String>,
 }
 
@@ -184,13 +183,14 @@ pub trait Health: Send + Sync + 'static {
         now: Timestamp,
         dry_run: bool,
     ) -> Result<Ended>;
-    /// Workers seen since a time, leases and strikes of a job; `None` if it is gone.
+    /// Returns workers seen since a time, leases and strikes of a job; `None` if the job is gone.
     async fn outlook(&self, job: JobId, seen_since: Timestamp) -> Result<Option<Outlook>>;
 
     /// Jobs by id for [`crate::verify`], with what their rows say now.
     async fn audit_jobs(&self, after: JobId, limit: u64) -> Result<Vec<JobAudit>>;
     /// Tasks of a job by capture for [`crate::verify`], with what is stored for them.
     async fn audit_tasks(&self, job: JobId, after: CaptureId, limit: u64) -> Result<Vec<TaskAudit>>;
-    /// Rows that belong to nothing, in the next `limit` rows by key; and the key to go on from, if there is more.
+    /// Returns the rows without an owner among the next `limit` rows by key, and the key to go on from if there are
+    /// more.
     async fn strays(&self, kind: StrayKind, after: i64, limit: u64) -> Result<(Vec<Stray>, Option<i64>)>;
 }

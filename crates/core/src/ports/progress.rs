@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CaptureId, JobId, Result};
 
-/// Something changed; whoever cares reads the store again.
+/// A hint that something changed. A listener that cares reads the store again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hint {
     /// A job changed.
@@ -19,7 +19,7 @@ pub enum Hint {
     Everything,
 }
 
-/// Hints as they come; after a loss the stream says [`Hint::Everything`].
+/// Hints as they arrive. After a loss the stream yields [`Hint::Everything`].
 pub type HintStream = Pin<Box<dyn Stream<Item = Hint> + Send>>;
 
 /// Live counts of a job.
@@ -44,9 +44,9 @@ pub trait Progress: Send + Sync + 'static {
     async fn read(&self, job: JobId) -> Result<Option<LiveCounts>>;
     /// Removes a job's live state; removing what is not there is no error.
     async fn remove(&self, job: JobId) -> Result<()>;
-    /// Tells every node of a change.
+    /// Sends a hint to every node.
     async fn hint(&self, hint: Hint) -> Result<()>;
-    /// Listens to the changes that every node tells of.
+    /// Returns the hints of every node as a stream.
     async fn hints(&self) -> Result<HintStream>;
     /// Whether the progress answers.
     async fn ping(&self) -> Result<()>;

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::{CaptureId, JobId, Result, Timestamp};
 
-/// A task that is probably free. `run` and `delivery` tell one offer of a task from the next, so that a broker
-/// that drops duplicates does not drop a task offered anew.
+/// A task that is probably free. `run` and `delivery` distinguish one offer of a task from the next, so that a broker
+/// that drops duplicates does not drop a task that is offered again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Candidate {
     /// The task.
@@ -17,40 +17,40 @@ pub struct Candidate {
     pub delivery: i64,
 }
 
-/// Candidates that the queue proposes. Whoever took them acknowledges them when the grant is committed, or
-/// when the store refused them; what is not acknowledged may be proposed again.
+/// Candidates that the queue proposes. The engine acknowledges them when the grant is committed, also those that the
+/// store refused. What is not acknowledged may be proposed again.
 #[derive(Clone, Debug, Default)]
 pub struct Proposal {
-    /// What is proposed; duplicates and stale ones are allowed.
+    /// The candidates; duplicates and stale ones are allowed.
     pub candidates: Vec<Candidate>,
     /// The broker's own names for these messages.
     pub tickets: Vec<String>,
 }
 
-/// What a queue says of a job. Figures for people; nothing is decided from them but whether to project again.
+/// The counters of a job's queue. They are for people, and decide only whether the queue is projected again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct QueueInfo {
     /// The job.
     pub job: JobId,
     /// Candidates not yet proposed.
     pub num_pending: u64,
-    /// Proposed, not acknowledged.
+    /// Candidates that were proposed and not acknowledged.
     pub num_ack_pending: u64,
-    /// Proposed more than once.
+    /// Candidates that were proposed more than once.
     pub num_redelivered: u64,
-    /// When the job's queue was made; `None` if unknown, which is never old.
+    /// The time at which the queue was made. `None` if it is unknown; such a queue never counts as old.
     pub created_at: Option<Timestamp>,
-    /// Whether it is a consumer of NATS, and no list in this process: lines in a job's log name it.
+    /// Whether it is a NATS consumer and not a list in this process. Lines in a job's log name it accordingly.
     #[serde(skip)]
     pub in_nats: bool,
 }
 
-/// What became of candidates that were published.
+/// The outcome of publishing candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offered {
     /// The queue holds them.
     Held,
-    /// The queue holds as many jobs as it may, and this is none of them: its tasks are proposed from the store.
+    /// The queue holds as many jobs as it may, and not this one. Its tasks are handed out from the store.
     NoRoom,
 }
 
@@ -59,7 +59,7 @@ pub enum Offered {
 pub trait Queue: Send + Sync + 'static {
     /// Offers candidates of a job; publishing one twice is harmless.
     async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<Offered>;
-    /// Proposes up to `limit` candidates of a job, at once. `None` if the job has no queue.
+    /// Proposes up to `limit` candidates of a job without waiting for more. `None` if the job has no queue.
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>>;
     /// Acknowledges a proposal.
     async fn acknowledge(&self, job: JobId, proposal: Proposal) -> Result<()>;
