@@ -1,4 +1,4 @@
-//! The part of the store that holds what jobs are made of.
+//! The part of the store that holds projects, tokens, captures, pipelines and services.
 
 use async_trait::async_trait;
 
@@ -11,12 +11,12 @@ use crate::{
     },
 };
 
-/// A page by offset, as the lists of the upstream contract have.
+/// A page by offset, as Antenna's lists have it.
 #[derive(Clone, Copy, Debug)]
 pub struct OffsetPage {
-    /// How many rows at the most.
+    /// The maximum number of rows.
     pub limit: u64,
-    /// How many rows to pass over.
+    /// The number of rows to skip.
     pub offset: u64,
 }
 
@@ -25,12 +25,12 @@ pub struct OffsetPage {
 pub struct Total<T> {
     /// The rows of the page.
     pub rows: Vec<T>,
-    /// All rows.
+    /// The number of all rows.
     pub count: u64,
 }
 
-/// Projects, tokens, captures, pipelines, services. `project: Some(_)` narrows to one project wherever it stands: what
-/// another project has is not there, neither as a row nor within one.
+/// Projects, tokens, captures, pipelines, services. Wherever a method takes a `project`, `Some(_)` narrows the answer
+/// to that project: rows of other projects are not returned, nor is anything of them inside of a row.
 #[async_trait]
 pub trait Catalog: Send + Sync + 'static {
     /// Stores a project.
@@ -54,14 +54,14 @@ pub trait Catalog: Send + Sync + 'static {
     /// Removes a token; `false` if there was none.
     async fn delete_token(&self, id: TokenId) -> Result<bool>;
 
-    /// Registers pipelines, in one transaction: the service, definitions that are new, and what their slugs mean in the
-    /// project. Definitions are never changed.
+    /// Registers pipelines in one transaction: the service, new definitions, and the project's pointers from slugs to
+    /// definitions. Definitions are never changed.
     async fn register(&self, registration: &Registration) -> Result<Registered>;
-    /// What slugs mean now, by id: in the project if one is given, else in any.
+    /// Returns the definitions that slugs point to now, by id: those of one project, or of all.
     async fn pipelines(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Pipeline>>;
-    /// One definition; of a project also one that its slug no longer means.
+    /// Returns one definition, also one that its slug no longer points to.
     async fn pipeline(&self, project: Option<ProjectId>, id: PipelineId) -> Result<Option<Pipeline>>;
-    /// What this slug means in the project now.
+    /// Returns the definition that this slug points to in the project now.
     async fn pipeline_by_slug(&self, project: ProjectId, slug: &str) -> Result<Option<PipelineId>>;
     /// Slugs of the pipelines of a project, sorted, for messages.
     async fn pipeline_slugs(&self, project: ProjectId) -> Result<Vec<String>>;
@@ -73,7 +73,7 @@ pub trait Catalog: Send + Sync + 'static {
     async fn services(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Service>>;
     /// One service.
     async fn service(&self, project: Option<ProjectId>, id: ServiceId) -> Result<Option<Service>>;
-    /// Stores a service that nobody has been heard of.
+    /// Stores a service before a worker of it has registered.
     async fn create_service(&self, service: &NewService) -> Result<ServiceId>;
     /// Removes a service; `false` if there was none. Its pipelines stay.
     async fn delete_service(&self, id: ServiceId) -> Result<bool>;
@@ -84,10 +84,10 @@ pub trait Catalog: Send + Sync + 'static {
     async fn collections(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Collection>>;
     /// One set, named or not.
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>>;
-    /// What jobs have done with these sets, in any order; a set of which nothing is processed may be missing.
+    /// Returns what jobs have processed of these sets, in any order. A set without processed captures may be missing.
     async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>>;
-    /// Adds captures to a set, in one background slice; at most 2,000 at a time. What the project has already,
-    /// by URL, is not stored again.
+    /// Adds captures to a set in one background slice; at most 2,000 at a time. A capture whose URL the project has
+    /// already is not stored again.
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added>;
     /// Adds every capture of one set to another of the same project, in one background slice.
     async fn merge_collection(&self, into: CollectionId, from: CollectionId) -> Result<()>;
@@ -95,7 +95,7 @@ pub trait Catalog: Send + Sync + 'static {
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>>;
     /// Captures after one, by id.
     async fn captures(&self, of: CaptureScope, after: CaptureId, limit: u64) -> Result<Vec<Capture>>;
-    /// Writes what was learnt of captures, in one background slice; at most 2,000 at a time. A capture that is gone is
-    /// passed over.
+    /// Writes what was learnt of captures, in one background slice; at most 2,000 at a time. A capture that is gone
+    /// is skipped.
     async fn describe_captures(&self, learnt: &[Learnt]) -> Result<()>;
 }

@@ -20,12 +20,13 @@ use crate::{
     receipt::{Receipt, ReceiptKey},
 };
 
-/// The port.
+/// The port of the store.
 #[async_trait]
 pub trait Store: Catalog + Health {
     /// The key that signs receipts: made once, the same for every node.
     async fn receipt_key(&self) -> Result<ReceiptKey>;
-    /// Touches the cluster's row and tells store time: the store's clock, less its steps ([`crate::timeline`]). Finding the
+    /// Touches the cluster's row and returns store time: the store's clock, less its steps ([`crate::timeline`]).
+    /// Finding the
     /// row untouched for more than 5 s, or coming first after an unclean end, records a gap (A4).
     async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat>;
     /// Marks a clean end, so that the next start records a gap only for the time in between.
@@ -35,7 +36,8 @@ pub trait Store: Catalog + Health {
 
     /// Stores a job.
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId>;
-    /// The next job gets this id, if no job ever had it or a higher one; for the chaos tools, which are told the id.
+    /// Gives the next job this id, if no job ever had it or a higher one. For the chaos tools, whose caller names the
+    /// id.
     async fn number_jobs_from(&self, first: JobId) -> Result<()>;
     /// Changes a job. `Ok(None)` if it is gone; `Invalid` if it is no longer CREATED and the edit needs that.
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>>;
@@ -59,17 +61,17 @@ pub trait Store: Catalog + Health {
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>>;
 
-    /// Hands out tasks (A7). The request's time is the engine's to make unique, so that [`Store::receipts_of`] finds
-    /// again what was handed out if the answer is lost.
+    /// Hands out tasks (A7). The engine makes the time of the request unique, so that [`Store::receipts_of`] finds
+    /// the tasks again if the reply is lost.
     async fn grant(&self, request: &GrantRequest) -> Result<Granted>;
-    /// Whether the worker may be given anything: not while it holds what was handed out exclusively, or while it is one
-    /// process (it has an instance of its own, by `client_info`) and holds a suspect. [`Store::grant`] looks again.
+    /// Returns whether the worker may be given tasks: not while it holds an exclusive hand-out, nor while it is one
+    /// process (known by `client_info.instance`) and holds a suspect. [`Store::grant`] checks again.
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing>;
     /// Settles results (A8): one transaction, or several if the database refuses an item (A11).
     async fn settle(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport>;
-    /// The receipts of what these grants hold, if they were made at all.
+    /// Returns the receipts of the tasks that these grants hold, if the grants were made at all.
     async fn receipts_of(&self, grants: &[GrantKey]) -> Result<Vec<Receipt>>;
-    /// Extends or gives back leases: an answer per receipt, and what became free.
+    /// Extends or gives back leases. Returns an answer per receipt, and the tasks that became free.
     async fn change_leases(
         &self,
         change: LeaseChange,
@@ -77,27 +79,28 @@ pub trait Store: Catalog + Health {
         policy: &LeasePolicy,
         now: Timestamp,
     ) -> Result<(Vec<LeaseAnswer>, Vec<(JobId, Candidate)>)>;
-    /// The worker with this identity, made known if it is new.
+    /// Returns the worker with this identity, and stores it if it is new.
     async fn meet_worker(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId>;
     /// Writes signs of life, one row per worker (A3).
     async fn keep_alive(&self, signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) -> Result<()>;
     /// Ends leases that are over, settles exhausted tasks as lost, finishes cancels; one background slice.
     ///
-    /// `queues` is the evidence for the lines in the errors of jobs that lose tasks. Without it nothing is lost: the answer
-    /// names those jobs in [`Swept::losing`], so that whoever sweeps can ask the queue for their counters and sweep again.
+    /// `queues` are the counters for the lines in the errors of jobs that lose tasks. Without them nothing is
+    /// settled: the answer names those jobs in [`Swept::losing`], so that the engine can ask the queue for their
+    /// counters and sweep again.
     async fn sweep(
         &self,
         policy: &LeasePolicy,
         queues: Option<&QueueCounters>,
         now: Timestamp,
     ) -> Result<Swept>;
-    /// Jobs whose projections are to be removed, with their run.
+    /// Returns the jobs whose projections are to be removed, with their run.
     async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>>;
-    /// Projections of that run were removed; `false` if a new run has begun meanwhile, so that they are to be
-    /// made again.
+    /// Notes that the projections of that run were removed. Returns `false` if a new run has begun meanwhile, whose
+    /// projections must then be made again.
     async fn cleaned(&self, job: JobId, run: i64) -> Result<bool>;
-    /// Active jobs with a task that [`Store::grant`] would hand out under this budget, for these pipelines, as far as a
-    /// project sees; empty `slugs` for any.
+    /// Returns the active jobs with a task that [`Store::grant`] would hand out under this budget: of these pipelines
+    /// (any, if `slugs` is empty), and of this project if one is given.
     async fn waiting_jobs(
         &self,
         slugs: &[String],
@@ -106,24 +109,25 @@ pub trait Store: Catalog + Health {
     ) -> Result<Vec<WaitingJob>>;
     /// Running jobs that are collected, to be projected again when a node starts.
     async fn running_jobs(&self) -> Result<Vec<JobId>>;
-    /// When the next lease of any job may end.
+    /// Returns when the next lease of any job may end.
     async fn next_lease_end(&self) -> Result<Option<Timestamp>>;
 
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<Job>>;
-    /// The head of a job: one look by key.
+    /// Returns the head of a job, read by key.
     async fn job_head(&self, id: JobId) -> Result<Option<JobHead>>;
-    /// What results of this run may name. `None` until the run is claimed; from then on it never changes. Whatever is
-    /// handed out belongs to a run that was claimed before, so that a verified receipt names a run that has it, until
+    /// Returns the algorithms that results of this run may name. `None` until the run is claimed; from then on they
+    /// never change. Tasks are handed out only after the claim, so a valid receipt names a run that has them, until
     /// the job is deleted.
     async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>>;
     /// A page of jobs.
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>>;
     /// A page of tasks by key.
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>>;
-    /// What jobs that are not deleted have done with these captures, by capture and job; a page of captures at a time.
+    /// Returns what jobs that are not deleted did with these captures, by capture and job; a page of captures at a
+    /// time.
     async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>>;
-    /// Detections with their classifications, on request with all scores.
+    /// Returns detections with their classifications; all scores only on request.
     async fn detections(&self, of: DetectionsOf<'_>, scores: bool) -> Result<Vec<DetectionRow>>;
     /// Adds lines to job logs.
     async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()>;
