@@ -16,11 +16,11 @@ use crate::{AlgorithmId, CollectionId, PipelineId, ProjectId, ServiceId, Timesta
 pub enum Role {
     /// Every GET.
     Viewer,
-    /// That, and the worker endpoints and registration.
+    /// Every GET, the worker endpoints, and registration.
     Worker,
-    /// A viewer's, and jobs and capture sets.
+    /// Every GET, jobs, and capture sets.
     Operator,
-    /// All.
+    /// Everything.
     Admin,
 }
 
@@ -49,53 +49,53 @@ impl Role {
 /// A token without its secret.
 #[derive(Clone, Debug, Serialize)]
 pub struct Token {
-    /// Its row; 0 for the one given to this process by `--admin-token`.
+    /// Its id; 0 for the token given to this process by `--admin-token`.
     pub id: TokenId,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
-    /// What it may do.
+    /// The role.
     pub role: Role,
-    /// The only project it sees, if it is bound to one.
+    /// The project that it is bound to: it sees no other.
     pub project_id: Option<ProjectId>,
-    /// The first 8 characters of the secret: all that is ever shown again.
+    /// The first 8 characters of the secret. No more of it is ever shown again.
     pub prefix: String,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// From when it is no longer valid.
+    /// The time from which it is no longer valid.
     pub expires_at: Option<Timestamp>,
 }
 
 /// A token to be stored.
 #[derive(Clone, Debug)]
 pub struct NewToken {
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
-    /// What it may do.
+    /// The role.
     pub role: Role,
-    /// The only project it sees.
+    /// The project that it is bound to.
     pub project_id: Option<ProjectId>,
     /// The first 8 characters.
     pub prefix: String,
     /// SHA-256 of the secret, 32 bytes.
     pub hash: [u8; 32],
-    /// From when it is no longer valid.
+    /// The time from which it is no longer valid.
     pub expires_at: Option<Timestamp>,
 }
 
 /// A project.
 #[derive(Clone, Debug)]
 pub struct Project {
-    /// Its row.
+    /// Its id.
     pub id: ProjectId,
-    /// At most 255 characters.
+    /// The name, of at most 255 characters.
     pub name: String,
     /// Free text.
     pub description: String,
-    /// What of it applies to its jobs.
+    /// The settings for its jobs.
     pub settings: ProjectSettings,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
@@ -103,9 +103,9 @@ pub struct Project {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProjectSettings {
-    /// The share of failed tasks above which a job of it is a FAILURE.
+    /// The share of failed tasks above which its jobs land FAILURE, unless a job says otherwise.
     pub failure_threshold: f64,
-    /// Whether captures that a pipeline has processed are tasks again.
+    /// Whether captures that a pipeline has processed become tasks again.
     pub reprocess_all_images: bool,
 }
 
@@ -140,11 +140,11 @@ pub struct CategoryMap {
 /// An algorithm as registered. A row of it never changes; it is known by all of its content, labels included.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlgorithmSpec {
-    /// As in results.
+    /// The key, by which results name it.
     pub key: String,
     /// The version.
     pub version: i64,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// As registered: `localization`, `classification`, …
     pub task_type: Option<String>,
@@ -161,9 +161,9 @@ pub struct AlgorithmSpec {
 /// A pipeline as registered: a definition. A row of it never changes; it is known by all of its content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PipelineSpec {
-    /// By which a project names what it means by it now.
+    /// The slug, by which jobs name it.
     pub slug: String,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// The version.
     pub version: i64,
@@ -180,61 +180,61 @@ pub struct PipelineSpec {
 /// A registration of pipelines by a processing service in a project. It moves only what slugs mean in this project.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// Where.
+    /// The project.
     pub project: ProjectId,
-    /// The project of the token that registers, if it is bound to one: the service is of that project then, and another
-    /// than one of the same name elsewhere. The names of services of unbound tokens are global.
+    /// The project of the token, if it is bound to one. The service then belongs to that project, and is another than
+    /// a service of the same name elsewhere. The names of services of unbound tokens are global.
     pub owner: Option<ProjectId>,
     /// The service's name, unique within its scope.
     pub service_name: String,
     /// The process that registers, by its `client_info`; empty if it does not say.
     pub instance: String,
-    /// Its URL, for a push service; a pull service has none.
+    /// The URL of a push service; a pull service has none.
     pub endpoint_url: Option<String>,
-    /// What it runs; may be empty, as a heartbeat.
+    /// The pipelines that it runs; empty for a mere heartbeat.
     pub pipelines: Vec<PipelineSpec>,
 }
 
 /// A service that is noted before any worker of it has registered.
 #[derive(Clone, Debug)]
 pub struct NewService {
-    /// Where.
+    /// The project.
     pub project: ProjectId,
-    /// As in [`Registration`].
+    /// As in [`Registration::owner`].
     pub owner: Option<ProjectId>,
-    /// Unique within its scope; a service of this name that is there already gets the rest.
+    /// The name, unique within its scope. If a service has this name already, it gets the other fields.
     pub name: String,
-    /// Shown to people.
+    /// A text for people.
     pub description: String,
-    /// Shown to people; nothing requests it.
+    /// The URL, for people to see; nothing requests it.
     pub endpoint_url: Option<String>,
 }
 
-/// What a registration changed, as seen from its project.
+/// The outcome of a registration, as seen from its project.
 #[derive(Clone, Debug, Default)]
 pub struct Registered {
     /// The service.
     pub service: ServiceId,
-    /// Slugs that the project did not have.
+    /// Slugs that are new in the project.
     pub pipelines_created: Vec<String>,
-    /// Slugs that mean another definition in the project now.
+    /// Slugs that now point to another definition in the project.
     pub pipelines_updated: Vec<String>,
-    /// Keys of algorithms that the project did not have in this version.
+    /// Keys of algorithms that are new in the project, in this version.
     pub algorithms_created: Vec<String>,
 }
 
 /// A stored algorithm.
 #[derive(Clone, Debug)]
 pub struct Algorithm {
-    /// Its row.
+    /// Its id.
     pub id: AlgorithmId,
-    /// What was registered.
+    /// The definition.
     pub spec: AlgorithmSpec,
-    /// The row of its category map.
+    /// The id of its category map.
     pub category_map_id: Option<i64>,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
@@ -242,11 +242,11 @@ pub struct Algorithm {
 /// `Catalog::algorithms`.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// Its row.
+    /// Its id.
     pub id: PipelineId,
-    /// Its slug, of which a project may have had several definitions.
+    /// The slug. A project may have had several definitions of it.
     pub slug: String,
-    /// What people call it.
+    /// The name that people see.
     pub name: String,
     /// The version.
     pub version: i64,
@@ -256,24 +256,24 @@ pub struct Pipeline {
     pub version_name: String,
     /// As registered.
     pub stages: serde_json::Value,
-    /// In order.
+    /// The algorithms, in the order of the registration.
     pub algorithms: Vec<Algorithm>,
     /// The services that run it.
     pub services: Vec<Service>,
-    /// The projects in which its slug means it.
+    /// The projects in which its slug points to it.
     pub projects: Vec<ProjectId>,
-    /// When it was made; for one project, when its slug came there.
+    /// The time of creation; for one project, the time at which its slug was first registered there.
     pub created_at: Timestamp,
-    /// The same; for one project, when its slug began to mean this.
+    /// The time of the last change; for one project, the time since which its slug points to this definition.
     pub updated_at: Timestamp,
 }
 
 /// A processing service.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// Its row.
+    /// Its id.
     pub id: ServiceId,
-    /// Unique within its scope.
+    /// The name, unique within its scope.
     pub name: String,
     /// Free text.
     pub description: String,
@@ -283,49 +283,49 @@ pub struct Service {
     pub projects: Vec<ProjectId>,
     /// Whether it is registered in several projects.
     pub shared: bool,
-    /// What it runs: what the slugs that it registers mean now.
+    /// The pipelines that it runs: the current definitions of the slugs that it registered.
     pub pipelines: Vec<PipelineId>,
-    /// The last sign of any worker of it.
+    /// The time of the last request of any of its workers.
     pub last_seen: Option<Timestamp>,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
 /// A set of captures.
 #[derive(Clone, Debug)]
 pub struct Collection {
-    /// Its row.
+    /// Its id.
     pub id: CollectionId,
-    /// Whose.
+    /// The owning project.
     pub project: ProjectId,
     /// Empty for the unnamed set of a job's inline captures.
     pub name: String,
-    /// How many captures are in it.
+    /// The number of captures in it.
     pub captures: u64,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
 }
 
-/// What jobs have done with the captures of a set.
+/// How much of a set jobs have processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CollectionProgress {
     /// The set.
     pub collection: CollectionId,
     /// Captures that any job has processed.
     pub processed: u64,
-    /// Those of them in which one found something.
+    /// Captures in which a job detected something.
     pub with_detections: u64,
 }
 
-/// What adding captures to a set did.
+/// The outcome of adding captures to a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Added {
-    /// New in the set.
+    /// Captures that are new in the set.
     pub added: u64,
-    /// In the set before.
+    /// Captures that were in the set already.
     pub already_there: u64,
 }

@@ -2,27 +2,27 @@
 
 use crate::{CaptureId, CollectionId, JobId, ProjectId, TakenAt, Timestamp};
 
-/// What is known of a capture besides where it is.
+/// The facts about a capture, besides its URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CaptureFacts {
     /// When it was taken.
     pub taken_at: Option<TakenAt>,
-    /// Pixels.
+    /// In pixels.
     pub width: Option<i64>,
-    /// Pixels.
+    /// In pixels.
     pub height: Option<i64>,
     /// The camera's make and model.
     pub camera: Option<String>,
-    /// Of a local file: which content the file had.
+    /// The version of the content, if it is a local file.
     pub file: Option<FileVersion>,
 }
 
-/// Which content a local file has. Size and time are cheap to compare; the digest decides.
+/// Identifies the content of a local file. Size and time are cheap to compare; the digest decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileVersion {
-    /// Bytes.
+    /// The size in bytes.
     pub size: i64,
-    /// When the file was last written.
+    /// The time of the last write.
     pub modified: Timestamp,
     /// SHA-256 of the content in hexadecimal digits; `None` until somebody read it.
     pub digest: Option<String>,
@@ -31,43 +31,43 @@ pub struct FileVersion {
 /// A capture to be stored; unique by (project, URL as given).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewCapture {
-    /// As given; empty is stored and fails `no_url`.
+    /// The URL as given. An empty one is stored, and its tasks fail `no_url`.
     pub url: String,
-    /// What is known of it.
+    /// The facts about it.
     pub facts: CaptureFacts,
 }
 
 /// A stored capture.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    /// Its row.
+    /// Its id.
     pub id: CaptureId,
-    /// Whose.
+    /// The owning project.
     pub project: ProjectId,
-    /// As given.
+    /// The URL as given.
     pub url: String,
-    /// What is known of it.
+    /// The facts about it.
     pub facts: CaptureFacts,
 }
 
-/// What was learnt of a stored capture; what is `None` stays as it is.
+/// New facts about a stored capture. A field that is `None` stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Learnt {
     /// The capture.
     pub capture: CaptureId,
-    /// Where it is now, if its file was moved.
+    /// The new URL, if its file was moved.
     pub url: Option<String>,
-    /// What else is known.
+    /// The other facts.
     pub facts: CaptureFacts,
 }
 
-/// Which captures to list.
+/// Selects the captures to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaptureScope {
-    /// Those of a project.
+    /// The captures of a project.
     Project(ProjectId),
-    /// Those of a set.
+    /// The captures of a set.
     Collection(CollectionId),
-    /// Those that are tasks of a job.
+    /// The captures that are tasks of a job.
     Job(JobId),
 }

@@ -1,19 +1,19 @@
-//! What a slug means in a project, and when a registration changes that.
+//! The pointer from a slug to a definition in a project, and when a registration moves it.
 
 use std::time::Duration;
 
 use crate::{PipelineId, Timestamp};
 
-/// For how long a definition that was registered counts as one that somebody runs. Workers that send heartbeats
-/// register each minute.
+/// How long after its last registration a definition counts as in use. Workers that send heartbeats register each
+/// minute.
 pub const DEFINITION_IS_RUN: Duration = Duration::from_secs(600);
 
-/// What a slug means in a project.
+/// The pointer from a slug to a definition in a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pointer {
     /// The definition.
     pub pipeline: PipelineId,
-    /// When anybody last registered it in this project.
+    /// The time of its last registration in this project.
     pub heard_at: Option<Timestamp>,
 }
 
@@ -21,8 +21,8 @@ pub struct Pointer {
 /// before.
 ///
 /// A change moves it: a new worker rolls out its definition, and an older one that is started again takes it back. A
-/// heartbeat does not, so that old and new workers in turn do not undo each other's; unless nobody runs any more what the
-/// slug means.
+/// heartbeat does not, so that old and new workers do not undo each other's definitions in turn. The exception:
+/// nobody runs any more the definition that the slug points to.
 #[must_use]
 pub fn moves_pointer(
     pointer: Option<Pointer>,
