@@ -22,14 +22,14 @@ pub struct Receipt {
     pub capture: CaptureId,
     /// Which hand-out of the task, from 1.
     pub delivery: i64,
-    /// To whom.
+    /// The worker that holds it.
     pub worker: WorkerId,
-    /// When, in store time.
+    /// The time of the hand-out, in store time.
     pub granted_at: Timestamp,
 }
 
 impl Receipt {
-    /// The grant that it is of.
+    /// Returns the key of its grant.
     #[must_use]
     pub fn grant(&self) -> GrantKey {
         GrantKey {

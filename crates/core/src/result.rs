@@ -1,4 +1,4 @@
-//! A result as it is saved: validated, with its algorithms resolved, so that a store needs to refuse nothing.
+//! A validated result, with its algorithms resolved, as the store saves it.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -50,28 +50,28 @@ impl BBox {
 /// One classification of a detection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Classification {
-    /// By which algorithm; unique within its detection.
+    /// The algorithm; unique within its detection.
     pub algorithm: AlgorithmId,
     /// The label that was chosen.
     pub label: String,
-    /// Whether it is the pipeline's last word.
+    /// Whether it is the final classification of the pipeline.
     pub terminal: bool,
     /// The score of the chosen label, by [`chosen_score`].
     pub score: Option<f32>,
-    /// The labels that `scores` are of, if they are not those of the algorithm's category map: the top 5 of 1,000.
+    /// The labels of `scores`, if they are not those of the algorithm's category map, such as the top 5 of 1,000.
     pub labels: Option<Vec<String>>,
     /// One score per label, in their order, or empty.
     pub scores: Vec<f32>,
-    /// The same before the softmax, or empty; of all labels of the category map, or of `labels`.
+    /// One value per label before the softmax, or empty; for all labels of the category map, or for `labels`.
     pub logits: Vec<f32>,
-    /// When.
+    /// The time of the inference.
     pub at: Timestamp,
-    /// Seconds.
+    /// The duration of the inference, in seconds.
     pub inference_seconds: Option<f64>,
 }
 
-/// The score of the chosen label. `None` if it is not one of `labels`; `Some(None)` if there are no scores. Of a label that
-/// is there twice it is the larger score; where nothing says what the scores are of, the largest of all.
+/// Returns the score of the chosen label. `None` if it is not one of `labels`; `Some(None)` if there are no scores.
+/// If the label occurs twice, the larger score counts; without `labels`, the largest of all scores.
 #[must_use]
 pub fn chosen_score(label: &str, labels: Option<&[String]>, scores: &[f32]) -> Option<Option<f32>> {
     let Some(labels) = labels else {
@@ -86,19 +86,19 @@ pub fn chosen_score(label: &str, labels: Option<&[String]>, scores: &[f32]) -> O
 /// One detection of a task; unique by (task, algorithm, box).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detection {
-    /// By which algorithm.
+    /// The algorithm.
     pub algorithm: AlgorithmId,
-    /// `None`: the whole image was classified.
+    /// The box; `None` if the whole image was classified.
     pub bbox: Option<BBox>,
-    /// When.
+    /// The time of the inference.
     pub at: Timestamp,
-    /// How sure the detector is, 0 to 1 by most of them.
+    /// The detector's confidence; from 0 to 1 with most detectors.
     pub score: Option<f32>,
-    /// Seconds.
+    /// The duration of the inference, in seconds.
     pub inference_seconds: Option<f64>,
-    /// A crop that the worker stored somewhere.
+    /// The URL of a crop that the worker stored.
     pub crop_image_url: Option<String>,
-    /// At most one per algorithm.
+    /// The classifications; at most one per algorithm.
     pub classifications: Vec<Classification>,
 }
 
@@ -113,7 +113,7 @@ impl Detection {
 /// A detection's key within its task: algorithm and box.
 pub type DetectionKey = (AlgorithmId, Option<[u64; 4]>);
 
-/// Makes keys unique: a detection that is in the list twice is one, with the classifications of both; of two
+/// Makes keys unique. A detection that is in the list twice becomes one with the classifications of both; of two
 /// classifications by one algorithm the last one stays.
 #[must_use]
 pub fn deduplicate(detections: Vec<Detection>) -> Vec<Detection> {
@@ -139,7 +139,7 @@ pub fn deduplicate(detections: Vec<Detection>) -> Vec<Detection> {
 /// An algorithm of a job's pipeline, as the job knows it.
 #[derive(Clone, Debug)]
 pub struct JobAlgorithm {
-    /// Its row.
+    /// Its id.
     pub id: AlgorithmId,
     /// Its key, as in results.
     pub key: String,
@@ -164,7 +164,7 @@ pub fn unpack(bytes: &[u8]) -> Vec<f32> {
         .collect()
 }
 
-/// Refuses what a database may refuse in a text: NUL, and more than `max` characters.
+/// Refuses a text with a NUL character, or with more than `max` characters, because a database may refuse it.
 ///
 /// # Errors
 /// `Invalid`, naming `what`.

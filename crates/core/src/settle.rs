@@ -1,16 +1,16 @@
-//! What a result settles (docs/rules.md A8): from the task's row and the item to the change, without I/O.
+//! Decides what a result changes (docs/rules.md A8), from the task's row and the posted item.
 
 use crate::{
     FailReason, GrantId, TaskState, lease,
     task::{DETAIL_MAX_CHARS, cut},
 };
 
-/// The columns of a task's row that decide.
+/// The columns of a task's row that a settlement depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskView {
     /// The run that the row belongs to.
     pub run: i64,
-    /// The newest hand-out.
+    /// The number of the newest hand-out.
     pub delivery: i64,
     /// The state.
     pub state: TaskState,
@@ -26,9 +26,9 @@ pub struct TaskView {
     pub attempts: i64,
     /// Strikes in this run.
     pub strikes: i64,
-    /// Whether it is handed out alone.
+    /// Whether the task is suspect: it is handed out alone.
     pub suspect: bool,
-    /// The grant that died with it, and which hand-out that was.
+    /// The grant that was taken for dead with this task in it, and the number of that hand-out.
     pub died: Option<(GrantId, i64)>,
 }
 
@@ -52,10 +52,10 @@ impl TaskView {
     }
 }
 
-/// What an item says of its task.
+/// What a posted item says about its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// A result, with the numbers of its rows.
+    /// A result, with the number of its detections and classifications.
     Success {
         /// Detections in it.
         detections: i64,
@@ -77,7 +77,7 @@ pub enum Verdict {
     },
 }
 
-/// By how much a job's counters change.
+/// The change of a job's counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deltas {
     /// Tasks processed.
@@ -99,7 +99,7 @@ impl std::ops::AddAssign for Deltas {
     }
 }
 
-/// What the item does.
+/// The change that an item makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The row becomes `row`, the job's counters change by `deltas`; stored detections are replaced on success.
@@ -170,7 +170,7 @@ pub fn settle(row: TaskView, run: i64, delivery: i64, verdict: Verdict) -> Chang
     }
 }
 
-/// Why an error changes nothing, if it does not.
+/// Returns why an error changes nothing; `None` if it counts.
 fn disbelieved(row: TaskView, run: i64, delivery: i64) -> Option<&'static str> {
     if row.state != TaskState::Pending {
         Some("the task is settled already")
@@ -197,7 +197,7 @@ fn fail(row: TaskView, reason: FailReason) -> Change {
 }
 
 fn batch_error(row: TaskView, max_deliver: i64) -> Change {
-    // A lease that has ended was counted when it did, by this error posted before or by the sweep.
+    // If the lease has ended, that end was counted already: by the sweep, or by this error when it was posted before.
     let held = row.grant.is_some();
     if !held && row.suspect {
         return Change::Ignore("the task is suspect already");
@@ -205,7 +205,7 @@ fn batch_error(row: TaskView, max_deliver: i64) -> Change {
     if lease::exhausted(row.strikes, row.attempts, max_deliver) {
         return fail(row, FailReason::WorkerError);
     }
-    // As a death in company: the first one costs no strike, and none costs the last.
+    // As a death among other tasks: the first one costs no strike, and none costs the last one.
     let strike = held && row.suspect && row.strikes + 1 < max_deliver;
     Change::Suspect {
         row: TaskView {
@@ -217,7 +217,7 @@ fn batch_error(row: TaskView, max_deliver: i64) -> Change {
     }
 }
 
-/// The line of a job's log on `images` tasks that one worker's answers freed, each with a strike.
+/// Returns the line in a job's log for `images` tasks that the posts of one worker made free again.
 #[must_use]
 pub fn freed_line(worker: &str, suspect: bool, images: usize, detail: &str) -> String {
     let line = if suspect {
@@ -236,7 +236,7 @@ pub fn freed_line(worker: &str, suspect: bool, images: usize, detail: &str) -> S
 
 fn mismatch(row: TaskView, max_deliver: i64) -> Change {
     if row.grant.is_none() {
-        // The end of its lease was the strike of this hand-out.
+        // The end of its lease was counted as the strike of this hand-out.
         return Change::Ignore("the task is free again already");
     }
     let strikes = row.strikes + 1;
