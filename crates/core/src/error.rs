@@ -1,23 +1,23 @@
-//! The closed table of errors: each kind has one HTTP status, one exit code, and says whether to try again.
+//! The kinds of errors. Each has one HTTP status, and says whether the same request may succeed later.
 
 use std::error::Error as StdError;
 
-/// What went wrong, as far as a caller may act on it.
+/// The kind of an error, as far as a caller can act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The request itself is wrong; trying it again will not help.
     Invalid,
-    /// No valid credentials.
+    /// There are no valid credentials.
     Unauthenticated,
-    /// Valid credentials, not allowed.
+    /// The credentials are valid, and do not allow this.
     Forbidden,
-    /// There is no such thing, or not for this caller.
+    /// The object does not exist, or not for this caller.
     NotFound,
-    /// Larger than its bound.
+    /// Something is larger than its bound.
     TooLarge,
     /// A dependency can't be reached now; the same request may succeed later.
     Unavailable,
-    /// A bug of ours, or a broken store.
+    /// A bug in Trapline, or a broken store.
     Internal,
 }
 
@@ -54,13 +54,13 @@ impl ErrorKind {
     }
 }
 
-/// An error of Trapline. `Display` says only this level; the cause is `source()`.
+/// An error. `Display` prints this level only; the cause is `source()`.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
     /// The kind, on which callers match.
     pub kind: ErrorKind,
-    /// Lowercase, no full stop, names what to do where it can.
+    /// The message: lowercase, without a full stop, and with what to do where possible.
     pub message: String,
     /// The field of the request that is wrong, if it is one field.
     pub field: Option<&'static str>,
@@ -72,7 +72,7 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error without a cause.
+    /// Returns an error without a cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -95,7 +95,7 @@ impl Error {
         }
     }
 
-    /// There is no such thing.
+    /// The object does not exist.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(ErrorKind::NotFound, "Not found.")
@@ -106,7 +106,7 @@ impl Error {
         Self::new(ErrorKind::Unavailable, message)
     }
 
-    /// A bug of ours.
+    /// A bug in Trapline.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, message)
     }
@@ -119,14 +119,14 @@ impl Error {
     }
 }
 
-/// The whole chain of an error as one line: `cannot open the store: disk full`.
+/// Returns an error with all its causes as one line: `cannot open the store: disk full`.
 #[must_use]
 pub fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
         let line = next.to_string();
-        // Some vendors' errors print their source too; say it once.
+        // Some errors print their source too; it is said once.
         if !text.ends_with(&line) {
             text.push_str(": ");
             text.push_str(&line);

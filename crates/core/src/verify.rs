@@ -14,7 +14,7 @@ use crate::{
 };
 use audit::Audit;
 
-/// What must hold.
+/// The invariants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Invariant {
@@ -59,24 +59,24 @@ pub enum Invariant {
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// Which.
+    /// The invariant.
     pub invariant: Invariant,
-    /// Of which job, if it is one's.
+    /// The job, if the violation belongs to one.
     pub job: Option<JobId>,
-    /// How many rows.
+    /// The number of rows.
     pub count: u64,
-    /// The first of them.
+    /// The first of these rows.
     pub rows: Vec<String>,
 }
 
-/// Rows that one violation names at the most.
+/// The maximum number of rows that one violation names.
 const ROWS_MAX: usize = 20;
 
-/// How long a store is served before a lease that is over must have been ended. The sweep takes seconds; this is for what it
-/// finds after an outage, and for signs of life that are not written yet.
+/// How long a store must have been served before an expired lease that is still there is a violation. The sweep takes
+/// seconds; the rest is for what it finds after an outage, and for signs of life that are not written yet.
 pub const OVERDUE_AFTER: Duration = Duration::from_secs(300);
 
-/// A job's row, as far as the invariants go.
+/// The columns of a job's row that the invariants need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobAudit {
     /// The job.
@@ -91,19 +91,19 @@ pub struct JobAudit {
     pub counters: [i64; 5],
     /// Whether it has a pipeline and exactly one source.
     pub can_run: bool,
-    /// Whether it is known what results of its run may name.
+    /// Whether the algorithms that results of its run may name are stored.
     pub has_spec: bool,
     /// Whether its projections are to be removed.
     pub cleanup_due: bool,
-    /// When it last changed.
+    /// The time of the last change.
     pub updated_at: Timestamp,
-    /// When the store was last served; what should have been done since is judged by it.
+    /// The time at which the store was last served. What should have happened by then is judged by it.
     pub served_at: Timestamp,
-    /// The last time in which it was not.
+    /// The last gap.
     pub gap: Option<Gap>,
 }
 
-/// A task's row, and what is stored for it.
+/// A task's row, and its stored detections and classifications.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is named as its column")]
 pub struct TaskAudit {
@@ -120,7 +120,7 @@ pub struct TaskAudit {
     pub n_detections: i64,
     pub n_classifications: i64,
     pub stored_detections: i64,
-    /// Different keys among them.
+    /// The number of distinct keys among them.
     pub distinct_detections: i64,
     pub stored_classifications: i64,
 }
@@ -128,17 +128,17 @@ pub struct TaskAudit {
 /// A task's lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseAudit {
-    /// Whether its grant is there.
+    /// Whether its grant exists.
     pub has_grant: bool,
-    /// When it was handed out.
+    /// The time of the hand-out.
     pub granted_at: Timestamp,
     /// Its own deadline.
     pub until: Timestamp,
-    /// What its holder's signs of life make of that.
+    /// The signs of life of its holder.
     pub life: Option<SignsOfLife>,
 }
 
-/// Rows that belong to nothing.
+/// Rows without an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StrayKind {
     /// Grants without a job.
@@ -151,35 +151,35 @@ pub enum StrayKind {
     Classifications,
 }
 
-/// Such a row, in words.
+/// A row without an owner, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
-    /// Whose it says it is.
+    /// The job that it names.
     pub job: Option<JobId>,
-    /// Which row.
+    /// The row.
     pub row: String,
 }
 
-/// What was looked at, and what does not hold.
+/// What was checked, and the violations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
-    /// Jobs looked at.
+    /// The number of jobs checked.
     pub jobs: u64,
-    /// Tasks looked at.
+    /// The number of tasks checked.
     pub tasks: u64,
-    /// Running jobs that changed at every look, so that their counts could not be compared.
+    /// Running jobs that changed each time they were read, so that their counts could not be compared.
     pub busy: Vec<JobId>,
-    /// What does not hold.
+    /// The violations.
     pub violations: Vec<Violation>,
 }
 
-/// How often a job is looked at that changes meanwhile.
+/// How often a job is read again if it changes meanwhile.
 const LOOKS: usize = 3;
 
 /// Checks every invariant, `page` rows at a time.
 ///
 /// # Errors
-/// As the store's; that something does not hold is no error.
+/// As the store's. A violation is no error.
 pub async fn verify(store: &dyn Store, page: u64) -> Result<Verified> {
     let mut verified = Verified::default();
     let mut after = JobId(0);
@@ -213,7 +213,7 @@ async fn verify_job(store: &dyn Store, mut job: JobAudit, page: u64, into: &mut 
             tasks.iter().for_each(|t| audit.task(&job, t));
         }
         audit.job(&job);
-        // Pages are read one by one, so what changed in between proves nothing.
+        // Pages are read one by one, so a job that changed in between proves nothing.
         let now = store.audit_jobs(JobId(job.job.0 - 1), 1).await?.pop();
         let Some(now) = now.filter(|n| n.job == job.job) else {
             return Ok(());

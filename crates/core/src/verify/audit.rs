@@ -1,15 +1,16 @@
-//! What the rows of one job say of the invariants.
+//! Checks the invariants on the rows of one job.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Invariant, JobAudit, LeaseAudit, OVERDUE_AFTER, ROWS_MAX, TaskAudit, Violation};
 use crate::{FailReason, JobId, JobStatus, TaskState, Timestamp, lease};
 
-/// How long after the end of a job its projections may be marked, and a cancel unfinished.
+/// How long after its end a job may still have the mark to remove its projections, and how long a cancel may be
+/// unfinished.
 const SOON: Duration = Duration::from_secs(60);
 
-/// How long the store was served since `at`, before it was served last. While it was not, nobody could do anything, so
-/// the time of an outage counts for nothing.
+/// Returns how long the store was served from `at` until it was served last. The time of an outage does not count,
+/// because nobody could do anything in it.
 fn served_since(job: &JobAudit, at: Timestamp) -> Duration {
     let since = job.gap.map_or(at, |gap| at.max(gap.to));
     job.served_at.since(since)
@@ -167,7 +168,7 @@ impl Audit {
 
     fn ownerless(&self, job: &JobAudit, complete: bool, unmoved: Duration) -> Option<&'static str> {
         match job.status {
-            // Its owner is whoever will run it.
+            // It waits for somebody to run it.
             JobStatus::Created => None,
             JobStatus::Success | JobStatus::Failure | JobStatus::Revoked => None,
             // A dispatcher claims it.
