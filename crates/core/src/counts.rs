@@ -1,4 +1,4 @@
-//! The counts of a job, and the stages that the wire shows: a view of the counts, never a second bookkeeping.
+//! The counts of a job, and the stages on the wire, which are computed from the counts.
 
 use serde::Serialize;
 
@@ -21,11 +21,11 @@ pub struct Counts {
     pub detections: u64,
     /// Stored classifications.
     pub classifications: u64,
-    /// Captures of the set that were no tasks, because this pipeline had processed them.
+    /// Captures of the set that did not become tasks, because this pipeline had processed them already.
     pub skipped: u64,
 }
 
-/// What the stages are made of.
+/// What the stages are computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct StageView {
     /// The job's status.
@@ -36,7 +36,7 @@ pub struct StageView {
     pub counts: Counts,
     /// Captures in the set.
     pub candidates: u64,
-    /// The job's limit, if it cut something.
+    /// The job's limit, if it left captures out.
     pub limit: Option<u64>,
     /// Seconds to wait before the job starts, 0 for none, and whether they have passed.
     pub delay: Option<(u64, bool)>,
@@ -45,9 +45,9 @@ pub struct StageView {
 /// A parameter of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Param {
-    /// What people read.
+    /// The name for people.
     pub name: &'static str,
-    /// What programs read.
+    /// The name for programs.
     pub key: &'static str,
     /// Always `default`.
     pub category: &'static str,
@@ -72,11 +72,11 @@ pub struct Stage {
     pub status_label: String,
     /// In `0..=1`.
     pub progress: f64,
-    /// What programs read.
+    /// The name for programs.
     pub key: &'static str,
-    /// What people read.
+    /// The name for people.
     pub name: &'static str,
-    /// The numbers.
+    /// The parameters.
     pub params: Vec<Param>,
 }
 

@@ -1,5 +1,4 @@
-//! The job's state machine, written once: what the states are, who moves a job in, what may follow, and how a
-//! job lands.
+//! The job's state machine: the states, the moves between them, and how a job lands.
 
 use std::{fmt, str::FromStr};
 
@@ -40,13 +39,13 @@ impl JobStatus {
     pub const ALL: [Self; 10] = [
         Created, Pending, Started, Success, Failure, Retry, Canceling, Revoked, Received, Unknown,
     ];
-    /// Not final, and somebody is responsible for it.
+    /// The states of a job that has been started and has not ended.
     pub const RUNNING: [Self; 5] = [Pending, Started, Retry, Canceling, Unknown];
-    /// Ended.
+    /// The states of a job that has ended.
     pub const FINAL: [Self; 3] = [Success, Failure, Revoked];
-    /// Its tasks are handed out.
+    /// The states in which tasks are handed out.
     pub const ACTIVE: [Self; 2] = [Started, Retry];
-    /// May land by itself when its last task is settled.
+    /// The states in which a job lands when its last task is settled.
     pub const FINALIZABLE: [Self; 4] = [Created, Pending, Started, Retry];
 
     /// The stored and wire value.
@@ -78,7 +77,7 @@ impl JobStatus {
         Self::ACTIVE.contains(&self)
     }
 
-    /// Whether it runs, in the sense of the health checks.
+    /// Whether the job has been started and has not ended.
     #[must_use]
     pub fn is_running(self) -> bool {
         Self::RUNNING.contains(&self)
@@ -102,7 +101,7 @@ impl FromStr for JobStatus {
     }
 }
 
-/// What is asked of a job.
+/// A move of a job from one state to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JobMove {
     /// Start it for the first time, or again in full if it is final.
@@ -214,7 +213,7 @@ impl JobMove {
     }
 }
 
-/// What a job needs to run, in whatever way it is begun: a pipeline and exactly one source (docs/rules.md B7).
+/// Checks that a job has what it needs to run: a pipeline and exactly one source (docs/rules.md B7).
 ///
 /// # Errors
 /// `Invalid`, saying what is missing.
@@ -258,7 +257,7 @@ impl Outcome {
     }
 }
 
-/// The landing rule (docs/rules.md A9): where a job goes when its counters are these. The stores carry the same
+/// The landing rule (docs/rules.md A9): returns the status of a job with these counters. The stores have the same
 /// rule in the one statement that changes counters; a conformance case holds the two together.
 ///
 /// `failure_threshold` is a share in `0..=1`; strictly more failed than that is FAILURE, exactly as many is not.

@@ -1,6 +1,6 @@
 //! What a node remembers of the store, in two kinds. The type says what a remembered value may decide.
 //!
-//! Absence is never remembered: that something does not exist is always asked of the store.
+//! Absence is never remembered: whether something does not exist is always read from the store.
 
 use std::{
     collections::HashMap,
@@ -30,7 +30,7 @@ impl<K, V> fmt::Debug for Immutable<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Immutable<K, V> {
-    /// Remembers `max` values; at the next one it starts anew.
+    /// Remembers `max` values. The next one clears all others.
     #[must_use]
     pub fn new(max: usize) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl<K, V> fmt::Debug for MaybeStale<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> MaybeStale<K, V> {
-    /// Remembers `max` values, each for `max_age`; at the next one it starts anew.
+    /// Remembers `max` values, each for `max_age`. The next one clears all others.
     #[must_use]
     pub fn new(max: usize, max_age: Duration) -> Self {
         Self {

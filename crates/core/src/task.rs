@@ -42,7 +42,7 @@ impl TaskState {
 pub enum FailReason {
     /// The worker reported an error for it.
     WorkerError,
-    /// No result will come: its strikes are used up.
+    /// No result came, and the last try is over.
     Lost,
     /// A worker posted a result for it that can't be saved.
     InvalidResult,

@@ -1,4 +1,4 @@
-//! Time is a parameter: nothing in the engine reads a clock of its own.
+//! Points in time, and the clock that a node is given. The engine reads no other clock.
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 

@@ -43,7 +43,7 @@ pub fn about(d: Duration) -> String {
     }
 }
 
-/// When something was or will be: `2 min ago`, `in 40 s`, `just now`.
+/// A time relative to now: `2 min ago`, `in 40 s`, `just now`.
 #[must_use]
 pub fn when(at: Timestamp, now: Timestamp) -> String {
     let (past, ahead) = (now.since(at), at.since(now));
@@ -70,7 +70,7 @@ pub fn count(n: u64) -> String {
     text
 }
 
-/// So many of them: `1 image`, `1,234 images`. The word is one whose plural ends in `s`.
+/// A number with its noun: `1 image`, `1,234 images`. The plural of the noun must end in `s`.
 #[must_use]
 pub fn counted(n: u64, word: &str) -> String {
     format!("{} {word}{}", count(n), if n == 1 { "" } else { "s" })
