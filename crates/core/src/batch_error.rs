@@ -8,7 +8,7 @@ use crate::{
     task::{DETAIL_MAX_CHARS, cut},
 };
 
-/// How such an error begins.
+/// The beginning of such an error.
 pub const PREFIX: &str = "Batch processing error";
 
 /// Whether an error may be one of a whole batch: whoever reads a post holds it until its end, when it is known

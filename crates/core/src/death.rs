@@ -1,86 +1,89 @@
-//! What the end of a grant's leases says of its worker, and what it costs its tasks (docs/rules.md A5, A6).
+//! Decides what the end of a grant's leases means: whether its worker died, and what that costs its tasks
+//! (docs/rules.md A5, A6).
 //!
-//! A worker that dies leaves everything unanswered that it held, and one of these images may have killed it. Which one, only
-//! a hand-out tells that was alone: nothing else was with that worker until it was over. So the first death makes suspects
-//! and costs no strike; a suspect is handed out alone in its answer, and if its worker dies once more, that is a strike, but
-//! never the last one. The last try of a suspect is exclusive ([`crate::last_try`]), and only its end can lose the task.
+//! A worker that dies leaves everything unanswered that it held, and one of these images may have killed it. Only a
+//! hand-out that was alone can tell which one: nothing else was with that worker until it was over. So the first
+//! death makes suspects and costs no strike. A suspect is handed out alone in its answer; if its worker dies, that is
+//! a strike, but never the last one. The last try of a suspect is exclusive ([`crate::last_try`]), and only its end
+//! can lose the task.
 
 use std::collections::HashMap;
 
 use crate::{GrantId, Timestamp, WorkerId, last_try, lease, settle::TaskView};
 
-/// How often a task may go back uncharged because a dead worker held it ahead.
+/// How often a task may be given back without cost because a dead worker held it ahead.
 pub const RETURNS_MAX: i64 = 1;
 
-/// A grant of which leases are over.
+/// A grant with leases that are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EndedGrant {
     /// The grant.
     pub grant: GrantId,
-    /// Who held it.
+    /// The worker that held it.
     pub worker: WorkerId,
-    /// When it was handed out.
+    /// The time of the hand-out.
     pub granted_at: Timestamp,
     /// The deadline of the last of its leases that are over.
     pub ended_at: Timestamp,
-    /// Whether any task of it was answered, or of another in the same answer of reserve.
+    /// Whether any task of it was answered, or of another grant in the same answer of reserve.
     pub answered: bool,
-    /// Whether a lease of it lives, or of another in the same answer: its worker extended that one by name and let the
-    /// others end.
+    /// Whether a lease of it is alive, or of another grant in the same answer: the worker extended some leases by
+    /// name and let the others end.
     pub alive: bool,
-    /// Whether its worker is one process, by its `client_info`: that takes what it holds in the order in which it got it.
+    /// Whether its worker is one process, by its `client_info`. One process takes what it holds in the order in which
+    /// it got it.
     pub one_process: bool,
 }
 
-/// What the end of a grant is.
+/// The verdict on a grant that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrantEnd {
-    /// Its worker answered some of it, or still holds some of it: a plain strike for the rest.
+    /// Its worker answered some of it, or still holds some of it. The rest gets a plain strike.
     Strike,
-    /// Its worker died, perhaps on it: its tasks are suspect.
+    /// Its worker died, and one of its tasks may be the cause. They become suspect.
     Charged,
-    /// A process that died on an older grant held it ahead: it goes back uncharged.
+    /// A process that died on an older grant held it ahead. Its tasks are given back without cost.
     HeldAhead,
 }
 
 /// A task whose hand-out has ended without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unanswered {
-    /// Whether it was exclusive: nothing else was with its worker.
+    /// Whether the hand-out was exclusive: its worker held nothing else.
     pub exclusive: bool,
     /// Whether it was suspect before.
     pub suspect: bool,
     /// Its strikes before.
     pub strikes: i64,
-    /// Hand-outs in this run, with this one.
+    /// The number of hand-outs in this run, this one included.
     pub attempts: i64,
-    /// How often it went back uncharged.
+    /// How often it was given back without cost.
     pub returns: i64,
 }
 
-/// What that costs the task.
+/// The cost for the task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TaskEnd {
-    /// Whether it is a strike.
+    /// Whether the task gets a strike.
     pub strike: bool,
     /// Whether the task is suspect from now on.
     pub suspect: bool,
-    /// Whether it counts against [`RETURNS_MAX`].
+    /// Whether this return counts against [`RETURNS_MAX`].
     pub returned: bool,
-    /// Whether the task is lost, if its job still runs: it was alone, and its budget is used up.
+    /// Whether the task is lost, if its job still runs: the hand-out was exclusive, and the budget is used up.
     pub lost: bool,
 }
 
-/// Decides on grants of any workers; the answers are in the order of the grants.
+/// Judges grants of any workers. The verdicts are in the order of the grants.
 ///
-/// `charged_until` holds, per worker, until when the lease ran of the last grant that was charged, or would have been but
-/// for an outage of ours. Whatever the worker was handed before that moment it may have held when it died, so it is the
-/// same death, in whichever sweep it ends: all of it ends within one `task_ttr` after that moment. What it was handed
-/// later belongs to another life of the same worker (restarted under the same token and address), and is charged on its
-/// own. Several grants of one time are one answer, so they are charged together.
+/// `charged_until` holds, per worker, the deadline of the last grant that was charged, or that would have been if
+/// there had been no outage of the server. Whatever the worker was handed before that moment it may have held when it
+/// died, so it belongs to the same death, in whichever sweep it ends: all of it ends within one `task_ttr` after that
+/// moment. What it was handed later belongs to another life of the same worker (restarted under the same token and
+/// address), and is charged on its own. Grants with the same time are one answer, so they are charged together.
 ///
-/// That is so for one process. A worker known by token and address may be many, each with loaders that take turns, so the
-/// oldest grant tells nothing: each of its grants is charged.
+/// This holds for one process. A worker known by token and address may be many processes, each with loaders that take
+/// turns, so the oldest grant tells nothing: each of its grants is charged.
 pub fn judge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Timestamp>) -> Vec<GrantEnd> {
     let mut oldest_first: Vec<usize> = (0..grants.len()).collect();
     oldest_first.sort_by_key(|at| (grants[*at].granted_at, grants[*at].grant));
@@ -107,7 +110,7 @@ pub fn judge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Timest
     ends
 }
 
-/// What the end of its grant costs a task; `end` is `None` if that is no fault of its worker.
+/// Returns what the end of its grant costs a task. `end` is `None` if its worker is not to blame.
 #[must_use]
 pub fn task_end(end: Option<GrantEnd>, task: &Unanswered, max_deliver: i64) -> TaskEnd {
     // Only an exclusive hand-out may use up the budget.
@@ -135,13 +138,13 @@ pub fn task_end(end: Option<GrantEnd>, task: &Unanswered, max_deliver: i64) -> T
         },
     };
     let strikes = task.strikes + i64::from(cost.strike);
-    // Everything ends: what was handed out too often is tried alone, whatever the reasons were.
+    // So that every task ends: one that was handed out too often is tried alone, whatever the reasons were.
     cost.suspect |= last_try::is_budget_spent(task.attempts, max_deliver);
     cost.lost = task.exclusive && lease::exhausted(strikes, task.attempts, max_deliver);
     cost
 }
 
-/// The line in a job's log for a grant that was charged, of which so many tasks were left.
+/// Returns the line in a job's log for a grant that was charged with `images` tasks.
 #[must_use]
 pub fn charged_line(worker: &str, reserved_at: Timestamp, images: usize, exclusive: bool) -> String {
     let cost = if exclusive {
@@ -154,8 +157,8 @@ pub fn charged_line(worker: &str, reserved_at: Timestamp, images: usize, exclusi
     )
 }
 
-/// The dead grant whose other tasks are cleared when `row` is settled by an answer under `delivery`: the answer is
-/// one to the hand-out that was taken for dead, so whoever had it was not.
+/// Returns the grant that was wrongly taken for dead, if an answer under `delivery` shows that: its worker answered
+/// the very hand-out that was taken for its death. Its other tasks are then cleared of suspicion.
 #[must_use]
 pub fn cleared(row: &TaskView, delivery: i64) -> Option<GrantId> {
     row.died

@@ -1,33 +1,33 @@
-//! The last try of a suspect is alone: nothing else that is unanswered is with its worker until it is answered or over
-//! (docs/rules.md A6). Only so is it known which image killed a worker.
+//! The last try of a suspect is alone: its worker holds nothing else until it is answered or over (docs/rules.md A6).
+//! Only then is it known which image killed a worker.
 //!
-//! A worker that is busy all the time would never be free for one. So when it asks while last tries wait, it is put off: it
-//! gets nothing more until it has answered what it holds, then last tries one after the other, and then batches again. This
-//! module decides whose turn it is.
+//! A worker that is always busy would never be free for one. So a worker that asks while last tries wait is put off:
+//! it gets nothing until it has answered what it holds. Then it gets last tries one after the other, and then batches
+//! again. This module decides whose turn it is.
 
 use std::time::Duration;
 
 use crate::{JobId, Timestamp};
 
-/// How many last tries follow one another before batches have their turn.
+/// The number of last tries that follow one another before batches have their turn.
 pub const IN_A_ROW: i64 = 24;
-/// By how many hand-outs the budget of strikes may be exceeded, so that everything ends.
+/// How many hand-outs more than `max_deliver` a task may have in a run, so that every task ends.
 pub const SPARE: i64 = 10;
 
-/// Whether a hand-out more would be the last by their number.
+/// Returns whether one more hand-out would be the last by their number.
 #[must_use]
 pub fn is_budget_spent(attempts: i64, max_deliver: i64) -> bool {
     attempts + 1 >= max_deliver + SPARE
 }
 
-/// Whether the next hand-out of a suspect can be its last one.
+/// Returns whether the next hand-out of a suspect can be its last one.
 #[must_use]
 pub fn is_last(strikes: i64, attempts: i64, max_deliver: i64) -> bool {
     strikes + 1 >= max_deliver || is_budget_spent(attempts, max_deliver)
 }
 
-/// The line in a job's log for tasks whose budget became smaller than what they had used of it. They are not lost by that: none
-/// is unless its last try was alone.
+/// Returns the line in a job's log for tasks that have used more strikes than a lowered `max_deliver` allows. They
+/// are not lost for that: each gets one last try.
 #[must_use]
 pub fn smaller_budget_line(tasks: u64, max_deliver: i64) -> String {
     format!(
@@ -35,50 +35,50 @@ pub fn smaller_budget_line(tasks: u64, max_deliver: i64) -> String {
     )
 }
 
-/// The strikes that such a task is left with, so that its next hand-out is its last.
+/// Returns the strikes that such a task keeps, so that its next hand-out is its last.
 #[must_use]
 pub fn strikes_left(max_deliver: i64) -> i64 {
     (max_deliver - 1).max(0)
 }
 
-/// How many times what an image takes the lease of a last try is.
+/// The lease of a last try, as a multiple of the time that an image takes.
 const TIMES: u32 = 20;
-/// It is never shorter than this, but if every lease is.
+/// The shortest lease of a last try, unless `task_ttr` is shorter.
 const LEASE_MIN: Duration = Duration::from_secs(30);
 
-/// The lease of a last try, of a job whose images took so long when they were alone, if one was answered: its worker waits
-/// meanwhile, so it is not longer than it must be.
+/// Returns the lease of a last try. `slowest` is the longest that an image of the job took when it was alone, if one
+/// was answered. The lease is as short as possible, because its worker waits meanwhile.
 #[must_use]
 pub fn lease(ttr: Duration, slowest: Option<Duration>) -> Duration {
     slowest.map_or(ttr, |slowest| ttr.min(LEASE_MIN.max(slowest * TIMES)))
 }
 
-/// Where a worker stands between batches and last tries.
+/// A worker's place between batches and last tries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// The job for whose last tries it is kept free of anything else.
     pub waits_for: Option<JobId>,
-    /// Last tries that it got one after the other.
+    /// The number of last tries that it got one after the other.
     pub in_a_row: i64,
-    /// Until then batches have their turn.
+    /// The time until which batches have their turn.
     pub batches_until: Option<Timestamp>,
 }
 
-/// What a worker gets that asks for a job in which last tries wait.
+/// What a worker gets when it asks for a job in which last tries wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// One of them.
+    /// A last try.
     LastTry(Turn),
     /// Nothing, until it has answered what it holds.
     Nothing(Turn),
-    /// Something else.
+    /// A batch.
     Batch,
 }
 
-/// Decides on it. `busy`: it holds something unanswered. `only`: there is nothing else to hand out in this job.
+/// Decides what the worker gets. `busy`: it holds something unanswered. `only`: the job has nothing else to hand out.
 #[must_use]
 pub fn next(turn: Turn, job: JobId, busy: bool, only: bool, ttr: Duration, now: Timestamp) -> Next {
-    // One that lies further ahead than it was ever set is of a clock that was set back.
+    // A time further ahead than it was ever set: the clock was set back.
     let rests = turn
         .batches_until
         .is_some_and(|at| now < at && at <= now.plus(ttr));
