@@ -19,10 +19,10 @@ pub struct Gap {
     pub grace_until: Timestamp,
 }
 
-/// What is to be done with a lease that may be over.
+/// The verdict on a lease that may be over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseEnd {
-    /// It is alive; look again at that time.
+    /// It is alive, and must be looked at again at this time.
     Alive(Timestamp),
     /// It is over.
     Over {
@@ -31,7 +31,7 @@ pub enum LeaseEnd {
     },
 }
 
-/// Decides on a lease granted at `granted_at` with a deadline of its own, seen at `now` in store time. `margin`
+/// Judges a lease that was granted at `granted_at` with the deadline `lease_until`, at `now` in store time. `margin`
 /// is at least twice the flush interval of signs of life, so that none that is under way comes too late.
 #[must_use]
 pub fn lease_end(
@@ -51,7 +51,8 @@ pub fn lease_end(
     }
 }
 
-/// The effective deadline of a lease, and whether its end would be a strike: not if it lived through a gap.
+/// Returns the effective deadline of a lease, and whether its end would be a strike: it is none if the lease lived
+/// through a gap.
 #[must_use]
 pub fn deadline(
     granted_at: Timestamp,
@@ -67,13 +68,14 @@ pub fn deadline(
     }
 }
 
-/// Whether a task's budget is used up (docs/rules.md A5): by strikes, or by hand-outs so that everything ends.
+/// Returns whether a task's budget is used up (docs/rules.md A5): by strikes, or by hand-outs, so that every task
+/// ends.
 #[must_use]
 pub fn exhausted(strikes: i64, delivery: i64, max_deliver: i64) -> bool {
     strikes >= max_deliver || delivery >= max_deliver + SPARE
 }
 
-/// How often a task may be given back without a strike.
+/// How often a worker may give a task back without a strike.
 pub const RELEASES_MAX: i64 = 5;
 
 #[cfg(test)]

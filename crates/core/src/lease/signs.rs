@@ -1,42 +1,43 @@
-//! Signs of life: which leases of a worker its answers keep alive (docs/rules.md A3).
+//! Signs of life: decides which leases of a worker its answers keep alive (docs/rules.md A3).
 //!
-//! A worker may be many processes behind one token and address, and each may take what it holds in another order. So an
-//! answer keeps alive whatever was reserved no earlier than the oldest task that was answered lately, not only what was
-//! reserved no earlier than its own. What nobody gets to within two leases ends all the same.
+//! A worker may be many processes behind one token and address, and each may take what it holds in another order. So
+//! an answer keeps alive everything that was reserved no earlier than the oldest task that was answered lately, not
+//! only what was reserved no earlier than its own task. A lease that no process gets to within two leases still ends.
 
 use std::time::Duration;
 
 use super::{Gap, deadline};
 use crate::Timestamp;
 
-/// Answers within one such share of a lease are remembered as one.
+/// A lease is divided into so many slots; the answers within one slot are remembered as one.
 const SLOTS: u32 = 4;
-/// The next moment.
+/// The smallest difference between two times.
 const INSTANT: Duration = Duration::from_micros(1);
 
 /// The signs of life of a worker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignsOfLife {
-    /// The oldest reservation of a task that was answered within the last lease: what was reserved since then lives until
-    /// `extended_until`.
+    /// The oldest reservation among the tasks that were answered within the last lease. What was reserved since then
+    /// lives until `extended_until`.
     pub extend_from: Timestamp,
-    /// One lease after the last answer: nothing lives longer by signs of life.
+    /// One lease after the last answer. Signs of life keep nothing alive beyond that.
     pub extended_until: Timestamp,
-    /// Answers of the last two leases, as few as say the same: both times grow from one to the next.
+    /// The answers of the last two leases, without those that others make redundant. Both times grow from one to the
+    /// next.
     pub answers: Vec<Answer>,
 }
 
-/// What one answer keeps alive, as long as others follow it.
+/// One answer, and what it keeps alive as long as others follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// When its task was reserved: what was reserved since then lives,
+    /// The reservation of its task. What was reserved since then lives until `until`.
     pub reserved_at: Timestamp,
-    /// until two leases after it, at most.
+    /// At most two leases after the answer.
     pub until: Timestamp,
 }
 
 impl SignsOfLife {
-    /// Until when they keep alive what was reserved at that time, if they do.
+    /// Returns until when they keep a lease alive that was reserved at that time; `None` if they don't.
     #[must_use]
     pub fn until(&self, reserved_at: Timestamp) -> Option<Timestamp> {
         if reserved_at >= self.extend_from {
@@ -47,8 +48,8 @@ impl SignsOfLife {
     }
 }
 
-/// The signs of life after a result for a task reserved at `reserved_at`, seen at `now`: none revives a lease
-/// whose deadline had passed before it came.
+/// Returns the signs of life after a result for a task reserved at `reserved_at`, at `now`. They revive no lease
+/// whose deadline had passed before.
 #[must_use]
 pub fn extend(
     before: Option<&SignsOfLife>,
@@ -78,7 +79,7 @@ pub fn extend(
         until,
     };
     for answer in &mut answers {
-        // The store's clock went back.
+        // The store's clock was set back.
         answer.until = answer.until.min(until.plus(ttr / SLOTS));
     }
     let slot = |a: &Answer| a.until.0.div_euclid((ttr / SLOTS).as_micros().max(1) as i64);
