@@ -1,5 +1,5 @@
-//! The lines that the health check writes. Runbooks and tests of the upstream system match the first; its ids are
-//! written as upstream's, a list of quoted strings.
+//! The lines that the health check writes. Antenna's runbooks and tests match the first one, so its ids are written
+//! as Antenna does, as a list of quoted strings.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use crate::{CaptureId, JobStatus, counts::Counts, ports::QueueInfo};
 
 use super::REAPED;
 
-/// Ids that the line in a job's errors names.
+/// The number of ids that the line in a job's errors names.
 const NAMED: usize = 10;
-/// Ids in one line of a job's log, so that it stays within 10,000 characters.
+/// The number of ids in one line of a job's log, so that it stays within 10,000 characters.
 const LISTED: usize = 500;
 
-/// Tasks that were settled lost, as the line in their job's errors tells of them: how many, and the first ids.
+/// Tasks that were settled lost, as the line in their job's errors names them: their number, and the first ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LostTasks {
     count: usize,
@@ -20,20 +20,20 @@ pub struct LostTasks {
 }
 
 impl LostTasks {
-    /// Counts more of them.
+    /// Adds more tasks.
     pub fn add(&mut self, lost: &[CaptureId]) {
         let room = NAMED - self.named.len();
         self.named.extend(lost.iter().take(room));
         self.count += lost.len();
     }
 
-    /// How many.
+    /// Returns their number.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// Those of a line of the same settler and cause.
+    /// Reads the tasks from a line of the same settler and cause.
     fn read(line: &str, by: LostBy) -> Option<Self> {
         let rest = line.strip_prefix(by.settler())?.strip_prefix(": marked ")?;
         let (count, rest) = rest.split_once(" image(s) as failed (")?;
@@ -56,16 +56,16 @@ impl From<&[CaptureId]> for LostTasks {
     }
 }
 
-/// Who settled tasks as lost, and why.
+/// Who settled tasks as lost, and the cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LostBy {
-    /// The health check, of a job that was idle for too long.
+    /// The health check, because the job was idle for too long.
     Idle,
-    /// The health check, of another job whose leases its worker held beside those of an idle one.
+    /// The health check, because a worker of this job also held leases of an idle job, and is dead.
     Beside,
     /// The sweep, when the last lease ended.
     LeaseEnd {
-        /// The budget.
+        /// The budget of strikes.
         max_deliver: i64,
     },
 }
@@ -89,7 +89,8 @@ impl LostBy {
     }
 }
 
-/// The line in a job's errors for tasks that the health check settled lost; `queue` is the evidence, if there is a queue.
+/// Returns the line in a job's errors for tasks that the health check settled lost. `queue` are the queue's counters,
+/// if there is a queue.
 #[must_use]
 pub fn lost_line(queue: Option<&QueueInfo>, lost: &LostTasks) -> String {
     line_of(LostBy::Idle, queue, lost)
@@ -133,13 +134,13 @@ pub fn note_lost(
     line
 }
 
-/// The full list of ids, cut into lines for a job's log.
+/// Returns the full list of ids, cut into lines for a job's log.
 pub fn id_lists(lost: &[CaptureId]) -> impl Iterator<Item = String> {
     lost.chunks(LISTED)
         .map(|ids| format!("(full IDs: {})", list(ids)))
 }
 
-/// The line for a job that is revoked as a last resort.
+/// Returns the line for a job that is reaped.
 #[must_use]
 pub fn reap_line(idle: Duration, status: JobStatus, counts: &Counts) -> String {
     format!(
@@ -152,7 +153,7 @@ pub fn reap_line(idle: Duration, status: JobStatus, counts: &Counts) -> String {
     )
 }
 
-/// The line of `running_job_snapshots`.
+/// Returns the line of `running_job_snapshots`.
 #[must_use]
 pub fn snapshot_line(status: JobStatus, counts: &Counts, queue: Option<&QueueInfo>) -> String {
     format!(

@@ -1,6 +1,6 @@
-//! The health check: what a *tick* looks for, decides and reports. The safety net under the sweep, so that a job
-//! lands even if everything quicker has failed. Each check is a plan made from views, time and policy; the engine
-//! carries it out, and a `dry_run` only reports it.
+//! The health check: what a *tick* looks for, decides and reports. It is the safety net under the sweep, so that a
+//! job lands even if the sweep has failed. Each check is a plan made from views, time and policy; the engine carries
+//! it out, and a `dry_run` only reports it.
 
 mod line;
 mod plan;
@@ -16,13 +16,13 @@ pub use line::{LostBy, LostTasks, id_lists, lost_line, note_lost, reap_line, sna
 pub use plan::{idle, missing_progress, missing_queue, stale_jobs, zombie};
 pub use policy::{HealthPolicy, IdlePolicy};
 
-/// The detail of a task that the strict idle policy settled; `verify` knows it by this.
+/// The detail of a task that the strict idle policy settled; `verify` recognises the task by it.
 pub const STRICT_DETAIL: &str = "the job was idle past its cutoff, and the idle policy is strict";
 
-/// How a line in a job's errors begins if the job was reaped.
+/// The beginning of the line in the errors of a job that was reaped.
 pub const REAPED: &str = "Reaping stalled job";
 
-/// What was done about one job, or would be.
+/// What was done about one job, or would be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Did {
@@ -32,19 +32,19 @@ pub enum Did {
     Freed,
     /// A result came between choosing and acting; nothing was done.
     Raced,
-    /// Its projections were made anew.
+    /// Its queue or progress was made anew.
     Projected,
-    /// Its queue holds fewer candidates than there are free tasks; projected if the next tick sees it too.
+    /// Its queue holds fewer candidates than there are free tasks. It is made anew if the next tick finds that too.
     Short,
-    /// Its progress disagrees with the store; projected if the next tick sees it too.
+    /// Its progress disagrees with the store. It is made anew if the next tick finds that too.
     Behind,
-    /// All its tasks were settled, and it was landed.
+    /// All its tasks were settled and it had not landed, so it was landed.
     Landed,
     /// It was revoked as a last resort.
     Reaped,
     /// Its queue was removed.
     Removed,
-    /// It could not be helped now; the next tick tries again.
+    /// The attempt failed; the next tick tries again.
     Failed,
 }
 
@@ -55,27 +55,27 @@ pub struct Finding {
     pub job: JobId,
     /// What was done.
     pub did: Did,
-    /// In words.
+    /// The same in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
 
-/// Findings that one check reports at the most; the numbers count all.
+/// The maximum number of findings that one check reports. The numbers count all.
 pub const FINDINGS_MAX: usize = 1_000;
 
-/// What one check did. The three numbers are upstream's; what follows is there when there is something to say.
+/// The outcome of one check. The three numbers are Antenna's; the other fields are left out when they are empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReport {
-    /// What it looked at.
+    /// The number of jobs or queues that it looked at.
     pub checked: u64,
-    /// What it set right.
+    /// The number of those that it set right.
     pub fixed: u64,
-    /// What it could not set right.
+    /// The number of those that it could not set right.
     pub unfixable: u64,
     /// Why the check broke off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The evidence.
+    /// What it found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
 }
@@ -91,7 +91,7 @@ impl CheckReport {
         self.also(job, did, detail);
     }
 
-    /// Adds a finding of a job that is counted already.
+    /// Adds a finding about a job that is counted already.
     pub fn also(&mut self, job: JobId, did: Did, detail: impl fmt::Display) {
         if self.findings.len() < FINDINGS_MAX {
             let detail = detail.to_string();
@@ -99,25 +99,25 @@ impl CheckReport {
         }
     }
 
-    /// Whether this was found of a job.
+    /// Returns whether this was found about a job.
     #[must_use]
     pub fn has(&self, job: JobId, did: Did) -> bool {
         self.findings.iter().any(|f| f.job == job && f.did == did)
     }
 }
 
-/// What one tick did, check by check, in the order in which they ran.
+/// The outcome of one tick, check by check, in the order in which they ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TickReport {
-    /// When it began, in store time.
+    /// The time at which it began, in store time.
     pub started_at: Timestamp,
-    /// When it was done.
+    /// The time at which it ended, in store time.
     pub finished_at: Timestamp,
     /// The node that ran it.
     pub node: String,
-    /// Whether it only looked.
+    /// Whether it changed nothing.
     pub dry_run: bool,
-    /// Tasks of idle jobs of which no result will come.
+    /// Idle jobs with tasks that are lost.
     pub lost_images: CheckReport,
     /// Running jobs whose projections are gone or short.
     pub missing_queues: CheckReport,
@@ -125,7 +125,7 @@ pub struct TickReport {
     pub stale_jobs: CheckReport,
     /// One line per running job in its log.
     pub running_job_snapshots: CheckReport,
-    /// Old queues of jobs that have ended or are no more.
+    /// Old queues of jobs that have ended or were deleted.
     pub zombie_streams: CheckReport,
 }
 

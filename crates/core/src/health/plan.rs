@@ -1,4 +1,4 @@
-//! What each check decides about a job, from what the store and the queue say of it.
+//! The decision of each check about a job, from what the store and the projections say of it.
 
 use std::time::Duration;
 
@@ -9,22 +9,23 @@ use crate::{
 
 use super::{Did, HealthPolicy};
 
-/// Whether a job is idle: no worker's result since the cut-off, which is `stalled_after` before now, though its
-/// tasks are there to be handed out. Only such a job can have lost images.
+/// Returns whether a job is idle: its tasks are handed out, and no worker has posted a result since the cut-off,
+/// which is `stalled_after` before now. Only such a job can have lost images.
 #[must_use]
 pub fn idle(job: &Vitals, cutoff: Timestamp) -> bool {
     job.collected && job.status.is_active() && job.idle_since <= cutoff
 }
 
-/// How long a job must be without a result before its progress can be compared: a busy one is always a little behind.
+/// How long a job must be without a result before its progress can be compared: that of a busy job always lags a
+/// little.
 const CALM: Duration = Duration::from_secs(5);
 
 fn is_projected(job: &Vitals) -> bool {
     job.collected && job.status.is_active()
 }
 
-/// What `missing_queues` does about a job's queue, if anything: one that does not hold all free tasks is made anew at
-/// the second look, since in between it is normal. `was_short`: the last tick found that too.
+/// Returns what `missing_queues` does about a job's queue. One that does not hold all free tasks is made anew at the
+/// second look, because at one look that is normal. `was_short`: the last tick found that too.
 #[must_use]
 pub fn missing_queue(job: &Vitals, queue: Option<QueueInfo>, was_short: bool) -> Option<(Did, String)> {
     if !is_projected(job) || job.free == 0 {
@@ -44,7 +45,7 @@ pub fn missing_queue(job: &Vitals, queue: Option<QueueInfo>, was_short: bool) ->
     ))
 }
 
-/// What `missing_queues` does about a job's progress, if anything: one that is gone is written anew, and so is one that
+/// Returns what `missing_queues` does about a job's progress. One that is gone is written anew, and so is one that
 /// disagrees with the store at two looks while the job is calm. `was_behind`: the last tick found that too.
 #[must_use]
 pub fn missing_progress(
@@ -71,8 +72,9 @@ pub fn missing_progress(
     ))
 }
 
-/// What `stale_jobs` does about a job, if anything: it is idle, and it waits neither for a dispatcher nor for a
-/// worker nor for the end of a lease. Which of the two is done is the store's to say, who counts the rows.
+/// Returns what `stale_jobs` does about a job: nothing, unless it is idle and waits neither for a dispatcher nor for
+/// a worker nor for the end of a lease. Whether it is landed or reaped is decided by the store, which counts the
+/// rows.
 #[must_use]
 pub fn stale_jobs(job: &Vitals, cutoff: Timestamp) -> Option<Did> {
     if job.idle_since > cutoff {
@@ -91,8 +93,8 @@ pub fn stale_jobs(job: &Vitals, cutoff: Timestamp) -> Option<Did> {
     (!explained).then_some(Did::Reaped)
 }
 
-/// Whether `zombie_streams` removes a queue: old, and of a job that has ended (`Some`) or is no more (`None`). An
-/// unknown age is never old.
+/// Returns whether `zombie_streams` removes a queue: it is old, and its job has ended (`Some`) or was deleted
+/// (`None`). An unknown age is never old.
 #[must_use]
 pub fn zombie(queue: &QueueInfo, job: Option<JobStatus>, now: Timestamp, policy: &HealthPolicy) -> bool {
     let old = queue

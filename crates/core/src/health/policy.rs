@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// What becomes of the pending tasks of an idle job.
+/// What happens to the pending tasks of an idle job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdlePolicy {
-    /// Only exhausted tasks are lost; a job that nobody asks for is waiting, not stalled.
+    /// Only exhausted tasks are lost. A job that no worker asks for is waiting, not stalled.
     #[default]
     Wait,
     /// Antenna's rule, for fleets that are always on: every pending task is lost.
@@ -28,7 +28,7 @@ pub struct HealthPolicy {
     pub zombie_after: Duration,
     /// How long reports of ticks are kept.
     pub tick_retention: Duration,
-    /// What becomes of the pending tasks of an idle job.
+    /// What happens to the pending tasks of an idle job.
     pub idle_policy: IdlePolicy,
 }
 
