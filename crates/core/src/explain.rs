@@ -1,5 +1,5 @@
-//! Why a job is not moving, in one sentence: decided from what the store says of it and whether its projections
-//! are there. The evidence goes beside it.
+//! Says in one sentence why a job is not moving, from its row, its workers and leases, and the state of its
+//! projections. The evidence is returned beside it.
 
 use std::time::Duration;
 
@@ -14,22 +14,22 @@ use crate::{
     words::{about, count, counted, when},
 };
 
-/// After this long without a sign a worker is not counted on (upstream's "online recently").
+/// A worker that made no request for this long does not count as online (Antenna's "online recently").
 pub const ONLINE: Duration = Duration::from_secs(300);
 
-/// How a dependency is.
+/// The state of a dependency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "detail")]
 pub enum Reach {
     /// It answers.
     Ok,
-    /// It answers, and has nothing of this job.
+    /// It answers, and holds nothing of this job.
     Gone,
-    /// It can't be reached, and why.
+    /// It can't be reached, for this reason.
     Unreachable(String),
 }
 
-/// What the sentence is made of.
+/// The input of the sentence.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
     /// The job.
@@ -46,12 +46,12 @@ pub struct Scene<'a> {
     pub now: Timestamp,
 }
 
-/// What happens next by itself.
+/// The next thing that happens by itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Next {
-    /// What.
+    /// The action.
     pub action: &'static str,
-    /// When, if it is known.
+    /// The time, if it is known.
     pub at: Option<Timestamp>,
 }
 
@@ -60,9 +60,9 @@ pub struct Next {
 pub struct Explanation {
     /// The job.
     pub job: JobId,
-    /// Why it is not moving, or how it moves.
+    /// The sentence: why the job is not moving, or how it moves.
     pub sentence: String,
-    /// Its status; none while the store is away.
+    /// The status; `None` while the store is away.
     pub status: Option<JobStatus>,
     /// Its counts.
     pub counts: Option<Counts>,
@@ -72,7 +72,7 @@ pub struct Explanation {
     pub leases_out: u64,
     /// The oldest of these leases.
     pub oldest_lease: Option<OldestLease>,
-    /// Its age.
+    /// The age of that lease, in seconds.
     pub oldest_lease_seconds: Option<u64>,
     /// The queue's counters.
     pub queue_counters: Option<QueueInfo>,
@@ -93,13 +93,13 @@ pub struct Explanation {
 /// A step of the store's clock, as people see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ClockStep {
-    /// When it was noticed.
+    /// The time at which it was noticed.
     pub at: Timestamp,
-    /// How far the clock was set forward; negative if it was set back.
+    /// How far the clock was set forward, in seconds; negative if it was set back.
     pub by_seconds: i64,
 }
 
-/// What a step of the store's clock means for a job that was there when it came, after the sentence.
+/// Returns what a step of the store's clock means for a job that existed when it came. It follows the sentence.
 #[must_use]
 pub fn clock_step(job: &Job, step: Option<Step>) -> String {
     match step.filter(|step| step.at >= job.created_at && !job.status.is_final()) {
@@ -108,13 +108,13 @@ pub fn clock_step(job: &Job, step: Option<Step>) -> String {
     }
 }
 
-/// The sentence while the store is away.
+/// Returns the sentence while the store is away.
 #[must_use]
 pub fn store_away(why: &str) -> String {
     format!("the store can't be reached, so nothing is handed out and results wait: {why}")
 }
 
-/// The sentence.
+/// Returns the sentence.
 #[must_use]
 pub fn sentence(scene: &Scene<'_>) -> String {
     let job = scene.job;
@@ -138,7 +138,7 @@ pub fn sentence(scene: &Scene<'_>) -> String {
     }
 }
 
-/// What is to be said of suspects that are tried alone: somebody waits for it.
+/// Returns what is said of suspects that are tried alone, because a worker waits for that.
 fn last_tries(scene: &Scene<'_>) -> String {
     let outlook = scene.outlook;
     let tried = outlook.tried_by.as_ref().map(|worker| {
@@ -156,7 +156,8 @@ fn last_tries(scene: &Scene<'_>) -> String {
     tried.unwrap_or_default() + &put_off.unwrap_or_default()
 }
 
-/// What is to be said of the projections, whatever else is said: each of them is missed as long as tasks are unsettled.
+/// Returns what is said of projections that are gone or away, beside whatever else is said. They are needed as long
+/// as tasks are unsettled.
 fn projections(scene: &Scene<'_>) -> String {
     let counts = &scene.job.counts;
     if counts.pending + counts.in_flight == 0 {
@@ -187,9 +188,9 @@ fn projections(scene: &Scene<'_>) -> String {
     queue + &progress
 }
 
-/// Whether hand-outs have ended without an answer and nobody's result has come for a whole lease. A worker that has
+/// Returns whether hand-outs have ended without an answer, and no result has come for a whole lease. A worker that
 /// answered some of its tasks keeps the leases of the others alive by that, so the time of their hand-out tells
-/// nothing; but none of them ends sooner than a lease after the last result.
+/// nothing. But none of them ends sooner than a lease after the last result.
 fn unanswered(scene: &Scene<'_>) -> bool {
     let last = scene.job.last_result_at;
     scene.outlook.strikes > 0 && last.is_none_or(|at| scene.now.since(at) >= scene.ttr)
@@ -229,7 +230,7 @@ fn revoked(job: &Job, now: Timestamp) -> String {
     }
 }
 
-/// When it ended, as ` 2 min ago`.
+/// Returns when the job ended, as ` 2 min ago`.
 fn ended(job: &Job, now: Timestamp) -> String {
     job.finished_at
         .map_or_else(String::new, |at| format!(" {}", when(at.min(now), now)))
@@ -300,8 +301,8 @@ fn waiting_for_workers(scene: &Scene<'_>) -> String {
     format!("waiting for workers: those for pipeline `{slug}` are about to ask")
 }
 
-/// What happens next by itself: `margin` is how long after its deadline a lease is over, `tick_at` when the next
-/// tick is due.
+/// Returns the next thing that happens by itself. `margin` is the time from the deadline of a lease to its end;
+/// `tick_at` is the time of the next tick.
 #[must_use]
 pub fn next(scene: &Scene<'_>, margin: Duration, tick_at: Option<Timestamp>) -> Next {
     let job = scene.job;
