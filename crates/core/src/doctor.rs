@@ -1,5 +1,5 @@
-//! What `trapline doctor` says of a deployment: one check for each thing that was looked at. What is asked of a server, and how
-//! an answer is judged, is known beside the backend of that server.
+//! The checks of `trapline doctor`: one for each thing that was looked at. Which questions a server is asked, and how
+//! its answers are judged, is in the code of its backend.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::{
     timeline::{self, Step},
 };
 
-/// How a check ends.
+/// The verdict of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As it should be.
     Ok,
-    /// It works, and something could be lost, slow or mistaken that need not be.
+    /// It works, but could be safer, faster or clearer.
     Warn,
     /// Results can be lost, or nodes can't work.
     Fail,
 }
 
 impl Verdict {
-    /// As it is printed.
+    /// The verdict as it is printed.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,12 +34,12 @@ impl Verdict {
     }
 }
 
-/// One thing that was looked at.
+/// A check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// The server and the thing, as `postgres.fsync`.
     pub name: &'static str,
-    /// How it ends.
+    /// The verdict.
     pub verdict: Verdict,
     /// What was seen.
     pub seen: String,
@@ -48,7 +48,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// All is well.
+    /// Returns a check that is as it should be.
     #[must_use]
     pub fn ok(name: &'static str, seen: impl Into<String>) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Check {
         }
     }
 
-    /// It could be better.
+    /// Returns a check that could be better.
     #[must_use]
     pub fn warn(name: &'static str, seen: impl Into<String>, advice: impl Into<String>) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl Check {
         }
     }
 
-    /// It must not stay so.
+    /// Returns a check that must not stay as it is.
     #[must_use]
     pub fn fail(name: &'static str, seen: impl Into<String>, advice: impl Into<String>) -> Self {
         Self {
@@ -79,16 +79,16 @@ impl Check {
         }
     }
 
-    /// `ok` if it holds, else `otherwise`.
+    /// Returns `ok` if it holds, else `otherwise`.
     #[must_use]
     pub fn that(holds: bool, ok: Self, otherwise: Self) -> Self {
         if holds { ok } else { otherwise }
     }
 }
 
-/// The difference between two clocks that nobody notices.
+/// A difference between two clocks that has no effect.
 const SKEW_OK: Duration = Duration::from_secs(1);
-/// From here on tokens and signed URLs end at the wrong time, and certificates may not be valid yet.
+/// From this difference on, tokens and signed URLs end at the wrong time, and certificates may not be valid yet.
 const SKEW_MAX: Duration = Duration::from_secs(300);
 
 /// Judges a server's clock by this machine's, read just before and just after the server's. Leases go by the store's
@@ -107,7 +107,7 @@ pub fn clock(name: &'static str, before: Timestamp, theirs: Timestamp, after: Ti
     }
 }
 
-/// What is said of a step of the store's clock within the last week.
+/// Returns the check of a step of the store's clock within the last week.
 #[must_use]
 pub fn clock_step(name: &'static str, step: Step, offset: i64) -> Check {
     let seen = format!("at {}, {}", timeline::shown(step.at, offset), step.words());

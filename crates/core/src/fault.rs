@@ -6,13 +6,13 @@
 /// Whether this build has them.
 pub const BUILT_IN: bool = cfg!(feature = "fault-points");
 
-/// A grant is committed, and nobody was told.
+/// A grant is committed, and its reply was not sent.
 pub const GRANT_COMMITTED: &str = "grant_committed";
 /// Results are validated, and the store has not seen them.
 pub const SETTLE_ARRIVED: &str = "settle_arrived";
 /// Everything of a settlement is written, and not committed.
 pub const SETTLE_UNCOMMITTED: &str = "settle_uncommitted";
-/// A settlement is committed, and nobody was told.
+/// A settlement is committed, and its reply was not sent.
 pub const SETTLE_COMMITTED: &str = "settle_committed";
 /// A slice of a collect is done, and there are more.
 pub const COLLECT_SLICE: &str = "collect_slice";
@@ -26,9 +26,9 @@ pub const CANCEL_BETWEEN: &str = "cancel_between";
 pub const RUN_BEGUN: &str = "run_begun";
 /// The health check's settlement of lost tasks is committed, and is in no report.
 pub const MARKED_LOST: &str = "marked_lost";
-/// The projections of a job that has ended are removed, and the store still says that they are to be.
+/// The projections of a job that has ended are removed, and the mark to remove them is still in the store.
 pub const CLEANUP_BEFORE_CLEARED: &str = "cleanup_before_cleared";
-/// Signs of life are taken, and not written.
+/// Signs of life are taken from memory, and not written.
 pub const SIGNS_TAKEN: &str = "signs_taken";
 /// Signs of life are written.
 pub const SIGNS_WRITTEN: &str = "signs_written";
@@ -50,7 +50,7 @@ pub const ALL: [&str; 13] = [
     SIGNS_WRITTEN,
 ];
 
-/// Passes a point; if it is armed with `return`, the process is gone.
+/// Passes a point. If it is armed with `return`, the process is killed.
 #[inline]
 pub fn reach(point: &'static str) {
     #[cfg(feature = "fault-points")]
@@ -68,7 +68,7 @@ pub fn arm() {
 #[cfg(feature = "fault-points")]
 mod armed {
     pub(super) fn arm() {
-        // Dropped, it would disarm them again.
+        // If it were dropped, it would disarm them again.
         std::mem::forget(fail::FailScenario::setup());
     }
 
@@ -76,7 +76,7 @@ mod armed {
         fail::fail_point!(point, |_| die());
     }
 
-    /// Not an exit and not an abort: no destructor, no hook, no flushed buffer.
+    /// Kills the process with neither exit nor abort: no destructor runs, no hook, and no buffer is flushed.
     fn die() {
         let us = rustix::process::getpid();
         rustix::process::kill_process(us, rustix::process::Signal::KILL).expect("a process may kill itself");

@@ -38,7 +38,7 @@ ids! {
     ServiceId,
     /// One process of a fleet, as far as it can be told apart.
     WorkerId,
-    /// One answer of `reserve`.
+    /// A grant: one statement that hands out tasks.
     GrantId,
     /// A detection.
     DetectionId,

@@ -1,20 +1,22 @@
-//! The cluster's timeline: what leases, delays, grace, ticks and ages are measured on (docs/rules.md A1).
+//! The cluster's timeline, on which leases, delays, grace, ticks and ages are measured (docs/rules.md A1).
 //!
-//! It is the store's wall clock plus an offset in the cluster's row. Each heartbeat compares how far that clock has moved with
-//! how much time has passed, by the clock that the node's machine has run since it started. Where the two differ, the store's clock was set: the
-//! offset absorbs the step, so that the timeline goes on as if it had not been. So nothing stands still for the length of
-//! a step, and nothing ends early. People are shown the store's clock as it is now: the timeline less the offset.
+//! It is the store's wall clock plus an offset in the cluster's row. Each heartbeat compares how far that clock has
+//! moved with how much time has passed since the last one, by the uptime of the node's machine. Where the two differ,
+//! the store's clock was set. The offset absorbs the step, so that the timeline goes on as if the clock had not been
+//! set: nothing stands still for the length of a step, and nothing ends early. People are shown the store's clock as
+//! it is now, which is the timeline less the offset.
 //!
-//! What a node can't know: how long nobody served the store, if the machine was started anew or another one comes. Then a
-//! clock that is behind the last heartbeat was set back, and one that is ahead of it is believed: leases are protected by
-//! the gap (A4), delays and ages are not. A pause that the machine's own clock does not count (a virtual machine that was
-//! suspended by its host) looks like a clock that was set forward, and is no time either.
+//! A node can't know how long nobody served the store if its machine was restarted, or if another machine takes over.
+//! Then a clock that is behind the last heartbeat counts as set back, and one that is ahead of it is believed. Leases
+//! are protected by the gap (A4); delays and ages are not. A pause that the machine's own clock does not count (a
+//! virtual machine that its host suspended) looks like a clock that was set forward, and does not count as time
+//! either.
 
 use std::time::Duration;
 
 use crate::{Timestamp, words};
 
-/// Steps below this pass as they are; also a slow answer of the store is none.
+/// Smaller steps are not absorbed, nor is a slow answer of the store taken for one.
 const TOLERANCE: Duration = Duration::from_secs(2);
 /// Two good clocks differ by less than this share of the time between two heartbeats.
 const DRIFT: u32 = 1_000;
@@ -22,16 +24,16 @@ const DRIFT: u32 = 1_000;
 /// How long a machine has been up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uptime {
-    /// Tells one start of a machine from any other; `None` if uptimes of other processes can't be compared with this one.
+    /// Identifies one start of the machine; `None` if the uptimes of other processes can't be compared with this one.
     pub boot: Option<u128>,
-    /// Since that start, sleep included; never goes back.
+    /// The time since that start, sleep included; never goes back.
     pub at: Duration,
 }
 
 /// The store's wall clock, read by a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// What it showed.
+    /// The time that it showed.
     pub wall: Timestamp,
     /// The node's uptime before it was read.
     pub before: Uptime,
@@ -42,7 +44,7 @@ pub struct Reading {
 /// Where the timeline was at a heartbeat, and between which uptimes of the node that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {
-    /// The time of the cluster.
+    /// The time on the timeline.
     pub at: Timestamp,
     /// The node's uptime before.
     pub before: Uptime,
@@ -73,7 +75,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Goes on to a reading. `own` is the last anchor of the process that reads.
+    /// Returns the timeline after a reading. `own` is the last anchor of the process that reads.
     #[must_use]
     pub fn advance(&self, own: Option<&Anchor>, reading: &Reading) -> Self {
         let by_wall = shifted(reading.wall, self.offset);
@@ -104,13 +106,14 @@ impl Timeline {
         }
     }
 
-    /// The earliest and the latest time that is believed, and what it is if the clock shows less or more.
+    /// Returns the earliest and the latest time that is believed, and the time that is taken if the clock shows less
+    /// or more.
     fn bounds(
         &self,
         own: Option<&Anchor>,
         reading: &Reading,
     ) -> ((Timestamp, Timestamp), (Timestamp, Timestamp)) {
-        // What other nodes wrote meanwhile has passed, whatever the own clock says.
+        // The time that other nodes wrote meanwhile has passed, whatever this node's clock says.
         let floor = self.alive_at.unwrap_or(Timestamp(i64::MIN));
         let of_machine = self.anchor.as_ref().filter(|a| {
             let boot = a.after.boot;
@@ -129,7 +132,7 @@ impl Timeline {
     }
 }
 
-/// A time on the timeline as the store's clock shows it now.
+/// Returns a time on the timeline as the store's clock shows it now.
 #[must_use]
 pub const fn shown(at: Timestamp, offset: i64) -> Timestamp {
     shifted(at, offset.saturating_neg())
@@ -140,7 +143,7 @@ const fn shifted(at: Timestamp, by: i64) -> Timestamp {
 }
 
 impl Step {
-    /// What happened, in words.
+    /// Returns the step in words.
     #[must_use]
     pub fn words(&self) -> String {
         let way = if self.by < 0 { "back" } else { "forward" };
