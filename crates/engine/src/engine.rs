@@ -20,16 +20,16 @@ use crate::{
     project::Owed, settle::Settler, spec::Specs, store_time::StoreTime, tried::Tried, unheard::Unheard,
 };
 
-/// What is plugged in.
+/// The ports that a node is given.
 #[derive(Clone)]
 pub struct Ports {
-    /// The truth.
+    /// The store: the truth.
     pub store: Arc<dyn Store>,
-    /// Candidates.
+    /// The queue: candidates.
     pub queue: Arc<dyn Queue>,
-    /// Live counts and hints.
+    /// The progress: live counts and hints.
     pub progress: Arc<dyn Progress>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -38,21 +38,21 @@ pub struct Ports {
 pub struct Policy {
     /// How long a lease lasts.
     pub task_ttr: Duration,
-    /// How many strikes make a task `lost`.
+    /// The budget of strikes of a task.
     pub max_deliver: i64,
     /// How often the sweep runs.
     pub sweep_interval: Duration,
-    /// How many tasks one answer hands out at the most.
+    /// The maximum number of tasks in one answer.
     pub grant_max: usize,
     /// How long a result waits for the store.
     pub settle_wait: Duration,
-    /// How long a reserve waits for a store of which nothing is heard.
+    /// How long a reserve waits for a store that does not answer.
     pub reserve_wait: Duration,
-    /// How many results may wait to be settled, and how many bytes of them.
+    /// The maximum number of results that wait to be settled.
     pub settle_items_max: usize,
-    /// In bytes.
+    /// The maximum size of results that wait to be settled, in bytes.
     pub settle_bytes_max: usize,
-    /// Those of the health check.
+    /// The settings of the health check.
     pub health: HealthPolicy,
 }
 
@@ -79,8 +79,9 @@ impl Policy {
         (self.task_ttr / 4).min(Duration::from_secs(2))
     }
 
-    /// How long a dispatcher's claim on a job lasts without a slice: what a crash in the middle of a collect costs. As
-    /// long as a lease, within bounds; it is fenced, so that too short a one repeats work and no more.
+    /// How long a dispatcher's claim on a job lasts without a slice, which is the delay that a crash in the middle of
+    /// a collect costs. It is as long as a lease, within bounds. Claims are fenced, so too short a one only repeats
+    /// work.
     pub(crate) fn claim(&self) -> Duration {
         self.task_ttr
             .clamp(Duration::from_secs(5), Duration::from_secs(30))
@@ -118,7 +119,7 @@ pub(crate) struct Inner {
     pub(crate) settler: Settler,
     pub(crate) wake_dispatch: tokio::sync::Notify,
     pub(crate) turn: AtomicU64,
-    /// Fires when nobody may wait for work any longer.
+    /// Fires when requests may no longer wait for work.
     pub(crate) no_waiting: CancellationToken,
     pub(crate) ticking: Ticking,
     pub(crate) queue_presence: Presence,
@@ -214,18 +215,18 @@ impl Engine {
         let projecting = self.clone();
         supervisor.once("projection at start", async move {
             if let Err(error) = projecting.project_running().await {
-                // What is not projected is found by the fill from the store.
+                // Tasks that are not projected are found by the fill from the store.
                 tracing::warn!(error = chain(&error), "running jobs were not all projected");
             }
         });
     }
 
-    /// Ends every wait for work: the first step of a stop, so that the requests that wait can be answered.
+    /// Ends every wait for work. This is the first step of a stop, so that waiting requests can be answered.
     pub fn stop_waiting(&self) {
         self.inner.no_waiting.cancel();
     }
 
-    /// Writes what must not wait for the next start. Call it after the supervisor has stopped.
+    /// Writes what is still in memory, and notes the clean end. Call it after the supervisor has stopped.
     ///
     /// # Errors
     /// As the store's.
@@ -246,19 +247,19 @@ impl Engine {
         self.inner.ports.store.stopped_cleanly().await
     }
 
-    /// The store, for reads that need no rule.
+    /// Returns the store, for reads that need no rule.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.ports.store
     }
 
-    /// The progress, for whoever listens to hints.
+    /// Returns the progress, for listeners to hints.
     #[must_use]
     pub fn progress(&self) -> &Arc<dyn Progress> {
         &self.inner.ports.progress
     }
 
-    /// The queue, for its health.
+    /// Returns the queue, for checks of its health.
     #[must_use]
     pub fn queue(&self) -> &Arc<dyn Queue> {
         &self.inner.ports.queue
@@ -270,27 +271,27 @@ impl Engine {
         &self.inner.ports.clock
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
     }
 
-    /// Store time, or the best guess.
+    /// Returns store time, or an estimate while the store does not answer.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.inner.time.estimate()
     }
 
-    /// Whether the store has answered lately.
+    /// Checks that the store has answered lately.
     ///
     /// # Errors
-    /// `Unavailable` if not.
+    /// `Unavailable` if it has not.
     pub fn check_store(&self) -> Result<()> {
         self.inner.time.now().map(drop)
     }
 
-    /// One heartbeat; the first one of a node records a gap if the last node did not end cleanly.
+    /// Makes a heartbeat. The first one of a node records a gap if the last node did not end cleanly.
     ///
     /// # Errors
     /// As the store's.
@@ -310,25 +311,25 @@ impl Engine {
         Ok(())
     }
 
-    /// A time of the store as its clock shows it now, for people: store time goes on when that clock is set.
+    /// Returns a store time as the store's clock shows it now, for people.
     #[must_use]
     pub fn shown(&self, at: Timestamp) -> Timestamp {
         self.inner.time.shown(at)
     }
 
-    /// Now as the store's clock shows it.
+    /// Returns the time that the store's clock shows now.
     #[must_use]
     pub fn wall_now(&self) -> Timestamp {
         self.shown(self.now())
     }
 
-    /// Tells whoever listens; a hint that is lost costs a delay, so its failure is no error.
+    /// Sends a hint to all listeners. A hint that is lost costs a delay, so its failure is no error.
     pub(crate) async fn hint(&self, hint: Hint) {
         let told = self.inner.ports.progress.hint(hint).await;
         self.inner.progress_presence.heard(&told);
     }
 
-    /// Runs `work` for at most `wait`; whatever it does goes on if the time is up.
+    /// Waits for `work` for at most `wait`. The work itself goes on when the time is up.
     pub(crate) async fn within<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -338,8 +339,8 @@ impl Engine {
         self.while_heard(name, wait, wait, work).await
     }
 
-    /// As [`Engine::within`], and until `patience` is over while the store answers heartbeats: it is not away then, but has
-    /// much to do.
+    /// As [`Engine::within`], but waits up to `patience` while the store answers heartbeats: then it is busy, not
+    /// away.
     pub(crate) async fn while_heard<T: Send + 'static>(
         &self,
         name: &'static str,

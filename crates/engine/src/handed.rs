@@ -1,4 +1,5 @@
-//! What a node remembers of its own hand-outs: the order of jobs, whose turn it is, and who fills from the store.
+//! What a node remembers of its hand-outs: when each job had its turn, whether batches or suspects are next, and
+//! which jobs are being filled from the store.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,21 +12,22 @@ use trapline_core::{
     choose::{self, Waiting},
 };
 
-/// When each job was last handed out by this node, where a fill is under way, and where the next answer is a suspect's.
+/// The memory of a node's hand-outs, by job.
 #[derive(Default)]
 pub(crate) struct Handed {
-    /// It orders jobs that the store says are waiting, and leaves none out.
+    /// When each job was last handed out. It only orders the jobs that the store returns, and leaves none out.
     last: Mutex<HashMap<JobId, Timestamp>>,
-    /// A lock and no memory.
+    /// A lock per job; it remembers nothing.
     filling: Mutex<HashMap<JobId, Arc<Turns<()>>>>,
-    /// Jobs in which suspects waited when a batch was handed out: batches and suspects take turns. It says which of the two
-    /// the store is asked for first.
+    /// Jobs in which suspects waited when a batch was handed out: batches and suspects take turns. It decides which
+    /// of the two the store is asked for first.
     suspects_turn: Mutex<HashSet<JobId>>,
-    /// Jobs in which last tries waited when something was last asked of them. It decides only whether the store is asked.
+    /// Jobs in which last tries waited when tasks were last asked for. It decides only whether the store is asked for
+    /// them.
     last_tries: Mutex<HashSet<JobId>>,
 }
 
-/// A fill under way; at most one per job and node.
+/// A fill under way. There is at most one per job and node.
 pub(crate) struct Filling<'a> {
     of: &'a Handed,
     job: JobId,
@@ -35,7 +37,7 @@ pub(crate) struct Filling<'a> {
 impl Drop for Filling<'_> {
     fn drop(&mut self) {
         let mut filling = self.of.filling.lock().unwrap_or_else(PoisonError::into_inner);
-        // One is the map's, and one is in the guard: nobody waits.
+        // One reference is the map's and one is the guard's, so nobody else waits.
         if filling
             .get(&self.job)
             .is_some_and(|turns| Arc::strong_count(turns) == 2)
@@ -46,14 +48,14 @@ impl Drop for Filling<'_> {
 }
 
 impl Handed {
-    /// Waits for its turn to fill. Whoever were sent away instead would be told that there is nothing while there is, and
-    /// ADC's loaders end at such an answer.
+    /// Waits for the turn to fill. A caller that was sent away instead would be told that there are no tasks while
+    /// there are some, and ADC's loaders end at such an answer.
     pub(crate) async fn fill(&self, job: JobId) -> Filling<'_> {
         let turn = self.turns(job).lock_owned().await;
         self.begin(job, turn)
     }
 
-    /// Fills if nobody else does: for an answer that has tasks already.
+    /// Takes the turn to fill if nobody else has it. For an answer that has tasks already.
     pub(crate) fn try_fill(&self, job: JobId) -> Option<Filling<'_>> {
         let turn = self.turns(job).try_lock_owned().ok()?;
         Some(self.begin(job, turn))
@@ -88,7 +90,7 @@ impl Handed {
         self.note_last_tries(job, false);
     }
 
-    /// The next answer for the job is a suspect's.
+    /// Notes that suspects have the next turn in this job.
     pub(crate) fn give_suspects_turn(&self, job: JobId) {
         self.suspects_turn
             .lock()
@@ -96,7 +98,7 @@ impl Handed {
             .insert(job);
     }
 
-    /// Whether this answer is a suspect's; the one after it is not.
+    /// Returns whether suspects have this turn, and gives the next one to batches.
     pub(crate) fn take_suspects_turn(&self, job: JobId) -> bool {
         self.suspects_turn
             .lock()
@@ -104,7 +106,7 @@ impl Handed {
             .remove(&job)
     }
 
-    /// Whether last tries of the job wait, or did not when its tasks were last asked for.
+    /// Returns whether last tries of the job waited when its tasks were last asked for.
     pub(crate) fn note_last_tries(&self, job: JobId, wait: bool) {
         let mut last_tries = self.last_tries.lock().unwrap_or_else(PoisonError::into_inner);
         if wait {

@@ -1,6 +1,6 @@
-//! Grants of which this node never heard what became of them: the store was away, or too slow. If it made one all the
-//! same, nobody has what it handed out. It is taken back as soon as the store answers, so that an outage of ours ends as
-//! no strike (docs/rules.md A5).
+//! Grants whose reply was lost, because the store was away or too slow. If the store made such a grant, no worker has
+//! its tasks. They are given back as soon as the store answers, so that an outage of the server is no strike
+//! (docs/rules.md A5).
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -14,13 +14,14 @@ use trapline_core::{
 
 use crate::Engine;
 
-/// How far the last time may be ahead, in microseconds; beyond that, the store's clock was set.
+/// How far the last time may be ahead of now, in microseconds. If it is further ahead, the store's clock was set
+/// back.
 const SKEW_MAX: i64 = 1_000_000;
 
 #[derive(Default)]
 pub(crate) struct Unheard {
     grants: Mutex<Vec<GrantKey>>,
-    /// When this node granted last.
+    /// The time of this node's last grant.
     last: AtomicI64,
 }
 
@@ -29,7 +30,8 @@ impl Unheard {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A time for the grants of an answer, which no other answer of this node has, but if the store's clock goes back by far.
+    /// Returns a time for the grants of an answer. No other answer of this node has it, unless the store's clock is
+    /// set back by more than [`SKEW_MAX`].
     pub(crate) fn moment(&self, now: Timestamp) -> Timestamp {
         let next = |last: i64| match last - now.0 {
             ahead @ 0..SKEW_MAX => now.0 + ahead + 1,
@@ -48,8 +50,8 @@ impl Unheard {
 }
 
 impl Engine {
-    /// Takes back what unheard grants hold. Looks for as long as a lease lasts, because a store that was cut off may
-    /// commit late; after that the sweep has ended it.
+    /// Gives back the tasks of grants whose reply was lost. Each is looked for as long as a lease lasts, because a
+    /// store that was cut off may commit late; after that the sweep has ended it.
     pub(crate) async fn take_back_unheard(&self) -> Result<()> {
         let grants = self.inner.unheard.grants().clone();
         if grants.is_empty() {
