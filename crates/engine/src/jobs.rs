@@ -10,21 +10,21 @@ use trapline_core::{
 
 use crate::Engine;
 
-/// A job and what is derived from it at the moment of looking.
+/// A job, with values that are derived from it when it is read.
 #[derive(Clone, Debug)]
 pub struct JobView {
     /// The row.
     pub job: Job,
     /// Settled tasks per minute since the run began, if any are settled.
     pub rate_per_minute: Option<f64>,
-    /// Until the last task is settled at that rate.
+    /// Seconds until the last task is settled at that rate.
     pub eta_seconds: Option<f64>,
-    /// Why nothing happens, if nothing does.
+    /// Why nothing happens, if nothing happens.
     pub waiting_for: Option<String>,
 }
 
 impl JobView {
-    /// A job as it is when it has just been made.
+    /// Returns a job as it is right after its creation.
     #[must_use]
     pub fn of_new(new: &NewJob, pipeline: Option<(PipelineId, String)>, made_at: Timestamp) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl JobView {
 }
 
 impl Engine {
-    /// Stores inline captures as an unnamed set, which a job may then name.
+    /// Stores inline captures as an unnamed set for a job.
     ///
     /// # Errors
     /// As the store's.
@@ -71,7 +71,7 @@ impl Engine {
     async fn check_parts(&self, project: ProjectId, job: &NewJob) -> Result<()> {
         let store = &self.inner.ports.store;
         if let Some(id) = job.pipeline {
-            // An older definition of the project's will do: each run takes what its slug means then.
+            // An older definition is accepted: each run takes the one that the slug points to at its claim.
             if store.pipeline(Some(project), id).await?.is_none() {
                 let known = store.pipeline_slugs(project).await?.join(", ");
                 let known = if known.is_empty() {
@@ -151,7 +151,7 @@ impl Engine {
         .await
     }
 
-    /// Settles every task of a final job anew.
+    /// Begins a new run of a final job on all its tasks.
     ///
     /// # Errors
     /// As [`Engine::run_job`].
@@ -165,7 +165,7 @@ impl Engine {
         .await
     }
 
-    /// Settles the failed and the never settled tasks of a final job anew.
+    /// Begins a new run of a final job on its failed tasks and those that were never settled.
     ///
     /// # Errors
     /// As [`Engine::run_job`].
@@ -192,7 +192,7 @@ impl Engine {
         if moved.changed {
             fault::reach(fault::RUN_BEGUN);
         } else {
-            // Another node may have changed it in between, and the store moves no job that can't run.
+            // Another node may have changed the job in between. The store moves no job that can't run.
             self.check_startable(id).await?;
         }
         self.inner.specs.forget(id);
@@ -214,7 +214,8 @@ impl Engine {
         )
     }
 
-    /// Stops a job: REVOKED when this returns. Results of leased tasks are still saved; unsettled tasks stay pending.
+    /// Stops a job, which is REVOKED when this returns. Results of leased tasks are still saved; unsettled tasks stay
+    /// pending.
     ///
     /// # Errors
     /// `NotFound`, or as the store's.
@@ -273,7 +274,7 @@ impl Engine {
         self.hint(Hint::Job(job)).await;
     }
 
-    /// What people see of a job.
+    /// Returns a job as people see it.
     ///
     /// # Errors
     /// As the store's.
@@ -283,7 +284,7 @@ impl Engine {
         let settled = job.counts.processed + job.counts.failed;
         let end = job.finished_at.unwrap_or(now);
         let minutes = job.started_at.map_or(0.0, |s| end.since(s).as_secs_f64() / 60.0);
-        // A run on the failed began with most of them settled, so its own rate is not known.
+        // A run on failed tasks begins with most tasks settled, so its rate is not known.
         let known = job.mode == RunMode::All && settled > 0 && minutes > 0.0;
         let rate_per_minute = known.then(|| settled as f64 / minutes);
         let remaining = job.counts.pending + job.counts.in_flight;

@@ -1,5 +1,5 @@
-//! Lines of jobs' logs that tell what workers did: told once a second, in one statement, so that a line costs a hand-out or
-//! a post of results nothing. They inform; a node that is killed loses its last second of them.
+//! Lines in jobs' logs about what workers did. They are written once a second in one statement, so that they add
+//! nothing to the time of a hand-out or a post of results. A node that is killed loses the lines of its last second.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use trapline_core::{Result, ports::LogLine};
 
 use crate::Engine;
 
-/// Lines that wait at the most; beyond that the newest are not told.
+/// The maximum number of lines that wait. Lines beyond it are dropped.
 const LINES_MAX: usize = 10_000;
 
 #[derive(Default)]
@@ -28,7 +28,7 @@ impl Engine {
         }
     }
 
-    /// [`Engine::log_soon`], unless the job is about to be told the same: for what a caller may do in a loop.
+    /// As [`Engine::log_soon`], unless the same line waits already. For what a caller may repeat in a loop.
     pub fn log_soon_once(&self, line: LogLine) {
         let waits = |l: &LogLine| l.job == line.job && l.message == line.message;
         let waits = self.inner.journal.lines().iter().any(waits);
@@ -37,7 +37,7 @@ impl Engine {
         }
     }
 
-    /// Writes the lines that wait; what can't be written now is kept, as far as there is room.
+    /// Writes the lines that wait. Those that can't be written now are kept, as far as there is room.
     ///
     /// # Errors
     /// As the store's.

@@ -1,4 +1,4 @@
-//! What a worker may say of its leases besides a result: extend them, give them back, fail them.
+//! What a worker may do with its leases besides posting a result: extend them, give them back, or fail their tasks.
 
 use trapline_core::{
     FailReason, JobId, Result, WorkerId,
@@ -9,25 +9,25 @@ use trapline_core::{
 
 use crate::Engine;
 
-/// What is asked of leases, with their receipts as on the wire.
+/// A request about leases, with their receipts as on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct LeaseRequest {
-    /// Live on for another lease.
+    /// Leases to extend.
     pub extend: Vec<String>,
-    /// Given back.
+    /// Leases to give back.
     pub release: Vec<String>,
-    /// Failed, with the error.
+    /// Leases whose tasks failed, with the error.
     pub fail: Vec<(String, String)>,
 }
 
 impl Engine {
-    /// Reads a receipt of this job.
+    /// Reads a receipt; `None` unless this server made it for this job.
     #[must_use]
     pub fn verify(&self, job: JobId, text: &str) -> Option<Receipt> {
         self.inner.key.verify(text).filter(|r| r.job == job)
     }
 
-    /// Answers per receipt, in the order extend, release, fail.
+    /// Returns an answer per receipt, in the order extend, release, fail.
     ///
     /// # Errors
     /// As the store's.
@@ -91,7 +91,7 @@ impl Engine {
             .collect())
     }
 
-    /// Changes leases and offers again what became free.
+    /// Changes leases, and offers the tasks that became free to the queue.
     pub(crate) async fn change_receipts(
         &self,
         change: LeaseChange,
@@ -107,5 +107,5 @@ impl Engine {
     }
 }
 
-/// Why a receipt is refused that this server did not make for this job.
+/// The refusal of a receipt that this server did not make for this job.
 const FOREIGN: &str = "the receipt is not one of this job's";
