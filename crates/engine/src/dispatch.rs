@@ -1,5 +1,6 @@
 //! Dispatch: a pending job is claimed under a lease, collected in fenced slices, and its free tasks are offered to
-//! the queue. The row is the work item, so a crash resumes; what was not offered is found by the fill from the store.
+//! the queue. The job's row is the work item, so a crash resumes. Tasks that were not offered are found by the fill
+//! from the store.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use trapline_core::{
 
 use crate::Engine;
 
-/// How long a dispatcher waits before it looks for a job unasked.
+/// How long a dispatcher waits for a hint before it looks for a job.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Engine {

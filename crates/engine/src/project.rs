@@ -1,5 +1,6 @@
-//! Project: the queue and the progress of a job are made from the store's rows. Neither waits for the other, and the failure of
-//! one is not the other's: what the queue lacks is filled from the store, and what the progress was not told is owed to it.
+//! Makes the queue and the progress of a job from the store's rows. Neither waits for the other, and a failure of one
+//! does not affect the other: tasks that the queue lacks are filled from the store, and changes that the progress was
+//! not told of are written later.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,10 +15,10 @@ use trapline_core::{
 
 use crate::Engine;
 
-/// Tasks offered at a time.
+/// The number of tasks that are offered at a time.
 const PAGE: u64 = 1_000;
 
-/// Jobs of which the progress was not told something that this node had to tell.
+/// Jobs whose progress missed a change of this node, because it was away.
 #[derive(Default)]
 pub(crate) struct Owed(Mutex<BTreeSet<JobId>>);
 
@@ -46,8 +47,8 @@ impl Engine {
         offered
     }
 
-    /// Makes a job's queue anew. What is left of it goes first: a broker that drops duplicates would drop what is
-    /// published again.
+    /// Makes a job's queue anew. The rest of the old one is removed first, because a broker that drops duplicates
+    /// would drop the tasks that are published again.
     ///
     /// # Errors
     /// As the store's and the queue's.
@@ -85,7 +86,7 @@ impl Engine {
             after = *last;
             let candidates: Vec<Candidate> = page.iter().map(|(_, c)| *c).collect();
             let offered = self.publish(job, &candidates).await;
-            // Whoever waits for work is served from the store, if not by the queue.
+            // Workers that wait are served from the store, if not by the queue.
             self.hint(Hint::Work(job)).await;
             if offered? == Offered::NoRoom {
                 return Ok(Offered::NoRoom);
@@ -94,8 +95,8 @@ impl Engine {
         Ok(Offered::Held)
     }
 
-    /// Writes a job's progress anew, a page at a time. Each page is read again when it is written: a task that was settled in
-    /// between was told to a progress that did not know of it yet.
+    /// Writes a job's progress anew, a page at a time. Each page is read again after it is written: a task that was
+    /// settled in between was reported to a progress that did not have it yet.
     async fn write_progress(&self, job: JobId, total: u64) -> Result<()> {
         let progress = &self.inner.ports.progress;
         let stop = self.inner.supervisor.stopping();
@@ -143,8 +144,9 @@ impl Engine {
         offered
     }
 
-    /// Whatever creates a projection looks again (docs/rules.md A17): the job may have landed meanwhile, and its sweep be
-    /// over. If the store does not say, the projection goes too: it is made again, or filled from the store.
+    /// Removes what was just made if the job has ended (docs/rules.md A17): it may have landed meanwhile, and its
+    /// clean-up may be over. If the store does not answer, the projections are removed too: they are made again, and
+    /// until then tasks are filled from the store.
     async fn remove_if_ended(&self, job: JobId) {
         let ports = &self.inner.ports;
         if let Ok(Some(view)) = ports.store.job(job).await
@@ -152,17 +154,18 @@ impl Engine {
         {
             return;
         }
-        // What is left of a queue is a zombie, which a tick removes; what is left of a progress expires.
+        // A queue that is left is a zombie, which a tick removes. A progress that is left expires.
         let (queue, progress) = futures::join!(ports.queue.remove(job), ports.progress.remove(job));
         self.inner.queue_presence.heard(&queue);
         self.inner.progress_presence.heard(&progress);
     }
 
-    /// Projects every running job that has no queue or no progress: a restarted node has lost those in process.
+    /// Projects every running job that has no queue or no progress: a node that restarted has lost those in its
+    /// process.
     pub(crate) async fn project_running(&self) -> Result<()> {
         let ports = &self.inner.ports;
         for job in ports.store.running_jobs().await? {
-            // One that is away now is looked at by the next tick.
+            // If it is away now, the next tick looks again.
             let (queue, progress) = futures::join!(ports.queue.info(job), ports.progress.read(job));
             self.inner.queue_presence.heard(&queue);
             self.inner.progress_presence.heard(&progress);
@@ -196,7 +199,7 @@ impl Engine {
         }
     }
 
-    /// Tells the projections what a transaction did.
+    /// Tells the projections what a transaction changed.
     pub(crate) async fn tell(&self, touched: &[Touched]) {
         for t in touched {
             let told = self.inner.ports.progress.settled(t.job, &t.settled).await;
@@ -212,8 +215,8 @@ impl Engine {
         }
     }
 
-    /// Asks the progress whether it is there, so that a link that is silent is noticed if nothing else goes over it, and
-    /// writes anew what is owed to it.
+    /// Pings the progress, so that a silent connection is noticed even if nothing else uses it, and writes anew what
+    /// it missed.
     ///
     /// # Errors
     /// As the store's.

@@ -1,8 +1,8 @@
-//! What requests about a job need to know of it, so that a post of results and a reserve cost few look-ups.
+//! What a node remembers of jobs, so that a post of results and a reserve cost few reads of the store.
 //!
-//! What results may name belongs to a run, is frozen with it and never changes, so it is remembered without an age. The
+//! The algorithms that results may name belong to a run and never change, so they are remembered without an age. The
 //! receipt of a result says by which run it is judged. Everything else about a job may change at any moment, so it is
-//! read from the store whenever it decides against anybody.
+//! read from the store before anything is decided against a request.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -16,12 +16,12 @@ use trapline_core::{
 
 use crate::{Engine, settle::RETRY};
 
-/// How old the head of a job may be that saves a look-up.
+/// The maximum age of a remembered head.
 const HEAD_AGE: Duration = Duration::from_secs(2);
-/// How many jobs, runs and category maps are remembered.
+/// The maximum number of jobs, runs and category maps that are remembered.
 const REMEMBERED_MAX: usize = 1_000;
 
-/// What results of one run of a job may name.
+/// The algorithms that results of one run of a job may name.
 #[derive(Debug)]
 pub struct RunSpec {
     /// The algorithms, by key.
@@ -33,7 +33,7 @@ pub(crate) struct Specs {
     runs: Immutable<(JobId, i64), Arc<RunSpec>>,
     /// A category map's row is never changed.
     labels: Immutable<i64, Arc<[String]>>,
-    /// Of its fields only the project can't have changed meanwhile; the job may even be deleted.
+    /// Only its project can't have changed meanwhile; the job may even be deleted.
     heads: MaybeStale<JobId, JobHead>,
 }
 
@@ -54,7 +54,7 @@ impl Specs {
 }
 
 impl Engine {
-    /// The head of a job, read from the store.
+    /// Returns the head of a job, read from the store.
     ///
     /// # Errors
     /// `NotFound`, or as the store's.
@@ -70,15 +70,16 @@ impl Engine {
         Ok(head)
     }
 
-    /// The head of a job as it was at most two seconds ago, if it is remembered. It may save a look-up; before a request
-    /// is refused for what it says, [`Engine::head`] is asked.
+    /// Returns the head of a job as it was at most two seconds ago, if it is remembered. It may save a read. Before a
+    /// request is refused for the state of its job, call [`Engine::head`].
     #[must_use]
     pub fn recent_head(&self, job: JobId) -> Option<JobHead> {
         let now = self.inner.ports.clock.monotonic();
         self.inner.specs.heads.get(&job, now)
     }
 
-    /// The project of a job, which never changes. That the job is there may be remembered for two seconds.
+    /// Returns the project of a job, which never changes. That the job exists may have been true up to two seconds
+    /// ago.
     ///
     /// # Errors
     /// `NotFound`, or as the store's.
@@ -89,8 +90,8 @@ impl Engine {
         }
     }
 
-    /// The project of a job for a post of results. It waits for the store as they do: what a worker has computed is not
-    /// thrown away because a look-up failed.
+    /// Returns the project of a job for a post of results. It waits for the store as results do, so that no result is
+    /// thrown away because a read failed.
     ///
     /// # Errors
     /// `NotFound`; `Unavailable` if the store did not come back in time.
@@ -104,7 +105,8 @@ impl Engine {
         }
     }
 
-    /// What a result under this receipt may name, waiting for the store as results do. `None` if the job is no more.
+    /// Returns what a result under this receipt may name, and waits for the store as results do. `None` if the job
+    /// was deleted.
     ///
     /// # Errors
     /// `Unavailable` if the store did not come back in time, or does not say what the run's results may name.
@@ -125,8 +127,8 @@ impl Engine {
     async fn read_spec(&self, run: (JobId, i64)) -> Result<Option<Arc<RunSpec>>> {
         let store = &self.inner.ports.store;
         let Some(frozen) = store.run_algorithms(run.0, run.1).await? else {
-            // Nothing is handed out of a run before it has its spec; so the job was deleted, or the store lost it, and
-            // then nothing may be held against the result.
+            // Nothing is handed out of a run before it has its spec. So the job was deleted or the store lost the
+            // spec, and in either case nothing may be held against the result.
             return match store.job_head(run.0).await? {
                 None => Ok(None),
                 Some(_) => Err(Error::unavailable(format!(
@@ -171,12 +173,12 @@ impl Engine {
         Ok(Some(labels))
     }
 
-    /// Until when a result waits for the store, in monotonic time.
+    /// Returns until when a result waits for the store, in monotonic time.
     fn patience(&self) -> Duration {
         self.inner.ports.clock.monotonic() + self.inner.policy.settle_wait
     }
 
-    /// Waits before the store is asked again; `false` if there is no time for that.
+    /// Waits before the store is asked again. Returns `false` if there is no time left for that.
     async fn waits(&self, until: Duration) -> bool {
         let clock = &self.inner.ports.clock;
         let in_time = clock.monotonic() + RETRY < until;
