@@ -1,6 +1,6 @@
 //! Reserve: the queue proposes, one statement of the store grants, and what the queue leaves short is filled from the
-//! store (docs/rules.md A7). Only what was granted is handed out. A suspect is alone in its answer; suspects and batches take
-//! turns, and the last try of a suspect is alone with its worker (A6).
+//! store (docs/rules.md A7). Only tasks that were granted are handed out. A suspect is alone in its answer; suspects
+//! and batches take turns, and the last try of a suspect is alone with its worker (A6).
 
 use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
@@ -16,15 +16,15 @@ use trapline_core::{
 
 use crate::{Engine, settle::RETRY};
 
-/// How long a reserve waits for a store that answers heartbeats.
+/// How long a reserve waits for a store that is busy but answers heartbeats.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Who asks.
+/// The caller of a reserve.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The worker.
     pub worker: WorkerId,
-    /// The only project that it sees.
+    /// The project that it is bound to, if it is bound to one.
     pub project: Option<ProjectId>,
 }
 
@@ -43,15 +43,15 @@ pub struct ReservedTask {
     pub lease: Duration,
 }
 
-/// Tasks of one job, under a lease. Dropped before [`Reservation::delivered`], it gives them back: an answer that
-/// could not be written to its client is no hand-out that anybody had (A5).
+/// Tasks of one job, under a lease. If it is dropped before [`Reservation::delivered`], it gives them back: no worker
+/// had an answer that could not be written to its client (A5).
 pub struct Reservation {
     /// The job.
     pub job: JobId,
     /// The tasks; may be empty.
     pub tasks: Vec<ReservedTask>,
     engine: Engine,
-    /// One time for all grants of the answer: its worker holds them as one (A6).
+    /// One time for all grants of the answer, which are judged together (A6).
     granted_at: Timestamp,
     undelivered: Vec<Receipt>,
 }
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Reservation {
 }
 
 impl Reservation {
-    /// The answer was written.
+    /// Notes that the answer was written.
     pub fn delivered(&mut self) {
         self.undelivered.clear();
     }
@@ -78,7 +78,7 @@ impl Drop for Reservation {
             let (engine, receipts) = (self.engine.clone(), std::mem::take(&mut self.undelivered));
             self.engine.inner.supervisor.once("undelivered", async move {
                 if let Err(error) = engine.take_back(&receipts).await {
-                    // The sweep ends the leases then, as if the worker had died.
+                    // Then the sweep ends the leases, as if the worker had died.
                     tracing::warn!(error = chain(&error), "an undelivered answer was not taken back");
                 }
             });
@@ -86,18 +86,18 @@ impl Drop for Reservation {
     }
 }
 
-/// What a claim asks for.
+/// A request for a claim.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest {
     /// Slugs of the pipelines that the worker runs.
     pub pipelines: Vec<String>,
-    /// How many tasks at the most.
+    /// The maximum number of tasks.
     pub batch_size: usize,
     /// How long to wait for work.
     pub wait: Duration,
 }
 
-/// What a claim got: tasks of one job.
+/// The answer to a claim: tasks of one job.
 #[derive(Debug)]
 pub struct Claimed {
     /// The job's pipeline.
@@ -110,8 +110,8 @@ impl Engine {
     /// Hands out up to `limit` tasks of a job. Fewer, or none, is normal.
     ///
     /// # Errors
-    /// `Unavailable` within `reserve_wait` while the store is away: what can't be recorded is not handed out. One that is
-    /// heard but has much to do is waited for: loaders of ADC end at such an answer.
+    /// `Unavailable` within `reserve_wait` while the store is away, because tasks are handed out only if that is
+    /// recorded. A store that is busy is waited for, because ADC's loaders end at such an answer.
     pub async fn reserve(&self, job: JobId, limit: usize, worker: WorkerId) -> Result<Reservation> {
         self.inner.time.now()?;
         let limit = limit.min(self.inner.policy.grant_max);
@@ -131,7 +131,8 @@ impl Engine {
             granted_at: self.inner.unheard.moment(self.inner.time.now()?),
             undelivered: Vec::new(),
         };
-        // Asked before the queue is: what it proposes to a worker that may get nothing is lost to the others.
+        // The store is asked before the queue: what the queue proposes to a worker that may get nothing is lost to
+        // the others.
         if limit == 0 || !self.may_reserve(job, worker).await? {
             return Ok(reservation);
         }
@@ -161,7 +162,7 @@ impl Engine {
         Ok(reservation)
     }
 
-    /// Whether the store may have anything of this job for the worker.
+    /// Returns whether the worker may get anything of this job.
     async fn may_reserve(&self, job: JobId, worker: WorkerId) -> Result<bool> {
         let standing = self.standing(worker).await?;
         if standing.waits_for == Some(job) {
@@ -175,8 +176,8 @@ impl Engine {
         store.standing(worker, self.inner.policy.max_deliver).await
     }
 
-    /// Grants a last try, or puts the worker off until it is free for one; whether that is all that it gets now. `only`: the
-    /// job has nothing else for it.
+    /// Grants a last try, or puts the worker off until it is free for one. Returns whether that is all that it gets
+    /// now. `only`: the job has nothing else for it.
     async fn last_try(&self, into: &mut Reservation, only: bool, worker: WorkerId) -> Result<bool> {
         let seen = self.grant(into, Want::LastTry { only }, None, 1, worker).await?;
         if !into.tasks.is_empty() {
@@ -185,13 +186,13 @@ impl Engine {
         Ok(seen.held_back || !into.tasks.is_empty())
     }
 
-    /// Grants what the queue proposes, then what the store has; whether suspects of the job wait.
+    /// Grants what the queue proposes, then fills from the store. Returns whether suspects of the job wait.
     async fn grant_batch(&self, into: &mut Reservation, limit: usize, worker: WorkerId) -> Result<bool> {
         let job = into.job;
         let mut suspects = false;
         while into.tasks.len() < limit {
             let want = limit - into.tasks.len();
-            // A queue that can't be reached is no reason to hand out nothing: the store knows what is free.
+            // If the queue can't be reached, tasks are filled from the store.
             let proposed = self.inner.ports.queue.propose(job, want).await;
             self.inner.queue_presence.heard(&proposed);
             let proposal = match proposed {
@@ -203,7 +204,7 @@ impl Engine {
                 .grant(into, Want::Batch, Some(captures), want, worker)
                 .await?;
             if seen.held_back {
-                // It got a suspect meanwhile. Not acknowledged, what was proposed may be proposed to others.
+                // It got a suspect meanwhile. The proposal is not acknowledged, so that it may go to other workers.
                 return Ok(false);
             }
             suspects = seen.suspects;
@@ -224,8 +225,8 @@ impl Engine {
         Ok(suspects)
     }
 
-    /// Takes back leases that nobody knows of, as long as they last: that the store is away for a moment is not the
-    /// worker's fault (A5).
+    /// Gives back leases that no worker knows of, and tries for as long as they last: it is not the worker's fault if
+    /// the store is away for a moment (A5).
     async fn take_back(&self, receipts: &[Receipt]) -> Result<()> {
         let clock = &self.inner.ports.clock;
         let until = clock.monotonic() + self.inner.policy.task_ttr;
@@ -278,7 +279,8 @@ impl Engine {
             fault::reach(fault::GRANT_COMMITTED);
         }
         for task in std::mem::take(&mut granted.tasks) {
-            // A new run may have begun since the first grant of this answer, and hand out the same task again.
+            // A new run may have begun since the first grant of this answer, so the same task may be handed out
+            // again.
             into.tasks.retain(|earlier| earlier.capture != task.capture);
             let receipt = Receipt {
                 job: into.job,
@@ -303,7 +305,8 @@ impl Engine {
         Ok(granted)
     }
 
-    /// Jobs with a task for this caller, in the order in which they should be served. Without a worker, for anybody.
+    /// Returns the jobs with a task for this worker (or for any, if it is `None`), in the order in which they should
+    /// be served.
     ///
     /// # Errors
     /// As the store's.
@@ -331,7 +334,8 @@ impl Engine {
             .collect())
     }
 
-    /// Tasks of the job that is to be served next; waits for work if there is none. `None` when the wait is over.
+    /// Returns tasks of the job that is next in turn, and waits for work if there is none. `None` when the wait is
+    /// over.
     ///
     /// # Errors
     /// As [`Engine::reserve`].
@@ -340,7 +344,7 @@ impl Engine {
         const LOOK: Duration = Duration::from_secs(2);
         let clock = &self.inner.ports.clock;
         let until = clock.monotonic() + request.wait;
-        // Listening begins before looking, so that what becomes free in between is not missed.
+        // It listens before it looks, so that tasks which become free in between are not missed.
         let mut hints = self.inner.ports.progress.hints().await.ok();
         let stop = &self.inner.no_waiting;
         loop {

@@ -1,5 +1,6 @@
-//! The sweep, every second, from the truth alone: leases that are over, lost tasks, cancels cut short, projections of
-//! jobs that have ended. Idempotent, takes no input; one path for the happy case, the restart and the second node.
+//! The sweep: every second it ends leases that are over, settles lost tasks, finishes cancels that a crash cut short,
+//! and removes projections of jobs that have ended. It decides by the store alone and is idempotent, so a restart and
+//! a second node need no path of their own.
 
 use std::collections::HashSet;
 
@@ -10,17 +11,17 @@ use trapline_core::{
 
 use crate::Engine;
 
-/// How many ended jobs are cleaned up in one turn.
+/// The maximum number of ended jobs that are cleaned up in one turn.
 const CLEANUP_MAX: u64 = 200;
-/// Queues asked for their counters in one slice.
+/// The maximum number of queues that are asked for their counters in one slice.
 const ASKED_MAX: usize = 20;
-/// Slices in one turn; the next turn goes on.
+/// The maximum number of slices in one turn; the next turn goes on.
 const SLICES_MAX: usize = 50;
 
-/// What one turn of the sweep did.
+/// The outcome of one turn of the sweep.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SweepReport {
-    /// Leases that were over, their tasks offered again.
+    /// Leases that were over, and whose tasks are offered again.
     pub freed: u64,
     /// Tasks settled `lost`.
     pub lost: u64,
@@ -31,7 +32,7 @@ pub struct SweepReport {
 }
 
 impl Engine {
-    /// One turn of the sweep. Without a fresh anchor to store time it does nothing.
+    /// Makes one turn of the sweep. Without a fresh anchor to store time it does nothing.
     ///
     /// # Errors
     /// As the ports'.
@@ -58,8 +59,9 @@ impl Engine {
         Ok(report)
     }
 
-    /// One slice. If jobs lose tasks in it, the queue is asked for their counters first: evidence for people, in the line of
-    /// the job's errors. A queue that does not answer is asked for one of them and no more; its counters are unknown then.
+    /// Makes one slice. If jobs lose tasks in it, the queue is asked for their counters first, for the line in the
+    /// job's errors. If the queue does not answer one question, it is not asked for the others, and their counters
+    /// are unknown.
     async fn sweep_slice(&self, now: Timestamp) -> Result<Swept> {
         let (ports, leases) = (&self.inner.ports, self.inner.policy.leases());
         let mut swept = ports.store.sweep(&leases, None, now).await?;
@@ -93,7 +95,7 @@ impl Engine {
             seen.insert(*job);
             fault::reach(fault::CLEANUP_BEFORE_CLEARED);
             if !ports.store.cleaned(*job, *run).await? {
-                // A new run began in between; what was removed may have been its own.
+                // A new run began in between, and its projections may have been removed.
                 if let Some(view) = ports
                     .store
                     .job(*job)
