@@ -1,4 +1,4 @@
-//! The system's clock: the only place that reads it.
+//! The system's clock. Nothing else in the engine reads it.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -7,12 +7,12 @@ use trapline_core::{Clock, Timestamp, time::BoxFuture, timeline::Uptime};
 /// The wall clock and the monotonic clock of this machine.
 pub struct SystemClock {
     started: Instant,
-    /// Which start of the machine this is; `None` where the system does not say.
+    /// Identifies this start of the machine; `None` if the system does not say.
     boot: Option<u128>,
 }
 
 impl SystemClock {
-    /// A clock whose monotonic time begins now.
+    /// Returns a clock whose monotonic time begins now.
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "the clock itself")]
     pub fn new() -> Self {

@@ -1,5 +1,5 @@
-//! The use cases over the ports: create, dispatch, reserve, settle, land, cancel, retry; and the reconcilers that
-//! land what can't land by itself. It names no backend and reads no clock of its own.
+//! The use cases over the ports: create, dispatch, reserve, settle, land, cancel, retry; and the reconcilers, which
+//! land jobs that can't land by themselves. This crate names no backend and reads no clock of its own.
 
 mod chaos;
 mod clock;

@@ -1,5 +1,4 @@
-//! Who is alive: workers as they make themselves known, and their signs of life, one row per worker, written every
-//! few seconds (docs/rules.md A3).
+//! Workers and their signs of life: one row per worker, written every few seconds (docs/rules.md A3).
 
 use std::{
     collections::HashMap,
@@ -14,13 +13,13 @@ use trapline_core::{
 
 use crate::Engine;
 
-/// How many identities a node remembers before it asks the store again.
+/// The maximum number of identities that a node remembers.
 const KNOWN_MAX: usize = 10_000;
 
 pub(crate) struct Life {
     /// A worker's row is never removed, and its identity never changes.
     known: Immutable<WorkerIdentity, WorkerId>,
-    /// What is still to be written; it decides nothing here.
+    /// Signs of life that are not written yet. Nothing is decided by them here.
     signs: Mutex<HashMap<WorkerId, Sign>>,
 }
 
@@ -45,7 +44,7 @@ impl Life {
         self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It was heard of.
+    /// Notes a request of a worker.
     pub(crate) fn seen(&self, worker: WorkerId, now: Timestamp, pipelines: &[String]) {
         let mut signs = self.signs();
         let sign = signs.entry(worker).or_default();
@@ -55,8 +54,9 @@ impl Life {
         }
     }
 
-    /// It answered a task that it had reserved at `reserved_at`. Of several answers between two flushes the earliest
-    /// counts: two processes behind one address answer in turn, and neither may end the other's leases.
+    /// Notes that a worker answered a task that it had reserved at `reserved_at`. Of several answers between two
+    /// flushes the earliest reservation counts: two processes behind one address answer in turn, and neither may end
+    /// the other's leases.
     pub(crate) fn answered(&self, worker: WorkerId, reserved_at: Timestamp, now: Timestamp) {
         let mut signs = self.signs();
         let sign = signs.entry(worker).or_default();
@@ -66,7 +66,7 @@ impl Life {
 }
 
 impl Engine {
-    /// The worker with this identity.
+    /// Returns the worker with this identity.
     ///
     /// # Errors
     /// As the store's.
@@ -84,7 +84,7 @@ impl Engine {
         Ok(worker)
     }
 
-    /// Writes the signs of life gathered since the last time; what can't be written is kept.
+    /// Writes the signs of life gathered since the last flush. Those that can't be written are kept.
     ///
     /// # Errors
     /// As the store's.

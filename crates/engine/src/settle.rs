@@ -1,5 +1,6 @@
-//! Settle: results from many requests meet in one group commit per node, one in flight while the next gathers. Whoever
-//! posted is answered after the commit; while the store is away a result waits for it, up to `settle_wait`.
+//! Settle: results of many requests are committed together, in one group per node at a time, while the next group
+//! gathers. A client is answered after the commit. While the store is away a result waits for it, up to
+//! `settle_wait`.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,31 +14,31 @@ use trapline_core::{
 
 use crate::{Engine, Policy};
 
-/// Results in one transaction at the most.
+/// The maximum number of results in one transaction.
 const GROUP_MAX: usize = 500;
-/// Between two tries while the store is away.
+/// The pause between two attempts while the store is away.
 pub(crate) const RETRY: Duration = Duration::from_millis(200);
-/// One try is given this long, however long its results have waited before.
+/// The minimum time for one attempt, however long its results have waited before.
 const TRY_MIN: Duration = Duration::from_secs(1);
 /// The unit in which waiting bytes are counted.
 const KIB: usize = 1024;
 
-/// Where results wait to be settled.
+/// Where results wait to be settled: the sending end.
 pub(crate) struct Settler {
     inbox: mpsc::Sender<Waiting>,
     bytes: Arc<Semaphore>,
     permits_max: usize,
 }
 
-/// The other end.
+/// The receiving end of a [`Settler`].
 pub(crate) struct Inbox(mpsc::Receiver<Waiting>);
 
 struct Waiting {
     settlement: Settlement,
     reply: oneshot::Sender<Result<Settled>>,
-    /// Until when it waits for the store, in monotonic time.
+    /// Until when the result waits for the store, in monotonic time.
     until: Duration,
-    /// Its share of the bytes that may wait.
+    /// The result's share of the bytes that may wait.
     permit: OwnedSemaphorePermit,
 }
 
@@ -56,7 +57,7 @@ impl Settler {
     }
 }
 
-/// An outcome to come.
+/// The outcome of a result that is handed over.
 pub struct Pending {
     outcome: oneshot::Receiver<Result<Settled>>,
     until: Duration,
@@ -64,11 +65,11 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Waits for the commit, as long as this result may: others of its group may wait longer.
+    /// Waits for the commit. Each result times out after its own `settle_wait`; others of its group may wait longer.
     ///
     /// # Errors
-    /// `Unavailable` if the store did not come back in time. Posted again, the result counts once, even if it is saved
-    /// after all.
+    /// `Unavailable` if the store did not come back in time. If the result is posted again it counts once, even if it
+    /// is saved after all.
     pub async fn outcome(self) -> Result<Settled> {
         let left = self.until.saturating_sub(self.clock.monotonic()).max(TRY_MIN);
         tokio::select! {
@@ -86,8 +87,8 @@ impl Pending {
 }
 
 impl Engine {
-    /// Hands a result over to be settled. Returns when there is room for it: `bytes` of it count against
-    /// `settle_bytes_max`, so that a slow store slows the readers of bodies down instead of filling the memory.
+    /// Hands a result over to be settled. Returns when there is room for it. Its `bytes` count against
+    /// `settle_bytes_max`, so that a slow store slows down the readers of bodies instead of filling the memory.
     ///
     /// # Errors
     /// `Unavailable` if the server is stopping or there was no room in time.
@@ -140,7 +141,7 @@ impl Engine {
                     }
                 }
                 () = stop.cancelled() => {
-                    // The HTTP server has drained by now; what came before it closed is still here.
+                    // The HTTP server has drained by now; results that it took before are still in the inbox.
                     inbox.close();
                     while inbox.recv_many(&mut group, GROUP_MAX).await > 0 {
                         self.settle_group(std::mem::take(&mut group)).await;
@@ -167,7 +168,7 @@ impl Engine {
             let tried = tokio::select! {
                 biased;
                 tried = self.inner.ports.store.settle(&settlements, self.now()) => tried,
-                // Given up, it is rolled back; or it is saved, and what is posted again counts nothing.
+                // If it is given up, it is either rolled back, or saved, and then a second post counts nothing.
                 () = clock.sleep(left) => Err(Error::unavailable("the store did not settle in time")),
             };
             match tried {
@@ -191,7 +192,7 @@ impl Engine {
                 fault::reach(fault::SETTLE_COMMITTED);
                 let items = self.after_commit(&settlements, report).await;
                 for ((reply, ..), item) in rest.into_iter().zip(items) {
-                    // Whoever posted it may have gone; it is saved all the same.
+                    // The client may have gone; the result is saved all the same.
                     reply.send(Ok(item)).ok();
                 }
             }
@@ -213,7 +214,8 @@ impl Engine {
         }
     }
 
-    /// Signs of life, projections, hints; and what the database refused becomes its task's failure.
+    /// Notes signs of life, tells the projections and sends hints; and settles as failed the tasks whose results the
+    /// database refused.
     async fn after_commit(&self, settlements: &[Settlement], report: SettleReport) -> Vec<Settled> {
         let now = self.now();
         for s in settlements {
@@ -252,8 +254,8 @@ impl Engine {
     }
 }
 
-/// Results that change nothing are answered as if they had, so that they are seen in the log alone (docs/rules.md A8): a
-/// line per job and reason, as a post that is repeated after a crash may hold hundreds.
+/// Logs results that changed nothing, because they are answered as if they had (docs/rules.md A8). There is one line
+/// per job and reason, because a post that is repeated after a crash may hold hundreds.
 fn log_ignored(settlements: &[Settlement], items: &[Settled]) {
     let mut ignored: BTreeMap<(JobId, &str), usize> = BTreeMap::new();
     for (settlement, item) in settlements.iter().zip(items) {

@@ -1,5 +1,5 @@
-//! Store time (docs/rules.md A1): deadlines are compared in it, and a node that has not heard from the store for a while
-//! neither grants nor sweeps.
+//! Store time (docs/rules.md A1): deadlines are compared in it, and a node that has not heard from the store for a
+//! while neither grants nor sweeps.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -12,12 +12,13 @@ use trapline_core::{
     timeline::{Anchor, Timeline, shown},
 };
 
-/// How old an anchor may be.
+/// The maximum age of an anchor.
 const FRESH: Duration = Duration::from_secs(5);
 
 pub(crate) struct StoreTime {
     clock: Arc<dyn Clock>,
-    /// Without a fresh anchor nothing is granted or swept: that is an outage of ours, answered 503, and held against nobody.
+    /// The timeline with its last anchor. Without a fresh anchor nothing is granted or swept: requests are answered
+    /// 503, and nobody is charged.
     last: Mutex<Timeline>,
 }
 
@@ -29,18 +30,18 @@ impl StoreTime {
         }
     }
 
-    /// Anchors store time at a heartbeat. A slow answer makes it early rather than late: a lease is then granted shorter,
-    /// never ended sooner.
+    /// Anchors store time at a heartbeat. A slow answer makes the time early rather than late, so that leases become
+    /// shorter, and none is ended too soon.
     pub(crate) fn anchor(&self, beat: &Beat) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = beat.timeline;
     }
 
-    /// The timeline at this node's last heartbeat.
+    /// Returns the timeline at this node's last heartbeat.
     pub(crate) fn timeline(&self) -> Timeline {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Store time.
+    /// Returns store time.
     ///
     /// # Errors
     /// `Unavailable` without a fresh anchor.
@@ -53,24 +54,24 @@ impl StoreTime {
         }
     }
 
-    /// Whether a heartbeat was answered so lately.
+    /// Returns whether a heartbeat was answered within `age_max`.
     pub(crate) fn heard_within(&self, age_max: Duration) -> bool {
         self.read().is_some_and(|(_, age)| age <= age_max)
     }
 
-    /// The best guess, for what may go on without the store's word.
+    /// Returns an estimate of store time, for work that may go on while the store is away.
     pub(crate) fn estimate(&self) -> Timestamp {
         self.read().map_or_else(|| self.clock.now(), |(now, _)| now)
     }
 
-    /// A store time as the store's clock shows it, for people.
+    /// Returns a store time as the store's clock shows it, for people.
     pub(crate) fn shown(&self, at: Timestamp) -> Timestamp {
         shown(at, self.timeline().offset)
     }
 
     fn read(&self) -> Option<(Timestamp, Duration)> {
         let Anchor { at, after, .. } = self.timeline().anchor?;
-        // Sleep counts: what was fresh before it is not after it.
+        // The time that the machine sleeps counts: an anchor that was fresh before is not fresh after it.
         let age = self.clock.uptime().at.saturating_sub(after.at);
         Some((at.plus(age), age))
     }

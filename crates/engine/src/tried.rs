@@ -1,5 +1,5 @@
-//! How long images took that this node handed out alone: the lease of the next ones goes by that, because their worker waits
-//! meanwhile (docs/rules.md A6).
+//! Remembers how long images took that this node handed out as last tries. The lease of the next ones is computed
+//! from it, because their worker waits meanwhile (docs/rules.md A6).
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 
 use trapline_core::{CaptureId, JobId, Timestamp, receipt::Receipt};
 
-/// How many hand-outs and jobs are remembered. What is forgotten makes a lease longer.
+/// The maximum number of hand-outs and jobs that are remembered. If one is forgotten, a lease is longer.
 const REMEMBERED_MAX: usize = 1_000;
 
 #[derive(Default)]
@@ -19,7 +19,7 @@ pub(crate) struct Tried {
 
 #[derive(Default)]
 struct Inner {
-    /// By what names a hand-out.
+    /// The hand-outs under way, by what identifies them.
     out: HashMap<(JobId, CaptureId, i64), Timestamp>,
     slowest: HashMap<JobId, Duration>,
 }
@@ -29,7 +29,7 @@ impl Tried {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An image was handed out alone.
+    /// Notes that an image was handed out as a last try.
     pub(crate) fn handed_out(&self, receipt: &Receipt) {
         let mut inner = self.inner();
         if inner.out.len() >= REMEMBERED_MAX {
@@ -41,7 +41,7 @@ impl Tried {
         );
     }
 
-    /// A result came; if it is one of those, it tells how long an image takes.
+    /// Notes that a result came. If it answers a last try, it tells how long an image takes.
     pub(crate) fn answered(&self, receipt: &Receipt, now: Timestamp) {
         let mut inner = self.inner();
         let key = (receipt.job, receipt.capture, receipt.delivery);
@@ -55,7 +55,7 @@ impl Tried {
         *slowest = now.since(handed_at).max(*slowest);
     }
 
-    /// The longest that one of the job took, if any was answered.
+    /// Returns the longest time that a last try of the job took, if one was answered.
     pub(crate) fn slowest(&self, job: JobId) -> Option<Duration> {
         self.inner().slowest.get(&job).copied()
     }
