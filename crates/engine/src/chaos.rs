@@ -1,5 +1,5 @@
-//! What the chaos tools may do to a running node: wipe a projection, and take tasks that nobody will answer. Nothing
-//! here touches the truth but by the same grant that every worker gets.
+//! What the chaos tools may do to a running node: wipe a projection, and take tasks that no worker will answer. The
+//! store is changed only by the same grant that every worker gets.
 
 use trapline_core::{
     CaptureId, Error, JobId, PipelineId, ProjectId, Result, TokenId,
@@ -10,7 +10,8 @@ use trapline_core::{
 use crate::Engine;
 
 impl Engine {
-    /// Removes the queue of every running job; of how many there was one. A broker may have queues of others too.
+    /// Removes the queue of every running job, and returns how many there were. Queues of others on the same broker
+    /// stay.
     ///
     /// # Errors
     /// As the ports'.
@@ -24,7 +25,7 @@ impl Engine {
         Ok(removed)
     }
 
-    /// Removes the live state of every running job; of how many there was one.
+    /// Removes the live state of every running job, and returns how many there were.
     ///
     /// # Errors
     /// As the ports'.
@@ -115,7 +116,7 @@ impl Engine {
             capture: None,
             limit: None,
             shuffle: false,
-            // The same names again are tasks again.
+            // Captures with the same names become tasks again.
             reprocess: true,
             job_type: "ml".to_owned(),
             start: true,

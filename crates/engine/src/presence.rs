@@ -1,11 +1,11 @@
-//! Whether a projection answers. It is said in the log when it changes, not at each call: while a broker is away, every
-//! request finds that out.
+//! Notes whether a projection answers. The log says so when that changes and not at each call, because every request
+//! finds a broker away while it is.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use trapline_core::{Result, error::chain};
 
-/// What was last heard of one projection.
+/// The last answer of one projection.
 pub(crate) struct Presence {
     what: &'static str,
     meanwhile: &'static str,

@@ -1,5 +1,6 @@
-//! Every task that outlives a request is spawned here, has a name, and says what happens on error and on stop.
-//! `stop` returns when all have stopped, twice is harmless, and past its deadline it names what hung.
+//! Runs every task that outlives a request. Each has a name, and it is defined what happens on error and on stop.
+//! `stop` returns when all have stopped. It may be called twice, and past its deadline it names the tasks that still
+//! run.
 
 use std::{
     collections::BTreeMap,
@@ -32,7 +33,7 @@ struct Inner {
 }
 
 impl Supervisor {
-    /// Nothing runs yet.
+    /// Returns a supervisor that runs nothing yet.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let inner = Inner {
@@ -47,14 +48,14 @@ impl Supervisor {
         }
     }
 
-    /// Fires when the process is to stop.
+    /// Returns a token that fires when the process is to stop.
     #[must_use]
     pub fn stopping(&self) -> CancellationToken {
         self.inner.stop.clone()
     }
 
-    /// A task that runs to its end even if whoever waits for it gives up; on stop it is waited for. A panic in it
-    /// is logged, and the handle yields an error.
+    /// Runs a task to its end, even if the caller stops waiting for it; a stop waits for it. A panic in it is logged,
+    /// and the handle yields an error.
     pub fn once<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -80,8 +81,8 @@ impl Supervisor {
         })
     }
 
-    /// A service: `run_once` on a timer until the process stops. An error is logged and the next turn comes as usual;
-    /// a panic too, so that one bad row does not end a reconciler.
+    /// Runs a service: `run_once` on a timer until the process stops. After an error or a panic, which is logged, the
+    /// next turn comes as usual, so that one bad row does not end a reconciler.
     pub fn every<F>(
         &self,
         name: &'static str,
@@ -122,7 +123,7 @@ impl Supervisor {
     /// Asks everything to stop and waits for it, `deadline` at the longest.
     ///
     /// # Errors
-    /// The names of what still runs then.
+    /// The names of the tasks that still run then.
     pub async fn stop(&self, deadline: Duration) -> Result<(), Vec<&'static str>> {
         self.inner.stop.cancel();
         self.inner.tracker.close();

@@ -12,7 +12,7 @@ use super::{Tick, idle_for};
 
 const RACED: &str = "a result came or the job moved";
 
-/// What was done about one idle job, over all slices.
+/// What all slices did about one idle job.
 #[derive(Default)]
 struct Settled {
     lost: Vec<CaptureId>,
@@ -28,7 +28,7 @@ impl Tick<'_> {
                 continue;
             }
             report.checked += 1;
-            // The counters are evidence for people; the store alone decides.
+            // The counters are shown to people; the store alone decides.
             let queue = self.engine.inner.ports.queue.info(job.job).await.ok().flatten();
             if let Err(error) = self.lose(&job, queue, report).await {
                 report.found(job.job, Did::Failed, chain(&error));
@@ -40,7 +40,7 @@ impl Tick<'_> {
         Ok(())
     }
 
-    /// Settles what is lost of one idle job. What was done before a slice failed is done, and is reported.
+    /// Settles the lost tasks of one idle job. If a slice fails, what earlier slices did is reported.
     async fn lose(&self, job: &Vitals, queue: Option<QueueInfo>, report: &mut CheckReport) -> Result<()> {
         let engine = self.engine;
         let mut request = MarkLost {
@@ -60,7 +60,7 @@ impl Tick<'_> {
         ended
     }
 
-    /// Slice by slice, each under the guard of the first one's cut-off.
+    /// Goes slice by slice, each guarded by the cut-off of the first one.
     async fn lose_slices(&self, request: &mut MarkLost, all: &mut Settled) -> Result<()> {
         let engine = self.engine;
         loop {

@@ -1,5 +1,5 @@
-//! The lease of the one node that ticks: taken before the first check, and renewed in the midst of long ones, so that
-//! no other node takes a slow tick for a dead one. A tick that lost it stops.
+//! The lease of the node that ticks. It is taken before the first check and renewed during long ones, so that no
+//! other node takes a slow tick for a dead one. A tick that lost it stops.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -8,7 +8,7 @@ use trapline_core::{Error, Result, Timestamp, error::chain};
 use super::Tick;
 use crate::Engine;
 
-/// What a tick knows of its lease.
+/// The state of a tick's lease.
 pub(super) struct TickLease {
     /// When it was last taken or renewed, in store time.
     renewed_at: AtomicI64,
@@ -41,10 +41,10 @@ impl Engine {
 }
 
 impl Tick<'_> {
-    /// Between two steps of a check: renews the lease when a quarter of it is over. A dry run holds none.
+    /// Renews the lease when a quarter of it is over. Called between two steps of a check. A dry run holds no lease.
     ///
     /// # Errors
-    /// `Unavailable` if another node has it, and from then on.
+    /// `Unavailable` if another node has taken the lease, and at every later call.
     pub(super) async fn keep(&self) -> Result<()> {
         if self.lease.lost.load(Ordering::Relaxed) {
             return Err(Error::unavailable("the lease of the tick was lost"));
@@ -64,7 +64,8 @@ impl Tick<'_> {
                 self.lease.lose();
                 Err(Error::unavailable("another node has taken the tick over"))
             }
-            // It is ours as long as it runs; whatever else this step needs of the store says so itself.
+            // The lease is still valid until it runs out. If this step needs the store, its own call reports the
+            // error.
             Err(error) if age < interval * 2 => {
                 tracing::debug!(error = chain(&error), "the tick's lease was not renewed");
                 Ok(())

@@ -1,5 +1,5 @@
-//! The tick: five checks in order, each isolated from the others' failure. It is idempotent and takes no input; one
-//! node at a time runs it, by a lease in the store that a dead node loses.
+//! The tick: five checks in order, each isolated from the failure of the others. It is idempotent and takes no input.
+//! One node at a time runs it, under a lease in the store that a dead node loses.
 
 mod jobs;
 mod lease;
@@ -19,14 +19,14 @@ use crate::Engine;
 
 use lease::TickLease;
 
-/// Running jobs that are read at a time.
+/// The number of running jobs that are read at a time.
 const PAGE: u64 = 500;
-/// Rows that `verify` reads at a time.
+/// The number of rows that `verify` reads at a time.
 const VERIFY_PAGE: u64 = 2_000;
 
-/// What a node knows of its ticks.
+/// The state of a node's ticks.
 pub(crate) struct Ticking {
-    /// Names the node in the lease and in the reports.
+    /// The name of the node, in the lease and in the reports.
     node: String,
     /// A tick on request waits for the one that is running.
     running: tokio::sync::Mutex<()>,
@@ -41,28 +41,28 @@ impl Ticking {
     }
 }
 
-/// One tick under way: what all its checks share.
+/// A tick under way, shared by all its checks.
 struct Tick<'a> {
     engine: &'a Engine,
     policy: &'a HealthPolicy,
-    /// Idle is what had no result since.
+    /// A job that had no result since then is idle.
     cutoff: Timestamp,
-    /// What the tick before reported.
+    /// The report of the tick before.
     before: Option<TickReport>,
     dry_run: bool,
     lease: TickLease,
 }
 
 impl Engine {
-    /// One tick. A dry run only reports; its report is not kept. `None` if another node is at it.
+    /// Runs one tick. A dry run only reports, and its report is not kept. `None` if another node runs a tick now.
     ///
     /// # Errors
-    /// `Unavailable` if the store can't be reached; what fails within a check is in its report.
+    /// `Unavailable` if the store can't be reached. A failure within a check is in its report.
     pub async fn tick_once(&self, dry_run: bool) -> Result<Option<TickReport>> {
         self.tick(dry_run, None).await
     }
 
-    /// The tick of the timer: not if a node, this or another, has begun one within the interval.
+    /// Runs the tick of the timer, unless a node, this or another, has begun one within the interval.
     pub(crate) async fn tick_on_time(&self) -> Result<()> {
         let Ok(now) = self.inner.time.now() else {
             return Ok(());
@@ -102,7 +102,7 @@ impl Engine {
         Ok(Some(report))
     }
 
-    /// Reports of ticks with their keys, newest first: those before the one with a key, or of all.
+    /// Returns reports of ticks with their keys, newest first: those before a key, or of all.
     ///
     /// # Errors
     /// As the store's.
@@ -110,7 +110,7 @@ impl Engine {
         self.inner.ports.store.ticks(before, limit).await
     }
 
-    /// The newest report; the watchman is watched by its age.
+    /// Returns the newest report. Its age shows whether ticks run.
     ///
     /// # Errors
     /// As the store's.
@@ -118,7 +118,7 @@ impl Engine {
         Ok(self.ticks(None, 1).await?.pop().map(|(_, tick)| tick))
     }
 
-    /// The invariants, checked on the store.
+    /// Checks the invariants on the store.
     ///
     /// # Errors
     /// As the store's.
@@ -142,7 +142,7 @@ impl Tick<'_> {
         close(&mut report.zombie_streams, "zombie_streams", done);
     }
 
-    /// Every running job, a page at a time from the store.
+    /// Returns every running job, read a page at a time.
     async fn running(&self) -> Result<Vec<Vitals>> {
         let store = &self.engine.inner.ports.store;
         let max_deliver = self.engine.inner.policy.max_deliver;
@@ -167,7 +167,7 @@ impl Tick<'_> {
     }
 }
 
-/// A check that broke off says so in its report and stops no other.
+/// Notes the error of a check that broke off in its report; the other checks go on.
 fn close(report: &mut CheckReport, check: &'static str, done: Result<()>) {
     if let Err(error) = done {
         tracing::warn!(check, error = chain(&error), "a health check broke off");
@@ -175,7 +175,7 @@ fn close(report: &mut CheckReport, check: &'static str, done: Result<()>) {
     }
 }
 
-/// How long ago, for lines that people read.
+/// Returns for how long a job was idle, for lines that people read.
 fn idle_for(job: &Vitals, now: Timestamp) -> Duration {
     now.since(job.idle_since)
 }

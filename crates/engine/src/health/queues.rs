@@ -1,4 +1,4 @@
-//! The checks of the projections: queues that are missing, short or left over, and what they say of running jobs.
+//! The checks of the projections: queues that are missing, short or left over, and the counters of running jobs.
 
 use trapline_core::{
     JobId, Result,
@@ -9,11 +9,11 @@ use trapline_core::{
 
 use super::Tick;
 
-/// Lines written in one transaction.
+/// The number of lines that are written in one transaction.
 const LINES: usize = 500;
 
 impl Tick<'_> {
-    /// Each projection is looked at for itself: one that is away keeps nobody from the other.
+    /// Each projection is checked by itself: one that is away does not hold up the check of the other.
     pub(super) async fn missing_queues(&self, report: &mut CheckReport) -> Result<()> {
         let mut room = true;
         let mut away = Ok(());
@@ -36,8 +36,8 @@ impl Tick<'_> {
             .is_some_and(|t| t.missing_queues.has(job.job, did))
     }
 
-    /// `room`: whether the queue takes one more job, as far as this tick knows. One that holds as many as it may is not
-    /// asked again for each of the others.
+    /// `room`: whether the queue takes one more job, as far as this tick knows. A full queue is not asked again for
+    /// each of the other jobs.
     async fn look_at_queue(&self, job: &Vitals, room: &mut bool, report: &mut CheckReport) -> Result<()> {
         let queue = self.engine.inner.ports.queue.info(job.job).await?;
         let was_short = self.found_before(job, Did::Short);
@@ -109,7 +109,7 @@ impl Tick<'_> {
         Ok(())
     }
 
-    /// Whether a job's log ends with this line: while nothing changes, it does not grow.
+    /// Returns whether a job's log ends with this line, so that the log does not grow while nothing changes.
     async fn is_last_line(&self, job: JobId, message: &str) -> Result<bool> {
         let newest = LogQuery {
             job,
@@ -124,7 +124,7 @@ impl Tick<'_> {
 
     pub(super) async fn zombies(&self, report: &mut CheckReport) -> Result<()> {
         let ports = &self.engine.inner.ports;
-        // The broker dates its queues by a clock of its own.
+        // The broker dates its queues by its own clock.
         let now = self.engine.wall_now();
         self.keep().await?;
         for queue in ports.queue.list().await? {
