@@ -241,7 +241,7 @@ impl Engine {
         if let Err(error) = self.take_back_unheard().await {
             tracing::warn!(
                 error = chain(&error),
-                "what was handed out and told to nobody was not taken back"
+                "the tasks of grants whose reply was lost were not given back"
             );
         }
         self.inner.ports.store.stopped_cleanly().await

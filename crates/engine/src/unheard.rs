@@ -62,7 +62,7 @@ impl Engine {
             let answers = self.change_receipts(LeaseChange::Undelivered, &receipts).await?;
             tracing::info!(
                 images = answers.iter().filter(|a| a.is_ok()).count(),
-                "handed out while the store was away or too slow, and told to nobody: taken back"
+                "the replies of grants were lost while the store was away or slow: their tasks are given back"
             );
         }
         let over = self.now().minus(self.inner.policy.task_ttr);

@@ -372,7 +372,7 @@ mod tests {
         assert!(all.queue_credentials.is_some_and(|p| p.ends_with("nats.creds")));
         for even in ["0", "2", "4", "x"] {
             let error = load("", &[("TRAPLINE_QUEUE_REPLICAS", even)], &[]).unwrap_err();
-            assert!(chain(&error).contains("is none of 1, 3 and 5"), "{error}");
+            assert!(chain(&error).contains("must be 1, 3 or 5"), "{error}");
         }
     }
 }

@@ -135,7 +135,7 @@ pub const SETTINGS: &[Setting] = &[
                 "1" => 1,
                 "3" => 3,
                 "5" => 5,
-                _ => return Err("is none of 1, 3 and 5".to_owned()),
+                _ => return Err("must be 1, 3 or 5".to_owned()),
             };
             Ok(())
         },
@@ -345,7 +345,7 @@ pub const SETTINGS: &[Setting] = &[
         "which lines are logged: `info`, `warn,trapline_engine=debug`",
         |c, v| {
             v.parse::<tracing_subscriber::EnvFilter>()
-                .map_err(|e| format!("is no filter: {e}"))?;
+                .map_err(|e| format!("is not a valid log filter: {e}"))?;
             c.log = v.to_owned();
             Ok(())
         },

@@ -170,7 +170,7 @@ impl IntoResponse for ApiError {
         if let Some(cause) = &self.cause {
             let cause: &(dyn std::error::Error + 'static) = cause;
             if self.status == StatusCode::INTERNAL_SERVER_ERROR {
-                tracing::error!(error = chain(cause), "a request failed by a fault of ours");
+                tracing::error!(error = chain(cause), "internal error");
             } else {
                 tracing::warn!(error = chain(cause), "a request could not be served now");
             }
