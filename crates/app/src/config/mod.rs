@@ -64,7 +64,7 @@ pub struct Config {
     pub queue_credentials: Option<PathBuf>,
     /// How long a result waits for the store.
     pub settle_wait: Duration,
-    /// Whether an admin may wipe projections and take tasks that nobody answers.
+    /// Whether an admin may wipe projections and take tasks that no worker answers.
     pub allow_chaos: bool,
     /// When the health check runs, and what it thinks is idle.
     pub health: HealthPolicy,
@@ -181,7 +181,7 @@ impl Effective {
         let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("can't be read: {e}")))?;
         let table: toml::Table = text
             .parse()
-            .map_err(|e: toml::de::Error| wrong(format!("is no TOML: {e}")))?;
+            .map_err(|e: toml::de::Error| wrong(format!("is not valid TOML: {e}")))?;
         for (key, value) in table {
             let value = match value {
                 toml::Value::String(text) => text,
@@ -308,7 +308,7 @@ mod tests {
         );
         assert!(said(load("tusk_ttr = 1", &[], &[])).contains("no setting `tusk_ttr`; known: listen"));
         assert!(said(load("task_ttr = [1]", &[], &[])).contains("list or table at `task_ttr`"));
-        assert!(said(load("= 1", &[], &[])).contains("is no TOML"));
+        assert!(said(load("= 1", &[], &[])).contains("is not valid TOML"));
         assert!(
             said(load("item_bytes_max = 9\nresult_bytes_max = 8", &[], &[])).contains("`item_bytes_max` (9)")
         );

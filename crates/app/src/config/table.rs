@@ -176,7 +176,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "allow_chaos",
         &["TRAPLINE_ALLOW_CHAOS"],
-        "`true` lets an admin wipe projections and take tasks that nobody answers",
+        "`true` lets an admin wipe projections and take tasks that no worker answers",
         |c, v| boolean(v).map(|v| c.allow_chaos = v),
         |c| c.allow_chaos.to_string(),
     ),
@@ -300,7 +300,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "trusted_proxies",
         &["TRAPLINE_TRUSTED_PROXIES"],
-        "addresses and networks of proxies whose `X-Forwarded-*` is believed, by commas; nobody by default",
+        "addresses and networks of proxies whose `X-Forwarded-*` is believed, by commas; none by default",
         |c, v| v.parse().map(|v| c.trusted_proxies = v),
         |c| c.trusted_proxies.to_string(),
     ),

@@ -39,7 +39,7 @@ pub(crate) async fn examine(listen: &str, trusted: &TrustedProxies, clock: &Arc<
         )];
     }
     let seen = match trusted.is_empty() {
-        true => "nobody is trusted, and no such header came".to_owned(),
+        true => "no proxy is trusted, and no such header came".to_owned(),
         false => format!("{trusted} trusted"),
     };
     vec![Check::ok(NAME, seen)]

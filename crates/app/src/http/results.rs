@@ -119,7 +119,7 @@ async fn result(
     Ok(answer(job, queued, &tasks))
 }
 
-/// Upstream's answer to a body that is no post of results at all.
+/// Returns upstream's answer to a body that is not a post of results.
 fn shape(malformed: &Malformed) -> Option<ApiError> {
     match malformed {
         Malformed::NoResults => Some(ApiError::field("results", "This field is required.")),
@@ -139,7 +139,7 @@ fn words(malformed: &Malformed) -> String {
     match malformed {
         Malformed::Syntax(byte) => format!("JSON parse error near byte {byte}"),
         Malformed::BrokeOff => "the body broke off".to_owned(),
-        _ => "the body is no post of results".to_owned(),
+        _ => "the body is not a post of results".to_owned(),
     }
 }
 
@@ -372,7 +372,7 @@ async fn outcomes(answers: Vec<Answer>) -> ApiResult<(Vec<Value>, usize)> {
             Fate::Waiting(pending) => match pending.outcome().await? {
                 Settled::Saved | Settled::Ignored(_) => None,
                 Settled::Refused(why) => Some(format!("the store refuses it: {why}")),
-                Settled::Gone => Some("the task is no more".to_owned()),
+                Settled::Gone => Some("the task was deleted".to_owned()),
             },
         };
         let mut task = json!({ "reply_subject": reply_subject, "task_id": task_id() });

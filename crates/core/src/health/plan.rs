@@ -68,7 +68,7 @@ pub fn missing_progress(
     let said = live.pending;
     Some((
         did,
-        format!("its progress told of {said} unsettled task(s) of {unsettled}"),
+        format!("its progress reported {said} unsettled task(s) of {unsettled}"),
     ))
 }
 

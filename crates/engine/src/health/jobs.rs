@@ -116,7 +116,7 @@ impl Tick<'_> {
                 Ok(Ended::Raced) => report.found(job.job, Did::Raced, RACED),
                 Ok(Ended::Landed(status)) => {
                     let detail = format!("all its tasks were settled and it had not landed; landed {status}");
-                    tracing::error!(job = %job.job, dry_run = self.dry_run, "a bug of ours: {detail}");
+                    tracing::error!(job = %job.job, dry_run = self.dry_run, "a bug in Trapline: {detail}");
                     report.found(job.job, Did::Landed, detail);
                 }
                 Ok(Ended::Reaped) => {
