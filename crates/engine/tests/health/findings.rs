@@ -73,7 +73,11 @@ async fn a_job_whose_counters_drifted_is_landed_on_what_its_rows_say() {
     let tick = node.tick().await;
     assert_eq!(did(&tick.stale_jobs), [(job, Did::Landed)]);
     assert_eq!(numbers(&tick.stale_jobs), (1, 1, 0));
-    assert_eq!(said::count(tracing::Level::ERROR, "a bug in Trapline: "), 2, "by both");
+    assert_eq!(
+        said::count(tracing::Level::ERROR, "a bug in Trapline: "),
+        2,
+        "by both"
+    );
     assert_eq!(node.ended(job).await, (JobStatus::Success, 3, 0));
     assert!(node.job(job).await.errors.is_empty());
     node.world.check_counts(job).await;
