@@ -109,7 +109,7 @@ pub enum Change {
         /// The change of the counters.
         deltas: Deltas,
     },
-    /// The row becomes `row`: free again, suspect, with a strike. No counter changes.
+    /// The row becomes `row`: free again and suspect, with a strike if it was suspect before. No counter changes.
     Suspect {
         /// The row afterwards.
         row: TaskView,

@@ -142,7 +142,8 @@ pub enum Posted {
         /// The budget of strikes.
         max_deliver: i64,
     },
-    /// The error of a whole batch: a strike, and the task is suspect, while strikes are left; else `worker_error`.
+    /// The error of a whole batch: the task becomes suspect. If it was suspect before, it gets a strike, but not its last
+    /// one; a task without strikes left fails with `worker_error`.
     /// [`crate::batch_error`] says which errors are.
     BatchError {
         /// At most 10,000 characters.
