@@ -1,4 +1,4 @@
--- Tasks that an answer frees, with a strike: suspects of a batch error, and others. $1 jobs, $2 captures, $3 strikes,
+-- Frees tasks by an answer, with the strikes that it leaves them: suspects of a batch error, and others. $1 jobs, $2 captures, $3 strikes,
 -- $4 to whom each went, $5 whether it is suspect.
 UPDATE tasks t SET
     grant_id = NULL, lease_until = NULL, suspect = e.suspect, strikes = e.strikes,

@@ -1,4 +1,4 @@
--- Tasks that an answer frees, with a strike: suspects of a batch error, and others.
+-- Frees tasks by an answer, with the strikes that it leaves them: suspects of a batch error, and others.
 -- ?1 [[job, capture, strikes, to whom it went, suspect], …].
 UPDATE tasks SET
     grant_id = NULL, lease_until = NULL, suspect = e.value->>4, strikes = e.value->>2,
