@@ -31,18 +31,29 @@ pub(super) fn sections(page: &str) -> Vec<Section> {
     all.map(read).collect()
 }
 
-/// Names of all tests: functions with a test's attribute, those that a test binary lists by name, and the conformance cases.
+/// How a table of tests begins and ends, each name in it on a line of its own.
+const TABLES: [(&str, &str); 2] = [("table![\n", "];"), ("on_each_deployment!(\n", ");")];
+
+/// Names of all tests: functions with a test's attribute, those in the table of a test binary, and the conformance cases.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (file, text) in sources() {
-        let listed = file.contains("/tests/") || file.contains("/conformance/");
+        for (from, to) in TABLES {
+            let tables = text.split(from).skip(1).filter_map(|t| t.split(to).next());
+            let entries = tables
+                .flat_map(str::lines)
+                .map(|line| line.trim().trim_end_matches(','));
+            names.extend(entries.map(|entry| entry.rsplit("::").next().unwrap_or_default().to_owned()));
+        }
+        let conformance = file.contains("/conformance/");
         let mut marked = false;
         for line in text.lines().map(str::trim) {
             marked |= line.starts_with("#[") && line.contains("test");
             let name = line
                 .split_once("fn ")
                 .and_then(|(_, rest)| rest.split(['(', '<']).next());
-            if let Some(name) = name.filter(|_| marked || listed) {
+            let case = conformance && line.starts_with("async fn ");
+            if let Some(name) = name.filter(|_| marked || case) {
                 names.insert(name.to_owned());
             }
             marked &= line.starts_with("#[");
