@@ -150,7 +150,7 @@ async fn create(
     if start && parts.pipeline.is_none() {
         return Err(ApiError::field(
             "pipeline_id",
-            "The job needs a pipeline to start.",
+            "The job needs a pipeline to start: give `pipeline_slug` or `pipeline_id`.",
         ));
     }
     let collection = match parts.captures {
