@@ -20,6 +20,11 @@ pub fn line(text: impl fmt::Display) -> CliResult<()> {
     Ok(writeln!(io::stdout().lock(), "{text}")?)
 }
 
+/// A text for people on standard output. On a terminal its lines fit the width.
+pub fn prose(text: impl fmt::Display) -> CliResult<()> {
+    line(fitting(text, &Term::stdout()))
+}
+
 /// A JSON document on a line.
 pub fn json(value: &impl Serialize) -> CliResult<()> {
     let mut out = io::stdout().lock();
@@ -32,8 +37,9 @@ pub fn json_pretty(value: &Value) -> CliResult<()> {
     line(format_args!("{value:#}"))
 }
 
-/// A line for the person in front: progress, warnings.
+/// A line for the person in front: progress, warnings. On a terminal it fits the width.
 pub fn note(text: impl fmt::Display) {
+    let text = fitting(text, &Term::stderr());
     if writeln!(io::stderr().lock(), "{text}").is_err() {
         // The terminal is gone, so there is nobody to tell; the command itself goes on.
     }
@@ -47,6 +53,45 @@ pub fn finish(result: CliResult) -> Exit {
         }
         error.exit()
     })
+}
+
+/// A text in lines that fit a terminal; elsewhere as it is.
+pub(super) fn fitting(text: impl fmt::Display, term: &Term) -> String {
+    let text = text.to_string();
+    if !term.is_term() {
+        return text;
+    }
+    let width = usize::from(term.size().1);
+    text.split('\n')
+        .map(|line| broken(line, width))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// What goes on in the next line stands further in.
+const INDENT: usize = 2;
+
+/// A line, broken at its blanks so that it fits `width`. A longer word stays whole: a path is copied as it is.
+fn broken(line: &str, width: usize) -> String {
+    if measure_text_width(line) <= width {
+        return line.to_owned();
+    }
+    let own = line.len() - line.trim_start().len();
+    let mut text = line[..own].to_owned();
+    let mut taken = own;
+    for (at, word) in line[own..].split(' ').enumerate() {
+        let needs = measure_text_width(word);
+        if at > 0 && taken + 1 + needs > width {
+            text.push_str(&format!("\n{}", " ".repeat(own + INDENT)));
+            taken = own + INDENT;
+        } else if at > 0 {
+            text.push(' ');
+            taken += 1;
+        }
+        text.push_str(word);
+        taken += needs;
+    }
+    text
 }
 
 /// A text of the server on one line, without control characters.
@@ -211,6 +256,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_line_for_a_terminal_is_broken_at_its_blanks_and_a_path_stays_whole() {
+        for (line, width, shown) in [
+            ("SUCCESS: 40 of 40 images", 24, "SUCCESS: 40 of 40 images"),
+            ("SUCCESS: 40 of 40 images", 23, "SUCCESS: 40 of 40\n  images"),
+            (
+                "  a.jpg (lost): by two workers",
+                16,
+                "  a.jpg (lost):\n    by two\n    workers",
+            ),
+            ("no /a/very/long/path here", 8, "no\n  /a/very/long/path\n  here"),
+            ("夜夜夜 夜夜夜", 10, "夜夜夜\n  夜夜夜"),
+            ("", 10, ""),
+        ] {
+            assert_eq!(broken(line, width), shown);
+        }
+    }
 
     #[test]
     fn a_name_can_not_move_the_cursor() {

@@ -81,7 +81,7 @@ impl Progress {
     /// A line about something else, above the bar.
     pub(super) fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(output::fitting(text, &Term::stderr())),
             None => output::note(text),
         }
     }

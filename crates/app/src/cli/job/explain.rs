@@ -25,10 +25,10 @@ pub(super) async fn run(context: &Context, id: &JobId) -> CliResult {
         output::json(&body)?;
         return Ok(Exit::Done);
     }
-    output::line(cell(&body["sentence"]))?;
+    output::prose(cell(&body["sentence"]))?;
     evidence(&body, SystemClock::new().now())
         .iter()
-        .try_for_each(output::line)?;
+        .try_for_each(output::prose)?;
     Ok(Exit::Done)
 }
 

@@ -67,7 +67,7 @@ impl Summary {
         if as_json {
             output::json(&self.json())
         } else {
-            output::line(self.text().trim_end())
+            output::prose(self.text().trim_end())
         }
     }
 
