@@ -65,7 +65,12 @@ impl ListArgs {
             return Ok(Exit::Done);
         }
         if jobs.is_empty() {
-            output::note("there is no such job");
+            let narrowed = self.project.is_some() || !self.status.is_empty() || !self.pipeline.is_empty();
+            output::note(if narrowed {
+                "there is no such job"
+            } else {
+                "there is no job yet; `trapline job create` makes one"
+            });
             return Ok(Exit::Done);
         }
         let now = SystemClock::new().now();
@@ -103,10 +108,10 @@ pub(super) async fn show(context: &Context, id: &JobId) -> CliResult {
         return Ok(Exit::Done);
     }
     let job = Job(body);
-    output::line(&job)?;
+    output::prose(&job)?;
     details(&job, SystemClock::new().now())
         .iter()
-        .try_for_each(output::line)?;
+        .try_for_each(output::prose)?;
     Ok(Exit::Done)
 }
 
