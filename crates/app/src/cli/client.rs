@@ -161,9 +161,12 @@ impl Client {
             ApiError::Refused { status, detail, body } => {
                 CliError::Refused(refusal(status, &detail, &body, path))
             }
-            ApiError::Unreachable(_) => {
-                let why = chain(&error);
-                CliError::Unreachable(format!("{server}: {why}; is it running, and is --url right?"))
+            ApiError::Unreachable(error) => {
+                let why = root_cause(&error);
+                CliError::Unreachable(format!(
+                    "{server}: the server is unreachable: {why}; is it running, does it listen there (`serve --listen`), and \
+                     is --url right?"
+                ))
             }
             ApiError::Unavailable { .. } => {
                 CliError::Unreachable(format!("{server}: {}", clean(&chain(&error))))
@@ -176,6 +179,15 @@ impl Client {
             }
         }
     }
+}
+
+/// What the error comes from. The layers between name the library's parts.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 /// A list by pages; each continues where the server's `next` says.

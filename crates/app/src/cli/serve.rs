@@ -67,6 +67,7 @@ async fn serve(config: &Config) -> CliResult {
     }
     tracing::info!(
         url = node.url(),
+        listen = config.listen,
         database = without_password(&config.database),
         "serving"
     );
