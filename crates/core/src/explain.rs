@@ -270,18 +270,24 @@ fn does_not_answer(worker: &str, hand_outs: u64) -> String {
     )
 }
 
+/// A worker that waits asks again sooner: a claim takes 25 s at the most.
+const BETWEEN_ASKS: Duration = Duration::from_secs(60);
+
 fn waiting_for_workers(scene: &Scene<'_>) -> String {
     let (job, outlook) = (scene.job, scene.outlook);
     let slug = job.pipeline.as_ref().map_or("", |(_, slug)| slug);
-    if outlook.workers.is_empty() {
-        return match outlook.last_seen {
-            None => format!("waiting for workers: none has asked for pipeline `{slug}` yet"),
-            Some(at) => format!(
-                "waiting for workers: the last one for pipeline `{slug}` was seen {}",
-                when(at.min(scene.now), scene.now)
-            ),
-        };
-    }
+    let last_seen = |at: Timestamp| {
+        format!(
+            "waiting for workers: the last one for pipeline `{slug}` was seen {}",
+            when(at.min(scene.now), scene.now)
+        )
+    };
+    let Some(latest) = outlook.workers.iter().map(|w| w.last_seen).max() else {
+        return outlook.last_seen.map_or_else(
+            || format!("waiting for workers: none has asked for pipeline `{slug}` yet"),
+            last_seen,
+        );
+    };
     let is_busy = |w: &WorkerNow| w.busy_elsewhere || w.busy_with.is_some_and(|with| with != job.id);
     if outlook.workers.iter().all(is_busy) {
         let n = count(outlook.workers.len() as u64);
@@ -297,6 +303,9 @@ fn waiting_for_workers(scene: &Scene<'_>) -> String {
     }
     if let Some(worker) = outlook.struck_by.as_ref().filter(|_| unanswered(scene)) {
         return does_not_answer(worker, outlook.strikes);
+    }
+    if scene.now.since(latest) > BETWEEN_ASKS {
+        return last_seen(latest);
     }
     format!("waiting for workers: those for pipeline `{slug}` are about to ask")
 }

@@ -121,6 +121,16 @@ fn workers_alive_and_about_to_ask() {
         say(&free(), &one_idle),
         "waiting for workers: those for pipeline `moths` are about to ask"
     );
+    let seen = |seconds| {
+        let mut gone = one_idle.clone();
+        gone.workers.iter_mut().for_each(|w| w.last_seen = ago(seconds));
+        gone
+    };
+    assert!(say(&free(), &seen(60)).ends_with("are about to ask"));
+    assert_eq!(
+        say(&free(), &seen(240)),
+        "waiting for workers: the last one for pipeline `moths` was seen 4 min ago"
+    );
 }
 
 #[test]
