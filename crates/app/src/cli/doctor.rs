@@ -75,7 +75,7 @@ fn print(checks: &[Check]) -> CliResult<()> {
         .page(checks.iter().map(row).collect())?;
     for check in checks {
         if let Some(advice) = &check.advice {
-            output::line(format_args!("\n{}: {advice}", check.name))?;
+            output::prose(format_args!("\n{}: {advice}", check.name))?;
         }
     }
     Ok(())

@@ -158,7 +158,7 @@ impl Table {
         self
     }
 
-    /// Nothing is cut: what is longer than a line goes on in the next one.
+    /// No value is cut: what is longer than a line goes on in the next one.
     #[must_use]
     pub fn whole(mut self) -> Self {
         self.room = None;
@@ -167,7 +167,7 @@ impl Table {
 
     /// Prints rows. A later page only ever makes columns wider.
     pub fn page(&mut self, rows: Vec<Vec<String>>) -> CliResult<()> {
-        self.lines(rows).iter().try_for_each(line)
+        self.lines(rows).iter().try_for_each(prose)
     }
 
     /// Prints rows, each with a line below it, if there is something to add.
@@ -175,10 +175,10 @@ impl Table {
         let (rows, notes): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
         let lines = self.lines(rows);
         let header = lines.len() - notes.len();
-        lines[..header].iter().try_for_each(line)?;
+        lines[..header].iter().try_for_each(prose)?;
         for (row, note) in lines[header..].iter().zip(notes) {
-            line(row)?;
-            note.iter().try_for_each(line)?;
+            prose(row)?;
+            note.iter().try_for_each(prose)?;
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ impl VerifyArgs {
         if self.json {
             output::json(&verified)?;
         } else {
-            output::line(text(&verified).trim_end())?;
+            output::prose(text(&verified).trim_end())?;
         }
         Ok(if verified.violations.is_empty() {
             Exit::Done

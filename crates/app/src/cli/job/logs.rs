@@ -92,7 +92,7 @@ impl LogsArgs {
                 if context.json {
                     output::json(line)?;
                 } else {
-                    output::line(text(line))?;
+                    output::prose(text(line))?;
                 }
                 *after = line["id"].as_i64().unwrap_or(*after);
             }

@@ -159,14 +159,14 @@ impl Context {
             output::note(why);
             return output::json(&job.0);
         }
-        output::line(format_args!("{job}; {why}"))
+        output::prose(format_args!("{job}; {why}"))
     }
 
     fn print_job(&self, body: Value) -> CliResult<()> {
         if self.json {
             return output::json(&body);
         }
-        output::line(Job(body))
+        output::prose(Job(body))
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, id: i64) -> CliResult {
     if context.json {
         output::json(&job.0)?;
     } else {
-        output::line(&job)?;
+        output::prose(&job)?;
     }
     Ok(exit(&job))
 }
