@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use clap::{ArgGroup, Args};
 use serde_json::{Map, Value, json};
+use trapline_core::words::counted;
 
 use super::{
     super::{
@@ -122,7 +123,7 @@ impl CreateArgs {
         let slugs: Vec<String> = known.iter().map(|p| cell(&p["slug"])).collect();
         let Some(at) = slugs.iter().position(|slug| *slug == self.pipeline) else {
             let known = if slugs.is_empty() {
-                "none".to_owned()
+                "none yet: a worker that is started registers what it runs".to_owned()
             } else {
                 slugs.join(", ")
             };
@@ -259,21 +260,23 @@ impl Upload<'_> {
         }
         if rejected > 0 && !skip_bad_lines {
             return Err(CliError::Refused(format!(
-                "{rejected} line(s) of `{list}` are no captures, so no job is made; mend them, or leave them out with \
+                "no job is made, because {} of `{list}` can't be read; mend the list, or leave out what is bad with \
                  --skip-bad-lines:\n{}",
+                counted(rejected, "line"),
                 self.rejected.lines()
             )));
         }
         if rejected > 0 {
             output::note(format_args!(
-                "{rejected} line(s) of `{list}` are left out:\n{}",
+                "left out: {} of `{list}`\n{}",
+                counted(rejected, "line"),
                 self.rejected.lines()
             ));
         }
         if self.warnings.count > 0 {
             output::note(format_args!(
-                "{} warning(s) on `{list}`; no capture is lost by them:\n{}",
-                self.warnings.count,
+                "{} on `{list}`; no capture is lost:\n{}",
+                counted(self.warnings.count, "warning"),
                 self.warnings.lines()
             ));
         }
