@@ -143,8 +143,8 @@ fn settings(args: &RunArgs) -> Result<Config> {
         .any(|(s, _, origin)| s.key == "log" && origin == Origin::Default);
     let mut config = effective.config;
     if log_is_default {
-        // Whoever runs this looks at a progress bar, and finds the images that failed in the summary.
-        "warn,trapline_worker=error".clone_into(&mut config.log);
+        // Whoever runs this looks at a progress bar, and finds in the summary which images failed, but not why a pipeline was refused.
+        "warn,trapline_worker=error,trapline_worker::pull::register=warn".clone_into(&mut config.log);
     }
     Ok(config)
 }
