@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod page;
+mod services;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -37,8 +37,13 @@ fn block(lines: &[&str]) -> (Vec<String>, Option<Value>) {
     (lines[..blank].iter().map(|l| (*l).to_owned()).collect(), body)
 }
 
-/// A row of a table on the object at `prefix`.
-fn field(title: &str, prefix: &str, line: &str) -> Option<Field> {
+/// A row of a table on the object at `prefix`, which other lines change.
+fn field(title: &str, prefix: &mut String, line: &str) -> Option<Field> {
+    if line.starts_with("| field |") {
+        prefix.clear();
+    } else if let Some(of) = line.strip_prefix("| of `") {
+        *prefix = format!("{}.", of.split('`').next().unwrap());
+    }
     let mut cells = line.strip_prefix("| `")?.split('|').map(str::trim);
     let name = format!("{prefix}{}", cells.next()?.trim_end_matches('`'));
     let required = match cells.next()? {
@@ -54,6 +59,20 @@ fn field(title: &str, prefix: &str, line: &str) -> Option<Field> {
     })
 }
 
+/// What is under a heading of the page: the JSON, and the fields of its tables.
+pub(crate) fn under(heading: &str) -> (Vec<Value>, Vec<Field>) {
+    let (_, text) = PAGE.split_once(&format!("\n{heading}\n")).expect("the heading");
+    let text = text.split("\n##").next().unwrap();
+    let blocks = text.split("```json\n").skip(1);
+    let json = blocks.map(|block| serde_json::from_str(block.split("```").next().unwrap()).unwrap());
+    let mut prefix = String::new();
+    let fields = text
+        .lines()
+        .filter_map(|line| field(heading, &mut prefix, line))
+        .collect();
+    (json.collect(), fields)
+}
+
 /// What the section says.
 pub(crate) fn read() -> (Vec<Example>, Vec<Field>) {
     let (_, section) = PAGE.split_once(SECTION).expect("the section");
@@ -67,12 +86,7 @@ pub(crate) fn read() -> (Vec<Example>, Vec<Field>) {
         if let Some(text) = line.strip_prefix("### ") {
             title = text.to_owned();
         }
-        if line.starts_with("| field |") {
-            prefix.clear();
-        } else if let Some(of) = line.strip_prefix("| of `") {
-            prefix = format!("{}.", of.split('`').next().unwrap());
-        }
-        fields.extend(field(&title, &prefix, line));
+        fields.extend(field(&title, &mut prefix, line));
         if *line != "```http" {
             continue;
         }
@@ -119,7 +133,7 @@ pub(crate) fn names(value: &Value, prefix: &str, out: &mut BTreeSet<String>) {
 }
 
 /// Takes a field away wherever it is, or puts another value in its place; whether it was anywhere.
-fn change(value: &mut Value, name: &str, to: Option<&Value>) -> bool {
+pub(crate) fn change(value: &mut Value, name: &str, to: Option<&Value>) -> bool {
     let (first, rest) = name.split_once('.').unwrap_or((name, ""));
     let Some(map) = value.as_object_mut() else {
         return false;
