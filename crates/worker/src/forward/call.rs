@@ -19,7 +19,9 @@ pub(super) enum CallError {
     Busy(String, Option<Duration>),
     /// The service is there and not ready.
     Unready(String),
-    /// No answer in time, or one that says that the service is in trouble. Asking again may help.
+    /// No answer in time.
+    Late(String),
+    /// An answer that says that the service is in trouble. Asking again may help.
     Trouble(String),
     /// The service understood and says no.
     Refused(String),
@@ -34,6 +36,7 @@ impl CallError {
             | Self::Broken(text)
             | Self::Busy(text, _)
             | Self::Unready(text)
+            | Self::Late(text)
             | Self::Trouble(text)
             | Self::Refused(text) => text.clone(),
             Self::Stopping => "the worker stops".to_owned(),
@@ -50,7 +53,7 @@ impl CallError {
         let text = http::chain(&error.without_url());
         match (is_away, is_late) {
             (true, _) => Self::Away(format!("it can't be reached: {text}")),
-            (_, true) => Self::Trouble(format!("no answer in time: {text}")),
+            (_, true) => Self::Late(format!("no answer in time: {text}")),
             _ => Self::Broken(format!("the connection broke before an answer came: {text}")),
         }
     }
@@ -111,6 +114,7 @@ mod tests {
                 CallError::Broken(_) => "broken",
                 CallError::Busy(..) => "busy",
                 CallError::Unready(_) => "unready",
+                CallError::Late(_) => "late",
                 CallError::Trouble(_) => "trouble",
                 CallError::Refused(_) => "refused",
                 CallError::Stopping => "stopping",

@@ -7,6 +7,7 @@
 //! service that is away or asks to wait, so its images wait, and are given back if it takes too long.
 
 mod call;
+mod late;
 mod presence;
 mod split;
 
@@ -35,8 +36,8 @@ const TRIES: u32 = 3;
 const WAIT_LONGEST: Duration = Duration::from_secs(5);
 /// How long images wait for a service that is there and not ready, and does not say for how long.
 const UNREADY_MAX: Duration = Duration::from_secs(60);
-/// How long a service may take to show that it is there.
-const SIGN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a service may take to say what it offers: some load their models first.
+const INFO_TIMEOUT: Duration = Duration::from_secs(30);
 /// A shorter wait is nothing to tell people about.
 const WAIT_TOLD_MIN: Duration = Duration::from_secs(5);
 
@@ -53,6 +54,8 @@ pub struct ForwardConfig {
     pub patience: Duration,
     /// How long to wait for a service that is there and asks to wait before its tasks are given back.
     pub patience_asked: Duration,
+    /// How long a service may say nothing before people are told.
+    pub told_after: Duration,
     /// The longest answer.
     pub answer_bytes_max: usize,
     /// The wait after a first failure; it doubles.
@@ -67,6 +70,7 @@ impl Default for ForwardConfig {
             connect_patience: Duration::from_secs(60),
             patience: Duration::from_secs(900),
             patience_asked: Duration::from_secs(300),
+            told_after: Duration::from_secs(30),
             answer_bytes_max: 512 << 20,
             retry_first: Duration::from_millis(500),
         }
@@ -138,6 +142,7 @@ impl Forward {
             .await
             .map_err(ForwardError::Info)?
             .pipelines;
+        forward.presence.there();
         if forward.offers.is_empty() {
             Err(ForwardError::NoPipelines)
         } else {
@@ -164,7 +169,7 @@ impl Forward {
         let deadline = time::now() + self.config.connect_patience;
         let mut backoff = self.backoff();
         loop {
-            let error = match self.info(self.config.timeout).await {
+            let error = match self.info(self.config.timeout.min(INFO_TIMEOUT)).await {
                 Ok(info) => return Ok(info),
                 Err(CallError::Refused(error)) => return Err(error),
                 Err(error) => error.text(),
@@ -173,7 +178,7 @@ impl Forward {
             if next > deadline {
                 return Err(error);
             }
-            tracing::debug!(error, "waiting for the processing service");
+            self.presence.waits(&error);
             time::sleep_until(next).await;
         }
     }
@@ -229,10 +234,10 @@ impl Forward {
         loop {
             let asked = if is_quiet {
                 let _quiet = self.quiet.write().await;
-                self.ask(slug, tasks).await
+                self.told_if_late(self.ask(slug, tasks)).await
             } else {
                 let _quiet = self.quiet.read().await;
-                self.ask(slug, tasks).await
+                self.told_if_late(self.ask(slug, tasks)).await
             };
             let error = match asked {
                 Ok(shares) => {
@@ -260,7 +265,12 @@ impl Forward {
             }
             match &error {
                 CallError::Away(_) => {}
-                CallError::Broken(_) | CallError::Trouble(_) if tries + 1 < TRIES => {
+                // A service that is there takes longer than it may: a smaller request may come through.
+                CallError::Late(_) if tasks.len() > 1 => {
+                    self.until_there().await?;
+                    return Err(error);
+                }
+                CallError::Broken(_) | CallError::Late(_) | CallError::Trouble(_) if tries + 1 < TRIES => {
                     tries += 1;
                     is_quiet = true;
                 }
@@ -279,27 +289,6 @@ impl Forward {
             CallError::Busy(_, wait) => Some((*wait, self.config.patience_asked)),
             CallError::Unready(_) => Some((None, UNREADY_MAX)),
             _ => None,
-        }
-    }
-
-    /// Waits for a service that does not answer, up to the patience.
-    async fn until_there(&self) -> Result<(), CallError> {
-        let since = time::now();
-        let mut backoff = self.backoff();
-        loop {
-            let error = match self.info(SIGN_TIMEOUT).await {
-                // Whatever it says, it is there.
-                Ok(_) | Err(CallError::Refused(_) | CallError::Trouble(_) | CallError::Busy(..)) => {
-                    self.presence.there();
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            self.presence.waits(&error.text());
-            if since.elapsed() >= self.config.patience {
-                return Err(CallError::Away(error.text()));
-            }
-            wait_for(backoff.after_failure(None)).await?;
         }
     }
 
