@@ -16,7 +16,8 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, budget, captures, catalog, deaths, definitions, found, frozen, health, last_tries,
+        Case, World, budget, captures, catalog, creates, deaths, definitions, found, frozen, health,
+        last_tries,
         projections::{self, Fixture},
         store, suspects, timeline,
     },
@@ -27,7 +28,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 12] = [
+const STORE: [&[Case<World>]; 13] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
@@ -36,6 +37,7 @@ const STORE: [&[Case<World>]; 12] = [
     last_tries::CASES,
     health::CASES,
     found::CASES,
+    creates::CASES,
     frozen::CASES,
     definitions::CASES,
     captures::CASES,
@@ -142,6 +144,7 @@ fn main() {
         last_tries::CASES,
         health::CASES,
         found::CASES,
+        creates::CASES,
         frozen::CASES,
         captures::CASES,
     ] {

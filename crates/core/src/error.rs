@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Forbidden,
     /// The object does not exist, or not for this caller.
     NotFound,
+    /// It contradicts what was asked before under the same name.
+    Conflict,
     /// Something is larger than its bound.
     TooLarge,
     /// A dependency can't be reached now; the same request may succeed later.
@@ -23,11 +25,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind, for tests of the table.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Invalid,
         Self::Unauthenticated,
         Self::Forbidden,
         Self::NotFound,
+        Self::Conflict,
         Self::TooLarge,
         Self::Unavailable,
         Self::Internal,
@@ -41,6 +44,7 @@ impl ErrorKind {
             Self::Unauthenticated => 401,
             Self::Forbidden => 403,
             Self::NotFound => 404,
+            Self::Conflict => 409,
             Self::TooLarge => 413,
             Self::Unavailable => 503,
             Self::Internal => 500,

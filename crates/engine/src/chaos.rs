@@ -120,6 +120,7 @@ impl Engine {
             reprocess: true,
             job_type: "ml".to_owned(),
             start: true,
+            key: None,
         };
         self.create_job(&job).await
     }

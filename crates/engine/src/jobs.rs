@@ -5,7 +5,7 @@ use trapline_core::{
     catalog::NewCapture,
     fault,
     job::{JobMove, RunMode, check_startable},
-    ports::{Hint, Job, JobEdit, Level, LogLine, Moved, NewJob},
+    ports::{CreateKey, Hint, Job, JobEdit, Level, LogLine, Moved, NewJob},
 };
 
 use crate::Engine;
@@ -53,7 +53,7 @@ impl Engine {
     /// Stores a job, PENDING at once if asked to start.
     ///
     /// # Errors
-    /// `Invalid` if it can't start or its parts are not of its project.
+    /// `Invalid` if it can't start or its parts are not of its project, `Conflict` if its key is another request's.
     pub async fn create_job(&self, job: &NewJob) -> Result<JobId> {
         self.check_parts(job.project, job).await?;
         if job.start {
@@ -63,7 +63,17 @@ impl Engine {
                 job.capture.is_some(),
             )?;
         }
-        let id = self.inner.ports.store.create_job(job, self.now()).await?;
+        let store = &self.inner.ports.store;
+        // Under a key, so that it can be asked again if the store made the job and its answer was lost.
+        let mut job = job.clone();
+        job.key.get_or_insert_with(|| CreateKey {
+            key: format!("trapline-{:032x}", rand::random::<u128>()),
+            asked: String::new(),
+        });
+        let id = match store.create_job(&job, self.now()).await {
+            Err(error) if error.kind.retry() => store.create_job(&job, self.now()).await?,
+            made => made?,
+        };
         self.wake(id).await;
         Ok(id)
     }
@@ -125,6 +135,7 @@ impl Engine {
             reprocess: false,
             job_type: String::new(),
             start: false,
+            key: None,
         };
         self.check_parts(job.project, &parts).await?;
         self.inner

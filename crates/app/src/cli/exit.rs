@@ -76,7 +76,9 @@ impl From<Error> for CliError {
     fn from(error: Error) -> Self {
         let text = chain(&error);
         match error.kind {
-            ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::TooLarge => Self::Usage(text),
+            ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::TooLarge => {
+                Self::Usage(text)
+            }
             ErrorKind::Unauthenticated | ErrorKind::Forbidden => Self::Refused(text),
             ErrorKind::Unavailable | ErrorKind::Internal => Self::Unreachable(text),
         }

@@ -151,6 +151,7 @@ impl From<Error> for ApiError {
             (ErrorKind::Unauthenticated, _) => Self::unauthenticated(error.message.as_str()),
             (ErrorKind::Forbidden, _) => Self::forbidden(),
             (ErrorKind::NotFound, _) => Self::not_found(),
+            (ErrorKind::Conflict, _) => Self::detail(StatusCode::CONFLICT, error.message.as_str()),
             (ErrorKind::TooLarge, _) => Self::detail(StatusCode::PAYLOAD_TOO_LARGE, error.message.as_str()),
             (ErrorKind::Unavailable, _) => Self::detail(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -2,9 +2,12 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder};
 use trapline_core::{
-    Error, JobId, JobStatus, Result, Timestamp,
+    Error, JobId, JobStatus, ProjectId, Result, Timestamp,
     job::{JobMove, RunMode},
-    ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
+    ports::{
+        CreateKey, Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms,
+        Total,
+    },
 };
 
 use super::{PostgresStore, SLICE_ROWS, bound, retried, settle, store_error};
@@ -24,10 +27,12 @@ impl PostgresStore {
                 )
             }
         };
-        sqlx::query_scalar(
+        let made: Option<i64> = sqlx::query_scalar(
             "INSERT INTO jobs (project_id, name, job_type, status, priority, failure_threshold, delay_seconds, \
-             not_before, pipeline_id, collection_id, capture_id, image_limit, shuffle, reprocess, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15) RETURNING id",
+             not_before, pipeline_id, collection_id, capture_id, image_limit, shuffle, reprocess, created_at, updated_at, \
+             create_key, create_asked) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17) \
+             ON CONFLICT (project_id, create_key) WHERE create_key IS NOT NULL DO NOTHING RETURNING id",
         )
         .bind(job.project.0)
         .bind(&job.name)
@@ -44,10 +49,28 @@ impl PostgresStore {
         .bind(job.shuffle)
         .bind(job.reprocess)
         .bind(now.0)
-        .fetch_one(&self.side())
+        .bind(job.key.as_ref().map(|k| &k.key))
+        .bind(job.key.as_ref().map(|k| &k.asked))
+        .fetch_optional(&self.side())
         .await
-        .map(JobId)
-        .map_err(store_error)
+        .map_err(store_error)?;
+        match (made, &job.key) {
+            (Some(id), _) => Ok(JobId(id)),
+            (None, Some(key)) => self.repeated_job(job.project, key).await,
+            (None, None) => Err(Error::internal("a job was not stored")),
+        }
+    }
+
+    /// The job that was made by a request of this key before.
+    async fn repeated_job(&self, project: ProjectId, key: &CreateKey) -> Result<JobId> {
+        let (id, asked): (i64, String) =
+            sqlx::query_as("SELECT id, create_asked FROM jobs WHERE project_id = $1 AND create_key = $2")
+                .bind(project.0)
+                .bind(&key.key)
+                .fetch_one(&self.side())
+                .await
+                .map_err(store_error)?;
+        key.repeated(JobId(id), &asked)
     }
 
     pub(super) async fn raise_job_ids(&self, first: JobId) -> Result<()> {

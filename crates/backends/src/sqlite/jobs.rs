@@ -25,10 +25,12 @@ impl SqliteStore {
             }
         };
         let mut tx = self.writer.foreground().await?;
-        let id = sqlx::query_scalar(
+        let made: Option<i64> = sqlx::query_scalar(
             "INSERT INTO jobs (project_id, name, job_type, status, priority, failure_threshold, delay_seconds, \
-             not_before, pipeline_id, collection_id, capture_id, image_limit, shuffle, reprocess, created_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15) RETURNING id",
+             not_before, pipeline_id, collection_id, capture_id, image_limit, shuffle, reprocess, created_at, updated_at, \
+             create_key, create_asked) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15, ?16, ?17) \
+             ON CONFLICT (project_id, create_key) WHERE create_key IS NOT NULL DO NOTHING RETURNING id",
         )
         .bind(job.project.0)
         .bind(&job.name)
@@ -45,11 +47,24 @@ impl SqliteStore {
         .bind(job.shuffle)
         .bind(job.reprocess)
         .bind(now.0)
-        .fetch_one(tx.conn())
+        .bind(job.key.as_ref().map(|k| &k.key))
+        .bind(job.key.as_ref().map(|k| &k.asked))
+        .fetch_optional(tx.conn())
         .await
         .map_err(store_error)?;
+        if let (None, Some(key)) = (made, &job.key) {
+            let (id, asked): (i64, String) =
+                sqlx::query_as("SELECT id, create_asked FROM jobs WHERE project_id = ?1 AND create_key = ?2")
+                    .bind(job.project.0)
+                    .bind(&key.key)
+                    .fetch_one(tx.conn())
+                    .await
+                    .map_err(store_error)?;
+            return key.repeated(JobId(id), &asked);
+        }
         tx.commit().await?;
-        Ok(JobId(id))
+        made.map(JobId)
+            .ok_or_else(|| Error::internal("a job was not stored"))
     }
 
     /// SQLite numbers on from the highest id that was ever given.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AlgorithmId, CaptureId, CollectionId, JobId, JobStatus, PipelineId, ProjectId, Timestamp, counts::Counts,
-    job::RunMode, timeline::shown,
+    AlgorithmId, CaptureId, CollectionId, Error, ErrorKind, JobId, JobStatus, PipelineId, ProjectId, Result,
+    Timestamp, counts::Counts, job::RunMode, timeline::shown,
 };
 
 /// A job as read.
@@ -166,6 +166,36 @@ pub struct NewJob {
     pub job_type: String,
     /// Whether it starts at once, as PENDING.
     pub start: bool,
+    /// What makes a request that is repeated the same request.
+    pub key: Option<CreateKey>,
+}
+
+/// A name that whoever makes a job gives to that request. There is one job of a name in a project, so that a request whose
+/// answer was lost can be repeated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateKey {
+    /// Of the request.
+    pub key: String,
+    /// A digest of what was asked for: the same key for something else is a mistake.
+    pub asked: String,
+}
+
+impl CreateKey {
+    /// The job that has this key already, if it is of the same request.
+    ///
+    /// # Errors
+    /// `Conflict` if it is of another one.
+    pub fn repeated(&self, job: JobId, asked: &str) -> Result<JobId> {
+        if self.asked == asked {
+            return Ok(job);
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "this Idempotency-Key made job {job} of another request; give each request a key of its own"
+            ),
+        ))
+    }
 }
 
 /// A change of a job. `None` leaves a field as it is.

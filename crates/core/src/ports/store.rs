@@ -34,7 +34,8 @@ pub trait Store: Catalog + Health {
     /// Whether the store answers.
     async fn ping(&self) -> Result<()>;
 
-    /// Stores a job.
+    /// Stores a job. A [`NewJob::key`] that the project has already answers its job, or `Conflict` if that was asked for
+    /// otherwise.
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId>;
     /// Gives the next job this id, if no job ever had it or a higher one. For the chaos tools, whose caller names the
     /// id.

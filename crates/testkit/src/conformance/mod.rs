@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod captures;
 pub mod catalog;
+pub mod creates;
 pub mod deaths;
 pub mod definitions;
 pub mod found;

@@ -152,8 +152,8 @@ impl World {
                 ..NewCapture::default()
             })
             .collect();
-        for chunk in rows.chunks(1_000) {
-            self.store.add_captures(set.id, chunk).await.unwrap();
+        for slice in rows.chunks(1_000) {
+            self.store.add_captures(set.id, slice).await.unwrap();
         }
         set.id
     }
@@ -173,6 +173,7 @@ impl World {
             reprocess: false,
             job_type: "ml".into(),
             start: true,
+            key: None,
         }
     }
 

@@ -14,7 +14,14 @@ use super::{Db, JobRow, Mutation, catalog::CatalogRows, next};
 const PURGE_ROWS: usize = 200;
 
 impl Db {
-    pub(super) fn insert_job(&mut self, new: &NewJob, now: Timestamp) -> JobId {
+    pub(super) fn insert_job(&mut self, new: &NewJob, now: Timestamp) -> Result<JobId> {
+        if let Some(key) = &new.key {
+            let of_project = self.jobs.values().filter(|r| r.job.project == new.project);
+            let mut keys = of_project.filter_map(|r| Some((r.job.id, r.key.as_ref()?)));
+            if let Some((job, first)) = keys.find(|(_, k)| k.key == key.key) {
+                return key.repeated(job, &first.asked);
+            }
+        }
         let id = JobId(next(&mut self.last.job));
         let pipeline = new.pipeline.and_then(|p| self.catalog.named(p));
         let row = JobRow {
@@ -30,10 +37,11 @@ impl Db {
             set_complete: false,
             cleanup_due: false,
             deleted: false,
+            key: new.key.clone(),
         };
         self.jobs.insert(id, row);
         self.touched.insert(id);
-        id
+        Ok(id)
     }
 
     fn live_job(&mut self, job: JobId) -> Option<&mut JobRow> {

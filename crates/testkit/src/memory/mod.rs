@@ -31,7 +31,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, Clock, FailReason, GrantId, JobId, ProjectId, TaskState, Timestamp, WorkerId,
     last_try::Turn,
     lease::{Gap, SignsOfLife},
-    ports::{GrantKey, Job, LogLine, RunAlgorithms},
+    ports::{CreateKey, GrantKey, Job, LogLine, RunAlgorithms},
     result::Detection,
     timeline::Timeline,
 };
@@ -151,6 +151,8 @@ pub struct JobRow {
     cleanup_due: bool,
     /// Out of sight; its rows go slice by slice.
     pub deleted: bool,
+    /// Of the request that made it.
+    key: Option<CreateKey>,
 }
 
 /// A task's row.

@@ -44,7 +44,7 @@ impl Store for MemoryStore {
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
-        Ok(self.rows().insert_job(job, now))
+        self.rows().insert_job(job, now)
     }
 
     async fn number_jobs_from(&self, first: JobId) -> Result<()> {

@@ -212,6 +212,7 @@ pub(super) async fn start(
         .await
 }
 
+            key: None,
 /// The name of a run's set: by its sources, so that the next run finds it, and by what was asked for.
 struct SetName {
     roots: String,
