@@ -111,6 +111,12 @@ impl Fields {
         }
     }
 
+    /// The whole body, the same for bodies that say the same.
+    #[must_use]
+    pub fn text_of_all(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.map).unwrap_or_default()
+    }
+
     /// Whether the body has the field at all, for PATCH.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

@@ -20,6 +20,7 @@ use super::{
     job_body::{self, Around},
     job_fields::{check_delay, parts},
     job_list,
+    request_key::RequestKey,
 };
 
 const LOGS_DEFAULT: i64 = 1_000;
@@ -117,10 +118,12 @@ async fn create(
     principal: Principal,
     params: Params,
     links: Links,
+    key: RequestKey,
     mut fields: Fields,
 ) -> ApiResult {
     principal.require(Access::Operate)?;
     let start = params.flag("start_now", false);
+    let key = key.of(&fields, start);
     let name = fields.text("name", NAME_MAX);
     let delay = u64::try_from(fields.int("delay", 0)).unwrap_or(0);
     check_delay(&mut fields, delay);
@@ -176,6 +179,7 @@ async fn create(
         reprocess: parts.reprocess.unwrap_or(settings.reprocess_all_images),
         job_type,
         start,
+        key,
     };
     make(&app, &principal, &links, &job, parts.pipeline).await
 }

@@ -36,6 +36,7 @@ mod proxies;
 pub mod query;
 mod rates;
 mod register;
+mod request_key;
 mod result_item;
 mod results;
 mod results_export;

@@ -22,6 +22,7 @@ mod matrix;
 mod online;
 mod pages;
 mod registration;
+mod repeats;
 mod reruns;
 mod results;
 mod services;
