@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Body, Client, Method, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::http;
+pub use crate::payload::Payload;
 use crate::wire::{
     Claim, ClaimRequest, LeaseAnswer, LeaseRequest, Project, ProjectPage, Registration, RegistrationAnswer,
     ResultAnswer,
@@ -95,33 +96,6 @@ pub enum ApiSetupError {
     /// The HTTP client could not be built.
     #[error("the HTTP client could not be built")]
     Client(#[source] reqwest::Error),
-}
-
-/// What a request carries, and how long it may take.
-#[derive(Debug)]
-pub struct Payload {
-    /// The content type and the body.
-    pub body: Option<(&'static str, Body)>,
-    /// From the first byte sent to the last one read; none for streams, which take as long as they take.
-    pub timeout: Option<Duration>,
-}
-
-impl Payload {
-    /// No body.
-    pub fn none(timeout: Duration) -> Self {
-        Self {
-            body: None,
-            timeout: Some(timeout),
-        }
-    }
-
-    /// A JSON body.
-    pub fn json(body: Bytes, timeout: Duration) -> Self {
-        Self {
-            body: Some(("application/json", body.into())),
-            timeout: Some(timeout),
-        }
-    }
 }
 
 /// A connection to one server under one token.
@@ -247,6 +221,9 @@ impl Api {
         }
         if let Some((content_type, body)) = payload.body {
             request = request.header(CONTENT_TYPE, content_type).body(body);
+        }
+        if let Some(key) = payload.key {
+            request = request.header("Idempotency-Key", key);
         }
         let response = request
             .send()

@@ -17,6 +17,7 @@ pub mod fetch;
 pub mod forward;
 mod http;
 pub mod light_sheet;
+mod payload;
 pub mod photograph;
 pub mod pipeline;
 pub mod pipelines;

@@ -8,7 +8,8 @@ use clap::Args;
 use reqwest::{Body, Method, Response, StatusCode, Url};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use trapline_core::error::chain;
+use trapline_core::{Clock as _, error::chain};
+use trapline_engine::SystemClock;
 use trapline_worker::client::{Api, ApiError, Payload, read};
 
 use super::{
@@ -17,6 +18,8 @@ use super::{
 };
 
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// Between tries of a request whose answer may be lost.
+const REPEATS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 /// The server gives no longer pages (docs/rules.md B10).
 const PAGE_MAX: u64 = 1_000;
 
@@ -82,6 +85,20 @@ impl Client {
             .await
     }
 
+    /// Posts an object that must not be made twice: if the answer is lost, the same request is sent again.
+    pub async fn post_once(&self, path: &str, query: &Query, body: &impl Serialize) -> CliResult<Value> {
+        let body = bytes::Bytes::from(serde_json::to_vec(body)?);
+        let key = format!("{:032x}", rand::random::<u128>());
+        let (clock, mut pauses) = (SystemClock::new(), REPEATS.into_iter());
+        loop {
+            let payload = Payload::json(body.clone(), TIMEOUT).called(&key);
+            match (self.json(Method::POST, path, query, payload).await, pauses.next()) {
+                (Err(CliError::Unreachable(_)), Some(pause)) => clock.sleep(pause).await,
+                (answer, _) => return answer,
+            }
+        }
+    }
+
     /// Asks for an action that needs no words.
     pub async fn act(&self, path: &str, query: &Query) -> CliResult<Value> {
         self.json(Method::POST, path, query, Payload::none(TIMEOUT)).await
@@ -98,19 +115,13 @@ impl Client {
 
     /// Posts a body of any length, which takes as long as it takes.
     pub async fn upload(&self, path: &str, content_type: &'static str, body: Body) -> CliResult<Value> {
-        let payload = Payload {
-            body: Some((content_type, body)),
-            timeout: None,
-        };
+        let payload = Payload::unbounded(Some((content_type, body)));
         self.json(Method::POST, path, &Query::new(), payload).await
     }
 
     /// Begins to read an answer of any length; read it with [`Client::chunk`].
     pub async fn stream(&self, path: &str, query: &Query) -> CliResult<Response> {
-        let payload = Payload {
-            body: None,
-            timeout: None,
-        };
+        let payload = Payload::unbounded(None);
         let answer = self.api.request(Method::GET, path, query, payload).await;
         answer.map_err(|e| self.error(path, e))
     }

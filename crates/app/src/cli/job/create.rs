@@ -85,7 +85,10 @@ impl CreateArgs {
         };
         let mut query = Query::new();
         query.extend(self.start.then(|| param("start_now", 1)));
-        let made = context.client.post("jobs/", &query, &self.body(collection)).await;
+        let made = context
+            .client
+            .post_once("jobs/", &query, &self.body(collection))
+            .await;
         let job = Job(made.map_err(|error| {
             if is_new {
                 with_set(error, collection)
