@@ -5,7 +5,7 @@ mod pointer;
 
 use serde::{Deserialize, Serialize};
 
-pub use capture::{Capture, CaptureFacts, CaptureScope, FileVersion, Learnt, NewCapture};
+pub use capture::{Capture, CaptureFacts, CaptureScope, FileVersion, Files, Learnt, NewCapture};
 pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
 
 use crate::{AlgorithmId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};

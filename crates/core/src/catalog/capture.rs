@@ -71,3 +71,12 @@ pub enum CaptureScope {
     /// The captures that are tasks of a job.
     Job(JobId),
 }
+
+/// By what local files are looked up.
+#[derive(Clone, Copy, Debug)]
+pub enum Files<'a> {
+    /// By their URLs, each with or without a fragment.
+    At(&'a [String]),
+    /// By their sizes in bytes; only those whose content is known.
+    OfSizes(&'a [i64]),
+}

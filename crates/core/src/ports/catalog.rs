@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Learnt,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
         NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
         Service, Token,
     },
@@ -91,11 +91,15 @@ pub trait Catalog: Send + Sync + 'static {
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added>;
     /// Adds every capture of one set to another of the same project, in one background slice.
     async fn merge_collection(&self, into: CollectionId, from: CollectionId) -> Result<()>;
+    /// Removes a set to which no job refers, in one background slice; `false` if one does, or there is no such set. Its captures stay.
+    async fn delete_collection(&self, id: CollectionId) -> Result<bool>;
     /// One capture.
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>>;
     /// Captures after one, by id.
     async fn captures(&self, of: CaptureScope, after: CaptureId, limit: u64) -> Result<Vec<Capture>>;
-    /// Writes what was learnt of captures, in one background slice; at most 2,000 at a time. A capture that is gone
-    /// is skipped.
+    /// Captures of local files, by id. By URL there may be as many as in `add_captures`; of sizes as many as there are.
+    async fn file_captures(&self, project: ProjectId, files: Files<'_>) -> Result<Vec<Capture>>;
+    /// Writes what was learnt of captures, in one background slice; at most 2,000 at a time. A capture that is gone is
+    /// skipped.
     async fn describe_captures(&self, learnt: &[Learnt]) -> Result<()>;
 }

@@ -2,7 +2,7 @@
 
 use trapline_core::{
     CaptureId, ProjectId, TakenAt, TaskState, Timestamp,
-    catalog::{Capture, CaptureFacts, CaptureScope, FileVersion, Learnt, NewCapture},
+    catalog::{Capture, CaptureFacts, CaptureScope, FileVersion, Files, Learnt, NewCapture},
     ports::DetectionsOf,
 };
 
@@ -94,6 +94,49 @@ cases! { World;
         w.store.merge_collection(second.id, first.id).await.unwrap();
         assert_eq!(urls(CaptureScope::Collection(second.id), start, 9).await, ["http://h/1", "http://h/2", "http://h/3"]);
         assert_eq!(w.store.collection(second.id).await.unwrap().unwrap().captures, 3);
+    }
+
+    async fn local_files_are_found_by_their_urls_and_sizes(w: World) {
+        let set = w.store.create_collection(DEFAULT, "s").await.unwrap();
+        let file = |url: &str, size, digest: Option<&str>| {
+            let file = FileVersion { size, modified: Timestamp(1), digest: digest.map(Into::into) };
+            NewCapture { url: url.into(), facts: CaptureFacts { file: Some(file), ..CaptureFacts::default() } }
+        };
+        let captures = [
+            file("file:///a.jpg", 5, Some("x")),
+            file("file:///a.jpg#2", 6, Some("y")),
+            file("file:///a.jpg2", 6, None),
+            file("file:///A.jpg", 7, Some("z")),
+            file("file:///a", 5, Some("x")),
+            capture("http://h/a.jpg"),
+        ];
+        w.store.add_captures(set.id, &captures).await.unwrap();
+        let urls = async |files: Files<'_>| {
+            let found = w.store.file_captures(DEFAULT, files).await.unwrap();
+            found.into_iter().map(|c| c.url).collect::<Vec<_>>()
+        };
+        let of = |url: &str| vec![url.to_owned()];
+        assert_eq!(urls(Files::At(&of("file:///a.jpg"))).await, ["file:///a.jpg", "file:///a.jpg#2"]);
+        assert_eq!(urls(Files::At(&["file:///a".into(), "file:///A.jpg".into()])).await, ["file:///A.jpg", "file:///a"]);
+        assert_eq!(urls(Files::At(&of("file:///gone"))).await, Vec::<String>::new());
+        assert_eq!(urls(Files::OfSizes(&[6, 7])).await, ["file:///a.jpg#2", "file:///A.jpg"]);
+        assert_eq!(urls(Files::OfSizes(&[5])).await, ["file:///a.jpg", "file:///a"]);
+        assert!(w.store.file_captures(ProjectId(99), Files::OfSizes(&[5])).await.unwrap().is_empty());
+    }
+
+    async fn a_set_is_removed_only_if_no_job_refers_to_it(w: World) {
+        let (pipeline, set) = (w.pipeline().await, w.set(&[true; 2]).await);
+        let other = w.store.create_collection(DEFAULT, "other").await.unwrap().id;
+        w.store.merge_collection(other, set).await.unwrap();
+        w.create(&w.new_job(pipeline, set)).await;
+        assert!(!w.store.delete_collection(set).await.unwrap());
+        assert_eq!(w.store.captures(CaptureScope::Collection(set), CaptureId(0), 9).await.unwrap().len(), 2);
+        assert!(w.store.delete_collection(other).await.unwrap());
+        assert!(!w.store.delete_collection(other).await.unwrap(), "it is gone");
+        assert!(w.store.collection(other).await.unwrap().is_none());
+        let named = w.store.collections(Some(DEFAULT), trapline_core::ports::OffsetPage { limit: 9, offset: 0 }).await.unwrap();
+        assert!(named.rows.iter().all(|c| c.id != other));
+        assert_eq!(stored(&w).await.len(), 2, "its captures stay");
     }
 
     async fn a_long_url_is_one_capture_too(w: World) {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Learnt,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
         NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
         Service, Token,
     },
@@ -128,6 +128,16 @@ impl Catalog for FaultyStore {
 
     async fn merge_collection(&self, into: CollectionId, from: CollectionId) -> Result<()> {
         self.call("merge_collection", self.inner.merge_collection(into, from))
+            .await
+    }
+
+    async fn delete_collection(&self, id: CollectionId) -> Result<bool> {
+        self.call("delete_collection", self.inner.delete_collection(id))
+            .await
+    }
+
+    async fn file_captures(&self, project: ProjectId, files: Files<'_>) -> Result<Vec<Capture>> {
+        self.call("file_captures", self.inner.file_captures(project, files))
             .await
     }
 

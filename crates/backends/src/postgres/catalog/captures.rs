@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 use trapline_core::{
     CaptureId, CollectionId, Error, ProjectId, Result,
     catalog::{
-        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, Learnt, NewCapture,
+        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, Files, Learnt, NewCapture,
     },
     ports::{OffsetPage, Total},
 };
@@ -179,6 +179,49 @@ impl PostgresStore {
             .await
             .map_err(store_error)?;
         rows::all(&rows, rows::capture).map_err(store_error)
+    }
+
+    pub(super) async fn captures_of_files(
+        &self,
+        project: ProjectId,
+        files: Files<'_>,
+    ) -> Result<Vec<Capture>> {
+        let query = match files {
+            Files::At(urls) => sqlx::query(include_str!("../sql/catalog/captures_at.sql"))
+                .bind(project.0)
+                .bind(urls),
+            Files::OfSizes(sizes) => sqlx::query(include_str!("../sql/catalog/captures_of_sizes.sql"))
+                .bind(project.0)
+                .bind(sizes),
+        };
+        let rows = query.fetch_all(&self.side()).await.map_err(store_error)?;
+        rows::all(&rows, rows::capture).map_err(store_error)
+    }
+
+    pub(super) async fn remove_collection(&self, id: CollectionId) -> Result<bool> {
+        let mut tx = self.begin_side().await.map_err(store_error)?;
+        // A job that is made meanwhile waits, and then finds no set.
+        sqlx::query("SELECT id FROM collections WHERE id = $1 FOR UPDATE")
+            .bind(id.0)
+            .execute(&mut *tx)
+            .await
+            .map_err(store_error)?;
+        sqlx::query(
+            "DELETE FROM collection_captures WHERE collection_id = $1 \
+             AND NOT EXISTS (SELECT 1 FROM jobs WHERE collection_id = $1)",
+        )
+        .bind(id.0)
+        .execute(&mut *tx)
+        .await
+        .map_err(store_error)?;
+        let removed = sqlx::query(include_str!("../sql/catalog/delete_collection.sql"))
+            .bind(id.0)
+            .execute(&mut *tx)
+            .await
+            .map_err(store_error)?
+            .rows_affected();
+        tx.commit().await.map_err(store_error)?;
+        Ok(removed > 0)
     }
 
     pub(super) async fn write_facts(&self, learnt: &[Learnt]) -> Result<()> {

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Learnt,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
         NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
         Service, Token,
     },
@@ -141,6 +141,14 @@ impl Catalog for PostgresStore {
 
     async fn merge_collection(&self, into: CollectionId, from: CollectionId) -> Result<()> {
         self.merge_into(into, from).await
+    }
+
+    async fn delete_collection(&self, id: CollectionId) -> Result<bool> {
+        self.remove_collection(id).await
+    }
+
+    async fn file_captures(&self, project: ProjectId, files: Files<'_>) -> Result<Vec<Capture>> {
+        self.captures_of_files(project, files).await
     }
 
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {

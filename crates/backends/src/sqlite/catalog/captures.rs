@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use trapline_core::{
     CaptureId, CollectionId, Error, ProjectId, Result, Timestamp,
     catalog::{
-        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, Learnt, NewCapture,
+        Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, Files, Learnt, NewCapture,
     },
     ports::{OffsetPage, Total},
 };
@@ -201,6 +201,44 @@ impl SqliteStore {
             .await
             .map_err(store_error)?;
         rows::all(&rows, rows::capture).map_err(store_error)
+    }
+
+    pub(super) async fn captures_of_files(
+        &self,
+        project: ProjectId,
+        files: Files<'_>,
+    ) -> Result<Vec<Capture>> {
+        let (sql, list) = match files {
+            Files::At(urls) => (include_str!("../sql/catalog/captures_at.sql"), json(urls)),
+            Files::OfSizes(sizes) => (include_str!("../sql/catalog/captures_of_sizes.sql"), json(sizes)),
+        };
+        let rows = sqlx::query(sql)
+            .bind(project.0)
+            .bind(list)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(store_error)?;
+        rows::all(&rows, rows::capture).map_err(store_error)
+    }
+
+    pub(super) async fn remove_collection(&self, id: CollectionId) -> Result<bool> {
+        let mut tx = self.writer.background().await?;
+        sqlx::query(
+            "DELETE FROM collection_captures WHERE collection_id = ?1 \
+             AND NOT EXISTS (SELECT 1 FROM jobs WHERE collection_id = ?1)",
+        )
+        .bind(id.0)
+        .execute(tx.conn())
+        .await
+        .map_err(store_error)?;
+        let removed = sqlx::query(include_str!("../sql/catalog/delete_collection.sql"))
+            .bind(id.0)
+            .execute(tx.conn())
+            .await
+            .map_err(store_error)?
+            .rows_affected();
+        tx.commit().await?;
+        Ok(removed > 0)
     }
 
     pub(super) async fn write_facts(&self, learnt: &[Learnt]) -> Result<()> {

@@ -7,7 +7,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState,
     TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Learnt,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
         NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
         Service, Token,
     },
@@ -187,7 +187,8 @@ impl Catalog for MemoryStore {
             .catalog
             .collections
             .get(at(id.0))
-            .map(|(c, _)| c.clone()))
+            .map(|(c, _)| c.clone())
+            .filter(|c| c.id == id))
     }
 
     async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
@@ -243,6 +244,35 @@ impl Catalog for MemoryStore {
             collection.captures = members.len() as u64;
         }
         Ok(())
+    }
+
+    async fn delete_collection(&self, id: CollectionId) -> Result<bool> {
+        let mut rows = self.rows();
+        let is_used = rows.jobs.values().any(|j| j.job.collection == Some(id));
+        let Some((set, members)) = rows.catalog.collections.get_mut(at(id.0)) else {
+            return Ok(false);
+        };
+        if is_used || set.id != id {
+            return Ok(false);
+        }
+        // Its place stays, because sets are found by their numbers.
+        (set.id, set.captures) = (CollectionId(0), 0);
+        set.name.clear();
+        members.clear();
+        Ok(true)
+    }
+
+    async fn file_captures(&self, project: ProjectId, files: Files<'_>) -> Result<Vec<Capture>> {
+        let is_asked_for = |c: &&Capture| match files {
+            Files::At(urls) => urls.iter().any(|u| c.url.split('#').next() == Some(u)),
+            Files::OfSizes(sizes) => {
+                let known = c.facts.file.as_ref().filter(|f| f.digest.is_some());
+                c.url.starts_with("file:") && known.is_some_and(|f| sizes.contains(&f.size))
+            }
+        };
+        let rows = self.rows();
+        let of_project = rows.catalog.captures.iter().filter(|c| c.project == project);
+        Ok(of_project.filter(is_asked_for).cloned().collect())
     }
 
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>> {
