@@ -236,8 +236,14 @@ async fn tell_free(
     request: &GrantRequest,
     granted: &mut Granted,
 ) -> sqlx::Result<()> {
-    granted.suspects = !free_suspects(conn, request, 1, false).await?.is_empty();
-    granted.last_tries = !free_suspects(conn, request, 1, true).await?.is_empty();
+    let row = sqlx::query(include_str!("sql/has_suspects.sql"))
+        .bind(request.job.0)
+        .bind(request.max_deliver)
+        .bind(last_try::SPARE)
+        .fetch_one(conn)
+        .await?;
+    granted.suspects = row.try_get("suspects")?;
+    granted.last_tries = row.try_get("last_tries")?;
     Ok(())
 }
 
