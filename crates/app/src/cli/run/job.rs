@@ -208,11 +208,11 @@ pub(super) async fn start(
             reprocess: args.reprocess,
             job_type: "ml".to_owned(),
             start: true,
+            key: None,
         })
         .await
 }
 
-            key: None,
 /// The name of a run's set: by its sources, so that the next run finds it, and by what was asked for.
 struct SetName {
     roots: String,
