@@ -201,17 +201,6 @@ impl Store for PostgresStore {
         self.connections.aside(SLOW, running).await
     }
 
-    async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
-        let next = async {
-            let at: Option<i64> = sqlx::query_scalar("SELECT min(due_at) FROM grants")
-                .fetch_one(&self.side())
-                .await
-                .map_err(store_error)?;
-            Ok(at.map(Timestamp))
-        };
-        self.connections.aside(SLOW, next).await
-    }
-
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         self.connections.aside(SLOW, self.read_job(id)).await
     }

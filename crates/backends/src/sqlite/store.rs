@@ -176,15 +176,6 @@ impl Store for SqliteStore {
         Ok(ids.into_iter().map(JobId).collect())
     }
 
-    async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
-        let at: Option<i64> = sqlx::query("SELECT min(due_at) AS at FROM grants")
-            .fetch_one(&self.readers)
-            .await
-            .and_then(|row| row.try_get("at"))
-            .map_err(store_error)?;
-        Ok(at.map(Timestamp))
-    }
-
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         self.read_job(id).await
     }

@@ -110,8 +110,6 @@ pub trait Store: Catalog + Health {
     ) -> Result<Vec<WaitingJob>>;
     /// Running jobs that are collected, to be projected again when a node starts.
     async fn running_jobs(&self) -> Result<Vec<JobId>>;
-    /// Returns when the next lease of any job may end.
-    async fn next_lease_end(&self) -> Result<Option<Timestamp>>;
 
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<Job>>;

@@ -236,10 +236,6 @@ impl Store for FaultyStore {
         self.call("running_jobs", self.inner.running_jobs()).await
     }
 
-    async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
-        self.call("next_lease_end", self.inner.next_lease_end()).await
-    }
-
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         self.call("job", self.inner.job(id)).await
     }

@@ -163,10 +163,6 @@ impl Store for MemoryStore {
         Ok(running.map(|j| j.job.id).collect())
     }
 
-    async fn next_lease_end(&self) -> Result<Option<Timestamp>> {
-        Ok(self.rows().grants.values().map(|g| g.due_at).min())
-    }
-
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
         Ok(self.rows().read_job(id))
     }
