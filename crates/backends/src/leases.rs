@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 
 use trapline_core::{
     CaptureId, JobId, TaskState, Timestamp,
-    lease::{self, Gap, LeaseEnd, RELEASES_MAX, SignsOfLife},
+    handout::lease::{self, Gap, LeaseEnd, RELEASES_MAX, SignsOfLife},
     ports::{Beat, Candidate, LeaseAnswer, LeaseChange, LeasePolicy, Pulse},
     receipt::Receipt,
     timeline::{Anchor, Reading, Step, Timeline, Uptime},

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, Timestamp, WorkerId,
-    death::{self, EndedGrant, GrantEnd, Unanswered},
-    lease::{self, Answer, Gap, LeaseEnd, SignsOfLife},
+    handout::death::{self, EndedGrant, GrantEnd, Unanswered},
+    handout::lease::{self, Answer, Gap, LeaseEnd, SignsOfLife},
     ports::{Candidate, LeasePolicy, Level, LogLine},
     settle::Deltas,
     task::{DETAIL_MAX_CHARS, cut},

@@ -1,7 +1,8 @@
 //! Decides what a result changes (docs/rules.md A8), from the task's row and the posted item.
 
 use crate::{
-    FailReason, GrantId, TaskState, lease,
+    FailReason, GrantId, TaskState,
+    handout::lease,
     task::{DETAIL_MAX_CHARS, cut},
 };
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     CaptureId, FailReason, JobId, JobStatus, Result, TaskState, Timestamp,
-    lease::{Gap, SignsOfLife},
+    handout::lease::{Gap, SignsOfLife},
     ports::Store,
 };
 use audit::Audit;

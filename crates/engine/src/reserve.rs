@@ -9,7 +9,8 @@ use trapline_core::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     choose::Waiting,
     error::chain,
-    fault, last_try,
+    fault,
+    handout::last_try,
     ports::{GrantKey, GrantRequest, Granted, Hint, LeaseChange, Standing, WaitingJob, Want},
     receipt::Receipt,
 };

@@ -4,7 +4,7 @@
 use sqlx::{PgConnection, postgres::PgRow};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    last_try::{self, Next, Turn},
+    handout::last_try::{self, Next, Turn},
     ports::{
         Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
     },

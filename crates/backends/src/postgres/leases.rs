@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::PgConnection;
 use trapline_core::{
     JobId, Result, Timestamp,
-    lease::{self, Gap, SignsOfLife},
+    handout::lease::{self, Gap, SignsOfLife},
     ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, Pulse, SignOfLife},
     receipt::Receipt,
     timeline::Reading,

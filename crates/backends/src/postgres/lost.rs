@@ -3,8 +3,8 @@
 use sqlx::{PgConnection, Row as _};
 use trapline_core::{
     CaptureId, FailReason, JobId, Timestamp,
+    handout::last_try,
     health::{LostBy, STRICT_DETAIL, note_lost},
-    last_try,
     ports::{LeasePolicy, Level, LogLine, QueueInfo},
 };
 

@@ -2,7 +2,7 @@
 
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, TaskState, WorkerId,
-    last_try::Turn,
+    handout::last_try::Turn,
     ports::{Attempt, Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
     receipt::Receipt,
     settle::TaskView,

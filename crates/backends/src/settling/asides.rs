@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use trapline_core::{
-    CaptureId, JobId, WorkerId, death,
+    CaptureId, JobId, WorkerId,
+    handout::death,
     ports::{Candidate, GrantKey, Level, LogLine},
     receipt::Receipt,
     settle::{TaskView, freed_line},

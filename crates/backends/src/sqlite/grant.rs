@@ -3,7 +3,7 @@
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    last_try::{self, Next, Turn},
+    handout::last_try::{self, Next, Turn},
     ports::{
         Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
     },

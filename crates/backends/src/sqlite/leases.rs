@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sqlx::SqliteConnection;
 use trapline_core::{
     JobId, Result, Timestamp,
-    lease::{self, Gap},
+    handout::lease::{self, Gap},
     ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, Pulse, SignOfLife},
     receipt::Receipt,
     timeline::Reading,

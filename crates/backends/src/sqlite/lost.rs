@@ -3,8 +3,8 @@
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
     CaptureId, FailReason, JobId, Timestamp,
+    handout::last_try,
     health::{LostBy, STRICT_DETAIL, note_lost},
-    last_try,
     ports::{LeasePolicy, QueueInfo},
 };
 

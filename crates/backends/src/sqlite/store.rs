@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::Row as _;
 use trapline_core::{
     CaptureId, Error, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::JobMove,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     CaptureId, Clock, FailReason, GrantId, JobId, JobStatus, Result, ServiceId, Timestamp, TokenId, WorkerId,
     choose::Waiting,
-    lease::Gap,
+    handout::lease::Gap,
     ports::{Candidate, QueueInfo},
     receipt::Receipt,
     result::Detection,

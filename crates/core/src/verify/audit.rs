@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Invariant, JobAudit, LeaseAudit, OVERDUE_AFTER, ROWS_MAX, TaskAudit, Violation};
-use crate::{FailReason, JobId, JobStatus, TaskState, Timestamp, lease};
+use crate::{FailReason, JobId, JobStatus, TaskState, Timestamp, handout::lease};
 
 /// How long after its end a job may still have the mark to remove its projections, and how long a cancel may be
 /// unfinished.
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use crate::{
         CaptureId,
-        lease::{Gap, SignsOfLife},
+        handout::lease::{Gap, SignsOfLife},
     };
 
     fn at(seconds: i64) -> Timestamp {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trapline_core::{
     JobId,
-    death::RETURNS_MAX,
+    handout::death::RETURNS_MAX,
     ports::{GrantKey, LeaseChange, Level, Settled, SignOfLife},
     receipt::Receipt,
 };

@@ -2,7 +2,7 @@
 
 use trapline_core::{
     JobId,
-    last_try::IN_A_ROW,
+    handout::last_try::IN_A_ROW,
     ports::{LeaseChange, Level, Want},
 };
 

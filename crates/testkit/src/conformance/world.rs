@@ -6,8 +6,8 @@ use trapline_core::{
     CaptureId, CollectionId, FailReason, JobId, JobStatus, PipelineId, ProjectId, Timestamp, TokenId,
     WorkerId,
     catalog::{AlgorithmSpec, CategoryMap, NewCapture, PipelineSpec, Registration},
+    handout::lease::Gap,
     job::JobMove,
-    lease::Gap,
     ports::{
         Beat, DetectionsOf, GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, Pulse,
         QueueCounters, SettleReport, Settled, Settlement, Slice, Standing, Store, Swept, Want,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, TaskState, Timestamp, WorkerId,
     choose::Waiting,
-    last_try::{self, Next, Turn},
+    handout::last_try::{self, Next, Turn},
     ports::{
         Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
     },

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use trapline_core::{
     CaptureId, JobId, TaskState, Timestamp,
-    lease::{self, Gap, LeaseEnd, RELEASES_MAX},
+    handout::lease::{self, Gap, LeaseEnd, RELEASES_MAX},
     ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, Pulse, SignOfLife},
     receipt::Receipt,
     timeline::Reading,

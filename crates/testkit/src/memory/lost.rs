@@ -2,8 +2,8 @@
 
 use trapline_core::{
     CaptureId, FailReason, JobId, TaskState, Timestamp,
+    handout::last_try,
     health::{LostBy, id_lists, note_lost},
-    last_try,
     ports::{LeasePolicy, Level, QueueInfo, Touched},
 };
 

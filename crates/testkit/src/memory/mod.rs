@@ -29,8 +29,8 @@ use std::{
 
 use trapline_core::{
     AlgorithmId, CaptureId, Clock, FailReason, GrantId, JobId, ProjectId, TaskState, Timestamp, WorkerId,
-    last_try::Turn,
-    lease::{Gap, SignsOfLife},
+    handout::last_try::Turn,
+    handout::lease::{Gap, SignsOfLife},
     ports::{CreateKey, GrantKey, Job, LogLine, RunAlgorithms},
     result::Detection,
     timeline::Timeline,

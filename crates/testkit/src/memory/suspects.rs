@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use trapline_core::{
-    CaptureId, GrantId, JobId, TaskState, Timestamp, WorkerId, death,
+    CaptureId, GrantId, JobId, TaskState, Timestamp, WorkerId,
+    handout::death,
     ports::{Candidate, GrantKey, Level, Posted, Settlement},
     receipt::Receipt,
     settle::{TaskView, freed_line},

@@ -8,10 +8,10 @@ use std::{
 
 use trapline_core::{
     CaptureId, GrantId, JobId, JobStatus, TaskState, Timestamp, WorkerId,
-    death::{self, EndedGrant, GrantEnd, Unanswered},
+    handout::death::{self, EndedGrant, GrantEnd, Unanswered},
+    handout::lease::{self, LeaseEnd},
     health::LostBy,
     job::JobMove,
-    lease::{self, LeaseEnd},
     ports::{Candidate, LeasePolicy, Level, QueueCounters, Swept},
     settle::Deltas,
     task::{DETAIL_MAX_CHARS, cut},

@@ -2,7 +2,7 @@
 
 use trapline_core::{
     FailReason, JobId, JobStatus, TaskState,
-    death::RETURNS_MAX,
+    handout::death::RETURNS_MAX,
     job::{RunMode, land},
 };
 

@@ -105,7 +105,7 @@ pub fn extend(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lease::{LeaseEnd, lease_end};
+    use crate::handout::lease::{LeaseEnd, lease_end};
     use proptest::prelude::*;
 
     const S: i64 = 1_000_000;

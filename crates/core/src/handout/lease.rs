@@ -4,7 +4,7 @@ mod signs;
 
 use std::time::Duration;
 
-use crate::{Timestamp, last_try::SPARE};
+use crate::{Timestamp, handout::last_try::SPARE};
 
 pub use signs::{Answer, SignsOfLife, extend};
 

@@ -4,12 +4,16 @@
 //! A worker that dies leaves everything unanswered that it held, and one of these images may have killed it. Only a
 //! hand-out that was alone can tell which one: nothing else was with that worker until it was over. So the first
 //! death makes suspects and costs no strike. A suspect is handed out alone in its answer; if its worker dies, that is
-//! a strike, but never the last one. The last try of a suspect is exclusive ([`crate::last_try`]), and only its end
+//! a strike, but never the last one. The last try of a suspect is exclusive ([`crate::handout::last_try`]), and only its end
 //! can lose the task.
 
 use std::collections::HashMap;
 
-use crate::{GrantId, Timestamp, WorkerId, last_try, lease, settle::TaskView};
+use crate::{
+    GrantId, Timestamp, WorkerId,
+    handout::{last_try, lease},
+    settle::TaskView,
+};
 
 /// How often a task may be given back without cost because a dead worker held it ahead.
 pub const RETURNS_MAX: i64 = 1;
