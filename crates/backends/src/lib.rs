@@ -5,15 +5,11 @@ pub mod doctor;
 mod embedded;
 mod hints;
 pub mod jetstream;
-mod leases;
-mod losing;
 pub mod postgres;
 pub mod redis;
 mod registering;
 mod rows;
-mod settling;
 pub mod sqlite;
-mod sweeping;
 
 pub use embedded::{EmbeddedProgress, EmbeddedQueue};
 pub use jetstream::{JetStreamOptions, JetStreamQueue};

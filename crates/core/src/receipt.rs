@@ -5,7 +5,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::{CaptureId, JobId, Timestamp, WorkerId, ports::GrantKey};
+use crate::{CaptureId, JobId, Timestamp, WorkerId, plan::TaskKey, ports::GrantKey};
 
 const PREFIX: &str = "tl1.";
 const FIELDS: usize = 6;
@@ -29,6 +29,12 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// The key of its task.
+    #[must_use]
+    pub fn task(&self) -> TaskKey {
+        (self.job, self.capture)
+    }
+
     /// Returns the key of its grant.
     #[must_use]
     pub fn grant(&self) -> GrantKey {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use sqlx::{PgConnection, Row as _};
 use trapline_core::{
     JobId, JobStatus, Result, Timestamp,
+    plan::settle::Deltas,
     ports::{Claim, Level, LogLine, Slice},
-    settle::Deltas,
 };
 
 use super::{

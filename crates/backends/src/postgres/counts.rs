@@ -3,8 +3,8 @@
 use sqlx::PgConnection;
 use trapline_core::{
     JobId, Timestamp,
+    plan::settle::Deltas,
     ports::{LogLine, Touched},
-    settle::Deltas,
 };
 
 use crate::rows::{self, Columns as _};

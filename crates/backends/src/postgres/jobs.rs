@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, QueryBuilder};
 use trapline_core::{
-    Error, JobId, JobStatus, ProjectId, Result, Timestamp,
+    CaptureId, Error, JobId, JobStatus, ProjectId, Result, Timestamp,
     job::{JobMove, RunMode},
     ports::{
         CreateKey, Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms,
@@ -299,7 +299,7 @@ async fn purge_in(conn: &mut PgConnection, job: i64) -> sqlx::Result<()> {
         .fetch_all(&mut *conn)
         .await?;
     if !captures.is_empty() {
-        let tasks: Vec<_> = captures.iter().map(|c| (job, *c)).collect();
+        let tasks: Vec<_> = captures.iter().map(|c| (JobId(job), CaptureId(*c))).collect();
         settle::delete_detections(conn, &tasks).await?;
         sqlx::query(include_str!("sql/purge_delete.sql"))
             .bind(job)

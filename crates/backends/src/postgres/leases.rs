@@ -7,18 +7,17 @@ use sqlx::PgConnection;
 use trapline_core::{
     JobId, Result, Timestamp,
     handout::lease::{self, Gap, SignsOfLife},
+    plan::{
+        TaskKey,
+        leases::{self, LeasePlan},
+    },
     ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, Pulse, SignOfLife},
     receipt::Receipt,
     timeline::Reading,
 };
 
 use super::{PostgresStore, columns, grant_keys, retried, store_error};
-use crate::{
-    leases::{self, Changes},
-    rows::{self, Columns as _},
-    settling::TaskKey,
-    sweeping::{recent_answers, signs_of},
-};
+use crate::rows::{self, Columns as _, recent_answers, signs_of};
 
 type Changed = (Vec<LeaseAnswer>, Vec<(JobId, Candidate)>);
 
@@ -38,8 +37,8 @@ impl PostgresStore {
         let before = pulse.clock.uptime();
         let wall = self.now(&mut tx).await?;
         let after = pulse.clock.uptime();
-        let beat = leases::beat(&row, pulse, &Reading { wall, before, after })?;
-        let ((boot, before), (_, after)) = (leases::stored(before), leases::stored(after));
+        let beat = leases::beat(&rows::cluster(&row)?, pulse, &Reading { wall, before, after });
+        let ((boot, before), (_, after)) = (rows::stored(before), rows::stored(after));
         sqlx::query(include_str!("sql/cluster_set.sql"))
             .bind(beat.now.0)
             .bind(beat.gap.map(|g| g.from.0))
@@ -100,7 +99,7 @@ impl PostgresStore {
     ) -> sqlx::Result<Changed> {
         let mut tx = self.begin().await?;
         let gap = read_gap(&mut tx).await?;
-        let keys: Vec<TaskKey> = receipts.iter().map(|r| (r.job.0, r.capture.0)).collect();
+        let keys: Vec<TaskKey> = receipts.iter().map(Receipt::task).collect();
         let (jobs, captures) = columns(&keys);
         let rows = sqlx::query(include_str!("sql/lease_rows.sql"))
             .bind(jobs)
@@ -108,12 +107,12 @@ impl PostgresStore {
             .fetch_all(&mut *tx)
             .await?;
         let rows: HashMap<TaskKey, _> = rows.iter().map(rows::lease_row).collect::<sqlx::Result<_>>()?;
-        let Changes {
+        let LeasePlan {
             answers,
             tasks,
             grants,
             free,
-        } = leases::change(receipts, rows, change, gap, policy, now);
+        } = leases::plan(receipts, rows, change, gap, policy, now);
         if !tasks.is_empty() {
             let (sql, until, value) = match change {
                 LeaseChange::Extend => {
@@ -132,7 +131,7 @@ impl PostgresStore {
                 .execute(&mut *tx)
                 .await?;
             sqlx::query(include_str!("sql/lease_grants.sql"))
-                .bind(grants)
+                .bind(grants.iter().map(|g| g.0).collect::<Vec<_>>())
                 .bind(until)
                 .execute(&mut *tx)
                 .await?;
@@ -250,5 +249,5 @@ pub(super) async fn read_gap(conn: &mut PgConnection) -> sqlx::Result<Option<Gap
     let row = sqlx::query("SELECT gap_from, gap_to, grace_until FROM cluster")
         .fetch_one(conn)
         .await?;
-    leases::gap(&row)
+    rows::gap(&row)
 }

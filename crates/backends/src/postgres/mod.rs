@@ -29,7 +29,9 @@ use std::{
 };
 
 use sqlx::{PgConnection, Postgres, Transaction, migrate::Migrator};
-use trapline_core::{Clock, Error, ErrorKind, Result, Timestamp, ports::GrantKey, time::BoxFuture};
+use trapline_core::{
+    Clock, Error, ErrorKind, Result, Timestamp, plan::TaskKey, ports::GrantKey, time::BoxFuture,
+};
 
 use self::pool::Connections;
 pub use self::pool::SESSION;
@@ -260,8 +262,8 @@ fn grant_keys(grants: &[GrantKey]) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
 }
 
 /// Keys as two columns.
-fn columns(keys: &[(i64, i64)]) -> (Vec<i64>, Vec<i64>) {
-    keys.iter().copied().unzip()
+fn columns<'k>(keys: impl IntoIterator<Item = &'k TaskKey>) -> (Vec<i64>, Vec<i64>) {
+    keys.into_iter().map(|(job, capture)| (job.0, capture.0)).unzip()
 }
 
 /// A bound as the database takes it.

@@ -5,10 +5,13 @@ use std::collections::HashMap;
 
 use sqlx::PgConnection;
 use trapline_core::{
-    AlgorithmId, FailReason, JobId, Result, Timestamp, fault,
+    AlgorithmId, CaptureId, FailReason, JobId, Result, Timestamp, fault,
+    plan::{
+        TaskKey,
+        settle::{self, SettlePlan, TaskView},
+    },
     ports::{SettleReport, Settled, Settlement, Touched},
     result::{Detection, DetectionKey, pack},
-    settle::TaskView,
 };
 
 use super::{
@@ -16,10 +19,7 @@ use super::{
     counts::{self, Cause},
     db, retried, store_error, suspects,
 };
-use crate::{
-    rows::{self, Columns as _},
-    settling::{self, Placed, Plan, TaskKey},
-};
+use crate::rows::{self, Columns as _, Placed};
 
 /// Rows of one statement; the server parses a message as a whole.
 const ROWS_MAX: usize = 5_000;
@@ -55,7 +55,7 @@ impl PostgresStore {
         }
         let mut tx = self.begin().await?;
         let rows = read_rows(&mut tx, items).await?;
-        let plan = settling::plan(items, rows);
+        let plan = settle::plan(items, rows);
         let mut touched = Vec::new();
         if !plan.is_empty() {
             touched = write(&mut tx, &plan, now).await?;
@@ -63,7 +63,7 @@ impl PostgresStore {
             tx.commit().await?;
         }
         Ok(SettleReport {
-            freed: plan.asides.freed(),
+            freed: plan.side_effects.freed(),
             items: plan.items,
             touched,
         })
@@ -74,7 +74,7 @@ async fn read_rows(
     conn: &mut PgConnection,
     items: &[Settlement],
 ) -> sqlx::Result<HashMap<TaskKey, TaskView>> {
-    let (jobs, captures) = columns(&settling::keys(items));
+    let (jobs, captures) = columns(&settle::keys(items));
     let rows = sqlx::query(include_str!("sql/settle_rows.sql"))
         .bind(jobs)
         .bind(captures)
@@ -83,9 +83,9 @@ async fn read_rows(
     rows.iter().map(rows::task_view).collect()
 }
 
-async fn write(conn: &mut PgConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx::Result<Vec<Touched>> {
+async fn write(conn: &mut PgConnection, plan: &SettlePlan<'_>, now: Timestamp) -> sqlx::Result<Vec<Touched>> {
     write_tasks(conn, plan, now).await?;
-    suspects::write(conn, &plan.asides, now).await?;
+    suspects::write(conn, &plan.side_effects, now).await?;
     delete_detections(conn, &plan.replaced).await?;
     insert_detections(conn, &plan.detections()).await?;
     counts::log_lines(conn, &plan.failures(), now).await?;
@@ -93,7 +93,7 @@ async fn write(conn: &mut PgConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx
         .deltas
         .iter()
         .map(|(job, deltas)| counts::Change {
-            job: JobId(*job),
+            job: *job,
             deltas: *deltas,
             total: None,
         })
@@ -105,11 +105,11 @@ async fn write(conn: &mut PgConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx
     Ok(touched)
 }
 
-async fn write_tasks(conn: &mut PgConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx::Result<()> {
+async fn write_tasks(conn: &mut PgConnection, plan: &SettlePlan<'_>, now: Timestamp) -> sqlx::Result<()> {
     if plan.rows.is_empty() {
         return Ok(());
     }
-    let (jobs, captures): (Vec<i64>, Vec<i64>) = plan.rows.keys().copied().unzip();
+    let (jobs, captures) = columns(plan.rows.keys());
     let tasks = || plan.rows.values();
     sqlx::query(include_str!("sql/settle_set.sql"))
         .bind(jobs)
@@ -152,7 +152,7 @@ async fn insert_detections(conn: &mut PgConnection, rows: &[(TaskKey, &Detection
     let mut ids: HashMap<(TaskKey, DetectionKey), i64> = HashMap::with_capacity(rows.len());
     for chunk in rows.chunks(ROWS_MAX) {
         let each = || chunk.iter().map(|(_, d)| d);
-        let (jobs, captures): (Vec<i64>, Vec<i64>) = chunk.iter().map(|(key, _)| *key).unzip();
+        let (jobs, captures) = columns(chunk.iter().map(|(key, _)| key));
         let stored = sqlx::query(include_str!("sql/detections_insert.sql"))
             .bind(jobs)
             .bind(captures)
@@ -169,12 +169,12 @@ async fn insert_detections(conn: &mut PgConnection, rows: &[(TaskKey, &Detection
             .await?;
         for row in stored {
             let bbox = rows::corners(&row)?.map(|b| b.map(f64::to_bits));
-            let key = (row.col("job_id")?, row.col("capture_id")?);
+            let key = (JobId(row.col("job_id")?), CaptureId(row.col("capture_id")?));
             let algorithm = AlgorithmId(row.col("algorithm_id")?);
             ids.insert((key, (algorithm, bbox)), row.col("id")?);
         }
     }
-    let placed = settling::place(rows, &ids)?;
+    let placed = rows::place(rows, &ids)?;
     for chunk in chunks(&placed) {
         insert_classifications(conn, chunk).await?;
     }

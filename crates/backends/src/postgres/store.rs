@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use trapline_core::{
     CaptureId, Error, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::JobMove,
+    plan::lost::By,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
@@ -17,7 +18,6 @@ use trapline_core::{
 };
 
 use super::{PostgresStore, QUICK, SLOW, WALK, bound, store_error};
-use crate::losing::By;
 
 #[async_trait]
 impl Store for PostgresStore {

@@ -3,17 +3,23 @@
 use std::collections::HashMap;
 
 use sqlx::PgConnection;
-use trapline_core::{Timestamp, WorkerId};
+use trapline_core::{
+    GrantId, Timestamp, WorkerId,
+    plan::settle::{SideEffects, cleared_line},
+};
 
-use super::{counts, grant_keys};
-use crate::settling::{Asides, cleared_line};
+use super::{columns, counts, grant_keys};
 
 /// Writes the rows of tasks and grants. After the rows of the tasks that were settled.
-pub(super) async fn write(conn: &mut PgConnection, asides: &Asides<'_>, now: Timestamp) -> sqlx::Result<()> {
-    let names = names(conn, &asides.workers()).await?;
-    if !asides.freed.is_empty() {
-        let (jobs, captures): (Vec<i64>, Vec<i64>) = asides.freed.keys().copied().unzip();
-        let each = || asides.freed.values();
+pub(super) async fn write(
+    conn: &mut PgConnection,
+    effects: &SideEffects<'_>,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let names = names(conn, &effects.workers()).await?;
+    if !effects.freed.is_empty() {
+        let (jobs, captures) = columns(effects.freed.keys());
+        let each = || effects.freed.values();
         sqlx::query(include_str!("sql/settle_suspect.sql"))
             .bind(jobs)
             .bind(captures)
@@ -23,11 +29,11 @@ pub(super) async fn write(conn: &mut PgConnection, asides: &Asides<'_>, now: Tim
             .execute(&mut *conn)
             .await?;
     }
-    let mut lines = asides.freed_lines(&names);
-    for ((job, grant), worker) in &asides.cleared {
+    let mut lines = effects.freed_lines(&names);
+    for ((job, grant), worker) in &effects.cleared {
         let cleared = sqlx::query(include_str!("sql/settle_clear.sql"))
-            .bind(job)
-            .bind(grant)
+            .bind(job.0)
+            .bind(grant.0)
             .execute(&mut *conn)
             .await?
             .rows_affected();
@@ -36,8 +42,8 @@ pub(super) async fn write(conn: &mut PgConnection, asides: &Asides<'_>, now: Tim
         }
     }
     counts::log_lines(conn, &lines, now).await?;
-    let mut answered = asides.answered_grants();
-    let late = asides.late_grants();
+    let mut answered = effects.answered_grants();
+    let late = effects.late_grants();
     if !late.is_empty() {
         let (jobs, workers, times) = grant_keys(&late);
         let late: Vec<i64> = sqlx::query_scalar(include_str!("sql/settle_late.sql"))
@@ -46,11 +52,11 @@ pub(super) async fn write(conn: &mut PgConnection, asides: &Asides<'_>, now: Tim
             .bind(times)
             .fetch_all(&mut *conn)
             .await?;
-        answered.extend(late);
+        answered.extend(late.into_iter().map(GrantId));
     }
     if !answered.is_empty() {
         sqlx::query(include_str!("sql/settle_answered.sql"))
-            .bind(answered)
+            .bind(answered.iter().map(|g| g.0).collect::<Vec<_>>())
             .execute(conn)
             .await?;
     }
@@ -58,12 +64,12 @@ pub(super) async fn write(conn: &mut PgConnection, asides: &Asides<'_>, now: Tim
 }
 
 /// What people call workers.
-async fn names(conn: &mut PgConnection, workers: &[i64]) -> sqlx::Result<HashMap<WorkerId, String>> {
+async fn names(conn: &mut PgConnection, workers: &[WorkerId]) -> sqlx::Result<HashMap<WorkerId, String>> {
     if workers.is_empty() {
         return Ok(HashMap::new());
     }
     let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, name FROM workers WHERE id = ANY ($1)")
-        .bind(workers)
+        .bind(workers.iter().map(|w| w.0).collect::<Vec<_>>())
         .fetch_all(conn)
         .await?;
     Ok(rows.into_iter().map(|(id, name)| (WorkerId(id), name)).collect())

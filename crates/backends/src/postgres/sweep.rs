@@ -10,24 +10,24 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::PgConnection;
 use trapline_core::{
-    JobId, Result, Timestamp, WorkerId,
+    CaptureId, GrantId, JobId, Result, Timestamp, WorkerId,
     job::JobMove,
+    plan::{
+        TaskKey,
+        lost::{By, captures},
+        sweep::{self, DueGrant, EndedTask, HeldTask, SweepPlan},
+    },
     ports::{LeasePolicy, Level, LogLine, Swept},
 };
 
 use super::{
-    Lock, PostgresStore, SLICE_ROWS,
+    Lock, PostgresStore, SLICE_ROWS, columns,
     counts::{self, Cause},
     jobs, leases, lost, retried, store_error, take,
 };
-use crate::{
-    losing::{By, captures},
-    rows::{self, Columns as _},
-    settling::TaskKey,
-    sweeping::{self, DueGrant, Ended, Held, Verdicts},
-};
+use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
 const GRANTS_MAX: i64 = 500;
@@ -169,31 +169,35 @@ async fn due(conn: &mut PgConnection, only: Option<JobId>, now: Timestamp) -> sq
     Ok((due, full))
 }
 
-async fn lock_tasks(conn: &mut PgConnection, due: &[Due]) -> sqlx::Result<Vec<Held>> {
+async fn lock_tasks(conn: &mut PgConnection, due: &[Due]) -> sqlx::Result<Vec<HeldTask>> {
     let (mut grants, mut keys) = (Vec::new(), Vec::<TaskKey>::new());
     for (grant, job, captures, _) in due {
         grants.extend(captures.iter().map(|_| *grant));
-        keys.extend(captures.iter().map(|capture| (*job, *capture)));
+        keys.extend(captures.iter().map(|capture| (JobId(*job), CaptureId(*capture))));
     }
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let (jobs, captures) = super::columns(&keys);
+    let (jobs, captures) = columns(&keys);
     let rows = sqlx::query(include_str!("sql/sweep_tasks.sql"))
         .bind(grants)
         .bind(jobs)
         .bind(captures)
         .fetch_all(conn)
         .await?;
-    rows::all(&rows, rows::held)
+    rows::all(&rows, rows::held_task)
 }
 
 /// The grants as they are now that they and their tasks are locked, but those of workers of whom one is locked elsewhere.
-async fn unless_heard(conn: &mut PgConnection, due: &[Due], held: &[Held]) -> sqlx::Result<Vec<DueGrant>> {
+async fn unless_heard(
+    conn: &mut PgConnection,
+    due: &[Due],
+    held: &[HeldTask],
+) -> sqlx::Result<Vec<DueGrant>> {
     if due.is_empty() {
         return Ok(Vec::new());
     }
-    let mut locked: HashMap<i64, i64> = HashMap::new();
+    let mut locked: HashMap<GrantId, i64> = HashMap::new();
     for task in held {
         *locked.entry(task.grant).or_default() += 1;
     }
@@ -204,14 +208,18 @@ async fn unless_heard(conn: &mut PgConnection, due: &[Due], held: &[Held]) -> sq
     let mut grants = Vec::with_capacity(rows.len());
     let mut heard: HashSet<WorkerId> = HashSet::new();
     for row in &rows {
-        let grant = DueGrant::read(row, row.try_get("captures")?)?;
+        let grant = rows::due_grant(row)?;
         if row.col::<i64>("holds")? != locked.get(&grant.id).copied().unwrap_or(0) {
             heard.insert(grant.worker);
         }
         grants.push(grant);
     }
-    let free: HashSet<i64> = grants.iter().map(|g| g.id).collect();
-    heard.extend(due.iter().filter(|g| !free.contains(&g.0)).map(|g| WorkerId(g.3)));
+    let free: HashSet<GrantId> = grants.iter().map(|g| g.id).collect();
+    heard.extend(
+        due.iter()
+            .filter(|g| !free.contains(&GrantId(g.0)))
+            .map(|g| WorkerId(g.3)),
+    );
     grants.retain(|g| !heard.contains(&g.worker));
     Ok(grants)
 }
@@ -219,32 +227,32 @@ async fn unless_heard(conn: &mut PgConnection, due: &[Due], held: &[Held]) -> sq
 async fn end_leases(
     conn: &mut PgConnection,
     due: Vec<DueGrant>,
-    held: &[Held],
+    held: &[HeldTask],
     by: By<'_>,
     policy: &LeasePolicy,
     now: Timestamp,
     swept: &mut Swept,
 ) -> sqlx::Result<()> {
     let gap = leases::read_gap(conn).await?;
-    let verdicts = sweeping::judge(due, held, gap, policy, now);
-    if by.asks_first() && !verdicts.deltas.is_empty() {
-        swept.losing = verdicts.deltas.keys().copied().map(JobId).collect();
+    let plan = sweep::plan(&due, held, gap, policy, now);
+    if by.asks_first() && !plan.deltas.is_empty() {
+        swept.losing = plan.deltas.keys().copied().collect();
         return Ok(());
     }
-    write_ended(conn, &verdicts.ended, now).await?;
-    write_grants(conn, &verdicts).await?;
-    counts::log_lines(conn, &verdicts.lines, now).await?;
-    let changes: Vec<_> = verdicts
+    write_ended(conn, &plan.ended, now).await?;
+    write_grants(conn, &plan).await?;
+    counts::log_lines(conn, &plan.lines, now).await?;
+    let changes: Vec<_> = plan
         .deltas
         .iter()
         .map(|(job, deltas)| counts::Change {
-            job: JobId(*job),
+            job: *job,
             deltas: *deltas,
             total: None,
         })
         .collect();
     for mut touched in counts::apply(conn, &changes, Cause::Other, now).await? {
-        touched.settled = sweeping::lost_of(&verdicts.ended, touched.job);
+        touched.settled = plan.lost_of(touched.job);
         let job = touched.job;
         if by.tells(job) {
             let lost = captures(&touched);
@@ -252,22 +260,23 @@ async fn end_leases(
         }
         swept.touched.push(touched);
     }
-    swept.freed.extend(verdicts.freed);
+    swept.freed.extend(plan.freed);
     Ok(())
 }
 
 /// Writes the ends of leases.
 pub(super) async fn write_ended(
     conn: &mut PgConnection,
-    ended: &[Ended],
+    ended: &[EndedTask],
     now: Timestamp,
 ) -> sqlx::Result<()> {
     if ended.is_empty() {
         return Ok(());
     }
+    let (jobs, captures) = columns(ended.iter().map(|t| &t.key));
     sqlx::query(include_str!("sql/sweep_set.sql"))
-        .bind(ended.iter().map(|t| t.job).collect::<Vec<_>>())
-        .bind(ended.iter().map(|t| t.capture).collect::<Vec<_>>())
+        .bind(jobs)
+        .bind(captures)
         .bind(ended.iter().map(|t| t.strikes).collect::<Vec<_>>())
         .bind(ended.iter().map(|t| t.history.as_str()).collect::<Vec<_>>())
         .bind(ended.iter().map(|t| t.lost.as_deref()).collect::<Vec<_>>())
@@ -280,32 +289,29 @@ pub(super) async fn write_ended(
 }
 
 /// Which deaths were charged; grants with live leases are looked at again when the first may end, the others are done.
-async fn write_grants(conn: &mut PgConnection, verdicts: &Verdicts) -> sqlx::Result<()> {
-    for (sql, list) in [
+async fn write_grants(conn: &mut PgConnection, plan: &SweepPlan) -> sqlx::Result<()> {
+    let charged = plan.charged.iter().map(|(worker, until)| (worker.0, until.0));
+    let again = plan.again.iter().map(|(grant, at)| (grant.0, at.0));
+    for (sql, (ids, times)) in [
         (
             "UPDATE workers w SET charged_until = e.at FROM unnest($1::bigint[], $2::bigint[]) AS e (id, at) \
              WHERE w.id = e.id",
-            &verdicts.charged,
+            charged.unzip::<_, _, Vec<i64>, Vec<i64>>(),
         ),
         (
             "UPDATE grants g SET due_at = e.at FROM unnest($1::bigint[], $2::bigint[]) AS e (id, at) WHERE g.id = e.id",
-            &verdicts.again,
+            again.unzip(),
         ),
     ] {
-        if !list.is_empty() {
-            let (ids, values) = super::columns(list);
-            sqlx::query(sql)
-                .bind(ids)
-                .bind(values)
-                .execute(&mut *conn)
-                .await?;
+        if !ids.is_empty() {
+            sqlx::query(sql).bind(ids).bind(times).execute(&mut *conn).await?;
         }
     }
-    if verdicts.done.is_empty() {
+    if plan.done.is_empty() {
         return Ok(());
     }
     sqlx::query("DELETE FROM grants WHERE id = ANY ($1)")
-        .bind(&verdicts.done)
+        .bind(plan.done.iter().map(|g| g.0).collect::<Vec<_>>())
         .execute(conn)
         .await
         .map(drop)

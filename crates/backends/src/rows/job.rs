@@ -9,8 +9,7 @@ use trapline_core::{
     verify::JobAudit,
 };
 
-use super::{Columns, status};
-use crate::leases;
+use super::{Columns, lease, status};
 
 pub(crate) fn job(row: &impl Columns) -> sqlx::Result<Job> {
     let (total, processed, failed, in_flight) = (
@@ -143,7 +142,7 @@ pub(crate) fn audit(row: &impl Columns) -> sqlx::Result<JobAudit> {
         cleanup_due: row.col("cleanup_due")?,
         updated_at: row.time("updated_at")?,
         served_at: row.time("served_at")?,
-        gap: leases::gap(row)?,
+        gap: lease::gap(row)?,
     })
 }
 

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod job;
+mod lease;
 mod results;
 mod task;
 
@@ -15,10 +16,11 @@ pub(crate) use catalog::{
     service, token,
 };
 pub(crate) use job::{JobSource, audit, job, job_head, run_algorithms, vitals, waiting};
-pub(crate) use results::{classification, corners, detection, log_row, own_labels, stray};
+pub(crate) use lease::{cluster, due_grant, gap, recent_answers, signs_of, stored};
+pub(crate) use results::{Placed, classification, corners, detection, log_row, own_labels, place, stray};
 pub(crate) use task::{
-    attempt, free_task, held, image, lease_row, oldest_lease, receipt, task_audit, task_view, turn,
-    worker_now,
+    attempt, free_task, held_task, image, lease_row, oldest_lease, receipt, spent_task, task_audit,
+    task_view, turn, worker_now,
 };
 
 /// A kind of column that both databases have.

@@ -1,9 +1,12 @@
 //! The rows of what a job made: detections, classifications, its log.
 
+use std::collections::HashMap;
+
 use trapline_core::{
     AlgorithmId, CaptureId, JobId,
+    plan::TaskKey,
     ports::{ClassificationRow, DetectionRow, Level, LogRow},
-    result::{Classification, unpack},
+    result::{Classification, Detection, DetectionKey, unpack},
     verify::Stray,
 };
 
@@ -79,4 +82,23 @@ pub(crate) fn stray(row: &impl Columns) -> sqlx::Result<Option<Stray>> {
         job: row.col::<Option<i64>>("job_id")?.map(JobId),
         row: row.col("row")?,
     }))
+}
+
+/// A classification with its detection's row and its place there.
+pub(crate) type Placed<'a> = (i64, i64, &'a Classification);
+
+/// Gives each classification the row of its detection, by key, never by position: `RETURNING` promises no order.
+pub(crate) fn place<'a>(
+    rows: &[(TaskKey, &'a Detection)],
+    ids: &HashMap<(TaskKey, DetectionKey), i64>,
+) -> sqlx::Result<Vec<Placed<'a>>> {
+    let mut placed = Vec::new();
+    for (key, detection) in rows {
+        let id = *ids
+            .get(&(*key, detection.key()))
+            .ok_or(sqlx::Error::RowNotFound)?;
+        let list = detection.classifications.iter().enumerate();
+        placed.extend(list.map(|(at, c)| (id, at as i64, c)));
+    }
+    Ok(placed)
 }

@@ -3,18 +3,13 @@
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, TaskState, WorkerId,
     handout::last_try::Turn,
+    plan::{TaskKey, leases::LeaseRow, lost::SpentTask, settle::TaskView, sweep::HeldTask},
     ports::{Attempt, Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
     receipt::Receipt,
-    settle::TaskView,
     verify::{LeaseAudit, TaskAudit},
 };
 
-use super::{Columns, status, word};
-use crate::{
-    leases::Lease,
-    settling::TaskKey,
-    sweeping::{Held, signs_of},
-};
+use super::{Columns, lease::signs_of, status, word};
 
 fn state(row: &impl Columns) -> sqlx::Result<TaskState> {
     word(&row.col::<String>("state")?, TaskState::parse)
@@ -26,7 +21,7 @@ fn reason(row: &impl Columns) -> sqlx::Result<Option<FailReason>> {
 }
 
 fn key(row: &impl Columns) -> sqlx::Result<TaskKey> {
-    Ok((row.col("job_id")?, row.col("capture_id")?))
+    Ok((JobId(row.col("job_id")?), CaptureId(row.col("capture_id")?)))
 }
 
 /// A free task, and the cursor after it.
@@ -62,11 +57,10 @@ pub(crate) fn task_view(row: &impl Columns) -> sqlx::Result<(TaskKey, TaskView)>
 }
 
 /// What decides on the end of the task's lease.
-pub(crate) fn held(row: &impl Columns) -> sqlx::Result<Held> {
-    Ok(Held {
-        grant: row.col("grant_id")?,
-        job: row.col("job_id")?,
-        capture: row.col("capture_id")?,
+pub(crate) fn held_task(row: &impl Columns) -> sqlx::Result<HeldTask> {
+    Ok(HeldTask {
+        grant: GrantId(row.col("grant_id")?),
+        key: key(row)?,
         run: row.col("run")?,
         delivery: row.col("delivery")?,
         delivery_base: row.col("delivery_base")?,
@@ -77,6 +71,16 @@ pub(crate) fn held(row: &impl Columns) -> sqlx::Result<Held> {
         history: row.col("history")?,
         status: status(&row.col::<String>("status")?)?,
         job_run: row.col("job_run")?,
+    })
+}
+
+/// A task of a job that is settled as lost although no lease of it expires.
+pub(crate) fn spent_task(job: JobId, row: &impl Columns) -> sqlx::Result<SpentTask> {
+    Ok(SpentTask {
+        key: (job, CaptureId(row.col("capture_id")?)),
+        attempts: row.col("attempts")?,
+        strikes: row.col("strikes")?,
+        history: row.col("history")?,
     })
 }
 
@@ -102,12 +106,12 @@ pub(crate) fn receipt(row: &impl Columns) -> sqlx::Result<Receipt> {
 }
 
 /// What decides on a change of the task's lease.
-pub(crate) fn lease_row(row: &impl Columns) -> sqlx::Result<(TaskKey, Lease)> {
-    let lease = Lease {
+pub(crate) fn lease_row(row: &impl Columns) -> sqlx::Result<(TaskKey, LeaseRow)> {
+    let lease = LeaseRow {
         state: state(row)?,
         run: row.col("run")?,
         delivery: row.col("delivery")?,
-        grant: row.col("grant_id")?,
+        grant: row.col::<Option<i64>>("grant_id")?.map(GrantId),
         granted_at: row.maybe_time("granted_at")?.unwrap_or_default(),
         lease_until: row.maybe_time("lease_until")?.unwrap_or_default(),
         releases: row.col("releases")?,

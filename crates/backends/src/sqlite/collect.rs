@@ -9,8 +9,8 @@ use std::time::Duration;
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use trapline_core::{
     JobId, JobStatus, Result, Timestamp,
+    plan::settle::Deltas,
     ports::{Claim, Slice},
-    settle::Deltas,
 };
 
 use super::{SLICE_ROWS, SqliteStore, counts, json, store_error};

@@ -3,8 +3,8 @@
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
     JobId, JobStatus, Timestamp,
+    plan::settle::Deltas,
     ports::{LogLine, Touched},
-    settle::Deltas,
 };
 
 use super::json;

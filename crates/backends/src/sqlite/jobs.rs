@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, QueryBuilder, SqliteConnection};
 use trapline_core::{
-    Error, JobId, JobStatus, Result, Timestamp,
+    CaptureId, Error, JobId, JobStatus, Result, Timestamp,
     job::{JobMove, RunMode},
     ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
@@ -288,15 +288,14 @@ pub(super) async fn move_in(
 
 /// Removes the next rows of a deleted job; the job's own row goes last.
 async fn purge_in(conn: &mut SqliteConnection, job: i64) -> sqlx::Result<()> {
-    let tasks: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT job_id, capture_id FROM tasks WHERE job_id = ?1 LIMIT ?2")
-            .bind(job)
-            .bind(SLICE_ROWS / 10)
-            .fetch_all(&mut *conn)
-            .await?;
-    if !tasks.is_empty() {
+    let captures: Vec<i64> = sqlx::query_scalar("SELECT capture_id FROM tasks WHERE job_id = ?1 LIMIT ?2")
+        .bind(job)
+        .bind(SLICE_ROWS / 10)
+        .fetch_all(&mut *conn)
+        .await?;
+    if !captures.is_empty() {
+        let tasks: Vec<_> = captures.iter().map(|c| (JobId(job), CaptureId(*c))).collect();
         settle::delete_detections(conn, &tasks).await?;
-        let captures: Vec<i64> = tasks.iter().map(|t| t.1).collect();
         sqlx::query(
             "DELETE FROM tasks WHERE job_id = ?1 AND capture_id IN (SELECT value FROM json_each(?2))",
         )

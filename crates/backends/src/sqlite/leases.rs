@@ -7,18 +7,17 @@ use sqlx::SqliteConnection;
 use trapline_core::{
     JobId, Result, Timestamp,
     handout::lease::{self, Gap},
+    plan::{
+        TaskKey,
+        leases::{self, LeasePlan},
+    },
     ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, Pulse, SignOfLife},
     receipt::Receipt,
     timeline::Reading,
 };
 
 use super::{SqliteStore, grant_keys, json, store_error};
-use crate::{
-    leases::{self, Changes},
-    rows,
-    settling::TaskKey,
-    sweeping::{recent_answers, signs_of},
-};
+use crate::rows::{self, recent_answers, signs_of};
 
 impl SqliteStore {
     pub(super) async fn beat(&self, pulse: &Pulse<'_>) -> Result<Beat> {
@@ -33,8 +32,8 @@ impl SqliteStore {
             wall: self.clock.now(),
             after: pulse.clock.uptime(),
         };
-        let beat = leases::beat(&row, pulse, &reading).map_err(store_error)?;
-        let ((boot, before), (_, after)) = (leases::stored(reading.before), leases::stored(reading.after));
+        let beat = leases::beat(&rows::cluster(&row).map_err(store_error)?, pulse, &reading);
+        let ((boot, before), (_, after)) = (rows::stored(reading.before), rows::stored(reading.after));
         sqlx::query(include_str!("sql/cluster_set.sql"))
             .bind(beat.now.0)
             .bind(beat.gap.map(|g| g.from.0))
@@ -109,7 +108,7 @@ pub(super) async fn read_gap(conn: &mut SqliteConnection) -> sqlx::Result<Option
     let row = sqlx::query("SELECT gap_from, gap_to, grace_until FROM cluster")
         .fetch_one(conn)
         .await?;
-    leases::gap(&row)
+    rows::gap(&row)
 }
 
 async fn change_in(
@@ -120,18 +119,18 @@ async fn change_in(
     now: Timestamp,
 ) -> sqlx::Result<(Vec<LeaseAnswer>, Vec<(JobId, Candidate)>)> {
     let gap = read_gap(conn).await?;
-    let keys: Vec<(i64, i64)> = receipts.iter().map(|r| (r.job.0, r.capture.0)).collect();
+    let keys: Vec<TaskKey> = receipts.iter().map(Receipt::task).collect();
     let rows = sqlx::query(include_str!("sql/lease_rows.sql"))
         .bind(json(&keys))
         .fetch_all(&mut *conn)
         .await?;
     let rows: HashMap<TaskKey, _> = rows.iter().map(rows::lease_row).collect::<sqlx::Result<_>>()?;
-    let Changes {
+    let LeasePlan {
         answers,
         tasks,
         grants,
         free,
-    } = leases::change(receipts, rows, change, gap, policy, now);
+    } = leases::plan(receipts, rows, change, gap, policy, now);
     if !tasks.is_empty() {
         let (sql, of_grants, value) = match change {
             LeaseChange::Extend => (

@@ -1,19 +1,16 @@
 //! Tasks that are settled as lost although no lease of them ends, and the line in their job's errors.
 
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::SqliteConnection;
 use trapline_core::{
-    CaptureId, FailReason, JobId, Timestamp,
+    CaptureId, JobId, Timestamp,
     handout::last_try,
-    health::{LostBy, STRICT_DETAIL, note_lost},
+    health::{LostBy, note_lost},
+    plan::{self, lost::lost_lists},
     ports::{LeasePolicy, QueueInfo},
 };
 
 use super::{counts, json, sweep};
-use crate::{
-    losing::{lost_lists, spent_detail},
-    settling::failed_line,
-    sweeping::Ended,
-};
+use crate::rows;
 
 /// How many tasks one slice settles: fewer than other slices write, because each also has its line in the log, and a slice
 /// must not hold the writer for longer than 50 ms (docs/rules.md A16).
@@ -52,30 +49,11 @@ pub(super) async fn lose(
         query = query.bind(budget);
     }
     let rows = query.fetch_all(&mut *conn).await?;
-    let mut ended = Vec::with_capacity(rows.len());
-    let mut lines = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (strikes, history): (i64, String) = (row.try_get("strikes")?, row.try_get("history")?);
-        let attempts: i64 = row.try_get("attempts")?;
-        let lost = match what.strict {
-            true => STRICT_DETAIL.to_owned(),
-            false => spent_detail(attempts, strikes, &history, what.max_deliver),
-        };
-        let capture: i64 = row.try_get("capture_id")?;
-        lines.push(failed_line(what.job.0, capture, FailReason::Lost, &lost));
-        ended.push(Ended {
-            job: what.job.0,
-            capture,
-            strikes,
-            history,
-            lost: Some(lost),
-            suspect: false,
-            returned: false,
-        });
-    }
+    let tasks = rows::all(&rows, |row| rows::spent_task(what.job, row))?;
+    let (ended, lines) = plan::lost::plan(tasks, what.strict, what.max_deliver);
     sweep::write_ended(conn, &ended, now).await?;
     counts::log_lines(conn, &lines, now).await?;
-    Ok(ended.iter().map(|t| CaptureId(t.capture)).collect())
+    Ok(ended.iter().map(|t| t.key.1).collect())
 }
 
 /// Tasks that nobody holds and whose budget is used up, because it is smaller than it was when they were handed out, get one

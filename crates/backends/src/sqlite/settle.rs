@@ -5,17 +5,17 @@ use std::collections::HashMap;
 
 use sqlx::{AssertSqlSafe, SqliteConnection, sqlite::SqliteArguments};
 use trapline_core::{
-    AlgorithmId, FailReason, JobId, Result, Timestamp, fault,
+    AlgorithmId, CaptureId, FailReason, JobId, Result, Timestamp, fault,
+    plan::{
+        TaskKey,
+        settle::{self, SettlePlan, TaskView},
+    },
     ports::{SettleReport, Settled, Settlement, Touched},
     result::{Classification, Detection, DetectionKey, pack},
-    settle::TaskView,
 };
 
 use super::{SqliteStore, counts, db, json, store_error, suspects};
-use crate::{
-    rows::{self, Columns as _},
-    settling::{self, Placed, Plan, TaskKey},
-};
+use crate::rows::{self, Columns as _, Placed};
 
 impl SqliteStore {
     pub(super) async fn settle_group(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
@@ -46,12 +46,12 @@ impl SqliteStore {
         }
         let mut tx = self.writer.try_foreground().await?;
         let rows = read_rows(tx.conn(), items).await?;
-        let plan = settling::plan(items, rows);
+        let plan = settle::plan(items, rows);
         let touched = write(tx.conn(), &plan, now).await?;
         fault::reach(fault::SETTLE_UNCOMMITTED);
         tx.try_commit().await?;
         Ok(SettleReport {
-            freed: plan.asides.freed(),
+            freed: plan.side_effects.freed(),
             items: plan.items,
             touched,
         })
@@ -63,13 +63,17 @@ async fn read_rows(
     items: &[Settlement],
 ) -> sqlx::Result<HashMap<TaskKey, TaskView>> {
     let rows = sqlx::query(include_str!("sql/settle_rows.sql"))
-        .bind(json(&settling::keys(items)))
+        .bind(json(&settle::keys(items)))
         .fetch_all(conn)
         .await?;
     rows.iter().map(rows::task_view).collect()
 }
 
-async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> sqlx::Result<Vec<Touched>> {
+async fn write(
+    conn: &mut SqliteConnection,
+    plan: &SettlePlan<'_>,
+    now: Timestamp,
+) -> sqlx::Result<Vec<Touched>> {
     if plan.is_empty() {
         return Ok(Vec::new());
     }
@@ -95,14 +99,14 @@ async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>, now: Timestamp) -> 
         .bind(now.0)
         .execute(&mut *conn)
         .await?;
-    suspects::write(conn, &plan.asides, now).await?;
+    suspects::write(conn, &plan.side_effects, now).await?;
     delete_detections(conn, &plan.replaced).await?;
     insert_detections(conn, &plan.detections()).await?;
     counts::log_lines(conn, &plan.failures(), now).await?;
     let mut touched = Vec::with_capacity(plan.deltas.len());
     for (job, deltas) in &plan.deltas {
         let change = counts::Change {
-            job: JobId(*job),
+            job: *job,
             deltas: *deltas,
             total: None,
             by_result: true,
@@ -141,8 +145,8 @@ async fn insert_detections(conn: &mut SqliteConnection, rows: &[(TaskKey, &Detec
         for ((job, capture), d) in chunk {
             let b = d.bbox;
             query = query
-                .bind(job)
-                .bind(capture)
+                .bind(job.0)
+                .bind(capture.0)
                 .bind(d.algorithm.0)
                 .bind(b.map(|b| b.x1))
                 .bind(b.map(|b| b.y1))
@@ -155,12 +159,12 @@ async fn insert_detections(conn: &mut SqliteConnection, rows: &[(TaskKey, &Detec
         }
         for row in query.fetch_all(&mut *conn).await? {
             let bbox = rows::corners(&row)?.map(|b| b.map(f64::to_bits));
-            let key = (row.col("job_id")?, row.col("capture_id")?);
+            let key = (JobId(row.col("job_id")?), CaptureId(row.col("capture_id")?));
             let algorithm = AlgorithmId(row.col("algorithm_id")?);
             ids.insert((key, (algorithm, bbox)), row.col("id")?);
         }
     }
-    insert_classifications(conn, &settling::place(rows, &ids)?).await
+    insert_classifications(conn, &rows::place(rows, &ids)?).await
 }
 
 async fn insert_classifications(conn: &mut SqliteConnection, rows: &[Placed<'_>]) -> sqlx::Result<()> {

@@ -3,20 +3,22 @@
 use std::collections::HashMap;
 
 use sqlx::SqliteConnection;
-use trapline_core::{Timestamp, WorkerId};
+use trapline_core::{
+    GrantId, Timestamp, WorkerId,
+    plan::settle::{SideEffects, cleared_line},
+};
 
 use super::{counts, grant_keys, json};
-use crate::settling::{Asides, cleared_line};
 
 /// Writes the rows of tasks and grants. After the rows of the tasks that were settled.
 pub(super) async fn write(
     conn: &mut SqliteConnection,
-    asides: &Asides<'_>,
+    effects: &SideEffects<'_>,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    let names = names(conn, &asides.workers()).await?;
-    if !asides.freed.is_empty() {
-        let rows: Vec<_> = asides
+    let names = names(conn, &effects.workers()).await?;
+    if !effects.freed.is_empty() {
+        let rows: Vec<_> = effects
             .freed
             .iter()
             .map(|((job, capture), s)| (job, capture, s.row.strikes, s.whom(&names), s.row.suspect))
@@ -26,11 +28,11 @@ pub(super) async fn write(
             .execute(&mut *conn)
             .await?;
     }
-    let mut lines = asides.freed_lines(&names);
-    for ((job, grant), worker) in &asides.cleared {
+    let mut lines = effects.freed_lines(&names);
+    for ((job, grant), worker) in &effects.cleared {
         let cleared = sqlx::query(include_str!("sql/settle_clear.sql"))
-            .bind(job)
-            .bind(grant)
+            .bind(job.0)
+            .bind(grant.0)
             .execute(&mut *conn)
             .await?
             .rows_affected();
@@ -39,14 +41,14 @@ pub(super) async fn write(
         }
     }
     counts::log_lines(conn, &lines, now).await?;
-    let mut answered = asides.answered_grants();
-    let late = asides.late_grants();
+    let mut answered = effects.answered_grants();
+    let late = effects.late_grants();
     if !late.is_empty() {
         let late: Vec<i64> = sqlx::query_scalar(include_str!("sql/settle_late.sql"))
             .bind(grant_keys(&late))
             .fetch_all(&mut *conn)
             .await?;
-        answered.extend(late);
+        answered.extend(late.into_iter().map(GrantId));
     }
     if !answered.is_empty() {
         sqlx::query(
@@ -60,7 +62,7 @@ pub(super) async fn write(
 }
 
 /// What people call workers.
-async fn names(conn: &mut SqliteConnection, workers: &[i64]) -> sqlx::Result<HashMap<WorkerId, String>> {
+async fn names(conn: &mut SqliteConnection, workers: &[WorkerId]) -> sqlx::Result<HashMap<WorkerId, String>> {
     if workers.is_empty() {
         return Ok(HashMap::new());
     }

@@ -3,19 +3,19 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::SqliteConnection;
 use trapline_core::{
-    JobId, Result, Timestamp,
+    CaptureId, GrantId, JobId, Result, Timestamp,
     job::JobMove,
+    plan::{
+        lost::{By, captures},
+        sweep::{self, DueGrant, EndedTask, SweepPlan},
+    },
     ports::{LeasePolicy, Swept},
 };
 
 use super::{SLICE_ROWS, SqliteStore, counts, jobs, json, leases, lost, store_error};
-use crate::{
-    losing::{By, captures},
-    rows,
-    sweeping::{self, DueGrant, Ended, Verdicts},
-};
+use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
 const GRANTS_MAX: i64 = 500;
@@ -109,75 +109,80 @@ pub(super) async fn end_due(
     now: Timestamp,
 ) -> sqlx::Result<Swept> {
     let mut swept = Swept::default();
-    let (due, more) = due(conn, only, now).await?;
-    swept.more = more;
-    if !due.is_empty() {
-        end_leases(conn, due, by, policy, now, &mut swept).await?;
+    let due = due(conn, only, now).await?;
+    swept.more = due.more;
+    if !due.grants.is_empty() {
+        end_leases(conn, &due, by, policy, now, &mut swept).await?;
     }
     Ok(swept)
 }
 
-async fn due(
-    conn: &mut SqliteConnection,
-    only: Option<JobId>,
-    now: Timestamp,
-) -> sqlx::Result<(Vec<DueGrant>, bool)> {
+/// The grants of one slice.
+#[derive(Default)]
+struct Due {
+    grants: Vec<DueGrant>,
+    /// The tasks that they handed out.
+    tasks: Vec<(GrantId, JobId, CaptureId)>,
+    /// Whether more grants are due.
+    more: bool,
+}
+
+async fn due(conn: &mut SqliteConnection, only: Option<JobId>, now: Timestamp) -> sqlx::Result<Due> {
     let rows = sqlx::query(include_str!("sql/sweep_due.sql"))
         .bind(now.0)
         .bind(GRANTS_MAX)
         .bind(only.map(|j| j.0))
         .fetch_all(conn)
         .await?;
-    let mut due = Vec::new();
-    let mut tasks = 0;
+    let mut due = Due {
+        more: rows.len() as i64 == GRANTS_MAX,
+        ..Due::default()
+    };
     for row in &rows {
-        let captures: String = row.try_get("captures")?;
-        let captures: Vec<i64> =
-            serde_json::from_str(&captures).map_err(|e| sqlx::Error::Decode(e.into()))?;
-        if tasks > 0 && tasks + captures.len() as i64 > SLICE_ROWS {
-            return Ok((due, true));
+        let captures: Vec<CaptureId> = row.json("captures")?;
+        if !due.tasks.is_empty() && (due.tasks.len() + captures.len()) as i64 > SLICE_ROWS {
+            due.more = true;
+            break;
         }
-        tasks += captures.len() as i64;
-        due.push(DueGrant::read(row, captures)?);
+        let grant = rows::due_grant(row)?;
+        due.tasks
+            .extend(captures.into_iter().map(|c| (grant.id, grant.job, c)));
+        due.grants.push(grant);
     }
-    Ok((due, rows.len() as i64 == GRANTS_MAX))
+    Ok(due)
 }
 
 async fn end_leases(
     conn: &mut SqliteConnection,
-    due: Vec<DueGrant>,
+    due: &Due,
     by: By<'_>,
     policy: &LeasePolicy,
     now: Timestamp,
     swept: &mut Swept,
 ) -> sqlx::Result<()> {
     let gap = leases::read_gap(conn).await?;
-    let held: Vec<_> = due
-        .iter()
-        .flat_map(|g| g.captures.iter().map(|c| (g.id, g.job, *c)))
-        .collect();
     let rows = sqlx::query(include_str!("sql/sweep_tasks.sql"))
-        .bind(json(&held))
+        .bind(json(&due.tasks))
         .fetch_all(&mut *conn)
         .await?;
-    let held: Vec<_> = rows.iter().map(rows::held).collect::<sqlx::Result<_>>()?;
-    let verdicts = sweeping::judge(due, &held, gap, policy, now);
-    if by.asks_first() && !verdicts.deltas.is_empty() {
-        swept.losing = verdicts.deltas.keys().copied().map(JobId).collect();
+    let held = rows::all(&rows, rows::held_task)?;
+    let plan = sweep::plan(&due.grants, &held, gap, policy, now);
+    if by.asks_first() && !plan.deltas.is_empty() {
+        swept.losing = plan.deltas.keys().copied().collect();
         return Ok(());
     }
-    write_ended(conn, &verdicts.ended, now).await?;
-    write_grants(conn, &verdicts).await?;
-    counts::log_lines(conn, &verdicts.lines, now).await?;
-    for (job, deltas) in &verdicts.deltas {
+    write_ended(conn, &plan.ended, now).await?;
+    write_grants(conn, &plan).await?;
+    counts::log_lines(conn, &plan.lines, now).await?;
+    for (job, deltas) in &plan.deltas {
         let change = counts::Change {
-            job: JobId(*job),
+            job: *job,
             deltas: *deltas,
             total: None,
             by_result: false,
         };
         if let Some(mut touched) = counts::apply(conn, &change, now).await? {
-            touched.settled = sweeping::lost_of(&verdicts.ended, touched.job);
+            touched.settled = plan.lost_of(touched.job);
             if by.tells(touched.job) {
                 let (job, lost) = (touched.job, captures(&touched));
                 lost::note(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now).await?;
@@ -185,14 +190,14 @@ async fn end_leases(
             swept.touched.push(touched);
         }
     }
-    swept.freed.extend(verdicts.freed);
+    swept.freed.extend(plan.freed);
     Ok(())
 }
 
 /// Writes the ends of leases.
 pub(super) async fn write_ended(
     conn: &mut SqliteConnection,
-    ended: &[Ended],
+    ended: &[EndedTask],
     now: Timestamp,
 ) -> sqlx::Result<()> {
     if ended.is_empty() {
@@ -202,7 +207,7 @@ pub(super) async fn write_ended(
         .iter()
         .map(|t| {
             (
-                t.job, t.capture, t.strikes, &t.history, &t.lost, t.suspect, t.returned,
+                t.key.0, t.key.1, t.strikes, &t.history, &t.lost, t.suspect, t.returned,
             )
         })
         .collect();
@@ -215,23 +220,29 @@ pub(super) async fn write_ended(
 }
 
 /// Which deaths were charged; grants with live leases are looked at again when the first may end, the others are done.
-async fn write_grants(conn: &mut SqliteConnection, verdicts: &Verdicts) -> sqlx::Result<()> {
+async fn write_grants(conn: &mut SqliteConnection, plan: &SweepPlan) -> sqlx::Result<()> {
+    let charged: Vec<_> = plan
+        .charged
+        .iter()
+        .map(|(worker, until)| (worker.0, until.0))
+        .collect();
+    let again: Vec<_> = plan.again.iter().map(|(grant, at)| (grant.0, at.0)).collect();
     for (sql, list) in [
         (
             "UPDATE workers SET charged_until = e.value->>1 FROM json_each(?1) e WHERE workers.id = e.value->>0",
-            &verdicts.charged,
+            charged,
         ),
         (
             "UPDATE grants SET due_at = e.value->>1 FROM json_each(?1) e WHERE grants.id = e.value->>0",
-            &verdicts.again,
+            again,
         ),
     ] {
         if !list.is_empty() {
-            sqlx::query(sql).bind(json(list)).execute(&mut *conn).await?;
+            sqlx::query(sql).bind(json(&list)).execute(&mut *conn).await?;
         }
     }
     sqlx::query("DELETE FROM grants WHERE id IN (SELECT value FROM json_each(?1))")
-        .bind(json(&verdicts.done))
+        .bind(json(&plan.done))
         .execute(conn)
         .await
         .map(drop)

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use crate::{
     GrantId, Timestamp, WorkerId,
     handout::{last_try, lease},
-    settle::TaskView,
+    plan::settle::TaskView,
 };
 
 /// How often a task may be given back without cost because a dead worker held it ahead.
@@ -88,7 +88,7 @@ pub struct TaskEnd {
 ///
 /// This holds for one process. A worker known by token and address may be many processes, each with loaders that take
 /// turns, so the oldest grant tells nothing: each of its grants is charged.
-pub fn judge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Timestamp>) -> Vec<GrantEnd> {
+pub fn charge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Timestamp>) -> Vec<GrantEnd> {
     let mut oldest_first: Vec<usize> = (0..grants.len()).collect();
     oldest_first.sort_by_key(|at| (grants[*at].granted_at, grants[*at].grant));
     let mut ends = vec![GrantEnd::Strike; grants.len()];
@@ -161,6 +161,15 @@ pub fn charged_line(worker: &str, reserved_at: Timestamp, images: usize, exclusi
     )
 }
 
+/// The line in a job's log for images that went back because their worker died on what it had reserved before.
+#[must_use]
+pub fn held_ahead_line(worker: &str, reserved_at: Timestamp, images: usize) -> String {
+    format!(
+        "{images} image(s) that worker {worker} had reserved at {reserved_at}, before its older ones were taken for its \
+         death, go back"
+    )
+}
+
 /// Returns the grant that was wrongly taken for dead, if an answer under `delivery` shows that: its worker answered
 /// the very hand-out that was taken for its death. Its other tasks are then cleared of suspicion.
 #[must_use]
@@ -195,7 +204,7 @@ mod tests {
     fn of_what_a_process_held_when_it_died_only_the_oldest_is_charged() {
         let grants = [grant(2, 1, 20), grant(1, 1, 10), grant(3, 1, 50), grant(4, 2, 50)];
         assert_eq!(
-            judge(&grants, &mut HashMap::new()),
+            charge(&grants, &mut HashMap::new()),
             [
                 GrantEnd::HeldAhead,
                 GrantEnd::Charged,
@@ -209,7 +218,7 @@ mod tests {
     fn the_grants_of_one_answer_are_charged_together() {
         let grants = [grant(1, 1, 10), grant(2, 1, 10), grant(3, 1, 11), grant(4, 2, 10)];
         assert_eq!(
-            judge(&grants, &mut HashMap::new()),
+            charge(&grants, &mut HashMap::new()),
             [
                 GrantEnd::Charged,
                 GrantEnd::Charged,
@@ -224,14 +233,14 @@ mod tests {
         let mut charged = HashMap::new();
         let one_by_one: Vec<_> = [grant(1, 1, 0), grant(2, 1, 30), grant(3, 1, 59)]
             .into_iter()
-            .flat_map(|g| judge(&[g], &mut charged))
+            .flat_map(|g| charge(&[g], &mut charged))
             .collect();
         assert_eq!(
             one_by_one,
             [GrantEnd::Charged, GrantEnd::HeldAhead, GrantEnd::HeldAhead]
         );
         // Handed out after the charged lease had ended, so by another life of the worker.
-        assert_eq!(judge(&[grant(4, 1, 61)], &mut charged), [GrantEnd::Charged]);
+        assert_eq!(charge(&[grant(4, 1, 61)], &mut charged), [GrantEnd::Charged]);
         assert_eq!(charged[&WorkerId(1)], at(121));
     }
 
@@ -244,7 +253,7 @@ mod tests {
         };
         let grants = [grant(1, 1, 700), grant(2, 1, 800), grant(3, 1, 940)].map(extended);
         assert_eq!(
-            judge(&grants, &mut HashMap::new()),
+            charge(&grants, &mut HashMap::new()),
             [GrantEnd::Charged, GrantEnd::HeldAhead, GrantEnd::HeldAhead]
         );
     }
@@ -261,7 +270,7 @@ mod tests {
         };
         let mut charged = HashMap::new();
         assert_eq!(
-            judge(&[half, held, grant(3, 1, 2)], &mut charged),
+            charge(&[half, held, grant(3, 1, 2)], &mut charged),
             [GrantEnd::Strike, GrantEnd::Strike, GrantEnd::Charged]
         );
     }
@@ -273,7 +282,7 @@ mod tests {
             ..g
         };
         let grants = [grant(2, 1, 20), grant(1, 1, 10), grant(3, 1, 90)].map(shared);
-        assert_eq!(judge(&grants, &mut HashMap::new()), [GrantEnd::Charged; 3]);
+        assert_eq!(charge(&grants, &mut HashMap::new()), [GrantEnd::Charged; 3]);
     }
 
     /// A hand-out in company of a task that was never unanswered before.

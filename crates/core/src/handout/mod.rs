@@ -5,10 +5,10 @@
 //! 2. **Lease.** The hand-out is the worker's until `lease_until` ([`lease`]). An answer of the worker extends what it
 //!    reserved since ([`lease::SignsOfLife`]); it may extend a lease by name, or give the task back, which costs nothing.
 //! 3. **Answer.** A result settles the task, whichever hand-out it answers. An error settles it only if it answers the
-//!    newest one. What an answer does is decided in [`crate::settle`].
+//!    newest one. What an answer does is decided in [`crate::plan::settle`].
 //! 4. **Expiry.** A lease that passes its deadline and the margin has expired. If it lived through a *gap*
 //!    ([`lease::Gap`]: no node was up, or the store was away), it lasts until the gap's grace ends, and its end costs
-//!    nothing. The sweep finds expired leases and decides.
+//!    nothing. The sweep finds expired leases and decides with [`crate::plan::sweep`].
 //! 5. **Death.** A grant of which nothing was answered and no lease lives is charged as its worker's death
 //!    ([`death::charge`]). What the same process had reserved later was *held ahead* and goes back uncharged, once.
 //! 6. **Strike and suspicion.** If the worker answered other tasks of the grant, or still holds some, each expired lease is

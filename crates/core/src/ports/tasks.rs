@@ -153,6 +153,19 @@ pub enum Posted {
     },
 }
 
+impl Posted {
+    /// Why it failed, in words.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Success(_) => None,
+            Self::Fail { detail, .. } | Self::BatchError { detail, .. } | Self::Mismatch { detail, .. } => {
+                Some(detail)
+            }
+        }
+    }
+}
+
 /// The outcome of one item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {

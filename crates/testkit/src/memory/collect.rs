@@ -7,8 +7,8 @@ use std::time::Duration;
 use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, ProjectId, TaskState, Timestamp,
     job::RunMode,
+    plan::settle::Deltas,
     ports::{Claim, Level, Slice},
-    settle::Deltas,
 };
 
 use super::{Db, JobRow, Mutation, TaskRow, counts};

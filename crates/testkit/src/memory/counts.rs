@@ -3,8 +3,8 @@
 use trapline_core::{
     CaptureId, JobId, JobStatus, Timestamp,
     job::land,
+    plan::settle::Deltas,
     ports::{Level, LogLine, Touched},
-    settle::Deltas,
 };
 
 use super::{Db, Mutation, next};

@@ -5,8 +5,8 @@ use trapline_core::{
     CaptureId, JobId, JobStatus, TaskState, Timestamp,
     health::{LostBy, STRICT_DETAIL, id_lists, lost_line},
     job::JobMove,
+    plan::settle::Deltas,
     ports::{Ended, Level, MarkLost, MarkedLost, Swept, Touched, Vitals},
-    settle::Deltas,
 };
 
 use super::{

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, TaskState, Timestamp,
+    plan::settle::{self, Change, Deltas, TaskView, Verdict},
     ports::{Level, Posted, SettleReport, Settled, Settlement},
     result::Detection,
-    settle::{self, Change, Deltas, TaskView, Verdict},
 };
 
 use super::{Db, DetectionRow, Mutation, TaskRow, counts, next, suspects::Asides};

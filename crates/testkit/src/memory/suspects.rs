@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use trapline_core::{
     CaptureId, GrantId, JobId, TaskState, Timestamp, WorkerId,
     handout::death,
+    plan::settle::{TaskView, freed_line},
     ports::{Candidate, GrantKey, Level, Posted, Settlement},
     receipt::Receipt,
-    settle::{TaskView, freed_line},
 };
 
 use super::Db;

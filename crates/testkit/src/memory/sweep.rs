@@ -12,8 +12,8 @@ use trapline_core::{
     handout::lease::{self, LeaseEnd},
     health::LostBy,
     job::JobMove,
+    plan::settle::Deltas,
     ports::{Candidate, LeasePolicy, Level, QueueCounters, Swept},
-    settle::Deltas,
     task::{DETAIL_MAX_CHARS, cut},
 };
 
@@ -253,7 +253,7 @@ impl Db {
             })
         };
         let grants: Vec<EndedGrant> = due.iter().filter_map(ended).collect();
-        let mut ends = death::judge(&grants, &mut charged).into_iter();
+        let mut ends = death::charge(&grants, &mut charged).into_iter();
         for (worker, until) in charged {
             if let Some(row) = self.workers.get_mut(&worker) {
                 row.charged_until = Some(until);

@@ -6,8 +6,8 @@ use trapline_core::{
     CaptureId, JobId, JobStatus, Result, Timestamp,
     health::{id_lists, lost_line},
     job::JobMove,
+    plan::{lost::By, settle::Deltas},
     ports::{Ended, Level, LogLine, MarkLost, MarkedLost, Touched, Vitals},
-    settle::Deltas,
 };
 
 use super::super::{
@@ -15,7 +15,7 @@ use super::super::{
     counts::{self, Cause},
     jobs, lost, retried, store_error, sweep, take,
 };
-use crate::{losing::By, rows};
+use crate::rows;
 
 impl PostgresStore {
     pub(super) async fn vitals_page(

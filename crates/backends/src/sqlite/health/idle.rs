@@ -6,12 +6,12 @@ use trapline_core::{
     CaptureId, JobId, JobStatus, Result, Timestamp,
     health::{id_lists, lost_line},
     job::JobMove,
+    plan::{lost::By, settle::Deltas},
     ports::{Ended, MarkLost, MarkedLost, Touched, Vitals},
-    settle::Deltas,
 };
 
 use super::super::{SqliteStore, counts, jobs, lost, store_error, sweep};
-use crate::{losing::By, rows};
+use crate::rows;
 
 impl SqliteStore {
     pub(super) async fn vitals_page(

@@ -1,8 +1,9 @@
-//! Decides what a result changes (docs/rules.md A8), from the task's row and the posted item.
+//! What one result does to its task: from the task's row and the item to the change.
 
 use crate::{
     FailReason, GrantId, TaskState,
     handout::lease,
+    ports::Posted,
     task::{DETAIL_MAX_CHARS, cut},
 };
 
@@ -89,6 +90,26 @@ pub struct Deltas {
     pub detections: i64,
     /// Classifications stored.
     pub classifications: i64,
+}
+
+impl Verdict {
+    /// The verdict of what was posted.
+    #[must_use]
+    pub fn of(posted: &Posted) -> Self {
+        match posted {
+            Posted::Success(detections) => Self::Success {
+                detections: detections.len() as i64,
+                classifications: detections.iter().map(|d| d.classifications.len() as i64).sum(),
+            },
+            Posted::Fail { reason, .. } => Self::Fail(*reason),
+            Posted::BatchError { max_deliver, .. } => Self::BatchError {
+                max_deliver: *max_deliver,
+            },
+            Posted::Mismatch { max_deliver, .. } => Self::Mismatch {
+                max_deliver: *max_deliver,
+            },
+        }
+    }
 }
 
 impl std::ops::AddAssign for Deltas {
@@ -254,4 +275,5 @@ fn mismatch(row: TaskView, max_deliver: i64) -> Change {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

@@ -1,0 +1,132 @@
+//! What is written of tasks that are settled as lost: who settles them, and in which words.
+
+use super::{TaskKey, sweep::EndedTask};
+use crate::{
+    CaptureId, FailReason, JobId,
+    health::{LostBy, STRICT_DETAIL, id_lists},
+    ports::{LeasePolicy, Level, LogLine, QueueCounters, QueueInfo, Touched},
+};
+
+/// The captures of a job that were settled.
+#[must_use]
+pub fn captures(touched: &Touched) -> Vec<CaptureId> {
+    touched.settled.iter().map(|(capture, _)| *capture).collect()
+}
+
+/// Who ends leases and settles tasks as lost: that decides who writes the line in the job's errors.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// The sweep, with the counters of the queues of jobs that lose tasks, once it has asked for them.
+    Sweep(Option<&'a QueueCounters>),
+    /// The health check, on a job whose line it writes itself.
+    HealthCheck(JobId),
+}
+
+impl<'a> By<'a> {
+    /// Whether nothing may be lost yet.
+    #[must_use]
+    pub const fn asks_first(self) -> bool {
+        matches!(self, Self::Sweep(None))
+    }
+
+    /// Whether the line of this job is to be written here.
+    #[must_use]
+    pub fn tells(self, job: JobId) -> bool {
+        !matches!(self, Self::HealthCheck(own) if own == job)
+    }
+
+    /// The cause that the line names.
+    #[must_use]
+    pub fn at_lease_end(self, policy: &LeasePolicy) -> LostBy {
+        match self {
+            Self::Sweep(_) => LostBy::LeaseEnd {
+                max_deliver: policy.max_deliver,
+            },
+            Self::HealthCheck(_) => LostBy::Beside,
+        }
+    }
+
+    /// The counters of the job's queue, if they are known.
+    #[must_use]
+    pub fn queue(self, job: JobId) -> Option<&'a QueueInfo> {
+        match self {
+            Self::Sweep(queues) => queues?.get(&job),
+            Self::HealthCheck(_) => None,
+        }
+    }
+}
+
+/// The lines of a job's log with the ids of all that were lost.
+#[must_use]
+pub fn lost_lists(job: JobId, line: &str, lost: &[CaptureId]) -> Vec<LogLine> {
+    let list = |ids| LogLine {
+        job,
+        // Each of them has a line of its own as an error.
+        level: Level::Info,
+        message: format!("{line} {ids}"),
+        capture: None,
+    };
+    id_lists(lost).map(list).collect()
+}
+
+/// Why a task is lost that nobody holds, in words: its budget was larger when it was handed out.
+#[must_use]
+pub fn spent_detail(attempts: i64, strikes: i64, history: &str, max_deliver: i64) -> String {
+    format!(
+        "{}; that is as often as max_deliver={max_deliver} now allows",
+        lost_detail(attempts, strikes, history)
+    )
+}
+
+/// Why a task is lost, in words.
+#[must_use]
+pub fn lost_detail(attempts: i64, strikes: i64, history: &str) -> String {
+    format!("no answer after {attempts} hand-out(s), {strikes} of them counted: to {history}")
+}
+
+/// The line in a job's log of a task that failed.
+#[must_use]
+pub fn failed_line((job, capture): TaskKey, reason: FailReason, detail: &str) -> LogLine {
+    LogLine {
+        job,
+        level: Level::Error,
+        message: format!("Image {capture} failed ({reason}): {detail}"),
+        capture: Some(capture),
+    }
+}
+
+/// A pending task that is settled as lost although no lease of it expires.
+#[derive(Clone, Debug)]
+pub struct SpentTask {
+    /// Job and capture.
+    pub key: TaskKey,
+    /// Hand-outs in this run.
+    pub attempts: i64,
+    /// Strikes in this run.
+    pub strikes: i64,
+    /// The workers that did not answer.
+    pub history: String,
+}
+
+/// Settles tasks as lost: by the strict policy, or because their budget (`max_deliver`) is used up. Returns the rows as
+/// they will be, and the lines for the job's log.
+#[must_use]
+pub fn plan(tasks: Vec<SpentTask>, strict: bool, max_deliver: i64) -> (Vec<EndedTask>, Vec<LogLine>) {
+    let end = |task: SpentTask| {
+        let lost = match strict {
+            true => STRICT_DETAIL.to_owned(),
+            false => spent_detail(task.attempts, task.strikes, &task.history, max_deliver),
+        };
+        let line = failed_line(task.key, FailReason::Lost, &lost);
+        let ended = EndedTask {
+            key: task.key,
+            strikes: task.strikes,
+            history: task.history,
+            lost: Some(lost),
+            suspect: false,
+            returned: false,
+        };
+        (ended, line)
+    };
+    tasks.into_iter().map(end).unzip()
+}

@@ -1,0 +1,131 @@
+//! Settles a group of results (docs/rules.md A8): from the rows of their tasks to what a store writes.
+
+mod decide;
+mod side_effects;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{TaskKey, lost::failed_line};
+use crate::{
+    CaptureId, JobId, TaskState,
+    ports::{LogLine, Posted, Settled, Settlement, Touched},
+    result::Detection,
+};
+
+pub use decide::{Change, Deltas, TaskView, Verdict, freed_line, settle};
+pub use side_effects::{Freed, SideEffects, cleared_line};
+
+/// What a group of results writes.
+#[derive(Debug, Default)]
+pub struct SettlePlan<'a> {
+    /// One per item, in order.
+    pub items: Vec<Settled>,
+    /// The rows that change, as they will be.
+    pub rows: BTreeMap<TaskKey, Outcome<'a>>,
+    /// Tasks whose stored detections go.
+    pub replaced: Vec<TaskKey>,
+    detections: BTreeMap<TaskKey, &'a [Detection]>,
+    /// Every job that changes, even if no counter of it does.
+    pub deltas: BTreeMap<JobId, Deltas>,
+    /// What it does beyond its own tasks.
+    pub side_effects: SideEffects<'a>,
+}
+
+/// A task's row as it will be.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// The row.
+    pub row: TaskView,
+    /// Why it failed, in words.
+    pub detail: Option<&'a str>,
+    /// The run whose spec judged its result, if it is processed.
+    pub spec_run: Option<i64>,
+}
+
+/// The tasks that a group is about, each once.
+pub fn keys(items: &[Settlement]) -> Vec<TaskKey> {
+    let keys: HashSet<TaskKey> = items.iter().map(|i| i.receipt.task()).collect();
+    keys.into_iter().collect()
+}
+
+/// Decides on a group; `rows` are the tasks that there are.
+pub fn plan(items: &[Settlement], mut rows: HashMap<TaskKey, TaskView>) -> SettlePlan<'_> {
+    let mut plan = SettlePlan::default();
+    for item in items {
+        let key = item.receipt.task();
+        let row = rows.get_mut(&key);
+        plan.side_effects.answered(&item.receipt, row.as_deref());
+        match row {
+            Some(row) => plan.add(item, key, row),
+            None => plan.items.push(Settled::Gone),
+        }
+    }
+    plan
+}
+
+impl<'a> SettlePlan<'a> {
+    fn add(&mut self, item: &'a Settlement, key: TaskKey, row: &mut TaskView) {
+        let detail = item.posted.detail();
+        let verdict = Verdict::of(&item.posted);
+        match settle(*row, item.receipt.run, item.receipt.delivery, verdict) {
+            Change::Ignore(why) => return self.items.push(Settled::Ignored(why)),
+            Change::Suspect { row: after } | Change::Again { row: after } => {
+                self.side_effects
+                    .free(item.receipt, after, detail.unwrap_or_default());
+                *row = after;
+                // No counter changes, but the job does: it is a worker's result.
+                self.deltas.entry(key.0).or_default();
+            }
+            Change::Settle { row: after, deltas } => {
+                self.side_effects.settled(&item.receipt, row);
+                if row.n_detections > 0 && after.state == TaskState::Processed {
+                    self.replaced.push(key);
+                }
+                *row = after;
+                *self.deltas.entry(key.0).or_default() += deltas;
+                if let Posted::Success(detections) = &item.posted {
+                    self.detections.insert(key, detections);
+                }
+                let spec_run = (after.state == TaskState::Processed).then_some(item.receipt.run);
+                let outcome = Outcome {
+                    row: after,
+                    detail,
+                    spec_run,
+                };
+                self.rows.insert(key, outcome);
+            }
+        }
+        self.items.push(Settled::Saved);
+    }
+
+    /// Whether nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.deltas.is_empty() && self.side_effects.late_grants().is_empty()
+    }
+
+    /// The detections to be stored, by task.
+    pub fn detections(&self) -> Vec<(TaskKey, &'a Detection)> {
+        let each = |(key, list): (&TaskKey, &&'a [Detection])| {
+            let key = *key;
+            list.iter().map(move |d| (key, d))
+        };
+        self.detections.iter().flat_map(each).collect()
+    }
+
+    /// A line for each task that failed.
+    pub fn failures(&self) -> Vec<LogLine> {
+        let line =
+            |(key, task): (&TaskKey, &Outcome<'_>)| Some(failed_line(*key, task.row.reason?, task.detail?));
+        self.rows.iter().filter_map(line).collect()
+    }
+
+    /// What a job is told of: its tasks that were settled.
+    pub fn tell(&self, touched: &mut Touched) {
+        let job = touched.job;
+        touched.settled = self
+            .rows
+            .range((job, CaptureId(i64::MIN))..=(job, CaptureId(i64::MAX)))
+            .map(|((_, capture), task)| (*capture, task.row.state == TaskState::Failed))
+            .collect();
+    }
+}
