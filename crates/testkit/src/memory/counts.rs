@@ -88,6 +88,12 @@ impl Db {
     }
 
     /// Adds one line to a job's log.
+    pub(super) fn log_lines(&mut self, lines: &[LogLine], now: Timestamp) {
+        for line in lines {
+            self.logs.insert(next(&mut self.last.log), (now, line.clone()));
+        }
+    }
+
     pub(super) fn log_line(
         &mut self,
         job: JobId,

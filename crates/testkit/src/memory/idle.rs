@@ -3,16 +3,13 @@
 
 use trapline_core::{
     CaptureId, JobId, JobStatus, TaskState, Timestamp,
-    health::{LostBy, STRICT_DETAIL, id_lists, lost_line},
+    health::{LostBy, id_lists, lost_line},
     job::JobMove,
-    plan::settle::Deltas,
+    plan::{lost::SpentTask, settle::Deltas},
     ports::{Ended, Level, MarkLost, MarkedLost, Swept, Touched, Vitals},
 };
 
-use super::{
-    Db, JobRow, TaskRow, counts,
-    lost::{is_spent, spent_detail},
-};
+use super::{Db, JobRow, TaskRow, counts, lost::is_spent};
 
 impl Db {
     pub(super) fn vitals_page(&self, after: JobId, limit: usize, max_deliver: i64) -> Vec<Vitals> {
@@ -76,11 +73,10 @@ impl Db {
                 self.note_lost(touched, LostBy::Beside, None, request.now);
             }
         }
-        let rest = self.lose_rest(request);
+        let rest = self.rest(request);
         marked.more = swept.more || rest.len() == self.slice_rows;
-        if !rest.is_empty() {
-            self.count_lost(request.job, rest, &mut swept, request.now);
-        }
+        let max_deliver = request.leases.max_deliver;
+        self.lose(rest, request.strict, max_deliver, &mut swept, request.now);
         marked.freed = swept.freed;
         for touched in swept.touched {
             note(&mut marked, request.job, touched);
@@ -91,32 +87,23 @@ impl Db {
         marked
     }
 
-    /// Settles what no lease holds any more, or everything, in the order of the statement on a database.
-    fn lose_rest(&mut self, request: &MarkLost) -> Vec<CaptureId> {
-        let max_deliver = request.leases.max_deliver;
+    /// What no lease holds any more, or everything, in the order of the statement on a database.
+    fn rest(&self, request: &MarkLost) -> Vec<SpentTask> {
         let is_lost = |t: &TaskRow| {
-            let wanted = request.strict || is_spent(t, max_deliver);
+            let wanted = request.strict || is_spent(t, request.leases.max_deliver);
             t.state == TaskState::Pending && t.run == request.run && wanted
         };
-        let pending = self.tasks(request.job).filter(|(_, t)| is_lost(t));
-        let mut rows: Vec<_> = pending
-            .map(|(capture, t)| {
-                let detail = if request.strict {
-                    STRICT_DETAIL.to_owned()
-                } else {
-                    spent_detail(t, max_deliver)
-                };
-                (t.ord, capture, detail)
-            })
-            .collect();
+        let mut rows: Vec<_> = self.tasks(request.job).filter(|(_, t)| is_lost(t)).collect();
         if request.strict {
-            rows.sort_unstable_by_key(|(ord, capture, _)| (*ord, *capture));
+            rows.sort_unstable_by_key(|(capture, t)| (t.ord, *capture));
         }
-        rows.truncate(self.slice_rows);
-        for (_, capture, detail) in &rows {
-            self.lose((request.job, *capture), detail.clone(), request.now);
-        }
-        rows.into_iter().map(|(_, capture, _)| capture).collect()
+        let spent = |(capture, task): (CaptureId, &TaskRow)| SpentTask {
+            key: (request.job, capture),
+            attempts: task.delivery - task.delivery_base,
+            strikes: task.strikes,
+            history: task.history.clone(),
+        };
+        rows.into_iter().take(self.slice_rows).map(spent).collect()
     }
 
     /// One line in the job's errors, for all slices; the full list in its log.

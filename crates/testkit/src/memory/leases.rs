@@ -1,11 +1,13 @@
 //! Leases between hand-out and settlement: extended, given back, kept alive by signs of life; and the heartbeat
 //! that knows of gaps (docs/rules.md A1, A3, A4).
 
-use std::{collections::BTreeSet, time::Duration};
-
 use trapline_core::{
-    CaptureId, JobId, TaskState, Timestamp,
-    handout::lease::{self, Gap, LeaseEnd, RELEASES_MAX},
+    GrantId, JobId, TaskState, Timestamp,
+    handout::lease,
+    plan::{
+        TaskKey,
+        leases::{self, Cluster, LeaseRow},
+    },
     ports::{Beat, Candidate, GrantKey, LeaseAnswer, LeaseChange, LeasePolicy, Pulse, SignOfLife},
     receipt::Receipt,
     timeline::Reading,
@@ -13,35 +15,18 @@ use trapline_core::{
 
 use super::{Db, GrantRow, Mutation, TaskRow};
 
-/// How old the last touch may be before it is a gap.
-const GAP_AFTER: Duration = Duration::from_secs(5);
-
 impl Db {
     pub(super) fn beat(&mut self, pulse: &Pulse<'_>, reading: &Reading) -> Beat {
-        let alive_at = self.timeline.alive_at;
-        self.timeline = self.timeline.advance(pulse.last.as_ref(), reading);
-        let now = self.timeline.alive_at.unwrap_or(reading.wall);
-        let silent = alive_at.is_some_and(|at| now.since(at) > GAP_AFTER);
-        if let Some(at) = alive_at.filter(|_| silent || (pulse.first && !self.clean)) {
-            // There is one gap. What lived through the last one, in its grace or kept alive by signs of life since
-            // then, must not be charged for it now: the two become one.
-            let held_since = |to| self.grants.values().any(|g| g.granted_at < to);
-            let from = self
-                .gap
-                .filter(|g| at < g.grace_until || held_since(g.to))
-                .map_or(at, |g| g.from.min(at));
-            self.gap = Some(Gap {
-                from,
-                to: now,
-                grace_until: now.plus(pulse.grace),
-            });
-        }
-        self.clean = false;
-        Beat {
-            now,
-            gap: self.gap,
+        let held_since = |to| self.grants.values().any(|g| g.granted_at < to);
+        let cluster = Cluster {
             timeline: self.timeline,
-        }
+            gap: self.gap,
+            clean: self.clean,
+            held: self.gap.is_some_and(|g| held_since(g.to)),
+        };
+        let beat = leases::beat(&cluster, pulse, reading);
+        (self.timeline, self.gap, self.clean) = (beat.timeline, beat.gap, false);
+        beat
     }
 
     /// A time that is no older than the last heartbeat of any node: this one may have been paused since it read `now`.
@@ -81,76 +66,44 @@ impl Db {
         policy: &LeasePolicy,
         now: Timestamp,
     ) -> (Vec<LeaseAnswer>, Vec<(JobId, Candidate)>) {
-        let mut answers = Vec::with_capacity(receipts.len());
-        let mut free = Vec::new();
-        let mut given_back: BTreeSet<(JobId, CaptureId)> = BTreeSet::new();
-        for receipt in receipts {
-            let key = (receipt.job, receipt.capture);
-            let answer = if given_back.contains(&key) {
-                Err("there is no such task")
-            } else {
-                self.judge(receipt, change, policy, now)
-            };
-            if answer.is_ok() {
-                self.apply_change(receipt, change, policy, now);
-                if change != LeaseChange::Extend {
-                    given_back.insert(key);
-                    let candidate = Candidate {
-                        capture: receipt.capture,
-                        run: receipt.run,
-                        delivery: receipt.delivery,
-                    };
-                    free.push((receipt.job, candidate));
-                }
-            }
-            answers.push(answer);
+        let rows = receipts
+            .iter()
+            .filter_map(|r| Some((r.task(), self.lease_row(r, change)?)));
+        let plan = leases::plan(receipts, rows.collect(), change, self.gap, policy, now);
+        for key in &plan.tasks {
+            self.apply_change(*key, change, policy, now);
         }
-        (answers, free)
+        (plan.answers, plan.free)
     }
 
-    fn judge(
-        &self,
-        receipt: &Receipt,
-        change: LeaseChange,
-        policy: &LeasePolicy,
-        now: Timestamp,
-    ) -> LeaseAnswer {
-        let Some(task) = self.task(receipt.job, receipt.capture) else {
-            return Err("there is no such task");
+    fn lease_row(&self, receipt: &Receipt, change: LeaseChange) -> Option<LeaseRow> {
+        let task = self.tasks.get(&receipt.task())?;
+        let worker = task.holder.and_then(|w| self.workers.get(&w));
+        let row = LeaseRow {
+            state: task.state,
+            run: task.run,
+            delivery: task.delivery,
+            grant: task.grant.map(GrantId),
+            granted_at: task.granted_at,
+            lease_until: task.lease_until,
+            releases: task.releases,
+            life: worker.and_then(|w| w.life.clone()),
         };
-        if task.state != TaskState::Pending {
-            return Err("the task is settled");
+        if change != LeaseChange::Extend || !self.has(Mutation::ReviveLeases) {
+            return Some(row);
         }
-        if change == LeaseChange::Extend && self.has(Mutation::ReviveLeases) {
-            return Ok(());
-        }
-        let newest = (task.run, task.delivery) == (receipt.run, receipt.delivery);
-        if !newest || task.grant.is_none() {
-            return Err("the lease is over");
-        }
-        let life = task
-            .holder
-            .and_then(|w| self.workers.get(&w))
-            .and_then(|w| w.life.as_ref());
-        let end = lease::lease_end(
-            task.granted_at,
-            task.lease_until,
-            life,
-            self.gap,
-            policy.margin,
-            now,
-        );
-        if let LeaseEnd::Over { .. } = end {
-            return Err("the lease is over");
-        }
-        if change == LeaseChange::Release && task.releases >= RELEASES_MAX {
-            return Err("the task was given back too often; its lease runs out by itself");
-        }
-        Ok(())
+        // As if the lease lived, whatever its deadline was and whoever holds the task now.
+        Some(LeaseRow {
+            run: receipt.run,
+            delivery: receipt.delivery,
+            grant: row.grant.or(Some(GrantId(0))),
+            lease_until: Timestamp(i64::MAX / 2),
+            ..row
+        })
     }
 
-    fn apply_change(&mut self, receipt: &Receipt, change: LeaseChange, policy: &LeasePolicy, now: Timestamp) {
-        let Some(task) = self.tasks.get_mut(&(receipt.job, receipt.capture)) else {
+    fn apply_change(&mut self, key: TaskKey, change: LeaseChange, policy: &LeasePolicy, now: Timestamp) {
+        let Some(task) = self.tasks.get_mut(&key) else {
             return;
         };
         let grant = task.grant.and_then(|id| self.grants.get_mut(&id));
@@ -171,7 +124,7 @@ impl Db {
                 task.releases += i64::from(change == LeaseChange::Release);
             }
         }
-        self.touched.insert(receipt.job);
+        self.touched.insert(key.0);
     }
 
     pub(super) fn write_signs(&mut self, signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) {

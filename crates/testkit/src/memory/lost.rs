@@ -1,25 +1,41 @@
 //! Tasks that are settled as lost, or that a smaller budget leaves one last try; and the line in their job's errors.
 
 use trapline_core::{
-    CaptureId, FailReason, JobId, TaskState, Timestamp,
+    CaptureId, JobId, TaskState, Timestamp,
     handout::last_try,
-    health::{LostBy, id_lists, note_lost},
-    ports::{LeasePolicy, Level, QueueInfo, Touched},
+    health::{LostBy, note_lost},
+    plan::{
+        self,
+        lost::{SpentTask, lost_lists},
+        settle::Deltas,
+    },
+    ports::{LeasePolicy, Level, QueueInfo, Swept, Touched},
 };
 
 use super::{Db, JobRow, TaskRow};
 
 impl Db {
-    pub(super) fn lose(&mut self, (job, capture): (JobId, CaptureId), detail: String, now: Timestamp) {
-        let line = format!("Image {capture} failed (lost): {detail}");
-        if let Some(task) = self.tasks.get_mut(&(job, capture)) {
-            task.state = TaskState::Failed;
-            task.reason = Some(FailReason::Lost);
-            task.detail = Some(detail);
-            task.settled_at = Some(now);
-            task.grant = None;
-        }
-        self.log_line(job, Level::Error, line, Some(capture), now);
+    /// Settles tasks of one job as lost although no lease of them expires.
+    pub(super) fn lose(
+        &mut self,
+        tasks: Vec<SpentTask>,
+        strict: bool,
+        max_deliver: i64,
+        swept: &mut Swept,
+        now: Timestamp,
+    ) {
+        let Some(job) = tasks.first().map(|task| task.key.0) else {
+            return;
+        };
+        let (ended, lines) = plan::lost::plan(tasks, strict, max_deliver);
+        self.write_ended(&ended, now);
+        self.log_lines(&lines, now);
+        let deltas = Deltas {
+            failed: ended.len() as i64,
+            ..Deltas::default()
+        };
+        let settled = ended.iter().map(|task| (task.key.1, true)).collect();
+        self.count_lost(job, deltas, settled, swept, now);
     }
 
     /// Active jobs with a task that nobody holds and whose budget is used up.
@@ -63,9 +79,7 @@ impl Db {
             return;
         };
         let line = note_lost(&mut row.job.errors, by, queue, &lost);
-        for ids in id_lists(&lost) {
-            self.log_line(touched.job, Level::Info, format!("{line} {ids}"), None, now);
-        }
+        self.log_lines(&lost_lists(touched.job, &line, &lost), now);
     }
 }
 
@@ -73,15 +87,4 @@ impl Db {
 pub(super) fn is_spent(task: &TaskRow, max_deliver: i64) -> bool {
     let held = task.grant.is_some();
     task.state == TaskState::Pending && !held && task.strikes > 0 && task.strikes >= max_deliver
-}
-
-/// Why such a task is lost, in words.
-pub(super) fn spent_detail(task: &TaskRow, max_deliver: i64) -> String {
-    let lost = lost_detail(task.delivery - task.delivery_base, task.strikes, &task.history);
-    format!("{lost}; that is as often as max_deliver={max_deliver} now allows")
-}
-
-/// Why a task is lost, in words.
-pub(super) fn lost_detail(attempts: i64, strikes: i64, history: &str) -> String {
-    format!("no answer after {attempts} hand-out(s), {strikes} of them counted: to {history}")
 }

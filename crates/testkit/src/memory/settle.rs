@@ -1,22 +1,18 @@
 //! Settling results (docs/rules.md A8 to A11): tasks, detections, logs, and the job rows last.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use trapline_core::{
-    CaptureId, FailReason, GrantId, JobId, TaskState, Timestamp,
-    plan::settle::{self, Change, Deltas, TaskView, Verdict},
-    ports::{Level, Posted, SettleReport, Settled, Settlement},
+    GrantId, Timestamp,
+    plan::{
+        TaskKey,
+        settle::{self, SettlePlan, TaskView},
+    },
+    ports::{Posted, SettleReport, Settled, Settlement},
     result::Detection,
 };
 
-use super::{Db, DetectionRow, Mutation, TaskRow, counts, next, suspects::Asides};
-
-/// What a group did to one job so far.
-#[derive(Default)]
-struct JobChange {
-    deltas: Deltas,
-    settled: BTreeMap<CaptureId, bool>,
-}
+use super::{Db, DetectionRow, Mutation, TaskRow, counts, next};
 
 fn view(task: &TaskRow) -> TaskView {
     TaskView {
@@ -34,150 +30,116 @@ fn view(task: &TaskRow) -> TaskView {
     }
 }
 
-fn verdict(posted: &Posted) -> Verdict {
-    match posted {
-        Posted::Success(detections) => Verdict::Success {
-            detections: detections.len() as i64,
-            classifications: detections.iter().map(|d| d.classifications.len() as i64).sum(),
-        },
-        Posted::Fail { reason, .. } => Verdict::Fail(*reason),
-        Posted::BatchError { max_deliver, .. } => Verdict::BatchError {
-            max_deliver: *max_deliver,
-        },
-        Posted::Mismatch { max_deliver, .. } => Verdict::Mismatch {
-            max_deliver: *max_deliver,
-        },
-    }
-}
-
-/// What the unique indices refuse.
-fn has_a_key_twice(detections: &[Detection]) -> bool {
+/// Whether the unique indices refuse a task's detections.
+fn has_a_key_twice(detections: &[(TaskKey, &Detection)]) -> bool {
     let mut keys = BTreeSet::new();
-    detections.iter().any(|d| {
+    detections.iter().any(|(task, d)| {
         let mut by = BTreeSet::new();
-        !keys.insert(d.key()) || d.classifications.iter().any(|c| !by.insert(c.algorithm))
+        !keys.insert((*task, d.key())) || d.classifications.iter().any(|c| !by.insert(c.algorithm))
     })
 }
 
 impl Db {
     pub(super) fn settle_group(&mut self, items: &[Settlement], now: Timestamp) -> SettleReport {
         let mut report = SettleReport::default();
-        let mut changes: BTreeMap<JobId, JobChange> = BTreeMap::new();
-        let mut asides = Asides::default();
-        for item in items {
-            let settled = self.settle_one(item, &mut changes, &mut asides, now);
-            report.items.push(settled);
-        }
-        report.freed = asides.freed();
-        self.write_asides(&asides, now);
-        for (job, change) in changes {
-            let applied = counts::Change {
-                job,
-                deltas: change.deltas,
-                total: None,
-                by_result: true,
-            };
-            if let Some(mut touched) = self.apply(&applied, now) {
-                touched.settled = change.settled.into_iter().collect();
-                report.touched.push(touched);
+        // Groups still to be done, the first on top; a group that the indices refuse is halved.
+        let mut groups = vec![items];
+        while let Some(group) = groups.pop() {
+            match self.settle_once(group, now) {
+                Some(done) => {
+                    report.items.extend(done.items);
+                    report.touched.extend(done.touched);
+                    report.freed.extend(done.freed);
+                }
+                None if group.len() == 1 => {
+                    let why = "the store refuses this data: a key is there twice".to_owned();
+                    report.items.push(Settled::Refused(why));
+                }
+                None => {
+                    let (first, second) = group.split_at(group.len() / 2);
+                    groups.extend([second, first]);
+                }
             }
         }
         report
     }
 
-    fn settle_one<'a>(
-        &mut self,
-        item: &'a Settlement,
-        changes: &mut BTreeMap<JobId, JobChange>,
-        asides: &mut Asides<'a>,
-        now: Timestamp,
-    ) -> Settled {
-        let receipt = &item.receipt;
-        let key = (receipt.job, receipt.capture);
-        let before = self.tasks.get(&key).map(view);
-        asides.answered(receipt, before.as_ref());
-        let Some(before) = before else {
-            return Settled::Gone;
-        };
-        let verdict = verdict(&item.posted);
-        let (run, delivery) = match verdict {
-            Verdict::Fail(_) if self.has(Mutation::BelieveOldErrors) => (before.run, before.delivery),
-            _ => (receipt.run, receipt.delivery),
-        };
-        let (row, deltas) = match settle::settle(before, run, delivery, verdict) {
-            Change::Settle { row, deltas } => (row, deltas),
-            Change::Suspect { row } | Change::Again { row } => {
-                asides.free(item, row);
-                // No counter changes, but the job does: it is a worker's result.
-                changes.entry(receipt.job).or_default();
-                self.write_freed(item, &row);
-                return Settled::Saved;
-            }
-            Change::Ignore(why) => {
-                if self.has(Mutation::CountReplays) && matches!(verdict, Verdict::Success { .. }) {
-                    changes.entry(receipt.job).or_default().deltas.processed += 1;
-                }
-                return Settled::Ignored(why);
-            }
-        };
-        if let Posted::Success(detections) = &item.posted {
-            if has_a_key_twice(detections) {
-                return Settled::Refused("the store refuses this data: a key is there twice".to_owned());
-            }
-            if self.shows(Mutation::AnswerBeforeCommit, 7) {
-                return Settled::Saved;
+    fn settle_once(&mut self, items: &[Settlement], now: Timestamp) -> Option<SettleReport> {
+        let mut items = items.to_vec();
+        if self.has(Mutation::BelieveOldErrors) {
+            items.iter_mut().for_each(|item| self.make_newest(item));
+        }
+        let rows = settle::keys(&items).into_iter();
+        let rows = rows.filter_map(|key| Some((key, view(self.tasks.get(&key)?))));
+        let mut plan = settle::plan(&items, rows.collect());
+        if has_a_key_twice(&plan.detections()) {
+            return None;
+        }
+        if self.has(Mutation::CountReplays) {
+            let ignored = |(item, settled): (&Settlement, &Settled)| {
+                let replay = matches!(item.posted, Posted::Success(_));
+                (replay && matches!(settled, Settled::Ignored(_))).then_some(item.receipt.job)
+            };
+            for job in items.iter().zip(&plan.items).filter_map(ignored) {
+                plan.deltas.entry(job).or_default().processed += 1;
             }
         }
-        asides.settled(receipt, &before);
-        let change = changes.entry(receipt.job).or_default();
-        change.deltas += deltas;
-        change
-            .settled
-            .insert(receipt.capture, row.state == TaskState::Failed);
-        self.write_outcome(key, &row, item, now);
-        Settled::Saved
+        let mut report = SettleReport {
+            freed: plan.side_effects.freed(),
+            ..SettleReport::default()
+        };
+        let results = plan.items.contains(&Settled::Saved) && !plan.detections().is_empty();
+        if !(results && self.shows(Mutation::AnswerBeforeCommit, 7)) {
+            self.write_settled(&plan, now, &mut report);
+        }
+        report.items = plan.items;
+        Some(report)
     }
 
-    fn write_outcome(&mut self, key: (JobId, CaptureId), row: &TaskView, item: &Settlement, now: Timestamp) {
-        let (job, capture) = key;
-        let detail = match &item.posted {
-            Posted::Success(detections) => {
-                self.replace_detections(key, detections);
-                None
-            }
-            Posted::Fail { detail, .. }
-            | Posted::BatchError { detail, .. }
-            | Posted::Mismatch { detail, .. } => {
-                let reason = row.reason.map_or("", FailReason::as_str);
-                let line = format!("Image {capture} failed ({reason}): {detail}");
-                self.log_line(job, Level::Error, line, Some(capture), now);
-                Some(detail.clone())
-            }
-        };
-        if let Some(task) = self.tasks.get_mut(&key) {
-            task.state = row.state;
-            task.reason = row.reason;
-            task.detail = detail;
-            task.settled_at = Some(now);
-            task.n_detections = row.n_detections;
-            task.n_classifications = row.n_classifications;
-            if row.state == TaskState::Processed {
-                task.spec_run = Some(item.receipt.run);
-            }
-            task.grant = None;
+    /// As if the newest hand-out had been answered, if it is an error.
+    fn make_newest(&self, item: &mut Settlement) {
+        let task = self.tasks.get(&item.receipt.task());
+        if let (Some(task), Posted::Fail { .. }) = (task, &item.posted) {
+            (item.receipt.run, item.receipt.delivery) = (task.run, task.delivery);
         }
     }
 
-    fn replace_detections(&mut self, (job, capture): (JobId, CaptureId), detections: &[Detection]) {
+    fn write_settled(&mut self, plan: &SettlePlan<'_>, now: Timestamp, report: &mut SettleReport) {
+        for (key, outcome) in &plan.rows {
+            if let Some(task) = self.tasks.get_mut(key) {
+                let row = &outcome.row;
+                (task.state, task.reason) = (row.state, row.reason);
+                task.detail = outcome.detail.map(str::to_owned);
+                task.settled_at = Some(now);
+                task.n_detections = row.n_detections;
+                task.n_classifications = row.n_classifications;
+                task.spec_run = outcome.spec_run.or(task.spec_run);
+                task.grant = None;
+            }
+        }
+        self.write_side_effects(&plan.side_effects, now);
         self.detections
-            .retain(|_, d| (d.job, d.capture) != (job, capture));
-        for detection in detections {
+            .retain(|_, d| !plan.replaced.contains(&(d.job, d.capture)));
+        for ((job, capture), detection) in plan.detections() {
             let row = DetectionRow {
                 job,
                 capture,
                 detection: detection.clone(),
             };
             self.detections.insert(next(&mut self.last.detection), row);
+        }
+        self.log_lines(&plan.failures(), now);
+        for (job, deltas) in &plan.deltas {
+            let change = counts::Change {
+                job: *job,
+                deltas: *deltas,
+                total: None,
+                by_result: true,
+            };
+            if let Some(mut touched) = self.apply(&change, now) {
+                plan.tell(&mut touched);
+                report.touched.push(touched);
+            }
         }
     }
 }
