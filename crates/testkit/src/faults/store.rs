@@ -175,7 +175,10 @@ impl Store for FaultyStore {
     }
 
     async fn receipts_of(&self, grants: &[GrantKey]) -> Result<Vec<Receipt>> {
-        self.call("receipts_of", self.inner.receipts_of(grants)).await
+        self.watched("receipts_of", self.inner.receipts_of(grants), |receipts| {
+            self.witness.found_again(grants, receipts);
+        })
+        .await
     }
 
     async fn change_leases(

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use trapline_core::{
     JobId, ProjectId, TaskState,
-    ports::{GrantRequest, Granted},
+    ports::{GrantKey, GrantRequest, Granted},
     receipt::Receipt,
 };
 
-use super::{Inner, Witness};
+use super::{HandOut, Inner, Key, Witness};
 use crate::memory::{Db, JobRow, Spec};
 
 impl Inner {
@@ -20,6 +20,32 @@ impl Inner {
 }
 
 impl Witness {
+    /// The store was asked what these grants hold, because their replies were lost: it must name all of it, or their
+    /// tasks wait for leases that nobody has.
+    pub fn found_again(&self, grants: &[GrantKey], receipts: &[Receipt]) {
+        let rows = self.store.rows();
+        let mut inner = self.lock();
+        let missed = |(key, handed): (&Key, &Vec<HandOut>)| {
+            let last = handed.last()?;
+            let grant = GrantKey {
+                job: key.0,
+                worker: last.worker,
+                granted_at: last.granted_at,
+            };
+            let task = rows.task(key.0, key.1)?;
+            let holds = task.state == TaskState::Pending && task.grant.is_some();
+            let newest = (task.run, task.delivery) == (last.run, last.delivery);
+            let named = receipts.iter().any(|r| r.task() == *key);
+            (grants.contains(&grant) && holds && newest && !named).then_some(*key)
+        };
+        for key in inner.handed.iter().filter_map(missed).collect::<Vec<_>>() {
+            let what = format!(
+                "{key:?} is held by a grant whose reply was lost, and is not named when it is looked for"
+            );
+            self.blame(&mut inner, what);
+        }
+    }
+
     /// A node knows that it has made a job of a project.
     pub fn made(&self, project: ProjectId) {
         *self.lock().made.entry(project).or_default() += 1;
