@@ -144,10 +144,9 @@ impl World {
             .iter()
             .enumerate()
             .map(|(at, has_url)| NewCapture {
-                url: if *has_url {
-                    format!("https://x.test/{}/{at}.jpg", set.id)
-                } else {
-                    String::new()
+                url: match has_url {
+                    true => format!("https://x.test/{}/{at}.jpg", set.id),
+                    false => String::new(),
                 },
                 ..NewCapture::default()
             })
