@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, io::IsTerminal as _, time::Duration};
 
-use console::{Term, measure_text_width};
+use console::{Term, measure_text_width, truncate_str};
 use indicatif::{ProgressBar, ProgressStyle};
 use trapline_core::words;
 
@@ -152,14 +152,18 @@ fn message(standing: &Standing, left: Option<Duration>, room: usize) -> String {
         let Some(last) = parts.iter().map(|(rank, _)| *rank).max() else {
             break;
         };
-        // What waits is cut by the terminal's edge rather than left out.
+        // Why it waits is cut rather than left out.
         if last <= 2 {
             break;
         }
         parts.retain(|(rank, _)| *rank != last);
     }
     let texts: Vec<String> = parts.into_iter().map(|(_, text)| text).collect();
-    texts.join(", ")
+    let text = texts.join(", ");
+    match standing.waiting {
+        Some(_) => truncate_str(&text, room, "…").into_owned(),
+        None => text,
+    }
 }
 
 fn joined_width(parts: &[(usize, String)]) -> usize {
@@ -285,6 +289,20 @@ mod tests {
         assert_eq!(line(&unknown, None), "job 3 STARTED");
         assert_eq!(message(&unknown, None, 80), "job 3 STARTED");
         assert!(line(&standing(0, 0), None).contains("no images"));
+    }
+
+    #[test]
+    fn a_reason_that_is_too_long_for_a_bar_shows_that_it_goes_on() {
+        let waits = Standing {
+            waiting: Some("waiting for workers: none has asked".into()),
+            ..standing(0, 3)
+        };
+        assert_eq!(message(&waits, None, 33), "0 of 3 images, waiting for worke…");
+        assert!(message(&waits, None, 50).ends_with("none has asked"));
+        assert_eq!(
+            message(&waits, None, 80),
+            "0 of 3 images, 3 failed, 1,240 detections, waiting for workers: none has asked"
+        );
     }
 
     #[test]
