@@ -143,7 +143,7 @@ fn settings(args: &RunArgs) -> Result<Config> {
         .any(|(s, _, origin)| s.key == "log" && origin == Origin::Default);
     let mut config = effective.config;
     if log_is_default {
-        // Whoever runs this looks at a progress bar, and finds in the summary which images failed, but not why a pipeline was refused.
+        // A person looks at a bar, and the summary says which images failed; that a pipeline is refused is said here alone.
         "warn,trapline_worker=error,trapline_worker::pull::register=warn".clone_into(&mut config.log);
     }
     Ok(config)
