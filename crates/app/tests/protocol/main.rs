@@ -87,10 +87,10 @@ impl Bound {
     fn learn(&mut self, written: &Value, came: &Value) {
         let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
         match (written, came) {
-            (Value::String(w), Value::String(c)) => {
-                if w.starts_with('<') || (self.ids_differ && digits(w) && digits(c)) {
-                    self.texts.entry(w.clone()).or_insert_with(|| c.clone());
-                }
+            (Value::String(w), Value::String(c))
+                if w.starts_with('<') || (self.ids_differ && digits(w) && digits(c)) =>
+            {
+                self.texts.entry(w.clone()).or_insert_with(|| c.clone());
             }
             (Value::Array(w), Value::Array(c)) => w.iter().zip(c).for_each(|(w, c)| self.learn(w, c)),
             (Value::Object(w), Value::Object(c)) => {

@@ -147,7 +147,13 @@ pub(crate) fn change(value: &mut Value, name: &str, to: Option<&Value>) -> bool 
         return false;
     };
     match inner.as_array_mut() {
-        Some(list) => list.iter_mut().fold(false, |any, v| change(v, rest, to) || any),
+        Some(list) => {
+            let mut any = false;
+            for value in list {
+                any |= change(value, rest, to);
+            }
+            any
+        }
         None => change(inner, rest, to),
     }
 }

@@ -35,7 +35,6 @@ impl Service {
             .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let served = tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("night.txt"), LIST).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
@@ -53,8 +52,10 @@ impl Service {
             .env_clear()
             .stdin(Stdio::null());
         let ended = tokio::task::spawn_blocking(move || command.output());
-        let output = ended.await.unwrap().unwrap();
-        served.abort();
+        let output = tokio::select! {
+            ended = ended => ended.unwrap().unwrap(),
+            served = axum::serve(listener, routes).into_future() => panic!("the service ended: {served:?}"),
+        };
         let summary = serde_json::from_slice(&output.stdout).unwrap_or_default();
         (output, summary)
     }
