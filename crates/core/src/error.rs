@@ -13,7 +13,7 @@ pub enum ErrorKind {
     Forbidden,
     /// The object does not exist, or not for this caller.
     NotFound,
-    /// It contradicts what was asked before under the same name.
+    /// The request contradicts an earlier one with the same key.
     Conflict,
     /// Something is larger than its bound.
     TooLarge,

@@ -166,25 +166,25 @@ pub struct NewJob {
     pub job_type: String,
     /// Whether it starts at once, as PENDING.
     pub start: bool,
-    /// What makes a request that is repeated the same request.
+    /// The key of the request, by which a repeated request is recognised.
     pub key: Option<CreateKey>,
 }
 
-/// A name that whoever makes a job gives to that request. There is one job of a name in a project, so that a request whose
+/// A client's key for a request that makes a job. There is one job of a key in a project, so that a request whose
 /// answer was lost can be repeated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateKey {
-    /// Of the request.
+    /// The key.
     pub key: String,
-    /// A digest of what was asked for: the same key for something else is a mistake.
+    /// A digest of the request. The same key with another request is an error.
     pub asked: String,
 }
 
 impl CreateKey {
-    /// The job that has this key already, if it is of the same request.
+    /// Returns the job that has this key already, if it was made by the same request.
     ///
     /// # Errors
-    /// `Conflict` if it is of another one.
+    /// `Conflict` if it was made by another one.
     pub fn repeated(&self, job: JobId, asked: &str) -> Result<JobId> {
         if self.asked == asked {
             return Ok(job);
