@@ -39,8 +39,8 @@ pub fn beat(cluster: &Cluster, pulse: &Pulse<'_>, reading: &Reading) -> Beat {
     }
 }
 
-/// The gap after a heartbeat at `now`: the one before, or a new one if nobody served the store lately, or if the first
-/// node after an unclean end comes.
+/// Returns the gap after a heartbeat at `now`: the one before, or a new one if nobody served the store lately, or if
+/// this is the first node after an unclean end.
 ///
 /// The row holds one gap. What lived through the last one, in its grace or kept alive by signs of life since then, must not
 /// be charged for it now: the two become one.
@@ -61,7 +61,7 @@ fn gap_at(cluster: &Cluster, first: bool, grace: Duration, now: Timestamp) -> Op
     })
 }
 
-/// A task as a change of its lease sees it.
+/// The columns of a task that a change of its lease depends on.
 #[derive(Clone, Debug)]
 pub struct LeaseRow {
     /// The state.
@@ -95,7 +95,7 @@ pub struct LeasePlan {
     pub free: Vec<(JobId, Candidate)>,
 }
 
-/// Decides on a request.
+/// Decides on a request about leases.
 #[must_use]
 pub fn plan(
     receipts: &[Receipt],
@@ -116,7 +116,7 @@ pub fn plan(
             plan.tasks.push(key);
             plan.grants.extend(rows.get(&key).and_then(|row| row.grant));
             if change != LeaseChange::Extend {
-                // Named twice in one request, it is given back once.
+                // A receipt that is named twice in one request is given back once.
                 rows.remove(&key);
                 let candidate = Candidate {
                     capture: receipt.capture,

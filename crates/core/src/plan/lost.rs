@@ -13,7 +13,7 @@ pub fn captures(touched: &Touched) -> Vec<CaptureId> {
     touched.settled.iter().map(|(capture, _)| *capture).collect()
 }
 
-/// Who ends leases and settles tasks as lost: that decides who writes the line in the job's errors.
+/// Who ends leases and settles tasks as lost. It decides who writes the line in the job's errors.
 #[derive(Clone, Copy, Debug)]
 pub enum By<'a> {
     /// The sweep, with the counters of the queues of jobs that lose tasks, once it has asked for them.
@@ -23,13 +23,13 @@ pub enum By<'a> {
 }
 
 impl<'a> By<'a> {
-    /// Whether nothing may be lost yet.
+    /// Returns whether nothing may be settled as lost yet.
     #[must_use]
     pub const fn asks_first(self) -> bool {
         matches!(self, Self::Sweep(None))
     }
 
-    /// Whether the line of this job is to be written here.
+    /// Returns whether the line of this job is to be written here.
     #[must_use]
     pub fn tells(self, job: JobId) -> bool {
         !matches!(self, Self::HealthCheck(own) if own == job)
@@ -56,12 +56,12 @@ impl<'a> By<'a> {
     }
 }
 
-/// The lines of a job's log with the ids of all that were lost.
+/// Returns the lines for a job's log with the ids of all tasks that were lost.
 #[must_use]
 pub fn lost_lists(job: JobId, line: &str, lost: &[CaptureId]) -> Vec<LogLine> {
     let list = |ids| LogLine {
         job,
-        // Each of them has a line of its own as an error.
+        // Each of these tasks has an error line of its own.
         level: Level::Info,
         message: format!("{line} {ids}"),
         capture: None,
@@ -69,7 +69,7 @@ pub fn lost_lists(job: JobId, line: &str, lost: &[CaptureId]) -> Vec<LogLine> {
     id_lists(lost).map(list).collect()
 }
 
-/// Why a task is lost that nobody holds, in words: its budget was larger when it was handed out.
+/// Returns in words why a task is lost that no worker holds: its budget was larger when it was handed out.
 #[must_use]
 pub fn spent_detail(attempts: i64, strikes: i64, history: &str, max_deliver: i64) -> String {
     format!(
@@ -78,7 +78,7 @@ pub fn spent_detail(attempts: i64, strikes: i64, history: &str, max_deliver: i64
     )
 }
 
-/// Why a task is lost, in words.
+/// Returns in words why a task is lost.
 #[must_use]
 pub fn lost_detail(attempts: i64, strikes: i64, history: &str) -> String {
     format!("no answer after {attempts} hand-out(s), {strikes} of them counted: to {history}")

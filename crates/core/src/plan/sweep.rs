@@ -121,7 +121,7 @@ impl SweepPlan {
     }
 }
 
-/// Decides on the grants that are due; `held` are the tasks that they still hold.
+/// Judges the grants that are due; `held` are the tasks that they still hold.
 #[must_use]
 pub fn plan(
     due: &[DueGrant],
@@ -156,7 +156,7 @@ pub fn plan(
 /// What a look at one grant finds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Look {
-    /// When to look again, if any of its leases is alive.
+    /// When to look at it again, if any of its leases is alive.
     again: Option<Timestamp>,
     /// The last deadline of its leases that have expired. Also of those that lived through an outage, whose end is no
     /// strike: its worker may have died on it, and what it held besides must not be charged for that.
