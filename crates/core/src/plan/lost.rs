@@ -98,7 +98,7 @@ pub fn failed_line((job, capture): TaskKey, reason: FailReason, detail: &str) ->
 /// A pending task that is settled as lost although no lease of it expires.
 #[derive(Clone, Debug)]
 pub struct SpentTask {
-    /// Job and capture.
+    /// The key of a task: job and capture.
     pub key: TaskKey,
     /// Hand-outs in this run.
     pub attempts: i64,

@@ -20,9 +20,9 @@ pub use side_effects::{Freed, SideEffects, cleared_line};
 pub struct SettlePlan<'a> {
     /// One per item, in order.
     pub items: Vec<Settled>,
-    /// The rows that change, as they will be.
+    /// The rows that change, in their new form.
     pub rows: BTreeMap<TaskKey, Outcome<'a>>,
-    /// Tasks whose stored detections go.
+    /// Tasks whose stored detections are replaced.
     pub replaced: Vec<TaskKey>,
     detections: BTreeMap<TaskKey, &'a [Detection]>,
     /// Every job that changes, even if no counter of it does.
@@ -31,24 +31,24 @@ pub struct SettlePlan<'a> {
     pub side_effects: SideEffects<'a>,
 }
 
-/// A task's row as it will be.
+/// A task's new row.
 #[derive(Debug)]
 pub struct Outcome<'a> {
     /// The row.
     pub row: TaskView,
-    /// Why it failed, in words.
+    /// Why the task failed, in words.
     pub detail: Option<&'a str>,
     /// The run whose spec judged its result, if it is processed.
     pub spec_run: Option<i64>,
 }
 
-/// The tasks that a group is about, each once.
+/// Returns the tasks of a group, each once.
 pub fn keys(items: &[Settlement]) -> Vec<TaskKey> {
     let keys: HashSet<TaskKey> = items.iter().map(|i| i.receipt.task()).collect();
     keys.into_iter().collect()
 }
 
-/// Decides on a group; `rows` are the tasks that there are.
+/// Plans a group. `rows` are those of its tasks that exist.
 pub fn plan(items: &[Settlement], mut rows: HashMap<TaskKey, TaskView>) -> SettlePlan<'_> {
     let mut plan = SettlePlan::default();
     for item in items {
@@ -73,7 +73,7 @@ impl<'a> SettlePlan<'a> {
                 self.side_effects
                     .free(item.receipt, after, detail.unwrap_or_default());
                 *row = after;
-                // No counter changes, but the job does: it is a worker's result.
+                // No counter changes, but the job does, because a worker posted a result.
                 self.deltas.entry(key.0).or_default();
             }
             Change::Settle { row: after, deltas } => {
@@ -98,12 +98,12 @@ impl<'a> SettlePlan<'a> {
         self.items.push(Settled::Saved);
     }
 
-    /// Whether nothing is to be written.
+    /// Returns whether nothing is to be written.
     pub fn is_empty(&self) -> bool {
         self.deltas.is_empty() && self.side_effects.late_grants().is_empty()
     }
 
-    /// The detections to be stored, by task.
+    /// Returns the detections to be stored, by task.
     pub fn detections(&self) -> Vec<(TaskKey, &'a Detection)> {
         let each = |(key, list): (&TaskKey, &&'a [Detection])| {
             let key = *key;
@@ -112,14 +112,14 @@ impl<'a> SettlePlan<'a> {
         self.detections.iter().flat_map(each).collect()
     }
 
-    /// A line for each task that failed.
+    /// Returns a line for each task that failed.
     pub fn failures(&self) -> Vec<LogLine> {
         let line =
             |(key, task): (&TaskKey, &Outcome<'_>)| Some(failed_line(*key, task.row.reason?, task.detail?));
         self.rows.iter().filter_map(line).collect()
     }
 
-    /// What a job is told of: its tasks that were settled.
+    /// Adds to a job that changed its tasks that were settled.
     pub fn tell(&self, touched: &mut Touched) {
         let job = touched.job;
         touched.settled = self

@@ -1,5 +1,5 @@
-//! What a group of settlements says beyond its own tasks (docs/rules.md A6, B8): which grants were answered, which siblings
-//! are cleared, which tasks are free again with a strike.
+//! The side effects of a group of settlements (docs/rules.md A6, B8): which grants were answered, which siblings
+//! are cleared, which tasks are free again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,15 +12,15 @@ use crate::{
     receipt::Receipt,
 };
 
-/// Gathered while a group is planned.
+/// The side effects, gathered while a group is planned.
 #[derive(Debug, Default)]
 pub struct SideEffects<'a> {
     answered: BTreeSet<GrantId>,
-    /// Grants that are answered when they hold the task no more: it is settled, or a new run's.
+    /// Grants that no longer held the task when its answer came: it was settled, or a new run had it.
     late: BTreeSet<GrantKey>,
-    /// Grants whose other tasks are cleared, by job, and whose answer did it.
+    /// Grants whose other tasks are cleared of suspicion, by job, and the worker whose answer cleared them.
     pub cleared: BTreeMap<(JobId, GrantId), WorkerId>,
-    /// Tasks that are free again with a strike.
+    /// Tasks that are free again.
     pub freed: BTreeMap<TaskKey, Freed<'a>>,
 }
 
@@ -35,7 +35,7 @@ pub struct Freed<'a> {
 }
 
 impl Freed<'_> {
-    /// To whom it went, for the task's history.
+    /// Returns the worker that had it, for the task's history.
     pub fn whom(&self, names: &HashMap<WorkerId, String>) -> String {
         format!(
             "{} at {}",
@@ -45,13 +45,13 @@ impl Freed<'_> {
     }
 }
 
-/// What people call a worker.
+/// Returns the name of a worker.
 fn name(names: &HashMap<WorkerId, String>, worker: WorkerId) -> &str {
     names.get(&worker).map_or("unknown worker", String::as_str)
 }
 
 impl<'a> SideEffects<'a> {
-    /// An answer comes under `receipt`, for a task that was `before` if there is one.
+    /// Notes an answer under `receipt`. `before` is its task as it was, if it exists.
     pub(super) fn answered(&mut self, receipt: &Receipt, before: Option<&TaskView>) {
         let newest = before.filter(|row| (receipt.run, receipt.delivery) == (row.run, row.delivery));
         match newest.and_then(|row| row.grant) {
@@ -60,7 +60,7 @@ impl<'a> SideEffects<'a> {
         };
     }
 
-    /// It settles the task.
+    /// Notes that the answer settles the task.
     pub(super) fn settled(&mut self, receipt: &Receipt, before: &TaskView) {
         self.freed.remove(&receipt.task());
         if let Some(grant) = death::cleared(before, receipt.delivery) {
@@ -68,29 +68,29 @@ impl<'a> SideEffects<'a> {
         }
     }
 
-    /// It frees the task.
+    /// Notes that the answer frees the task.
     pub(super) fn free(&mut self, receipt: Receipt, row: TaskView, detail: &'a str) {
         self.freed.insert(receipt.task(), Freed { row, receipt, detail });
     }
 
-    /// Grants of which a task was answered while they held it.
+    /// Returns the grants that held the task when its answer came.
     pub fn answered_grants(&self) -> Vec<GrantId> {
         self.answered.iter().copied().collect()
     }
 
-    /// Grants of which a task was answered when they held it no more.
+    /// Returns the grants that no longer held the task when its answer came.
     pub fn late_grants(&self) -> Vec<GrantKey> {
         self.late.iter().copied().collect()
     }
 
-    /// Workers whose names are told.
+    /// Returns the workers whose names are needed.
     pub fn workers(&self) -> Vec<WorkerId> {
         let suspected = self.freed.values().map(|s| s.receipt.worker);
         let workers: BTreeSet<WorkerId> = suspected.chain(self.cleared.values().copied()).collect();
         workers.into_iter().collect()
     }
 
-    /// The tasks that are free again.
+    /// Returns the tasks that are free again.
     pub fn freed(&self) -> Vec<(JobId, Candidate)> {
         let candidate = |s: &Freed<'_>| Candidate {
             capture: s.receipt.capture,
@@ -103,7 +103,7 @@ impl<'a> SideEffects<'a> {
             .collect()
     }
 
-    /// One line for each batch that was reported as one error, and for each reason why results are offered again.
+    /// Returns a line for each batch that was reported as one error, and for each reason why tasks are offered again.
     pub fn freed_lines(&self, names: &HashMap<WorkerId, String>) -> Vec<LogLine> {
         let mut alike: BTreeMap<(JobId, WorkerId, bool, &str), usize> = BTreeMap::new();
         for freed in self.freed.values() {
@@ -126,7 +126,7 @@ impl<'a> SideEffects<'a> {
     }
 }
 
-/// The line for the siblings of a grant that was not dead.
+/// Returns the line for the siblings of a grant that was wrongly taken for dead.
 pub fn cleared_line(
     job: JobId,
     worker: WorkerId,
