@@ -81,6 +81,7 @@ fn main() {
         outages::what_can_not_be_opened_is_told_apart,
         schema::looking_at_an_empty_database_leaves_it_empty_and_says_what_to_do,
         schema::looking_at_a_store_reads_all_of_it_and_can_write_none,
+        schema::no_index_holds_a_column_that_a_hand_out_or_a_sign_of_life_writes,
         schema::on_a_newer_schema_a_node_works_before_and_after_a_restart,
         verified::what_was_broken_by_hand_is_named_with_its_rows,
         crowd::sixteen_clients_hand_out_and_settle_each_task_once,

@@ -39,6 +39,57 @@ async fn tables(url: &str) -> i64 {
         .unwrap()
 }
 
+/// The columns that a statement of one `UPDATE` sets.
+fn written(statement: &str) -> Vec<&str> {
+    let (_, rest) = statement.split_once(" SET").unwrap();
+    let (columns, _) = rest
+        .split_once("FROM unnest")
+        .or(rest.split_once("FROM ("))
+        .unwrap();
+    let set = columns
+        .split(" = ")
+        .filter_map(|part| part.split_whitespace().last());
+    set.filter(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        .collect()
+}
+
+pub(crate) async fn no_index_holds_a_column_that_a_hand_out_or_a_sign_of_life_writes(
+    databases: Arc<Databases>,
+) {
+    let url = databases.empty().await;
+    drop(node(&url, &ManualClock::new()).await);
+    let mut conn = PgConnection::connect(&url).await.unwrap();
+    let statements = [
+        (
+            "tasks",
+            include_str!("../../src/postgres/sql/grant_set.sql"),
+            "lease_until",
+        ),
+        (
+            "workers",
+            include_str!("../../src/postgres/sql/keep_alive.sql"),
+            "extend_from",
+        ),
+    ];
+    for (table, statement, known) in statements {
+        let columns = written(statement);
+        assert!(columns.contains(&known), "{columns:?}");
+        let indexes: Vec<String> = sqlx::query_scalar("SELECT indexdef FROM pg_indexes WHERE tablename = $1")
+            .bind(table)
+            .fetch_all(&mut conn)
+            .await
+            .unwrap();
+        assert!(!indexes.is_empty());
+        for index in &indexes {
+            let mut words = index.split(|c: char| !c.is_alphanumeric() && c != '_');
+            assert!(
+                !words.any(|word| columns.contains(&word)),
+                "{index} of {columns:?}"
+            );
+        }
+    }
+}
+
 async fn look(url: &str) -> Result<PostgresStore, Error> {
     PostgresStore::open_read_only(url, PostgresOptions::default()).await
 }
