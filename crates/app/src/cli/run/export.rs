@@ -3,6 +3,8 @@
 //!
 //! In a kept store a file goes on holding every image of every run that exported to it, whatever became of the sources.
 
+mod keeps;
+
 use std::{
     collections::HashSet,
     fmt,
@@ -13,7 +15,7 @@ use std::{
 
 use futures::TryStreamExt as _;
 use tokio::io::AsyncWriteExt as _;
-use trapline_core::{CollectionId, Error, Result, catalog::CaptureScope, ports::Store, words::counted};
+use trapline_core::{CollectionId, Error, Result, catalog::CaptureScope, ports::Store};
 
 use super::job::{self, Images, PROJECT};
 use crate::export::{self, Export, Format, Table};
@@ -41,9 +43,12 @@ impl FromStr for Target {
             .into_owned();
         let file = |path: PathBuf, format, table| OutFile { path, format, table };
         let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
-        let format = match ending {
-            "ndjson" | "jsonl" => Format::Ndjson,
-            "csv" => Format::Csv,
+        let format = match ending.to_ascii_lowercase().as_str() {
+            _ if stem.is_empty() && !ending.is_empty() && !path.is_dir() => {
+                return Err("the name is empty but for its ending".to_owned());
+            }
+            "ndjson" | "jsonl" if !text.ends_with('/') => Format::Ndjson,
+            "csv" if !text.ends_with('/') => Format::Csv,
             _ if text.ends_with('/') || path.is_dir() => {
                 return Ok(Self(vec![
                     file(path.join("detections.csv"), Format::Csv, Table::Detections),
@@ -78,8 +83,8 @@ fn refused(path: &Path, why: &str) -> Error {
 pub(crate) fn check(targets: &[Target]) -> Result<()> {
     let mut names = HashSet::new();
     for OutFile { path, .. } in targets.iter().flat_map(|t| &t.0) {
-        if path.is_dir() {
-            return Err(refused(path, "is a folder"));
+        if let Some(why) = no_file(path) {
+            return Err(refused(path, why));
         }
         let folder = folder(path);
         if !folder.is_dir() {
@@ -95,6 +100,18 @@ pub(crate) fn check(targets: &[Target]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Why this can't be replaced by a file. What a link leads to is what would be replaced: a device must not be.
+fn no_file(path: &Path) -> Option<&'static str> {
+    let is_link = path.is_symlink();
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_dir() => Some("is a folder"),
+        Ok(there) if !there.is_file() && is_link => Some("leads to something that is no file"),
+        Ok(there) if !there.is_file() => Some("is there and is no file"),
+        Err(_) if is_link => Some("is a link that leads nowhere"),
+        _ => None,
+    }
 }
 
 fn folder(path: &Path) -> &Path {
@@ -118,20 +135,21 @@ pub(super) struct Ready {
 /// Finds what each file is to hold: the images of this run, and those of earlier runs that exported to it.
 ///
 /// # Errors
-/// `Invalid` if a file is there that this store did not write, and it holds rows that would be lost.
+/// `Invalid` if a file is there that is none of Trapline's, or that holds rows that would be lost.
 pub(super) async fn prepare(
     targets: &[Target],
     store: &dyn Store,
     images: &Images,
     overwrite: bool,
 ) -> Result<Vec<Ready>> {
-    let mut ready = Vec::new();
+    let (mut ready, mut also) = (Vec::new(), Vec::new());
     for file in targets.iter().flat_map(|t| &t.0) {
         let name = format!("export {}", absolute(&file.path).display());
         let known = job::named_set(store, &name).await?;
-        if known.is_none() && !overwrite {
-            keeps_all(file, store, images).await?;
-        }
+        let kept = match overwrite {
+            true => Vec::new(),
+            false => keeps::all(&file.path, file.format, store, images, known).await?,
+        };
         let set = match known {
             Some(set) => set,
             None => store.create_collection(PROJECT, &name).await?.id,
@@ -140,60 +158,16 @@ pub(super) async fn prepare(
             file: file.clone(),
             set,
         });
+        also.push(kept);
     }
     // Only when no file is refused: what a file is to hold stays with it.
-    for Ready { set, .. } in &ready {
+    for (Ready { set, .. }, kept) in ready.iter().zip(&also) {
+        for slice in kept.chunks(job::PAGE as usize) {
+            store.add_captures(*set, slice).await?;
+        }
         store.merge_collection(*set, images.set).await?;
     }
     Ok(ready)
-}
-
-/// Whether every row of a file that is there belongs to an image of this run.
-async fn keeps_all(file: &OutFile, store: &dyn Store, images: &Images) -> Result<()> {
-    let path = &file.path;
-    if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
-        return Ok(());
-    }
-    let Some(there) = urls_in(path, file.format) else {
-        return Err(refused(
-            path,
-            "is there and is no export of Trapline; give another name, or --overwrite",
-        ));
-    };
-    let mut now: HashSet<String> = job::urls(store, images.set).await?.into_iter().collect();
-    now.extend(images.old_urls.iter().cloned());
-    let lost = there.difference(&now).count() as u64;
-    if lost == 0 {
-        return Ok(());
-    }
-    Err(refused(
-        path,
-        &format!(
-            "holds {} of earlier runs that this one does not have and would lose; give another name, keep one store for all \
-             of them with --database, or --overwrite",
-            counted(lost, "image")
-        ),
-    ))
-}
-
-/// The images that an export names; `None` if the file is none.
-fn urls_in(path: &Path, format: Format) -> Option<HashSet<String>> {
-    match format {
-        Format::Csv => {
-            let mut csv = csv::Reader::from_path(path).ok()?;
-            let at = csv.headers().ok()?.iter().position(|h| h == "image_url")?;
-            let rows = csv.into_records().map(|row| Some(row.ok()?.get(at)?.to_owned()));
-            rows.collect()
-        }
-        Format::Ndjson => {
-            let text = std::fs::read_to_string(path).ok()?;
-            let rows = text.lines().map(|line| {
-                let row: serde_json::Value = serde_json::from_str(line).ok()?;
-                Some(row.get("image_url")?.as_str()?.to_owned())
-            });
-            rows.collect()
-        }
-    }
 }
 
 impl Ready {
@@ -278,13 +252,17 @@ mod tests {
             ("images.csv", vec!["images.csv"]),
             ("june-images.jsonl", vec!["june-images.jsonl"]),
             ("out/", vec!["out/detections.csv", "out/images.csv"]),
+            ("out.csv/", vec!["out.csv/detections.csv", "out.csv/images.csv"]),
+            ("JUNE.CSV", vec!["JUNE.CSV", "JUNE-images.CSV"]),
         ] {
             let target: Target = text.parse().unwrap();
             let paths: Vec<_> = target.0.iter().map(|f| f.path.to_str().unwrap()).collect();
             assert_eq!(paths, names, "{text}");
         }
         assert_eq!(dir.parse::<Target>().unwrap().0.len(), 2);
-        assert!("june.xlsx".parse::<Target>().is_err());
+        for text in ["june.xlsx", ".csv", "a/.ndjson", "", "-"] {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
     }
 
     #[test]
@@ -298,9 +276,19 @@ mod tests {
         assert!(said(&[at("a.csv"), at("a.csv")]).contains("is given twice"));
         assert!(said(&[at("a.csv"), at("a-images.csv")]).contains("is given twice"));
         check(&[at("a.csv"), at("b.ndjson")]).unwrap();
+        let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, dir.path().join(name)).unwrap();
+        link("/dev/null", "null.csv");
+        link("gone/x.csv", "dangling.csv");
+        link("out.csv", "folder.csv");
+        assert!(said(&[at("null.csv")]).contains("leads to something that is no file"));
+        assert!(said(&[at("dangling.csv")]).contains("is a link that leads nowhere"));
+        assert!(said(&[at("folder.csv")]).contains("is a folder"));
+        let socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket.csv")).unwrap();
+        assert!(said(&[at("socket.csv")]).contains("is there and is no file"));
+        drop(socket);
         assert_eq!(
             std::fs::read_dir(dir.path()).unwrap().count(),
-            1,
+            5,
             "nothing is left behind"
         );
     }
