@@ -1,10 +1,10 @@
 //! The job of a run: of exactly what the sources hold now.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use sha2::{Digest as _, Sha256};
 use trapline_core::{
-    CaptureId, CollectionId, Error, JobId, JobStatus, ProjectId, Result, TaskState,
+    CaptureId, CollectionId, Error, JobId, JobStatus, ProjectId, Result, TaskState, Timestamp,
     catalog::{Capture, CaptureScope, Collection},
     ports::{Job, JobFilter, JobOrder, NewJob, OffsetPage, Store},
     words::{count, counted},
@@ -12,7 +12,7 @@ use trapline_core::{
 use trapline_engine::Engine;
 
 use super::{
-    RunArgs, photographs,
+    RunArgs, known, photographs,
     sources::{Listed, ManifestLine, Sources},
 };
 use crate::cli::output;
@@ -20,7 +20,7 @@ use crate::cli::output;
 /// A new store has this project.
 pub(super) const PROJECT: ProjectId = ProjectId(1);
 /// Rows read or written at a time.
-const PAGE: u64 = 1_000;
+pub(super) const PAGE: u64 = 1_000;
 
 /// The images of this run, in the store.
 pub(super) struct Images {
@@ -77,17 +77,18 @@ pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -
     let store = engine.store();
     let name = SetName::of(args, sources);
     let before = last_set(store.as_ref(), &name.roots).await?;
-    let known = all(store.as_ref(), CaptureScope::Project(PROJECT)).await?;
-    let newest = known.last().map_or(CaptureId(0), |c| c.id);
+    let newest = known::newest(store.as_ref()).await?;
     let set = store.create_collection(PROJECT, &name.whole()).await?.id;
     let listed = sources
         .manifests(async |slice| store.add_captures(set, slice).await.map(drop))
         .await?;
     let Listed { files, bad, warnings } = listed;
-    let files = sources.files().chain(files).collect();
-    let known: Vec<Capture> = known.into_iter().filter(|c| c.url.starts_with("file:")).collect();
+    let files: Vec<_> = sources.files().chain(files).collect();
+    let disk = photographs::RealDisk::default();
+    let _until_here = disk.guard();
+    let known = known::of(store.as_ref(), &files, &disk).await?;
     let processed = processed(store.as_ref(), &known).await?;
-    let compare = move || photographs::plan(files, known, &processed, &photographs::RealDisk);
+    let compare = move || photographs::plan(files, known, &processed, &disk);
     let plan = tokio::task::spawn_blocking(compare)
         .await
         .map_err(|e| Error::internal("the photographs can't be compared").with_source(e))?;
@@ -99,16 +100,19 @@ pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -
     }
     let now = ids(store.as_ref(), set).await?;
     if now.is_empty() {
+        store.delete_collection(set).await?;
         return Err(sources.nothing(&bad));
     }
-    let gone = match before {
-        Some(before) => ids(store.as_ref(), before)
-            .await?
-            .iter()
-            .filter(|id| now.binary_search(id).is_err())
-            .count(),
-        None => 0,
+    let (set, gone) = match before {
+        Some(before) => {
+            let then = ids(store.as_ref(), before.id).await?;
+            let is_same = before.name == name.whole() && then == now;
+            let gone = then.iter().filter(|id| now.binary_search(id).is_err()).count();
+            (if is_same { before.id } else { set }, gone)
+        }
+        None => (set, 0),
     };
+    forget_unused(store.as_ref(), set).await?;
     let found = Found {
         images: now.len() as u64,
         new: now.iter().filter(|id| **id > newest).count() as u64,
@@ -281,47 +285,58 @@ async fn sets(store: &dyn Store) -> Result<Vec<Collection>> {
     }
 }
 
+/// Removes the sets of earlier runs that never came to a job.
+async fn forget_unused(store: &dyn Store, but: CollectionId) -> Result<()> {
+    for set in sets(store).await? {
+        if set.id != but && SetName::is_of_a_run(&set.name) {
+            store.delete_collection(set.id).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The newest set of these sources.
-async fn last_set(store: &dyn Store, roots: &str) -> Result<Option<CollectionId>> {
+async fn last_set(store: &dyn Store, roots: &str) -> Result<Option<Collection>> {
     let of_roots = sets(store)
         .await?
         .into_iter()
         .filter(|s| s.name.starts_with(roots));
-    Ok(of_roots.map(|s| s.id).max())
+    Ok(of_roots.max_by_key(|s| s.id))
 }
 
-async fn all(store: &dyn Store, of: CaptureScope) -> Result<Vec<Capture>> {
-    let mut captures: Vec<Capture> = Vec::new();
+/// What is wanted of each capture of a set, ascending.
+async fn each<T>(store: &dyn Store, set: CollectionId, wanted: impl Fn(Capture) -> T) -> Result<Vec<T>> {
+    let (mut all, mut after) = (Vec::new(), CaptureId(i64::MIN));
     loop {
-        let after = captures.last().map_or(CaptureId(i64::MIN), |c| c.id);
-        let page = store.captures(of, after, PAGE).await?;
+        let page = store.captures(CaptureScope::Collection(set), after, PAGE).await?;
         let is_last = (page.len() as u64) < PAGE;
-        captures.extend(page);
+        after = page.last().map_or(after, |c| c.id);
+        all.extend(page.into_iter().map(&wanted));
         if is_last {
-            return Ok(captures);
+            return Ok(all);
         }
     }
 }
 
-/// Which of these any job has processed.
-async fn processed(store: &dyn Store, captures: &[Capture]) -> Result<HashSet<CaptureId>> {
-    let mut processed = HashSet::new();
+/// Which of these any job has processed, and when last.
+async fn processed(store: &dyn Store, captures: &[Capture]) -> Result<HashMap<CaptureId, Timestamp>> {
+    let mut processed = HashMap::new();
     for page in captures.chunks(PAGE as usize) {
         let ids: Vec<_> = page.iter().map(|c| c.id).collect();
-        let attempts = store.attempts(&ids).await?.into_iter();
-        processed.extend(
-            attempts
-                .filter(|a| a.state == TaskState::Processed)
-                .map(|a| a.capture),
-        );
+        for attempt in store.attempts(&ids).await? {
+            if attempt.state == TaskState::Processed {
+                let at = attempt.settled_at.unwrap_or(Timestamp(0));
+                let last = processed.entry(attempt.capture).or_insert(at);
+                *last = at.max(*last);
+            }
+        }
     }
     Ok(processed)
 }
 
 /// The captures of a set, ascending.
 async fn ids(store: &dyn Store, set: CollectionId) -> Result<Vec<CaptureId>> {
-    let captures = all(store, CaptureScope::Collection(set)).await?;
-    Ok(captures.into_iter().map(|c| c.id).collect())
+    each(store, set, |c| c.id).await
 }
 
 /// Jobs that were cut short, newest first.
@@ -365,6 +380,5 @@ pub(super) async fn named_set(store: &dyn Store, name: &str) -> Result<Option<Co
 
 /// Every URL of a set.
 pub(super) async fn urls(store: &dyn Store, set: CollectionId) -> Result<Vec<String>> {
-    let captures = all(store, CaptureScope::Collection(set)).await?;
-    Ok(captures.into_iter().map(|c| c.url).collect())
+    each(store, set, |c| c.url).await
 }

@@ -6,6 +6,7 @@ pub(super) mod export;
 mod facts;
 mod file_name;
 mod job;
+mod known;
 mod local_images;
 mod photographs;
 mod sources;

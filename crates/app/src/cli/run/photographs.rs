@@ -9,7 +9,12 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fs::File,
     io::{self, Read as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::UNIX_EPOCH,
 };
 
@@ -37,19 +42,53 @@ pub(super) type Stat = (i64, Timestamp);
 pub(super) trait Disk {
     /// `None` if there is no such file.
     fn stat(&self, path: &Path) -> Option<Stat>;
+    /// When a file was last written or put there, which no program can set back; `None` if there is none.
+    fn changed(&self, path: &Path) -> Option<Timestamp>;
     /// `None` if it can't be read.
     fn digest(&self, path: &Path) -> Option<String>;
 }
 
-/// The disk of this machine.
-pub(super) struct RealDisk;
+/// The disk of this machine, until nobody wants to know any more: then every file is gone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RealDisk {
+    given_up: Arc<AtomicBool>,
+}
+
+impl RealDisk {
+    /// Gives up when it is dropped, so that a reader of large files does not outlive who asked.
+    pub(super) fn guard(&self) -> GivesUp {
+        GivesUp(Arc::clone(&self.given_up))
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+}
+
+/// Whoever waits for what a [`RealDisk`] says.
+pub(super) struct GivesUp(Arc<AtomicBool>);
+
+impl Drop for GivesUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Disk for RealDisk {
     fn stat(&self, path: &Path) -> Option<Stat> {
+        if self.is_given_up() {
+            return None;
+        }
         std::fs::metadata(path)
             .ok()
             .filter(std::fs::Metadata::is_file)
             .map(|m| stat(&m))
+    }
+
+    fn changed(&self, path: &Path) -> Option<Timestamp> {
+        let metadata = std::fs::metadata(path).ok()?;
+        let micros = metadata.ctime().checked_mul(1_000_000)? + metadata.ctime_nsec() / 1_000;
+        Some(Timestamp(micros))
     }
 
     fn digest(&self, path: &Path) -> Option<String> {
@@ -58,6 +97,9 @@ impl Disk for RealDisk {
             let mut hash = Sha256::new();
             let mut buffer = vec![0; 1 << 20];
             loop {
+                if self.is_given_up() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
                 match file.read(&mut buffer)? {
                     0 => return Ok(hex(&hash.finalize())),
                     n => hash.update(&buffer[..n]),
@@ -92,7 +134,8 @@ struct Known {
     path: PathBuf,
     url: String,
     file: Option<FileVersion>,
-    processed: bool,
+    /// When it was last processed, if ever.
+    processed: Option<Timestamp>,
 }
 
 /// What is to be stored.
@@ -114,7 +157,7 @@ pub(super) struct Plan {
 pub(super) fn plan(
     files: Vec<LocalFile>,
     captures: Vec<Capture>,
-    processed: &HashSet<CaptureId>,
+    processed: &HashMap<CaptureId, Timestamp>,
     disk: &impl Disk,
 ) -> Plan {
     let known: Vec<Known> = captures
@@ -123,7 +166,7 @@ pub(super) fn plan(
             Some(Known {
                 path: file_url::path(&c.url)?,
                 id: c.id,
-                processed: processed.contains(&c.id),
+                processed: processed.get(&c.id).copied(),
                 url: c.url,
                 file: c.facts.file,
             })
@@ -201,7 +244,7 @@ impl<'a, D: Disk> Planner<'a, D> {
         let unchanged = |k: &&&Known| {
             k.file
                 .as_ref()
-                .is_none_or(|f| (f.size, f.modified) == (size, modified))
+                .is_none_or(|f| (f.size, f.modified) == (size, modified) && !self.is_written_since(k, f))
         };
         if let Some(k) = here.iter().rev().find(unchanged) {
             self.is_known(k, None);
@@ -218,7 +261,7 @@ impl<'a, D: Disk> Planner<'a, D> {
             digest = self.disk.digest(&file.path);
         }
         let same = |k: &&&Known| digest.is_some() && of(k) == digest;
-        let unprocessed = |k: &&&Known| !k.processed && !self.taken.contains(&k.id);
+        let unprocessed = |k: &&&Known| k.processed.is_none() && !self.taken.contains(&k.id);
         let found = here
             .iter()
             .find(same)
@@ -231,6 +274,13 @@ impl<'a, D: Disk> Planner<'a, D> {
         };
         self.is_known(k, Some(touched));
         true
+    }
+
+    /// Whether its file was written or put there since it was processed: then size and time tell nothing. A camera without a
+    /// clock, or a copy that keeps times, makes other photographs that have both.
+    fn is_written_since(&self, k: &Known, file: &FileVersion) -> bool {
+        let changed = || self.disk.changed(&k.path);
+        file.digest.is_some() && k.processed.is_some_and(|at| changed() > Some(at))
     }
 
     fn is_known(&mut self, k: &Known, touched: Option<FileVersion>) {
@@ -297,8 +347,8 @@ impl<'a, D: Disk> Planner<'a, D> {
             return true;
         };
         k.file.as_ref().is_some_and(|f| {
-            (f.size, f.modified) != (size, modified)
-                && (f.size != size || self.disk.digest(&k.path) != f.digest)
+            let is_same = (f.size, f.modified) == (size, modified) && !self.is_written_since(k, f);
+            !is_same && (f.size != size || self.disk.digest(&k.path) != f.digest)
         })
     }
 }

@@ -6,6 +6,9 @@ use super::*;
 #[derive(Default)]
 struct FakeDisk(HashMap<PathBuf, (i64, &'static str)>);
 
+/// When everything that is known was processed, and when files whose content says so were put there.
+const PROCESSED: Timestamp = Timestamp(1_000);
+
 impl FakeDisk {
     fn of(files: &[(&str, i64, &'static str)]) -> Self {
         Self(
@@ -22,6 +25,13 @@ impl Disk for FakeDisk {
         self.0
             .get(path)
             .map(|(at, content)| (content.len() as i64, Timestamp(*at)))
+    }
+
+    fn changed(&self, path: &Path) -> Option<Timestamp> {
+        let (_, content) = self.0.get(path)?;
+        Some(Timestamp(
+            PROCESSED.0 + if content.starts_with("late") { 1 } else { -1 },
+        ))
     }
 
     fn digest(&self, path: &Path) -> Option<String> {
@@ -57,7 +67,7 @@ fn planned(known: Vec<Capture>, now: &[(&str, i64, &'static str)]) -> Plan {
     let processed = known
         .iter()
         .filter(|c| c.facts.file.as_ref().unwrap().digest.is_some())
-        .map(|c| c.id)
+        .map(|c| (c.id, PROCESSED))
         .collect();
     plan(
         now.iter().map(file).collect(),
@@ -87,6 +97,29 @@ fn files_that_did_not_change_are_known_and_others_are_new() {
     assert_eq!((plan.learnt, plan.moved, plan.replaced), (vec![], 0, 0));
     let new = plan.captures.iter().find(|c| c.facts.file.is_some()).unwrap();
     assert_eq!(new.url, "file:///june/2.jpg");
+}
+
+#[test]
+fn another_photograph_is_new_though_it_has_name_size_and_time_of_an_old_one() {
+    let night = known(&[("/card/1.jpg", 1, "late one"), ("/card/2.jpg", 1, "two")]);
+    let plan = planned(
+        night.clone(),
+        &[("/card/1.jpg", 1, "late ONE"), ("/card/2.jpg", 1, "two")],
+    );
+    assert_eq!(
+        (urls(&plan), plan.replaced),
+        (vec!["file:///card/1.jpg#2", "file:///card/2.jpg"], 1)
+    );
+    let plan = planned(night, &[("/card/1.jpg", 1, "late one")]);
+    assert_eq!(
+        (urls(&plan), plan.replaced),
+        (vec!["file:///card/1.jpg"], 0),
+        "it was put there again"
+    );
+    // Two whose names were exchanged.
+    let two = known(&[("/card/1.bmp", 1, "late A"), ("/card/2.bmp", 1, "late B")]);
+    let plan = planned(two, &[("/card/1.bmp", 1, "late B"), ("/card/2.bmp", 1, "late A")]);
+    assert_eq!((plan.moved, plan.replaced, plan.captures.len()), (2, 2, 2));
 }
 
 #[test]
@@ -138,7 +171,7 @@ fn a_damaged_file_that_was_mended_is_one_photograph() {
         path: "/june/1.jpg".into(),
         ..LocalFile::default()
     };
-    let plan = plan(vec![file], failed, &HashSet::new(), &whole);
+    let plan = plan(vec![file], failed, &HashMap::new(), &whole);
     assert_eq!((urls(&plan), plan.replaced), (vec!["file:///june/1.jpg"], 0));
     assert_eq!(
         plan.learnt[0].facts.file.as_ref().unwrap().digest,
@@ -202,7 +235,7 @@ fn a_known_file_that_can_no_longer_be_read_is_still_that_photograph() {
     let plan = plan(
         gone.into(),
         known(&[("/june/1.jpg", 1, "one")]),
-        &HashSet::new(),
+        &HashMap::new(),
         &FakeDisk::default(),
     );
     assert_eq!(urls(&plan), ["file:///june/1.jpg"]);
