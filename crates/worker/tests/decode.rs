@@ -112,6 +112,21 @@ fn a_gap_in_the_middle_of_a_jpeg_is_noticed() {
     assert_eq!(read(&zeros).err().as_deref(), Some(damaged));
 }
 
+#[test]
+fn damage_in_the_middle_of_a_progressive_jpeg_is_noticed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures");
+    for name in ["progressive-busy.jpg", "progressive-restarts.jpg"] {
+        let file = std::fs::read(folder.join(name)).expect("the picture is there");
+        for share in [0.3, 0.5, 0.7, 0.9] {
+            let at = (file.len() as f64 * share) as usize;
+            for (what, middle) in [("a gap", &[][..]), ("zeros", &[0; 200]), ("ones", &[0x7F; 200])] {
+                let damaged = [&file[..at], middle, &file[at + 200..]].concat();
+                assert!(read(&damaged).is_err(), "{what} in {name} at {share} was read");
+            }
+        }
+    }
+}
+
 fn insects(image: &DynamicImage, format: ImageFormat) -> Vec<Insect> {
     let image = read(&written(image, format)).expect("a whole picture");
     LightSheet::default().detect(&image)

@@ -2,11 +2,13 @@
 //!
 //! The decoder fills what is missing with grey or shifts what follows a gap, and a half-read photograph would
 //! count as processed. So the file is read here as a decoder would, but for the pixels: its segments up to the
-//! end marker of the picture, and in a sequential file every coded block. What follows the end marker is not
+//! end marker of the picture, and every coded block. What follows the end marker is not
 //! the picture's: previews, second pictures, a camera's notes.
 
+mod progressive;
 mod scan;
 
+use self::progressive::{Pass, Units};
 use self::scan::{Coded, Table};
 
 const END: u8 = 0xD9;
@@ -70,6 +72,8 @@ struct File {
     tables: [[Option<Table>; 4]; 2],
     restart_every: usize,
     has_scan: bool,
+    /// A scan of a progressive file could not be followed, so that later ones can't be either.
+    is_lost: bool,
 }
 
 struct Frame {
@@ -85,6 +89,8 @@ struct Component {
     down: usize,
     /// How many low bits of each coefficient are still to come; none while the coefficient has not come at all.
     missing_bits: [Option<u8>; 64],
+    /// Of each block of a progressive file: which coefficients are known not to be zero.
+    nonzero: Vec<u64>,
 }
 
 impl Frame {
@@ -100,6 +106,7 @@ impl Frame {
                 across: usize::from(component[1] >> 4),
                 down: usize::from(component[1] & 0x0F),
                 missing_bits: [None; 64],
+                nonzero: Vec::new(),
             })
             .collect();
         let is_sane = height > 0
@@ -157,7 +164,7 @@ impl File {
             }
         }
         if frame.is_progressive {
-            return Ok(());
+            return self.read_progressive(&scan, coded);
         }
         let mut blocks = Vec::new();
         for (member, tables) in &scan.members {
@@ -183,6 +190,53 @@ impl File {
         }
     }
 
+    fn read_progressive(&mut self, scan: &Scan, coded: &[u8]) -> Result<(), &'static str> {
+        let (Some(frame), false) = (&mut self.frame, self.is_lost) else {
+            return Ok(());
+        };
+        let units = Units {
+            count: frame.units(&scan.members),
+            restart_every: self.restart_every,
+            band: scan.band.clone(),
+        };
+        let [dc, ac] = &self.tables;
+        let blocks_of = |member: usize| match scan.members.len() {
+            1 => 1,
+            _ => frame.components[member].across * frame.components[member].down,
+        };
+        let means: Option<Vec<&Table>> = scan
+            .members
+            .iter()
+            .map(|(member, tables)| {
+                let table = dc[usize::from(tables >> 4) & 3].as_ref()?;
+                Some(std::iter::repeat_n(table, blocks_of(*member)))
+            })
+            .collect::<Option<Vec<_>>>()
+            .map(|tables| tables.into_iter().flatten().collect());
+        let (member, tables) = scan.members[0];
+        let rest = ac[usize::from(tables & 3)].as_ref();
+        let is_mean = scan.band == (0..1);
+        let pass = match (is_mean, scan.is_first, &means, rest) {
+            (true, true, Some(means), _) => Pass::Mean(means),
+            (true, false, ..) => Pass::MoreOfMean(scan.members.iter().map(|(m, _)| blocks_of(*m)).sum()),
+            (false, true, _, Some(rest)) if scan.is_of_one() => Pass::Rest(rest),
+            (false, false, _, Some(rest)) if scan.is_of_one() => Pass::MoreOfRest(rest),
+            _ => {
+                self.is_lost = true;
+                return Ok(());
+            }
+        };
+        let nonzero = &mut frame.components[member].nonzero;
+        if scan.is_of_one() {
+            nonzero.resize(units.count, 0);
+        }
+        if progressive::holds(Coded::new(coded), pass, &units, nonzero) {
+            Ok(())
+        } else {
+            Err(PART)
+        }
+    }
+
     /// Whether all that the frame announced has come.
     fn end(&self) -> Result<(), &'static str> {
         let Some(frame) = &self.frame else {
@@ -201,9 +255,15 @@ struct Scan {
     members: Vec<(usize, u8)>,
     band: std::ops::Range<usize>,
     bits_left: u8,
+    /// Whether no bit of these coefficients came before.
+    is_first: bool,
 }
 
 impl Scan {
+    fn is_of_one(&self) -> bool {
+        self.members.len() == 1 && self.band.start > 0
+    }
+
     fn read(segment: &[u8], frame: &Frame) -> Option<Self> {
         let count = usize::from(*segment.first()?);
         let members = segment
@@ -226,6 +286,7 @@ impl Scan {
             members,
             band,
             bits_left,
+            is_first: bits >> 4 == 0,
         })
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Coded<'a> {
 }
 
 /// There is no such code, or no more data.
-struct Damaged;
+pub(super) struct Damaged;
 
 impl<'a> Coded<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
@@ -59,6 +59,11 @@ impl<'a> Coded<'a> {
                 return false;
             }
         }
+        self.is_all()
+    }
+
+    /// Whether not much else is left.
+    pub(super) fn is_all(&self) -> bool {
         let extra = &self.bytes[self.at..];
         extra.len() <= EXTRA_BYTES_MAX || extra.iter().all(|byte| *byte == extra[0])
     }
@@ -82,7 +87,7 @@ impl<'a> Coded<'a> {
         if at > COEFFICIENTS { Err(Damaged) } else { Ok(()) }
     }
 
-    fn symbol(&mut self, table: &Table) -> Result<u8, Damaged> {
+    pub(super) fn symbol(&mut self, table: &Table) -> Result<u8, Damaged> {
         self.fill();
         // Past the end, ones: no code consists of ones only.
         let missing = 16_u32.saturating_sub(self.count);
@@ -99,7 +104,18 @@ impl<'a> Coded<'a> {
         Ok(symbol)
     }
 
-    fn skip(&mut self, bits: u32) -> Result<(), Damaged> {
+    /// So many bits, at most 16, as a number.
+    pub(super) fn bits(&mut self, count: u32) -> Result<u32, Damaged> {
+        if self.count < count {
+            self.fill();
+        }
+        let left = self.count.checked_sub(count).ok_or(Damaged)?;
+        let bits = (self.bits >> left) & ((1 << count) - 1);
+        self.count = left;
+        Ok(bits as u32)
+    }
+
+    pub(super) fn skip(&mut self, bits: u32) -> Result<(), Damaged> {
         if self.count < bits {
             self.fill();
         }
@@ -126,7 +142,7 @@ impl<'a> Coded<'a> {
     }
 
     /// Passes over a restart marker; what is left of the bits before it is padding.
-    fn restart(&mut self) -> bool {
+    pub(super) fn restart(&mut self) -> bool {
         (self.bits, self.count) = (0, 0);
         let rest = &self.bytes[self.at..];
         let marker = rest
