@@ -25,7 +25,7 @@ pub const REAPED: &str = "Reaping stalled job";
 /// What was done about one job, or would be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Did {
+pub enum Action {
     /// Tasks were settled `lost`.
     MarkedLost,
     /// Tasks of leases that were over were offered again.
@@ -35,9 +35,11 @@ pub enum Did {
     /// Its queue or progress was made anew.
     Projected,
     /// Its queue holds fewer candidates than there are free tasks. It is made anew if the next tick finds that too.
-    Short,
+    #[serde(rename = "short")]
+    QueueIncomplete,
     /// Its progress disagrees with the store. It is made anew if the next tick finds that too.
-    Behind,
+    #[serde(rename = "behind")]
+    ProgressStale,
     /// All its tasks were settled and it had not landed, so it was landed.
     Landed,
     /// It was revoked as a last resort.
@@ -54,7 +56,7 @@ pub struct Finding {
     /// The job.
     pub job: JobId,
     /// What was done.
-    pub did: Did,
+    pub did: Action,
     /// The same in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
@@ -82,17 +84,17 @@ pub struct CheckReport {
 
 impl CheckReport {
     /// Adds a finding and counts it.
-    pub fn found(&mut self, job: JobId, did: Did, detail: impl fmt::Display) {
+    pub fn found(&mut self, job: JobId, did: Action, detail: impl fmt::Display) {
         match did {
-            Did::Raced | Did::Short | Did::Behind => {}
-            Did::Failed => self.unfixable += 1,
+            Action::Raced | Action::QueueIncomplete | Action::ProgressStale => {}
+            Action::Failed => self.unfixable += 1,
             _ => self.fixed += 1,
         }
         self.also(job, did, detail);
     }
 
     /// Adds a finding about a job that is counted already.
-    pub fn also(&mut self, job: JobId, did: Did, detail: impl fmt::Display) {
+    pub fn also(&mut self, job: JobId, did: Action, detail: impl fmt::Display) {
         if self.findings.len() < FINDINGS_MAX {
             let detail = detail.to_string();
             self.findings.push(Finding { job, did, detail });
@@ -101,7 +103,7 @@ impl CheckReport {
 
     /// Returns whether this was found about a job.
     #[must_use]
-    pub fn has(&self, job: JobId, did: Did) -> bool {
+    pub fn has(&self, job: JobId, did: Action) -> bool {
         self.findings.iter().any(|f| f.job == job && f.did == did)
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     ports::{LiveCounts, QueueInfo, Vitals},
 };
 
-use super::{Did, HealthPolicy};
+use super::{Action, HealthPolicy};
 
 /// Returns whether a job is idle: its tasks are handed out, and no worker has posted a result since the cut-off,
 /// which is `stalled_after` before now. Only such a job can have lost images.
@@ -27,18 +27,22 @@ fn is_projected(job: &Vitals) -> bool {
 /// Returns what `missing_queues` does about a job's queue. One that does not hold all free tasks is made anew at the
 /// second look, because at one look that is normal. `was_short`: the last tick found that too.
 #[must_use]
-pub fn missing_queue(job: &Vitals, queue: Option<QueueInfo>, was_short: bool) -> Option<(Did, String)> {
+pub fn missing_queue(job: &Vitals, queue: Option<QueueInfo>, was_short: bool) -> Option<(Action, String)> {
     if !is_projected(job) || job.free == 0 {
         return None;
     }
     let Some(queue) = queue else {
-        return Some((Did::Projected, "its queue was gone".to_owned()));
+        return Some((Action::Projected, "its queue was gone".to_owned()));
     };
     let held = queue.num_pending + queue.num_ack_pending;
     if held >= job.free {
         return None;
     }
-    let did = if was_short { Did::Projected } else { Did::Short };
+    let did = if was_short {
+        Action::Projected
+    } else {
+        Action::QueueIncomplete
+    };
     Some((
         did,
         format!("its queue held {held} candidate(s) of {} free task(s)", job.free),
@@ -53,18 +57,22 @@ pub fn missing_progress(
     live: Option<LiveCounts>,
     was_behind: bool,
     now: Timestamp,
-) -> Option<(Did, String)> {
+) -> Option<(Action, String)> {
     let unsettled = job.counts.pending + job.counts.in_flight;
     if !is_projected(job) || unsettled == 0 {
         return None;
     }
     let Some(live) = live else {
-        return Some((Did::Projected, "its progress was gone".to_owned()));
+        return Some((Action::Projected, "its progress was gone".to_owned()));
     };
     if live.pending == unsettled || now.since(job.idle_since) < CALM {
         return None;
     }
-    let did = if was_behind { Did::Projected } else { Did::Behind };
+    let did = if was_behind {
+        Action::Projected
+    } else {
+        Action::ProgressStale
+    };
     let said = live.pending;
     Some((
         did,
@@ -76,7 +84,7 @@ pub fn missing_progress(
 /// a worker nor for the end of a lease. Whether it is landed or reaped is decided by the store, which counts the
 /// rows.
 #[must_use]
-pub fn stale_jobs(job: &Vitals, cutoff: Timestamp) -> Option<Did> {
+pub fn stale_jobs(job: &Vitals, cutoff: Timestamp) -> Option<Action> {
     if job.idle_since > cutoff {
         return None;
     }
@@ -87,10 +95,10 @@ pub fn stale_jobs(job: &Vitals, cutoff: Timestamp) -> Option<Did> {
     }
     let settled = job.counts.processed + job.counts.failed >= job.counts.total;
     if job.collected && settled && JobStatus::FINALIZABLE.contains(&job.status) {
-        return Some(Did::Landed);
+        return Some(Action::Landed);
     }
     let explained = job.status.is_active() && (job.free > 0 || job.leased > 0 || job.exhausted > 0);
-    (!explained).then_some(Did::Reaped)
+    (!explained).then_some(Action::Reaped)
 }
 
 /// Returns whether `zombie_streams` removes a queue: it is old, and its job has ended (`Some`) or was deleted
@@ -143,7 +151,7 @@ mod tests {
         }
     }
 
-    fn did(found: Option<(Did, String)>) -> Option<Did> {
+    fn did(found: Option<(Action, String)>) -> Option<Action> {
         found.map(|(did, _)| did)
     }
 
@@ -165,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_vanished_is_projected_at_once_unless_there_is_nothing_to_hold() {
-        assert_eq!(did(missing_queue(&job(), None, false)), Some(Did::Projected));
+        assert_eq!(did(missing_queue(&job(), None, false)), Some(Action::Projected));
         let leased = Vitals { free: 0, ..job() };
         assert_eq!(missing_queue(&leased, None, false), None);
     }
@@ -176,7 +184,7 @@ mod tests {
         let short = |was| did(missing_queue(&job(), Some(queue(1)), was));
         assert_eq!(
             (short(false), short(true)),
-            (Some(Did::Short), Some(Did::Projected))
+            (Some(Action::QueueIncomplete), Some(Action::Projected))
         );
     }
 
@@ -191,11 +199,11 @@ mod tests {
             });
             did(missing_progress(&job(), live, was, now))
         };
-        assert_eq!(found(None, false, CUTOFF), Some(Did::Projected));
+        assert_eq!(found(None, false, CUTOFF), Some(Action::Projected));
         assert_eq!(found(Some(3), true, calm), None);
         assert_eq!(found(Some(4), true, CUTOFF), None, "a result has just come");
-        assert_eq!(found(Some(4), false, calm), Some(Did::Behind));
-        assert_eq!(found(Some(2), true, calm), Some(Did::Projected));
+        assert_eq!(found(Some(4), false, calm), Some(Action::ProgressStale));
+        assert_eq!(found(Some(2), true, calm), Some(Action::Projected));
     }
 
     #[test]
@@ -210,7 +218,7 @@ mod tests {
         for explained in [one(1, 0, 0), one(0, 1, 0), one(0, 0, 1)] {
             assert_eq!(stale_jobs(&explained, CUTOFF), None);
         }
-        assert_eq!(stale_jobs(&one(0, 0, 0), CUTOFF), Some(Did::Reaped));
+        assert_eq!(stale_jobs(&one(0, 0, 0), CUTOFF), Some(Action::Reaped));
         assert_eq!(stale_jobs(&one(0, 0, 0), Timestamp(99)), None);
     }
 
@@ -242,17 +250,17 @@ mod tests {
             leased: 0,
             ..job()
         };
-        assert_eq!(stale_jobs(&settled, CUTOFF), Some(Did::Landed));
+        assert_eq!(stale_jobs(&settled, CUTOFF), Some(Action::Landed));
         let unknown = Vitals {
             status: JobStatus::Unknown,
             ..job()
         };
-        assert_eq!(stale_jobs(&unknown, CUTOFF), Some(Did::Reaped));
+        assert_eq!(stale_jobs(&unknown, CUTOFF), Some(Action::Reaped));
         let canceling = Vitals {
             status: JobStatus::Canceling,
             ..settled
         };
-        assert_eq!(stale_jobs(&canceling, CUTOFF), Some(Did::Reaped));
+        assert_eq!(stale_jobs(&canceling, CUTOFF), Some(Action::Reaped));
     }
 
     #[test]

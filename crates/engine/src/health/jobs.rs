@@ -4,7 +4,7 @@ use trapline_core::{
     CaptureId, Result,
     error::chain,
     fault,
-    health::{self, CheckReport, Did, IdlePolicy},
+    health::{self, Action, CheckReport, IdlePolicy},
     ports::{Ended, Hint, MarkLost, QueueInfo, Vitals},
 };
 
@@ -31,7 +31,7 @@ impl Tick<'_> {
             // The counters are shown to people; the store alone decides.
             let queue = self.engine.inner.ports.queue.info(job.job).await.ok().flatten();
             if let Err(error) = self.lose(&job, queue, report).await {
-                report.found(job.job, Did::Failed, chain(&error));
+                report.found(job.job, Action::Failed, chain(&error));
                 if error.kind.retry() {
                     return Err(error);
                 }
@@ -87,15 +87,15 @@ impl Tick<'_> {
     fn report_lost(&self, job: &Vitals, all: &Settled, queue: Option<&QueueInfo>, report: &mut CheckReport) {
         let again = format!("{} image(s) are offered again", all.freed);
         match (all.lost.is_empty(), all.freed) {
-            (true, 0) if all.raced => report.found(job.job, Did::Raced, RACED),
+            (true, 0) if all.raced => report.found(job.job, Action::Raced, RACED),
             (true, 0) => {}
-            (true, _) => report.found(job.job, Did::Freed, again),
+            (true, _) => report.found(job.job, Action::Freed, again),
             (false, freed) => {
                 let line = health::lost_line(queue, &all.lost[..].into());
                 tracing::warn!(job = %job.job, dry_run = self.dry_run, "{line}");
-                report.found(job.job, Did::MarkedLost, line);
+                report.found(job.job, Action::MarkedLost, line);
                 if freed > 0 {
-                    report.also(job.job, Did::Freed, again);
+                    report.also(job.job, Action::Freed, again);
                 }
             }
         }
@@ -113,18 +113,18 @@ impl Tick<'_> {
             let line = health::reap_line(idle_for(&job, now), job.status, &job.counts);
             let store = &engine.inner.ports.store;
             match store.end_stale(&job, self.cutoff, &line, now, self.dry_run).await {
-                Ok(Ended::Raced) => report.found(job.job, Did::Raced, RACED),
+                Ok(Ended::Raced) => report.found(job.job, Action::Raced, RACED),
                 Ok(Ended::Landed(status)) => {
                     let detail = format!("all its tasks were settled and it had not landed; landed {status}");
                     tracing::error!(job = %job.job, dry_run = self.dry_run, "a bug in Trapline: {detail}");
-                    report.found(job.job, Did::Landed, detail);
+                    report.found(job.job, Action::Landed, detail);
                 }
                 Ok(Ended::Reaped) => {
                     tracing::error!(job = %job.job, dry_run = self.dry_run, "{line}");
-                    report.found(job.job, Did::Reaped, &line);
+                    report.found(job.job, Action::Reaped, &line);
                 }
                 Err(error) => {
-                    report.found(job.job, Did::Failed, chain(&error));
+                    report.found(job.job, Action::Failed, chain(&error));
                     if error.kind.retry() {
                         return Err(error);
                     }

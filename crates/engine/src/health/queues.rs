@@ -3,7 +3,7 @@
 use trapline_core::{
     JobId, Result,
     error::chain,
-    health::{self, CheckReport, Did},
+    health::{self, Action, CheckReport},
     ports::{Level, LogLine, LogPage, LogQuery, Offered, Vitals},
 };
 
@@ -30,7 +30,7 @@ impl Tick<'_> {
         away
     }
 
-    fn found_before(&self, job: &Vitals, did: Did) -> bool {
+    fn found_before(&self, job: &Vitals, did: Action) -> bool {
         self.before
             .as_ref()
             .is_some_and(|t| t.missing_queues.has(job.job, did))
@@ -40,14 +40,14 @@ impl Tick<'_> {
     /// each of the other jobs.
     async fn look_at_queue(&self, job: &Vitals, room: &mut bool, report: &mut CheckReport) -> Result<()> {
         let queue = self.engine.inner.ports.queue.info(job.job).await?;
-        let was_short = self.found_before(job, Did::Short);
+        let was_short = self.found_before(job, Action::QueueIncomplete);
         let Some((did, detail)) = health::missing_queue(job, queue, was_short) else {
             return Ok(());
         };
         if queue.is_none() && !*room {
             return Ok(());
         }
-        if did == Did::Projected && !self.dry_run {
+        if did == Action::Projected && !self.dry_run {
             match self.engine.project_queue(job.job).await {
                 Ok(Offered::Held) => tracing::warn!(job = %job.job, detail, "the queue was made anew"),
                 Ok(Offered::NoRoom) => {
@@ -55,7 +55,7 @@ impl Tick<'_> {
                     return Ok(());
                 }
                 Err(error) => {
-                    report.found(job.job, Did::Failed, chain(&error));
+                    report.found(job.job, Action::Failed, chain(&error));
                     return Ok(());
                 }
             }
@@ -66,14 +66,14 @@ impl Tick<'_> {
 
     async fn look_at_progress(&self, job: &Vitals, report: &mut CheckReport) -> Result<()> {
         let live = self.engine.inner.ports.progress.read(job.job).await?;
-        let was_behind = self.found_before(job, Did::Behind);
+        let was_behind = self.found_before(job, Action::ProgressStale);
         let now = self.engine.now();
         let Some((did, detail)) = health::missing_progress(job, live, was_behind, now) else {
             return Ok(());
         };
-        if did == Did::Projected && !self.dry_run {
+        if did == Action::Projected && !self.dry_run {
             if let Err(error) = self.engine.project_progress(job.job, job.counts.total).await {
-                report.found(job.job, Did::Failed, chain(&error));
+                report.found(job.job, Action::Failed, chain(&error));
                 return Ok(());
             }
             tracing::warn!(job = %job.job, detail, "the progress was made anew");
@@ -138,10 +138,10 @@ impl Tick<'_> {
             if !self.dry_run
                 && let Err(error) = ports.queue.remove(queue.job).await
             {
-                report.found(queue.job, Did::Failed, chain(&error));
+                report.found(queue.job, Action::Failed, chain(&error));
                 continue;
             }
-            report.found(queue.job, Did::Removed, format!("an old queue of {whose}"));
+            report.found(queue.job, Action::Removed, format!("an old queue of {whose}"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use trapline_core::{
     CaptureId, JobStatus, TokenId,
-    health::{Did, IdlePolicy},
+    health::{Action, IdlePolicy},
     ports::{Posted, Settlement},
 };
 use trapline_engine::Policy;
@@ -32,7 +32,7 @@ async fn a_job_in_a_state_that_no_rule_explains_is_reaped_with_its_results_and_l
     node.live(60).await;
     said::listen();
     let stale = node.tick().await.stale_jobs;
-    assert_eq!(did(&stale), [(job, Did::Reaped)]);
+    assert_eq!(did(&stale), [(job, Action::Reaped)]);
     // Upstream counts a revoked job as fixed, and these three numbers are upstream's.
     assert_eq!(numbers(&stale), (1, 1, 0));
     assert_eq!(node.ended(job).await, (JobStatus::Revoked, 2, 0));
@@ -64,14 +64,14 @@ async fn a_job_whose_counters_drifted_is_landed_on_what_its_rows_say() {
     node.live(10 * 60).await;
     said::listen();
     let dry = node.engine.tick_once(true).await.unwrap().unwrap();
-    assert_eq!(did(&dry.stale_jobs), [(job, Did::Landed)]);
+    assert_eq!(did(&dry.stale_jobs), [(job, Action::Landed)]);
     assert_eq!(
         node.job(job).await.status,
         JobStatus::Started,
         "a dry run does nothing"
     );
     let tick = node.tick().await;
-    assert_eq!(did(&tick.stale_jobs), [(job, Did::Landed)]);
+    assert_eq!(did(&tick.stale_jobs), [(job, Action::Landed)]);
     assert_eq!(numbers(&tick.stale_jobs), (1, 1, 0));
     assert_eq!(
         said::count(tracing::Level::ERROR, "a bug in Trapline: "),
@@ -104,7 +104,7 @@ async fn a_result_between_reading_a_job_and_acting_on_it_wins_and_the_job_is_rac
         })
     });
     let tick = node.tick().await;
-    assert_eq!(did(&tick.lost_images), [(job, Did::Raced)]);
+    assert_eq!(did(&tick.lost_images), [(job, Action::Raced)]);
     assert_eq!(
         numbers(&tick.lost_images),
         (1, 0, 0),
@@ -127,7 +127,10 @@ async fn a_job_that_the_store_refuses_to_help_is_unfixable_and_keeps_no_other_fr
     .await;
     node.live(10 * 60).await;
     let lost = node.tick().await.lost_images;
-    assert_eq!(did(&lost), [(broken, Did::Failed), (other, Did::MarkedLost)]);
+    assert_eq!(
+        did(&lost),
+        [(broken, Action::Failed), (other, Action::MarkedLost)]
+    );
     assert_eq!((numbers(&lost), &lost.error), ((2, 1, 1), &None));
     assert!(lost.findings[0].detail.contains("a page is torn"), "{lost:?}");
     assert_eq!(node.ended(broken).await, (JobStatus::Started, 0, 0));
@@ -135,7 +138,7 @@ async fn a_job_that_the_store_refuses_to_help_is_unfixable_and_keeps_no_other_fr
     node.sql("DROP TRIGGER broken").await;
     assert_eq!(
         did(&node.tick().await.lost_images),
-        [(broken, Did::MarkedLost)],
+        [(broken, Action::MarkedLost)],
         "the next tick tries again"
     );
 }
@@ -152,7 +155,7 @@ async fn what_was_lost_before_a_slice_failed_is_reported_beside_the_failure() {
     .await;
     node.live(10 * 60).await;
     let lost = node.tick().await.lost_images;
-    assert_eq!(did(&lost), [(job, Did::MarkedLost), (job, Did::Failed)]);
+    assert_eq!(did(&lost), [(job, Action::MarkedLost), (job, Action::Failed)]);
     assert_eq!(numbers(&lost), (1, 1, 1));
     assert!(
         lost.findings[0].detail.contains("marked 1600 image(s)"),
@@ -186,7 +189,7 @@ async fn what_is_offered_again_is_reported_beside_what_was_lost_and_the_job_is_c
     assert_eq!(node.reserve(job, 4, others).await.len(), 4);
     node.live(10 * 60).await;
     let lost = node.tick().await.lost_images;
-    assert_eq!(did(&lost), [(job, Did::MarkedLost), (job, Did::Freed)]);
+    assert_eq!(did(&lost), [(job, Action::MarkedLost), (job, Action::Freed)]);
     assert_eq!(numbers(&lost), (1, 1, 0));
     assert_eq!(lost.findings[1].detail, "4 image(s) are offered again");
     assert_eq!(node.lost(job).await, 1);

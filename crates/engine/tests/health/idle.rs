@@ -2,7 +2,7 @@
 
 use trapline_core::{
     JobStatus, TaskState,
-    health::{Did, IdlePolicy},
+    health::{Action, IdlePolicy},
     ports::{LogPage, LogQuery},
 };
 
@@ -20,11 +20,11 @@ async fn never_answered(
     assert_eq!(numbers(&node.tick().await.lost_images), (0, 0, 0), "not idle yet");
     node.live(60).await;
     let freed = node.tick().await;
-    assert_eq!(did(&freed.lost_images), [(job, Did::Freed)]);
+    assert_eq!(did(&freed.lost_images), [(job, Action::Freed)]);
     assert_eq!(node.each_to_a_silent_one(job).await, silent, "offered again");
     node.live(70).await;
     let freed = node.tick().await;
-    assert_eq!(did(&freed.lost_images), [(job, Did::Freed)]);
+    assert_eq!(did(&freed.lost_images), [(job, Action::Freed)]);
     assert_eq!(
         node.each_to_a_silent_one(job).await,
         silent,
@@ -39,7 +39,7 @@ async fn sixteen_of_544_never_answered_land_success_by_lost_images_before_stale_
     let node = node(quiet()).await;
     let job = node.job_of(544).await;
     let tick = never_answered(&node, job, 16).await;
-    assert_eq!(did(&tick.lost_images), [(job, Did::MarkedLost)]);
+    assert_eq!(did(&tick.lost_images), [(job, Action::MarkedLost)]);
     assert_eq!(numbers(&tick.lost_images), (1, 1, 0));
     assert_eq!(numbers(&tick.stale_jobs), (0, 0, 0));
     assert_eq!(node.ended(job).await, (JobStatus::Success, 528, 16));
@@ -95,7 +95,7 @@ async fn a_dry_run_names_what_is_lost_and_changes_nothing() {
     let before = node.job(job).await;
     let dry = node.engine.tick_once(true).await.unwrap().unwrap();
     assert!(dry.dry_run);
-    assert_eq!(did(&dry.lost_images), [(job, Did::MarkedLost)]);
+    assert_eq!(did(&dry.lost_images), [(job, Action::MarkedLost)]);
     let after = node.job(job).await;
     assert_eq!(
         (after.status, after.counts, after.updated_at),
@@ -162,7 +162,7 @@ async fn strict_loses_what_was_never_handed_out_what_is_leased_and_what_was_neve
     let (undelivered, never_redelivered, unacknowledged) = ((0, false), (1, false), (1, true));
     assert_eq!(left, [undelivered, never_redelivered, unacknowledged]);
     let tick = node.tick().await;
-    assert_eq!(did(&tick.lost_images), [(job, Did::MarkedLost)]);
+    assert_eq!(did(&tick.lost_images), [(job, Action::MarkedLost)]);
     assert_eq!(node.ended(job).await, (JobStatus::Success, 17, 3));
     assert_eq!(node.lost(job).await, 3);
     node.world.check_counts(job).await;
@@ -177,5 +177,5 @@ async fn strict_spares_a_job_for_the_time_of_our_own_outage() {
     node.pass(60 * 60).await;
     assert_eq!(did(&node.tick().await.lost_images), []);
     node.live(10 * 60).await;
-    assert_eq!(did(&node.tick().await.lost_images), [(job, Did::MarkedLost)]);
+    assert_eq!(did(&node.tick().await.lost_images), [(job, Action::MarkedLost)]);
 }

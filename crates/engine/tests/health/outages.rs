@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use trapline_core::{
     Clock as _, ErrorKind, JobId, JobStatus, Result,
-    health::Did,
+    health::Action,
     ports::{Candidate, LiveCounts, Offered, Proposal, Queue, QueueInfo},
 };
 use trapline_testkit::until;
@@ -96,8 +96,11 @@ async fn a_progress_that_disagrees_with_the_store_at_two_ticks_is_made_anew() {
         "a result has just come"
     );
     node.live(8).await;
-    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Behind)]);
-    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Projected)]);
+    assert_eq!(
+        did(&node.tick().await.missing_queues),
+        [(job, Action::ProgressStale)]
+    );
+    assert_eq!(did(&node.tick().await.missing_queues), [(job, Action::Projected)]);
     assert_eq!(node.ports.progress.read(job).await.unwrap().unwrap().pending, 18);
     assert_eq!(did(&node.tick().await.missing_queues), []);
 }
@@ -114,7 +117,7 @@ async fn while_the_queue_is_away_tasks_come_from_the_store_and_it_is_made_at_the
     node.answer(job, &receipts).await;
     node.tick().await;
     node.queue_outage.end();
-    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Projected)]);
+    assert_eq!(did(&node.tick().await.missing_queues), [(job, Action::Projected)]);
     assert_eq!(node.ports.queue.info(job).await.unwrap().unwrap().num_pending, 18);
 }
 
@@ -125,7 +128,7 @@ async fn a_progress_that_is_away_does_not_keep_the_tick_from_the_queues() {
     node.ports.queue.remove(job).await.unwrap();
     node.progress_outage.begin();
     let tick = node.tick().await.missing_queues;
-    assert_eq!(did(&tick), [(job, Did::Projected)]);
+    assert_eq!(did(&tick), [(job, Action::Projected)]);
     assert_eq!(tick.error.as_deref(), Some("the broker is away"));
     assert_eq!(node.ports.queue.info(job).await.unwrap().unwrap().num_pending, 30);
 }
@@ -263,7 +266,7 @@ async fn jobs_for_which_the_queue_has_no_room_are_served_from_the_store_and_not_
     node.engine.sweep_once().await.unwrap();
     assert_eq!(
         did(&node.tick().await.missing_queues),
-        [(others[0], Did::Projected)],
+        [(others[0], Action::Projected)],
         "there is room again"
     );
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trapline_core::{
     CaptureId, JobId, JobStatus,
-    health::Did,
+    health::Action,
     ports::{Candidate, LogPage, LogQuery},
 };
 use trapline_testkit::until;
@@ -18,12 +18,12 @@ async fn a_queue_or_a_progress_that_vanished_is_projected_at_the_next_tick() {
     assert_eq!(numbers(&node.tick().await.missing_queues), (1, 0, 0));
     node.ports.queue.remove(job).await.unwrap();
     let dry = node.engine.tick_once(true).await.unwrap().unwrap();
-    assert_eq!(did(&dry.missing_queues), [(job, Did::Projected)]);
+    assert_eq!(did(&dry.missing_queues), [(job, Action::Projected)]);
     assert!(node.ports.queue.info(job).await.unwrap().is_none());
-    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Projected)]);
+    assert_eq!(did(&node.tick().await.missing_queues), [(job, Action::Projected)]);
     assert_eq!(node.ports.queue.info(job).await.unwrap().unwrap().num_pending, 30);
     node.ports.progress.remove(job).await.unwrap();
-    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Projected)]);
+    assert_eq!(did(&node.tick().await.missing_queues), [(job, Action::Projected)]);
     assert_eq!(node.ports.progress.read(job).await.unwrap().unwrap().pending, 30);
     assert_eq!(
         node.ports.queue.info(job).await.unwrap().unwrap().num_pending,
@@ -37,8 +37,11 @@ async fn a_queue_that_is_short_for_two_ticks_in_a_row_is_projected_again() {
     let node = node(quiet()).await;
     let job = node.job_of(30).await;
     node.ports.queue.propose(job, 10).await.unwrap();
-    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Short)]);
-    assert_eq!(did(&node.tick().await.missing_queues), [(job, Did::Projected)]);
+    assert_eq!(
+        did(&node.tick().await.missing_queues),
+        [(job, Action::QueueIncomplete)]
+    );
+    assert_eq!(did(&node.tick().await.missing_queues), [(job, Action::Projected)]);
     assert_eq!(node.ports.queue.info(job).await.unwrap().unwrap().num_pending, 30);
     assert_eq!(did(&node.tick().await.missing_queues), []);
 }
@@ -71,7 +74,7 @@ async fn old_queues_of_no_job_or_an_ended_one_are_removed_and_those_of_running_j
     let tick = node.tick().await;
     assert_eq!(
         did(&tick.zombie_streams),
-        [(ended, Did::Removed), (JobId(999), Did::Removed)]
+        [(ended, Action::Removed), (JobId(999), Action::Removed)]
     );
     let left: Vec<JobId> = node
         .ports
@@ -141,7 +144,7 @@ async fn checks_that_need_the_broker_break_off_and_those_that_do_not_go_on() {
     let other = node.job_of(1).await;
     node.queue_outage.begin();
     let tick = node.tick().await;
-    assert_eq!(did(&tick.lost_images), [(job, Did::MarkedLost)]);
+    assert_eq!(did(&tick.lost_images), [(job, Action::MarkedLost)]);
     assert_eq!(node.ended(job).await, (JobStatus::Success, 18, 2));
     assert_eq!(tick.missing_queues.error.as_deref(), Some("the broker is away"));
     assert_eq!(

@@ -6,7 +6,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
     CaptureId, Clock as _, FailReason, JobId, JobStatus, Timestamp, TokenId, WorkerId,
-    health::{CheckReport, Did, TickReport},
+    health::{Action, CheckReport, TickReport},
     ports::{ImageQuery, ImageRow, Job, NewJob, Posted, Progress, Queue, Settlement, Store, WorkerIdentity},
 };
 use trapline_engine::{Engine, Pending, Policy, Ports, Supervisor};
@@ -247,6 +247,6 @@ pub(crate) fn numbers(check: &CheckReport) -> (u64, u64, u64) {
     (check.checked, check.fixed, check.unfixable)
 }
 
-pub(crate) fn did(check: &CheckReport) -> Vec<(JobId, Did)> {
+pub(crate) fn did(check: &CheckReport) -> Vec<(JobId, Action)> {
     check.findings.iter().map(|f| (f.job, f.did)).collect()
 }

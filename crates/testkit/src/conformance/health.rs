@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, Timestamp,
-    health::{Did, LostTasks, TickReport, lost_line},
+    health::{Action, LostTasks, TickReport, lost_line},
     job::JobMove,
     ports::{
         Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, Posted, QueueCounters, Settlement,
@@ -23,7 +23,7 @@ fn tick(node: &str, started_at: Timestamp) -> TickReport {
         finished_at: started_at,
         ..TickReport::default()
     };
-    tick.lost_images.found(JobId(7), Did::MarkedLost, "16");
+    tick.lost_images.found(JobId(7), Action::MarkedLost, "16");
     tick
 }
 

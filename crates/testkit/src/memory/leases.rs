@@ -40,7 +40,7 @@ impl Db {
     }
 
     pub(super) fn held_by(&self, grants: &[GrantKey]) -> Vec<Receipt> {
-        let known = |g: &GrantRow| grants.contains(&g.key()) && !self.has(Mutation::KeepUnheardGrants);
+        let known = |g: &GrantRow| grants.contains(&g.key()) && !self.has(Mutation::KeepLostReplies);
         let of = self.grants.iter().filter(|(_, g)| known(g));
         of.flat_map(|(id, grant)| {
             let held = |task: &TaskRow| task.grant == Some(*id) && task.state == TaskState::Pending;

@@ -29,7 +29,7 @@ pub enum Mutation {
     /// What a dead worker held ahead is charged too.
     ChargeHeldAhead,
     /// What was handed out in an answer that the store lost is not taken back.
-    KeepUnheardGrants,
+    KeepLostReplies,
     /// What the results of a job may name is remembered from the first of its runs that is asked for.
     RememberedHead,
     /// What a project registers is what its running jobs expect from then on.
@@ -55,7 +55,7 @@ impl Mutation {
         Self::NoFill,
         Self::SuspectInBatch,
         Self::ChargeHeldAhead,
-        Self::KeepUnheardGrants,
+        Self::KeepLostReplies,
         Self::RememberedHead,
         Self::RegistrationChangesRuns,
         Self::OverwriteExtendFrom,

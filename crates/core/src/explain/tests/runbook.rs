@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     CaptureId,
-    health::{CheckReport, Did, id_lists, lost_line, reap_line, snapshot_line},
+    health::{Action, CheckReport, id_lists, lost_line, reap_line, snapshot_line},
     verify::Invariant,
 };
 
@@ -159,16 +159,16 @@ fn the_runbook_quotes_every_line_that_a_tick_writes() {
 #[test]
 fn the_runbook_says_of_every_finding_of_a_tick_how_it_is_counted() {
     let all = [
-        Did::MarkedLost,
-        Did::Freed,
-        Did::Raced,
-        Did::Projected,
-        Did::Short,
-        Did::Behind,
-        Did::Landed,
-        Did::Reaped,
-        Did::Removed,
-        Did::Failed,
+        Action::MarkedLost,
+        Action::Freed,
+        Action::Raced,
+        Action::Projected,
+        Action::QueueIncomplete,
+        Action::ProgressStale,
+        Action::Landed,
+        Action::Reaped,
+        Action::Removed,
+        Action::Failed,
     ];
     let counted: Vec<[String; 2]> = all
         .iter()
