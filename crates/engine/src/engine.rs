@@ -16,8 +16,9 @@ use trapline_core::{
 };
 
 use crate::{
-    Supervisor, handed::Handed, health::Ticking, journal::Journal, life::Life, presence::Presence,
-    project::Owed, settle::Settler, spec::Specs, store_time::StoreTime, tried::Tried, unheard::Unheard,
+    Supervisor, health::Ticking, job_cache::JobCache, journal::Journal, liveness::Liveness,
+    lost_replies::LostReplies, presence::Presence, project::Owed, settle::Settler, store_time::StoreTime,
+    tried::Tried, turns::Turns,
 };
 
 /// The ports that a node is given.
@@ -112,10 +113,10 @@ pub(crate) struct Inner {
     pub(crate) time: StoreTime,
     pub(crate) key: ReceiptKey,
     pub(crate) image_url: ImageUrl,
-    pub(crate) life: Life,
+    pub(crate) liveness: Liveness,
     pub(crate) journal: Journal,
-    pub(crate) specs: Specs,
-    pub(crate) handed: Handed,
+    pub(crate) job_cache: JobCache,
+    pub(crate) turns: Turns,
     pub(crate) settler: Settler,
     pub(crate) wake_dispatch: tokio::sync::Notify,
     pub(crate) turn: AtomicU64,
@@ -126,7 +127,7 @@ pub(crate) struct Inner {
     pub(crate) progress_presence: Presence,
     pub(crate) owed: Owed,
     pub(crate) tried: Tried,
-    pub(crate) unheard: Unheard,
+    pub(crate) lost_replies: LostReplies,
 }
 
 /// How many jobs are dispatched at the same time.
@@ -149,10 +150,10 @@ impl Engine {
         let (settler, inbox) = Settler::new(&policy);
         let inner = Inner {
             time: StoreTime::new(Arc::clone(&ports.clock)),
-            life: Life::default(),
+            liveness: Liveness::default(),
             journal: Journal::default(),
-            specs: Specs::default(),
-            handed: Handed::default(),
+            job_cache: JobCache::default(),
+            turns: Turns::default(),
             wake_dispatch: tokio::sync::Notify::new(),
             turn: AtomicU64::new(0),
             no_waiting: CancellationToken::new(),
@@ -161,7 +162,7 @@ impl Engine {
             progress_presence: Presence::of_progress(),
             owed: Owed::default(),
             tried: Tried::default(),
-            unheard: Unheard::default(),
+            lost_replies: LostReplies::default(),
             key,
             image_url,
             settler,
@@ -196,8 +197,8 @@ impl Engine {
         every("sweep", policy.sweep_interval, |e| {
             Box::pin(async move { e.sweep_once().await.map(drop) })
         });
-        every("unheard grants", policy.sweep_interval, |e| {
-            Box::pin(async move { e.take_back_unheard().await })
+        every("lost replies", policy.sweep_interval, |e| {
+            Box::pin(async move { e.take_back_lost_replies().await })
         });
         every("progress", BEAT, |e| {
             Box::pin(async move { e.pay_progress().await })
@@ -238,7 +239,7 @@ impl Engine {
                 "the last lines of jobs' logs were not written"
             );
         }
-        if let Err(error) = self.take_back_unheard().await {
+        if let Err(error) = self.take_back_lost_replies().await {
             tracing::warn!(
                 error = chain(&error),
                 "the tasks of grants whose reply was lost were not given back"

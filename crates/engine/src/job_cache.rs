@@ -28,7 +28,7 @@ pub struct RunSpec {
     pub algorithms: HashMap<String, JobAlgorithm>,
 }
 
-pub(crate) struct Specs {
+pub(crate) struct JobCache {
     /// Written once per run, before anything of it is handed out.
     runs: Immutable<(JobId, i64), Arc<RunSpec>>,
     /// A category map's row is never changed.
@@ -37,7 +37,7 @@ pub(crate) struct Specs {
     heads: MaybeStale<JobId, JobHead>,
 }
 
-impl Default for Specs {
+impl Default for JobCache {
     fn default() -> Self {
         Self {
             runs: Immutable::new(REMEMBERED_MAX),
@@ -47,7 +47,7 @@ impl Default for Specs {
     }
 }
 
-impl Specs {
+impl JobCache {
     pub(crate) fn forget(&self, job: JobId) {
         self.heads.forget(&job);
     }
@@ -61,7 +61,7 @@ impl Engine {
     pub async fn head(&self, job: JobId) -> Result<JobHead> {
         let now = self.inner.ports.clock.monotonic();
         let found = self.inner.ports.store.job_head(job).await?;
-        let specs = &self.inner.specs;
+        let specs = &self.inner.job_cache;
         let Some(head) = found else {
             specs.forget(job);
             return Err(Error::not_found());
@@ -75,7 +75,7 @@ impl Engine {
     #[must_use]
     pub fn recent_head(&self, job: JobId) -> Option<JobHead> {
         let now = self.inner.ports.clock.monotonic();
-        self.inner.specs.heads.get(&job, now)
+        self.inner.job_cache.heads.get(&job, now)
     }
 
     /// Returns the project of a job, which never changes. That the job exists may have been true up to two seconds
@@ -112,7 +112,7 @@ impl Engine {
     /// `Unavailable` if the store did not come back in time, or does not say what the run's results may name.
     pub async fn spec_of(&self, receipt: &Receipt) -> Result<Option<Arc<RunSpec>>> {
         let run = (receipt.job, receipt.run);
-        if let Some(spec) = self.inner.specs.runs.get(&run) {
+        if let Some(spec) = self.inner.job_cache.runs.get(&run) {
             return Ok(Some(spec));
         }
         let until = self.patience();
@@ -157,19 +157,19 @@ impl Engine {
             algorithms.insert(key, known);
         }
         let spec = Arc::new(RunSpec { algorithms });
-        self.inner.specs.runs.insert(run, Arc::clone(&spec));
+        self.inner.job_cache.runs.insert(run, Arc::clone(&spec));
         Ok(Some(spec))
     }
 
     async fn labels(&self, map: i64) -> Result<Option<Arc<[String]>>> {
-        if let Some(labels) = self.inner.specs.labels.get(&map) {
+        if let Some(labels) = self.inner.job_cache.labels.get(&map) {
             return Ok(Some(labels));
         }
         let Some(found) = self.inner.ports.store.category_map(None, map).await? else {
             return Ok(None);
         };
         let labels: Arc<[String]> = found.labels.into();
-        self.inner.specs.labels.insert(map, Arc::clone(&labels));
+        self.inner.job_cache.labels.insert(map, Arc::clone(&labels));
         Ok(Some(labels))
     }
 

@@ -206,7 +206,7 @@ impl Engine {
             // Another node may have changed the job in between. The store moves no job that can't run.
             self.check_startable(id).await?;
         }
-        self.inner.specs.forget(id);
+        self.inner.job_cache.forget(id);
         self.note(id, Level::Info, if moved.changed { done } else { not_done })
             .await?;
         if moved.changed {
@@ -242,7 +242,7 @@ impl Engine {
             .await?
             .ok_or_else(Error::not_found)?;
         moved.changed |= canceling.changed;
-        self.inner.specs.forget(id);
+        self.inner.job_cache.forget(id);
         let message = if moved.changed {
             "Job canceled"
         } else {
@@ -265,7 +265,7 @@ impl Engine {
             .delete_job(id, self.now())
             .await?
             .ok_or_else(Error::not_found)?;
-        self.inner.specs.forget(id);
+        self.inner.job_cache.forget(id);
         self.hint(Hint::Job(id)).await;
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Engine {
         request: LeaseRequest,
         worker: WorkerId,
     ) -> Result<Vec<(String, LeaseAnswer)>> {
-        self.inner.life.seen(worker, self.now(), &[]);
+        self.inner.liveness.seen(worker, self.now(), &[]);
         let mut answers = self
             .change_texts(job, LeaseChange::Extend, request.extend)
             .await?;

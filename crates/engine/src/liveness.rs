@@ -16,14 +16,14 @@ use crate::Engine;
 /// The maximum number of identities that a node remembers.
 const KNOWN_MAX: usize = 10_000;
 
-pub(crate) struct Life {
+pub(crate) struct Liveness {
     /// A worker's row is never removed, and its identity never changes.
     known: Immutable<WorkerIdentity, WorkerId>,
     /// Signs of life that are not written yet. Nothing is decided by them here.
     signs: Mutex<HashMap<WorkerId, Sign>>,
 }
 
-impl Default for Life {
+impl Default for Liveness {
     fn default() -> Self {
         Self {
             known: Immutable::new(KNOWN_MAX),
@@ -39,7 +39,7 @@ struct Sign {
     pipelines: Vec<String>,
 }
 
-impl Life {
+impl Liveness {
     fn signs(&self) -> MutexGuard<'_, HashMap<WorkerId, Sign>> {
         self.signs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -72,15 +72,15 @@ impl Engine {
     /// As the store's.
     pub async fn meet(&self, who: &WorkerIdentity, pipelines: &[String]) -> Result<WorkerId> {
         let now = self.now();
-        let worker = match self.inner.life.known.get(who) {
+        let worker = match self.inner.liveness.known.get(who) {
             Some(worker) => worker,
             None => {
                 let worker = self.inner.ports.store.meet_worker(who, now).await?;
-                self.inner.life.known.insert(who.clone(), worker);
+                self.inner.liveness.known.insert(who.clone(), worker);
                 worker
             }
         };
-        self.inner.life.seen(worker, now, pipelines);
+        self.inner.liveness.seen(worker, now, pipelines);
         Ok(worker)
     }
 
@@ -89,7 +89,7 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn flush_signs(&self) -> Result<()> {
-        let taken = std::mem::take(&mut *self.inner.life.signs());
+        let taken = std::mem::take(&mut *self.inner.liveness.signs());
         if taken.is_empty() {
             return Ok(());
         }
@@ -111,9 +111,13 @@ impl Engine {
             .await;
         if written.is_err() {
             for sign in signs {
-                self.inner.life.seen(sign.worker, sign.seen_at, &sign.pipelines);
+                self.inner
+                    .liveness
+                    .seen(sign.worker, sign.seen_at, &sign.pipelines);
                 if let Some(reserved_at) = sign.reserved_at {
-                    self.inner.life.answered(sign.worker, reserved_at, sign.seen_at);
+                    self.inner
+                        .liveness
+                        .answered(sign.worker, reserved_at, sign.seen_at);
                 }
             }
         }

@@ -19,13 +19,13 @@ use crate::Engine;
 const SKEW_MAX: i64 = 1_000_000;
 
 #[derive(Default)]
-pub(crate) struct Unheard {
+pub(crate) struct LostReplies {
     grants: Mutex<Vec<GrantKey>>,
     /// The time of this node's last grant.
     last: AtomicI64,
 }
 
-impl Unheard {
+impl LostReplies {
     fn grants(&self) -> MutexGuard<'_, Vec<GrantKey>> {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,8 +52,8 @@ impl Unheard {
 impl Engine {
     /// Gives back the tasks of grants whose reply was lost. Each is looked for as long as a lease lasts, because a
     /// store that was cut off may commit late; after that the sweep has ended it.
-    pub(crate) async fn take_back_unheard(&self) -> Result<()> {
-        let grants = self.inner.unheard.grants().clone();
+    pub(crate) async fn take_back_lost_replies(&self) -> Result<()> {
+        let grants = self.inner.lost_replies.grants().clone();
         if grants.is_empty() {
             return Ok(());
         }
@@ -66,7 +66,7 @@ impl Engine {
             );
         }
         let over = self.now().minus(self.inner.policy.task_ttr);
-        self.inner.unheard.grants().retain(|g| g.granted_at > over);
+        self.inner.lost_replies.grants().retain(|g| g.granted_at > over);
         Ok(())
     }
 }

@@ -209,7 +209,7 @@ impl Engine {
             }
             if t.landed {
                 tracing::info!(job = %t.job, status = %t.status, "the job landed");
-                self.inner.handed.forget(t.job);
+                self.inner.turns.forget(t.job);
             }
             self.hint(Hint::Job(t.job)).await;
         }

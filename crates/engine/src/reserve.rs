@@ -129,7 +129,7 @@ impl Engine {
             job,
             tasks: Vec::new(),
             engine: self.clone(),
-            granted_at: self.inner.unheard.moment(self.inner.time.now()?),
+            granted_at: self.inner.lost_replies.moment(self.inner.time.now()?),
             undelivered: Vec::new(),
         };
         // The store is asked before the queue: what the queue proposes to a worker that may get nothing is lost to
@@ -137,11 +137,11 @@ impl Engine {
         if limit == 0 || !self.may_reserve(job, worker).await? {
             return Ok(reservation);
         }
-        let handed = &self.inner.handed;
-        if handed.last_tries_wait(job) && self.last_try(&mut reservation, false, worker).await? {
+        let turns = &self.inner.turns;
+        if turns.last_tries_wait(job) && self.last_try(&mut reservation, false, worker).await? {
             return Ok(reservation);
         }
-        if handed.take_suspects_turn(job) {
+        if turns.take_suspects_turn(job) {
             self.grant(&mut reservation, Want::Suspect, None, 1, worker)
                 .await?;
         }
@@ -151,14 +151,14 @@ impl Engine {
                 self.grant(&mut reservation, Want::Suspect, None, 1, worker)
                     .await?;
             } else if suspects {
-                handed.give_suspects_turn(job);
+                turns.give_suspects_turn(job);
             }
         }
-        if reservation.tasks.is_empty() && handed.last_tries_wait(job) {
+        if reservation.tasks.is_empty() && turns.last_tries_wait(job) {
             self.last_try(&mut reservation, true, worker).await?;
         }
         if !reservation.tasks.is_empty() {
-            handed.handed(job, self.now());
+            turns.handed_out(job, self.now());
         }
         Ok(reservation)
     }
@@ -167,7 +167,7 @@ impl Engine {
     async fn may_reserve(&self, job: JobId, worker: WorkerId) -> Result<bool> {
         let standing = self.standing(worker).await?;
         if standing.waits_for == Some(job) {
-            self.inner.handed.note_last_tries(job, true);
+            self.inner.turns.note_last_tries(job, true);
         }
         Ok(!standing.held_back && standing.waits_for.is_none_or(|waits_for| waits_for == job))
     }
@@ -182,7 +182,7 @@ impl Engine {
     async fn last_try(&self, into: &mut Reservation, only: bool, worker: WorkerId) -> Result<bool> {
         let seen = self.grant(into, Want::LastTry { only }, None, 1, worker).await?;
         if !into.tasks.is_empty() {
-            self.inner.handed.handed(into.job, self.now());
+            self.inner.turns.handed_out(into.job, self.now());
         }
         Ok(seen.held_back || !into.tasks.is_empty())
     }
@@ -213,10 +213,10 @@ impl Engine {
                 tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
             }
         }
-        let handed = &self.inner.handed;
+        let turns = &self.inner.turns;
         let filling = match into.tasks.len() {
-            0 => Some(handed.fill(job).await),
-            n if n < limit => handed.try_fill(job),
+            0 => Some(turns.fill(job).await),
+            n if n < limit => turns.try_fill(job),
             _ => None,
         };
         if filling.is_some() {
@@ -266,7 +266,7 @@ impl Engine {
         let lease = request.lease_until().since(granted_at);
         let granted = self.inner.ports.store.grant(&request).await;
         if granted.as_ref().is_err_and(|e| e.kind.retry()) {
-            self.inner.unheard.note(GrantKey {
+            self.inner.lost_replies.note(GrantKey {
                 job: into.job,
                 worker,
                 granted_at,
@@ -274,7 +274,7 @@ impl Engine {
         }
         let mut granted = granted?;
         if !granted.held_back || granted.last_tries {
-            self.inner.handed.note_last_tries(into.job, granted.last_tries);
+            self.inner.turns.note_last_tries(into.job, granted.last_tries);
         }
         if !granted.tasks.is_empty() {
             fault::reach(fault::GRANT_COMMITTED);
@@ -327,7 +327,7 @@ impl Engine {
         let mut order: Vec<Waiting> = jobs.iter().map(|j| j.waiting).collect();
         let mut slugs: HashMap<JobId, String> = jobs.into_iter().map(|j| (j.waiting.job, j.slug)).collect();
         self.inner
-            .handed
+            .turns
             .order(&mut order, self.inner.turn.fetch_add(1, Ordering::Relaxed));
         Ok(order
             .iter()
@@ -368,7 +368,7 @@ impl Engine {
                 return Ok(None);
             }
             self.inner
-                .life
+                .liveness
                 .seen(caller.worker, self.now(), &request.pipelines);
             tokio::select! {
                 biased;

@@ -220,7 +220,7 @@ impl Engine {
         let now = self.now();
         for s in settlements {
             self.inner
-                .life
+                .liveness
                 .answered(s.receipt.worker, s.receipt.granted_at, now);
             self.inner.tried.answered(&s.receipt, now);
         }

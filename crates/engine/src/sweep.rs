@@ -90,8 +90,8 @@ impl Engine {
         for (job, run) in &due {
             ports.queue.remove(*job).await?;
             ports.progress.remove(*job).await?;
-            self.inner.specs.forget(*job);
-            self.inner.handed.forget(*job);
+            self.inner.job_cache.forget(*job);
+            self.inner.turns.forget(*job);
             seen.insert(*job);
             fault::reach(fault::CLEANUP_BEFORE_CLEARED);
             if !ports.store.cleaned(*job, *run).await? {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::sync::{Mutex as Turns, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use trapline_core::{
     JobId, Timestamp,
     choose::{self, Waiting},
@@ -14,11 +14,11 @@ use trapline_core::{
 
 /// The memory of a node's hand-outs, by job.
 #[derive(Default)]
-pub(crate) struct Handed {
+pub(crate) struct Turns {
     /// When each job was last handed out. It only orders the jobs that the store returns, and leaves none out.
     last: Mutex<HashMap<JobId, Timestamp>>,
     /// A lock per job; it remembers nothing.
-    filling: Mutex<HashMap<JobId, Arc<Turns<()>>>>,
+    filling: Mutex<HashMap<JobId, Arc<AsyncMutex<()>>>>,
     /// Jobs in which suspects waited when a batch was handed out: batches and suspects take turns. It decides which
     /// of the two the store is asked for first.
     suspects_turn: Mutex<HashSet<JobId>>,
@@ -29,7 +29,7 @@ pub(crate) struct Handed {
 
 /// A fill under way. There is at most one per job and node.
 pub(crate) struct Filling<'a> {
-    of: &'a Handed,
+    of: &'a Turns,
     job: JobId,
     _turn: OwnedMutexGuard<()>,
 }
@@ -40,28 +40,28 @@ impl Drop for Filling<'_> {
         // One reference is the map's and one is the guard's, so nobody else waits.
         if filling
             .get(&self.job)
-            .is_some_and(|turns| Arc::strong_count(turns) == 2)
+            .is_some_and(|lock| Arc::strong_count(lock) == 2)
         {
             filling.remove(&self.job);
         }
     }
 }
 
-impl Handed {
+impl Turns {
     /// Waits for the turn to fill. A caller that was sent away instead would be told that there are no tasks while
     /// there are some, and ADC's loaders end at such an answer.
     pub(crate) async fn fill(&self, job: JobId) -> Filling<'_> {
-        let turn = self.turns(job).lock_owned().await;
+        let turn = self.lock_of(job).lock_owned().await;
         self.begin(job, turn)
     }
 
     /// Takes the turn to fill if nobody else has it. For an answer that has tasks already.
     pub(crate) fn try_fill(&self, job: JobId) -> Option<Filling<'_>> {
-        let turn = self.turns(job).try_lock_owned().ok()?;
+        let turn = self.lock_of(job).try_lock_owned().ok()?;
         Some(self.begin(job, turn))
     }
 
-    fn turns(&self, job: JobId) -> Arc<Turns<()>> {
+    fn lock_of(&self, job: JobId) -> Arc<AsyncMutex<()>> {
         let mut filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(filling.entry(job).or_default())
     }
@@ -74,7 +74,7 @@ impl Handed {
         }
     }
 
-    pub(crate) fn handed(&self, job: JobId, now: Timestamp) {
+    pub(crate) fn handed_out(&self, job: JobId, now: Timestamp) {
         self.last
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
