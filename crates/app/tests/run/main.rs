@@ -5,6 +5,7 @@
 mod examples;
 mod exports;
 mod folders;
+mod kept;
 mod nights;
 mod support;
 

@@ -240,3 +240,20 @@ fn a_known_file_that_can_no_longer_be_read_is_still_that_photograph() {
     );
     assert_eq!(urls(&plan), ["file:///june/1.jpg"]);
 }
+
+#[test]
+fn a_file_is_read_no_further_once_nobody_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("large.jpg");
+    // It has holes only; reading it to its end would take a minute.
+    std::fs::File::create(&path).unwrap().set_len(1 << 36).unwrap();
+    let disk = RealDisk::default();
+    assert_eq!(disk.stat(&path).map(|(size, _)| size), Some(1 << 36));
+    let reader = {
+        let (disk, path) = (disk.clone(), path.clone());
+        std::thread::spawn(move || disk.digest(&path))
+    };
+    drop(disk.guard());
+    assert_eq!(reader.join().unwrap(), None);
+    assert_eq!(disk.stat(&path), None);
+}
