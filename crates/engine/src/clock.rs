@@ -64,6 +64,6 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, d: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(d)) // the port itself: whoever waits, waits through it
+        Box::pin(tokio::time::sleep(d)) // this is `Clock::sleep`: other code waits through it, so that tests can move the time
     }
 }

@@ -21,7 +21,7 @@ pub async fn until<T>(what: &str, bound: Duration, mut check: impl AsyncFnMut() 
             Err(last) if tokio::time::Instant::now() >= deadline => {
                 panic!("{what}: not within {bound:?}; last: {last}")
             }
-            Err(_) => tokio::time::sleep(PACE).await, // the condition decides, and `bound` ends it
+            Err(_) => tokio::time::sleep(PACE).await, // the pace of looking: the condition decides, and `bound` ends it
         }
     }
 }

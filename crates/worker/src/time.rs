@@ -20,12 +20,12 @@ pub(crate) fn now() -> Instant {
 /// Waits. Used between tries and for deadlines, never to wait for another task's progress.
 #[allow(clippy::disallowed_methods, reason = "a client waits in real time")]
 pub(crate) async fn sleep(duration: Duration) {
-    tokio::time::sleep(duration).await; // the one place where the client waits: back-off, pace
+    tokio::time::sleep(duration).await; // a client's back-off or pace, in real time: no event of the server could end it
 }
 
 /// Waits until a deadline of the client's own, never for another task's progress.
 pub(crate) async fn sleep_until(moment: Instant) {
-    tokio::time::sleep_until(moment).await; // a deadline of the client itself
+    tokio::time::sleep_until(moment).await; // a client's own deadline, in real time
 }
 
 /// The time of day as the wire wants it: UTC, ISO 8601, microseconds.

@@ -29,7 +29,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// As a worker waits that got nothing, or whose answer was refused.
 #[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 async fn before_the_next_try() {
-    tokio::time::sleep(AGAIN).await; // the pace of a client: nothing that could be awaited tells when to ask
+    tokio::time::sleep(AGAIN).await; // a worker's pause before it asks again: the poll has no event to wait for
 }
 
 /// How the job is made and worked on.

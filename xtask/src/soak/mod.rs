@@ -156,7 +156,7 @@ fn moments(args: &Args) -> Vec<(u64, Duration)> {
     reason = "a moment of a real process is meant, nothing is awaited by it"
 )]
 async fn pass(time: Duration) {
-    tokio::time::sleep(time).await;
+    tokio::time::sleep(time).await; // a fault lasts so long, or comes so much later: nothing is awaited by it
 }
 
 fn id(body: &Value) -> Result<i64> {
