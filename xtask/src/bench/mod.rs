@@ -167,13 +167,9 @@ async fn lost(images: u64) -> Result<()> {
         service: None,
     };
     let worker = engine.meet(&who, &["bench".into()]).await?;
-    let quiet = flow(engine, worker, async {
-        // The length of the baseline; nothing is waited for.
-        tokio::time::sleep(Duration::from_secs(3)).await
-    })
-    .await?;
+    let quiet = flow(engine, worker, Some(BASELINE), std::future::pending()).await?;
     let began = Instant::now();
-    let busy = flow(engine, worker, async {
+    let busy = flow(engine, worker, None, async {
         while store
             .job(JobId(1))
             .await
@@ -202,9 +198,17 @@ async fn lost(images: u64) -> Result<()> {
     Ok(())
 }
 
-/// Settles results of job 2 one after the other, as long as `work` lasts.
+/// Results that are settled while nothing else happens, to compare with.
+const BASELINE: u64 = 1_000;
+
+/// Settles results of job 2 one after the other, as long as `work` lasts, but not more than `most`.
 #[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
-async fn flow(engine: &Engine, worker: WorkerId, work: impl Future<Output = ()>) -> Result<Pauses> {
+async fn flow(
+    engine: &Engine,
+    worker: WorkerId,
+    most: Option<u64>,
+    work: impl Future<Output = ()>,
+) -> Result<Pauses> {
     let mut pauses = Pauses::default();
     let posting = async {
         loop {
@@ -228,11 +232,14 @@ async fn flow(engine: &Engine, worker: WorkerId, work: impl Future<Output = ()>)
                 pauses.results += 1;
                 pauses.total += took;
                 pauses.longest = pauses.longest.max(took);
+                if most.is_some_and(|most| pauses.results >= most) {
+                    return anyhow::Ok(());
+                }
             }
         }
     };
     tokio::select! {
-        failed = posting => failed.map(|()| Pauses::default()),
+        done = posting => done.map(|()| pauses),
         () = work => Ok(pauses),
     }
 }

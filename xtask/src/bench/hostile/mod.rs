@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 use trapline_testkit::{Client, Server, until};
@@ -24,8 +24,8 @@ use crate::{
 
 /// Between two requests for a task.
 const PACE: Duration = Duration::from_millis(5);
-/// How long the quiet server is measured at the least.
-const QUIET: Duration = Duration::from_secs(10);
+/// So many reserves of the quiet server are measured at the least, so that there are enough to compare.
+const QUIET: usize = 1_500;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Another pipeline than the fleet's, so that its tasks are there for whoever measures.
 const PROBE: &str = "probe";
@@ -78,30 +78,27 @@ pub(super) async fn run(args: &Args) -> Result<()> {
 
     let fleet = Fleet::start(args.workers, &server.url()).await?;
     let over = AtomicBool::new(false);
-    let (quiet, landed) = tokio::join!(reserve_times(&client, probe, &over), async {
-        // The quiet phase has at least this length, so that it has enough reserves to compare.
-        let (landed, ()) = tokio::join!(job(&client, args.images), tokio::time::sleep(QUIET)); // a length, not a moment
+    let (quiet, landed) = tokio::join!(reserve_times(&client, probe, QUIET, &over), async {
+        let landed = job(&client, args.images).await;
         over.store(true, Ordering::Relaxed);
         landed
     });
     println!("quiet:        reserve {}; the job {landed}", quiet.told());
     let before = memory(server.pid(), "VmRSS");
 
+    forget_peak(server.pid())?;
     let over = AtomicBool::new(false);
     let patience = Duration::from_secs(args.seconds);
     let address = server.url().trim_start_matches("http://").to_owned();
-    let (attacked, peak, (landed, held)) = tokio::join!(
-        reserve_times(&client, probe, &over),
-        peak(server.pid(), &over),
-        async {
-            let (landed, held) = tokio::join!(
-                job(&client, args.images),
-                crowd::attack(&address, &tokens, args, patience)
-            );
-            over.store(true, Ordering::Relaxed);
-            (landed, held)
-        }
-    );
+    let (attacked, (landed, held)) = tokio::join!(reserve_times(&client, probe, 0, &over), async {
+        let (landed, held) = tokio::join!(
+            job(&client, args.images),
+            crowd::attack(&address, &tokens, args, patience)
+        );
+        over.store(true, Ordering::Relaxed);
+        (landed, held)
+    });
+    let peak = memory(server.pid(), "VmHWM");
     println!("under attack: reserve {}; the job {landed}", attacked.told());
     println!("memory: {before} MiB before, {peak} MiB at the most while attacked");
     for (kind, all) in [Kind::Silent, Kind::Half, Kind::Drip, Kind::Bomb]
@@ -174,16 +171,16 @@ async fn job(client: &Client, images: usize) -> String {
     )
 }
 
-/// Asks for one task after the other, at an even pace, on connections that are kept.
+/// Asks for one task after the other, at an even pace, on connections that are kept: until it is over, and `least` times.
 #[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
-async fn reserve_times(client: &Client, job: i64, over: &AtomicBool) -> Times {
+async fn reserve_times(client: &Client, job: i64, least: usize, over: &AtomicBool) -> Times {
     let mut times = Times::default();
     let path = format!("/api/v2/jobs/{job}/tasks/");
     let body = json!({"batch_size": 1});
     // The load is a number of requests per second, however fast they are answered.
     let mut paced = tokio::time::interval(PACE);
     paced.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !over.load(Ordering::Relaxed) {
+    while !over.load(Ordering::Relaxed) || times.asked() < least {
         paced.tick().await;
         let began = Instant::now();
         match client.try_post(&path, &body).await {
@@ -204,6 +201,10 @@ struct Times {
 }
 
 impl Times {
+    fn asked(&self) -> usize {
+        self.answered.len() + self.refused + self.unanswered
+    }
+
     fn told(mut self) -> String {
         self.answered.sort();
         let at = |part: f64| {
@@ -243,14 +244,10 @@ fn sockets(pid: u32) -> usize {
         .count()
 }
 
-#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
-async fn peak(pid: u32, over: &AtomicBool) -> u64 {
-    let mut most = 0;
-    while !over.load(Ordering::Relaxed) {
-        most = most.max(memory(pid, "VmRSS"));
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    most
+/// Lets `VmHWM` begin anew, by proc_pid_clear_refs(5).
+fn forget_peak(pid: u32) -> Result<()> {
+    let file = format!("/proc/{pid}/clear_refs");
+    std::fs::write(&file, "5").with_context(|| format!("{file} can't be written"))
 }
 
 fn told(kind: Kind, all: &[Held], args: &Args) -> String {
