@@ -98,6 +98,10 @@ fn an_export_loses_nothing_of_another_store_and_goes_on_under_a_new_name() {
     ran(dir, &third, 0);
     let refused = into("card", "one.db", "july.csv", 2);
     assert!(refused.contains("holds 1 image of earlier runs"), "{refused}");
+    // Nor is it replaced once that photograph is gone.
+    std::fs::remove_file(dir.join("third/3.jpg")).unwrap();
+    let refused = into("card", "one.db", "july.csv", 2);
+    assert!(refused.contains("holds 1 image of earlier runs"), "{refused}");
     assert_eq!(names(&rows(&dir.join("july-images.csv"))), ["3.jpg"]);
 }
 

@@ -305,7 +305,11 @@ async fn last_set(store: &dyn Store, roots: &str) -> Result<Option<Collection>> 
 }
 
 /// What is wanted of each capture of a set, ascending.
-async fn each<T>(store: &dyn Store, set: CollectionId, wanted: impl Fn(Capture) -> T) -> Result<Vec<T>> {
+pub(super) async fn each<T>(
+    store: &dyn Store,
+    set: CollectionId,
+    wanted: impl Fn(Capture) -> T,
+) -> Result<Vec<T>> {
     let (mut all, mut after) = (Vec::new(), CaptureId(i64::MIN));
     loop {
         let page = store.captures(CaptureScope::Collection(set), after, PAGE).await?;

@@ -2,12 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
 use trapline_core::{
     CollectionId, Result,
-    catalog::{Files, NewCapture},
+    catalog::{Capture, Files, NewCapture},
     ports::Store,
     words::counted,
 };
@@ -33,7 +34,7 @@ pub(super) async fn all(
     if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
         return Ok(Vec::new());
     }
-    let Some(there) = urls_in(path, format) else {
+    let Some(there) = images_in(path, format) else {
         return Err(refused(
             path,
             "is there and is no export of Trapline; give another name, or --overwrite",
@@ -41,20 +42,23 @@ pub(super) async fn all(
     };
     let mut now: HashSet<String> = job::urls(store, images.set).await?.into_iter().collect();
     now.extend(images.old_urls.iter().cloned());
+    let mut moved: HashSet<Row> = HashSet::new();
     if let Some(held) = held {
-        now.extend(job::urls(store, held).await?);
+        let each = |c: Capture| (Row::of(c.id.0, &c.url), c.url);
+        for (row, url) in job::each(store, held, each).await? {
+            moved.extend(row);
+            now.insert(url);
+        }
     }
-    let others: Vec<String> = there.into_iter().filter(|url| !now.contains(url)).collect();
+    let others: Vec<String> = there.keys().filter(|url| !now.contains(*url)).cloned().collect();
     let mut known = HashSet::new();
     for page in others.chunks(PAGE as usize) {
         let found = store.file_captures(PROJECT, Files::At(page)).await?;
         known.extend(found.into_iter().map(|c| c.url));
     }
     let (kept, mut lost): (Vec<_>, Vec<_>) = others.into_iter().partition(|url| known.contains(url));
-    if held.is_some() {
-        // The store remembers by their new paths what was moved since it wrote the file.
-        lost.retain(|url| file_url::path(url).is_none_or(|path| path.exists()));
-    }
+    // What was moved since the store wrote the file has the path of then in it, and the same number and name.
+    lost.retain(|url| Row::of(there[url], url).is_none_or(|row| !moved.contains(&row)));
     if !lost.is_empty() {
         return Err(refused(path, &why(&lost, &now)));
     }
@@ -63,6 +67,20 @@ pub(super) async fn all(
         ..NewCapture::default()
     });
     Ok(kept.collect())
+}
+
+/// A row of an export, whatever folder its image is in.
+#[derive(PartialEq, Eq, Hash)]
+struct Row {
+    image: i64,
+    name: OsString,
+}
+
+impl Row {
+    fn of(image: i64, url: &str) -> Option<Self> {
+        let name = file_url::path(url)?.file_name()?.to_owned();
+        Some(Self { image, name })
+    }
 }
 
 fn why(lost: &[String], now: &HashSet<String>) -> String {
@@ -109,14 +127,18 @@ fn is_export<'a>(names: impl Iterator<Item = &'a str> + Clone) -> bool {
     COLUMNS.into_iter().all(has) && OF_A_TABLE.into_iter().any(has)
 }
 
-/// The images that an export names; `None` if the file is none.
-fn urls_in(path: &Path, format: Format) -> Option<HashSet<String>> {
+/// The images that an export names, with their numbers by their URLs; `None` if the file is none.
+fn images_in(path: &Path, format: Format) -> Option<HashMap<String, i64>> {
     match format {
         Format::Csv => {
             let mut csv = csv::Reader::from_path(path).ok()?;
             let header = csv.headers().ok().filter(|h| is_export(h.iter()))?;
-            let at = header.iter().position(|h| h == "image_url")?;
-            let rows = csv.into_records().map(|row| Some(row.ok()?.get(at)?.to_owned()));
+            let at = |name: &str| header.iter().position(|h| h == name);
+            let (url, id) = (at("image_url")?, at("image_id")?);
+            let rows = csv.into_records().map(|row| {
+                let row = row.ok()?;
+                Some((row.get(url)?.to_owned(), row.get(id)?.parse().ok()?))
+            });
             rows.collect()
         }
         Format::Ndjson => {
@@ -124,7 +146,10 @@ fn urls_in(path: &Path, format: Format) -> Option<HashSet<String>> {
             let rows = text.lines().map(|line| {
                 let row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
                 is_export(row.keys().map(String::as_str)).then_some(())?;
-                Some(row.get("image_url")?.as_str()?.to_owned())
+                Some((
+                    row.get("image_url")?.as_str()?.to_owned(),
+                    row.get("image_id")?.as_str()?.parse().ok()?,
+                ))
             });
             rows.collect()
         }
@@ -156,7 +181,7 @@ mod tests {
         let path = dir.path().join("list.csv");
         let urls = |text: &str, format| {
             std::fs::write(&path, text).unwrap();
-            urls_in(&path, format).map(|urls| urls.len())
+            images_in(&path, format).map(|images| images.len())
         };
         for (text, found) in [
             ("image_url,taken_at\nfile:///1.jpg,\n", None),
@@ -170,7 +195,7 @@ mod tests {
         for (text, found) in [
             ("{\"image_url\":\"file:///1.jpg\"}\n", None),
             (
-                "{\"image_id\":1,\"image_url\":\"file:///1.jpg\",\"status\":\"failed\"}\n",
+                "{\"image_id\":\"1\",\"image_url\":\"file:///1.jpg\",\"status\":\"failed\"}\n",
                 Some(1),
             ),
             ("[1]\n", None),
