@@ -71,8 +71,7 @@ pub(super) async fn progress_lost(ground: &Ground) -> Result<String> {
         ensure!(flushed["jobs"] == 1, "there was nothing to wipe: {flushed}");
     }
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
-    world.handed_out_once(job).await?;
-    fleet.stop().await?;
+    fleet.stop_after_each_once(IMAGES).await?;
     world.end().await?;
     Ok(format!(
         "progress and queue wiped mid-flight, none of {IMAGES} images failed or was handed out twice"

@@ -119,7 +119,7 @@ async fn land(world: &World<'_>, job: i64, images: u64) -> Result<()> {
     let fleet = Fleet::start(world, QUICK)?;
     world.press(job, "run").await?;
     world.landed(job, "SUCCESS", images, 0).await?;
-    fleet.stop().await
+    fleet.stop().await.map(drop)
 }
 
 /// Does what leads to the point. The server may die before it has answered.

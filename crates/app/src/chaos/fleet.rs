@@ -139,8 +139,9 @@ impl Fleet {
         self.running.shutdown().await;
     }
 
-    /// They finish, and nothing of theirs was refused.
-    pub(super) async fn stop(mut self) -> Result<()> {
+    /// They finish, and nothing of theirs was refused. How many tasks they were given.
+    pub(super) async fn stop(mut self) -> Result<u64> {
+        let mut claimed = 0;
         self.stop.drain();
         while let Some(ended) = self.running.join_next().await {
             let counts = ended??.counts;
@@ -148,7 +149,19 @@ impl Fleet {
                 counts.rejected + counts.dropped == 0 && counts.unsent == 0,
                 "results of a worker were not taken: {counts:?}"
             );
+            claimed += counts.claimed;
         }
+        Ok(claimed)
+    }
+
+    /// They finish, and were given each of the images once. A hand-out whose answer never reached a worker, because a busy
+    /// machine was late with it, is given back and counts for nobody.
+    pub(super) async fn stop_after_each_once(self, images: u64) -> Result<()> {
+        let claimed = self.stop().await?;
+        anyhow::ensure!(
+            claimed == images,
+            "workers were given {claimed} tasks for {images} images"
+        );
         Ok(())
     }
 }

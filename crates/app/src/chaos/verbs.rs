@@ -58,8 +58,7 @@ pub(super) async fn run_pressed_twice(ground: &Ground) -> Result<String> {
     let fleet = Fleet::start(&world, QUICK)?;
     let landed = world.landed(job, "SUCCESS", IMAGES, 0).await?;
     ensure!(landed["run"] == 1, "it ran {} times", landed["run"]);
-    world.handed_out_once(job).await?;
-    fleet.stop().await?;
+    fleet.stop_after_each_once(IMAGES).await?;
     world.end().await?;
     Ok(format!(
         "run pressed three times, one run, {IMAGES} images handed out once"

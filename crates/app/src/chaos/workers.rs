@@ -20,8 +20,7 @@ pub(super) async fn happy_path(ground: &Ground) -> Result<String> {
     let job = world.new_job(IMAGES).await?;
     world.press(job, "run").await?;
     let landed = world.landed(job, "SUCCESS", IMAGES, 0).await?;
-    world.handed_out_once(job).await?;
-    fleet.stop().await?;
+    fleet.stop_after_each_once(IMAGES).await?;
     world.end().await?;
     Ok(format!(
         "{IMAGES} images, {} detections, each image handed out once",
@@ -129,9 +128,8 @@ pub(super) async fn slow_worker(ground: &Ground) -> Result<String> {
         .await?;
     let idle = Fleet::start(&world, QUICK)?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
-    world.handed_out_once(job).await?;
-    fleet.stop().await?;
-    idle.stop().await?;
+    fleet.stop_after_each_once(IMAGES).await?;
+    idle.stop_after_each_once(0).await?;
     world.end().await?;
     Ok(format!(
         "{IMAGES} images took {:?} under leases of {} s, each handed out once",

@@ -287,17 +287,6 @@ impl<'g> World<'g> {
         }
     }
 
-    /// Asserts that every image was handed out exactly once.
-    pub(super) async fn handed_out_once(&self, job: i64) -> Result<()> {
-        for image in self.images(job).await? {
-            ensure!(
-                image["attempts"] == 1,
-                "an image was handed out more than once: {image}"
-            );
-        }
-        Ok(())
-    }
-
     pub(super) fn log_tails(&self) -> String {
         let tails: Vec<String> = self.nodes.iter().map(Server::log_tail).collect();
         tails.join("\n--- the next node:\n")
