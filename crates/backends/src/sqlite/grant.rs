@@ -1,6 +1,6 @@
 //! Handing out tasks (docs/rules.md A7), and who they go to.
 
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
     handout::last_try::{self, Next, Turn},
@@ -114,12 +114,21 @@ pub(super) async fn standing(
         .bind(last_try::SPARE)
         .fetch_optional(&mut *conn)
         .await?;
-    let Some(row) = row else {
-        return Ok(Standing::default());
-    };
+    match row {
+        Some(row) => standing_in(conn, &row, worker).await,
+        None => Ok(Standing::default()),
+    }
+}
+
+/// Reads a row of `standing.sql`; without the worker its columns are null.
+async fn standing_in(
+    conn: &mut SqliteConnection,
+    row: &SqliteRow,
+    worker: WorkerId,
+) -> sqlx::Result<Standing> {
     let waits_for: Option<i64> = row.try_get("waits_for")?;
     Ok(Standing {
-        held_back: row.try_get("held_back")?,
+        held_back: row.try_get::<Option<bool>, _>("held_back")?.unwrap_or(false),
         waits_for: waits_for.map(JobId),
         busy: waits_for.is_some() && is_busy(conn, worker).await?,
     })
@@ -133,7 +142,7 @@ async fn is_busy(conn: &mut SqliteConnection, worker: WorkerId) -> sqlx::Result<
 }
 
 async fn grant_in(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::Result<Granted> {
-    let standing = standing(conn, request.worker, request.max_deliver).await?;
+    let (standing, suspects) = look(conn, request).await?;
     let mut granted = Granted {
         held_back: standing.held_back || (standing.waits_for.is_some() && !request.want.is_exclusive()),
         ..Granted::default()
@@ -143,6 +152,7 @@ async fn grant_in(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::
     }
     let mut turn = None;
     if request.want.is_exclusive() {
+        suspects.tell(&mut granted);
         match exclusive_turn(conn, request, &mut granted).await? {
             Some(next) => turn = next,
             None => return Ok(granted),
@@ -163,8 +173,52 @@ async fn grant_in(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::
             write_turn(conn, request.worker, turn, Some(granted.grant)).await?;
         }
     }
-    tell_free(conn, request, &mut granted).await?;
+    match request.want {
+        // A batch takes no suspects, so those that were seen are still there.
+        Want::Batch => suspects,
+        _ => look(conn, request).await?.1,
+    }
+    .tell(&mut granted);
     Ok(granted)
+}
+
+/// Free suspects of a job.
+#[derive(Clone, Copy)]
+struct Suspects {
+    /// Whether some wait whose next strike isn't the last.
+    earlier: bool,
+    /// Whether some wait whose next strike may be the last.
+    last_tries: bool,
+}
+
+impl Suspects {
+    fn tell(self, granted: &mut Granted) {
+        granted.suspects = self.earlier;
+        granted.last_tries = self.last_tries;
+    }
+}
+
+/// Whether the worker may be given anything, and which suspects of the job wait: one statement, because each is a
+/// message to SQLite's thread and back.
+async fn look(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::Result<(Standing, Suspects)> {
+    let row = sqlx::query(concat!(
+        "SELECT * FROM (",
+        include_str!("sql/has_suspects.sql"),
+        ") LEFT JOIN (",
+        include_str!("sql/standing.sql"),
+        ")"
+    ))
+    .bind(request.worker.0)
+    .bind(request.max_deliver)
+    .bind(last_try::SPARE)
+    .bind(request.job.0)
+    .fetch_one(&mut *conn)
+    .await?;
+    let suspects = Suspects {
+        earlier: row.try_get("suspects")?,
+        last_tries: row.try_get("last_tries")?,
+    };
+    Ok((standing_in(conn, &row, request.worker).await?, suspects))
 }
 
 /// The worker's turn after an exclusive hand-out (`None` if that changes none), or `None` if it is to have nothing now.
@@ -176,7 +230,6 @@ async fn exclusive_turn(
     let Want::LastTry { only } = request.want else {
         return Ok((!is_busy(conn, request.worker).await?).then_some(None));
     };
-    tell_free(conn, request, granted).await?;
     let row = sqlx::query("SELECT waits_for, last_tries, batches_until FROM workers WHERE id = ?1")
         .bind(request.worker.0)
         .fetch_optional(&mut *conn)
@@ -228,23 +281,6 @@ async fn write_turn(
     .execute(conn)
     .await
     .map(drop)
-}
-
-/// Whether suspects of the job wait, and of which kind.
-async fn tell_free(
-    conn: &mut SqliteConnection,
-    request: &GrantRequest,
-    granted: &mut Granted,
-) -> sqlx::Result<()> {
-    let row = sqlx::query(include_str!("sql/has_suspects.sql"))
-        .bind(request.job.0)
-        .bind(request.max_deliver)
-        .bind(last_try::SPARE)
-        .fetch_one(conn)
-        .await?;
-    granted.suspects = row.try_get("suspects")?;
-    granted.last_tries = row.try_get("last_tries")?;
-    Ok(())
 }
 
 async fn free(conn: &mut SqliteConnection, request: &GrantRequest, limit: usize) -> sqlx::Result<Vec<i64>> {
@@ -316,28 +352,17 @@ async fn record(
     tasks: &[GrantedTask],
 ) -> sqlx::Result<GrantId> {
     let captures = json(&tasks.iter().map(|t| t.capture).collect::<Vec<_>>());
-    let lease_until = request.lease_until();
-    let grant: i64 = sqlx::query_scalar(
-        "INSERT INTO grants (job_id, worker_id, granted_at, lease_until, due_at, captures, suspect, exclusive) \
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7) RETURNING id",
-    )
-    .bind(request.job.0)
-    .bind(request.worker.0)
-    .bind(request.now.0)
-    .bind(lease_until.0)
-    .bind(&captures)
-    .bind(request.want != Want::Batch)
-    .bind(request.want.is_exclusive())
-    .fetch_one(&mut *conn)
-    .await?;
-    sqlx::query(include_str!("sql/grant_set.sql"))
+    // Two statements: all rows are fetched, so that the second is run too.
+    let rows = sqlx::query(include_str!("sql/grant_record.sql"))
         .bind(request.job.0)
         .bind(&captures)
         .bind(request.worker.0)
-        .bind(grant)
         .bind(request.now.0)
-        .bind(lease_until.0)
-        .execute(conn)
+        .bind(request.lease_until().0)
+        .bind(request.want != Want::Batch)
+        .bind(request.want.is_exclusive())
+        .fetch_all(conn)
         .await?;
-    Ok(GrantId(grant))
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    Ok(GrantId(row.try_get("id")?))
 }
