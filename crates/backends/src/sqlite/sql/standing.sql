@@ -2,7 +2,7 @@
 -- or a suspect if it is one process, with an instance of its own, not only an address that others may share. Or it waits for
 -- last tries of a job. ?1 worker, ?2 budget, ?3 by how many hand-outs it may be exceeded.
 SELECT EXISTS (
-           SELECT 1 FROM grants g
+           SELECT 1 FROM grants g INDEXED BY grants_suspect
            CROSS JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = g.captures->>0
            WHERE g.worker_id = w.id AND g.suspect = 1 AND t.grant_id = g.id AND t.state = 'pending'
              AND (g.exclusive = 1 OR (t.suspect = 1 AND w.client_info->>'instance' = w.instance))) AS held_back,

@@ -5,6 +5,6 @@ SELECT g.id, g.job_id, g.granted_at, g.lease_until, g.captures, g.answered, g.gi
        w.extend_from, w.extended_until, w.recent_answers, w.charged_until
 FROM grants g LEFT JOIN workers w ON w.id = g.worker_id
 WHERE g.due_at <= ?1
-  AND (?3 IS NULL OR g.worker_id IN (SELECT h.worker_id FROM grants h WHERE h.job_id = ?3 AND h.due_at <= ?1))
+  AND (?3 IS NULL OR g.worker_id IN (SELECT h.worker_id FROM grants h INDEXED BY grants_due WHERE h.job_id = ?3 AND h.due_at <= ?1))
 ORDER BY g.due_at, g.id
 LIMIT ?2
