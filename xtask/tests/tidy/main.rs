@@ -1,9 +1,10 @@
 //! What no compiler holds: the arrows between the crates, the lengths of files and functions, words that must not stand in
-//! the project, and that whatever a comment or a page cites is there.
+//! the project, and that whatever a comment or a page cites is there, and every method of a port is argued for.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod citations;
+mod ports;
 mod rules;
 
 use std::{
