@@ -5,6 +5,7 @@ pub mod doctor;
 mod embedded;
 mod hints;
 pub mod jetstream;
+mod migrations;
 pub mod postgres;
 pub mod redis;
 mod registering;

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{Connection as _, Row as _, SqliteConnection, migrate::Migrator, sqlite::SqliteConnectOptions};
 use trapline_backends::{SqliteStore, sqlite::Access};
 use trapline_testkit::ManualClock;
 
@@ -41,7 +41,8 @@ async fn plan(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
 async fn no_statement_reads_past_the_settled_tasks_of_a_job_or_past_ended_jobs_or_hand_outs() {
     let options = SqliteConnectOptions::new().in_memory(true);
     let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::migrate!("migrations/sqlite").run(&mut conn).await.unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    Migrator::new(folder).await.unwrap().run(&mut conn).await.unwrap();
     let mut seen = 0;
     for file in statements(Path::new(SQL)) {
         let name = file.file_name().unwrap().to_str().unwrap();

@@ -39,7 +39,7 @@ pub use self::pool::SESSION;
 /// A migration that this version does not know is left alone: while a cluster is upgraded node by node, an old node that
 /// starts again finds the schema of a newer one, which is made so that the old one works on it (docs/adr/0006).
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrations = sqlx::migrate!("migrations/postgres");
+    let mut migrations = crate::migrations::postgres();
     migrations.set_ignore_missing(true);
     migrations
 });

@@ -25,12 +25,13 @@ mod writer;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
 use sqlx::{
     ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool,
+    migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
@@ -38,7 +39,7 @@ use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
 pub use self::write_lock::WriteLock;
 use self::{lock::FileLock, look::Look, writer::Writer};
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(crate::migrations::sqlite);
 
 /// The versions of the migrations that this version knows, in order.
 #[must_use]

@@ -1,0 +1,84 @@
+//! The schema's migrations. Listed by hand, because `sqlx::migrate!` builds both drivers and SQLite a second time for
+//! the compiler's own use.
+
+use sqlx::{
+    SqlStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+macro_rules! embedded {
+    ($file:literal) => {
+        ($file, include_str!(concat!("../migrations/", $file, ".sql")))
+    };
+}
+
+pub(crate) fn sqlite() -> Migrator {
+    migrator(&[
+        embedded!("sqlite/0001_init"),
+        embedded!("sqlite/0002_given_back"),
+        embedded!("sqlite/0003_definitions"),
+        embedded!("sqlite/0004_recent_answers"),
+        embedded!("sqlite/0005_time_and_services"),
+        embedded!("sqlite/0006_empty_grants"),
+        embedded!("sqlite/0007_own_labels"),
+        embedded!("sqlite/0008_photographs"),
+        embedded!("sqlite/0009_detection_score"),
+        embedded!("sqlite/0010_create_keys"),
+    ])
+}
+
+pub(crate) fn postgres() -> Migrator {
+    migrator(&[
+        embedded!("postgres/0001_init"),
+        embedded!("postgres/0002_given_back"),
+        embedded!("postgres/0003_definitions"),
+        embedded!("postgres/0004_recent_answers"),
+        embedded!("postgres/0005_time_and_services"),
+        embedded!("postgres/0006_named_indexes"),
+        embedded!("postgres/0007_own_labels"),
+        embedded!("postgres/0008_photographs"),
+        embedded!("postgres/0009_detection_score"),
+        embedded!("postgres/0010_create_keys"),
+    ])
+}
+
+/// As sqlx reads `<version>_<description>.sql` from a folder.
+fn migrator(files: &[(&'static str, &'static str)]) -> Migrator {
+    let migration = |(path, sql): &(&'static str, &'static str)| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let (version, description) = name.split_once('_').unwrap_or((name, ""));
+        Migration::new(
+            version
+                .parse()
+                .expect("a migration's name begins with its version"),
+            description.replace('_', " ").into(),
+            MigrationType::Simple,
+            SqlStr::from_static(sql),
+            false,
+        )
+    };
+    Migrator::with_migrations(files.iter().map(migration).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_migrations_are_those_in_the_folders() {
+        for (folder, listed) in [("sqlite", sqlite()), ("postgres", postgres())] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("migrations")
+                .join(folder);
+            let in_folder = Migrator::new(path).await.expect("the folder can be read");
+            let all = |of: &Migrator| -> Vec<_> {
+                of.iter()
+                    .map(|m| (m.version, m.description.to_string(), m.checksum.to_vec()))
+                    .collect()
+            };
+            assert_eq!(all(&listed), all(&in_folder), "{folder}");
+        }
+    }
+}
