@@ -191,6 +191,45 @@ async fn an_image_that_the_service_leaves_out_is_an_error_and_the_others_are_not
 }
 
 #[tokio::test]
+async fn images_of_an_answer_with_strays_are_asked_for_alone_and_no_detection_is_lost() {
+    for stray in [
+        json!({"bbox": null}),
+        json!({"source_image_id": "77"}),
+        json!({"source_image_id": null}),
+    ] {
+        let images = json!([{"id": "1", "url": "u1"}, {"id": "2", "url": "u2"}]);
+        let astray = json!({"source_images": images, "detections": [{"source_image_id": "1"}, stray]});
+        let unnamed = json!({"source_images": [{"id": "1", "url": "u1"}], "detections": [{}, {}, {}]});
+        let script = Script {
+            next: [(200, astray), (200, unnamed)].into(),
+            ..Script::default()
+        };
+        let (service, url, _serving) = Service::start(script).await;
+        let outcomes = forward(&url).await.process("moths", &tasks(&[1, 2])).await;
+        assert_eq!(short(outcomes), [Ok(3), Ok(2)], "{stray}");
+        assert_eq!(service.requests().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn an_image_whose_service_answers_for_others_even_alone_fails_by_itself_and_says_so() {
+    let of_others = || {
+        (
+            200,
+            json!({"source_images": [], "detections": [{"source_image_id": "77"}]}),
+        )
+    };
+    let script = Script {
+        next: [of_others(), of_others()].into(),
+        ..Script::default()
+    };
+    let (_service, url, _serving) = Service::start(script).await;
+    let outcomes = short(forward(&url).await.process("moths", &tasks(&[1, 2])).await);
+    let why = "the processing service answered with a detection of image `77`, which was not asked for";
+    assert_eq!(outcomes, [Err(why.to_owned()), Ok(2)]);
+}
+
+#[tokio::test]
 async fn tasks_of_a_service_that_went_away_are_given_back() {
     let (_service, url, _serving) = Service::start(Script::default()).await;
     let mut door = Door::open_to(&url).await;

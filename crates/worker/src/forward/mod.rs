@@ -346,7 +346,8 @@ impl Pipeline for Forward {
         let seconds = started.elapsed().as_secs_f64() / tasks.len().max(1) as f64;
         let mut outcomes = Vec::with_capacity(tasks.len());
         for (task, share) in tasks.iter().zip(shares) {
-            // Some services stop at the first bad image of a batch, and leave out those behind it.
+            // Some services stop at the first bad image of a batch and leave out those behind it, or don't say of which
+            // image a detection is.
             outcomes.push(match share {
                 Err(_) if tasks.len() > 1 => self.alone(slug, task).await,
                 share => outcome(share, seconds),
