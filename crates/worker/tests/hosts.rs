@@ -93,6 +93,14 @@ async fn file(Path(name): Path<String>, State(asked): State<Asked>) -> Response 
         ("packed", _) => packed("gzip", gzip(&png())),
         ("packed-twice", _) => packed("gzip, gzip", gzip(&gzip(&png()))),
         ("said-packed", _) => packed("gzip", png()),
+        ("cut-gzip", 1) => packed("gzip", gzip(&png())[..30].to_vec()),
+        ("cut-before-its-checksum", 1 | 2) => {
+            let whole = gzip(&png());
+            packed("gzip", whole[..whole.len() - 8].to_vec())
+        }
+        ("cut-gzip-in-gzip", 1) => packed("gzip, gzip", gzip(&gzip(&png())[..20])),
+        ("cut-at-once", 1) => packed("br", Vec::new()),
+        ("cut-each-time", _) => packed("gzip", gzip(&png())[..30].to_vec()),
         ("bomb", _) => packed("gzip", gzip(&vec![0; 1_000_000])),
         ("unknown", _) => packed("rot13", b"abc".to_vec()),
         _ => Response::new(Body::from(png())),
@@ -334,4 +342,19 @@ async fn images_that_wait_for_their_host_are_given_back_when_the_worker_stops() 
         server.script(|script| script.lease_receipts("release")),
         receipts(0..1)
     );
+}
+
+#[tokio::test]
+async fn a_packed_file_that_is_cut_on_the_way_is_asked_for_again() {
+    let host = Host::start().await;
+    for (name, asked) in [
+        ("cut-gzip", 2),
+        ("cut-before-its-checksum", 3),
+        ("cut-gzip-in-gzip", 2),
+        ("cut-at-once", 2),
+    ] {
+        assert_eq!(host.fetch(name).await, (Ok(png().len()), asked), "{name}");
+    }
+    let why = "the host sent the file packed as `gzip`, and it is damaged or cut off (tried 4 times)";
+    assert_eq!(host.fetch("cut-each-time").await, (Err(why.to_owned()), 4));
 }

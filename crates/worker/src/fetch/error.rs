@@ -9,6 +9,7 @@ use reqwest::StatusCode;
 use super::FetchLimits;
 use super::health::Failure;
 use super::hosts::GivenUp;
+use super::unpack::UnpackError;
 use crate::http::{self, BodyError};
 use crate::pull::slot::Stopping;
 
@@ -48,6 +49,10 @@ pub enum FetchError {
     /// The content encoding can't be undone.
     #[error("{0}")]
     Packed(String),
+    /// What was packed did not arrive whole. A host that packs while it sends does not say how long it will be, so that
+    /// nothing else tells of a connection that was cut.
+    #[error("{0}")]
+    PackedBroken(String),
     /// The host has been in trouble for longer than images wait.
     #[error("the host is in trouble for too long: {0}")]
     GivenUp(String),
@@ -71,6 +76,8 @@ impl FetchError {
             Self::Status(status, asked) => return of_status(*status, *asked),
             Self::Silent(_) | Self::Slow(_) => Failure::Silent,
             Self::Unreachable(_) | Self::Broken(_) => Failure::Trouble,
+            // Cut on the way, or stored like this: a few more tries tell.
+            Self::PackedBroken(_) => Failure::OfFile,
             _ => return None,
         })
     }
@@ -114,6 +121,16 @@ impl FetchError {
             Self::Slow(limits.timeout)
         } else {
             Self::Silent(limits.silence_max)
+        }
+    }
+}
+
+impl From<UnpackError> for FetchError {
+    fn from(error: UnpackError) -> Self {
+        let text = error.to_string();
+        match error {
+            UnpackError::Broken(_) => Self::PackedBroken(text),
+            UnpackError::TooLarge(_) | UnpackError::Unknown(_) => Self::Packed(text),
         }
     }
 }

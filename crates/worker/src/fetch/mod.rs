@@ -181,7 +181,7 @@ impl Fetcher {
             .await
             .map_err(|_| FetchError::Packed("the unpacking failed".to_owned()))?
             .map(Bytes::from)
-            .map_err(|error| FetchError::Packed(error.to_string()))
+            .map_err(FetchError::from)
     }
 }
 

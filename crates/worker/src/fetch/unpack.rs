@@ -39,11 +39,14 @@ pub(super) fn unpack(bytes: Vec<u8>, encodings: &str, bytes_max: usize) -> Resul
 
 fn unpack_one(bytes: Vec<u8>, name: &str, bytes_max: usize) -> Result<Vec<u8>, UnpackError> {
     // Object stores keep whatever header an upload had, also for a file that was not packed.
-    if bytes.is_empty() || name == "identity" || image::guess_format(&bytes).is_ok() {
+    if name == "identity" || image::guess_format(&bytes).is_ok() {
         return Ok(bytes);
     }
     let broken = || UnpackError::Broken(name.to_owned());
     let packed = bytes.as_slice();
+    if packed.is_empty() {
+        return Err(broken());
+    }
     match name {
         "gzip" | "x-gzip" => read(MultiGzDecoder::new(packed), bytes_max),
         "deflate" if has_zlib_header(packed) => read(ZlibDecoder::new(packed), bytes_max),
@@ -155,6 +158,27 @@ mod tests {
             unpack(TEXT.to_vec(), "rot13", 1_000),
             Err(UnpackError::Unknown("rot13".to_owned()))
         );
+    }
+
+    #[test]
+    fn what_is_cut_anywhere_is_broken_and_never_a_shorter_file() {
+        let zstd = compress_to_vec(TEXT, CompressionLevel::Fastest);
+        for (name, packed) in [
+            ("gzip", gzip(TEXT)),
+            ("deflate", zlib(TEXT)),
+            ("deflate", bare(TEXT)),
+            ("br", BROTLI.to_vec()),
+            ("zstd", zstd),
+            ("deflate, gzip", gzip(&zlib(TEXT))),
+        ] {
+            for length in 0..packed.len() {
+                let cut = unpack(packed[..length].to_vec(), name, 1_000);
+                assert!(
+                    matches!(cut, Err(UnpackError::Broken(_))),
+                    "{name} to {length}: {cut:?}"
+                );
+            }
+        }
     }
 
     #[test]
