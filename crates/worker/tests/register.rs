@@ -123,7 +123,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
             pipelines: vec!["moths".to_owned()],
             ..good.clone()
         }),
-        "no pipeline `moths`; there are `test`"
+        "no pipeline `moths`; the only one is `test`"
     );
     assert_eq!(
         refused(WorkerConfig {

@@ -129,7 +129,7 @@ fn what_cant_be_run_is_refused_with_what_to_do() {
     for (args, expected) in [
         (
             &["photos", "--pipeline", "nope"][..],
-            "no pipeline `nope`; there are `light-sheet`",
+            "no pipeline `nope`; the only one is `light-sheet`",
         ),
         (&["gone"], "the source `gone` can't be read"),
         (&["empty"], "no image was found"),

@@ -196,10 +196,12 @@ fn chosen(config: &WorkerConfig, pipelines: &[Arc<dyn Pipeline>]) -> Result<Vec<
         .iter()
         .find(|slug| !known.contains(&slug.as_str()))
     {
-        let known = known.join("`, `");
-        return Err(WorkerError::Config(format!(
-            "no pipeline `{unknown}`; there are `{known}`"
-        )));
+        let known = match known.as_slice() {
+            [] => "there is none".to_owned(),
+            [only] => format!("the only one is `{only}`"),
+            several => format!("there are `{}`", several.join("`, `")),
+        };
+        return Err(WorkerError::Config(format!("no pipeline `{unknown}`; {known}")));
     }
     if let Some(twice) = known
         .iter()
