@@ -6,6 +6,7 @@
 mod columns;
 mod csv;
 mod decode;
+pub mod file_name;
 mod list;
 mod place;
 mod reader;

@@ -9,6 +9,7 @@ use super::{
     columns::{Columns, FIELDS, fields},
     csv::Values,
     decode::text,
+    file_name,
     place::{Files, Place},
     values::{camera, pixels, taken_at},
 };
@@ -55,6 +56,12 @@ impl Row<'_> {
         let height = pixels(height)
             .map_err(|why| warn("height", why))
             .unwrap_or_default();
+        // What the photograph says of itself is known when it is read, and counts more than the list.
+        let named = || match &place {
+            Place::Url(url) => file_name::taken_at_of_url(url),
+            Place::File(path) => file_name::taken_at(path),
+        };
+        let taken_at = taken_at.or_else(named);
         let (url, file) = match place {
             Place::Url(url) => (url, None),
             Place::File(path) => (String::new(), Some(path)),

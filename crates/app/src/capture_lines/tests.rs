@@ -337,3 +337,27 @@ proptest! {
         prop_assert_eq!(refused, Ok(()));
     }
 }
+
+#[test]
+fn a_capture_has_the_time_that_its_list_tells_else_that_of_its_name() {
+    for list in [
+        "http://h/20240601_220003.jpg\n",
+        "url,taken_at\nhttp://h/20240601_220003.jpg,\n",
+        "url,taken_at\nhttp://h/20240601_220003.jpg,yesterday\n",
+        "url;taken_at\nhttp://h/20230101_000000.jpg;2024-06-01T22:00:03\n",
+        "{\"url\": \"http://h/20240601_220003.jpg\"}\n",
+        "[\"http://h/20240601_220003.jpg\"]",
+    ] {
+        let lines = read(list);
+        assert!(lines[lines.len() - 1].ends_with(" 2024-06-01T22:00:03"), "{lines:?}");
+    }
+    let file = Reader::new(None, Files::In("/night".into()));
+    let (mut reader, mut found) = (file, Vec::new());
+    reader.push(b"20240601_220003.jpg\n", &mut |line| found.push(line)).unwrap();
+    reader.finish(&mut |line| found.push(line)).unwrap();
+    let Some((1, Found::File(_, capture))) = found.pop() else {
+        panic!("no file: {found:?}")
+    };
+    let taken = capture.facts.taken_at.map(|at| at.to_string());
+    assert_eq!(taken.as_deref(), Some("2024-06-01T22:00:03"));
+}

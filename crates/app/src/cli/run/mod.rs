@@ -4,7 +4,6 @@
 
 pub(super) mod export;
 mod facts;
-mod file_name;
 mod job;
 mod known;
 mod local_images;

@@ -24,8 +24,7 @@ use trapline_core::{
     catalog::{Capture, CaptureFacts, FileVersion, Learnt, NewCapture},
 };
 
-use super::file_name;
-use crate::file_url;
+use crate::{capture_lines::file_name, file_url};
 
 /// A local file that the sources name.
 #[derive(Clone, Debug, Default)]

@@ -3,11 +3,25 @@
 
 use std::path::Path;
 
+use percent_encoding::percent_decode_str;
 use trapline_core::TakenAt;
 
 /// The local time that a file's name tells.
-pub(super) fn taken_at(path: &Path) -> Option<TakenAt> {
-    let name = path.file_stem()?.to_string_lossy().into_owned();
+#[must_use]
+pub fn taken_at(path: &Path) -> Option<TakenAt> {
+    of_name(&path.file_stem()?.to_string_lossy())
+}
+
+/// The local time that the name of the file in a URL tells. What follows `?` is for the server: signed URLs have the time of
+/// the signature there.
+#[must_use]
+pub fn taken_at_of_url(url: &str) -> Option<TakenAt> {
+    let path = url.split(['?', '#']).next()?;
+    let (_, name) = path.split_once("://")?.1.rsplit_once('/')?;
+    of_name(&percent_decode_str(name).decode_utf8_lossy())
+}
+
+fn of_name(name: &str) -> Option<TakenAt> {
     let starts = name.char_indices().map(|(at, _)| at);
     // A time begins where digits begin, so that no longer number is taken for one.
     let first = |at: usize| !name[..at].ends_with(|c: char| c.is_ascii_digit());
@@ -78,6 +92,28 @@ mod tests {
             "DSC00012345678.jpg",
         ] {
             assert_eq!(taken_at(Path::new(name)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_url_tells_a_time_by_the_name_of_its_file_alone() {
+        for url in [
+            "https://h/june/20240601_220003.jpg",
+            "http://h/trap%207/2024-06-01%2022.00.03.jpg?w=640",
+            "https://h/2024-06-01T22%3A00%3A03.jpg#20230101000000",
+            "https://h/20200101_000000/IMG_20240601220003.JPG",
+        ] {
+            let taken = taken_at_of_url(url).map(|t| t.to_string());
+            assert_eq!(taken.as_deref(), Some("2024-06-01T22:00:03"), "{url}");
+        }
+        for url in [
+            "https://h/1.jpg?X-Amz-Date=20240601T220003Z",
+            "https://h/20240601_220003/1.jpg",
+            "https://20240601220003",
+            "https://h/20240601_220003/",
+            "",
+        ] {
+            assert_eq!(taken_at_of_url(url), None, "{url}");
         }
     }
 }
