@@ -4,7 +4,7 @@ use std::{fs::File, io, path::Path};
 
 use sqlx::Connection as _;
 
-use super::support::{names, photograph, ran, rows, run, said};
+use super::support::{folder, json, names, photograph, ran, rows, run, said};
 
 /// How many sets of runs a store has.
 async fn sets(dir: &Path) -> i64 {
@@ -150,4 +150,39 @@ fn a_target_that_is_no_file_stays_what_it_is() {
     assert!(socket.file_type().is_socket());
     let link = std::fs::symlink_metadata(dir.join("june.csv")).unwrap();
     assert!(link.file_type().is_symlink());
+}
+
+#[test]
+fn a_run_says_how_many_images_that_failed_are_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let photos = folder(dir, 3, 2);
+    let again = |more: &[&str]| {
+        let args = [&["photos", "--database", "all.db", "--json"], more].concat();
+        let output = run(dir, &args);
+        let line = said(&output)
+            .lines()
+            .find(|l| l.contains(" images: "))
+            .unwrap()
+            .to_owned();
+        (line, json(&output)["found"]["tried_again"].as_u64())
+    };
+    assert_eq!(again(&[]).1, Some(0));
+    let (line, tried) = again(&[]);
+    let expected = "5 images: 0 new, 5 known from earlier runs, 2 of them failed before and tried again";
+    assert!(line.ends_with(expected), "{line}");
+    assert_eq!(tried, Some(2));
+    // The first of those that are not done yet is a bad one, the first of all is not.
+    assert_eq!(again(&["--limit", "1"]).1, Some(1));
+    assert_eq!(again(&["--limit", "1", "--reprocess"]).1, Some(0));
+    assert_eq!(again(&["--reprocess"]).1, Some(2));
+    // What was mended is tried again too, and then it is done.
+    photograph(&photos.join("bad-0.jpg"), 7);
+    assert_eq!(again(&[]).1, Some(2));
+    let (line, tried) = again(&[]);
+    assert!(
+        line.ends_with("5 known from earlier runs, 1 of them failed before and tried again"),
+        "{line}"
+    );
+    assert_eq!(tried, Some(1));
 }

@@ -20,6 +20,11 @@ fn with_no_source_sample_images_are_made_and_every_one_is_processed() {
     let dir = tempfile::tempdir().unwrap();
     let output = run(dir.path(), &["--json", "--workers", "2"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(
+        said(&output).contains("no source is given: this run is of the 12 sample images"),
+        "{}",
+        said(&output)
+    );
     let summary = json(&output);
     assert_eq!(summary["status"], "SUCCESS");
     assert_eq!(summary["outcome"], "complete");

@@ -1,18 +1,18 @@
 //! The job of a run: of exactly what the sources hold now.
 
-use std::collections::HashMap;
-
 use sha2::{Digest as _, Sha256};
 use trapline_core::{
-    CaptureId, CollectionId, Error, JobId, JobStatus, ProjectId, Result, TaskState, Timestamp,
+    CaptureId, CollectionId, Error, JobId, JobStatus, ProjectId, Result,
     catalog::{Capture, CaptureScope, Collection},
     ports::{Job, JobFilter, JobOrder, NewJob, OffsetPage, Store},
-    words::{count, counted},
+    words::counted,
 };
 use trapline_engine::Engine;
 
 use super::{
-    RunArgs, known, photographs,
+    RunArgs,
+    found::{Found, Past},
+    known, photographs,
     sources::{Listed, ManifestLine, Sources},
 };
 use crate::cli::output;
@@ -30,43 +30,8 @@ pub(super) struct Images {
     pub(super) warnings: Vec<ManifestLine>,
     /// The URLs that photographs had before they were moved.
     pub(super) old_urls: Vec<String>,
-}
-
-/// How what the sources hold compares with what the store knows.
-#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
-pub(super) struct Found {
-    /// All images.
-    pub(super) images: u64,
-    /// Not in the store before.
-    pub(super) new: u64,
-    /// In the store under another path.
-    pub(super) moved: u64,
-    /// New ones that have the path of an older photograph.
-    pub(super) replaced: u64,
-    /// In these sources when they were last run, and no longer.
-    pub(super) gone: u64,
-}
-
-impl Found {
-    /// One line.
-    pub(super) fn line(&self) -> String {
-        let mut parts = vec![format!("{} new", count(self.new))];
-        let known = self.images.saturating_sub(self.new);
-        let more = [
-            (known, format!("{} known from earlier runs", count(known))),
-            (
-                self.moved,
-                format!("{} of them moved or renamed", count(self.moved)),
-            ),
-            (
-                self.replaced,
-                format!("{} under the name of an older one", count(self.replaced)),
-            ),
-            (self.gone, format!("{} gone since the last run", count(self.gone))),
-        ];
-        parts.extend(more.into_iter().filter(|(n, _)| *n > 0).map(|(_, text)| text));
-        format!("{}: {}", counted(self.images, "image"), parts.join(", "))
-    }
+    /// The job of exactly these images that was cut short, to go on with.
+    unfinished: Option<JobId>,
 }
 
 /// Stores the images of the sources as a set of their own.
@@ -87,7 +52,10 @@ pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -
     let disk = photographs::RealDisk::default();
     let _until_here = disk.guard();
     let known = known::of(store.as_ref(), &files, &disk).await?;
-    let processed = processed(store.as_ref(), &known).await?;
+    let mut past = Past::default();
+    let known_ids: Vec<_> = known.iter().map(|c| c.id).collect();
+    past.read(store.as_ref(), args.slug(), &known_ids).await?;
+    let processed = past.processed();
     let compare = move || photographs::plan(files, known, &processed, &disk);
     let plan = tokio::task::spawn_blocking(compare)
         .await
@@ -113,11 +81,20 @@ pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -
         None => (set, 0),
     };
     forget_unused(store.as_ref(), set).await?;
+    let unfinished = unfinished(args, store.as_ref(), sources, &now).await?;
+    // URLs are compared as they are written, so that nothing was read of them yet.
+    let new = now.partition_point(|id| *id <= newest);
+    past.read(store.as_ref(), args.slug(), &now[..new]).await?;
     let found = Found {
         images: now.len() as u64,
-        new: now.iter().filter(|id| **id > newest).count() as u64,
+        new: (now.len() - new) as u64,
         moved: plan.moved,
         replaced: plan.replaced,
+        tried_again: match unfinished {
+            // A job that goes on does what is left of it.
+            Some(_) => 0,
+            None => past.tried_again(candidates(args, &now), args.limit),
+        },
         gone: gone as u64,
     };
     Ok(Images {
@@ -126,7 +103,30 @@ pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -
         bad,
         warnings,
         old_urls: plan.old_urls,
+        unfinished,
     })
+}
+
+/// Those that a limit chooses from. What was processed counts too if it is processed again.
+fn candidates<'a>(args: &RunArgs, images: &'a [CaptureId]) -> &'a [CaptureId] {
+    let limit = args.limit.filter(|_| args.reprocess);
+    let end = limit.map_or(images.len(), |n| images.len().min(n as usize));
+    &images[..end]
+}
+
+/// The newest job of exactly these images that was cut short.
+async fn unfinished(
+    args: &RunArgs,
+    store: &dyn Store,
+    sources: &Sources,
+    images: &[CaptureId],
+) -> Result<Option<JobId>> {
+    for job in not_final(store, Some(PROJECT)).await? {
+        if is_same(args, store, sources, images, &job).await? {
+            return Ok(Some(job.id));
+        }
+    }
+    Ok(None)
 }
 
 /// Refuses a store in which a server has jobs to do: this process would take them for its own.
@@ -152,18 +152,10 @@ pub(super) async fn no_jobs_of_a_server(store: &dyn Store) -> Result<()> {
 
 /// A job of exactly these images that was cut short, to go on with. Any other that was cut short is stopped, so that nobody's
 /// images are processed by surprise.
-pub(super) async fn unfinished(
-    args: &RunArgs,
-    engine: &Engine,
-    sources: &Sources,
-    images: &Images,
-) -> Result<Option<JobId>> {
-    let store = engine.store();
-    let mut resumed = None;
-    for job in not_final(store.as_ref(), Some(PROJECT)).await? {
-        if resumed.is_none() && is_same(args, store.as_ref(), sources, images, &job).await? {
+pub(super) async fn only_unfinished(engine: &Engine, images: &Images) -> Result<Option<JobId>> {
+    for job in not_final(engine.store().as_ref(), Some(PROJECT)).await? {
+        if images.unfinished == Some(job.id) {
             output::note(format_args!("job {} was cut short and goes on", job.id));
-            resumed = Some(job.id);
             continue;
         }
         let left = job
@@ -178,7 +170,7 @@ pub(super) async fn unfinished(
         ));
         engine.cancel_job(job.id).await?;
     }
-    Ok(resumed)
+    Ok(images.unfinished)
 }
 
 /// Starts the job of these images.
@@ -322,22 +314,6 @@ pub(super) async fn each<T>(
     }
 }
 
-/// Which of these any job has processed, and when last.
-async fn processed(store: &dyn Store, captures: &[Capture]) -> Result<HashMap<CaptureId, Timestamp>> {
-    let mut processed = HashMap::new();
-    for page in captures.chunks(PAGE as usize) {
-        let ids: Vec<_> = page.iter().map(|c| c.id).collect();
-        for attempt in store.attempts(&ids).await? {
-            if attempt.state == TaskState::Processed {
-                let at = attempt.settled_at.unwrap_or(Timestamp(0));
-                let last = processed.entry(attempt.capture).or_insert(at);
-                *last = at.max(*last);
-            }
-        }
-    }
-    Ok(processed)
-}
-
 /// The captures of a set, ascending.
 async fn ids(store: &dyn Store, set: CollectionId) -> Result<Vec<CaptureId>> {
     each(store, set, |c| c.id).await
@@ -363,7 +339,7 @@ async fn is_same(
     args: &RunArgs,
     store: &dyn Store,
     sources: &Sources,
-    images: &Images,
+    images: &[CaptureId],
     job: &Job,
 ) -> Result<bool> {
     let Some(set) = job.collection else {
@@ -373,7 +349,7 @@ async fn is_same(
     if job.status == JobStatus::Canceling || named != Some(SetName::of(args, sources).whole()) {
         return Ok(false);
     }
-    Ok(ids(store, set).await? == ids(store, images.set).await?)
+    Ok(ids(store, set).await? == images)
 }
 
 /// The set with exactly this name.

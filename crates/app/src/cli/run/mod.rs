@@ -4,10 +4,12 @@
 
 pub(super) mod export;
 mod facts;
+mod found;
 mod job;
 mod known;
 mod local_images;
 mod photographs;
+mod place;
 mod sources;
 mod summary;
 mod walk;
@@ -30,7 +32,6 @@ use trapline_worker::{
     fetch::{FetchLimits, Fetcher},
     forward::{Forward, ForwardConfig, ForwardError},
     pipelines::light_sheet,
-    samples,
 };
 
 use self::{
@@ -38,6 +39,7 @@ use self::{
     facts::Facts,
     job::Images,
     local_images::LocalImages,
+    place::Place,
     sources::Sources,
     summary::Summary,
 };
@@ -48,7 +50,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    config::{Config, Origin, sqlite_path},
+    config::{Config, Origin},
     http::auth,
     serve::listen,
     wiring::{Node, NodeOptions},
@@ -121,9 +123,7 @@ impl RunArgs {
         if !self.sources.is_empty() {
             return Ok(self.sources.clone());
         }
-        samples::write_samples(&place.samples, samples::SAMPLE_SEED, samples::SAMPLE_COUNT)
-            .map_err(|e| Error::internal("the sample images can't be written").with_source(e))?;
-        Ok(vec![place.samples.clone()])
+        place.make_samples()
     }
 
     fn slug(&self) -> &str {
@@ -147,37 +147,6 @@ fn settings(args: &RunArgs) -> Result<Config> {
         "warn,trapline_worker=error,trapline_worker::pull::register=warn".clone_into(&mut config.log);
     }
     Ok(config)
-}
-
-/// A store that goes with the process, or stays.
-struct Place {
-    database: PathBuf,
-    samples: PathBuf,
-    temporary: Option<tempfile::TempDir>,
-}
-
-impl Place {
-    fn of(database: Option<&str>) -> Result<Self> {
-        if let Some(database) = database {
-            let database = sqlite_path(database)?;
-            let mut samples = database.clone().into_os_string();
-            samples.push("-samples");
-            return Ok(Self {
-                database,
-                samples: samples.into(),
-                temporary: None,
-            });
-        }
-        let folder = tempfile::Builder::new()
-            .prefix("trapline-run-")
-            .tempdir()
-            .map_err(|e| Error::internal("no temporary folder can be made").with_source(e))?;
-        Ok(Self {
-            database: folder.path().join("run.db"),
-            samples: folder.path().join("samples"),
-            temporary: Some(folder),
-        })
-    }
 }
 
 /// A share of the images.
@@ -282,7 +251,7 @@ impl Run {
         );
         let store = engine.store().as_ref();
         let exports = export::prepare(&self.args.export, store, &images, self.args.overwrite).await?;
-        let unfinished = job::unfinished(&self.args, engine, &self.sources, &images).await?;
+        let unfinished = job::only_unfinished(engine, &images).await?;
         Ok(Prepared {
             images,
             exports,

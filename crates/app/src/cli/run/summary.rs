@@ -10,7 +10,7 @@ use trapline_core::{
 };
 use trapline_engine::Engine;
 
-use super::{job::Found, sources::ManifestLine, walk};
+use super::{found::Found, sources::ManifestLine, walk};
 use crate::{
     cli::{
         exit::{CliResult, Exit},
