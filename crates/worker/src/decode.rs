@@ -12,6 +12,7 @@ use crate::photograph::Photograph;
 
 pub(crate) mod heic;
 mod jpeg;
+mod tiff;
 mod whole;
 
 const ERROR_CHARACTERS_MAX: usize = 300;

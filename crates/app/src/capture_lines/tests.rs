@@ -349,11 +349,16 @@ fn a_capture_has_the_time_that_its_list_tells_else_that_of_its_name() {
         "[\"http://h/20240601_220003.jpg\"]",
     ] {
         let lines = read(list);
-        assert!(lines[lines.len() - 1].ends_with(" 2024-06-01T22:00:03"), "{lines:?}");
+        assert!(
+            lines[lines.len() - 1].ends_with(" 2024-06-01T22:00:03"),
+            "{lines:?}"
+        );
     }
     let file = Reader::new(None, Files::In("/night".into()));
     let (mut reader, mut found) = (file, Vec::new());
-    reader.push(b"20240601_220003.jpg\n", &mut |line| found.push(line)).unwrap();
+    reader
+        .push(b"20240601_220003.jpg\n", &mut |line| found.push(line))
+        .unwrap();
     reader.finish(&mut |line| found.push(line)).unwrap();
     let Some((1, Found::File(_, capture))) = found.pop() else {
         panic!("no file: {found:?}")
