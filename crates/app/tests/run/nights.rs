@@ -24,7 +24,7 @@ fn a_source_that_shrank_or_grew_is_run_as_it_is_now() {
     let second = ran(dir.path(), &kept, 0);
     assert_eq!(
         second["found"],
-        json!({"images": 4, "new": 2, "moved": 0, "replaced": 0, "gone": 1})
+        json!({"images": 4, "new": 2, "moved": 0, "replaced": 0, "tried_again": 0, "gone": 1})
     );
     assert_eq!(
         (&second["counts"]["total"], &second["counts"]["skipped"]),
