@@ -27,6 +27,8 @@ const NOISE_TIMES_MAX: f32 = 2.5;
 pub(super) struct Contrast {
     /// In levels of 255, never negative.
     pub(super) difference: Plane,
+    /// What it is made of: brightness, blueness and redness above those of the sheet.
+    pub(super) offsets: [Plane; 3],
     /// The usual `difference` of bare sheet hereabouts.
     pub(super) noise: Plane,
 }
@@ -34,25 +36,46 @@ pub(super) struct Contrast {
 impl Contrast {
     /// The mean difference over some pixels, of which there must be one at least.
     pub(super) fn mean(&self, pixels: &[(i32, i32)]) -> f32 {
-        let at =
-            |&(x, y): &(i32, i32)| self.difference.values[y as usize * self.difference.width + x as usize];
-        pixels.iter().map(at).sum::<f32>() / pixels.len() as f32
+        pixels.iter().map(|pixel| self.at(*pixel)).sum::<f32>() / pixels.len() as f32
+    }
+
+    /// The difference at a pixel, which must be in the picture.
+    pub(super) fn at(&self, (x, y): (i32, i32)) -> f32 {
+        self.difference.values[y as usize * self.difference.width + x as usize]
+    }
+
+    /// How far the mean colours of two sets of pixels lie apart, in levels of 255; neither may be empty.
+    pub(super) fn colours_apart(&self, one: &[(i32, i32)], other: &[(i32, i32)]) -> f32 {
+        let [luma, blue, red] = self.offsets.each_ref().map(|offset| {
+            let at = |&(x, y): &(i32, i32)| offset.values[y as usize * offset.width + x as usize];
+            let mean = |pixels: &[(i32, i32)]| pixels.iter().map(at).sum::<f32>() / pixels.len() as f32;
+            mean(one) - mean(other)
+        });
+        (luma * luma + COLOUR_WEIGHT * COLOUR_WEIGHT * (blue * blue + red * red)).sqrt()
     }
 }
 
 pub(super) fn contrast(image: &RgbImage) -> Contrast {
-    let channels = luma_and_colour(image).map(|channel| channel.box_blur(1));
-    let sheet = bare_sheet(&channels);
-    let mut difference = Plane::new(channels[0].width, channels[0].height);
+    let mut offsets = luma_and_colour(image).map(|channel| channel.box_blur(1));
+    let sheets = bare_sheet(&offsets);
+    for (channel, sheet) in offsets.iter_mut().zip(sheets) {
+        for (value, bare) in channel.values.iter_mut().zip(sheet.values) {
+            *value -= bare;
+        }
+    }
+    let mut difference = Plane::new(offsets[0].width, offsets[0].height);
     for (at, value) in difference.values.iter_mut().enumerate() {
-        let [luma, blue, red] =
-            [0, 1, 2].map(|channel| channels[channel].values[at] - sheet[channel].values[at]);
+        let [luma, blue, red] = [0, 1, 2].map(|channel: usize| offsets[channel].values[at]);
         let light = if luma > 0.0 { luma * PALE_WEIGHT } else { luma };
         let colour = COLOUR_WEIGHT * COLOUR_WEIGHT * (blue * blue + red * red);
         *value = (light * light + colour).sqrt();
     }
     let noise = local_noise(&difference);
-    Contrast { difference, noise }
+    Contrast {
+        difference,
+        offsets,
+        noise,
+    }
 }
 
 /// Splits the colours as JPEG does (ITU-R BT.601): brightness, blueness, redness.

@@ -2,7 +2,9 @@
 
 use image::{GrayImage, Luma};
 use imageproc::distance_transform::{Norm, distance_transform};
+use imageproc::geometry::{contour_area, convex_hull};
 use imageproc::morphology::{close, open};
+use imageproc::point::Point;
 
 use super::LightSheet;
 use super::contrast::Contrast;
@@ -59,34 +61,59 @@ impl Bounds {
 
 impl Part {
     pub(super) fn bounds(&self) -> Bounds {
-        let mut bounds = Bounds {
-            left: i32::MAX,
-            top: i32::MAX,
-            right: i32::MIN,
-            bottom: i32::MIN,
-        };
-        for &(x, y) in &self.pixels {
-            bounds = bounds.union(&Bounds {
-                left: x,
-                top: y,
-                right: x,
-                bottom: y,
-            });
-        }
-        bounds
+        bounds(&self.pixels)
     }
 
     /// The part alone on a small picture, with `margin` pixels around it, and where its corner lies.
     pub(super) fn stencil(&self, margin: i32) -> (GrayImage, (i32, i32)) {
-        let bounds = self.bounds();
-        let corner = (bounds.left - margin, bounds.top - margin);
-        let size = (bounds.width() + 2 * margin, bounds.height() + 2 * margin);
-        let mut stencil = GrayImage::new(size.0 as u32, size.1 as u32);
-        for &(x, y) in &self.pixels {
-            stencil.put_pixel((x - corner.0) as u32, (y - corner.1) as u32, Luma([255]));
-        }
-        (stencil, corner)
+        stencil(&self.pixels, margin)
     }
+}
+
+fn bounds(pixels: &[(i32, i32)]) -> Bounds {
+    let mut bounds = Bounds {
+        left: i32::MAX,
+        top: i32::MAX,
+        right: i32::MIN,
+        bottom: i32::MIN,
+    };
+    for &(x, y) in pixels {
+        bounds = bounds.union(&Bounds {
+            left: x,
+            top: y,
+            right: x,
+            bottom: y,
+        });
+    }
+    bounds
+}
+
+/// Some pixels alone on a small picture, with `margin` pixels around them, and where its corner lies.
+pub(super) fn stencil(pixels: &[(i32, i32)], margin: i32) -> (GrayImage, (i32, i32)) {
+    let bounds = bounds(pixels);
+    let corner = (bounds.left - margin, bounds.top - margin);
+    let size = (bounds.width() + 2 * margin, bounds.height() + 2 * margin);
+    let mut stencil = GrayImage::new(size.0 as u32, size.1 as u32);
+    for &(x, y) in pixels {
+        stencil.put_pixel((x - corner.0) as u32, (y - corner.1) as u32, Luma([255]));
+    }
+    (stencil, corner)
+}
+
+/// The area of the convex hull of some pixels.
+pub(super) fn hull_area(pixels: &[(i32, i32)]) -> f32 {
+    if pixels.len() < 3 {
+        return pixels.len() as f32;
+    }
+    let points: Vec<_> = pixels.iter().map(|&(x, y)| Point::new(x, y)).collect();
+    let hull = convex_hull(points.as_slice());
+    // The hull goes through the middles of pixels: half a pixel is missing all around it.
+    let around: f64 = hull
+        .iter()
+        .zip(hull.iter().cycle().skip(1))
+        .map(|(a, b)| f64::from((a.x - b.x).pow(2) + (a.y - b.y).pow(2)).sqrt())
+        .sum();
+    (contour_area(&hull).abs() + around / 2.0 + 1.0) as f32
 }
 
 /// Finds the parts that differ clearly from the sheet.
@@ -132,7 +159,7 @@ pub(super) fn parts(contrast: &Contrast, settings: &LightSheet) -> Vec<Part> {
 /// Fills small holes: pale bands and spots on a wing belong to the insect.
 ///
 /// A wide hole is more likely the sheet between several insects that touch.
-fn fill_holes(mut mask: GrayImage, radius: u8) -> GrayImage {
+pub(super) fn fill_holes(mut mask: GrayImage, radius: u8) -> GrayImage {
     let depth = distance_transform(&mask, Norm::L2);
     let (right, bottom) = (mask.width() as i32 - 1, mask.height() as i32 - 1);
     for hole in patches(&mask, 0) {
