@@ -28,6 +28,16 @@ fn draw_body(image: &mut RgbImage, (x, y): (f32, f32), (long, wide): (f32, f32),
     }
 }
 
+type Body = ((f32, f32), (f32, f32), f32);
+
+fn found(bodies: &[Body]) -> usize {
+    let mut picture = sheet();
+    for (at, size, degrees) in bodies {
+        draw_body(&mut picture, *at, *size, *degrees);
+    }
+    detect(picture)
+}
+
 #[test]
 fn insects_whose_bodies_touch_are_as_many_as_they_are() {
     let side_by_side = [
@@ -42,17 +52,40 @@ fn insects_whose_bodies_touch_are_as_many_as_they_are() {
         ((400.0, 400.0), (50.0, 16.0), 30.0),
         ((455.0, 375.0), (45.0, 16.0), 110.0),
     ];
+    let large_and_small = [
+        ((400.0, 400.0), (60.0, 36.0), 20.0),
+        ((470.0, 430.0), (20.0, 12.0), 60.0),
+    ];
     for (name, bodies) in [
         ("side by side", &side_by_side[..]),
         ("end to end", &end_to_end),
         ("crossed", &crossed),
+        ("large and small", &large_and_small),
     ] {
-        let mut picture = sheet();
-        for (at, size, degrees) in bodies {
-            draw_body(&mut picture, *at, *size, *degrees);
-        }
-        assert_eq!(detect(picture), bodies.len(), "{name}");
+        assert_eq!(found(bodies), bodies.len(), "{name}");
     }
+}
+
+#[test]
+fn rows_of_insects_are_no_tools_and_chains_are_parted_too() {
+    let upright = |step: usize| ((300.0 + 34.0 * step as f32, 400.0), (30.0, 18.0), 90.0);
+    let in_line = |step: usize| ((300.0 + 58.0 * step as f32, 400.0), (30.0, 18.0), 0.0);
+    let aslant = |step: usize| {
+        let along = step as f32;
+        ((300.0 + 30.0 * along, 400.0 + 17.0 * along), (30.0, 18.0), 120.0)
+    };
+    let corner = [
+        ((400.0, 400.0), (30.0, 20.0), 90.0),
+        ((400.0, 456.0), (30.0, 20.0), 90.0),
+        ((438.0, 460.0), (30.0, 20.0), 90.0),
+    ];
+    for count in [3, 5] {
+        let bodies: Vec<Body> = (0..count).map(upright).collect();
+        assert_eq!(found(&bodies), count, "{count} side by side");
+    }
+    assert_eq!(found(&[0, 1, 2].map(in_line)), 3, "in line");
+    assert_eq!(found(&[0, 1, 2].map(aslant)), 3, "aslant");
+    assert_eq!(found(&corner), 3, "around a corner");
 }
 
 #[test]
@@ -62,11 +95,24 @@ fn one_insect_of_one_shape_stays_one() {
         ((400.0, 400.0), (40.0, 22.0), 0.0),
         ((430.0, 400.0), (40.0, 22.0), 0.0),
     ];
-    for (name, bodies) in [("long", &long[..]), ("waist", &waist)] {
-        let mut picture = sheet();
-        for (at, size, degrees) in bodies {
-            draw_body(&mut picture, *at, *size, *degrees);
-        }
-        assert_eq!(detect(picture), 1, "{name}");
+    let spread = [
+        ((400.0, 400.0), (34.0, 8.0), 90.0),
+        ((360.0, 392.0), (38.0, 15.0), 15.0),
+        ((440.0, 392.0), (38.0, 15.0), -15.0),
+    ];
+    let butterfly = [
+        ((400.0, 400.0), (40.0, 7.0), 90.0),
+        ((368.0, 385.0), (34.0, 20.0), 25.0),
+        ((432.0, 385.0), (34.0, 20.0), -25.0),
+        ((375.0, 425.0), (24.0, 17.0), -30.0),
+        ((425.0, 425.0), (24.0, 17.0), 30.0),
+    ];
+    for (name, bodies) in [
+        ("long", &long[..]),
+        ("waist", &waist),
+        ("spread wings", &spread),
+        ("two pairs of wings", &butterfly),
+    ] {
+        assert_eq!(found(bodies), 1, "{name}");
     }
 }

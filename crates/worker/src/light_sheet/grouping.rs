@@ -1,16 +1,14 @@
 //! Cuts apart insects that touch, and joins the parts of one insect.
 //!
 //! Neighbours usually touch by a leg or a feeler, which is thin beside both bodies; a wing and its body meet broadly. So
-//! thin necks are cut by thickness alone, and broader ones only where both sides are round bodies and the whole is
-//! none. What was cut apart is never joined again.
+//! thin necks are cut by thickness alone, and broader ones where more speaks for two insects (`parting`). What was cut apart is never joined again.
 
 use image::{GrayImage, Luma};
 use imageproc::distance_transform::{Norm, distance_transform};
-use imageproc::geometry::{contour_area, convex_hull};
-use imageproc::point::Point;
 
 use super::contrast::Contrast;
 use super::mask::{Bounds, Part, patches};
+use super::parting::two_insects;
 
 /// Necks up to twice as wide are cut, in working pixels, if both sides are thick enough.
 const NECK_RADIUS_MAX: u8 = 5;
@@ -18,27 +16,12 @@ const NECK_RADIUS_MAX: u8 = 5;
 const BODY_TO_NECK: f32 = 2.5;
 /// Anything less thick is a limb, not a body, in working pixels.
 const BODY_RADIUS_MIN: f32 = 4.0;
-/// A smaller body has too few pixels for its shape to be judged, in working pixels.
-const ROUND_RADIUS_MIN: f32 = 8.0;
-/// Both sides of a broad neck must be at least this many times as thick as it.
-const BODY_TO_BROAD_NECK: f32 = 1.2;
-/// Of more than two insects side by side, each has at least this share of the thickest one's thickness.
-const LIKE_THICKNESS: f32 = 0.7;
-/// Limbs up to twice as wide don't count for the shape of a body, in working pixels.
-const LIMB_RADIUS: u8 = 2;
-/// A round body fills at least this share of its convex hull.
-const ROUND_MIN: f32 = 0.9;
-/// Two round bodies together fill less of theirs, by at least this share: the less, the narrower their neck is.
-const ROUNDER_BY: f32 = 0.035;
-const ROUNDER_BY_NARROW: f32 = 0.01;
-/// A neck is narrow if both sides are this many times as thick.
-const BODY_TO_NARROW_NECK: f32 = 1.6;
 /// A part is joined to a larger one that has at least this many times its area.
 const LARGER_TIMES: f32 = 3.0;
 
-/// Cuts every part at its thin necks.
-pub(super) fn cut_apart(parts: Vec<Part>, contrast: &Contrast) -> Vec<Part> {
-    let mut pieces: Vec<Part> = parts.into_iter().flat_map(cut).collect();
+/// Cuts a part wherever two insects touch.
+pub(super) fn cut_apart(part: Part, contrast: &Contrast, contrast_min: f32) -> Vec<Part> {
+    let mut pieces = cut(part, contrast, contrast_min);
     for piece in pieces.iter_mut().filter(|piece| piece.cut) {
         // A clump of grain that hung on an insect's leg must now stand out by itself.
         piece.contrast = contrast.mean(&piece.pixels);
@@ -46,48 +29,37 @@ pub(super) fn cut_apart(parts: Vec<Part>, contrast: &Contrast) -> Vec<Part> {
     pieces
 }
 
-fn cut(part: Part) -> Vec<Part> {
+fn cut(part: Part, contrast: &Contrast, contrast_min: f32) -> Vec<Part> {
+    let pieces = at_thin_necks(&part).or_else(|| {
+        let two = two_insects(&part, contrast, contrast_min)?;
+        let piece = |pixels| Part {
+            pixels,
+            contrast: part.contrast,
+            cut: true,
+        };
+        Some(two.map(piece).into())
+    });
+    match pieces {
+        Some(pieces) => pieces
+            .into_iter()
+            .flat_map(|piece| cut(piece, contrast, contrast_min))
+            .collect(),
+        None => vec![part],
+    }
+}
+
+/// The pieces of a part on both sides of its thin necks, if it has some.
+fn at_thin_necks(part: &Part) -> Option<Vec<Part>> {
     let (mut stencil, corner) = part.stencil(1);
     for pixel in stencil.pixels_mut() {
         pixel.0[0] = 255 - pixel.0[0];
     }
     let depth = distance_transform(&stencil, Norm::L2);
-    let cores = |radius: u8, times: f32| {
-        thick_cores(&depth, radius, (times * f32::from(radius)).max(BODY_RADIUS_MIN))
-    };
-    for radius in 1..=NECK_RADIUS_MAX {
-        let cores = cores(radius, BODY_TO_NECK);
-        if cores.len() > 1 {
-            return share_out(&part, moved(cores, corner))
-                .into_iter()
-                .flat_map(cut)
-                .collect();
-        }
-    }
-    let deepest = depth.pixels().map(|p| p.0[0]).max().unwrap_or(0);
-    let whole = roundness(&part.pixels, &depth, corner);
-    for radius in 1..deepest {
-        let round =
-            |times: f32| thick_cores(&depth, radius, (times * f32::from(radius)).max(ROUND_RADIUS_MIN));
-        let cores = round(BODY_TO_BROAD_NECK);
-        if cores.len() < 2 {
-            continue;
-        }
-        let pieces = share_out(&part, moved(cores, corner));
-        if !are_neighbours(&pieces, &depth, corner) {
-            continue;
-        }
-        let least = pieces
-            .iter()
-            .map(|piece| roundness(&piece.pixels, &depth, corner));
-        let least = least.fold(f32::INFINITY, f32::min);
-        let is_narrow = round(BODY_TO_NARROW_NECK).len() == pieces.len();
-        let by = if is_narrow { ROUNDER_BY_NARROW } else { ROUNDER_BY };
-        if least >= ROUND_MIN.max(whole + by) {
-            return pieces.into_iter().flat_map(cut).collect();
-        }
-    }
-    vec![part]
+    (1..=NECK_RADIUS_MAX).find_map(|radius| {
+        let thick = (BODY_TO_NECK * f32::from(radius)).max(BODY_RADIUS_MIN);
+        let cores = thick_cores(&depth, radius, thick);
+        (cores.len() > 1).then(|| share_out(part, moved(cores, corner)))
+    })
 }
 
 /// What is deeper than `radius`, in pieces that are somewhere deeper than `thick`.
@@ -101,47 +73,6 @@ fn thick_cores(depth: &GrayImage, radius: u8, thick: f32) -> Vec<Vec<(i32, i32)>
             .any(|&(x, y)| f32::from(depth.get_pixel(x as u32, y as u32).0[0]) > thick)
     };
     patches(&inner, 255).into_iter().filter(deep_enough).collect()
-}
-
-/// Whether pieces may be insects side by side. A body between two wings is thinner than they are, so several pieces must be
-/// about equally thick.
-fn are_neighbours(pieces: &[Part], depth: &GrayImage, corner: (i32, i32)) -> bool {
-    let thickness = |piece: &Part| {
-        let depths = piece
-            .pixels
-            .iter()
-            .map(|&(x, y)| depth.get_pixel((x - corner.0) as u32, (y - corner.1) as u32).0[0]);
-        f32::from(depths.max().unwrap_or(0))
-    };
-    let thickest = pieces.iter().map(thickness).fold(0.0, f32::max);
-    pieces.len() == 2
-        || pieces
-            .iter()
-            .all(|piece| thickness(piece) >= LIKE_THICKNESS * thickest)
-}
-
-/// The share of its convex hull that a body fills, without its limbs.
-fn roundness(pixels: &[(i32, i32)], depth: &GrayImage, corner: (i32, i32)) -> f32 {
-    let deep = |&&(x, y): &&(i32, i32)| {
-        depth.get_pixel((x - corner.0) as u32, (y - corner.1) as u32).0[0] > LIMB_RADIUS
-    };
-    let body: Vec<_> = pixels
-        .iter()
-        .filter(deep)
-        .map(|&(x, y)| Point::new(x, y))
-        .collect();
-    if body.len() < 3 {
-        return 0.0;
-    }
-    let hull = convex_hull(body.as_slice());
-    // The hull goes through the middles of pixels: half a pixel is missing all around it.
-    let around: f64 = hull
-        .iter()
-        .zip(hull.iter().cycle().skip(1))
-        .map(|(a, b)| f64::from((a.x - b.x).pow(2) + (a.y - b.y).pow(2)).sqrt())
-        .sum();
-    let area = contour_area(&hull).abs() + around / 2.0 + 1.0;
-    (body.len() as f64 / area) as f32
 }
 
 fn moved(cores: Vec<Vec<(i32, i32)>>, corner: (i32, i32)) -> Vec<Vec<(i32, i32)>> {

@@ -8,17 +8,21 @@
 //! Invariant: the same picture gives the same insects in the same order, on every machine and run.
 
 mod background;
+mod basins;
 mod body_length;
 mod contrast;
 mod grouping;
 mod mask;
+mod parting;
 mod plane;
 mod shadow;
 mod shape;
+mod symmetry;
 
 use image::{DynamicImage, RgbImage};
 
 pub use body_length::{BODY_LENGTH_CLASSES, BodyLength, body_length};
+use contrast::Contrast;
 use mask::Part;
 
 /// The settings of the detector.
@@ -130,13 +134,11 @@ impl LightSheet {
         if plane::quantile(&mut contrast.difference.values.clone(), 0.5) > SMOOTH_MAX {
             return Err(NoSheet::Rough);
         }
-        let mut whole: Vec<Part> = mask::parts(&contrast, self)
+        let pieces: Vec<Part> = mask::parts(&contrast, self)
             .into_iter()
             .flat_map(|part| shadow::without_shadow(part, &contrast))
+            .flat_map(|part| self.bodies(part, &contrast, size))
             .collect();
-        whole.retain(|part| !shape::is_tool(part, size));
-        let mut pieces = grouping::cut_apart(whole, &contrast);
-        pieces.retain(|part| !shape::is_tool(part, size));
         let mut insects: Vec<Insect> = grouping::join(pieces, self.joining_px)
             .into_iter()
             .filter(|part| self.is_large_and_clear(part, size))
@@ -144,6 +146,24 @@ impl LightSheet {
             .collect();
         insects.sort_by(|a, b| a.y1.total_cmp(&b.y1).then(a.x1.total_cmp(&b.x1)));
         Ok(insects)
+    }
+
+    /// The insects that a part holds, each with its limbs; none if it is a tool.
+    ///
+    /// Tools are told before they are cut: a scale bar would be torn into its squares. But insects side by side fill a
+    /// rectangle too, except for its corners; they are told by their pieces, of which none is a tool.
+    fn bodies(&self, part: Part, contrast: &Contrast, size: (i32, i32)) -> Vec<Part> {
+        let is_tool = |part: &Part| shape::is_tool(part, size);
+        let looks_like_tool = is_tool(&part);
+        if looks_like_tool && !shape::may_be_row(&part, size) {
+            return Vec::new();
+        }
+        let mut pieces = grouping::cut_apart(part, contrast, self.contrast_min);
+        if looks_like_tool && (pieces.len() == 1 || pieces.iter().any(is_tool)) {
+            return Vec::new();
+        }
+        pieces.retain(|piece| !is_tool(piece));
+        pieces
     }
 
     fn is_large_and_clear(&self, part: &Part, size: (i32, i32)) -> bool {

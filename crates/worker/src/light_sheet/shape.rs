@@ -23,12 +23,33 @@ const RIM_SEEN_MIN: f64 = 0.35;
 const RECTANGLE_FILL_MIN: f64 = 0.93;
 /// Rectangles with a shorter side can't be told from a stick-like moth, in working pixels.
 const RECTANGLE_SIDE_MIN: f64 = 6.0;
+/// A corner of the rectangle is filled if a pixel of the part is nearer than this, in working pixels.
+const CORNER_REACH: f64 = 3.0;
+/// A tool fills at least so many; insects side by side fill one at most.
+const CORNERS_FILLED: usize = 2;
 /// A part at the picture's edge is a strip of the frame if it is this many times as long as deep.
 const STRIP_LENGTH_TIMES: i32 = 3;
 
 /// Whether the part has the shape of a thing that people put on or around a sheet.
 pub(super) fn is_tool(part: &Part, size: (i32, i32)) -> bool {
     is_edge_strip(&part.bounds(), size) || is_rectangle(part) || is_disc(part, size)
+}
+
+/// Whether what looks like a tool may as well be some insects side by side.
+pub(super) fn may_be_row(part: &Part, size: (i32, i32)) -> bool {
+    let is_filled = |corner: &Point<i32>| {
+        part.pixels.iter().any(|&(x, y)| {
+            (f64::from(x) + 0.5 - f64::from(corner.x)).hypot(f64::from(y) + 0.5 - f64::from(corner.y))
+                < CORNER_REACH
+        })
+    };
+    !is_disc(part, size)
+        && rectangle_around(part)
+            .1
+            .iter()
+            .filter(|corner| is_filled(corner))
+            .count()
+            < CORNERS_FILLED
 }
 
 /// Whether the part is a disc, whole or cut off by the picture's edge.
@@ -137,14 +158,20 @@ fn is_rectangle(part: &Part) -> bool {
     shorter >= RECTANGLE_SIDE_MIN && fill >= RECTANGLE_FILL_MIN
 }
 
-/// How much of the tightest rectangle the part's convex hull fills, and the shorter side of that.
-fn rectangle(part: &Part) -> (f64, f64) {
+/// The part's convex hull, and the corners of the tightest rectangle around it.
+fn rectangle_around(part: &Part) -> (Vec<Point<i32>>, [Point<i32>; 4]) {
     let mut corners = Vec::with_capacity(4 * part.pixels.len());
     for &(x, y) in &part.pixels {
         corners.extend([(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)].map(|(x, y)| Point::new(x, y)));
     }
     let hull = convex_hull(corners);
     let around = min_area_rect(&hull);
+    (hull, around)
+}
+
+/// How much of the tightest rectangle the part's convex hull fills, and the shorter side of that.
+fn rectangle(part: &Part) -> (f64, f64) {
+    let (hull, around) = rectangle_around(part);
     let side = |from: Point<i32>, to: Point<i32>| f64::from(from.x - to.x).hypot(f64::from(from.y - to.y));
     let sides = [side(around[0], around[1]), side(around[1], around[2])];
     (

@@ -1,0 +1,244 @@
+//! Whether a neck lies between two insects, or between limbs of one.
+//!
+//! No one sign is enough. Two insects that touch are thicker than the neck between them, leave a notch on either side of it,
+//! differ in colour, and are each symmetrical; a limb sticks out of what it belongs to. So the signs are weighed against each
+//! other. The weights were fitted to moths cut out of photographs and put side by side, and to single ones.
+
+use super::basins::Basins;
+use super::contrast::Contrast;
+use super::mask::{Part, hull_area};
+use super::symmetry::{Mirror, Shape};
+
+type Pixels = Vec<(i32, i32)>;
+
+/// What is less thick, or has fewer pixels, is no body of its own, in working pixels.
+const BODY_RADIUS_MIN: f32 = 6.5;
+const BODY_PIXELS_MIN: usize = 140;
+/// Limbs up to twice as wide don't count for the shape of a body, in working pixels.
+const LIMB_RADIUS: f32 = 2.0;
+/// No neck is taken for narrower, in working pixels: what is pale may be missing from it.
+const NECK_RADIUS_MIN: f32 = 2.0;
+/// An insect with spread wings is as symmetrical as this, and one that is cut only at a very narrow neck.
+const SYMMETRICAL: f32 = 0.85;
+const VERY_SYMMETRICAL: f32 = 0.93;
+const TIMES_NARROW: f32 = 1.6;
+/// Symmetry is measured as exactly as this.
+const SYMMETRY_GRAIN: f32 = 0.02;
+/// Axes that are less good by this are axes of the same shape.
+const AXIS_GRAIN: f32 = 0.03;
+/// A wing has its twin on the other side of a whole that is at least this symmetrical, to this share.
+const TWINS_SYMMETRY_MIN: f32 = 0.8;
+const TWIN_SHARE: f32 = 0.7;
+/// The body between two wings has less than this share of their thickness.
+const BODY_TO_WING: f32 = 0.87;
+/// What has less than this share of a wing's pixels is no body, but what the twins differ in.
+const BETWEEN_SHARE: f32 = 0.35;
+/// If nothing is between them, twins are two insects if each fills this share of its convex hull.
+const ROUND_MIN: f32 = 0.88;
+
+/// What is seen at a neck.
+struct Signs {
+    /// How many times as thick as the neck the thinner side is.
+    times: f32,
+    /// By what share of its convex hull the whole is larger than the hulls of both sides.
+    notch: f32,
+    /// The same as a share of the smaller hull: how far that sticks out.
+    jut: f32,
+    /// The distance of the mean colours, in levels of 255.
+    colour: f32,
+    /// The share of both sides that has a mirror image on its own side.
+    symmetry: f32,
+}
+
+impl Signs {
+    /// How much speaks for two insects; 1 is enough.
+    fn weight(&self) -> f32 {
+        1.25 * self.times.min(3.0).ln()
+            + 3.4 * self.notch.clamp(0.0, 0.25)
+            + 1.1 * self.colour.min(60.0) / 100.0
+            + 2.45 * (self.symmetry - 0.8)
+            - 0.41 * self.jut.min(1.5)
+    }
+}
+
+/// What lies on one side of a neck, without limbs.
+struct Side {
+    body: Pixels,
+    /// How deep each of its pixels is, and the deepest.
+    depths: Vec<f32>,
+    peak: f32,
+    hull_area: f32,
+}
+
+impl Side {
+    fn of(part: &Part, basins: &Basins, is_own: impl Fn(usize) -> bool) -> Self {
+        let (mut body, mut depths) = (Vec::new(), Vec::new());
+        for (at, (pixel, depth)) in part.pixels.iter().zip(&basins.depths).enumerate() {
+            if *depth > LIMB_RADIUS && is_own(at) {
+                body.push(*pixel);
+                depths.push(*depth);
+            }
+        }
+        Self {
+            peak: depths.iter().copied().fold(0.0, f32::max),
+            hull_area: hull_area(&body),
+            body,
+            depths,
+        }
+    }
+}
+
+/// The pixels of two insects that touch, or of two groups of them; nothing for a single insect.
+pub(super) fn two_insects(part: &Part, contrast: &Contrast, contrast_min: f32) -> Option<[Pixels; 2]> {
+    let basins = Basins::of(part, contrast);
+    if basins.necks.is_empty() {
+        return None;
+    }
+    let whole = Side::of(part, &basins, |_| true).body;
+    let mut mirrors = None;
+    let mut best: Option<(f32, Vec<bool>)> = None;
+    for (at, neck) in basins.necks.iter().enumerate() {
+        let beyond = basins.beyond(at);
+        let sides = [false, true].map(|side| Side::of(part, &basins, |at| beyond[at] == side));
+        let is_body = |side: &Side| side.peak >= BODY_RADIUS_MIN && side.body.len() >= BODY_PIXELS_MIN;
+        // A side that is too pale for an insect would be lost.
+        let is_seen = |side: &Side| contrast.mean(&side.body) >= contrast_min;
+        if !sides.iter().all(|side| is_body(side) && is_seen(side)) {
+            continue;
+        }
+        let signs = signs(&sides, neck.radius, &whole, contrast);
+        let weight = signs.weight();
+        if weight < 1.0 || best.as_ref().is_some_and(|(most, _)| *most >= weight) {
+            continue;
+        }
+        let mirrors = mirrors.get_or_insert_with(|| Mirror::all(&whole));
+        let own = mirrors.iter().map(|mirror| mirror.share).fold(0.0, f32::max);
+        if is_one_insect(own, &signs)
+            || mirrors
+                .iter()
+                .any(|mirror| mirror.share >= own - AXIS_GRAIN && is_wing(&sides, mirror))
+        {
+            continue;
+        }
+        best = Some((weight, beyond));
+    }
+    let (_, beyond) = best?;
+    Some([false, true].map(|side| {
+        let pixels = part.pixels.iter().zip(&beyond);
+        let pixels = pixels.filter(|(_, is_beyond)| **is_beyond == side);
+        pixels.map(|(pixel, _)| *pixel).collect()
+    }))
+}
+
+fn signs(sides: &[Side; 2], neck_radius: f32, whole: &Pixels, contrast: &Contrast) -> Signs {
+    let [one, other] = sides.each_ref().map(|side| side.body.len() as f32);
+    let hull = hull_area(whole);
+    let hulls = sides[0].hull_area + sides[1].hull_area;
+    Signs {
+        times: sides[0].peak.min(sides[1].peak) / neck_radius.max(NECK_RADIUS_MIN),
+        notch: 1.0 - hulls / hull,
+        jut: (hull - hulls) / sides[0].hull_area.min(sides[1].hull_area),
+        colour: contrast.colours_apart(&sides[0].body, &sides[1].body),
+        symmetry: (Mirror::of(&sides[0].body).share * one + Mirror::of(&sides[1].body).share * other)
+            / (one + other),
+    }
+}
+
+/// Whether the whole is so symmetrical, and the sides are so much less so, that it is an insect with spread wings.
+fn is_one_insect(own_symmetry: f32, signs: &Signs) -> bool {
+    let is_symmetrical =
+        own_symmetry >= VERY_SYMMETRICAL || (own_symmetry >= SYMMETRICAL && signs.times < TIMES_NARROW);
+    is_symmetrical && signs.symmetry < own_symmetry - SYMMETRY_GRAIN
+}
+
+/// Whether one side is a wing: the whole is symmetrical, the wing has a twin on the other side, and what is left between them
+/// is a thinner body, or there is nothing between them and they are not round.
+fn is_wing(sides: &[Side; 2], mirror: &Mirror) -> bool {
+    if mirror.share < TWINS_SYMMETRY_MIN {
+        return false;
+    }
+    let (wing, rest) = if sides[0].body.len() < sides[1].body.len() {
+        (&sides[0], &sides[1])
+    } else {
+        (&sides[1], &sides[0])
+    };
+    let shape = Shape::of(&rest.body);
+    let twin = wing
+        .body
+        .iter()
+        .filter(|pixel| shape.holds(mirror.image(**pixel)))
+        .count();
+    if (twin as f32) < TWIN_SHARE * wing.body.len() as f32 {
+        return false;
+    }
+    let shape = Shape::of(&wing.body);
+    let between = rest
+        .body
+        .iter()
+        .zip(&rest.depths)
+        .filter(|(pixel, _)| !shape.holds(mirror.image(**pixel)));
+    let (mut pixels, mut thickness) = (0_u32, 0.0_f32);
+    for (_, depth) in between {
+        pixels += 1;
+        thickness = thickness.max(*depth);
+    }
+    if (pixels as f32) < BETWEEN_SHARE * wing.body.len() as f32 {
+        let is_round = |side: &Side| side.body.len() as f32 >= ROUND_MIN * side.hull_area;
+        return !sides.iter().all(is_round);
+    }
+    thickness < BODY_TO_WING * wing.peak
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOUCHING: Signs = Signs {
+        times: 1.6,
+        notch: 0.12,
+        jut: 0.4,
+        colour: 20.0,
+        symmetry: 0.9,
+    };
+
+    #[test]
+    fn a_narrow_neck_with_a_notch_between_symmetrical_bodies_parts_two_insects() {
+        assert!(TOUCHING.weight() > 1.0);
+    }
+
+    #[test]
+    fn no_single_sign_is_missing_without_another_in_its_place() {
+        let broad = Signs {
+            times: 1.1,
+            ..TOUCHING
+        };
+        assert!(broad.weight() < 1.0);
+        assert!(
+            Signs {
+                notch: 0.2,
+                colour: 60.0,
+                ..broad
+            }
+            .weight()
+                > 1.0
+        );
+        let lopsided = Signs {
+            symmetry: 0.65,
+            ..TOUCHING
+        };
+        assert!(lopsided.weight() < 1.0);
+        assert!(
+            Signs {
+                times: 2.6,
+                ..lopsided
+            }
+            .weight()
+                > 1.0
+        );
+    }
+
+    #[test]
+    fn what_sticks_out_far_is_a_limb() {
+        assert!(Signs { jut: 1.5, ..TOUCHING }.weight() < 1.0);
+    }
+}
