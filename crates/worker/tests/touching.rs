@@ -56,11 +56,23 @@ fn insects_whose_bodies_touch_are_as_many_as_they_are() {
         ((400.0, 400.0), (60.0, 36.0), 20.0),
         ((470.0, 430.0), (20.0, 12.0), 60.0),
     ];
+    let beside_a_third = |x: f32, y: f32, degrees: f32| {
+        [
+            ((400.0, 400.0), (44.0, 26.0), 0.0),
+            ((x, y), (26.0, 15.0), degrees),
+        ]
+    };
     for (name, bodies) in [
         ("side by side", &side_by_side[..]),
         ("end to end", &end_to_end),
         ("crossed", &crossed),
         ("large and small", &large_and_small),
+        ("a third as large, aslant", &beside_a_third(430.0, 432.0, 40.0)),
+        ("a third as large, below", &beside_a_third(398.0, 440.0, 5.0)),
+        (
+            "a third as large, at the end",
+            &beside_a_third(458.0, 410.0, 80.0),
+        ),
     ] {
         assert_eq!(found(bodies), bodies.len(), "{name}");
     }
@@ -79,13 +91,22 @@ fn rows_of_insects_are_no_tools_and_chains_are_parted_too() {
         ((400.0, 456.0), (30.0, 20.0), 90.0),
         ((438.0, 460.0), (30.0, 20.0), 90.0),
     ];
-    for count in [3, 5] {
+    let block = |across: f32, down: f32| {
+        [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)].map(|(column, row)| {
+            let at = (400.0 + across * column, 400.0 + down * row);
+            (at, (30.0, 20.0), 90.0)
+        })
+    };
+    for count in [3, 4, 5] {
         let bodies: Vec<Body> = (0..count).map(upright).collect();
         assert_eq!(found(&bodies), count, "{count} side by side");
     }
     assert_eq!(found(&[0, 1, 2].map(in_line)), 3, "in line");
     assert_eq!(found(&[0, 1, 2].map(aslant)), 3, "aslant");
     assert_eq!(found(&corner), 3, "around a corner");
+    for (across, down) in [(38.0, 57.0), (36.0, 58.0), (40.0, 59.0)] {
+        assert_eq!(found(&block(across, down)), 4, "two by two, {across} by {down}");
+    }
 }
 
 #[test]

@@ -12,9 +12,8 @@ use super::mask::{Part, fill_holes};
 
 /// A peak that is less deep belongs to a limb, in working pixels.
 const PEAK_MIN: f32 = 3.5;
-/// A peak that rises less above its neck is no peak of its own, in working pixels and as a multiple.
-const RISE_MIN_PX: f32 = 0.8;
-const RISE_MIN: f32 = 1.1;
+/// A peak that rises less above its neck is the grain of the outline, in working pixels.
+const RISE_MIN: f32 = 0.8;
 
 /// What differs from the sheet by less than this share of the part's contrast is its rim; in levels of 255, at least and at
 /// most this.
@@ -84,6 +83,14 @@ impl Basins {
         }
     }
 
+    /// All basins, in order.
+    pub(super) fn labels(&self) -> Vec<usize> {
+        let mut labels = self.basins.clone();
+        labels.sort_unstable();
+        labels.dedup();
+        labels
+    }
+
     /// Which pixels of the part lie on the second side of a neck.
     pub(super) fn beyond(&self, neck: usize) -> Vec<bool> {
         let mut reached = vec![self.necks[neck].sides.1];
@@ -105,13 +112,27 @@ impl Basins {
     }
 }
 
-/// The part without its pale rim, which bridges the gap to a neighbour.
+/// The part without its pale rim, which bridges the gap to a neighbour. It goes on beyond the picture's edge, so that what is
+/// cut off is as thick there as it was.
 fn dark(part: &Part, contrast: &Contrast) -> (GrayImage, (i32, i32)) {
     let (mut stencil, corner) = part.stencil(1);
+    let (right, bottom) = (
+        contrast.difference.width as i32 - 1,
+        contrast.difference.height as i32 - 1,
+    );
     let limit = (RIM_SHARE * part.contrast).clamp(RIM_CONTRAST.0, RIM_CONTRAST.1);
+    let mut put = |x: i32, y: i32, value: u8| {
+        stencil.put_pixel((x - corner.0) as u32, (y - corner.1) as u32, Luma([value]));
+    };
     for &(x, y) in &part.pixels {
         if contrast.at((x, y)) <= limit {
-            stencil.put_pixel((x - corner.0) as u32, (y - corner.1) as u32, Luma([0]));
+            put(x, y, 0);
+            continue;
+        }
+        for (x, y) in [(x - 1, y), (x + 1, y), (x, y - 1), (x, y + 1)] {
+            if x <= 0 || y <= 0 || x >= right || y >= bottom {
+                put(x, y, 255);
+            }
         }
     }
     (fill_holes(stencil, HOLE_PX), corner)
@@ -215,7 +236,7 @@ impl Flood {
             (another, body)
         };
         let peak = self.peaks[lower];
-        if peak < PEAK_MIN || peak - radius < RISE_MIN_PX || peak < RISE_MIN * radius {
+        if peak < PEAK_MIN || peak - radius < RISE_MIN {
             let (from, into) = if lower == body { (one, other) } else { (other, one) };
             self.basins.unite(from, into);
         } else {

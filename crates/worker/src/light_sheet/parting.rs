@@ -36,6 +36,11 @@ const BETWEEN_SHARE: f32 = 0.35;
 /// If nothing is between them, twins are two insects if each fills this share of its convex hull.
 const ROUND_MIN: f32 = 0.88;
 
+/// A head, or what else lies on the axis of an insect, is at least this many times smaller than the rest.
+const HEAD_TIMES: f32 = 6.0;
+/// Between round bodies that touch the hull of both is larger than theirs by this share.
+const NOTCH_MIN: f32 = 0.035;
+
 /// What is seen at a neck.
 struct Signs {
     /// How many times as thick as the neck the thinner side is.
@@ -86,6 +91,11 @@ impl Side {
             depths,
         }
     }
+
+    /// The share of its convex hull that it fills.
+    fn roundness(&self) -> f32 {
+        self.body.len() as f32 / self.hull_area.max(1.0)
+    }
 }
 
 /// The pixels of two insects that touch, or of two groups of them; nothing for a single insect.
@@ -94,29 +104,45 @@ pub(super) fn two_insects(part: &Part, contrast: &Contrast, contrast_min: f32) -
     if basins.necks.is_empty() {
         return None;
     }
-    let whole = Side::of(part, &basins, |_| true).body;
+    let whole = Side::of(part, &basins, |_| true);
+    let basin = |label: usize| Side::of(part, &basins, |at| basins.basins[at] == label);
+    // Where every basin is round each may be an insect; else only some of them together may be one.
+    let is_heap = basins
+        .labels()
+        .into_iter()
+        .all(|label| basin(label).roundness() >= ROUND_MIN);
+    // What the edge cuts off has no twin, so that a body with one wing looks like two insects.
+    let is_at_edge = is_at_edge(part, contrast);
     let mut mirrors = None;
     let mut best: Option<(f32, Vec<bool>)> = None;
     for (at, neck) in basins.necks.iter().enumerate() {
         let beyond = basins.beyond(at);
         let sides = [false, true].map(|side| Side::of(part, &basins, |at| beyond[at] == side));
+        let met = is_heap.then(|| [basin(neck.sides.0), basin(neck.sides.1)]);
+        let judged = met.as_ref().unwrap_or(&sides);
         let is_body = |side: &Side| side.peak >= BODY_RADIUS_MIN && side.body.len() >= BODY_PIXELS_MIN;
         // A side that is too pale for an insect would be lost.
         let is_seen = |side: &Side| contrast.mean(&side.body) >= contrast_min;
-        if !sides.iter().all(|side| is_body(side) && is_seen(side)) {
+        let is_cut_off = is_at_edge && thinner(judged) < BODY_TO_WING;
+        if is_cut_off || !judged.iter().all(|side| is_body(side) && is_seen(side)) {
             continue;
         }
-        let signs = signs(&sides, neck.radius, &whole, contrast);
-        let weight = signs.weight();
+        let signs = signs(judged, neck.radius, contrast);
+        let weight = if is_heap && signs.notch >= NOTCH_MIN {
+            1.0 + signs.notch
+        } else {
+            signs.weight()
+        };
         if weight < 1.0 || best.as_ref().is_some_and(|(most, _)| *most >= weight) {
             continue;
         }
-        let mirrors = mirrors.get_or_insert_with(|| Mirror::all(&whole));
+        let mirrors = mirrors.get_or_insert_with(|| Mirror::all(&whole.body));
         let own = mirrors.iter().map(|mirror| mirror.share).fold(0.0, f32::max);
         if is_one_insect(own, &signs)
             || mirrors
                 .iter()
-                .any(|mirror| mirror.share >= own - AXIS_GRAIN && is_wing(&sides, mirror))
+                .filter(|mirror| mirror.share >= own - AXIS_GRAIN)
+                .any(|mirror| is_wing(&sides, mirror) || is_head(&sides, mirror))
         {
             continue;
         }
@@ -130,9 +156,33 @@ pub(super) fn two_insects(part: &Part, contrast: &Contrast, contrast_min: f32) -
     }))
 }
 
-fn signs(sides: &[Side; 2], neck_radius: f32, whole: &Pixels, contrast: &Contrast) -> Signs {
+/// The thickness of the thinner side as a share of the other's.
+fn thinner([one, other]: &[Side; 2]) -> f32 {
+    one.peak.min(other.peak) / one.peak.max(other.peak)
+}
+
+/// Whether the picture's edge cuts the part off.
+fn is_at_edge(part: &Part, contrast: &Contrast) -> bool {
+    let bounds = part.bounds();
+    let (width, height) = (
+        contrast.difference.width as i32,
+        contrast.difference.height as i32,
+    );
+    bounds.left <= 1 || bounds.top <= 1 || bounds.right >= width - 2 || bounds.bottom >= height - 2
+}
+
+fn small_and_large([one, other]: &[Side; 2]) -> (&Side, &Side) {
+    if one.body.len() < other.body.len() {
+        (one, other)
+    } else {
+        (other, one)
+    }
+}
+
+fn signs(sides: &[Side; 2], neck_radius: f32, contrast: &Contrast) -> Signs {
     let [one, other] = sides.each_ref().map(|side| side.body.len() as f32);
-    let hull = hull_area(whole);
+    let both: Pixels = sides.iter().flat_map(|side| side.body.iter().copied()).collect();
+    let hull = hull_area(&both);
     let hulls = sides[0].hull_area + sides[1].hull_area;
     Signs {
         times: sides[0].peak.min(sides[1].peak) / neck_radius.max(NECK_RADIUS_MIN),
@@ -151,17 +201,28 @@ fn is_one_insect(own_symmetry: f32, signs: &Signs) -> bool {
     is_symmetrical && signs.symmetry < own_symmetry - SYMMETRY_GRAIN
 }
 
+/// Whether the smaller side is a head, or what else an insect has on its axis.
+fn is_head(sides: &[Side; 2], mirror: &Mirror) -> bool {
+    let (head, rest) = small_and_large(sides);
+    let shape = Shape::of(&head.body);
+    let on_axis = head
+        .body
+        .iter()
+        .filter(|pixel| shape.holds(mirror.image(**pixel)))
+        .count();
+    mirror.share >= TWINS_SYMMETRY_MIN
+        && head.body.len() as f32 * HEAD_TIMES <= rest.body.len() as f32
+        && on_axis as f32 >= TWIN_SHARE * head.body.len() as f32
+}
+
 /// Whether one side is a wing: the whole is symmetrical, the wing has a twin on the other side, and what is left between them
 /// is a thinner body, or there is nothing between them and they are not round.
 fn is_wing(sides: &[Side; 2], mirror: &Mirror) -> bool {
     if mirror.share < TWINS_SYMMETRY_MIN {
         return false;
     }
-    let (wing, rest) = if sides[0].body.len() < sides[1].body.len() {
-        (&sides[0], &sides[1])
-    } else {
-        (&sides[1], &sides[0])
-    };
+    let (wing, rest) = small_and_large(sides);
+    let own = Shape::of(&wing.body);
     let shape = Shape::of(&rest.body);
     let twin = wing
         .body
@@ -171,20 +232,18 @@ fn is_wing(sides: &[Side; 2], mirror: &Mirror) -> bool {
     if (twin as f32) < TWIN_SHARE * wing.body.len() as f32 {
         return false;
     }
-    let shape = Shape::of(&wing.body);
     let between = rest
         .body
         .iter()
         .zip(&rest.depths)
-        .filter(|(pixel, _)| !shape.holds(mirror.image(**pixel)));
+        .filter(|(pixel, _)| !own.holds(mirror.image(**pixel)));
     let (mut pixels, mut thickness) = (0_u32, 0.0_f32);
     for (_, depth) in between {
         pixels += 1;
         thickness = thickness.max(*depth);
     }
     if (pixels as f32) < BETWEEN_SHARE * wing.body.len() as f32 {
-        let is_round = |side: &Side| side.body.len() as f32 >= ROUND_MIN * side.hull_area;
-        return !sides.iter().all(is_round);
+        return !sides.iter().all(|side| side.roundness() >= ROUND_MIN);
     }
     thickness < BODY_TO_WING * wing.peak
 }
