@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, budget, captures, catalog, creates, deaths, definitions, found, frozen, health,
+        Case, World, budget, captures, catalog, creates, deaths, definitions, found, frozen, grants, health,
         last_tries,
         projections::{self, Fixture},
         store, suspects, timeline,
@@ -28,12 +28,13 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 13] = [
+const STORE: [&[Case<World>]; 14] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
     suspects::CASES,
     deaths::CASES,
+    grants::CASES,
     last_tries::CASES,
     health::CASES,
     found::CASES,
@@ -141,6 +142,7 @@ fn main() {
         timeline::CASES,
         suspects::CASES,
         deaths::CASES,
+        grants::CASES,
         last_tries::CASES,
         health::CASES,
         found::CASES,

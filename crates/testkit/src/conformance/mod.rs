@@ -9,6 +9,7 @@ pub mod deaths;
 pub mod definitions;
 pub mod found;
 pub mod frozen;
+pub mod grants;
 pub mod health;
 pub mod last_tries;
 pub mod projections;
