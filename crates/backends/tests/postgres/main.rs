@@ -6,6 +6,7 @@
 mod broken;
 mod crowd;
 mod dispatch;
+mod locks;
 mod outages;
 mod races;
 mod schema;
@@ -74,6 +75,8 @@ fn main() {
         sweeps::two_sweeps_at_once_charge_one_death,
         sweeps::the_net_against_results_and_sweeps_keeps_the_counts,
         sweeps::late_results_against_a_purge_leave_nothing_behind,
+        locks::a_hand_out_passes_over_what_somebody_holds,
+        locks::a_deleted_job_stays_until_the_last_of_its_tasks_is_free,
         outages::a_server_that_is_killed_makes_calls_fail_soon_and_is_found_again,
         outages::a_server_that_says_nothing_makes_calls_fail_soon_and_is_found_again,
         outages::a_call_under_way_when_the_server_falls_silent_is_given_up_soon,
