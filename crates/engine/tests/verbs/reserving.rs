@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use trapline_core::CaptureId;
+
 use crate::fixture::Node;
 
 #[tokio::test]
@@ -21,5 +23,28 @@ async fn workers_that_ask_at_once_while_the_queue_has_nothing_all_get_tasks_from
     assert!(taken.iter().all(|t| t.len() == EACH), "{taken:?}");
     let different: BTreeSet<_> = taken.into_iter().flatten().collect();
     assert_eq!(different.len(), WORKERS * EACH);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn tasks_are_handed_out_in_the_order_of_dispatch_with_a_queue_and_without() {
+    let node = Node::start().await;
+    // The first captures of a store are hardly shuffled.
+    node.world.set(&[true; 300]).await;
+    for flushed in [false, true] {
+        let job = node.job_of(20).await;
+        let page = node.world.store.free_tasks(job, (i64::MIN, CaptureId(0)), 20);
+        let order: Vec<_> = page.await.unwrap().into_iter().map(|(_, c)| c.capture).collect();
+        assert!(!order.is_sorted());
+        if flushed {
+            node.engine.flush_queue().await.unwrap();
+        }
+        let worker = node.address("w").await;
+        for expected in order.chunks(4) {
+            let tasks = node.reserve(job, 4, worker).await;
+            let taken: BTreeSet<_> = tasks.iter().map(|t| t.capture).collect();
+            assert_eq!(taken, expected.iter().copied().collect(), "flushed: {flushed}");
+        }
+    }
     node.stop().await;
 }

@@ -125,3 +125,28 @@ async fn two_identities_of_two_processes_each_compute_nothing_twice_and_none_is_
     assert!(said.is_empty(), "{said:?}");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn an_answer_within_the_margin_keeps_what_its_worker_holds() {
+    let node = Node::start().await;
+    let job = node.job_of(3).await;
+    let worker = node.address("w").await;
+    let tasks = node.reserve(job, 2, worker).await;
+    // Past the deadlines of both, and not past the margin.
+    node.live(12).await;
+    assert_eq!(node.world.counts(job).await, [3, 1, 2, 0, 0]);
+    node.post(job, &tasks[..1], Says::Done).await;
+    node.live(9).await;
+    assert_eq!(
+        node.world.counts(job).await,
+        [3, 1, 1, 1, 0],
+        "nine seconds after the answer"
+    );
+    node.live(6).await;
+    assert_eq!(
+        node.world.counts(job).await,
+        [3, 2, 0, 1, 0],
+        "a lease and a margin after it"
+    );
+    node.stop().await;
+}
