@@ -4,7 +4,7 @@ use trapline_core::{
     CaptureId, JobId, WorkerId,
     handout::last_try::SPARE,
     job::JobMove,
-    ports::{FreeCursor, GrantRequest, Granted, LeaseChange, SignOfLife, Standing, Want},
+    ports::{FreeCursor, GrantRequest, Granted, LeaseChange, SignOfLife, Slice, Standing, Want},
 };
 
 use super::{Grant, World, cases, suspects::new_run};
@@ -27,14 +27,14 @@ async fn order(w: &World, job: JobId) -> Vec<CaptureId> {
     page.into_iter().map(|(_, c)| c.capture).collect()
 }
 
-/// A job of nine images, in the order of dispatch three each that are free, suspect, and before their last try.
+/// A job of nine images, in the order of dispatch three each that are free, before their last try, and suspect.
 async fn job_of_every_kind(w: &World) -> (JobId, Vec<CaptureId>) {
     let job = w.job_of(9).await;
     let all = order(w, job).await;
     w.grant_of(job, Some(all[3..].to_vec()), 9, "a").await;
     w.outlive().await;
     let b = w.worker("b").await;
-    for capture in &all[6..] {
+    for capture in &all[3..6] {
         let (one, _) = w.hand_out(job, Want::Suspect, Some(vec![*capture]), 1, b).await;
         assert_eq!(one.len(), 1);
     }
@@ -74,6 +74,7 @@ async fn put_off(w: &World, job: JobId) -> WorkerId {
 
 /// Hands out under another budget.
 async fn grant_within(w: &World, job: JobId, want: Want, max_deliver: i64, worker: &str) -> Granted {
+    // No two hand-outs are of one time.
     w.pass(1);
     let request = GrantRequest {
         job,
@@ -160,11 +161,62 @@ cases! { World;
         let (job, all) = job_of_every_kind(&w).await;
         for n in 0..3 {
             let granted = grant_within(&w, job, LAST_TRY, 1, &format!("y {n}")).await;
-            assert_eq!(granted.tasks[0].capture, all[3 + n]);
+            assert_eq!(granted.tasks[0].capture, all[6 + n]);
             assert_eq!((granted.suspects, granted.last_tries), (false, n < 2));
         }
         assert!(grant_within(&w, job, LAST_TRY, 1, "z").await.tasks.is_empty());
         assert!(grant_within(&w, job, Want::Suspect, 1, "z").await.tasks.is_empty());
+    }
+
+    async fn what_can_not_be_handed_out_hides_nothing_that_can(w: World) {
+        // The first in the order of dispatch has a plain strike.
+        let job = w.job_of(3).await;
+        let all = order(&w, job).await;
+        let held = w.grant_of(job, Some(all[..2].to_vec()), 9, "w").await;
+        w.succeed(*held.iter().find(|g| g.0.capture == all[1]).unwrap(), 0).await;
+        w.outlive().await;
+        assert_eq!(order(&w, job).await, [all[0], all[2]]);
+        let granted = grant_within(&w, job, Want::Batch, 1, "x").await;
+        assert_eq!(granted.tasks.iter().map(|t| t.capture).collect::<Vec<_>>(), all[2..]);
+        // Nor do the suspects of one job hide those of another.
+        let jobs = [job_of_every_kind(&w).await, job_of_every_kind(&w).await];
+        for (job, all) in &jobs {
+            assert_eq!(captures(&w.grant_suspect(*job, "y").await), all[6..7]);
+            assert_eq!(captures(&w.grant_last_try(*job, &format!("alone in {job}")).await), all[3..4]);
+        }
+    }
+
+    async fn a_run_that_is_being_collected_hands_out_what_it_has_taken_up(w: World) {
+        let job = w.job_of(2_100).await;
+        for by in [JobMove::Cancel, JobMove::Revoke, JobMove::RetryFailed] {
+            w.go(job, by).await;
+        }
+        let lease = w.policy().ttr;
+        let mut claim = w.store.claim_job(w.now(), lease, 7).await.unwrap().unwrap();
+        while order(&w, job).await.is_empty() {
+            let Slice::More(to) = w.store.collect_slice(&claim, w.now(), lease).await.unwrap() else { panic!("a slice") };
+            claim.watermark = to;
+        }
+        for limit in [40, 9] {
+            assert_eq!(w.grant_of(job, None, limit, "w").await.len(), limit);
+        }
+    }
+
+    async fn what_is_settled_is_not_handed_out_and_each_task_comes_with_its_own_url(w: World) {
+        let job = w.job_of(5).await;
+        let all = order(&w, job).await;
+        let held = w.grant_of(job, Some(all[..2].to_vec()), 9, "w").await;
+        w.succeed(held[0], 0).await;
+        w.fail(held[1]).await;
+        let x = w.worker("x").await;
+        for (n, candidates) in [Some(all[..3].to_vec()), None].into_iter().enumerate() {
+            let (_, granted) = w.hand_out(job, Want::Batch, candidates, 9, x).await;
+            assert_eq!(granted.tasks.len(), n + 1, "the settled ones are not among them");
+            for task in granted.tasks {
+                let capture = w.store.capture(task.capture).await.unwrap().unwrap();
+                assert_eq!(task.url, capture.url);
+            }
+        }
     }
 
     async fn a_suspect_that_was_handed_out_too_often_has_its_last_try_and_a_new_run_counts_anew(w: World) {
