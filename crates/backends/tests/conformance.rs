@@ -16,8 +16,8 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, budget, captures, catalog, creates, deaths, definitions, found, frozen, grants, health,
-        last_tries,
+        Case, World, apart, budget, captures, catalog, creates, deaths, definitions, found, frozen, grants,
+        health, last_tries,
         projections::{self, Fixture},
         store, suspects, timeline,
     },
@@ -28,13 +28,14 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 14] = [
+const STORE: [&[Case<World>]; 15] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
     suspects::CASES,
     deaths::CASES,
     grants::CASES,
+    apart::CASES,
     last_tries::CASES,
     health::CASES,
     found::CASES,
@@ -143,6 +144,7 @@ fn main() {
         suspects::CASES,
         deaths::CASES,
         grants::CASES,
+        apart::CASES,
         last_tries::CASES,
         health::CASES,
         found::CASES,

@@ -1,6 +1,7 @@
 //! The conformance cases of the ports: one table per port, run against every implementation. A case and its name in
 //! the table are written once, so that the two can't drift apart.
 
+pub mod apart;
 pub mod budget;
 pub mod captures;
 pub mod catalog;
