@@ -35,6 +35,20 @@ fn a_late_success_turns_a_failed_task_into_processed() {
 }
 
 #[test]
+fn a_success_does_not_undo_a_missing_url() {
+    let without_url = TaskView {
+        state: TaskState::Failed,
+        reason: Some(FailReason::NoUrl),
+        ..pending()
+    };
+    let verdict = Verdict::Success {
+        detections: 2,
+        classifications: 2,
+    };
+    assert!(matches!(settle(without_url, 1, 1, verdict), Change::Ignore(_)));
+}
+
+#[test]
 fn an_error_from_an_old_hand_out_changes_nothing() {
     let again = TaskView {
         delivery: 2,
