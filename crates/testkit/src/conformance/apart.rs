@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use trapline_core::{
     CaptureId, FailReason, JobId,
-    ports::{ImageQuery, LeaseChange, LeasePolicy, NewJob, Posted, Settled, Settlement, Want},
+    job::JobMove,
+    ports::{ImageQuery, LeaseChange, LeasePolicy, Level, NewJob, Posted, Settled, Settlement, Want},
 };
 
 use super::{
     Grant, World, cases,
-    suspects::{all_free, new_run},
+    grants::grant_within,
+    suspects::{all_free, log, new_run},
 };
 
 /// All that is shown of a job and its tasks.
@@ -60,7 +62,51 @@ async fn lost_detail(w: &World, job: JobId) -> String {
     rows[0].detail.clone().unwrap()
 }
 
+/// A job of one image that has used up the budget by two strikes.
+async fn spent_job(w: &World) -> JobId {
+    let job = w.job_of(1).await;
+    for _ in 0..2 {
+        let task = w.grant(job, 1, "mixed").await[0];
+        w.settle(&[mismatch(task, 9)]).await;
+    }
+    job
+}
+
+async fn last_try_lines(w: &World, job: JobId) -> Vec<String> {
+    let mut lines = log(w, job, Level::Warning).await;
+    lines.retain(|line| line.contains("one last try"));
+    lines
+}
+
 cases! { World;
+    async fn only_what_is_free_in_a_running_job_and_has_used_up_its_budget_gets_a_last_try_of_the_sweep(w: World) {
+        let job = w.job_of(3).await;
+        for of in [3, 2] {
+            let items: Vec<_> = w.grant(job, of, "mixed").await.into_iter().map(|g| mismatch(g, 9)).collect();
+            w.settle(&items).await;
+        }
+        let [held, stale, canceled, deleted] =
+            [spent_job(&w).await, spent_job(&w).await, spent_job(&w).await, spent_job(&w).await];
+        assert_eq!(grant_within(&w, held, Want::Batch, 9, "another budget").await.tasks.len(), 1);
+        for by in [JobMove::Cancel, JobMove::Revoke, JobMove::RetryFailed] {
+            w.go(stale, by).await;
+        }
+        w.go(canceled, JobMove::Cancel).await;
+        w.store.delete_job(deleted, w.now()).await.unwrap();
+        w.sweep().await;
+        for other in [held, stale, canceled, deleted] {
+            assert_eq!(last_try_lines(&w, other).await.len(), 0, "job {other}");
+        }
+        let said = last_try_lines(&w, job).await;
+        assert!(said.len() == 1 && said[0].starts_with("2 image(s)"), "{said:?}");
+        assert_eq!(w.grant_of(job, None, 9, "x").await.len(), 1, "it has one strike");
+        for n in 0..2 {
+            assert_eq!(w.grant_last_try(job, &format!("alone {n}")).await.len(), 1);
+        }
+        w.sweep().await;
+        assert_eq!(last_try_lines(&w, job).await.len(), 1, "once");
+    }
+
     async fn what_is_done_to_a_job_changes_no_other_on_the_same_captures(w: World) {
         let (pipeline, set) = (w.pipeline().await, w.set(&[true; 6]).await);
         let new = NewJob { reprocess: true, shuffle: false, ..w.new_job(pipeline, set) };

@@ -73,7 +73,13 @@ async fn put_off(w: &World, job: JobId) -> WorkerId {
 }
 
 /// Hands out under another budget.
-async fn grant_within(w: &World, job: JobId, want: Want, max_deliver: i64, worker: &str) -> Granted {
+pub(super) async fn grant_within(
+    w: &World,
+    job: JobId,
+    want: Want,
+    max_deliver: i64,
+    worker: &str,
+) -> Granted {
     // No two hand-outs are of one time.
     w.pass(1);
     let request = GrantRequest {
