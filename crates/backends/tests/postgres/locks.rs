@@ -40,8 +40,8 @@ async fn release(mut other: PgConnection) {
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
 }
 
-/// Ends it once so many calls wait for what it holds.
-async fn commits_when(url: &str, calls: i64, mut other: PgConnection) {
+/// Waits until so many calls wait for a lock.
+async fn wait(url: &str, calls: i64) {
     let mut asks = PgConnection::connect(url).await.unwrap();
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
     until("the calls wait", BOUND, async || {
@@ -51,6 +51,11 @@ async fn commits_when(url: &str, calls: i64, mut other: PgConnection) {
             .ok_or_else(|| format!("{waiting} wait"))
     })
     .await;
+}
+
+/// Ends it once so many calls wait for what it holds.
+async fn commits_when(url: &str, calls: i64, mut other: PgConnection) {
+    wait(url, calls).await;
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
 }
 
@@ -286,13 +291,13 @@ pub(crate) async fn signs_of_life_of_two_nodes_add_up(databases: Arc<Databases>)
         };
         w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
     };
-    // Both wait for the worker's row; whichever is second must see the first.
+    // Both wait for the worker's row, and the second must see what the first wrote.
     let other = somebody(&url, "SELECT 1 FROM workers FOR UPDATE".to_owned()).await;
-    tokio::join!(
-        sign(&a, early.granted_at),
-        sign(&b, late.granted_at),
-        commits_when(&url, 2, other)
-    );
+    let second = async {
+        wait(&url, 1).await;
+        sign(&b, late.granted_at).await;
+    };
+    tokio::join!(sign(&a, early.granted_at), second, commits_when(&url, 2, other));
     a.pass(50);
     a.sweep().await;
     assert_eq!(a.counts(job).await, [2, 0, 2, 0, 0], "both live");
