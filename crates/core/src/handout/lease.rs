@@ -122,4 +122,16 @@ mod tests {
             LeaseEnd::Over { strike: true }
         );
     }
+
+    #[test]
+    fn a_lease_lived_through_a_gap_if_it_was_granted_before_its_end_and_ran_until_it_began() {
+        let gap = Some(Gap {
+            from: at(10),
+            to: at(60),
+            grace_until: at(70),
+        });
+        let strike = |granted, until| deadline(at(granted), at(until), None, gap).1;
+        assert!(!strike(0, 10) && strike(0, 9));
+        assert!(!strike(59, 69) && strike(60, 70));
+    }
 }

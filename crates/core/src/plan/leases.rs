@@ -165,3 +165,6 @@ fn check(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
