@@ -228,4 +228,16 @@ cases! { World;
         let detail = lost_detail(&w, job).await;
         assert!(detail.contains("to fifth") && detail.contains("sixth") && !detail.contains("fourth"), "{detail}");
     }
+
+    async fn what_has_used_up_its_budget_is_in_no_batch_and_takes_no_place_in_one(w: World) {
+        let job = w.job_of(2).await;
+        let page = w.store.free_tasks(job, (i64::MIN, CaptureId(0)), 9).await.unwrap();
+        let (first, second) = (page[0].1.capture, page[1].1.capture);
+        for _ in 0..2 {
+            let task = w.grant_of(job, Some(vec![first]), 9, "mixed").await[0];
+            w.settle(&[mismatch(task, 9)]).await;
+        }
+        assert!(w.grant_of(job, Some(vec![first]), 9, "x").await.is_empty());
+        assert_eq!(w.grant_of(job, None, 1, "x").await[0].0.capture, second);
+    }
 }
