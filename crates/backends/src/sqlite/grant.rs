@@ -173,12 +173,13 @@ async fn grant_in(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::
             write_turn(conn, request.worker, turn, Some(granted.grant)).await?;
         }
     }
-    match request.want {
-        // A batch takes no suspects, so those that were seen are still there.
-        Want::Batch => suspects,
-        _ => look(conn, request).await?.1,
-    }
-    .tell(&mut granted);
+    // A batch takes no suspects, so those that were seen are still there.
+    let suspects = if request.want == Want::Batch || granted.tasks.is_empty() {
+        suspects
+    } else {
+        suspects_of(conn, request).await?
+    };
+    suspects.tell(&mut granted);
     Ok(granted)
 }
 
@@ -192,6 +193,13 @@ struct Suspects {
 }
 
 impl Suspects {
+    fn in_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            earlier: row.try_get("suspects")?,
+            last_tries: row.try_get("last_tries")?,
+        })
+    }
+
     fn tell(self, granted: &mut Granted) {
         granted.suspects = self.earlier;
         granted.last_tries = self.last_tries;
@@ -214,11 +222,19 @@ async fn look(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::Resu
     .bind(request.job.0)
     .fetch_one(&mut *conn)
     .await?;
-    let suspects = Suspects {
-        earlier: row.try_get("suspects")?,
-        last_tries: row.try_get("last_tries")?,
-    };
+    let suspects = Suspects::in_row(&row)?;
     Ok((standing_in(conn, &row, request.worker).await?, suspects))
+}
+
+async fn suspects_of(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::Result<Suspects> {
+    let row = sqlx::query(include_str!("sql/has_suspects.sql"))
+        .bind(request.worker.0)
+        .bind(request.max_deliver)
+        .bind(last_try::SPARE)
+        .bind(request.job.0)
+        .fetch_one(conn)
+        .await?;
+    Suspects::in_row(&row)
 }
 
 /// The worker's turn after an exclusive hand-out (`None` if that changes none), or `None` if it is to have nothing now.
