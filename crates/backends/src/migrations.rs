@@ -54,7 +54,7 @@ fn migrator(files: &[(&'static str, &'static str)]) -> Migrator {
             description.replace('_', " ").into(),
             MigrationType::Simple,
             SqlStr::from_static(sql),
-            false,
+            sql.starts_with("-- no-transaction"),
         )
     };
     Migrator::with_migrations(files.iter().map(migration).collect())
@@ -75,7 +75,7 @@ mod tests {
             let in_folder = Migrator::new(path).await.expect("the folder can be read");
             let all = |of: &Migrator| -> Vec<_> {
                 of.iter()
-                    .map(|m| (m.version, m.description.to_string(), m.checksum.to_vec()))
+                    .map(|m| (m.version, m.description.to_string(), m.checksum.to_vec(), m.no_tx))
                     .collect()
             };
             assert_eq!(all(&listed), all(&in_folder), "{folder}");
