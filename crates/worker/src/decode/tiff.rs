@@ -18,7 +18,8 @@ const UNCOMPRESSED: u64 = 1;
 /// Colours that may be stored for several pixels at once.
 const YCBCR: u64 = 6;
 
-/// What is missing or damaged, in words. Of a file whose first directory can't be read its decoder says more.
+/// What is missing or damaged, in words. Of a file whose first directory can't be read its decoder says more. Only the first
+/// picture is decoded; of the others nothing counts but that they lie within the file.
 pub(super) fn check(bytes: &[u8]) -> Result<(), &'static str> {
     let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else {
         return Ok(());
@@ -26,11 +27,25 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), &'static str> {
     let mut seen = HashSet::new();
     let mut next = decoder.ifd_pointer();
     while let Some(at) = next.filter(|at| seen.len() < PAGES_MAX && seen.insert(at.0)) {
-        let directory = decoder.read_directory(at).map_err(|_| CUT)?;
-        let page = Page::of(&mut decoder.read_directory_tags(&directory)).ok_or(CONTRADICTION)?;
-        page.lies_within(bytes.len() as u64)?;
-        if seen.len() == 1 && page.holds_another(bytes) {
-            return Err(ANOTHER);
+        let is_first = seen.len() == 1;
+        if at.0 >= bytes.len() as u64 {
+            return Err(CUT);
+        }
+        let directory = match decoder.read_directory(at) {
+            Ok(directory) => directory,
+            Err(_) if is_first => return Err(CUT),
+            Err(_) => break,
+        };
+        match Page::of(&mut decoder.read_directory_tags(&directory)) {
+            Some(page) if is_first => {
+                page.lies_within(bytes.len() as u64)?;
+                if page.holds_another(bytes) {
+                    return Err(ANOTHER);
+                }
+            }
+            Some(page) if page.is_cut(bytes.len() as u64) => return Err(CUT),
+            None if is_first => return Err(CONTRADICTION),
+            _ => {}
         }
         next = directory.next();
     }
@@ -90,6 +105,11 @@ impl Page {
         })
     }
 
+    /// Whether a part of it would lie beyond the end of the file.
+    fn is_cut(&self, length: u64) -> bool {
+        self.parts.iter().any(|(start, end)| start < end && *end > length)
+    }
+
     fn lies_within(&self, length: u64) -> Result<(), &'static str> {
         // A part that holds nothing may stand anywhere.
         let mut parts: Vec<_> = self
@@ -98,7 +118,7 @@ impl Page {
             .copied()
             .filter(|(start, end)| start < end)
             .collect();
-        if parts.iter().any(|(_, end)| *end > length) {
+        if self.is_cut(length) {
             return Err(CUT);
         }
         // Parts that are the same may share their place, but none lies over another's end.

@@ -80,19 +80,23 @@ fn webp(bytes: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a bitmap has the length that its head gives. Many programs give none, or too small a one.
+/// Whether a bitmap holds its pixels. The length in its head counts only where they are packed: many programs give none there,
+/// or a wrong one.
 fn bmp(bytes: &[u8]) -> Result<(), &'static str> {
     const FILE_HEAD: u64 = 14;
     let field = |at| u32_at(bytes, at).map(u64::from).ok_or(CUT);
     let (length, pixels, info) = (field(2)?, field(10)?, field(14)?);
-    if length > bytes.len() as u64 {
-        return Err(CUT);
-    }
     if pixels < FILE_HEAD + info {
         return Err(CONTRADICTION);
     }
-    let pixels_end = bmp_rows(bytes, info).map(|(row, rows)| (row, pixels.saturating_add(row * rows)));
-    if pixels_end.is_some_and(|(row, end)| length >= end.saturating_add(row.max(LEFT_OVER_MIN))) {
+    let rows = bmp_rows(bytes, info);
+    let needed = rows.map_or(length, |(row, rows)| pixels.saturating_add(row * rows));
+    if needed > bytes.len() as u64 {
+        return Err(CUT);
+    }
+    // More than that, a whole number of rows: the height in the head is not that of the picture. Anything else is a note behind it.
+    let surplus = length.saturating_sub(needed);
+    if rows.is_some_and(|(row, _)| surplus >= LEFT_OVER_MIN && surplus.is_multiple_of(row)) {
         return Err(CONTRADICTION);
     }
     let end = if length > pixels {
