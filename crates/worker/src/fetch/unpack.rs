@@ -8,6 +8,8 @@ use brotli_decompressor::Decompressor;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::StreamingDecoder;
 
+use crate::decode::heic::is_heic;
+
 /// More than this many encodings on top of each other are nobody's mistake.
 const LAYERS_MAX: usize = 3;
 const BROTLI_BUFFER: usize = 32 << 10;
@@ -37,14 +39,17 @@ pub(super) fn unpack(bytes: Vec<u8>, encodings: &str, bytes_max: usize) -> Resul
         .try_fold(bytes, |bytes, name| unpack_one(bytes, name, bytes_max))
 }
 
+/// Encodings of which even nothing has some bytes.
+const KNOWN: [&str; 5] = ["gzip", "x-gzip", "deflate", "br", "zstd"];
+
 fn unpack_one(bytes: Vec<u8>, name: &str, bytes_max: usize) -> Result<Vec<u8>, UnpackError> {
     // Object stores keep whatever header an upload had, also for a file that was not packed.
-    if name == "identity" || image::guess_format(&bytes).is_ok() {
+    if name == "identity" || image::guess_format(&bytes).is_ok() || is_heic(&bytes) {
         return Ok(bytes);
     }
     let broken = || UnpackError::Broken(name.to_owned());
     let packed = bytes.as_slice();
-    if packed.is_empty() {
+    if packed.is_empty() && KNOWN.contains(&name) {
         return Err(broken());
     }
     match name {
@@ -183,9 +188,12 @@ mod tests {
 
     #[test]
     fn a_photograph_that_is_not_packed_after_all_is_taken_as_it_is() {
-        let jpeg = b"\xFF\xD8\xFF\xE0 and so on".to_vec();
-        for name in ["gzip", "br", "aws-chunked", "utf-8"] {
-            assert_eq!(unpack(jpeg.clone(), name, 1_000), Ok(jpeg.clone()), "{name}");
+        let heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+        for photograph in [&b"\xFF\xD8\xFF\xE0 and so on"[..], heic] {
+            for name in ["gzip", "br", "aws-chunked", "utf-8"] {
+                let taken = unpack(photograph.to_vec(), name, 1_000);
+                assert_eq!(taken.as_deref(), Ok(photograph), "{name}");
+            }
         }
     }
 }
