@@ -14,6 +14,8 @@ type Pixels = Vec<(i32, i32)>;
 /// What is less thick, or has fewer pixels, is no body of its own, in working pixels.
 const BODY_RADIUS_MIN: f32 = 6.5;
 const BODY_PIXELS_MIN: usize = 140;
+/// Insects have few necks. What has more is leaves or a patterned cloth, and each neck costs a look at all pixels.
+const NECKS_MAX: usize = 32;
 /// Limbs up to twice as wide don't count for the shape of a body, in working pixels.
 const LIMB_RADIUS: f32 = 2.0;
 /// No neck is taken for narrower, in working pixels: what is pale may be missing from it.
@@ -101,7 +103,7 @@ impl Side {
 /// The pixels of two insects that touch, or of two groups of them; nothing for a single insect.
 pub(super) fn two_insects(part: &Part, contrast: &Contrast, contrast_min: f32) -> Option<[Pixels; 2]> {
     let basins = Basins::of(part, contrast);
-    if basins.necks.is_empty() {
+    if basins.necks.is_empty() || basins.necks.len() > NECKS_MAX {
         return None;
     }
     let whole = Side::of(part, &basins, |_| true);
