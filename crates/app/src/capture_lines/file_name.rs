@@ -6,19 +6,21 @@ use std::path::Path;
 use percent_encoding::percent_decode_str;
 use trapline_core::TakenAt;
 
-/// The local time that a file's name tells.
+/// The time that a file's name tells: local, unless it names its zone.
 #[must_use]
 pub fn taken_at(path: &Path) -> Option<TakenAt> {
     of_name(&path.file_stem()?.to_string_lossy())
 }
 
-/// The local time that the name of the file in a URL tells. What follows `?` is for the server: signed URLs have the time of
+/// The time that the name of the file in a URL tells. What follows `?` is for the server: signed URLs have the time of
 /// the signature there.
 #[must_use]
 pub fn taken_at_of_url(url: &str) -> Option<TakenAt> {
     let path = url.split(['?', '#']).next()?;
-    let (_, name) = path.split_once("://")?.1.rsplit_once('/')?;
-    of_name(&percent_decode_str(name).decode_utf8_lossy())
+    let (_, last) = path.split_once("://")?.1.rsplit_once('/')?;
+    // Some stores write the slashes of their own names as `%2F`.
+    let name = percent_decode_str(last).decode_utf8_lossy();
+    taken_at(Path::new(name.rsplit('/').next()?))
 }
 
 fn of_name(name: &str) -> Option<TakenAt> {
@@ -45,10 +47,22 @@ fn time(text: &str) -> Option<TakenAt> {
     let [year, month, day] = date;
     let [hour, minute, second] = time;
     (more <= 3 && (1990..2100).contains(&year)).then_some(())?;
+    let zone = zone(&rest[more..]).unwrap_or_default();
     TakenAt::parse(&format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{zone}"
     ))
     .ok()
+}
+
+/// `Z`, or hours and minutes ahead of UTC. What follows a minus may as well be a counter.
+fn zone(rest: &str) -> Option<String> {
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if rest.strip_prefix('Z').is_some_and(ends) {
+        return Some("Z".to_owned());
+    }
+    let mut rest = rest.strip_prefix('+')?;
+    let (hours, minutes) = (number(&mut rest, 2)?, part(&mut rest, ":", 2)?);
+    ends(rest).then(|| format!("+{hours:02}:{minutes:02}"))
 }
 
 fn part(rest: &mut &str, separators: &str, digits: usize) -> Option<u32> {
@@ -96,12 +110,27 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_in_a_name_counts_and_a_counter_is_none() {
+        for (name, expected) in [
+            ("20240601T220003Z.jpg", "2024-06-01T22:00:03Z"),
+            ("20240601T220003123Z_7.jpg", "2024-06-01T22:00:03Z"),
+            ("2024-06-01T22-00-03+0200.jpg", "2024-06-01T22:00:03+02:00"),
+            ("2024-06-01 22.00.03+05:30 a.jpg", "2024-06-01T22:00:03+05:30"),
+            ("20240601_220003-0001.jpg", "2024-06-01T22:00:03"),
+            ("20240601_220003Zoe.jpg", "2024-06-01T22:00:03"),
+        ] {
+            assert_eq!(taken_at(Path::new(name)), TakenAt::parse(expected).ok(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_url_tells_a_time_by_the_name_of_its_file_alone() {
         for url in [
             "https://h/june/20240601_220003.jpg",
             "http://h/trap%207/2024-06-01%2022.00.03.jpg?w=640",
             "https://h/2024-06-01T22%3A00%3A03.jpg#20230101000000",
             "https://h/20200101_000000/IMG_20240601220003.JPG",
+            "https://h/o/20200101_000000%2F20240601_220003.jpg?alt=media",
         ] {
             let taken = taken_at_of_url(url).map(|t| t.to_string());
             assert_eq!(taken.as_deref(), Some("2024-06-01T22:00:03"), "{url}");
@@ -109,6 +138,7 @@ mod tests {
         for url in [
             "https://h/1.jpg?X-Amz-Date=20240601T220003Z",
             "https://h/20240601_220003/1.jpg",
+            "https://h/o/20240601_220003%2F1.jpg?alt=media",
             "https://20240601220003",
             "https://h/20240601_220003/",
             "",

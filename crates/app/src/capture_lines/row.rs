@@ -56,7 +56,7 @@ impl Row<'_> {
         let height = pixels(height)
             .map_err(|why| warn("height", why))
             .unwrap_or_default();
-        // What the photograph says of itself is known when it is read, and counts more than the list.
+        // Else by its name. `run` reads the photograph, and prefers what that says to both.
         let named = || match &place {
             Place::Url(url) => file_name::taken_at_of_url(url),
             Place::File(path) => file_name::taken_at(path),
