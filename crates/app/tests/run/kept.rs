@@ -169,7 +169,7 @@ fn a_run_says_how_many_images_that_failed_are_tried_again() {
     };
     assert_eq!(again(&[]).1, Some(0));
     let (line, tried) = again(&[]);
-    let expected = "5 images: 0 new, 5 known from earlier runs, 2 of them failed before and tried again";
+    let expected = "5 images: 0 new, 5 known from earlier runs, 2 of them failed before and are tried again";
     assert!(line.ends_with(expected), "{line}");
     assert_eq!(tried, Some(2));
     // The first of those that are not done yet is a bad one, the first of all is not.
@@ -181,7 +181,7 @@ fn a_run_says_how_many_images_that_failed_are_tried_again() {
     assert_eq!(again(&[]).1, Some(2));
     let (line, tried) = again(&[]);
     assert!(
-        line.ends_with("5 known from earlier runs, 1 of them failed before and tried again"),
+        line.ends_with("5 known from earlier runs, 1 of them failed before and are tried again"),
         "{line}"
     );
     assert_eq!(tried, Some(1));

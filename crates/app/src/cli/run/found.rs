@@ -37,7 +37,7 @@ impl Found {
             (
                 self.tried_again,
                 format!(
-                    "{} of them failed before and tried again",
+                    "{} of them failed before and are tried again",
                     count(self.tried_again)
                 ),
             ),
@@ -187,7 +187,7 @@ mod tests {
         };
         assert_eq!(
             found.line(),
-            "10 images: 0 new, 10 known from earlier runs, 3 of them failed before and tried again"
+            "10 images: 0 new, 10 known from earlier runs, 3 of them failed before and are tried again"
         );
         let found = Found {
             new: 10,
