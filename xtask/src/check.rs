@@ -8,6 +8,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::tools;
 
@@ -41,6 +45,7 @@ pub(crate) fn all() -> Result<()> {
 /// The tests, their output as it comes, and then one line of totals.
 #[allow(clippy::print_stdout, reason = "a command's own output, for people")]
 fn tests() -> Result<()> {
+    let _runtime = default_signals()?;
     let mut command = Command::new("cargo");
     command
         .args(["test", "--workspace"])
@@ -62,6 +67,20 @@ fn tests() -> Result<()> {
         bail!("tests failed: {command:?}");
     }
     Ok(())
+}
+
+/// What is started from now on has the default answer to SIGHUP and SIGINT, also under `nohup` or behind `&`. A signal that was
+/// ignored stays so over a start, and Trapline leaves it at that; one that has a handler is reset.
+fn default_signals() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let guard = runtime.enter();
+    for kind in [SignalKind::hangup(), SignalKind::interrupt()] {
+        drop(signal(kind).context("a signal can't be listened to")?);
+    }
+    drop(guard);
+    Ok(runtime)
 }
 
 /// Adds what a test binary's last line says: `test result: ok. 2 passed; 0 failed; 0 ignored; …`.
