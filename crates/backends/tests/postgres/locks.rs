@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use trapline_core::{
     CaptureId, JobId, JobStatus,
     job::JobMove,
-    ports::{FreeCursor, LeaseChange, LeasePolicy, Settled, SignOfLife, Want},
+    ports::{LeaseChange, LeasePolicy, Settled, SignOfLife, Want},
 };
 use trapline_testkit::{
     ManualClock,
@@ -21,7 +21,6 @@ use crate::{
 };
 
 const BOUND: Duration = Duration::from_secs(30);
-const START: FreeCursor = (i64::MIN, CaptureId(0));
 
 /// A transaction of somebody else, after this statement.
 async fn somebody(url: &str, sql: String) -> PgConnection {
@@ -73,11 +72,6 @@ async fn holds(url: &str, job: JobId, captures: &[CaptureId]) -> PgConnection {
     other
 }
 
-async fn order(w: &World, job: JobId) -> Vec<CaptureId> {
-    let page = w.store.free_tasks(job, START, 1_000).await.unwrap();
-    page.into_iter().map(|(_, c)| c.capture).collect()
-}
-
 fn captures(grants: &[Grant]) -> Vec<CaptureId> {
     grants.iter().map(|g| g.0.capture).collect()
 }
@@ -94,7 +88,7 @@ async fn a_job(databases: &Databases, of: usize) -> (World, String, JobId) {
 
 pub(crate) async fn a_hand_out_passes_over_what_somebody_holds(databases: Arc<Databases>) {
     let (w, url, job) = a_job(&databases, 8).await;
-    let all = order(&w, job).await;
+    let all = w.order(job).await;
     let other = holds(&url, job, &all[..2]).await;
     // It would wait for three seconds, and then be refused.
     let mut proposed = captures(&w.grant_of(job, Some(all[..5].to_vec()), 9, "a").await);
@@ -131,7 +125,7 @@ pub(crate) async fn a_hand_out_passes_over_what_somebody_holds(databases: Arc<Da
 
 pub(crate) async fn a_deleted_job_stays_until_the_last_of_its_tasks_is_free(databases: Arc<Databases>) {
     let (w, url, job) = a_job(&databases, 5).await;
-    let all = order(&w, job).await;
+    let all = w.order(job).await;
     for by in [JobMove::Cancel, JobMove::Revoke] {
         w.go(job, by).await;
     }

@@ -9,7 +9,6 @@ use trapline_core::{
 
 use super::{Grant, World, cases, suspects::new_run};
 
-const START: FreeCursor = (i64::MIN, CaptureId(0));
 const LAST_TRY: Want = Want::LastTry { only: true };
 
 /// Every way to ask for tasks of a job.
@@ -21,16 +20,19 @@ fn captures(grants: &[Grant]) -> Vec<CaptureId> {
     all
 }
 
-/// The free tasks of a job in the order of dispatch.
-async fn order(w: &World, job: JobId) -> Vec<CaptureId> {
-    let page = w.store.free_tasks(job, START, 1_000).await.unwrap();
-    page.into_iter().map(|(_, c)| c.capture).collect()
+impl World {
+    /// The free tasks of a job in the order of dispatch.
+    pub async fn order(&self, job: JobId) -> Vec<CaptureId> {
+        const START: FreeCursor = (i64::MIN, CaptureId(0));
+        let page = self.store.free_tasks(job, START, 1_000).await.unwrap();
+        page.into_iter().map(|(_, c)| c.capture).collect()
+    }
 }
 
 /// A job of nine images, in the order of dispatch three each that are free, before their last try, and suspect.
 async fn job_of_every_kind(w: &World) -> (JobId, Vec<CaptureId>) {
     let job = w.job_of(9).await;
-    let all = order(w, job).await;
+    let all = w.order(job).await;
     w.grant_of(job, Some(all[3..].to_vec()), 9, "a").await;
     w.outlive().await;
     let b = w.worker("b").await;
@@ -101,7 +103,7 @@ cases! { World;
         // The first captures of a store are hardly shuffled.
         w.set(&[true; 300]).await;
         let job = w.job_of(20).await;
-        let all = order(&w, job).await;
+        let all = w.order(job).await;
         assert!(!all.is_sorted());
         for expected in all.chunks(4) {
             let mut expected = expected.to_vec();
@@ -120,7 +122,7 @@ cases! { World;
 
     async fn no_more_is_handed_out_than_was_asked_for(w: World) {
         let job = w.job_of(9).await;
-        let all = order(&w, job).await;
+        let all = w.order(job).await;
         assert_eq!(w.grant_of(job, Some(all.clone()), 4, "a").await.len(), 4);
         assert_eq!(w.grant_of(job, None, 3, "a").await.len(), 3);
         let b = w.worker("b").await;
@@ -149,7 +151,7 @@ cases! { World;
         }
         assert_eq!(w.job(job).await.run, 2);
         has_nothing(&w, job, &all).await;
-        assert_eq!(order(&w, job).await, []);
+        assert_eq!(w.order(job).await, []);
         assert_eq!(w.standing(worker).await, Standing::default());
         w.collect().await;
         assert_eq!(w.grant_of(job, None, 9, "x").await.len(), 9);
@@ -177,11 +179,11 @@ cases! { World;
     async fn what_can_not_be_handed_out_hides_nothing_that_can(w: World) {
         // The first in the order of dispatch has a plain strike.
         let job = w.job_of(3).await;
-        let all = order(&w, job).await;
+        let all = w.order(job).await;
         let held = w.grant_of(job, Some(all[..2].to_vec()), 9, "w").await;
         w.succeed(*held.iter().find(|g| g.0.capture == all[1]).unwrap(), 0).await;
         w.outlive().await;
-        assert_eq!(order(&w, job).await, [all[0], all[2]]);
+        assert_eq!(w.order(job).await, [all[0], all[2]]);
         let granted = grant_within(&w, job, Want::Batch, 1, "x").await;
         assert_eq!(granted.tasks.iter().map(|t| t.capture).collect::<Vec<_>>(), all[2..]);
         // Nor do the suspects of one job hide those of another.
@@ -199,7 +201,7 @@ cases! { World;
         }
         let lease = w.policy().ttr;
         let mut claim = w.store.claim_job(w.now(), lease, 7).await.unwrap().unwrap();
-        while order(&w, job).await.is_empty() {
+        while w.order(job).await.is_empty() {
             let Slice::More(to) = w.store.collect_slice(&claim, w.now(), lease).await.unwrap() else { panic!("a slice") };
             claim.watermark = to;
         }
@@ -210,7 +212,7 @@ cases! { World;
 
     async fn what_is_settled_is_not_handed_out_and_each_task_comes_with_its_own_url(w: World) {
         let job = w.job_of(5).await;
-        let all = order(&w, job).await;
+        let all = w.order(job).await;
         let held = w.grant_of(job, Some(all[..2].to_vec()), 9, "w").await;
         w.succeed(held[0], 0).await;
         w.fail(held[1]).await;
