@@ -141,9 +141,7 @@ fn dark(part: &Part, contrast: &Contrast) -> (GrayImage, (i32, i32)) {
 /// The distance of every pixel to the nearest that is not in the stencil; below zero outside of it.
 fn depth(stencil: &GrayImage) -> Vec<f32> {
     let mut outside = stencil.clone();
-    for pixel in outside.pixels_mut() {
-        pixel.0[0] = 255 - pixel.0[0];
-    }
+    image::imageops::invert(&mut outside);
     let inside = euclidean_squared_distance_transform(&outside);
     let beside = euclidean_squared_distance_transform(stencil);
     inside

@@ -51,9 +51,7 @@ fn cut(part: Part, contrast: &Contrast, contrast_min: f32) -> Vec<Part> {
 /// The pieces of a part on both sides of its thin necks, if it has some.
 fn at_thin_necks(part: &Part) -> Option<Vec<Part>> {
     let (mut stencil, corner) = part.stencil(1);
-    for pixel in stencil.pixels_mut() {
-        pixel.0[0] = 255 - pixel.0[0];
-    }
+    image::imageops::invert(&mut stencil);
     let depth = distance_transform(&stencil, Norm::L2);
     (1..=NECK_RADIUS_MAX).find_map(|radius| {
         let thick = (BODY_TO_NECK * f32::from(radius)).max(BODY_RADIUS_MIN);

@@ -38,6 +38,16 @@ impl Bounds {
         self.bottom - self.top + 1
     }
 
+    /// Whether it lies at the left or right edge of a picture of this size.
+    pub(super) fn is_at_side(&self, width: i32) -> bool {
+        self.left <= 1 || self.right >= width - 2
+    }
+
+    /// Whether it lies at the upper or lower edge.
+    pub(super) fn is_at_end(&self, height: i32) -> bool {
+        self.top <= 1 || self.bottom >= height - 2
+    }
+
     pub(super) fn longest(&self) -> i32 {
         self.width().max(self.height())
     }

@@ -165,12 +165,8 @@ fn thinner([one, other]: &[Side; 2]) -> f32 {
 
 /// Whether the picture's edge cuts the part off.
 fn is_at_edge(part: &Part, contrast: &Contrast) -> bool {
-    let bounds = part.bounds();
-    let (width, height) = (
-        contrast.difference.width as i32,
-        contrast.difference.height as i32,
-    );
-    bounds.left <= 1 || bounds.top <= 1 || bounds.right >= width - 2 || bounds.bottom >= height - 2
+    let (bounds, picture) = (part.bounds(), &contrast.difference);
+    bounds.is_at_side(picture.width as i32) || bounds.is_at_end(picture.height as i32)
 }
 
 fn small_and_large([one, other]: &[Side; 2]) -> (&Side, &Side) {
@@ -206,15 +202,9 @@ fn is_one_insect(own_symmetry: f32, signs: &Signs) -> bool {
 /// Whether the smaller side is a head, or what else an insect has on its axis.
 fn is_head(sides: &[Side; 2], mirror: &Mirror) -> bool {
     let (head, rest) = small_and_large(sides);
-    let shape = Shape::of(&head.body);
-    let on_axis = head
-        .body
-        .iter()
-        .filter(|pixel| shape.holds(mirror.image(**pixel)))
-        .count();
     mirror.share >= TWINS_SYMMETRY_MIN
         && head.body.len() as f32 * HEAD_TIMES <= rest.body.len() as f32
-        && on_axis as f32 >= TWIN_SHARE * head.body.len() as f32
+        && mirror.share_onto(&head.body, &Shape::of(&head.body)) >= TWIN_SHARE
 }
 
 /// Whether one side is a wing: the whole is symmetrical, the wing has a twin on the other side, and what is left between them
@@ -225,13 +215,7 @@ fn is_wing(sides: &[Side; 2], mirror: &Mirror) -> bool {
     }
     let (wing, rest) = small_and_large(sides);
     let own = Shape::of(&wing.body);
-    let shape = Shape::of(&rest.body);
-    let twin = wing
-        .body
-        .iter()
-        .filter(|pixel| shape.holds(mirror.image(**pixel)))
-        .count();
-    if (twin as f32) < TWIN_SHARE * wing.body.len() as f32 {
+    if mirror.share_onto(&wing.body, &Shape::of(&rest.body)) < TWIN_SHARE {
         return false;
     }
     let between = rest

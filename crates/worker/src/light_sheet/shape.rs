@@ -182,8 +182,6 @@ fn rectangle(part: &Part) -> (f64, f64) {
 
 /// Whether the part is a strip along the picture's edge: a frame, or a camera's stamp.
 fn is_edge_strip(bounds: &Bounds, (width, height): (i32, i32)) -> bool {
-    let at_side = bounds.left <= 1 || bounds.right >= width - 2;
-    let at_end = bounds.top <= 1 || bounds.bottom >= height - 2;
-    (at_side && bounds.height() >= STRIP_LENGTH_TIMES * bounds.width())
-        || (at_end && bounds.width() >= STRIP_LENGTH_TIMES * bounds.height())
+    (bounds.is_at_side(width) && bounds.height() >= STRIP_LENGTH_TIMES * bounds.width())
+        || (bounds.is_at_end(height) && bounds.width() >= STRIP_LENGTH_TIMES * bounds.height())
 }

@@ -52,6 +52,12 @@ impl Mirror {
         })
     }
 
+    /// The share of some pixels whose mirror images lie in a shape.
+    pub(super) fn share_onto(&self, pixels: &[(i32, i32)], shape: &Shape) -> f32 {
+        let onto = |pixel: &&(i32, i32)| shape.holds(self.image(**pixel));
+        pixels.iter().filter(onto).count() as f32 / pixels.len().max(1) as f32
+    }
+
     /// Where the mirror image of a pixel lies.
     pub(super) fn image(&self, pixel: (i32, i32)) -> (i32, i32) {
         let (across, down) = (pixel.0 as f32 - self.middle.0, pixel.1 as f32 - self.middle.1);
