@@ -1,4 +1,4 @@
-//! `postgres`, from a cluster that `initdb` makes once per run. It refuses to run as root, so then it runs as another user.
+//! `postgres`, from a cluster that `initdb` makes once. It refuses to run as root, so then it runs as another user.
 
 use std::{
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
@@ -23,24 +23,35 @@ const BESIDE: [&str; 4] = [
     "/usr/lib/postgresql/15/bin",
 ];
 
-/// A cluster that nobody runs; each server copies it, because `initdb` takes a second.
-static TEMPLATE: LazyLock<TempDir> = LazyLock::new(|| {
-    let folder = folder();
+/// A cluster that nobody runs; each server copies it, because `initdb` takes a second. It lies beside the tests' binaries, and
+/// all of them share it: a static is never dropped, so a temporary folder would stay.
+static TEMPLATE: LazyLock<PathBuf> = LazyLock::new(|| {
     let initdb = binary("initdb", PACKAGE, &BESIDE).unwrap_or_else(|missing| panic!("{missing}"));
-    let data = data(&folder);
-    let args = [
-        "--username=trapline",
-        "--auth=trust",
-        "--encoding=UTF8",
-        "--locale=C",
-        "--no-sync",
-        "--pgdata",
-    ];
-    let mut command = as_user(&initdb);
-    command.args(args).arg(&data);
-    run(command);
-    folder
+    // `initdb (PostgreSQL) 15.10 (…)`
+    let said = run(Command::new(&initdb).arg("--version"));
+    let version = said.split_whitespace().nth(2).expect("a version");
+    let binaries = std::env::current_exe().expect("the path of this binary");
+    let template = binaries.with_file_name(format!("postgres-{version}"));
+    if !template.exists() {
+        make_template(&initdb, &template);
+    }
+    template
 });
+
+/// Another process may make it at the same time: the first rename wins, and both are alike.
+fn make_template(initdb: &Path, template: &Path) {
+    let folder = folder();
+    run(as_user(initdb)
+        .args(["--username=trapline", "--auth=trust", "--encoding=UTF8"])
+        .args(["--locale=C", "--no-sync", "--pgdata"])
+        .arg(data(&folder)));
+    let beside = template.with_added_extension(std::process::id().to_string());
+    copy(&data(&folder), &beside);
+    if std::fs::rename(&beside, template).is_err() {
+        assert!(template.exists(), "{} can't be made", template.display());
+        std::fs::remove_dir_all(&beside).expect("a folder of ours");
+    }
+}
 
 /// A private server.
 pub struct Postgres {
@@ -209,9 +220,11 @@ fn folder() -> TempDir {
 }
 
 fn copy_template(folder: &TempDir) {
-    let mut command = Command::new("cp");
-    command.arg("-a").arg(data(&TEMPLATE)).arg(data(folder));
-    run(command);
+    copy(&TEMPLATE, &data(folder));
+}
+
+fn copy(from: &Path, to: &Path) {
+    run(Command::new("cp").arg("-a").arg(from).arg(to));
 }
 
 /// Whom to run as, user and group: nobody else, unless we are root.
@@ -252,13 +265,15 @@ fn as_user(program: &Path) -> Command {
     command
 }
 
-fn run(mut command: Command) {
+/// Its output.
+fn run(command: &mut Command) -> String {
     let done = command.output().expect("a program");
     assert!(
         done.status.success(),
         "{command:?}: {}",
         String::from_utf8_lossy(&done.stderr)
     );
+    String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
 #[cfg(test)]
