@@ -1,7 +1,9 @@
 //! What decides whether a change lands.
 
 use std::{
+    fs::{self, Permissions},
     io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -46,10 +48,14 @@ pub(crate) fn all() -> Result<()> {
 #[allow(clippy::print_stdout, reason = "a command's own output, for people")]
 fn tests() -> Result<()> {
     let _runtime = default_signals()?;
+    let temporary = tempfile::tempdir()?;
+    // PostgreSQL runs as another user, and must get in.
+    fs::set_permissions(temporary.path(), Permissions::from_mode(0o755))?;
     let mut command = Command::new("cargo");
     command
         .args(["test", "--workspace"])
         .args(FAULT_POINTS)
+        .env("TMPDIR", temporary.path())
         .stdout(Stdio::piped())
         .current_dir(root());
     let mut running = command.spawn().context("the tests could not be started")?;
@@ -65,6 +71,12 @@ fn tests() -> Result<()> {
     println!("{passed} passed, {failed} failed, {ignored} skipped");
     if !status.success() {
         bail!("tests failed: {command:?}");
+    }
+    let left = fs::read_dir(&temporary)?
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<Result<Vec<_>>>()?;
+    if !left.is_empty() {
+        bail!("the tests left behind in their temporary folder: {left:?}");
     }
     Ok(())
 }
