@@ -1,8 +1,13 @@
 //! A validated result, with its algorithms resolved, as the store saves it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
-use crate::{AlgorithmId, Error, Result, Timestamp};
+use crate::{AlgorithmId, CaptureId, Error, JobId, Result, Timestamp};
 
 /// A box in pixels of the capture, `x1 <= x2`, `y1 <= y2`, all finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,8 +115,56 @@ impl Detection {
     }
 }
 
+/// Names a stored detection; written as `job-image-number`. It stays the same until the image is processed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DetectionId {
+    /// The job that stored it.
+    pub job: JobId,
+    /// The capture in which it is.
+    pub capture: CaptureId,
+    /// Its number among those of its task, from 1.
+    pub n: i64,
+}
+
+impl fmt::Display for DetectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.job, self.capture, self.n)
+    }
+}
+
+impl FromStr for DetectionId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let numbers: Option<Vec<i64>> = text
+            .split('-')
+            .map(|part| part.parse().ok().filter(|n| *n >= 0))
+            .collect();
+        match numbers.as_deref() {
+            Some([job, capture, n]) => Ok(Self {
+                job: JobId(*job),
+                capture: CaptureId(*capture),
+                n: *n,
+            }),
+            _ => Err(Error::invalid(format!(
+                "{text:?} is not a detection; write `job-image-number`, for example 17-8812-3"
+            ))),
+        }
+    }
+}
+
 /// A detection's key within its task: algorithm and box.
 pub type DetectionKey = (AlgorithmId, Option<[u64; 4]>);
+
+/// Whether a detection is there twice, or a detection has two classifications by one algorithm. [`deduplicate`] leaves none.
+#[must_use]
+pub fn has_duplicates(detections: &[Detection]) -> bool {
+    let mut keys = HashSet::new();
+    detections.iter().any(|d| {
+        let mut by = HashSet::new();
+        !keys.insert(d.key()) || d.classifications.iter().any(|c| !by.insert(c.algorithm))
+    })
+}
 
 /// Makes keys unique. A detection that is in the list twice becomes one with the classifications of both; of two
 /// classifications by one algorithm the last one stays.
@@ -217,6 +270,26 @@ mod tests {
             .map(|c| c.label.as_str())
             .collect();
         assert_eq!(labels, ["d", "b"]);
+        assert!(!has_duplicates(&unique));
+        assert!(has_duplicates(&[unique[0].clone(), unique[0].clone()]));
+    }
+
+    #[test]
+    fn a_detection_is_named_by_job_image_and_number() {
+        let id: DetectionId = "17-8812-3".parse().unwrap();
+        assert_eq!((id.job, id.capture, id.n), (JobId(17), CaptureId(8812), 3));
+        assert_eq!(id.to_string(), "17-8812-3");
+        for wrong in [
+            "",
+            "7",
+            "1-2",
+            "1-2-3-4",
+            "1--2-3",
+            "a-b-c",
+            "1-2-99999999999999999999",
+        ] {
+            assert!(wrong.parse::<DetectionId>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -151,6 +151,20 @@ pub enum StrayKind {
     Classifications,
 }
 
+/// A row's key: `[id, 0, 0, 0]` of a grant; job, `ord`, capture and number of a detection.
+pub type RowKey = [i64; 4];
+
+impl StrayKind {
+    /// The part of a key that is used.
+    #[must_use]
+    pub fn columns(self, key: &RowKey) -> &[i64] {
+        match self {
+            Self::Grants | Self::OverdueGrants => &key[..1],
+            Self::Detections | Self::Classifications => key,
+        }
+    }
+}
+
 /// A row without an owner, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
@@ -243,7 +257,7 @@ async fn verify_strays(
     into: &mut Verified,
 ) -> Result<()> {
     let mut by_job: BTreeMap<Option<JobId>, (u64, Vec<String>)> = BTreeMap::new();
-    let mut after = Some(0);
+    let mut after = Some([0; 4]);
     while let Some(from) = after {
         let (strays, next) = store.strays(kind, from, page).await?;
         for stray in strays {

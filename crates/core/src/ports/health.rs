@@ -10,7 +10,7 @@ use crate::{
     health::{LostTasks, TickReport},
     ports::{Candidate, LeasePolicy, QueueInfo, Touched},
     timeline::shown,
-    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit},
 };
 
 /// A running job as the health check sees it.
@@ -192,5 +192,10 @@ pub trait Health: Send + Sync + 'static {
     async fn audit_tasks(&self, job: JobId, after: CaptureId, limit: u64) -> Result<Vec<TaskAudit>>;
     /// Returns the rows without an owner among the next `limit` rows by key, and the key to go on from if there are
     /// more.
-    async fn strays(&self, kind: StrayKind, after: i64, limit: u64) -> Result<(Vec<Stray>, Option<i64>)>;
+    async fn strays(
+        &self,
+        kind: StrayKind,
+        after: RowKey,
+        limit: u64,
+    ) -> Result<(Vec<Stray>, Option<RowKey>)>;
 }

@@ -1,6 +1,8 @@
 //! Pages of a job's tasks, detections and log lines, as the store returns them.
 
-use crate::{AlgorithmId, CaptureId, FailReason, JobId, TaskState, Timestamp, catalog::Capture};
+use crate::{
+    AlgorithmId, CaptureId, FailReason, JobId, TaskState, Timestamp, catalog::Capture, result::DetectionId,
+};
 
 /// A task, as people see it.
 #[derive(Clone, Debug)]
@@ -55,16 +57,16 @@ pub struct ImageQuery {
 /// Selects the detections to read.
 #[derive(Clone, Copy, Debug)]
 pub enum DetectionsOf<'a> {
-    /// A page of a job's detections, in the order in which they were stored.
+    /// A page of a job's detections, by task in the order of dispatch, then by number.
     Job {
         /// The job.
         job: JobId,
-        /// Only detections after this one.
-        after: i64,
+        /// Only detections after this one of the job.
+        after: Option<DetectionId>,
         /// The maximum number of rows.
         limit: u64,
     },
-    /// The detections of these tasks, by id; a page of tasks at a time.
+    /// The detections of these tasks, by capture, job and number; a page of tasks at a time.
     Tasks(&'a [(JobId, CaptureId)]),
 }
 
@@ -72,7 +74,8 @@ impl DetectionsOf<'_> {
     /// The first page of a job.
     #[must_use]
     pub fn first(job: JobId, limit: u64) -> Self {
-        Self::Job { job, after: 0, limit }
+        let after = None;
+        Self::Job { job, after, limit }
     }
 }
 
@@ -122,9 +125,7 @@ pub struct ClassificationRow {
 #[derive(Clone, Debug)]
 pub struct DetectionRow {
     /// The detection.
-    pub id: i64,
-    /// The job that stored it.
-    pub job: JobId,
+    pub id: DetectionId,
     /// The capture, and what is known of it.
     pub capture: Capture,
     /// The box, x1 y1 x2 y2.

@@ -179,7 +179,7 @@ cases! { World;
         assert!(all.iter().all(|a| a.pipeline == "p" && (a.state == TaskState::Failed) == a.reason.is_some()));
         let pairs = [(first, tasks[0].0.capture), (second, task.0.capture), (second, tasks[0].0.capture)];
         let detections = w.store.detections(DetectionsOf::Tasks(&pairs), false).await.unwrap();
-        let of: Vec<_> = detections.iter().map(|d| (d.job, d.capture.id, d.classifications.len())).collect();
+        let of: Vec<_> = detections.iter().map(|d| (d.id.job, d.capture.id, d.classifications.len())).collect();
         assert_eq!(of, [(first, tasks[0].0.capture, 1), (first, tasks[0].0.capture, 1), (second, task.0.capture, 1)]);
         w.store.delete_job(second, w.now()).await.unwrap();
         assert_eq!(w.store.attempts(&ids).await.unwrap().len(), 3, "those of a deleted job are gone");

@@ -7,7 +7,7 @@ use trapline_core::{
     CaptureId, JobId, Result, Timestamp,
     health::TickReport,
     ports::{Ended, Health, MarkLost, MarkedLost, Outlook, Vitals},
-    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit},
 };
 
 use super::FaultyStore;
@@ -71,7 +71,12 @@ impl Health for FaultyStore {
             .await
     }
 
-    async fn strays(&self, kind: StrayKind, after: i64, limit: u64) -> Result<(Vec<Stray>, Option<i64>)> {
+    async fn strays(
+        &self,
+        kind: StrayKind,
+        after: RowKey,
+        limit: u64,
+    ) -> Result<(Vec<Stray>, Option<RowKey>)> {
         self.call("strays", self.inner.strays(kind, after, limit)).await
     }
 }

@@ -6,10 +6,10 @@ use trapline_core::{
     CaptureId, FailReason, JobId, ProjectId, TaskState, Timestamp,
     health::STRICT_DETAIL,
     ports::{OldestLease, Outlook, WorkerNow},
-    verify::{JobAudit, LeaseAudit, OVERDUE_AFTER, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, LeaseAudit, OVERDUE_AFTER, RowKey, Stray, StrayKind, TaskAudit},
 };
 
-use super::{Db, DetectionRow, GrantRow, TaskRow, WorkerRow, jobs::can_run};
+use super::{Db, GrantRow, TaskRow, WorkerRow, jobs::can_run};
 
 /// Workers named at the most.
 const WORKERS_MAX: usize = 100;
@@ -50,10 +50,16 @@ impl Db {
     }
 
     fn task_audit(&self, job: JobId, capture: CaptureId, task: &TaskRow) -> TaskAudit {
-        let of_task = |d: &&DetectionRow| (d.job, d.capture) == (job, capture);
-        let stored: Vec<_> = self.detections.values().filter(of_task).collect();
-        let keys: BTreeSet<_> = stored.iter().map(|d| d.detection.key()).collect();
-        let classifications: usize = stored.iter().map(|d| d.detection.classifications.len()).sum();
+        let from = (job, task.ord, capture, i64::MIN)..;
+        let of_task = |(key, _): &(&(_, _, _, i64), _)| (key.0, key.1, key.2) == (job, task.ord, capture);
+        let stored: Vec<_> = self
+            .detections
+            .range(from)
+            .take_while(of_task)
+            .map(|(_, d)| d)
+            .collect();
+        let keys: BTreeSet<_> = stored.iter().map(|d| d.key()).collect();
+        let classifications: usize = stored.iter().map(|d| d.classifications.len()).sum();
         TaskAudit {
             capture,
             run: task.run,
@@ -81,9 +87,15 @@ impl Db {
         }
     }
 
-    pub(super) fn stray_page(&self, kind: StrayKind, after: i64, limit: usize) -> (Vec<Stray>, Option<i64>) {
-        let from = after.saturating_add(1)..;
-        let page: Vec<(i64, Option<Stray>)> = match kind {
+    pub(super) fn stray_page(
+        &self,
+        kind: StrayKind,
+        after: RowKey,
+        limit: usize,
+    ) -> (Vec<Stray>, Option<RowKey>) {
+        let from = after[0].saturating_add(1)..;
+        let grant = |id: i64| [id, 0, 0, 0];
+        let page: Vec<(RowKey, Option<Stray>)> = match kind {
             StrayKind::Grants => {
                 let stray = |id: &i64, job: JobId| Stray {
                     job: Some(job),
@@ -91,7 +103,7 @@ impl Db {
                 };
                 let of = |g: JobId| !self.jobs.contains_key(&g);
                 let rows = self.grants.range(from).take(limit);
-                rows.map(|(id, g)| (*id, of(g.job).then(|| stray(id, g.job))))
+                rows.map(|(id, g)| (grant(*id), of(g.job).then(|| stray(id, g.job))))
                     .collect()
             }
             StrayKind::OverdueGrants => {
@@ -106,17 +118,22 @@ impl Db {
                     row: format!("grant {id}"),
                 };
                 let rows = self.grants.range(from).take(limit);
-                rows.map(|(id, g)| (*id, overdue(g).then(|| stray(id, g))))
+                rows.map(|(id, g)| (grant(*id), overdue(g).then(|| stray(id, g))))
                     .collect()
             }
             StrayKind::Detections => {
-                let stray = |id: &i64, d: &DetectionRow| Stray {
-                    job: Some(d.job),
-                    row: format!("detection {id} of task {}", d.capture),
-                };
-                let of = |d: &DetectionRow| !self.tasks.contains_key(&(d.job, d.capture));
+                let [job, ord, capture, n] = after;
+                let from = (JobId(job), ord, CaptureId(capture), n.saturating_add(1))..;
                 let rows = self.detections.range(from).take(limit);
-                rows.map(|(id, d)| (*id, of(d).then(|| stray(id, d)))).collect()
+                rows.map(|(&(job, ord, capture, n), _)| {
+                    let has_task = self.tasks.get(&(job, capture)).is_some_and(|t| t.ord == ord);
+                    let stray = || Stray {
+                        job: Some(job),
+                        row: format!("detection {n} of task {capture}"),
+                    };
+                    ([job.0, ord, capture.0, n], (!has_task).then(stray))
+                })
+                .collect()
             }
             // They are a part of their detection.
             StrayKind::Classifications => Vec::new(),

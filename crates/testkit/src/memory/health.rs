@@ -7,7 +7,7 @@ use trapline_core::{
     CaptureId, JobId, Result, Timestamp,
     health::TickReport,
     ports::{Ended, Health, MarkLost, MarkedLost, Outlook, Vitals},
-    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit},
 };
 
 use super::{Db, MemoryStore};
@@ -125,7 +125,12 @@ impl Health for MemoryStore {
         Ok(self.rows().task_audits(job, after, limited(limit)))
     }
 
-    async fn strays(&self, kind: StrayKind, after: i64, limit: u64) -> Result<(Vec<Stray>, Option<i64>)> {
+    async fn strays(
+        &self,
+        kind: StrayKind,
+        after: RowKey,
+        limit: u64,
+    ) -> Result<(Vec<Stray>, Option<RowKey>)> {
         Ok(self.rows().stray_page(kind, after, limited(limit)))
     }
 }

@@ -129,7 +129,7 @@ impl Db {
         for capture in captures {
             self.tasks.remove(&(job, capture));
             self.detections
-                .retain(|_, d| (d.job, d.capture) != (job, capture));
+                .retain(|&(of, _, at, _), _| (of, at) != (job, capture));
         }
         true
     }

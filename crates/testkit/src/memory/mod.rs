@@ -101,7 +101,8 @@ pub struct Db {
     specs: BTreeMap<(JobId, i64), RunSpec>,
     tasks: BTreeMap<(JobId, CaptureId), TaskRow>,
     grants: BTreeMap<i64, GrantRow>,
-    detections: BTreeMap<i64, DetectionRow>,
+    /// By job, `ord`, capture and number.
+    detections: BTreeMap<(JobId, i64, CaptureId, i64), Detection>,
     logs: BTreeMap<i64, (Timestamp, LogLine)>,
     ticks: TickRows,
     /// Identifiers grow and are never used again.
@@ -115,7 +116,6 @@ struct Last {
     worker: i64,
     job: i64,
     grant: i64,
-    detection: i64,
     log: i64,
 }
 
@@ -235,13 +235,6 @@ struct WorkerRow {
     turn: Turn,
 }
 
-#[derive(Clone)]
-struct DetectionRow {
-    job: JobId,
-    capture: CaptureId,
-    detection: Detection,
-}
-
 impl Db {
     /// The jobs' rows, deleted ones too.
     #[must_use]
@@ -265,15 +258,12 @@ impl Db {
     /// How many detections and classifications are stored for a job.
     #[must_use]
     pub fn stored(&self, job: JobId) -> (u64, u64) {
-        self.detections
-            .values()
-            .filter(|d| d.job == job)
-            .fold((0, 0), |(detections, classifications), d| {
-                (
-                    detections + 1,
-                    classifications + d.detection.classifications.len() as u64,
-                )
-            })
+        self.detections.iter().filter(|((of, ..), _)| *of == job).fold(
+            (0, 0),
+            |(detections, classifications), (_, d)| {
+                (detections + 1, classifications + d.classifications.len() as u64)
+            },
+        )
     }
 
     /// The last outage that the store knows of.

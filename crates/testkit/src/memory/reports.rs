@@ -6,7 +6,7 @@ use trapline_core::{
         Attempt, ClassificationRow, DetectionRow, DetectionsOf, ImageQuery, ImageRow, ImageState, LogLine,
         LogPage, LogQuery, LogRow,
     },
-    result::Classification,
+    result::{Classification, Detection, DetectionId},
     task::{DETAIL_MAX_CHARS, cut},
 };
 
@@ -84,30 +84,36 @@ impl Db {
             scores: if scores { c.scores.clone() } else { Vec::new() },
             logits: if scores { c.logits.clone() } else { Vec::new() },
         };
-        let (after, limit) = match of {
-            DetectionsOf::Job { after, limit, .. } => (after, usize::try_from(limit).unwrap_or(usize::MAX)),
-            DetectionsOf::Tasks(_) => (i64::MIN, usize::MAX),
-        };
-        let is_asked = |job: JobId, capture: CaptureId| match of {
-            DetectionsOf::Job { job: of, .. } => job == of,
-            DetectionsOf::Tasks(tasks) => tasks.contains(&(job, capture)),
-        };
-        self.detections
-            .range(after.saturating_add(1)..)
-            .filter(|(_, row)| is_asked(row.job, row.capture))
-            .take(limit)
-            .filter_map(|(id, row)| {
-                Some(DetectionRow {
-                    id: *id,
-                    job: row.job,
-                    capture: self.catalog.capture(row.capture)?.clone(),
-                    bbox: row.detection.bbox.map(|b| [b.x1, b.y1, b.x2, b.y2]),
-                    detector: key(row.detection.algorithm),
-                    score: row.detection.score,
-                    classifications: row.detection.classifications.iter().map(classification).collect(),
-                })
+        let row = |&(job, _, capture, n): &(JobId, i64, CaptureId, i64), d: &Detection| {
+            Some(DetectionRow {
+                id: DetectionId { job, capture, n },
+                capture: self.catalog.capture(capture)?.clone(),
+                bbox: d.bbox.map(|b| [b.x1, b.y1, b.x2, b.y2]),
+                detector: key(d.algorithm),
+                score: d.score,
+                classifications: d.classifications.iter().map(classification).collect(),
             })
-            .collect()
+        };
+        let rows = |from: (JobId, i64, CaptureId, i64)| self.detections.range(from..);
+        match of {
+            DetectionsOf::Job { job, after, limit } => {
+                let place = |id: DetectionId| {
+                    Some((job, self.tasks.get(&(job, id.capture))?.ord, id.capture, id.n + 1))
+                };
+                let from = after.and_then(place).unwrap_or((job, i64::MIN, CaptureId(0), 0));
+                let page = rows(from).take_while(|(key, _)| key.0 == job);
+                page.take(usize::try_from(limit).unwrap_or(usize::MAX))
+                    .filter_map(|(key, d)| row(key, d))
+                    .collect()
+            }
+            DetectionsOf::Tasks(tasks) => {
+                let is_asked = |key: &(JobId, i64, CaptureId, i64)| tasks.contains(&(key.0, key.2));
+                let asked = self.detections.iter().filter(|(key, _)| is_asked(key));
+                let mut found: Vec<_> = asked.filter_map(|(key, d)| row(key, d)).collect();
+                found.sort_by_key(|d| (d.id.capture, d.id.job, d.id.n));
+                found
+            }
+        }
     }
 
     pub(super) fn add_log(&mut self, lines: &[LogLine], now: Timestamp) {

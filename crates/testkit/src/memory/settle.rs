@@ -1,21 +1,16 @@
 //! Settling results (docs/rules.md A8 to A11): tasks, detections, logs, and the job rows last.
 
-use std::collections::BTreeSet;
-
 use trapline_core::{
     GrantId, Timestamp,
-    plan::{
-        TaskKey,
-        settle::{self, SettlePlan, TaskView},
-    },
+    plan::settle::{self, SettlePlan, TaskView},
     ports::{Posted, SettleReport, Settled, Settlement},
-    result::Detection,
 };
 
-use super::{Db, DetectionRow, Mutation, TaskRow, counts, next};
+use super::{Db, Mutation, TaskRow, counts};
 
 fn view(task: &TaskRow) -> TaskView {
     TaskView {
+        ord: task.ord,
         run: task.run,
         delivery: task.delivery,
         state: task.state,
@@ -30,41 +25,8 @@ fn view(task: &TaskRow) -> TaskView {
     }
 }
 
-/// Whether the unique indices refuse a task's detections.
-fn has_a_key_twice(detections: &[(TaskKey, &Detection)]) -> bool {
-    let mut keys = BTreeSet::new();
-    detections.iter().any(|(task, d)| {
-        let mut by = BTreeSet::new();
-        !keys.insert((*task, d.key())) || d.classifications.iter().any(|c| !by.insert(c.algorithm))
-    })
-}
-
 impl Db {
     pub(super) fn settle_group(&mut self, items: &[Settlement], now: Timestamp) -> SettleReport {
-        let mut report = SettleReport::default();
-        // Groups still to be done, the first on top; a group that the indices refuse is halved.
-        let mut groups = vec![items];
-        while let Some(group) = groups.pop() {
-            match self.settle_once(group, now) {
-                Some(done) => {
-                    report.items.extend(done.items);
-                    report.touched.extend(done.touched);
-                    report.freed.extend(done.freed);
-                }
-                None if group.len() == 1 => {
-                    let why = "the store refuses this data: a key is there twice".to_owned();
-                    report.items.push(Settled::Refused(why));
-                }
-                None => {
-                    let (first, second) = group.split_at(group.len() / 2);
-                    groups.extend([second, first]);
-                }
-            }
-        }
-        report
-    }
-
-    fn settle_once(&mut self, items: &[Settlement], now: Timestamp) -> Option<SettleReport> {
         let mut items = items.to_vec();
         if self.has(Mutation::BelieveOldErrors) {
             items.iter_mut().for_each(|item| self.make_newest(item));
@@ -72,9 +34,6 @@ impl Db {
         let rows = settle::keys(&items).into_iter();
         let rows = rows.filter_map(|key| Some((key, view(self.tasks.get(&key)?))));
         let mut plan = settle::plan(&items, rows.collect());
-        if has_a_key_twice(&plan.detections()) {
-            return None;
-        }
         if self.has(Mutation::CountReplays) {
             let ignored = |(item, settled): (&Settlement, &Settled)| {
                 let replay = matches!(item.posted, Posted::Success(_));
@@ -93,7 +52,7 @@ impl Db {
             self.write_settled(&plan, now, &mut report);
         }
         report.items = plan.items;
-        Some(report)
+        report
     }
 
     /// As if the newest hand-out had been answered, if it is an error.
@@ -119,14 +78,11 @@ impl Db {
         }
         self.write_side_effects(&plan.side_effects, now);
         self.detections
-            .retain(|_, d| !plan.replaced.contains(&(d.job, d.capture)));
-        for ((job, capture), detection) in plan.detections() {
-            let row = DetectionRow {
-                job,
-                capture,
-                detection: detection.clone(),
-            };
-            self.detections.insert(next(&mut self.last.detection), row);
+            .retain(|&(job, _, capture, _), _| !plan.replaced.contains(&(job, capture)));
+        for placed in plan.detections() {
+            let (job, capture) = placed.task;
+            let key = (job, placed.ord, capture, placed.n);
+            self.detections.insert(key, placed.detection.clone());
         }
         self.log_lines(&plan.failures(), now);
         for (job, deltas) in &plan.deltas {

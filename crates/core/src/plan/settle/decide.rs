@@ -10,6 +10,8 @@ use crate::{
 /// The columns of a task's row that a settlement depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TaskView {
+    /// The place in the order of dispatch, by which results are clustered.
+    pub ord: i64,
     /// The run that the row belongs to.
     pub run: i64,
     /// The number of the newest hand-out.
@@ -39,6 +41,7 @@ impl TaskView {
     #[must_use]
     pub fn new(run: i64) -> Self {
         Self {
+            ord: 0,
             run,
             delivery: 0,
             state: TaskState::Pending,

@@ -9,7 +9,7 @@ use super::{TaskKey, lost::failed_line};
 use crate::{
     CaptureId, JobId, TaskState,
     ports::{LogLine, Posted, Settled, Settlement, Touched},
-    result::Detection,
+    result::{Detection, has_duplicates},
 };
 
 pub use decide::{Change, Deltas, TaskView, Verdict, freed_line, settle};
@@ -42,6 +42,19 @@ pub struct Outcome<'a> {
     pub spec_run: Option<i64>,
 }
 
+/// A detection to be stored, with its key: job, `ord`, capture and `n`.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed<'a> {
+    /// The task.
+    pub task: TaskKey,
+    /// The task's place in the order of dispatch.
+    pub ord: i64,
+    /// Its number among those of the task, from 1.
+    pub n: i64,
+    /// The detection.
+    pub detection: &'a Detection,
+}
+
 /// Returns the tasks of a group, each once.
 pub fn keys(items: &[Settlement]) -> Vec<TaskKey> {
     let keys: HashSet<TaskKey> = items.iter().map(|i| i.receipt.task()).collect();
@@ -53,6 +66,11 @@ pub fn plan(items: &[Settlement], mut rows: HashMap<TaskKey, TaskView>) -> Settl
     let mut plan = SettlePlan::default();
     for item in items {
         let key = item.receipt.task();
+        if matches!(&item.posted, Posted::Success(found) if has_duplicates(found)) {
+            let why = "a detection, or an algorithm's classification of it, is there twice";
+            plan.items.push(Settled::Refused(why.into()));
+            continue;
+        }
         let row = rows.get_mut(&key);
         plan.side_effects.answered(&item.receipt, row.as_deref());
         match row {
@@ -103,13 +121,20 @@ impl<'a> SettlePlan<'a> {
         self.deltas.is_empty() && self.side_effects.late_grants().is_empty()
     }
 
-    /// Returns the detections to be stored, by task.
-    pub fn detections(&self) -> Vec<(TaskKey, &'a Detection)> {
-        let each = |(key, list): (&TaskKey, &&'a [Detection])| {
-            let key = *key;
-            list.iter().map(move |d| (key, d))
+    /// Returns the detections to be stored, in the order of their keys, so that neighbours are written together.
+    pub fn detections(&self) -> Vec<Placed<'a>> {
+        let each = |(task, list): (&TaskKey, &&'a [Detection])| {
+            let (task, ord) = (*task, self.rows[task].row.ord);
+            (1..).zip(*list).map(move |(n, detection)| Placed {
+                task,
+                ord,
+                n,
+                detection,
+            })
         };
-        self.detections.iter().flat_map(each).collect()
+        let mut all: Vec<_> = self.detections.iter().flat_map(each).collect();
+        all.sort_by_key(|d| (d.task.0, d.ord, d.task.1));
+        all
     }
 
     /// Returns a line for each task that failed.
