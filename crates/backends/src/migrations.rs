@@ -24,6 +24,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0008_photographs"),
         embedded!("sqlite/0009_detection_score"),
         embedded!("sqlite/0010_create_keys"),
+        embedded!("sqlite/0011_results_by_dispatch"),
     ])
 }
 
@@ -39,6 +40,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0008_photographs"),
         embedded!("postgres/0009_detection_score"),
         embedded!("postgres/0010_create_keys"),
+        embedded!("postgres/0011_results_by_dispatch"),
     ])
 }
 

@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions as _, Connection as _, migrate::Migrator, sqlite::Sqli
 use trapline_backends::{SqliteStore, sqlite::Access};
 use trapline_core::{
     AlgorithmId, JobId, PipelineId, ProjectId, ServiceId,
-    ports::{Catalog as _, Store as _},
+    ports::{Catalog as _, DetectionsOf, Store as _},
 };
 use trapline_testkit::ManualClock;
 
@@ -26,7 +26,14 @@ const ROWS: &str = "
     INSERT INTO jobs (project_id, name, status, failure_threshold, pipeline_id, algorithms, fingerprint, run,
                       created_at, updated_at, total)
     VALUES (1, 'j', 'STARTED', 0.5, 1, '[[1,1]]', 'd@1', 2, 0, 0, 1),
-           (1, 'k', 'CREATED', 0.5, NULL, '[]', '', 1, 0, 0, 0)";
+           (1, 'k', 'CREATED', 0.5, NULL, '[]', '', 1, 0, 0, 0);
+    INSERT INTO captures (id, project_id, url) VALUES (1, 1, 'file:///1.jpg'), (2, 1, 'file:///2.jpg');
+    INSERT INTO tasks (job_id, capture_id, ord, run, state, settled_at, n_detections, n_classifications)
+    VALUES (1, 1, 9, 2, 'processed', 0, 2, 2), (1, 2, 4, 2, 'processed', 0, 1, 0);
+    INSERT INTO detections (id, job_id, capture_id, algorithm_id, x1, y1, x2, y2, at)
+    VALUES (5, 1, 1, 1, 0, 0, 9, 9, 0), (6, 1, 2, 1, 1, 1, 2, 2, 0), (8, 1, 1, 1, NULL, NULL, NULL, NULL, 0);
+    INSERT INTO classifications (detection_id, algorithm_id, position, label, terminal, score, scores, logits, at)
+    VALUES (8, 1, 0, 'moth', 1, 0.5, x'', x'', 0), (5, 1, 0, 'not', 1, 0.75, x'', x'', 0)";
 
 /// Makes a file with the first two migrations, and these rows.
 async fn old_file(path: &Path, dir: &Path) {
@@ -44,7 +51,7 @@ async fn old_file(path: &Path, dir: &Path) {
 }
 
 #[tokio::test]
-async fn what_refers_to_pipelines_algorithms_and_services_still_does_after_the_migration() {
+async fn what_an_older_file_holds_is_there_after_the_migrations() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.db");
     old_file(&path, dir.path()).await;
@@ -75,6 +82,30 @@ async fn what_refers_to_pipelines_algorithms_and_services_still_does_after_the_m
         assert_eq!(known, Some(vec![(AlgorithmId(1), Some(1))]), "run {run}");
     }
     assert_eq!(store.run_algorithms(JobId(2), 1).await.unwrap(), None);
+    let found = store
+        .detections(DetectionsOf::first(JobId(1), 9), true)
+        .await
+        .unwrap();
+    let told: Vec<_> = found
+        .iter()
+        .map(|d| {
+            let labels: Vec<_> = d
+                .classifications
+                .iter()
+                .map(|c| (c.label.as_str(), c.score))
+                .collect();
+            (d.id.to_string(), d.bbox.map(|b| b[2]), labels)
+        })
+        .collect();
+    let expected = [
+        ("1-2-1".to_owned(), Some(2.0), vec![]),
+        ("1-1-1".to_owned(), Some(9.0), vec![("not", Some(0.75))]),
+        ("1-1-2".to_owned(), None, vec![("moth", Some(0.5))]),
+    ];
+    assert_eq!(
+        told, expected,
+        "results are where they were, by the order of dispatch"
+    );
     let broken: Vec<String> = sqlx::query_scalar("SELECT \"table\" FROM pragma_foreign_key_check")
         .fetch_all(store.readers())
         .await

@@ -10,7 +10,7 @@ use trapline_core::{
     task::{DETAIL_MAX_CHARS, cut},
 };
 
-use super::{PostgresStore, bound, counts, store_error};
+use super::{PostgresStore, bound, columns, counts, store_error};
 use crate::rows;
 
 impl PostgresStore {
@@ -53,36 +53,35 @@ impl PostgresStore {
         scores: bool,
     ) -> Result<Vec<DetectionRow>> {
         let query = match of {
-            DetectionsOf::Job { job, after, limit } => sqlx::query(include_str!("sql/detections.sql"))
-                .bind(job.0)
-                .bind(after)
-                .bind(bound(limit)),
+            DetectionsOf::Job { job, after, limit } => {
+                let after = after.map_or((0, 0), |id| (id.capture.0, id.n));
+                sqlx::query(include_str!("sql/detections.sql"))
+                    .bind(job.0)
+                    .bind(after.0)
+                    .bind(after.1)
+                    .bind(bound(limit))
+            }
             DetectionsOf::Tasks(tasks) => {
-                let (jobs, captures): (Vec<_>, Vec<_>) =
-                    tasks.iter().map(|(job, capture)| (job.0, capture.0)).unzip();
+                let (jobs, captures) = columns(tasks);
                 sqlx::query(include_str!("sql/detections_of_tasks.sql"))
                     .bind(jobs)
                     .bind(captures)
             }
         };
-        let rows = query.fetch_all(&self.side()).await.map_err(store_error)?;
-        let mut page: Vec<DetectionRow> = rows
-            .iter()
-            .map(|row| rows::detection(row).map_err(store_error))
-            .collect::<Result<_>>()?;
-        let ids: Vec<i64> = page.iter().map(|d| d.id).collect();
-        let rows = sqlx::query(include_str!("sql/classifications.sql"))
-            .bind(ids)
+        let found = query.fetch_all(&self.side()).await.map_err(store_error)?;
+        let mut page = rows::all(&found, rows::detection).map_err(store_error)?;
+        let keys = rows::detection_keys(&found).map_err(store_error)?;
+        let key = |column: usize| keys.iter().map(|key| key[column]).collect::<Vec<_>>();
+        let classifications = sqlx::query(include_str!("sql/classifications.sql"))
+            .bind(key(0))
+            .bind(key(1))
+            .bind(key(2))
+            .bind(key(3))
             .bind(scores)
             .fetch_all(&self.side())
             .await
             .map_err(store_error)?;
-        for row in &rows {
-            let (detection, classification) = rows::classification(row).map_err(store_error)?;
-            if let Ok(at) = page.binary_search_by_key(&detection, |d| d.id) {
-                page[at].classifications.push(classification);
-            }
-        }
+        rows::classify(&mut page, &classifications).map_err(store_error)?;
         Ok(page)
     }
 

@@ -3,15 +3,15 @@
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, postgres::PgArguments};
 use trapline_core::{
-    AlgorithmId, CaptureId, FailReason, JobId, Result, Timestamp, fault,
+    FailReason, Result, Timestamp, fault,
     plan::{
         TaskKey,
-        settle::{self, SettlePlan, TaskView},
+        settle::{self, Placed, SettlePlan, TaskView},
     },
     ports::{SettleReport, Settled, Settlement, Touched},
-    result::{Detection, DetectionKey, pack},
+    result::pack,
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     counts::{self, Cause},
     db, retried, store_error, suspects,
 };
-use crate::rows::{self, Columns as _, Placed};
+use crate::rows::{self, PlacedClass};
 
 /// Rows of one statement; the server parses a message as a whole.
 const ROWS_MAX: usize = 5_000;
@@ -135,58 +135,51 @@ pub(super) async fn delete_detections(conn: &mut PgConnection, tasks: &[TaskKey]
     if tasks.is_empty() {
         return Ok(());
     }
-    let (jobs, captures) = columns(tasks);
-    let gone: Vec<i64> = sqlx::query_scalar(include_str!("sql/detections_delete.sql"))
-        .bind(jobs)
-        .bind(captures)
-        .fetch_all(&mut *conn)
-        .await?;
-    sqlx::query("DELETE FROM classifications WHERE detection_id = ANY ($1)")
-        .bind(gone)
-        .execute(conn)
-        .await
-        .map(drop)
-}
-
-async fn insert_detections(conn: &mut PgConnection, rows: &[(TaskKey, &Detection)]) -> sqlx::Result<()> {
-    let mut ids: HashMap<(TaskKey, DetectionKey), i64> = HashMap::with_capacity(rows.len());
-    for chunk in rows.chunks(ROWS_MAX) {
-        let each = || chunk.iter().map(|(_, d)| d);
-        let (jobs, captures) = columns(chunk.iter().map(|(key, _)| key));
-        let stored = sqlx::query(include_str!("sql/detections_insert.sql"))
+    for sql in [
+        include_str!("sql/detections_delete.sql"),
+        include_str!("sql/classifications_delete.sql"),
+    ] {
+        let (jobs, captures) = columns(tasks);
+        sqlx::query(sql)
             .bind(jobs)
             .bind(captures)
-            .bind(each().map(|d| d.algorithm.0).collect::<Vec<_>>())
-            .bind(each().map(|d| d.bbox.map(|b| b.x1)).collect::<Vec<_>>())
-            .bind(each().map(|d| d.bbox.map(|b| b.y1)).collect::<Vec<_>>())
-            .bind(each().map(|d| d.bbox.map(|b| b.x2)).collect::<Vec<_>>())
-            .bind(each().map(|d| d.bbox.map(|b| b.y2)).collect::<Vec<_>>())
-            .bind(each().map(|d| d.at.0).collect::<Vec<_>>())
-            .bind(each().map(|d| d.inference_seconds).collect::<Vec<_>>())
-            .bind(each().map(|d| d.crop_image_url.as_deref()).collect::<Vec<_>>())
-            .bind(each().map(|d| d.score.map(f64::from)).collect::<Vec<_>>())
-            .fetch_all(&mut *conn)
+            .execute(&mut *conn)
             .await?;
-        for row in stored {
-            let bbox = rows::corners(&row)?.map(|b| b.map(f64::to_bits));
-            let key = (JobId(row.col("job_id")?), CaptureId(row.col("capture_id")?));
-            let algorithm = AlgorithmId(row.col("algorithm_id")?);
-            ids.insert((key, (algorithm, bbox)), row.col("id")?);
-        }
     }
-    let placed = rows::place(rows, &ids)?;
-    for chunk in chunks(&placed) {
+    Ok(())
+}
+
+async fn insert_detections(conn: &mut PgConnection, rows: &[Placed<'_>]) -> sqlx::Result<()> {
+    for chunk in rows.chunks(ROWS_MAX) {
+        let each = || chunk.iter().map(|placed| placed.detection);
+        bind_keys(
+            sqlx::query(include_str!("sql/detections_insert.sql")),
+            chunk.iter(),
+        )
+        .bind(each().map(|d| d.algorithm.0).collect::<Vec<_>>())
+        .bind(each().map(|d| d.bbox.map(|b| b.x1)).collect::<Vec<_>>())
+        .bind(each().map(|d| d.bbox.map(|b| b.y1)).collect::<Vec<_>>())
+        .bind(each().map(|d| d.bbox.map(|b| b.x2)).collect::<Vec<_>>())
+        .bind(each().map(|d| d.bbox.map(|b| b.y2)).collect::<Vec<_>>())
+        .bind(each().map(|d| d.at.0).collect::<Vec<_>>())
+        .bind(each().map(|d| d.inference_seconds).collect::<Vec<_>>())
+        .bind(each().map(|d| d.crop_image_url.as_deref()).collect::<Vec<_>>())
+        .bind(each().map(|d| d.score.map(f64::from)).collect::<Vec<_>>())
+        .execute(&mut *conn)
+        .await?;
+    }
+    for chunk in chunks(&rows::classifications(rows)) {
         insert_classifications(conn, chunk).await?;
     }
     Ok(())
 }
 
-async fn insert_classifications(conn: &mut PgConnection, chunk: &[Placed<'_>]) -> sqlx::Result<()> {
+async fn insert_classifications(conn: &mut PgConnection, chunk: &[PlacedClass<'_>]) -> sqlx::Result<()> {
     let each = || chunk.iter().map(|(_, _, c)| c);
-    sqlx::query(include_str!("sql/classifications_insert.sql"))
-        .bind(chunk.iter().map(|(id, _, _)| *id).collect::<Vec<_>>())
-        .bind(each().map(|c| c.algorithm.0).collect::<Vec<_>>())
+    let keys = chunk.iter().map(|(placed, ..)| placed);
+    bind_keys(sqlx::query(include_str!("sql/classifications_insert.sql")), keys)
         .bind(chunk.iter().map(|(_, at, _)| *at).collect::<Vec<_>>())
+        .bind(each().map(|c| c.algorithm.0).collect::<Vec<_>>())
         .bind(each().map(|c| c.label.as_str()).collect::<Vec<_>>())
         .bind(each().map(|c| c.terminal).collect::<Vec<_>>())
         .bind(each().map(|c| c.score.map(f64::from)).collect::<Vec<_>>())
@@ -200,11 +193,22 @@ async fn insert_classifications(conn: &mut PgConnection, chunk: &[Placed<'_>]) -
         .map(drop)
 }
 
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, PgArguments>;
+
+/// Binds four columns: job, `ord`, capture, number.
+fn bind_keys<'q, 'a>(query: Query<'q>, keys: impl Iterator<Item = &'a Placed<'a>> + Clone) -> Query<'q> {
+    query
+        .bind(keys.clone().map(|k| k.task.0.0).collect::<Vec<_>>())
+        .bind(keys.clone().map(|k| k.ord).collect::<Vec<_>>())
+        .bind(keys.clone().map(|k| k.task.1.0).collect::<Vec<_>>())
+        .bind(keys.map(|k| k.n).collect::<Vec<_>>())
+}
+
 /// Cuts classifications into chunks that are bounded in rows and in bytes.
-fn chunks<'r, 'c>(mut rows: &'r [Placed<'c>]) -> impl Iterator<Item = &'r [Placed<'c>]> {
+fn chunks<'r, 'c>(mut rows: &'r [PlacedClass<'c>]) -> impl Iterator<Item = &'r [PlacedClass<'c>]> {
     std::iter::from_fn(move || {
         let mut bytes = 0;
-        let fits = |(_, _, c): &&Placed<'c>| {
+        let fits = |(_, _, c): &&PlacedClass<'c>| {
             let labels = c.labels.iter().flatten().map(String::len).sum::<usize>();
             bytes += 4 * (c.scores.len() + c.logits.len()) + labels;
             bytes <= BYTES_MAX

@@ -17,7 +17,9 @@ pub(crate) use catalog::{
 };
 pub(crate) use job::{JobSource, audit, job, job_head, run_algorithms, vitals, waiting};
 pub(crate) use lease::{cluster, due_grant, gap, recent_answers, signs_of, stored};
-pub(crate) use results::{Placed, classification, corners, detection, log_row, own_labels, place, stray};
+pub(crate) use results::{
+    PlacedClass, classifications, classify, detection, detection_keys, log_row, own_labels, strays,
+};
 pub(crate) use task::{
     attempt, free_task, held_task, image, lease_row, oldest_lease, receipt, spent_task, task_audit,
     task_view, turn, worker_now,

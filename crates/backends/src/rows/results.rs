@@ -1,19 +1,17 @@
 //! The rows of what a job made: detections, classifications, its log.
 
-use std::collections::HashMap;
-
 use trapline_core::{
     AlgorithmId, CaptureId, JobId,
-    plan::TaskKey,
+    plan::settle::Placed,
     ports::{ClassificationRow, DetectionRow, Level, LogRow},
-    result::{Classification, Detection, DetectionKey, unpack},
-    verify::Stray,
+    result::{Classification, DetectionId, unpack},
+    verify::{RowKey, Stray},
 };
 
 use super::{Columns, word};
 
 /// The box of a detection; `None` is the whole image.
-pub(crate) fn corners(row: &impl Columns) -> sqlx::Result<Option<[f64; 4]>> {
+fn corners(row: &impl Columns) -> sqlx::Result<Option<[f64; 4]>> {
     let corner = |name| row.col::<Option<f64>>(name);
     Ok(
         match (corner("x1")?, corner("y1")?, corner("x2")?, corner("y2")?) {
@@ -24,10 +22,14 @@ pub(crate) fn corners(row: &impl Columns) -> sqlx::Result<Option<[f64; 4]>> {
 }
 
 pub(crate) fn detection(row: &impl Columns) -> sqlx::Result<DetectionRow> {
+    let capture = super::capture(row)?;
     Ok(DetectionRow {
-        id: row.col("detection_id")?,
-        job: JobId(row.col("job_id")?),
-        capture: super::capture(row)?,
+        id: DetectionId {
+            job: JobId(row.col("job_id")?),
+            capture: capture.id,
+            n: row.col("n")?,
+        },
+        capture,
         bbox: corners(row)?,
         detector: row.col("detector")?,
         score: row.col::<Option<f64>>("score")?.map(|s| s as f32),
@@ -41,13 +43,31 @@ pub(crate) fn own_labels(classification: &Classification) -> Option<String> {
     Some(serde_json::Value::from(labels.as_slice()).to_string())
 }
 
-/// A classification, and of which detection.
-pub(crate) fn classification(row: &impl Columns) -> sqlx::Result<(i64, ClassificationRow)> {
+/// The keys of a page of detections, by which their classifications are found.
+pub(crate) fn detection_keys(rows: &[impl Columns]) -> sqlx::Result<Vec<RowKey>> {
+    let key = |row: &_| {
+        let column = |name| Columns::col(row, name);
+        Ok([column("job_id")?, column("ord")?, column("id")?, column("n")?])
+    };
+    rows.iter().map(key).collect()
+}
+
+/// Adds classifications to their detections. `at` is the place of the detection in the page.
+pub(crate) fn classify(page: &mut [DetectionRow], rows: &[impl Columns]) -> sqlx::Result<()> {
+    for row in rows {
+        let at = row.unsigned("at")? as usize;
+        let detection = page.get_mut(at).ok_or(sqlx::Error::RowNotFound)?;
+        detection.classifications.push(classification(row)?);
+    }
+    Ok(())
+}
+
+fn classification(row: &impl Columns) -> sqlx::Result<ClassificationRow> {
     let floats = |name| -> sqlx::Result<Vec<f32>> {
         let packed: Option<Vec<u8>> = row.col(name)?;
         Ok(unpack(&packed.unwrap_or_default()))
     };
-    let classification = ClassificationRow {
+    Ok(ClassificationRow {
         algorithm_id: AlgorithmId(row.col("algorithm_id")?),
         algorithm: row.col("key")?,
         label: row.col("label")?,
@@ -59,8 +79,7 @@ pub(crate) fn classification(row: &impl Columns) -> sqlx::Result<(i64, Classific
         },
         scores: floats("scores")?,
         logits: floats("logits")?,
-    };
-    Ok((row.col("detection_id")?, classification))
+    })
 }
 
 pub(crate) fn log_row(row: &impl Columns) -> sqlx::Result<LogRow> {
@@ -74,7 +93,7 @@ pub(crate) fn log_row(row: &impl Columns) -> sqlx::Result<LogRow> {
 }
 
 /// A row that belongs to nothing, if it does.
-pub(crate) fn stray(row: &impl Columns) -> sqlx::Result<Option<Stray>> {
+fn stray(row: &impl Columns) -> sqlx::Result<Option<Stray>> {
     if !row.col("stray")? {
         return Ok(None);
     }
@@ -84,21 +103,27 @@ pub(crate) fn stray(row: &impl Columns) -> sqlx::Result<Option<Stray>> {
     }))
 }
 
-/// A classification with its detection's row and its place there.
-pub(crate) type Placed<'a> = (i64, i64, &'a Classification);
+/// Of a page of rows without an owner those that are, and the key after which the next page begins.
+pub(crate) fn strays(rows: &[impl Columns], limit: u64) -> sqlx::Result<(Vec<Stray>, Option<RowKey>)> {
+    let key = |row: &_| -> sqlx::Result<RowKey> {
+        let column = |name| Columns::col(row, name);
+        Ok([column("k1")?, column("k2")?, column("k3")?, column("k4")?])
+    };
+    let last = rows.last().filter(|_| rows.len() as u64 == limit);
+    let strays: Vec<_> = rows.iter().map(stray).collect::<sqlx::Result<_>>()?;
+    Ok((strays.into_iter().flatten().collect(), last.map(key).transpose()?))
+}
 
-/// Gives each classification the row of its detection, by key, never by position: `RETURNING` promises no order.
-pub(crate) fn place<'a>(
-    rows: &[(TaskKey, &'a Detection)],
-    ids: &HashMap<(TaskKey, DetectionKey), i64>,
-) -> sqlx::Result<Vec<Placed<'a>>> {
-    let mut placed = Vec::new();
-    for (key, detection) in rows {
-        let id = *ids
-            .get(&(*key, detection.key()))
-            .ok_or(sqlx::Error::RowNotFound)?;
-        let list = detection.classifications.iter().enumerate();
-        placed.extend(list.map(|(at, c)| (id, at as i64, c)));
-    }
-    Ok(placed)
+/// A classification with its detection and its place there.
+pub(crate) type PlacedClass<'a> = (Placed<'a>, i64, &'a Classification);
+
+/// The classifications of detections, in the order of their keys.
+pub(crate) fn classifications<'a>(rows: &[Placed<'a>]) -> Vec<PlacedClass<'a>> {
+    let of = |placed: &Placed<'a>| {
+        let placed = *placed;
+        (0..)
+            .zip(&placed.detection.classifications)
+            .map(move |(at, c)| (placed, at, c))
+    };
+    rows.iter().flat_map(of).collect()
 }

@@ -38,6 +38,7 @@ pub(crate) fn free_task(row: &impl Columns) -> sqlx::Result<(FreeCursor, Candida
 /// What decides on a result for the task.
 pub(crate) fn task_view(row: &impl Columns) -> sqlx::Result<(TaskKey, TaskView)> {
     let view = TaskView {
+        ord: row.col("ord")?,
         run: row.col("run")?,
         delivery: row.col("delivery")?,
         state: state(row)?,

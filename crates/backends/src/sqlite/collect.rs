@@ -322,7 +322,7 @@ async fn reset(
 ) -> sqlx::Result<Deltas> {
     let (processed, failed): (i64, i64) = sqlx::query_as(
         "SELECT ifnull(sum(state = 'processed'), 0), ifnull(sum(state = 'failed' AND reason <> 'no_url'), 0) \
-         FROM tasks WHERE job_id = ?1 AND capture_id IN (SELECT value FROM json_each(?2))",
+         FROM tasks INDEXED BY tasks_image WHERE job_id = ?1 AND capture_id IN (SELECT value FROM json_each(?2))",
     )
     .bind(claim.job.0)
     .bind(json(ids))

@@ -297,7 +297,7 @@ async fn purge_in(conn: &mut SqliteConnection, job: i64) -> sqlx::Result<()> {
         let tasks: Vec<_> = captures.iter().map(|c| (JobId(job), CaptureId(*c))).collect();
         settle::delete_detections(conn, &tasks).await?;
         sqlx::query(
-            "DELETE FROM tasks WHERE job_id = ?1 AND capture_id IN (SELECT value FROM json_each(?2))",
+            "DELETE FROM tasks INDEXED BY tasks_image WHERE job_id = ?1 AND capture_id IN (SELECT value FROM json_each(?2))",
         )
         .bind(job)
         .bind(json(&captures))

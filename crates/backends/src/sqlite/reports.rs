@@ -41,33 +41,27 @@ impl SqliteStore {
         scores: bool,
     ) -> Result<Vec<DetectionRow>> {
         let query = match of {
-            DetectionsOf::Job { job, after, limit } => sqlx::query(include_str!("sql/detections.sql"))
-                .bind(job.0)
-                .bind(after)
-                .bind(limit as i64),
+            DetectionsOf::Job { job, after, limit } => {
+                let after = after.map_or((0, 0), |id| (id.capture.0, id.n));
+                sqlx::query(include_str!("sql/detections.sql"))
+                    .bind(job.0)
+                    .bind(after.0)
+                    .bind(after.1)
+                    .bind(limit as i64)
+            }
             DetectionsOf::Tasks(tasks) => {
-                let tasks: Vec<_> = tasks.iter().map(|(job, capture)| (job.0, capture.0)).collect();
-                sqlx::query(include_str!("sql/detections_of_tasks.sql")).bind(json(&tasks))
+                sqlx::query(include_str!("sql/detections_of_tasks.sql")).bind(json(tasks))
             }
         };
-        let rows = query.fetch_all(&self.readers).await.map_err(store_error)?;
-        let mut page: Vec<DetectionRow> = rows
-            .iter()
-            .map(|row| rows::detection(row).map_err(store_error))
-            .collect::<Result<_>>()?;
-        let ids: Vec<i64> = page.iter().map(|d| d.id).collect();
-        let rows = sqlx::query(include_str!("sql/classifications.sql"))
-            .bind(json(&ids))
+        let found = query.fetch_all(&self.readers).await.map_err(store_error)?;
+        let mut page = rows::all(&found, rows::detection).map_err(store_error)?;
+        let classifications = sqlx::query(include_str!("sql/classifications.sql"))
+            .bind(json(&rows::detection_keys(&found).map_err(store_error)?))
             .bind(scores)
             .fetch_all(&self.readers)
             .await
             .map_err(store_error)?;
-        for row in &rows {
-            let (detection, classification) = rows::classification(row).map_err(store_error)?;
-            if let Ok(at) = page.binary_search_by_key(&detection, |d| d.id) {
-                page[at].classifications.push(classification);
-            }
-        }
+        rows::classify(&mut page, &classifications).map_err(store_error)?;
         Ok(page)
     }
 

@@ -5,17 +5,17 @@ use std::collections::HashMap;
 
 use sqlx::{AssertSqlSafe, SqliteConnection, sqlite::SqliteArguments};
 use trapline_core::{
-    AlgorithmId, CaptureId, FailReason, JobId, Result, Timestamp, fault,
+    FailReason, Result, Timestamp, fault,
     plan::{
         TaskKey,
-        settle::{self, SettlePlan, TaskView},
+        settle::{self, Placed, SettlePlan, TaskView},
     },
     ports::{SettleReport, Settled, Settlement, Touched},
-    result::{Classification, Detection, DetectionKey, pack},
+    result::pack,
 };
 
 use super::{SqliteStore, counts, db, json, store_error, suspects};
-use crate::rows::{self, Columns as _, Placed};
+use crate::rows::{self, PlacedClass};
 
 impl SqliteStore {
     pub(super) async fn settle_group(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
@@ -124,56 +124,55 @@ pub(super) async fn delete_detections(conn: &mut SqliteConnection, tasks: &[Task
     if tasks.is_empty() {
         return Ok(());
     }
-    let gone: Vec<i64> = sqlx::query_scalar(include_str!("sql/detections_delete.sql"))
-        .bind(json(tasks))
-        .fetch_all(&mut *conn)
-        .await?;
-    sqlx::query("DELETE FROM classifications WHERE detection_id IN (SELECT value FROM json_each(?1))")
-        .bind(json(&gone))
-        .execute(conn)
-        .await?;
+    for sql in [
+        include_str!("sql/detections_delete.sql"),
+        include_str!("sql/classifications_delete.sql"),
+    ] {
+        sqlx::query(sql).bind(json(tasks)).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
-async fn insert_detections(conn: &mut SqliteConnection, rows: &[(TaskKey, &Detection)]) -> sqlx::Result<()> {
-    const HEAD: &str = "INSERT INTO detections \
-        (job_id, capture_id, algorithm_id, x1, y1, x2, y2, at, inference_seconds, crop_image_url, score) VALUES ";
-    const TAIL: &str = " RETURNING id, job_id, capture_id, algorithm_id, x1, y1, x2, y2";
-    let mut ids: HashMap<(TaskKey, DetectionKey), i64> = HashMap::with_capacity(rows.len());
+async fn insert_detections(conn: &mut SqliteConnection, rows: &[Placed<'_>]) -> sqlx::Result<()> {
+    const HEAD: &str = "INSERT INTO detections (job_id, ord, capture_id, n, algorithm_id, x1, y1, x2, y2, at, \
+        inference_seconds, crop_image_url, score) VALUES ";
     for chunk in chunks(rows) {
-        let mut query = sqlx::query(AssertSqlSafe(values(HEAD, 11, chunk.len(), TAIL)));
-        for ((job, capture), d) in chunk {
-            let b = d.bbox;
+        let mut query = sqlx::query(AssertSqlSafe(values(HEAD, 13, chunk.len())));
+        for placed in chunk {
+            let d = placed.detection;
+            let corners = d.bbox.map(|b| [b.x1, b.y1, b.x2, b.y2]);
+            query = bind_key(query, placed).bind(d.algorithm.0);
+            for corner in 0..4 {
+                query = query.bind(corners.map(|c| c[corner]));
+            }
             query = query
-                .bind(job.0)
-                .bind(capture.0)
-                .bind(d.algorithm.0)
-                .bind(b.map(|b| b.x1))
-                .bind(b.map(|b| b.y1))
-                .bind(b.map(|b| b.x2))
-                .bind(b.map(|b| b.y2))
                 .bind(d.at.0)
                 .bind(d.inference_seconds)
                 .bind(d.crop_image_url.as_deref())
                 .bind(d.score.map(f64::from));
         }
-        for row in query.fetch_all(&mut *conn).await? {
-            let bbox = rows::corners(&row)?.map(|b| b.map(f64::to_bits));
-            let key = (JobId(row.col("job_id")?), CaptureId(row.col("capture_id")?));
-            let algorithm = AlgorithmId(row.col("algorithm_id")?);
-            ids.insert((key, (algorithm, bbox)), row.col("id")?);
-        }
+        query.execute(&mut *conn).await?;
     }
-    insert_classifications(conn, &rows::place(rows, &ids)?).await
+    insert_classifications(conn, &rows::classifications(rows)).await
 }
 
-async fn insert_classifications(conn: &mut SqliteConnection, rows: &[Placed<'_>]) -> sqlx::Result<()> {
-    const HEAD: &str = "INSERT INTO classifications (detection_id, algorithm_id, position, label, terminal, score, \
-        scores, logits, at, inference_seconds, labels) VALUES ";
+async fn insert_classifications(conn: &mut SqliteConnection, rows: &[PlacedClass<'_>]) -> sqlx::Result<()> {
+    const HEAD: &str = "INSERT INTO classifications (job_id, ord, capture_id, n, position, algorithm_id, label, \
+        terminal, score, scores, logits, at, inference_seconds, labels) VALUES ";
     for chunk in chunks(rows) {
-        let mut query = sqlx::query::<_>(AssertSqlSafe(values(HEAD, 11, chunk.len(), "")));
-        for (detection, at, c) in chunk {
-            query = bind_classification(query, *detection, *at, c);
+        let mut query = sqlx::query(AssertSqlSafe(values(HEAD, 14, chunk.len())));
+        for (placed, position, c) in chunk {
+            query = bind_key(query, placed)
+                .bind(position)
+                .bind(c.algorithm.0)
+                .bind(c.label.as_str())
+                .bind(c.terminal)
+                .bind(c.score.map(f64::from))
+                .bind(pack(&c.scores))
+                .bind(pack(&c.logits))
+                .bind(c.at.0)
+                .bind(c.inference_seconds)
+                .bind(rows::own_labels(c));
         }
         query.execute(&mut *conn).await?;
     }
@@ -182,19 +181,9 @@ async fn insert_classifications(conn: &mut SqliteConnection, rows: &[Placed<'_>]
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
 
-fn bind_classification<'q>(query: Query<'q>, detection: i64, at: i64, c: &'q Classification) -> Query<'q> {
-    query
-        .bind(detection)
-        .bind(c.algorithm.0)
-        .bind(at)
-        .bind(c.label.as_str())
-        .bind(c.terminal)
-        .bind(c.score.map(f64::from))
-        .bind(pack(&c.scores))
-        .bind(pack(&c.logits))
-        .bind(c.at.0)
-        .bind(c.inference_seconds)
-        .bind(rows::own_labels(c))
+fn bind_key<'q>(query: Query<'q>, placed: &Placed<'_>) -> Query<'q> {
+    let (job, capture) = placed.task;
+    query.bind(job.0).bind(placed.ord).bind(capture.0).bind(placed.n)
 }
 
 /// Cuts rows into chunks of few different sizes, so that few different statements are prepared.
@@ -207,7 +196,7 @@ fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-fn values(head: &str, columns: usize, rows: usize, tail: &str) -> String {
+fn values(head: &str, columns: usize, rows: usize) -> String {
     let row = format!("({})", vec!["?"; columns].join(","));
-    format!("{head}{}{tail}", vec![row; rows].join(","))
+    format!("{head}{}", vec![row; rows].join(","))
 }

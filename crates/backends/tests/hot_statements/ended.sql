@@ -16,10 +16,10 @@ UPDATE tasks SET state = 'processed', delivery = 1, settled_at = 1, n_detections
 WHERE job_id = {job} AND capture_id > {from} + 7;
 INSERT INTO tasks (job_id, capture_id, ord, run, state, delivery, settled_at, n_detections)
 SELECT {job}, c, c::bigint * 7919 % 2147483647, 1, 'processed', 1, 1, 1 FROM generate_series({from} + {n} / 3 + 1, {from} + {n}) c;
-INSERT INTO detections (job_id, capture_id, algorithm_id, x1, y1, x2, y2, at)
-SELECT {job}, c, 1, 0, 0, 1, 1, 1 FROM generate_series({from} + 8, {from} + {n}) c WHERE c % 4 = 0;
-INSERT INTO classifications (detection_id, algorithm_id, position, label, terminal, scores, logits, at)
-SELECT id, 1, 0, 'l', true, '', '', 1 FROM detections WHERE job_id = {job};
+INSERT INTO detections (job_id, ord, capture_id, n, algorithm_id, x1, y1, x2, y2, at)
+SELECT {job}, c::bigint * 7919 % 2147483647, c, 1, 1, 0, 0, 1, 1, 1 FROM generate_series({from} + 8, {from} + {n}) c WHERE c % 4 = 0;
+INSERT INTO classifications (job_id, ord, capture_id, n, position, algorithm_id, label, terminal, scores, logits, at)
+SELECT job_id, ord, capture_id, n, 0, 1, 'l', true, '', '', 1 FROM detections WHERE job_id = {job};
 INSERT INTO job_logs (job_id, at, level, message) SELECT {job}, 1, 'INFO', 'm' FROM generate_series(1, 1000);
 -- Its grants stay until their leases would have ended, settled as they are.
 INSERT INTO grants (job_id, worker_id, granted_at, lease_until, due_at, captures, answered, empty)

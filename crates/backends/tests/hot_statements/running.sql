@@ -31,10 +31,10 @@ WHERE job_id = {job} AND grant_id < {job} * 100000 + 24;
 UPDATE tasks SET strikes = 1 WHERE job_id = {job} AND state = 'pending' AND capture_id % 10000 = 1;
 UPDATE tasks SET suspect = true, died_grant = 5 WHERE job_id = {job} AND state = 'pending' AND capture_id % 50000 = 1;
 UPDATE grants SET suspect = true WHERE id = {job} * 100000 + 33;
-INSERT INTO detections (job_id, capture_id, algorithm_id, x1, y1, x2, y2, at)
-SELECT {job}, capture_id, 1, 0, 0, 1, 1, 1 FROM tasks WHERE job_id = {job} AND state = 'processed';
-INSERT INTO classifications (detection_id, algorithm_id, position, label, terminal, scores, logits, at)
-SELECT id, 1, 0, 'l', true, '', '', 1 FROM detections WHERE job_id = {job};
+INSERT INTO detections (job_id, ord, capture_id, n, algorithm_id, x1, y1, x2, y2, at)
+SELECT {job}, ord, capture_id, 1, 1, 0, 0, 1, 1, 1 FROM tasks WHERE job_id = {job} AND state = 'processed';
+INSERT INTO classifications (job_id, ord, capture_id, n, position, algorithm_id, label, terminal, scores, logits, at)
+SELECT job_id, ord, capture_id, n, 0, 1, 'l', true, '', '', 1 FROM detections WHERE job_id = {job};
 INSERT INTO job_logs (job_id, at, level, message) SELECT {job}, 1, 'INFO', 'm' FROM generate_series(1, 50);
 -- What statements are asked for: 24 of each.
 CREATE TABLE known AS
@@ -43,7 +43,8 @@ FROM (SELECT capture_id FROM tasks WHERE job_id = {job} AND state = 'pending' AN
 UNION ALL SELECT 'leased', captures::text FROM grants WHERE id = {job} * 100000 + 30
 UNION ALL SELECT 'settled', captures::text FROM grants WHERE id = {job} * 100000 + 3
 UNION ALL SELECT 'set', array_agg(c)::text FROM generate_series({from} + 1001, {from} + 1024) c
-UNION ALL SELECT 'detections', array_agg(id)::text FROM (SELECT id FROM detections WHERE job_id = {job} LIMIT 24) d
+UNION ALL SELECT 'ords', array_agg(ord ORDER BY ord)::text FROM (SELECT * FROM detections WHERE job_id = {job} ORDER BY ord LIMIT 24) d
+UNION ALL SELECT 'found', array_agg(capture_id ORDER BY ord)::text FROM (SELECT * FROM detections WHERE job_id = {job} ORDER BY ord LIMIT 24) d
 UNION ALL SELECT 'jobs', array_fill({job}, ARRAY[24])::text
 UNION ALL SELECT 'grants', array_fill({job} * 100000 + 30, ARRAY[24])::text
 UNION ALL SELECT 'last', ({from} + {n} - 2000)::text;

@@ -86,14 +86,15 @@ pub(crate) const HOT: &[Statement] = &[
     hot("settle_suspect.sql", 24, &[
         JOBS, LEASED, (INTS, fill!("1")), (TEXTS, fill!("'w'::text")), (FLAGS, fill!("true")),
     ]),
-    hot("detections_delete.sql", 24, &[JOBS, SETTLED]),
+    hot("detections_delete.sql", 48, &[JOBS, SETTLED]),
+    hot("classifications_delete.sql", 48, &[JOBS, SETTLED]),
     hot("detections_insert.sql", 24, &[
-        JOBS, LEASED, (INTS, fill!("1")), (REALS, fill!("0")), (REALS, fill!("0")), (REALS, fill!("1")),
-        (REALS, fill!("1")), (INTS, fill!("1")), (REALS, fill!("NULL::float8")), (TEXTS, fill!("NULL::text")),
+        JOBS, (INTS, fill!("1")), LEASED, (INTS, fill!("1")), (INTS, fill!("1")),
+        (REALS, fill!("0")), (REALS, fill!("0")), (REALS, fill!("1")), (REALS, fill!("1")), (INTS, fill!("1")), (REALS, fill!("NULL::float8")), (TEXTS, fill!("NULL::text")),
         (REALS, fill!("NULL::float8")),
     ]),
     hot("classifications_insert.sql", 1, &[
-        (INTS, "'{900000000}'"), (INTS, "'{1}'"), (INTS, "'{0}'"), (TEXTS, "'{l}'"), (FLAGS, "'{t}'"),
+        (INTS, "'{900000000}'"), (INTS, "'{1}'"), (INTS, "'{1}'"), (INTS, "'{1}'"), (INTS, "'{0}'"), (INTS, "'{1}'"), (TEXTS, "'{l}'"), (FLAGS, "'{t}'"),
         (REALS, "'{1}'"), ("bytea[]", "'{\"\"}'"), ("bytea[]", "'{\"\"}'"), (INTS, "'{1}'"), (REALS, "'{NULL}'"),
         (TEXTS, "'{NULL}'"),
     ]),
@@ -153,8 +154,10 @@ pub(crate) const HOT: &[Statement] = &[
     with("job.sql", " AND j.id = $1", IN_FLIGHT / 2, &[JOB]),
     hot("images.sql", 24, &[JOB, (TEXT, "NULL"), (TEXT, "NULL"), (INT, known!("last")), (INT, "'24'")]),
     hot("images_in_flight.sql", IN_FLIGHT / 2, &[JOB, (INT, "'0'"), (INT, "'24'")]),
-    hot("detections.sql", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
-    hot("classifications.sql", 24, &[(INTS, known!("detections")), (FLAG, "'true'")]),
+    hot("detections.sql", 24, &[JOB, (INT, "'0'"), (INT, "'0'"), (INT, "'24'")]),
+    hot("classifications.sql", 24, &[
+        JOBS, (INTS, known!("ords")), (INTS, known!("found")), (INTS, fill!("1")), (FLAG, "'true'"),
+    ]),
     // The health check, and what explains a job.
     hot("health/take_tick.sql", 1, &[(TEXT, "'n'"), NOW, (INT, "'600'"), (INT, "NULL")]),
     hot("health/vitals.sql", IN_FLIGHT / 2, &[(INT, "'0'"), (INT, "'100'"), BUDGET]),

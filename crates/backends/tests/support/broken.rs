@@ -204,24 +204,25 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         why: "a detection has no task",
-        sql: "INSERT INTO detections (job_id, capture_id, algorithm_id, at) VALUES (1, 77, 1, 0)",
+        sql: "INSERT INTO detections (job_id, ord, capture_id, n, algorithm_id, at) VALUES (1, 5, 77, 1, 1, 0)",
         named: &[(Invariant::DetectionHasTask, Some(1), "of task 77")],
     },
     Case {
         why: "a classification has no detection",
-        sql: "INSERT INTO classifications (detection_id, algorithm_id, position, label, terminal, scores, logits, at) \
-              SELECT 555, algorithm_id, position, label, terminal, scores, logits, at FROM classifications LIMIT 1",
+        sql: "INSERT INTO classifications \
+                 (job_id, ord, capture_id, n, position, algorithm_id, label, terminal, scores, logits, at) \
+              SELECT 9, ord, capture_id, 55, position, algorithm_id, label, terminal, scores, logits, at \
+              FROM classifications LIMIT 1",
         named: &[(
             Invariant::ClassificationHasDetection,
-            None,
-            "classifications of detection 555",
+            Some(9),
+            "classifications of detection 55 of task",
         )],
     },
     Case {
         why: "a detection is stored twice",
-        sql: "DROP INDEX detections_key; \
-              INSERT INTO detections (job_id, capture_id, algorithm_id, x1, y1, x2, y2, at) \
-                 SELECT job_id, capture_id, algorithm_id, x1, y1, x2, y2, at FROM detections WHERE capture_id = 4; \
+        sql: "INSERT INTO detections (job_id, ord, capture_id, n, algorithm_id, x1, y1, x2, y2, at) \
+                 SELECT job_id, ord, capture_id, n + 1, algorithm_id, x1, y1, x2, y2, at FROM detections WHERE capture_id = 4; \
               UPDATE tasks SET n_detections = 2 WHERE job_id = 2 AND capture_id = 4; \
               UPDATE jobs SET detections = 3 WHERE id = 2",
         named: &[(

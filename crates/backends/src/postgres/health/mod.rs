@@ -12,7 +12,7 @@ use trapline_core::{
     CaptureId, JobId, Result, Timestamp,
     health::TickReport,
     ports::{Ended, Health, MarkLost, MarkedLost, Outlook, Vitals},
-    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit},
 };
 
 use super::{PostgresStore, SLOW};
@@ -80,7 +80,12 @@ impl Health for PostgresStore {
             .await
     }
 
-    async fn strays(&self, kind: StrayKind, after: i64, limit: u64) -> Result<(Vec<Stray>, Option<i64>)> {
+    async fn strays(
+        &self,
+        kind: StrayKind,
+        after: RowKey,
+        limit: u64,
+    ) -> Result<(Vec<Stray>, Option<RowKey>)> {
         self.connections
             .aside(SLOW, self.stray_page(kind, after, limit))
             .await

@@ -3,10 +3,10 @@
 use trapline_core::{
     CaptureId, JobId, Result, Timestamp,
     health::STRICT_DETAIL,
-    verify::{JobAudit, OVERDUE_AFTER, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, OVERDUE_AFTER, RowKey, Stray, StrayKind, TaskAudit},
 };
 
-use super::super::{SqliteStore, get, store_error};
+use super::super::{SqliteStore, store_error};
 use crate::rows;
 
 impl SqliteStore {
@@ -44,29 +44,24 @@ impl SqliteStore {
     pub(super) async fn stray_page(
         &self,
         kind: StrayKind,
-        after: i64,
+        after: RowKey,
         limit: u64,
-    ) -> Result<(Vec<Stray>, Option<i64>)> {
+    ) -> Result<(Vec<Stray>, Option<RowKey>)> {
         let sql = match kind {
             StrayKind::Grants => include_str!("../sql/health/stray_grants.sql"),
             StrayKind::OverdueGrants => include_str!("../sql/health/stray_overdue.sql"),
             StrayKind::Detections => include_str!("../sql/health/stray_detections.sql"),
             StrayKind::Classifications => include_str!("../sql/health/stray_classifications.sql"),
         };
-        let mut query = sqlx::query(sql).bind(after).bind(bound(limit));
+        let mut query = sqlx::query(sql).bind(bound(limit));
+        for column in kind.columns(&after) {
+            query = query.bind(column);
+        }
         if kind == StrayKind::OverdueGrants {
             query = query.bind(Timestamp::default().plus(OVERDUE_AFTER).0);
         }
         let rows = query.fetch_all(&self.readers).await.map_err(store_error)?;
-        let mut strays = Vec::new();
-        for row in &rows {
-            strays.extend(rows::stray(row).map_err(store_error)?);
-        }
-        let next = match rows.last() {
-            Some(last) if rows.len() as u64 == limit => Some(get(last, "key")?),
-            _ => None,
-        };
-        Ok((strays, next))
+        rows::strays(&rows, limit).map_err(store_error)
     }
 }
 

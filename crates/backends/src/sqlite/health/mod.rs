@@ -12,7 +12,7 @@ use trapline_core::{
     CaptureId, JobId, Result, Timestamp,
     health::TickReport,
     ports::{Ended, Health, MarkLost, MarkedLost, Outlook, Vitals},
-    verify::{JobAudit, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit},
 };
 
 use super::SqliteStore;
@@ -68,7 +68,12 @@ impl Health for SqliteStore {
         self.task_audits(job, after, limit).await
     }
 
-    async fn strays(&self, kind: StrayKind, after: i64, limit: u64) -> Result<(Vec<Stray>, Option<i64>)> {
+    async fn strays(
+        &self,
+        kind: StrayKind,
+        after: RowKey,
+        limit: u64,
+    ) -> Result<(Vec<Stray>, Option<RowKey>)> {
         self.stray_page(kind, after, limit).await
     }
 }

@@ -1,6 +1,6 @@
 -- Tasks of older runs back to pending; a capture without a URL fails again. ?1 job, ?2 run, ?3 captures, ?4 now.
 -- Stored detections stay until the task is processed again.
-UPDATE tasks SET
+UPDATE tasks INDEXED BY tasks_image SET
     run = ?2, state = CASE WHEN reason = 'no_url' THEN 'failed' ELSE 'pending' END,
     delivery_base = delivery, strikes = 0, releases = 0, returns = 0, suspect = 0,
     died_grant = NULL, died_delivery = NULL, history = '',
