@@ -15,6 +15,7 @@ use trapline_core::{
     CaptureId, Error, JobId, Result,
     catalog::{Capture, CaptureScope},
     ports::{Attempt, DetectionRow, DetectionsOf, Store},
+    result::DetectionId,
 };
 
 pub use rows::{FullDetection, Image};
@@ -86,10 +87,10 @@ fn encode<T: Serialize>(rows: impl Iterator<Item = T>, format: Format) -> Result
 pub async fn page(
     store: &dyn Store,
     job: JobId,
-    after: i64,
+    after: Option<DetectionId>,
     limit: u64,
     scores: bool,
-) -> Result<(Vec<FullDetection>, Option<i64>)> {
+) -> Result<(Vec<FullDetection>, Option<DetectionId>)> {
     let found = store
         .detections(DetectionsOf::Job { job, after, limit }, scores)
         .await?;
@@ -162,10 +163,9 @@ async fn piece(
         Table::Detections => {
             let with = chosen.values().flatten().filter(|a| a.detections > 0);
             let tasks: Vec<_> = with.map(|a| (a.job, a.capture)).collect();
-            let mut found = store
+            let found = store
                 .detections(DetectionsOf::Tasks(&tasks), export.scores)
                 .await?;
-            found.sort_by_key(|d| (d.capture.id, d.id));
             let found = described(store, found, meanings, export.scores).await?;
             match export.format {
                 Format::Csv => encode(found.into_iter().map(|d| d.detection), export.format),
@@ -231,8 +231,11 @@ mod tests {
             logits: vec![],
         };
         let detection = DetectionRow {
-            id: 7,
-            job: JobId(1),
+            id: DetectionId {
+                job: JobId(1),
+                capture: CaptureId(4),
+                n: 7,
+            },
             capture: capture(),
             bbox: Some([1.0, 2.5, f64::from(4.1f32), 123.456_789]),
             detector: "d".into(),

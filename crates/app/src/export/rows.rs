@@ -17,7 +17,7 @@ pub(super) struct Detection {
     job_id: JobId,
     image_id: String,
     image_url: String,
-    detection_id: i64,
+    detection_id: String,
     x1: Option<f32>,
     y1: Option<f32>,
     x2: Option<f32>,
@@ -205,9 +205,9 @@ impl FullDetection {
         let chosen = best(&d.classifications);
         let [x1, y1, x2, y2] = d.bbox.map_or([None; 4], |b| short(b).map(Some));
         let detection = Detection {
-            job_id: d.job,
+            job_id: d.id.job,
             image_id: d.capture.id.to_string(),
-            detection_id: d.id,
+            detection_id: d.id.to_string(),
             x1,
             y1,
             x2,

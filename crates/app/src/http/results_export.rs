@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 use futures::TryStreamExt as _;
-use trapline_core::{JobId, catalog::CaptureScope, error::chain};
+use trapline_core::{Error, JobId, catalog::CaptureScope, error::chain, result::DetectionId};
 
 use super::{
     AppState, Id, Links, Params, Principal,
@@ -34,7 +34,7 @@ async fn results(
     let scores = params.flag("scores", false);
     match params.text("format") {
         None | Some("" | "json") => {
-            let after = params.int("after")?.unwrap_or(0);
+            let after = after(&params, job)?;
             let limit = params.limit(PAGE_DEFAULT);
             let (rows, next) = export::page(app.engine.store().as_ref(), job, after, limit, scores).await?;
             Ok(key_page(
@@ -48,6 +48,23 @@ async fn results(
         Some("csv") => Ok(streamed(&app, job, table(&params)?, Format::Csv, scores)),
         Some(other) => Err(invalid_choice("format", other)),
     }
+}
+
+/// After which of the job's detections the page begins.
+fn after(params: &Params, job: JobId) -> Result<Option<DetectionId>, ApiError> {
+    let Some(text) = params.text("after").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let id: DetectionId = text
+        .parse()
+        .map_err(|e: Error| ApiError::field("after", &e.to_string()))?;
+    if id.job != job {
+        return Err(ApiError::field(
+            "after",
+            &format!("{id} is a detection of job {}.", id.job),
+        ));
+    }
+    Ok(Some(id))
 }
 
 fn table(params: &Params) -> Result<Table, ApiError> {
