@@ -107,6 +107,18 @@ async fn results_are_paged_by_key() {
     let rows = all(&fleet, &path).await;
     assert_eq!(rows.len(), 2);
     assert_eq!(all(&fleet, &format!("{path}?limit=1")).await, rows);
+    let id = rows[0]["detection_id"].as_str().unwrap();
+    assert_eq!(id, format!("{job}-{}-1", rows[0]["image_id"].as_str().unwrap()));
+    let of_another = id.replacen(&job.to_string(), &(job + 1).to_string(), 1);
+    for wrong in ["1", "a-b-c", "1-2-3-4", &of_another] {
+        let answer = fleet.admin.get(&format!("{path}?after={wrong}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
+        assert!(
+            answer.body["after"].to_string().contains(wrong),
+            "{}",
+            answer.body
+        );
+    }
     let mut row = rows[0].clone();
     row["detection_id"].take();
     row["image_id"].take();
