@@ -64,7 +64,7 @@ pub struct Postgres {
 impl Drop for Postgres {
     /// Before its folder is removed: what is written meanwhile would stay, a gigabyte of it if the test was large.
     fn drop(&mut self) {
-        self.process.kill_all();
+        self.end();
     }
 }
 
@@ -101,6 +101,16 @@ impl Postgres {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://trapline@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// SIGKILL, and nothing of it is left on the machine but its folder: a postmaster that is killed leaves a segment of shared
+    /// memory to the next one in the same folder.
+    fn end(&mut self) {
+        self.process.kill_all();
+        if let Some(segment) = segment(&data(&self.folder)) {
+            // A test may have started another one that removed it.
+            Command::new("ipcrm").args(["-m", &segment]).output().ok();
+        }
     }
 
     /// SIGKILL of the postmaster; its children end by themselves.
@@ -161,7 +171,7 @@ impl Postgres {
     /// # Panics
     /// If its folder can't be emptied.
     pub async fn restart_empty(&mut self) {
-        self.process.kill();
+        self.end();
         std::fs::remove_dir_all(data(&self.folder)).expect("an empty folder");
         copy_template(&self.folder);
         self.restart().await;
@@ -198,10 +208,19 @@ fn spawn(binary: &Path, folder: &TempDir, port: u16) -> Process {
         // No socket file: its folder would need to be writable, and its name is short.
         "unix_socket_directories=".into(),
         "max_connections=200".into(),
+        // In its folder, where nothing outlives it.
+        "dynamic_shared_memory_type=mmap".into(),
     ] {
         args.extend(["-c".to_owned(), setting]);
     }
     Process::start(binary, &args, *USER, &folder.path().join("log"))
+}
+
+/// The number of its System V segment, which is on the seventh line of the pid file, behind a key.
+fn segment(data: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let id = text.lines().nth(6)?.split_whitespace().nth(1)?;
+    Some(id.to_owned())
 }
 
 fn data(folder: &TempDir) -> PathBuf {
@@ -290,5 +309,14 @@ mod tests {
         assert!(marker.exists());
         postgres.restart_empty().await;
         assert!(!marker.exists());
+        let segment = segment(&data(&postgres.folder)).unwrap();
+        assert!(is_segment(&segment));
+        drop(postgres);
+        assert!(!is_segment(&segment));
+    }
+
+    fn is_segment(id: &str) -> bool {
+        let all = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+        all.lines().any(|line| line.split_whitespace().nth(1) == Some(id))
     }
 }
