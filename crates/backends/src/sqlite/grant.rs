@@ -41,21 +41,24 @@ impl SqliteStore {
 
     pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
         let mut tx = self.writer.foreground().await?;
-        let id: i64 = sqlx::query_scalar(
-            "INSERT INTO workers (token_id, instance, name, client_info, first_seen, last_seen) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5) \
-             ON CONFLICT (token_id, instance) DO UPDATE SET name = excluded.name, last_seen = excluded.last_seen, \
-                client_info = ifnull(excluded.client_info, client_info) \
-             RETURNING id",
-        )
-        .bind(who.token.0)
-        .bind(&who.instance)
-        .bind(&who.name)
-        .bind(&who.client_info)
-        .bind(now.0)
-        .fetch_one(tx.conn())
-        .await
-        .map_err(store_error)?;
+        let mut known = None;
+        for sql in [
+            include_str!("sql/worker_seen.sql"),
+            include_str!("sql/worker_new.sql"),
+        ] {
+            if known.is_none() {
+                known = sqlx::query_scalar(sql)
+                    .bind(who.token.0)
+                    .bind(&who.instance)
+                    .bind(&who.name)
+                    .bind(&who.client_info)
+                    .bind(now.0)
+                    .fetch_optional(tx.conn())
+                    .await
+                    .map_err(store_error)?;
+            }
+        }
+        let id: i64 = known.ok_or_else(|| store_error(sqlx::Error::RowNotFound))?;
         if let Some(service) = who.service {
             sqlx::query(include_str!("sql/link_service.sql"))
                 .bind(id)

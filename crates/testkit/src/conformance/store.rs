@@ -458,7 +458,7 @@ cases! { World;
         for (at, task) in tasks.iter().enumerate() {
             let mut detections = w.detections(2).await;
             if at == 4 {
-                // The same key twice: `core` would have merged them; the unique index must hold all the same.
+                // The same key twice: `core` would have merged them; the plan refuses it all the same.
                 detections[1].bbox = detections[0].bbox;
             }
             items.push(Settlement { receipt: task.0, posted: Posted::Success(detections) });

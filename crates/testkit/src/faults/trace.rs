@@ -22,6 +22,12 @@ impl Trace {
         }
     }
 
+    /// Whether it writes.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.lines.is_some()
+    }
+
     /// Writes a line.
     pub fn line(&self, text: impl FnOnce() -> String) {
         if let Some(lines) = &self.lines {

@@ -145,7 +145,7 @@ impl Db {
     pub(super) fn outlook_of(&self, job: JobId, seen_since: Timestamp) -> Option<Outlook> {
         let row = self.jobs.get(&job).filter(|row| !row.deleted)?;
         let slug = row.job.pipeline.as_ref().map_or("", |(_, slug)| slug.as_str());
-        let asks = |w: &&WorkerRow| w.pipelines.iter().any(|p| p == slug);
+        let asks = |w: &&WorkerRow| self.asks_for(w, row.job.project, slug);
         let ends = |t: &TaskRow| t.strikes.unsigned_abs().max(u64::from(t.suspect));
         let struck = |t: &&TaskRow| t.state == TaskState::Pending && ends(t) > 0;
         let pending = || self.tasks(job).map(|(_, task)| task).filter(struck);
@@ -176,9 +176,15 @@ impl Db {
         workers.next().filter(|_| any).map(|w| w.name.clone())
     }
 
+    /// Whether a worker that may work for a project asked for a pipeline.
+    fn asks_for(&self, worker: &WorkerRow, project: ProjectId, slug: &str) -> bool {
+        let bound = self.catalog.bound_to(worker.token);
+        worker.pipelines.iter().any(|p| p == slug) && bound.is_none_or(|of| of == project)
+    }
+
     fn workers_now(&self, project: ProjectId, slug: &str, seen_since: Timestamp) -> Vec<WorkerNow> {
-        let asks = |w: &WorkerRow| w.last_seen >= seen_since && w.pipelines.iter().any(|p| p == slug);
-        let mut workers: Vec<_> = self.workers.iter().filter(|(_, w)| asks(w)).collect();
+        let shown = |w: &WorkerRow| w.last_seen >= seen_since && self.asks_for(w, project, slug);
+        let mut workers: Vec<_> = self.workers.iter().filter(|(_, w)| shown(w)).collect();
         workers.sort_by_key(|(id, w)| (std::cmp::Reverse(w.last_seen), **id));
         workers.truncate(WORKERS_MAX);
         workers

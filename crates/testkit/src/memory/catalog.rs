@@ -329,6 +329,10 @@ impl CatalogRows {
     /// A definition as a project sees it, or as everybody does.
     fn shown(&self, project: Option<ProjectId>, pipeline: &Pipeline) -> Pipeline {
         let mut shown = pipeline.clone();
+        // They are asked for one by one: some have 29,000 labels.
+        for algorithm in &mut shown.algorithms {
+            algorithm.spec.category_map = None;
+        }
         let pointing = self.pointers.iter().filter(|(_, p)| p.pipeline == pipeline.id);
         for ((of, _), pointer) in pointing.filter(|((of, _), _)| project.is_none_or(|p| p == *of)) {
             shown.projects.push(*of);

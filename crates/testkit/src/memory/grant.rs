@@ -48,13 +48,15 @@ impl Db {
             held_back: standing.held_back || (standing.waits_for.is_some() && !request.want.is_exclusive()),
             ..Granted::default()
         };
-        let run = self.active_run(request.job);
-        let Some(run) = run.filter(|_| !granted.held_back) else {
+        if granted.held_back {
             return granted;
-        };
+        }
         let turn = match self.exclusive_turn(request, &mut granted) {
             Ok(turn) => turn,
             Err(()) => return granted,
+        };
+        let Some(run) = self.active_run(request.job) else {
+            return granted;
         };
         self.pick(request, run, &mut granted);
         if !granted.tasks.is_empty() {
@@ -100,12 +102,14 @@ impl Db {
         if !waiting {
             if worker.turn.waits_for == Some(request.job) {
                 worker.turn.waits_for = None;
+                granted.turned = true;
             }
             return Err(());
         }
         match last_try::next(worker.turn, request.job, busy, only, request.ttr, request.now) {
             Next::LastTry(turn) => Ok(Some(turn)),
             Next::Nothing(turn) => {
+                granted.turned = turn != worker.turn;
                 worker.turn = turn;
                 granted.held_back = true;
                 Err(())

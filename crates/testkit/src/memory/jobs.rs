@@ -121,8 +121,9 @@ impl Db {
             return false;
         };
         let captures: Vec<CaptureId> = self.tasks(job).map(|(c, _)| c).take(PURGE_ROWS).collect();
-        if captures.is_empty() {
+        if captures.is_empty() && self.logs.values().any(|(_, line)| line.job == job) {
             self.logs.retain(|_, (_, line)| line.job != job);
+        } else if captures.is_empty() {
             self.specs.retain(|(of, _), _| *of != job);
             self.jobs.remove(&job);
         }

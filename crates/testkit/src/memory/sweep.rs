@@ -88,6 +88,9 @@ impl Db {
         }
         swept.freed = plan.freed;
         swept
+            .freed
+            .sort_by_key(|(job, candidate)| (*job, candidate.capture));
+        swept
     }
 
     pub(super) fn count_lost(
