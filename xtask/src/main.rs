@@ -45,6 +45,9 @@ enum Chore {
         /// Faults of every kind in each seed, not of those that it draws.
         #[arg(long)]
         every_kind: bool,
+        /// SQLite beside the store of the simulation: each operation goes to both, and they must answer the same.
+        #[arg(long)]
+        twins: bool,
     },
 }
 
@@ -60,7 +63,13 @@ fn main() -> ExitCode {
             from,
             seed,
             every_kind,
-        } => simulate(seeds, from, seed, every_kind),
+            twins,
+        } => simulate(
+            seeds,
+            from,
+            seed,
+            [every_kind.then_some("--every-kind"), twins.then_some("--twins")],
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,13 +83,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn simulate(seeds: u64, from: u64, seed: Option<u64>, every_kind: bool) -> Result<()> {
+fn simulate(seeds: u64, from: u64, seed: Option<u64>, flags: [Option<&str>; 2]) -> Result<()> {
     let mut sim = Command::new("cargo");
     sim.args(["test", "--release", "-q", "-p", "trapline", "--test", "sim", "--"]);
     match seed {
         Some(seed) => sim.args(["--seed", &seed.to_string()]),
         None => sim.args(["--seeds", &seeds.to_string(), "--from", &from.to_string()]),
     };
-    sim.args(every_kind.then_some("--every-kind"));
+    sim.args(flags.into_iter().flatten());
     check::step("simulation", &mut sim)
 }

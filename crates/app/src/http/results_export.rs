@@ -57,11 +57,11 @@ fn after(params: &Params, job: JobId) -> Result<Option<DetectionId>, ApiError> {
     };
     let id: DetectionId = text
         .parse()
-        .map_err(|e: Error| ApiError::field("after", &e.to_string()))?;
+        .map_err(|e: Error| ApiError::field("after", e.to_string()))?;
     if id.job != job {
         return Err(ApiError::field(
             "after",
-            &format!("{id} is a detection of job {}.", id.job),
+            format!("{id} is a detection of job {}.", id.job),
         ));
     }
     Ok(Some(id))

@@ -18,6 +18,7 @@ mod plan;
 mod post;
 mod run;
 mod side;
+mod twins;
 mod wire;
 mod worker;
 mod world;
@@ -38,13 +39,15 @@ use trapline_engine::SystemClock;
 
 use bug::Bug;
 use plan::Tries;
-use run::{Kinds, Report, run};
+use run::{Kinds, Options, Report, run};
 
 /// What a plain `cargo test` spends on seeds of each mix, besides the mutations.
 const BUDGET: Duration = Duration::from_secs(10);
 /// A mutation is caught within so many seeds, or the simulation proves nothing.
 const SEEDS_PER_MUTATION: u64 = 1_000;
 const EVERY_KIND: &str = "--every-kind";
+/// SQLite answers beside the store of the simulation.
+const TWINS: &str = "--twins";
 /// Seeds that broke a promise once. What a seed means changes with every draw, so each is worth the more the younger it is.
 const BROKE_ONCE: &[(u64, Kinds)] = &[
     // One worker, a killer, and thrice the jobs that were wanted: they landed, but not in the time that they were given.
@@ -63,22 +66,34 @@ fn main() -> ExitCode {
     };
     let at = args.iter().position(|a| a == "--try");
     let names = at.and_then(|at| args.get(at + 1)).map_or("", String::as_str);
-    let tries = Tries::NOW.with(names);
+    let options = Options {
+        tries: Tries::NOW.with(names),
+        twins: args.iter().any(|a| a == TWINS),
+        ..Options::of(kinds)
+    };
     if let Some(seed) = number("--seed") {
-        return replay(seed, kinds, tries);
+        return replay(seed, options);
     }
     if let Some(seeds) = number("--seeds") {
-        return sweep(number("--from").unwrap_or(0), seeds, kinds, tries);
+        return sweep(number("--from").unwrap_or(0), seeds, options);
     }
     let mut trials = vec![
-        Trial::test("seeds::no_seed_breaks_a_promise", || hold(Kinds::Some)),
+        Trial::test("seeds::no_seed_breaks_a_promise", || {
+            hold(Options::of(Kinds::Some))
+        }),
         Trial::test("seeds::none_breaks_one_with_faults_of_every_kind", || {
-            hold(Kinds::Every)
+            hold(Options::of(Kinds::Every))
         }),
         Trial::test("seeds::those_that_broke_once_hold", || {
             BROKE_ONCE
                 .iter()
-                .try_for_each(|(seed, kinds)| holds(*seed, *kinds))
+                .try_for_each(|(seed, kinds)| holds(*seed, Options::of(*kinds)))
+        }),
+        Trial::test("seeds::sqlite_answers_as_the_model_does", || {
+            hold(Options {
+                twins: true,
+                ..Options::of(Kinds::Every)
+            })
         }),
         Trial::test(
             "seeds::the_same_seed_gives_the_same_trace",
@@ -93,29 +108,35 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn hold(kinds: Kinds) -> Result<(), Failed> {
+fn hold(options: Options) -> Result<(), Failed> {
     let clock = SystemClock::new();
     let mut seed = 0;
     while clock.monotonic() < BUDGET {
-        holds(seed, kinds)?;
+        holds(seed, options)?;
         seed += 1;
     }
     println!("{seed} seeds");
     Ok(())
 }
 
-fn holds(seed: u64, kinds: Kinds) -> Result<(), Failed> {
-    let report = run(seed, kinds, Tries::NOW, None, false);
+fn holds(seed: u64, options: Options) -> Result<(), Failed> {
+    let report = run(seed, options);
     let Some(first) = report.violations.first() else {
         return Ok(());
     };
-    let flag = if kinds == Kinds::Every { EVERY_KIND } else { "" };
-    Err(format!("seed {seed}: {first}; replay with `cargo xtask sim --seed {seed} {flag}`").into())
+    let kinds = (options.kinds == Kinds::Every).then_some(EVERY_KIND);
+    let flags = [kinds, options.twins.then_some(TWINS)].into_iter().flatten();
+    let flags = flags.collect::<Vec<_>>().join(" ");
+    Err(format!("seed {seed}: {first}; replay with `cargo xtask sim --seed {seed} {flags}`").into())
 }
 
 fn the_same_seed_gives_the_same_trace() -> Result<(), Failed> {
     for seed in 0..20 {
-        let trace = || run(seed, Kinds::Some, Tries::NOW, None, true).trace;
+        let traced = Options {
+            traced: true,
+            ..Options::of(Kinds::Some)
+        };
+        let trace = || run(seed, traced).trace;
         let (one, two) = (trace(), trace());
         if one.len() < 20 {
             return Err(format!("seed {seed}: nothing happened").into());
@@ -136,11 +157,12 @@ fn the_same_seed_gives_the_same_trace() -> Result<(), Failed> {
 }
 
 fn is_caught(bug: Bug) -> Result<(), Failed> {
+    let options = Options {
+        bug: Some(bug),
+        ..Options::of(Kinds::Some)
+    };
     for seed in 0..SEEDS_PER_MUTATION {
-        if let Some(first) = run(seed, Kinds::Some, Tries::NOW, Some(bug), false)
-            .violations
-            .first()
-        {
+        if let Some(first) = run(seed, options).violations.first() {
             println!("{bug:?}: caught by seed {seed}: {first}");
             return Ok(());
         }
@@ -148,8 +170,12 @@ fn is_caught(bug: Bug) -> Result<(), Failed> {
     Err(format!("{bug:?} broke no promise in {SEEDS_PER_MUTATION} seeds").into())
 }
 
-fn replay(seed: u64, kinds: Kinds, tries: Tries) -> ExitCode {
-    let report = run(seed, kinds, tries, None, true);
+fn replay(seed: u64, options: Options) -> ExitCode {
+    let options = Options {
+        traced: true,
+        ..options
+    };
+    let report = run(seed, options);
     for line in &report.trace {
         println!("{line}");
     }
@@ -162,7 +188,7 @@ fn replay(seed: u64, kinds: Kinds, tries: Tries) -> ExitCode {
 }
 
 /// Seeds share nothing, so each processor runs some of them.
-fn sweep(from: u64, seeds: u64, kinds: Kinds, tries: Tries) -> ExitCode {
+fn sweep(from: u64, seeds: u64, options: Options) -> ExitCode {
     let clock = SystemClock::new();
     let (next, tally) = (AtomicU64::new(from), Mutex::new(Tally::default()));
     let work = || {
@@ -171,7 +197,7 @@ fn sweep(from: u64, seeds: u64, kinds: Kinds, tries: Tries) -> ExitCode {
             if seed >= from + seeds {
                 return;
             }
-            let report = run(seed, kinds, tries, None, false);
+            let report = run(seed, options);
             tally.lock().unwrap().add(seed, &report);
         }
     };

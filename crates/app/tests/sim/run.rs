@@ -37,21 +37,48 @@ pub(crate) enum Kinds {
     Every,
 }
 
+/// How a seed is run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) kinds: Kinds,
+    pub(crate) tries: Tries,
+    pub(crate) bug: Option<Bug>,
+    /// Whether what happens is written down.
+    pub(crate) traced: bool,
+    /// Whether SQLite is held beside the store of the simulation.
+    pub(crate) twins: bool,
+}
+
+impl Options {
+    /// As the tests run it.
+    pub(crate) const fn of(kinds: Kinds) -> Self {
+        Self {
+            kinds,
+            tries: Tries::NOW,
+            bug: None,
+            traced: false,
+            twins: false,
+        }
+    }
+}
+
 /// Runs a seed.
-pub(crate) fn run(seed: u64, kinds: Kinds, tries: Tries, bug: Option<Bug>, traced: bool) -> Report {
+pub(crate) fn run(seed: u64, options: Options) -> Report {
     let mut dice = Dice::new(seed);
     let clock = SimClock::new(dice.roll());
     let runtime = clock.runtime();
     runtime.block_on(async {
-        let plan = Plan::draw(&mut dice, kinds == Kinds::Every, tries);
-        let world = World::new(plan, clock.clone(), bug, traced, &mut dice).await;
+        let plan = Plan::draw(&mut dice, options.kinds == Kinds::Every, options.tries);
+        let world = World::new(plan, clock.clone(), options, &mut dice).await;
         storm(&world, &mut dice).await;
         let mut landing = Landing::default();
         if world.witness.violations().is_empty() {
             landing = land(&world, &mut dice).await;
         }
+        let mut violations = world.witness.violations();
+        violations.extend(world.twins.iter().flat_map(|twins| twins.differences()));
         Report {
-            violations: world.witness.violations(),
+            violations,
             trace: world.trace.take(),
             lasted: clock.monotonic(),
             landing,

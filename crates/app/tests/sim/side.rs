@@ -9,9 +9,9 @@ use trapline::http::auth::{hash, prefix};
 use trapline_core::{
     CaptureId, CollectionId, JobId, JobStatus, ProjectId,
     catalog::{AlgorithmSpec, NewCapture, NewToken, PipelineSpec, Registration, Role},
-    ports::Catalog as _,
+    ports::Store,
 };
-use trapline_testkit::{faults::Dice, memory::MemoryStore};
+use trapline_testkit::faults::Dice;
 
 use crate::{
     definition::{Definition, SLUG, definitions},
@@ -37,7 +37,7 @@ pub(crate) struct Side {
 impl Side {
     /// Makes a project of the store: tokens, a registered pipeline, sets of captures.
     pub(crate) async fn new(
-        store: &MemoryStore,
+        store: &dyn Store,
         number: usize,
         project: ProjectId,
         killers: usize,
@@ -95,7 +95,7 @@ impl Side {
 }
 
 /// Makes a token; its secret.
-async fn secret(store: &MemoryStore, side: usize, role: Role, project_id: Option<ProjectId>) -> String {
+async fn secret(store: &dyn Store, side: usize, role: Role, project_id: Option<ProjectId>) -> String {
     let secret = format!("the-{}-token-of-side-{side}", role.as_str());
     let token = NewToken {
         name: secret.clone(),
@@ -110,12 +110,7 @@ async fn secret(store: &MemoryStore, side: usize, role: Role, project_id: Option
 }
 
 /// As the first worker of the project does.
-async fn register(
-    store: &MemoryStore,
-    project: ProjectId,
-    owner: Option<ProjectId>,
-    definition: &Definition,
-) {
+async fn register(store: &dyn Store, project: ProjectId, owner: Option<ProjectId>, definition: &Definition) {
     let labels: Vec<String> = definition.labels.iter().map(|l| (*l).to_owned()).collect();
     let algorithm = |key: &str, labels: Option<Vec<String>>| AlgorithmSpec {
         key: key.to_owned(),
@@ -164,11 +159,7 @@ async fn register(
 }
 
 /// Makes sets of captures, some without a URL, some in two sets.
-async fn fill(
-    store: &MemoryStore,
-    project: ProjectId,
-    dice: &mut Dice,
-) -> (Vec<CollectionId>, Vec<CaptureId>) {
+async fn fill(store: &dyn Store, project: ProjectId, dice: &mut Dice) -> (Vec<CollectionId>, Vec<CaptureId>) {
     let mut sets = Vec::new();
     for _ in 0..dice.between(1, 3) {
         let set = store.create_collection(project, "set").await.unwrap();

@@ -9,11 +9,9 @@ use std::{
 use axum::Router;
 use futures::FutureExt as _;
 use trapline::http::{AppState, router};
+use trapline_backends::sqlite::SLICE_ROWS;
 use trapline_core::{
-    Clock as _, JobId, ProjectId,
-    catalog::ProjectSettings,
-    health::HealthPolicy,
-    ports::{Catalog as _, Store as _},
+    Clock as _, JobId, ProjectId, catalog::ProjectSettings, health::HealthPolicy, ports::Store,
     receipt::ReceiptKey,
 };
 use trapline_engine::{Engine, Policy, Ports, Supervisor};
@@ -27,7 +25,9 @@ use crate::{
     bug::{Bug, at_the_border},
     nemesis::CLOCK_BACK,
     plan::Plan,
+    run::Options,
     side::Side,
+    twins::Twins,
     wire::Caller,
 };
 
@@ -38,6 +38,14 @@ const ADMIN: &str = "the-admin-token-of-a-node";
 const STOLEN_MAX: usize = 5;
 /// An interval of ticks that no seed lasts.
 const NEVER: Duration = Duration::from_secs(1_000_000);
+
+/// What nodes speak to.
+fn served(model: &Arc<MemoryStore>, twins: Option<&Arc<Twins>>) -> Arc<dyn Store> {
+    match twins {
+        Some(twins) => Arc::clone(twins) as _,
+        None => Arc::clone(model) as _,
+    }
+}
 
 /// A node that is up.
 pub(crate) struct Node {
@@ -66,6 +74,8 @@ pub(crate) struct World {
     pub(crate) trace: Arc<Trace>,
     pub(crate) witness: Arc<Witness>,
     pub(crate) store: Arc<MemoryStore>,
+    /// With the store that is shipped beside it, if the run asks for that.
+    pub(crate) twins: Option<Arc<Twins>>,
     pub(crate) queue: Arc<MemoryQueue>,
     pub(crate) progress: Arc<MemoryProgress>,
     pub(crate) sides: Vec<Side>,
@@ -81,21 +91,29 @@ pub(crate) struct World {
 
 impl World {
     /// Makes the world of a plan; no node is up yet.
-    pub(crate) async fn new(
-        plan: Plan,
-        clock: SimClock,
-        bug: Option<Bug>,
-        traced: bool,
-        dice: &mut Dice,
-    ) -> Arc<Self> {
-        let trace = Arc::new(Trace::new(clock.clone(), traced));
+    pub(crate) async fn new(plan: Plan, clock: SimClock, options: Options, dice: &mut Dice) -> Arc<Self> {
+        let slice_rows = if options.twins {
+            SLICE_ROWS as usize
+        } else {
+            plan.slice_rows
+        };
+        let trace = Arc::new(Trace::new(clock.clone(), options.traced));
         let store_clock = SkewedClock::new(clock.clone(), None);
-        let mutation = match bug {
+        let mutation = match options.bug {
             Some(Bug::OfStore(mutation)) => Some(mutation),
             _ => None,
         };
-        let store = MemoryStore::with(Arc::new(store_clock.clone()), plan.slice_rows, mutation);
-        let store = Arc::new(store);
+        let store = MemoryStore::with(Arc::new(store_clock.clone()), slice_rows, mutation);
+        let model = Arc::new(store);
+        let twins = options.twins.then(|| {
+            let twins = Twins::new(
+                Arc::clone(&model),
+                Arc::new(store_clock.clone()),
+                Arc::clone(&trace),
+            );
+            Arc::new(twins)
+        });
+        let store = served(&model, twins.as_ref());
         let mut sides = Vec::new();
         for number in 0..plan.sides {
             let project = match number {
@@ -109,7 +127,7 @@ impl World {
                 }
             };
             let bound = plan.sides > 1 || dice.chance(500);
-            sides.push(Side::new(&store, number, project, plan.killers, bound, dice).await);
+            sides.push(Side::new(store.as_ref(), number, project, plan.killers, bound, dice).await);
         }
         let killers = sides.iter().flat_map(|s| s.killers.iter().copied());
         let promises = Promises {
@@ -122,7 +140,7 @@ impl World {
             specs_are_frozen: plan.tries.specs,
             last_try_is_alone: plan.tries.alone,
         };
-        let witness = Witness::new(Arc::clone(&store), Arc::clone(&trace), promises);
+        let witness = Witness::new(Arc::clone(&model), Arc::clone(&trace), promises);
         trace.line(|| format!("{plan:?}"));
         witness.registered(FIRST);
         Arc::new(Self {
@@ -135,9 +153,10 @@ impl World {
             admin: Caller::new(ADMIN, 250),
             stolen: Mutex::default(),
             key: store.receipt_key().await.unwrap(),
-            bug,
+            bug: options.bug,
             sides,
-            store,
+            store: model,
+            twins,
             trace,
             clock,
             plan,
@@ -148,7 +167,7 @@ impl World {
         let (storm, gate) = (&self.storm, Arc::clone(gate));
         Ports {
             store: Arc::new(FaultyStore::new(
-                self.store.clone(),
+                served(&self.store, self.twins.as_ref()),
                 Arc::clone(storm),
                 Arc::clone(&gate),
                 Arc::clone(&self.witness),
