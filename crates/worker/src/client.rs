@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::http;
 pub use crate::payload::Payload;
 use crate::wire::{
-    Claim, ClaimRequest, LeaseAnswer, LeaseRequest, Project, ProjectPage, Registration, RegistrationAnswer,
+    Claim, ClaimRequest, LeaseAnswer, LeaseRequest, Page, Project, Registration, RegistrationAnswer,
     ResultAnswer,
 };
 
@@ -164,7 +164,7 @@ impl Api {
         let mut projects = Vec::new();
         let mut url = self.url("projects/");
         for _ in 0..PAGES_MAX {
-            let page: ProjectPage = read(
+            let page: Page<Project> = read(
                 self.send(Method::GET, url.clone(), Payload::none(ANSWER_TIMEOUT))
                     .await?,
             )

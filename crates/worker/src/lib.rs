@@ -1,7 +1,7 @@
 //! The pull client of Trapline, as a library, and the pipelines that it can run.
 //!
 //! A worker claims tasks from a server under leases, processes them, and posts one result for each. It knows
-//! only the wire: nothing here depends on the server's crates. Its invariant: a result, once computed, is
+//! only the wire: of the project's crates it depends on `wire` alone. Its invariant: a result, once computed, is
 //! posted until the server has answered for it, and a task that won't be computed is given back.
 //!
 //! - [`run`], or [`Worker`] to watch its counts: the pull client.
@@ -24,7 +24,7 @@ pub mod pipelines;
 mod pull;
 pub mod samples;
 mod time;
-pub mod wire;
 
 pub use pipeline::{Outcome, Pipeline};
-pub use pull::{Counts, Stop, Summary, Worker, WorkerConfig, WorkerError, hostname, run};
+pub use pull::{Counts, Stop, Summary, Worker, WorkerConfig, WorkerError, hostname, run, this_process};
+pub use trapline_wire as wire;

@@ -18,8 +18,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("engine", &["core"]),
     ("backends", &["core"]),
-    ("worker", &[]),
-    ("app", &["core", "engine", "backends", "worker"]),
+    ("wire", &[]),
+    ("worker", &["wire"]),
+    ("app", &["core", "engine", "backends", "wire", "worker"]),
     ("testkit", &["core"]),
 ];
 /// What `core` must do without: anything that does I/O or brings a runtime.

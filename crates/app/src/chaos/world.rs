@@ -11,7 +11,8 @@ use trapline_engine::SystemClock;
 use trapline_worker::{
     Pipeline as _,
     client::{Api, ApiError, Payload, read},
-    wire::{ClientInfo, Registration},
+    this_process,
+    wire::Registration,
 };
 
 use super::{
@@ -82,7 +83,7 @@ impl<'g> World<'g> {
         let registration = Registration {
             processing_service_name: "chaos",
             pipelines: &TwoBoxes(QUICK).registration(),
-            client_info: &ClientInfo::of_this_process("trapline-chaos", env!("CARGO_PKG_VERSION")),
+            client_info: &this_process("trapline-chaos", env!("CARGO_PKG_VERSION")),
         };
         api.register(1, &registration).await?;
         Ok(Self {

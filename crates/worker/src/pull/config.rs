@@ -56,7 +56,7 @@ impl WorkerConfig {
             token: token.into(),
             pipelines: Vec::new(),
             projects: Vec::new(),
-            client_info: ClientInfo::of_this_process("trapline", env!("CARGO_PKG_VERSION")),
+            client_info: this_process("trapline", env!("CARGO_PKG_VERSION")),
             batch_size: 24,
             concurrency: std::thread::available_parallelism().map_or(1, NonZero::get),
             prefetch: 1,
@@ -94,16 +94,14 @@ impl WorkerConfig {
     }
 }
 
-impl ClientInfo {
-    /// This process, with a fresh random instance.
-    pub fn of_this_process(software: &str, version: &str) -> Self {
-        Self {
-            hostname: hostname(),
-            software: software.to_owned(),
-            version: version.to_owned(),
-            platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
-            instance: format!("{:032x}", rand::random::<u128>()),
-        }
+/// This process, with a fresh random instance.
+pub fn this_process(software: &str, version: &str) -> ClientInfo {
+    ClientInfo {
+        hostname: hostname(),
+        software: software.to_owned(),
+        version: version.to_owned(),
+        platform: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+        instance: format!("{:032x}", rand::random::<u128>()),
     }
 }
 

@@ -351,7 +351,8 @@ impl Lease {
     fn new(job_id: i64, task: &Task, now: Instant) -> Self {
         let length = task
             .lease_seconds
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .as_ref()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds.as_f64()?).ok())
             .unwrap_or(LEASE_DEFAULT)
             .max(LEASE_MIN);
         Self {

@@ -16,7 +16,7 @@ pub(crate) mod stop;
 mod work;
 mod worker;
 
-pub use config::{WorkerConfig, hostname};
+pub use config::{WorkerConfig, hostname, this_process};
 pub use ledger::Counts;
 pub use stop::Stop;
 pub use worker::{Summary, Worker, WorkerError, run};

@@ -8,8 +8,6 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::{Counts, Delivery, Unsent};
@@ -17,7 +15,7 @@ use super::worker::{Shared, WorkerError};
 use crate::backoff::Backoff;
 use crate::client::ApiError;
 use crate::time;
-use crate::wire::{ClientInfo, ResultAnswer};
+use crate::wire::{ClientInfo, ResultAnswer, ResultPost};
 
 /// Tokens that tell the loop how far the worker is from its end.
 pub(super) struct Ends<'a> {
@@ -116,16 +114,10 @@ async fn deliver(shared: &Shared, ends: &Ends<'_>, batch: Vec<Unsent>) -> Result
     Ok(())
 }
 
-#[derive(Serialize)]
-struct Post<'a> {
-    results: Vec<&'a RawValue>,
-    client_info: &'a ClientInfo,
-}
-
 fn body(batch: &[Unsent], client_info: &ClientInfo) -> Bytes {
     let results = batch.iter().map(|result| &*result.item).collect();
     // Raw JSON and strings always serialise.
-    Bytes::from(serde_json::to_vec(&Post { results, client_info }).unwrap_or_default())
+    Bytes::from(serde_json::to_vec(&ResultPost { results, client_info }).unwrap_or_default())
 }
 
 /// A server that rejects every item of a post says so with a 400 and the usual body.

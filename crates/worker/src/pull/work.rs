@@ -7,7 +7,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
@@ -18,7 +17,7 @@ use super::ledger::{ByJob, Unsent, Work};
 use super::slot::Places;
 use super::worker::{Shared, WorkerError};
 use crate::pipeline::Outcome;
-use crate::wire::{Failure, NoAlgorithms, Processed, SourceImage, Task};
+use crate::wire::{Empty, Failure, PostedResult, Processed, SourceImage, Task};
 
 /// Works until `drain`, then finishes what has begun; `halt` ends that too, and gives it back.
 pub(super) async fn work_loop(
@@ -120,13 +119,6 @@ fn no_outcome() -> Outcome {
     }
 }
 
-/// The item of a post: a result under its receipt.
-#[derive(Serialize)]
-struct Item<'a, R> {
-    reply_subject: &'a str,
-    result: R,
-}
-
 fn record(shared: &Shared, job_id: i64, slug: &str, task: Task, outcome: Outcome) {
     let (item, detections) = match outcome {
         Outcome::Processed { detections, seconds } => {
@@ -162,11 +154,11 @@ fn processed(
     seconds: f64,
 ) -> serde_json::Result<Box<RawValue>> {
     let url = task.image_url.clone().unwrap_or_default();
-    to_raw_value(&Item {
+    to_raw_value(&PostedResult {
         reply_subject: &task.receipt,
         result: Processed {
             pipeline: slug.to_owned(),
-            algorithms: NoAlgorithms {},
+            algorithms: Empty {},
             total_time: seconds,
             source_images: vec![SourceImage {
                 id: task.image_id.clone(),
@@ -183,7 +175,7 @@ fn failed(task: &Task, error: String) -> serde_json::Result<Box<RawValue>> {
         error,
         image_id: task.image_id.clone(),
     };
-    to_raw_value(&Item {
+    to_raw_value(&PostedResult {
         reply_subject: &task.receipt,
         result,
     })

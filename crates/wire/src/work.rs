@@ -1,13 +1,12 @@
-//! The requests and answers of the wire contract that a worker uses.
+//! What a worker asks and posts.
 //!
-//! Reading is lenient, as the server may be newer: unknown fields are ignored, absent ones have defaults,
-//! and ids may be strings or integers. Writing is strict: what is sent is exactly the contract's shape.
 //! Detections are kept as raw JSON once made, so that a result is serialised once, however often it is
 //! posted, and a forwarded one reaches the server digit for digit.
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, value::RawValue};
+
+use crate::{Empty, Word, null_is_default, string_or_integer};
 
 /// Who this worker process is. The server tells workers apart by `instance`.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -37,8 +36,15 @@ pub struct ClaimRequest<'a> {
     pub client_info: &'a ClientInfo,
 }
 
+/// The answer to `POST /jobs/{id}/tasks/`.
+#[derive(Debug, Serialize)]
+pub struct Tasks {
+    /// Empty when the job has nothing for this worker now.
+    pub tasks: Vec<Task>,
+}
+
 /// The answer to a claim: tasks of one job, or none.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Claim {
     /// Null when there is no work.
     #[serde(default)]
@@ -52,8 +58,11 @@ pub struct Claim {
 }
 
 /// One image to process, under a lease.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Task {
+    /// The same as `image_id`, for ADC.
+    #[serde(skip_deserializing)]
+    pub id: String,
     /// The image, as results must name it.
     #[serde(deserialize_with = "string_or_integer")]
     pub image_id: String,
@@ -65,13 +74,32 @@ pub struct Task {
     pub receipt: String,
     /// How often this task has been handed out, this time included.
     #[serde(default)]
-    pub attempt: Option<u32>,
-    /// How long the lease lasts unless extended.
+    pub attempt: Option<i64>,
+    /// How many seconds the lease lasts unless extended.
     #[serde(default)]
-    pub lease_seconds: Option<f64>,
+    pub lease_seconds: Option<Number>,
     /// The pipeline's settings for this job, echoed in the result.
     #[serde(default)]
     pub config: Option<Box<RawValue>>,
+}
+
+/// A row of the poll, `GET /jobs/?ids_only=1`, and the answer of `GET /jobs/next/`.
+#[derive(Debug, Serialize)]
+pub struct WaitingJob {
+    /// The job's number.
+    pub id: i64,
+    /// Never null: ADC discards the whole answer for one.
+    pub pipeline_slug: String,
+    /// What the caller may do with the job; only in the poll.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_permissions: Option<Vec<Word>>,
+}
+
+/// The answer while tasks can't be handed out: 503.
+#[derive(Debug, Serialize)]
+pub struct QueueAway {
+    /// Antenna's text.
+    pub error: Word,
 }
 
 /// `POST /jobs/{id}/leases/`.
@@ -86,22 +114,22 @@ pub struct LeaseRequest {
 }
 
 /// What became of each receipt.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct LeaseAnswer {
     /// One entry per receipt that was asked for.
     pub leases: Vec<LeaseStatus>,
 }
 
 /// What became of one receipt.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct LeaseStatus {
     /// The receipt asked for.
     #[serde(default, deserialize_with = "null_is_default")]
     pub receipt: String,
     /// `ok` or `rejected`.
-    pub status: String,
+    pub status: Word,
     /// Why, when rejected.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
@@ -111,7 +139,7 @@ pub struct Processed {
     /// The pipeline's slug.
     pub pipeline: String,
     /// Always empty: algorithms are registered, not sent with each result.
-    pub algorithms: NoAlgorithms,
+    pub algorithms: Empty,
     /// Seconds.
     pub total_time: f64,
     /// Exactly one image.
@@ -122,10 +150,6 @@ pub struct Processed {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<Box<RawValue>>,
 }
-
-/// The empty object that results carry for `algorithms`.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct NoAlgorithms {}
 
 /// An image as the push contract and results name it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -211,47 +235,57 @@ pub struct AlgorithmReference {
     pub key: String,
 }
 
-/// The answer to posted results.
-#[derive(Debug, Deserialize)]
+/// `POST /jobs/{id}/result/`.
+#[derive(Debug, Serialize)]
+pub struct ResultPost<'a> {
+    /// Each a [`PostedResult`], serialised.
+    pub results: Vec<&'a RawValue>,
+    /// Who posts.
+    pub client_info: &'a ClientInfo,
+}
+
+/// A result of a post.
+#[derive(Debug, Serialize)]
+pub struct PostedResult<'a, R> {
+    /// The receipt.
+    pub reply_subject: &'a str,
+    /// A [`Processed`] or a [`Failure`].
+    pub result: R,
+}
+
+/// The answer to posted results, and the refusal of a body of which only a part could be read.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ResultAnswer {
+    /// `accepted`, or `rejected` if every item was; left out if the body could not be read to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Word>,
+    /// The job; left out likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<i64>,
+    /// Why the body could not be read to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// How many were saved.
     #[serde(default)]
-    pub results_queued: Option<u64>,
+    pub results_queued: Option<usize>,
     /// One entry per item, in order.
     pub tasks: Vec<ResultStatus>,
 }
 
 /// What became of one posted result.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ResultStatus {
     /// The receipt, echoed.
     #[serde(default, rename = "reply_subject", deserialize_with = "null_is_default")]
     pub receipt: String,
-    /// `queued` or `rejected`.
-    pub status: String,
+    /// `queued` (saved) or `rejected`.
+    pub status: Word,
+    /// A random UUID, for the eye.
+    #[serde(default)]
+    pub task_id: String,
     /// Why, when rejected.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-}
-
-/// A page of `GET /projects/`.
-#[derive(Debug, Deserialize)]
-pub struct ProjectPage {
-    /// The URL of the next page.
-    #[serde(default)]
-    pub next: Option<String>,
-    /// The projects.
-    pub results: Vec<Project>,
-}
-
-/// A project that the token sees.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Project {
-    /// Its number.
-    pub id: i64,
-    /// Its name.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub name: String,
 }
 
 /// `POST /projects/{id}/pipelines/`.
@@ -264,14 +298,6 @@ pub struct Registration<'a> {
     /// Who registers: its heartbeats are told from a change, and what this process does from now on keeps the service
     /// online.
     pub client_info: &'a ClientInfo,
-}
-
-/// The answer to a registration.
-#[derive(Debug, Deserialize)]
-pub struct RegistrationAnswer {
-    /// Slugs that were new.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub pipelines_created: Vec<String>,
 }
 
 /// A pipeline as it is registered, and as `GET /info` lists it.
@@ -322,62 +348,6 @@ pub struct AlgorithmConfig {
     pub category_map: Option<Box<RawValue>>,
 }
 
-/// `GET /info` of a processing service.
-#[derive(Clone, Debug, Deserialize)]
-pub struct ServiceInfo {
-    /// Its name; required, so that not every JSON object passes for a service.
-    pub name: String,
-    /// What it can process.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub pipelines: Vec<PipelineConfig>,
-}
-
-/// `POST /process` of a processing service.
-#[derive(Clone, Debug, Serialize)]
-pub struct ProcessRequest<'a> {
-    /// The pipeline's slug.
-    pub pipeline: &'a str,
-    /// The images.
-    pub source_images: &'a [SourceImage],
-    /// Settings; services require the field.
-    pub config: &'a RawValue,
-}
-
-/// The answer to `POST /process`.
-#[derive(Debug, Deserialize)]
-pub struct ProcessAnswer {
-    /// Seconds.
-    #[serde(default)]
-    pub total_time: Option<f64>,
-    /// The images that were processed.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub source_images: Vec<SourceImage>,
-    /// Detections of all images, each with its `source_image_id`.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub detections: Vec<Box<RawValue>>,
-    /// A list, a string or null.
-    #[serde(default)]
-    pub errors: Option<serde_json::Value>,
-}
-
 fn version_one() -> i64 {
     1
-}
-
-fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
-}
-
-pub(crate) fn string_or_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    match serde_json::Value::deserialize(deserializer)? {
-        serde_json::Value::String(text) => Ok(text),
-        serde_json::Value::Number(number) if number.is_i64() || number.is_u64() => Ok(number.to_string()),
-        other => Err(D::Error::custom(format!(
-            "an id must be a string or an integer, not {other}"
-        ))),
-    }
 }
