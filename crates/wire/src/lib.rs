@@ -7,6 +7,7 @@
 //! A [`serde_json::Value`] or a `RawValue` is passed on as it came.
 
 mod catalog;
+mod server;
 mod service;
 mod work;
 
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, de::IgnoredAny};
 
 pub use catalog::*;
+pub use server::*;
 pub use service::*;
 pub use work::*;
 
