@@ -6,7 +6,9 @@
 //!
 //! A [`serde_json::Value`] or a `RawValue` is passed on as it came.
 
+mod captures;
 mod catalog;
+mod jobs;
 mod server;
 mod service;
 mod work;
@@ -15,7 +17,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, de::IgnoredAny};
 
+pub use captures::*;
 pub use catalog::*;
+pub use jobs::*;
 pub use server::*;
 pub use service::*;
 pub use work::*;
