@@ -8,6 +8,7 @@
 
 mod captures;
 mod catalog;
+mod explain;
 mod jobs;
 mod server;
 mod service;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, de
 
 pub use captures::*;
 pub use catalog::*;
+pub use explain::*;
 pub use jobs::*;
 pub use server::*;
 pub use service::*;
