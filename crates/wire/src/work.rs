@@ -83,6 +83,12 @@ pub struct Task {
     pub config: Option<Box<RawValue>>,
 }
 
+/// Settings of nothing: an empty object.
+#[must_use]
+pub fn no_settings() -> Box<RawValue> {
+    RawValue::from_string("{}".to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
 /// A row of the poll, `GET /jobs/?ids_only=1`, and the answer of `GET /jobs/next/`.
 #[derive(Debug, Serialize)]
 pub struct WaitingJob {
