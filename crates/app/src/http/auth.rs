@@ -132,7 +132,7 @@ impl Principal {
 
     /// `verbs` if the role allows `access`, else none: for `user_permissions`.
     #[must_use]
-    pub fn verbs<'a>(&self, access: Access, verbs: &'a [&'a str]) -> &'a [&'a str] {
+    pub fn verbs<'a>(&self, access: Access, verbs: &'a [&'static str]) -> &'a [&'static str] {
         if self.may(access) { verbs } else { &[] }
     }
 }

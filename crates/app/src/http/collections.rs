@@ -99,7 +99,7 @@ async fn list(
         &params,
         page,
         sets.count,
-        &rows,
+        rows,
         principal.verbs(Access::Operate, &["create"]),
     ))
 }

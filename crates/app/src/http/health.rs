@@ -99,7 +99,7 @@ async fn ticks(State(app): State<AppState>, principal: Principal, params: Params
     let next = ticks.last().filter(|_| ticks.len() as u64 == limit);
     let next = next.map(|(key, _)| ("after", key.to_string()));
     let ticks: Vec<_> = ticks.into_iter().map(|(_, tick)| shown(&app, tick)).collect();
-    Ok(key_page(&links, &params, &ticks, next))
+    Ok(key_page(&links, &params, ticks, next))
 }
 
 /// With its times as the store's clock shows them.

@@ -51,7 +51,7 @@ async fn images(
     let next = rows.last().filter(|_| rows.len() as u64 == limit);
     let next = next.map(|r| ("after", r.capture.to_string()));
     let rows: Vec<Value> = rows.iter().map(|row| view(&app, row)).collect();
-    Ok(key_page(&links, &params, &rows, next))
+    Ok(key_page(&links, &params, rows, next))
 }
 
 fn view(app: &AppState, row: &ImageRow) -> Value {

@@ -43,7 +43,7 @@ pub(super) async fn list(
         &params,
         page,
         jobs.count,
-        &rows,
+        rows,
         principal.verbs(Access::Operate, &["create"]),
     ))
 }

@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
-use serde_json::json;
 use trapline_core::ports::OffsetPage;
+use trapline_wire as wire;
 
 use super::{ApiError, AppState, proxies::Client, query::Params};
 
@@ -84,8 +84,8 @@ pub fn offset_page<T: Serialize>(
     params: &Params,
     page: OffsetPage,
     count: u64,
-    results: &[T],
-    user_permissions: &[&str],
+    results: Vec<T>,
+    user_permissions: &[&'static str],
 ) -> Response {
     let link = |offset: u64| {
         let limit = page.limit.to_string();
@@ -93,29 +93,23 @@ pub fn offset_page<T: Serialize>(
         links.here(params, &[("limit", Some(&limit)), ("offset", offset.as_deref())])
     };
     let after = page.offset.saturating_add(page.limit);
-    Json(json!({
-        "count": count,
-        "next": (after < count).then(|| link(after)),
-        "previous": (page.offset > 0).then(|| link(page.offset.saturating_sub(page.limit))),
-        "results": results,
-        "user_permissions": user_permissions,
-    }))
+    Json(wire::CountedPage {
+        count,
+        next: (after < count).then(|| link(after)),
+        previous: (page.offset > 0).then(|| link(page.offset.saturating_sub(page.limit))),
+        results,
+        user_permissions: wire::words(user_permissions),
+    })
     .into_response()
 }
 
-/// A page by key (docs/rules.md B9). `next` is the parameter and its value that continue after this page. Serialised as it
-/// is, not by way of a document, so that a 32-bit number keeps its shortest form.
+/// A page by key (docs/rules.md B9). `next` is the parameter and its value that continue after this page.
 pub fn key_page<T: Serialize>(
     links: &Links,
     params: &Params,
-    results: &[T],
+    results: Vec<T>,
     next: Option<(&str, String)>,
 ) -> Response {
-    #[derive(Serialize)]
-    struct Page<'a, T> {
-        results: &'a [T],
-        next: Option<String>,
-    }
     let next = next.map(|(name, value)| links.here(params, &[(name, Some(&value))]));
-    Json(Page { results, next }).into_response()
+    Json(wire::Page { results, next }).into_response()
 }

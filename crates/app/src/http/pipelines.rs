@@ -170,7 +170,7 @@ async fn page(
         rows.push(view(state, pipeline, links).await?);
     }
     // Pipelines are made by registration only.
-    Ok(offset_page(links, params, page, pipelines.count, &rows, &[]))
+    Ok(offset_page(links, params, page, pipelines.count, rows, &[]))
 }
 
 async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {

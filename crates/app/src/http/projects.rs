@@ -72,12 +72,12 @@ async fn list(
     let page = params.page(PAGE);
     let projects = state.catalog.projects(principal.project, page).await?;
     let rows: Vec<_> = projects.rows.iter().map(|p| view(p, &links)).collect();
-    let create: &[&str] = if principal.is_unbound_admin() {
+    let create: &[_] = if principal.is_unbound_admin() {
         &["create"]
     } else {
         &[]
     };
-    Ok(offset_page(&links, &params, page, projects.count, &rows, create))
+    Ok(offset_page(&links, &params, page, projects.count, rows, create))
 }
 
 /// A project that the caller sees.

@@ -40,7 +40,7 @@ async fn results(
             Ok(key_page(
                 &links,
                 &params,
-                &rows,
+                rows,
                 next.map(|id| ("after", id.to_string())),
             ))
         }

@@ -109,7 +109,7 @@ async fn list(
         .map(|s| view(&state, &principal, s, &known, &links))
         .collect();
     let create = principal.verbs(Access::Admin, &["create"]);
-    Ok(offset_page(&links, &params, page, services.count, &rows, create))
+    Ok(offset_page(&links, &params, page, services.count, rows, create))
 }
 
 async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Service> {

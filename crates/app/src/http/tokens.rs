@@ -43,7 +43,7 @@ async fn list(
         &params,
         page,
         tokens.count,
-        &tokens.rows,
+        tokens.rows,
         &["create"],
     ))
 }

@@ -315,7 +315,7 @@ pub(super) async fn poll(
         params,
         page,
         waiting.len() as u64,
-        &rows,
+        rows,
         create,
     ))
 }
