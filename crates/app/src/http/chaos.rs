@@ -7,8 +7,8 @@ use axum::{
     response::IntoResponse as _,
     routing::{get, post},
 };
-use serde_json::json;
 use trapline_core::{CaptureId, JobId, ProjectId};
+use trapline_wire as wire;
 
 use super::{AppState, Fields, NAME_MAX, Principal, error::ApiResult};
 
@@ -26,7 +26,7 @@ pub(super) fn routes() -> Router<AppState> {
 /// Whether these endpoints are there at all, and for this caller.
 async fn allowed(principal: Principal) -> ApiResult {
     principal.require_unbound_admin()?;
-    Ok(Json(json!({ "allowed": true })).into_response())
+    Ok(Json(wire::ChaosAllowed { allowed: true }).into_response())
 }
 
 async fn flush(State(app): State<AppState>, principal: Principal, mut fields: Fields) -> ApiResult {
@@ -43,7 +43,7 @@ async fn flush(State(app): State<AppState>, principal: Principal, mut fields: Fi
         }
     };
     tracing::warn!(what, jobs, "a projection was wiped");
-    Ok(Json(json!({ "what": what, "jobs": jobs })).into_response())
+    Ok(Json(wire::Flushed { what, jobs }).into_response())
 }
 
 /// Makes a job that is not there, on captures with these names.
@@ -65,7 +65,11 @@ async fn job(State(app): State<AppState>, principal: Principal, mut fields: Fiel
     }
     let job = app.engine.make_job_of(id, project, &names).await?;
     tracing::warn!(%job, images = names.len(), "a job was made for chaos");
-    Ok((StatusCode::CREATED, Json(json!({ "job_id": job }))).into_response())
+    let body = wire::ChaosJob {
+        job_id: job.0,
+        reserved: None,
+    };
+    Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
 async fn reserve(State(app): State<AppState>, principal: Principal, mut fields: Fields) -> ApiResult {
@@ -90,6 +94,9 @@ async fn reserve(State(app): State<AppState>, principal: Principal, mut fields: 
         .engine
         .reserve_and_forget(job, &captures, principal.token)
         .await?;
-    let taken: Vec<String> = taken.iter().map(ToString::to_string).collect();
-    Ok(Json(json!({ "job_id": job, "reserved": taken })).into_response())
+    Ok(Json(wire::ChaosJob {
+        job_id: job.0,
+        reserved: Some(taken.iter().map(ToString::to_string).collect()),
+    })
+    .into_response())
 }

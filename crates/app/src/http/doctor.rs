@@ -2,14 +2,14 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 use trapline_core::{Clock, doctor::Check};
+use trapline_wire as wire;
 
-use super::{TrustedProxies, health::FORWARDED_IGNORED};
+use super::TrustedProxies;
 
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,10 +26,10 @@ pub(crate) async fn examine(listen: &str, trusted: &TrustedProxies, clock: &Arc<
         health = health(listen) => health,
         () = clock.sleep(PATIENCE) => None,
     };
-    let Some(health) = asked.filter(|h| h["version"].is_string()) else {
+    let Some(health) = asked else {
         return Vec::new();
     };
-    if health[FORWARDED_IGNORED] == true {
+    if health.forwarded_headers_ignored {
         let advice = "give `trusted_proxies` the address of the proxy: without it, all workers behind it that do not name \
                       themselves are taken for one, and links lead to the node and not to the proxy";
         return vec![Check::warn(
@@ -46,7 +46,7 @@ pub(crate) async fn examine(listen: &str, trusted: &TrustedProxies, clock: &Arc<
 }
 
 /// What the node says of itself; `None` if none is there.
-async fn health(listen: &str) -> Option<Value> {
+async fn health(listen: &str) -> Option<wire::Health> {
     let (host, port) = listen.rsplit_once(':')?;
     let host = match host {
         "0.0.0.0" | "[::]" => Ipv4Addr::LOCALHOST.to_string(),

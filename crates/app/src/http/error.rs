@@ -2,13 +2,17 @@
 //!
 //! A body never shows internals: what a 5xx was is logged here, once, with its whole chain.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Json,
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use trapline_core::{Error, ErrorKind, error::chain};
+use trapline_wire as wire;
 
 /// The result of a handler.
 pub type ApiResult<T = Response> = Result<T, ApiError>;
@@ -27,15 +31,15 @@ pub struct ApiError {
 impl ApiError {
     /// `{"detail": …}`.
     pub fn detail(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self::body(status, json!({ "detail": detail.into() }))
+        let detail = detail.into();
+        Self::body(status, wire::Detail { detail })
     }
 
     /// A body of the endpoint's own.
-    #[must_use]
-    pub fn body(status: StatusCode, body: Value) -> Self {
+    pub fn body(status: StatusCode, body: impl Serialize) -> Self {
         Self {
             status,
-            body,
+            body: json!(body),
             retry_after: None,
             cause: None,
         }
@@ -43,18 +47,18 @@ impl ApiError {
 
     /// 400 `{"<field>": ["…"]}`.
     pub fn field(field: &str, text: impl Into<String>) -> Self {
-        Self::body(StatusCode::BAD_REQUEST, json!({ field: [text.into()] }))
+        Self::body(StatusCode::BAD_REQUEST, BTreeMap::from([(field, [text.into()])]))
     }
 
     /// 400 with texts per field.
     #[must_use]
     pub fn fields(errors: Map<String, Value>) -> Self {
-        Self::body(StatusCode::BAD_REQUEST, Value::Object(errors))
+        Self::body(StatusCode::BAD_REQUEST, errors)
     }
 
     /// 400 `["…"]`, a bare list.
     pub fn list(text: impl Into<String>) -> Self {
-        Self::body(StatusCode::BAD_REQUEST, json!([text.into()]))
+        Self::body(StatusCode::BAD_REQUEST, [text.into()])
     }
 
     /// 400 `{"detail": …}`.

@@ -1,4 +1,4 @@
-//! Health: probes, ticks, and why a job is not moving.
+//! Health: probes and ticks.
 //!
 //! `/healthz`: the process lives. `/readyz`: it can do its work, or which part of it can't. Neither needs a token, so
 //! neither names a host or an error's text.
@@ -10,17 +10,14 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use serde_json::{Value, json};
 use trapline_core::{JobId, Result, error::chain, health::TickReport};
+use trapline_wire as wire;
 
 use super::{
     AppState, Id, Links, Params, Principal,
     error::{ApiError, ApiResult},
     paging::{PAGE_DEFAULT, key_page},
 };
-
-/// In `/healthz`, once `X-Forwarded-For` came from a proxy that is not trusted.
-pub(crate) const FORWARDED_IGNORED: &str = "forwarded_headers_ignored";
 
 /// At the root, without a token.
 pub(super) fn probes() -> Router<AppState> {
@@ -29,18 +26,18 @@ pub(super) fn probes() -> Router<AppState> {
         .route("/readyz", get(readyz))
 }
 
-async fn healthz(State(app): State<AppState>) -> Json<Value> {
-    let mut body = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") });
-    // For `trapline doctor`.
-    if app.guards.disbelieved() {
-        body[FORWARDED_IGNORED] = json!(true);
-    }
-    Json(body)
+async fn healthz(State(app): State<AppState>) -> Json<wire::Health> {
+    Json(wire::Health {
+        status: "ok".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        // For `trapline doctor`.
+        forwarded_headers_ignored: app.guards.disbelieved(),
+    })
 }
 
-fn word(what: &str, answer: &Result<()>) -> &'static str {
+fn word(what: &str, answer: &Result<()>) -> wire::Word {
     match answer {
-        Ok(()) => "ok",
+        Ok(()) => "ok".into(),
         Err(error) => {
             // Whoever needs it says so when it goes away; a probe comes every few seconds.
             tracing::debug!(
@@ -48,7 +45,7 @@ fn word(what: &str, answer: &Result<()>) -> &'static str {
                 error = chain(error),
                 "a dependency is not ready"
             );
-            "unavailable"
+            "unavailable".into()
         }
     }
 }
@@ -72,17 +69,17 @@ async fn readyz(State(app): State<AppState>) -> Response {
     };
     // That the store is away is said above already.
     let tick = tick.ok().flatten();
-    let body = json!({
-        "ready": ready,
-        "store": word("store", &store),
-        "queue": word("queue", &queue),
-        "progress": word("progress", &progress),
-        "last_tick_age_seconds": tick.map(|t| engine.now().since(t.finished_at).as_secs()),
-    });
+    let body = wire::Ready {
+        ready,
+        store: word("store", &store),
+        queue: word("queue", &queue),
+        progress: word("progress", &progress),
+        last_tick_age_seconds: tick.map(|t| engine.now().since(t.finished_at).as_secs()),
+    };
     (status, Json(body)).into_response()
 }
 
-/// What the watchman saw, and why a job is not moving.
+/// What the watchman saw.
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/health/ticks", get(ticks))
@@ -91,7 +88,7 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 /// By key, newest first: `after` is the key of the last that was read. A tick tells of the jobs of every project, so a
-/// token that is bound to one does not see it; `explain` tells of a job what it needs to know.
+/// token that is bound to one does not see it.
 async fn ticks(State(app): State<AppState>, principal: Principal, params: Params, links: Links) -> ApiResult {
     principal.require_unbound()?;
     let limit = params.limit(PAGE_DEFAULT);

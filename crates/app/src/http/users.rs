@@ -1,11 +1,7 @@
 //! The caller, as upstream's clients ask for themselves. There are no users, only tokens.
 
-use axum::{
-    Json, Router,
-    response::{IntoResponse as _, Response},
-    routing::get,
-};
-use serde_json::json;
+use axum::{Json, Router, routing::get};
+use trapline_wire as wire;
 
 use super::{AppState, Links, Principal};
 
@@ -13,17 +9,13 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/users/me", get(me))
 }
 
-async fn me(principal: Principal, links: Links) -> Response {
-    Json(json!({
-        "id": principal.token,
-        "name": principal.name,
-        "details": links.to(format_args!("users/{}", principal.token)),
-        "image": null,
-        "identifications": [],
-        "email": "",
-        "user_permissions": [],
-        "role": principal.role,
-        "project_id": principal.project,
-    }))
-    .into_response()
+async fn me(principal: Principal, links: Links) -> Json<wire::User> {
+    Json(wire::User {
+        id: principal.token.0,
+        details: links.to(format_args!("users/{}", principal.token)),
+        name: principal.name,
+        role: principal.role.as_str().into(),
+        project_id: principal.project.map(|id| id.0),
+        ..wire::User::default()
+    })
 }
