@@ -1,11 +1,11 @@
 //! `GET /jobs/{id}/images/`: every task of a job, and what became of it.
 
 use axum::{Router, extract::State, routing::get};
-use serde_json::{Value, json};
 use trapline_core::{
     CaptureId, FailReason, TaskState,
     ports::{ImageQuery, ImageRow, ImageState},
 };
+use trapline_wire as wire;
 
 use super::{
     AppState, Id, Links, Params, Principal,
@@ -50,24 +50,24 @@ async fn images(
     let rows = app.engine.store().images(&query).await?;
     let next = rows.last().filter(|_| rows.len() as u64 == limit);
     let next = next.map(|r| ("after", r.capture.to_string()));
-    let rows: Vec<Value> = rows.iter().map(|row| view(&app, row)).collect();
-    Ok(key_page(&links, &params, rows, next))
+    let images = rows.into_iter().map(|row| view(&app, row)).collect();
+    Ok(key_page(&links, &params, images, next))
 }
 
-fn view(app: &AppState, row: &ImageRow) -> Value {
+fn view(app: &AppState, row: ImageRow) -> wire::Image {
     let state = match row.state {
         TaskState::Pending if row.in_flight => "in_flight",
         other => other.as_str(),
     };
-    json!({
-        "image_id": row.capture.to_string(),
-        "url": row.url,
-        "state": state,
-        "reason": row.reason,
-        "detail": row.detail,
-        "attempts": row.attempts,
-        "worker": row.worker,
-        "settled_at": row.settled_at.map(|at| app.engine.shown(at)),
-        "detections": row.detections,
-    })
+    wire::Image {
+        image_id: row.capture.to_string(),
+        url: row.url,
+        state: state.into(),
+        reason: row.reason.map(|reason| reason.as_str().into()),
+        detail: row.detail,
+        attempts: row.attempts,
+        worker: row.worker,
+        settled_at: row.settled_at.map(|at| app.engine.shown(at).to_string()),
+        detections: row.detections,
+    }
 }

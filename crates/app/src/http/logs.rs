@@ -1,11 +1,11 @@
 //! `GET /jobs/{id}/logs/`: the job's log, oldest first, nothing capped away.
 
 use axum::{Router, extract::State, routing::get};
-use serde_json::{Value, json};
 use trapline_core::{
     CaptureId,
     ports::{Level, LogPage, LogQuery, LogRow},
 };
+use trapline_wire as wire;
 
 use super::{
     AppState, Id, Links, Params, Principal,
@@ -45,14 +45,16 @@ async fn logs(
     let rows = app.engine.store().logs(&query).await?;
     let next = rows.last().filter(|_| rows.len() as u64 == limit);
     let next = next.map(|r| ("after", r.id.to_string()));
-    let rows: Vec<Value> = rows.iter().map(|row| view(&app, row)).collect();
-    Ok(key_page(&links, &params, rows, next))
+    let lines = rows.into_iter().map(|row| view(&app, row)).collect();
+    Ok(key_page(&links, &params, lines, next))
 }
 
-fn view(app: &AppState, row: &LogRow) -> Value {
-    let mut line = json!({ "id": row.id, "at": app.engine.shown(row.at), "level": row.level.as_str(), "message": row.message });
-    if let Some(capture) = row.capture {
-        line["image_id"] = json!(capture.to_string());
+fn view(app: &AppState, row: LogRow) -> wire::LogLine {
+    wire::LogLine {
+        id: row.id,
+        at: app.engine.shown(row.at).to_string(),
+        level: row.level.as_str().into(),
+        message: row.message,
+        image_id: row.capture.map(|id| id.to_string()),
     }
-    line
 }
