@@ -8,13 +8,13 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use serde_json::{Value, json};
 use trapline_core::{
     AlgorithmId, PipelineId, Result,
     catalog::{Algorithm, Pipeline},
     ports::Catalog,
     remembered::Immutable,
 };
+use trapline_wire as wire;
 
 use super::{
     AppState, Id, Links, Params, Principal,
@@ -59,80 +59,76 @@ impl MapSizes {
     }
 }
 
-async fn algorithm_view(state: &AppState, algorithm: &Algorithm, links: &Links) -> Result<Value> {
-    let (map, count) = match algorithm.category_map_id {
-        Some(id) => {
-            let map = json!({ "id": id, "details": links.to(format_args!("ml/labels/{id}")) });
-            (map, Some(state.map_sizes.of(state.catalog.as_ref(), id).await?))
-        }
-        None => (Value::Null, None),
+async fn algorithm_view(state: &AppState, algorithm: &Algorithm, links: &Links) -> Result<wire::Algorithm> {
+    let count = match algorithm.category_map_id {
+        Some(id) => Some(state.map_sizes.of(state.catalog.as_ref(), id).await?),
+        None => None,
     };
     let spec = &algorithm.spec;
-    Ok(json!({
-        "id": algorithm.id,
-        "details": links.to(format_args!("ml/algorithms/{}", algorithm.id)),
-        "name": spec.name,
-        "key": spec.key,
-        "description": spec.description,
-        "uri": spec.uri,
-        "version": spec.version,
-        "version_name": spec.version_name,
-        "task_type": spec.task_type,
-        "category_map": map,
-        "category_count": count,
-        "created_at": algorithm.created_at,
-        "updated_at": algorithm.updated_at,
-    }))
+    Ok(wire::Algorithm {
+        id: algorithm.id.0,
+        details: links.to(format_args!("ml/algorithms/{}", algorithm.id)),
+        name: spec.name.clone(),
+        key: spec.key.clone(),
+        description: spec.description.clone(),
+        uri: spec.uri.clone(),
+        version: spec.version,
+        version_name: spec.version_name.clone(),
+        task_type: spec.task_type.clone(),
+        category_map: algorithm.category_map_id.map(|id| map_head(id, links)),
+        category_count: count,
+        created_at: algorithm.created_at.to_string(),
+        updated_at: algorithm.updated_at.to_string(),
+    })
+}
+
+fn map_head(id: i64, links: &Links) -> wire::MapHead {
+    let details = links.to(format_args!("ml/labels/{id}"));
+    wire::MapHead { id, details }
 }
 
 /// A pipeline, which was read as the caller sees it.
-pub(super) async fn view(state: &AppState, pipeline: &Pipeline, links: &Links) -> Result<Value> {
+pub(super) async fn view(state: &AppState, pipeline: &Pipeline, links: &Links) -> Result<wire::Pipeline> {
     let mut algorithms = Vec::with_capacity(pipeline.algorithms.len());
     for algorithm in &pipeline.algorithms {
         algorithms.push(algorithm_view(state, algorithm, links).await?);
     }
-    let details = links.to(format_args!("ml/pipelines/{}", pipeline.id));
-    let services: Vec<_> = pipeline
-        .services
-        .iter()
-        .map(|s| services::brief(state, s, links))
-        .collect();
-    let configs: Vec<_> = pipeline
+    let head = brief(pipeline, links);
+    let services = pipeline.services.iter().map(|s| services::brief(state, s, links));
+    let configs = pipeline
         .projects
         .iter()
-        .map(|project| {
-            json!({
-                // A pipeline is in a project once, so the two numbers name the configuration.
-                "id": project.0,
-                "project": links.to(format_args!("projects/{project}")),
-                "pipeline": details,
-                "enabled": true,
-                "config": {},
-            })
-        })
-        .collect();
-    let mut body = brief(pipeline, links);
-    body["algorithms"] = Value::Array(algorithms);
-    body["stages"] = pipeline.stages.clone();
-    body["processing_services"] = json!(services);
-    body["project_pipeline_configs"] = json!(configs);
-    Ok(body)
+        .map(|project| wire::PipelineConfiguration {
+            // A pipeline is in a project once, so the two numbers name the configuration.
+            id: project.0,
+            project: links.to(format_args!("projects/{project}")),
+            pipeline: head.details.clone(),
+            enabled: true,
+            config: wire::Empty {},
+        });
+    Ok(wire::Pipeline {
+        algorithms,
+        stages: pipeline.stages.clone(),
+        processing_services: services.collect(),
+        project_pipeline_configs: configs.collect(),
+        head,
+    })
 }
 
 /// A pipeline inside another object.
-pub(super) fn brief(pipeline: &Pipeline, links: &Links) -> Value {
-    json!({
-        "id": pipeline.id,
-        "details": links.to(format_args!("ml/pipelines/{}", pipeline.id)),
-        "name": pipeline.name,
-        "slug": pipeline.slug,
-        "description": pipeline.description,
-        "version": pipeline.version,
-        "version_name": pipeline.version_name,
-        "created_at": pipeline.created_at,
-        "updated_at": pipeline.updated_at,
-        "user_permissions": [],
-    })
+pub(super) fn brief(pipeline: &Pipeline, links: &Links) -> wire::PipelineHead {
+    wire::PipelineHead {
+        id: pipeline.id.0,
+        details: links.to(format_args!("ml/pipelines/{}", pipeline.id)),
+        name: pipeline.name.clone(),
+        slug: pipeline.slug.clone(),
+        description: pipeline.description.clone(),
+        version: pipeline.version,
+        version_name: pipeline.version_name.clone(),
+        created_at: pipeline.created_at.to_string(),
+        updated_at: pipeline.updated_at.to_string(),
+        user_permissions: Vec::new(),
+    }
 }
 
 async fn list(
@@ -208,14 +204,13 @@ async fn show_map(
         .category_map(principal.project, id)
         .await?
         .ok_or_else(ApiError::not_found)?;
-    Ok(Json(json!({
-        "id": id,
-        "details": links.to(format_args!("ml/labels/{id}")),
-        "labels": map.labels,
-        "data": map.data,
-        "version": map.version,
-        "description": map.description,
-        "uri": map.uri,
-    }))
+    Ok(Json(wire::CategoryMap {
+        head: map_head(id, &links),
+        labels: map.labels,
+        data: map.data,
+        version: map.version,
+        description: map.description,
+        uri: map.uri,
+    })
     .into_response())
 }

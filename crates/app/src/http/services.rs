@@ -3,12 +3,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse as _, routing::get};
-use serde_json::{Value, json};
 use trapline_core::{
     PipelineId, ServiceId, Timestamp,
     catalog::{NewService, Pipeline, Service},
     ports::OffsetPage,
 };
+use trapline_wire as wire;
 
 use super::{
     Access, AppState, Fields, Id, Links, NAME_MAX, Params, Principal, TEXT_MAX,
@@ -34,18 +34,18 @@ fn live(service: &Service, now: Timestamp) -> bool {
 }
 
 /// A service inside another object.
-pub(super) fn brief(state: &AppState, service: &Service, links: &Links) -> Value {
-    json!({
-        "id": service.id,
-        "details": links.to(format_args!("ml/processing_services/{}", service.id)),
-        "name": service.name,
-        "endpoint_url": service.endpoint_url,
-        "is_async": service.endpoint_url.is_none(),
-        "last_seen": service.last_seen.map(|at| state.engine.shown(at)),
-        "last_seen_live": live(service, state.engine.now()),
-        "created_at": service.created_at,
-        "updated_at": service.updated_at,
-    })
+pub(super) fn brief(state: &AppState, service: &Service, links: &Links) -> wire::ServiceHead {
+    wire::ServiceHead {
+        id: service.id.0,
+        details: links.to(format_args!("ml/processing_services/{}", service.id)),
+        name: service.name.clone(),
+        endpoint_url: service.endpoint_url.clone(),
+        is_async: service.endpoint_url.is_none(),
+        last_seen: service.last_seen.map(|at| state.engine.shown(at).to_string()),
+        last_seen_live: live(service, state.engine.now()),
+        created_at: service.created_at.to_string(),
+        updated_at: service.updated_at.to_string(),
+    }
 }
 
 /// What services run: the pipelines by id.
@@ -71,23 +71,20 @@ fn view(
     service: &Service,
     known: &HashMap<PipelineId, Pipeline>,
     links: &Links,
-) -> Value {
-    let run: Vec<_> = service
-        .pipelines
-        .iter()
-        .filter_map(|id| known.get(id))
-        .map(|p| pipelines::brief(p, links))
-        .collect();
-    let mut body = brief(state, service, links);
-    body["description"] = json!(service.description);
-    body["projects"] = json!(service.projects);
-    body["pipelines"] = json!(run);
-    body["user_permissions"] = json!(if may_delete(principal, service) {
-        &["delete"][..]
+) -> wire::Service {
+    let run = service.pipelines.iter().filter_map(|id| known.get(id));
+    let verbs: &[_] = if may_delete(principal, service) {
+        &["delete"]
     } else {
         &[]
-    });
-    body
+    };
+    wire::Service {
+        head: brief(state, service, links),
+        description: service.description.clone(),
+        projects: service.projects.iter().map(|id| id.0).collect(),
+        pipelines: run.map(|p| pipelines::brief(p, links)).collect(),
+        user_permissions: wire::words(verbs),
+    }
 }
 
 /// Upstream wants the project named, so that no list is of every service there is.
@@ -180,10 +177,10 @@ async fn create(
     let made = state.catalog.create_service(&new).await?;
     let service = find(&state, &principal, made.0).await?;
     let known = runnable(&state, &principal).await?;
-    let body = json!({
-        "instance": view(&state, &principal, &service, &known, &links),
-        "status": status_of(&state, &service, &known),
-    });
+    let body = wire::NewService {
+        instance: view(&state, &principal, &service, &known, &links),
+        status: status_of(&state, &service, &known),
+    };
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
@@ -198,24 +195,23 @@ async fn status(State(state): State<AppState>, principal: Principal, Id(id): Id)
 }
 
 /// A service can't be asked; it is live if a worker of it was seen.
-fn status_of(state: &AppState, service: &Service, known: &HashMap<PipelineId, Pipeline>) -> Value {
-    let now = state.clock.now();
+fn status_of(
+    state: &AppState,
+    service: &Service,
+    known: &HashMap<PipelineId, Pipeline>,
+) -> wire::ServiceStatus {
     let live = live(service, state.engine.now());
-    let online: Vec<_> = service
+    let online = service
         .pipelines
         .iter()
         .filter(|_| live)
-        .filter_map(|id| known.get(id))
-        .map(|p| &p.name)
-        .collect();
-    json!({
-        "timestamp": now,
-        "request_successful": true,
-        "pipeline_configs": [],
-        "error": null,
-        "server_live": live,
-        "pipelines_online": online,
-        "endpoint_url": service.endpoint_url,
-        "latency": 0.0,
-    })
+        .filter_map(|id| known.get(id));
+    wire::ServiceStatus {
+        timestamp: state.clock.now().to_string(),
+        request_successful: true,
+        server_live: live,
+        pipelines_online: online.map(|p| p.name.clone()).collect(),
+        endpoint_url: service.endpoint_url.clone(),
+        ..wire::ServiceStatus::default()
+    }
 }
