@@ -7,11 +7,11 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use serde_json::{Value, json};
 use trapline_core::{
     ProjectId,
     catalog::{Project, ProjectSettings},
 };
+use trapline_wire as wire;
 
 use super::{
     AppState, Fields, Id, Links, NAME_MAX, Params, Principal, TEXT_MAX,
@@ -28,39 +28,34 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/projects/{id}", get(show))
 }
 
-fn view(project: &Project, links: &Links) -> Value {
-    json!({
-        "id": project.id,
-        "name": project.name,
-        "description": project.description,
-        "details": links.to(format_args!("projects/{}", project.id)),
-        "deployments_count": 0,
-        "created_at": project.created_at,
-        "updated_at": project.updated_at,
-        "image": null,
-        "draft": false,
-        "user_permissions": [],
-    })
+fn view(project: &Project, links: &Links) -> wire::Project {
+    wire::Project {
+        id: project.id.0,
+        name: project.name.clone(),
+        description: project.description.clone(),
+        details: links.to(format_args!("projects/{}", project.id)),
+        created_at: project.created_at.to_string(),
+        updated_at: project.updated_at.to_string(),
+        ..wire::Project::default()
+    }
 }
 
-fn detail(project: &Project, links: &Links) -> Value {
-    let mut body = view(project, links);
-    body["feature_flags"] = json!({
-        "tags": false,
-        "reprocess_existing_detections": false,
-        "default_filters": false,
-        "reprocess_all_images": project.settings.reprocess_all_images,
-        "async_pipeline_workers": true,
-    });
-    body["settings"] = json!({
-        "default_processing_pipeline": null,
-        "failure_threshold": project.settings.failure_threshold,
-        "reprocess_all_images": project.settings.reprocess_all_images,
-    });
-    body["owner"] = Value::Null;
-    body["deployments"] = json!([]);
-    body["summary_data"] = json!([]);
-    body
+fn detail(project: &Project, links: &Links) -> wire::ProjectDetail {
+    let reprocess_all_images = project.settings.reprocess_all_images;
+    wire::ProjectDetail {
+        project: view(project, links),
+        feature_flags: wire::FeatureFlags {
+            reprocess_all_images,
+            async_pipeline_workers: true,
+            ..wire::FeatureFlags::default()
+        },
+        settings: wire::ProjectSettings {
+            failure_threshold: project.settings.failure_threshold,
+            reprocess_all_images,
+            ..wire::ProjectSettings::default()
+        },
+        ..wire::ProjectDetail::default()
+    }
 }
 
 async fn list(
