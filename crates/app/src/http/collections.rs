@@ -7,12 +7,12 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use serde_json::{Value, json};
 use trapline_core::{
     CollectionId,
     catalog::{Collection, CollectionProgress},
     ports::{Job, JobFilter, JobOrder, OffsetPage},
 };
+use trapline_wire as wire;
 
 use super::{
     Access, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
@@ -31,38 +31,38 @@ pub(super) fn routes() -> Router<AppState> {
 const JOBS_MAX: u64 = 100;
 
 /// A set, what jobs have done with it, and these jobs.
-fn view(set: &Collection, progress: Option<&CollectionProgress>, jobs: &[Job], links: &Links) -> Value {
-    let jobs: Vec<_> = jobs
-        .iter()
-        .map(|job| {
-            json!({
-                "id": job.id,
-                "details": links.to(format_args!("jobs/{}", job.id)),
-                "status": job.status,
-                "job_type": job_body::job_type(job),
-                "created_at": job.created_at,
-                "updated_at": job.updated_at,
-                "user_permissions": [],
-            })
-        })
-        .collect();
-    json!({
-        "id": set.id,
-        "details": links.to(format_args!("captures/collections/{}", set.id)),
-        "name": set.name,
-        "project": set.project,
-        "source_images_count": set.captures,
-        "source_images_with_detections_count": progress.map_or(0, |p| p.with_detections),
-        "source_images_processed_count": progress.map_or(0, |p| p.processed),
-        "jobs": jobs,
-        "created_at": set.created_at,
-        "updated_at": set.updated_at,
-        "user_permissions": [],
-    })
+fn view(
+    set: &Collection,
+    progress: Option<&CollectionProgress>,
+    jobs: &[Job],
+    links: &Links,
+) -> wire::Collection {
+    let jobs = jobs.iter().map(|job| wire::JobHead {
+        id: job.id.0,
+        details: links.to(format_args!("jobs/{}", job.id)),
+        status: job.status.as_str().into(),
+        job_type: job_body::job_type(job),
+        created_at: job.created_at.to_string(),
+        updated_at: job.updated_at.to_string(),
+        user_permissions: Vec::new(),
+    });
+    wire::Collection {
+        id: set.id.0,
+        details: links.to(format_args!("captures/collections/{}", set.id)),
+        name: set.name.clone(),
+        project: set.project.0,
+        source_images_count: set.captures,
+        source_images_with_detections_count: progress.map_or(0, |p| p.with_detections),
+        source_images_processed_count: progress.map_or(0, |p| p.processed),
+        jobs: jobs.collect(),
+        created_at: set.created_at.to_string(),
+        updated_at: set.updated_at.to_string(),
+        user_permissions: Vec::new(),
+    }
 }
 
 /// The bodies of sets.
-async fn views(state: &AppState, sets: &[Collection], links: &Links) -> ApiResult<Vec<Value>> {
+async fn views(state: &AppState, sets: &[Collection], links: &Links) -> ApiResult<Vec<wire::Collection>> {
     let ids: Vec<_> = sets.iter().map(|s| s.id).collect();
     let progress = state.catalog.collection_progress(&ids).await?;
     let mut views = Vec::with_capacity(sets.len());

@@ -1,15 +1,15 @@
 //! A job on the wire (docs/wire.md#a-job): a view of its row and counts.
 
-use serde_json::{Value, json};
 use trapline_core::{
     JobStatus, Outcome, Timestamp,
     catalog::{Capture, Collection, Pipeline, Project},
-    counts::{self, StageView},
+    counts::{self, Counts, Stage, StageView},
     ports::{Job, Level, LogRow},
 };
 use trapline_engine::JobView;
+use trapline_wire as wire;
 
-use super::{Access, AppState, Links, Principal, captures, error::ApiResult};
+use super::{Access, AppState, Links, Principal, captures, error::ApiResult, pipelines};
 
 /// What a job's body shows of other tables.
 pub(super) struct Around {
@@ -43,71 +43,97 @@ impl AppState {
 }
 
 /// The body of a row of the list; the detail adds `logs` and `result`.
-pub(super) fn body(view: &JobView, around: &Around, links: &Links, principal: &Principal) -> Value {
+pub(super) fn body(view: &JobView, around: &Around, links: &Links, principal: &Principal) -> wire::Job {
     let job = &view.job;
-    let outcome = Outcome::of(job.status, job.counts.failed);
-    let duration = job
-        .started_at
-        .zip(job.finished_at)
-        .map(|(a, b)| b.since(a).as_secs_f64().to_string());
-    json!({
-        "id": job.id,
-        "details": links.to(format_args!("jobs/{}", job.id)),
-        "name": job.name,
-        "delay": job.delay_seconds,
-        "limit": job.limit,
-        "shuffle": job.shuffle,
-        "project": around.project.as_ref().map(|p| json!({
-            "id": p.id, "name": p.name, "details": links.to(format_args!("projects/{}", p.id)), "user_permissions": [],
-        })),
-        "deployment": null,
-        "source_image_collection": around.collection.as_ref().map(|c| json!({
-            "id": c.id, "name": c.name, "details": links.to(format_args!("captures/collections/{}", c.id)),
-            "method": "manual", "user_permissions": principal.verbs(Access::Operate, &["update"]),
-        })),
-        "source_image_single": around.capture.as_ref().map(|c| captures::view(c, links)),
-        "pipeline": around.pipeline.as_ref().map(|p| json!({
-            "id": p.id, "details": links.to(format_args!("ml/pipelines/{}", p.id)), "name": p.name, "slug": p.slug,
-            "description": p.description, "version": p.version, "version_name": p.version_name,
-            "created_at": p.created_at, "updated_at": p.updated_at, "user_permissions": [],
-        })),
-        "status": job.status,
-        "created_at": job.created_at,
-        "updated_at": job.updated_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
-        "duration": duration,
-        "progress": progress(view),
-        "logs": { "stdout": [], "stderr": [] },
-        "job_type": job_type(job),
-        "data_export": null,
-        "dispatch_mode": if job.pipeline.is_some() { "async_api" } else { "internal" },
-        "user_permissions": permissions(principal),
-        "outcome": outcome,
-        "run": job.run,
-        "priority": job.priority,
-        "failure_threshold": job.failure_threshold,
-        "counts": job.counts,
-        "rate_per_minute": view.rate_per_minute,
-        "eta_seconds": view.eta_seconds,
-        "waiting_for": view.waiting_for,
-    })
+    let duration = job.started_at.zip(job.finished_at);
+    let dispatch_mode = if job.pipeline.is_some() {
+        "async_api"
+    } else {
+        "internal"
+    };
+    wire::Job {
+        id: job.id.0,
+        details: links.to(format_args!("jobs/{}", job.id)),
+        name: job.name.clone(),
+        delay: job.delay_seconds,
+        limit: job.limit,
+        shuffle: job.shuffle,
+        project: around.project.as_ref().map(|p| wire::JobProject {
+            id: p.id.0,
+            name: p.name.clone(),
+            details: links.to(format_args!("projects/{}", p.id)),
+            user_permissions: Vec::new(),
+        }),
+        source_image_collection: around.collection.as_ref().map(|c| wire::JobCollection {
+            id: c.id.0,
+            name: c.name.clone(),
+            details: links.to(format_args!("captures/collections/{}", c.id)),
+            method: "manual".into(),
+            user_permissions: wire::words(principal.verbs(Access::Operate, &["update"])),
+        }),
+        source_image_single: around.capture.as_ref().map(|c| captures::view(c, links)),
+        pipeline: around.pipeline.as_ref().map(|p| pipelines::brief(p, links)),
+        status: job.status.as_str().into(),
+        created_at: job.created_at.to_string(),
+        updated_at: job.updated_at.to_string(),
+        started_at: job.started_at.map(|at| at.to_string()),
+        finished_at: job.finished_at.map(|at| at.to_string()),
+        duration: duration.map(|(from, to)| to.since(from).as_secs_f64().to_string()),
+        progress: progress(view),
+        job_type: job_type(job),
+        dispatch_mode: dispatch_mode.into(),
+        user_permissions: permissions(principal),
+        outcome: Outcome::of(job.status, job.counts.failed).map(|outcome| outcome_word(outcome).into()),
+        run: job.run,
+        priority: job.priority,
+        failure_threshold: job.failure_threshold,
+        counts: counts_of(&job.counts),
+        rate_per_minute: view.rate_per_minute,
+        eta_seconds: view.eta_seconds,
+        waiting_for: view.waiting_for.clone(),
+        ..wire::Job::default()
+    }
 }
 
-pub(super) fn job_type(job: &Job) -> Value {
-    let key = job.job_type.as_str();
-    json!({ "name": if key == "ml" { "ML pipeline" } else { key }, "key": key })
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Complete => "complete",
+        Outcome::CompleteWithFailures => "complete_with_failures",
+        Outcome::Failed => "failed",
+        Outcome::Revoked => "revoked",
+    }
 }
 
-fn permissions(principal: &Principal) -> Vec<&'static str> {
-    let mut verbs = principal
-        .verbs(Access::Operate, &["run", "update", "retry", "cancel"])
-        .to_vec();
-    verbs.extend(principal.verbs(Access::Admin, &["delete"]));
+pub(super) fn counts_of(counts: &Counts) -> wire::Counts {
+    wire::Counts {
+        total: counts.total,
+        pending: counts.pending,
+        in_flight: counts.in_flight,
+        processed: counts.processed,
+        failed: counts.failed,
+        detections: counts.detections,
+        classifications: counts.classifications,
+        skipped: counts.skipped,
+    }
+}
+
+pub(super) fn job_type(job: &Job) -> wire::JobType {
+    let key = job.job_type.clone();
+    let name = if key == "ml" {
+        "ML pipeline".to_owned()
+    } else {
+        key.clone()
+    };
+    wire::JobType { name, key }
+}
+
+fn permissions(principal: &Principal) -> Vec<wire::Word> {
+    let mut verbs = wire::words(principal.verbs(Access::Operate, &["run", "update", "retry", "cancel"]));
+    verbs.extend(wire::words(principal.verbs(Access::Admin, &["delete"])));
     verbs
 }
 
-fn progress(view: &JobView) -> Value {
+fn progress(view: &JobView) -> wire::JobProgress {
     let job = &view.job;
     let waited = job.not_before.is_none() || job.started_at.is_some();
     let progress = counts::stages(&StageView {
@@ -121,30 +147,45 @@ fn progress(view: &JobView) -> Value {
         delay: (job.delay_seconds > 0)
             .then_some((job.delay_seconds, waited && job.status != JobStatus::Created)),
     });
-    json!({
-        "summary": {
-            "status": job.status,
-            "status_label": counts::label(job.status, progress.progress),
-            "progress": progress.progress,
+    wire::JobProgress {
+        summary: wire::Summary {
+            status: job.status.as_str().into(),
+            status_label: counts::label(job.status, progress.progress),
+            progress: progress.progress,
         },
-        "stages": progress.stages,
-        "errors": job.errors,
-        "logs": [],
-    })
+        stages: progress.stages.into_iter().map(stage).collect(),
+        errors: job.errors.clone(),
+        logs: Vec::new(),
+    }
+}
+
+fn stage(stage: Stage) -> wire::Stage {
+    let params = stage.params.iter().map(|param| wire::StageParam {
+        name: param.name.into(),
+        key: param.key.into(),
+        category: param.category.into(),
+        value: param.value,
+    });
+    wire::Stage {
+        status: stage.status.as_str().into(),
+        status_label: stage.status_label,
+        progress: stage.progress,
+        key: stage.key.into(),
+        name: stage.name.into(),
+        params: params.collect(),
+    }
 }
 
 /// The newest lines of a log, as upstream shows them.
-pub(super) fn logs(rows: &[LogRow]) -> Value {
-    let stdout: Vec<String> = rows
+pub(super) fn logs(rows: &[LogRow]) -> wire::JobLogs {
+    let stdout = rows
         .iter()
-        .map(|r| format!("[{}] {} {}", seconds(r.at), r.level.as_str(), r.message))
-        .collect();
-    let stderr: Vec<&str> = rows
-        .iter()
-        .filter(|r| r.level == Level::Error)
-        .map(|r| r.message.as_str())
-        .collect();
-    json!({ "stdout": stdout, "stderr": stderr })
+        .map(|r| format!("[{}] {} {}", seconds(r.at), r.level.as_str(), r.message));
+    let stderr = rows.iter().filter(|r| r.level == Level::Error);
+    wire::JobLogs {
+        stdout: stdout.collect(),
+        stderr: stderr.map(|r| r.message.clone()).collect(),
+    }
 }
 
 /// `2026-11-23 11:59:08`.

@@ -7,12 +7,12 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use serde_json::Value;
 use trapline_core::{
     JobId, PipelineId, ProjectId,
     ports::{Job, JobEdit, LogPage, LogQuery, LogRow, NewJob},
 };
 use trapline_engine::JobView;
+use trapline_wire as wire;
 
 use super::{
     Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
@@ -57,7 +57,7 @@ impl AppState {
         links: &Links,
         id: JobId,
         logs_limit: i64,
-    ) -> ApiResult<Value> {
+    ) -> ApiResult<wire::Job> {
         let job = self.visible_job(principal, id.0).await?;
         self.tell_notes().await;
         let view = self.engine.view(job).await?;
@@ -83,11 +83,12 @@ fn detail_of(
     logs: &[LogRow],
     links: &Links,
     principal: &Principal,
-) -> Value {
-    let mut body = job_body::body(view, around, links, principal);
-    body["logs"] = job_body::logs(logs);
-    body["result"] = Value::Null;
-    body
+) -> wire::Job {
+    wire::Job {
+        logs: job_body::logs(logs),
+        result: Some(wire::Null),
+        ..job_body::body(view, around, links, principal)
+    }
 }
 
 async fn show(
