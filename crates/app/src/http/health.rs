@@ -10,11 +10,11 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use trapline_core::{JobId, Result, error::chain, health::TickReport};
+use trapline_core::{Result, error::chain, health::TickReport};
 use trapline_wire as wire;
 
 use super::{
-    AppState, Id, Links, Params, Principal,
+    AppState, Links, Params, Principal,
     error::{ApiError, ApiResult},
     paging::{PAGE_DEFAULT, key_page},
 };
@@ -84,7 +84,6 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/health/ticks", get(ticks))
         .route("/health/check", post(check))
-        .route("/jobs/{id}/explain", get(explain))
 }
 
 /// By key, newest first: `after` is the key of the last that was read. A tick tells of the jobs of every project, so a
@@ -115,15 +114,4 @@ async fn check(State(app): State<AppState>, principal: Principal, params: Params
             "another node runs a tick just now; try again in some seconds",
         )),
     }
-}
-
-/// An unreachable store is an answer here, and not a failure; but whose job it is can't be told then.
-async fn explain(State(app): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult {
-    match app.engine.store().job(JobId(id)).await {
-        Ok(Some(job)) => principal.require_project(job.project)?,
-        Ok(None) => return Err(ApiError::not_found()),
-        Err(error) if error.kind.retry() && principal.project.is_none() => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(Json(app.engine.explain(JobId(id)).await?).into_response())
 }

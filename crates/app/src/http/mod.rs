@@ -13,6 +13,7 @@ mod chaos;
 mod collections;
 pub(crate) mod doctor;
 pub mod error;
+mod explain;
 mod fields;
 mod form;
 mod guards;
@@ -208,6 +209,7 @@ pub fn private() -> Router<AppState> {
         .merge(images::routes())
         .merge(logs::routes())
         .merge(health::routes())
+        .merge(explain::routes())
 }
 
 /// The endpoints for which none is (docs/rules.md B2).
