@@ -7,12 +7,13 @@ use axum::{
     body::{Body, Bytes},
     extract::State,
     http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse as _, Response},
+    response::IntoResponse as _,
     routing::{get, post},
 };
-use serde_json::{Value, json};
-use trapline_core::{JobId, ports::JobHead};
+use serde::Serialize;
+use trapline_core::{Error, JobId, ports::JobHead};
 use trapline_engine::{Caller, ClaimRequest, LeaseRequest, Reservation};
+use trapline_wire as wire;
 
 use super::{
     Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal, TEXT_MAX,
@@ -78,7 +79,8 @@ async fn tasks(
         pipeline_of(head)?;
     }
     job_notes::fetched(&app, &principal, batch_size, &reservation);
-    Ok(handed_out(connection, json!({}), reservation))
+    let tasks = tasks_of(&reservation);
+    handed_out(connection, &wire::Tasks { tasks }, reservation)
 }
 
 fn pipeline_of(head: JobHead) -> ApiResult<String> {
@@ -127,17 +129,18 @@ async fn claim(
         batch_size,
         wait,
     };
-    Ok(
-        match app.engine.claim(&request, &caller).await.map_err(queue_away)? {
-            None => Json(json!({ "job_id": null, "pipeline_slug": null, "tasks": [] })).into_response(),
-            Some(claimed) => {
-                job_notes::fetched(&app, &principal, batch_size, &claimed.reservation);
-                let head =
-                    json!({ "job_id": claimed.reservation.job, "pipeline_slug": claimed.pipeline_slug });
-                handed_out(connection, head, claimed.reservation)
-            }
-        },
-    )
+    match app.engine.claim(&request, &caller).await.map_err(queue_away)? {
+        None => Ok(Json(wire::Claim::default()).into_response()),
+        Some(claimed) => {
+            job_notes::fetched(&app, &principal, batch_size, &claimed.reservation);
+            let body = wire::Claim {
+                job_id: Some(claimed.reservation.job.0),
+                pipeline_slug: Some(claimed.pipeline_slug),
+                tasks: tasks_of(&claimed.reservation),
+            };
+            handed_out(connection, &body, claimed.reservation)
+        }
+    }
 }
 
 fn batch_size(fields: &mut Fields) -> usize {
@@ -153,38 +156,35 @@ fn batch_size(fields: &mut Fields) -> usize {
 
 /// Upstream's body while no tasks can be handed out.
 fn away() -> ApiError {
-    ApiError::body(
-        StatusCode::SERVICE_UNAVAILABLE,
-        json!({ "error": "Task queue temporarily unavailable" }),
-    )
+    let error = "Task queue temporarily unavailable".into();
+    ApiError::body(StatusCode::SERVICE_UNAVAILABLE, wire::QueueAway { error })
 }
 
-pub(super) fn queue_away(error: trapline_core::Error) -> ApiError {
+pub(super) fn queue_away(error: Error) -> ApiError {
     if error.kind.retry() { away() } else { error.into() }
+}
+
+fn tasks_of(reservation: &Reservation) -> Vec<wire::Task> {
+    let tasks = reservation.tasks.iter().map(|t| wire::Task {
+        id: t.capture.to_string(),
+        image_id: t.capture.to_string(),
+        image_url: Some(t.image_url.clone()),
+        receipt: t.receipt.clone(),
+        attempt: Some(t.attempt),
+        lease_seconds: Some(t.lease.as_secs().into()),
+        config: Some(wire::no_settings()),
+    });
+    tasks.collect()
 }
 
 fn handed_out(
     connection: Option<Extension<Connection>>,
-    mut body: Value,
+    body: &impl Serialize,
     mut reservation: Reservation,
-) -> Response {
-    body["tasks"] = reservation
-        .tasks
-        .iter()
-        .map(|t| {
-            let id = t.capture.to_string();
-            json!({
-                "id": id,
-                "image_id": id,
-                "image_url": t.image_url,
-                "reply_subject": t.receipt,
-                "attempt": t.attempt,
-                "lease_seconds": t.lease.as_secs(),
-                "config": {},
-            })
-        })
-        .collect();
-    let bytes = Bytes::from(body.to_string());
+) -> ApiResult {
+    let bytes =
+        serde_json::to_vec(body).map_err(|e| Error::internal("tasks can't be written").with_source(e))?;
+    let bytes = Bytes::from(bytes);
     let length = bytes.len();
     // Dropped before it was taken for writing, the body gives its reservation back without a strike (A5). Whether what was
     // taken arrives is known to its connection.
@@ -200,7 +200,7 @@ fn handed_out(
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CONTENT_LENGTH, HeaderValue::from(length)),
     ];
-    (headers, Body::from_stream(answer)).into_response()
+    Ok((headers, Body::from_stream(answer)).into_response())
 }
 
 async fn leases(
@@ -241,14 +241,13 @@ async fn leases(
         // That the job was there may be remembered only.
         app.engine.head(job).await?;
     }
-    let answers: Vec<Value> = answers
-        .into_iter()
-        .map(|(receipt, answer)| match answer {
-            Ok(()) => json!({ "receipt": receipt, "status": "ok" }),
-            Err(why) => json!({ "receipt": receipt, "status": "rejected", "detail": why }),
-        })
-        .collect();
-    Ok(Json(json!({ "leases": answers })).into_response())
+    let leases = answers.into_iter().map(|(receipt, answer)| wire::LeaseStatus {
+        receipt,
+        status: if answer.is_ok() { "ok" } else { "rejected" }.into(),
+        detail: answer.err().map(str::to_owned),
+    });
+    let leases = leases.collect();
+    Ok(Json(wire::LeaseAnswer { leases }).into_response())
 }
 
 fn failures(fields: &mut Fields) -> Vec<(String, String)> {
@@ -303,31 +302,38 @@ pub(super) async fn poll(
     };
     let waiting = app.engine.waiting_jobs(&slugs, project, worker).await?;
     let verbs = principal.verbs(Access::Operate, &["run", "update", "retry", "cancel"]);
-    let rows: Vec<Value> = waiting
-        .iter()
+    let count = waiting.len() as u64;
+    let rows = waiting
+        .into_iter()
         .skip(usize::try_from(page.offset).unwrap_or(usize::MAX))
         .take(usize::try_from(page.limit).unwrap_or(usize::MAX))
-        .map(|(job, slug)| json!({ "id": job, "pipeline_slug": slug, "user_permissions": verbs }))
+        .map(|(job, pipeline_slug)| wire::WaitingJob {
+            id: job.0,
+            pipeline_slug,
+            user_permissions: Some(wire::words(verbs)),
+        })
         .collect();
     let create = principal.verbs(Access::Operate, &["create"]);
-    Ok(offset_page(
-        links,
-        params,
-        page,
-        waiting.len() as u64,
-        rows,
-        create,
-    ))
+    Ok(offset_page(links, params, page, count, rows, create))
 }
 
 async fn next(State(app): State<AppState>, principal: Principal, peer: Peer, params: Params) -> ApiResult {
     let project = app.narrow(&principal, &params).await?;
     let slugs = slugs(&params);
     let worker = app.heard_of(&principal, &peer, None, &slugs).await?;
-    Ok(
-        match app.engine.waiting_jobs(&slugs, project, worker).await?.first() {
-            None => StatusCode::NO_CONTENT.into_response(),
-            Some((job, slug)) => Json(json!({ "id": job, "pipeline_slug": slug })).into_response(),
-        },
-    )
+    let first = app
+        .engine
+        .waiting_jobs(&slugs, project, worker)
+        .await?
+        .into_iter()
+        .next();
+    let Some((job, pipeline_slug)) = first else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let body = wire::WaitingJob {
+        id: job.0,
+        pipeline_slug,
+        user_permissions: None,
+    };
+    Ok(Json(body).into_response())
 }
