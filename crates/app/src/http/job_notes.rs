@@ -1,13 +1,13 @@
 //! The lines in a job's log of who took tasks and who posted results, in upstream's words: operators look for them. One
 //! per answer, not per image. Of a token they hold no more than the start that may be shown.
 
-use serde_json::Value;
 use trapline_core::{
     JobId,
     error::chain,
     ports::{JobHead, Level, LogLine},
 };
 use trapline_engine::Reservation;
+use trapline_wire as wire;
 
 use super::{AppState, Principal};
 
@@ -46,15 +46,20 @@ pub(super) fn fetched_none(app: &AppState, principal: &Principal, head: &JobHead
 }
 
 /// Results were saved: the first of a post, and how many there were.
-pub(super) fn posted(app: &AppState, principal: &Principal, job: JobId, queued: usize, tasks: &[Value]) {
-    let Some(first) = tasks.iter().find(|t| t["status"] == "queued") else {
+pub(super) fn posted(
+    app: &AppState,
+    principal: &Principal,
+    job: JobId,
+    queued: usize,
+    tasks: &[wire::ResultStatus],
+) {
+    let Some(first) = tasks.iter().find(|t| t.status == "queued") else {
         return;
     };
-    let text = |name: &str| first[name].as_str().unwrap_or_default();
     let message = format!(
         "Queued pipeline result: task_id={}, reply_subject={}, queued={queued}, rejected={}, {}",
-        text("task_id"),
-        text("reply_subject"),
+        first.task_id,
+        first.receipt,
         tasks.len() - queued,
         actor(principal)
     );

@@ -12,7 +12,6 @@ use axum::{
     routing::post,
 };
 use futures::StreamExt as _;
-use serde_json::{Value, json};
 use trapline_core::{
     Error, FailReason, JobId, Timestamp, batch_error,
     ports::{Posted, Settled, Settlement},
@@ -20,6 +19,7 @@ use trapline_core::{
     task::{DETAIL_MAX_CHARS, cut},
 };
 use trapline_engine::{Pending, RunSpec};
+use trapline_wire as wire;
 
 use super::{
     Access, ApiError, AppState, Id, Principal,
@@ -113,10 +113,16 @@ async fn result(
         let detail = format!("{what} at item {}", items + 1);
         return Err(ApiError::body(
             status,
-            json!({ "detail": detail, "results_queued": queued, "tasks": tasks }),
+            wire::ResultAnswer {
+                status: None,
+                job_id: None,
+                detail: Some(detail),
+                results_queued: Some(queued),
+                tasks,
+            },
         ));
     }
-    Ok(answer(job, queued, &tasks))
+    Ok(answer(job, queued, tasks))
 }
 
 /// Returns upstream's answer to a body that is not a post of results.
@@ -143,7 +149,7 @@ fn words(malformed: &Malformed) -> String {
     }
 }
 
-fn answer(job: JobId, queued: usize, tasks: &[Value]) -> Response {
+fn answer(job: JobId, queued: usize, tasks: Vec<wire::ResultStatus>) -> Response {
     let none = queued == 0 && !tasks.is_empty();
     let status = if none {
         StatusCode::BAD_REQUEST
@@ -151,7 +157,13 @@ fn answer(job: JobId, queued: usize, tasks: &[Value]) -> Response {
         StatusCode::OK
     };
     let word = if none { "rejected" } else { "accepted" };
-    let body = json!({ "status": word, "job_id": job, "results_queued": queued, "tasks": tasks });
+    let body = wire::ResultAnswer {
+        status: Some(word.into()),
+        job_id: Some(job.0),
+        detail: None,
+        results_queued: Some(queued),
+        tasks,
+    };
     (status, Json(body)).into_response()
 }
 
@@ -357,7 +369,7 @@ fn parse_now(judge: Option<(Receipt, Arc<RunSpec>)>, now: Timestamp, bytes: &[u8
 }
 
 /// Waits for every commit.
-async fn outcomes(answers: Vec<Answer>) -> ApiResult<(Vec<Value>, usize)> {
+async fn outcomes(answers: Vec<Answer>) -> ApiResult<(Vec<wire::ResultStatus>, usize)> {
     let mut tasks = Vec::with_capacity(answers.len());
     let mut queued = 0;
     for Answer { reply_subject, fate } in answers {
@@ -375,18 +387,13 @@ async fn outcomes(answers: Vec<Answer>) -> ApiResult<(Vec<Value>, usize)> {
                 Settled::Gone => Some("the task was deleted".to_owned()),
             },
         };
-        let mut task = json!({ "reply_subject": reply_subject, "task_id": task_id() });
-        match rejected {
-            None => {
-                queued += 1;
-                task["status"] = json!("queued");
-            }
-            Some(why) => {
-                task["status"] = json!("rejected");
-                task["detail"] = json!(cut(&why, DETAIL_MAX_CHARS));
-            }
-        }
-        tasks.push(task);
+        queued += usize::from(rejected.is_none());
+        tasks.push(wire::ResultStatus {
+            receipt: reply_subject,
+            status: if rejected.is_none() { "queued" } else { "rejected" }.into(),
+            task_id: task_id(),
+            detail: rejected.map(|why| cut(&why, DETAIL_MAX_CHARS)),
+        });
     }
     Ok((tasks, queued))
 }
