@@ -11,11 +11,12 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use trapline_core::{
     Timestamp,
     catalog::{AlgorithmSpec, CategoryMap, PipelineSpec, Registered, Registration},
 };
+use trapline_wire as wire;
 
 use super::{
     Access, AppState, Fields, Id, NAME_MAX, Principal, TEXT_MAX,
@@ -34,7 +35,7 @@ pub(super) fn routes() -> Router<AppState> {
 
 /// Everything that is wrong with the list of pipelines, each with its place, as upstream's validator says it.
 #[derive(Default)]
-struct Wrong(Vec<Value>);
+struct Wrong(Vec<wire::Fault>);
 
 /// The place of a value: `["__root__", "0", "algorithms", "1", "key"]`.
 #[derive(Clone)]
@@ -49,9 +50,12 @@ impl Place {
 }
 
 impl Wrong {
-    fn note(&mut self, place: &Place, message: impl Into<String>, kind: &str) {
-        self.0
-            .push(json!({ "loc": place.0, "msg": message.into(), "type": kind }));
+    fn note(&mut self, place: &Place, message: impl Into<String>, kind: &'static str) {
+        self.0.push(wire::Fault {
+            loc: place.0.clone(),
+            msg: message.into(),
+            kind: kind.into(),
+        });
     }
 
     fn missing(&mut self, place: &Place) {
@@ -244,7 +248,7 @@ fn pipelines(list: &[Value]) -> Result<Vec<PipelineSpec>, ApiError> {
     }
     Err(ApiError::body(
         StatusCode::BAD_REQUEST,
-        json!({ "pipelines": wrong.0 }),
+        wire::RegistrationFaults { pipelines: wrong.0 },
     ))
 }
 
@@ -277,26 +281,25 @@ fn fault(spec: &mut PipelineSpec) -> Option<String> {
     ))
 }
 
-fn answer(now: Timestamp, echo: Vec<Value>, done: &Registered, refused: &[String]) -> Response {
+fn answer(now: Timestamp, echo: Vec<Value>, done: Registered, refused: &[String]) -> Response {
     let error = (!refused.is_empty()).then(|| refused.join("; "));
-    let mut body = json!({
-        "timestamp": now,
-        "success": error.is_none(),
-        "error": error,
-        "pipelines": echo,
-        "pipelines_created": done.pipelines_created,
-        "pipelines_updated": done.pipelines_updated,
-        "algorithms_created": done.algorithms_created,
-        "processing_service_id": done.service,
-    });
-    match error {
-        None => (StatusCode::CREATED, Json(body)).into_response(),
-        Some(error) => {
-            // What ADC prints of a 400.
-            body["detail"] = Value::String(error);
-            (StatusCode::BAD_REQUEST, Json(body)).into_response()
-        }
-    }
+    let status = match error {
+        None => StatusCode::CREATED,
+        Some(_) => StatusCode::BAD_REQUEST,
+    };
+    let body = wire::RegistrationAnswer {
+        timestamp: now.to_string(),
+        success: error.is_none(),
+        // What ADC prints of a 400.
+        detail: error.clone(),
+        error,
+        pipelines: echo,
+        pipelines_created: done.pipelines_created,
+        pipelines_updated: done.pipelines_updated,
+        algorithms_created: done.algorithms_created,
+        processing_service_id: done.service.0,
+    };
+    (status, Json(body)).into_response()
 }
 
 async fn register(
@@ -331,5 +334,5 @@ async fn register(
     };
     let done = state.catalog.register(&registration).await?;
     state.registered(&principal, &peer, info, done.service).await?;
-    Ok(answer(state.clock.now(), echo, &done, &refused))
+    Ok(answer(state.clock.now(), echo, done, &refused))
 }

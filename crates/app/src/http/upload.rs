@@ -12,12 +12,12 @@ use axum::{
     routing::post,
 };
 use futures::StreamExt as _;
-use serde_json::{Value, json};
 use trapline_core::{
     CollectionId,
     catalog::{Added, NewCapture},
     time::head,
 };
+use trapline_wire as wire;
 
 use super::{
     Access, AppState, Id, Principal, collections,
@@ -54,7 +54,7 @@ struct Upload {
 /// Lines with something to say of them.
 #[derive(Default)]
 struct Told {
-    listed: Vec<Value>,
+    listed: Vec<wire::LineNote>,
     count: u64,
 }
 
@@ -62,8 +62,8 @@ impl Told {
     fn push(&mut self, line: u64, why: &str) {
         self.count += 1;
         if self.listed.len() < LISTED_MAX {
-            self.listed
-                .push(json!({ "line": line, "detail": head(why, 300) }));
+            let detail = head(why, 300).to_owned();
+            self.listed.push(wire::LineNote { line, detail });
         }
     }
 }
@@ -98,21 +98,17 @@ impl Upload {
     }
 
     fn answer(self, broken: Option<Broken>) -> Response {
-        let mut body = json!({
-            "added": self.added.added,
-            "already_there": self.added.already_there,
-            "rejected": self.rejected.listed,
-            "rejected_count": self.rejected.count,
-            "warnings": self.warnings.listed,
-            "warnings_count": self.warnings.count,
-        });
-        match broken {
-            None => Json(body).into_response(),
-            Some((status, detail)) => {
-                body["detail"] = Value::String(detail);
-                (status, Json(body)).into_response()
-            }
-        }
+        let (status, detail) = broken.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
+        let body = wire::Upload {
+            added: self.added.added,
+            already_there: self.added.already_there,
+            rejected: self.rejected.listed,
+            rejected_count: self.rejected.count,
+            warnings: self.warnings.listed,
+            warnings_count: self.warnings.count,
+            detail,
+        };
+        (status, Json(body)).into_response()
     }
 }
 
