@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use trapline_core::Clock as _;
 use trapline_engine::SystemClock;
+use trapline_wire as wire;
 
 use crate::cli::{
     client::{Client, Query},
@@ -33,12 +34,11 @@ pub async fn exhaust(
         let mut left = 0;
         for id in images {
             let row = image(client, job, *id).await?;
-            let state = row["state"].as_str().unwrap_or_default().to_owned();
-            let line = format!("image {id}: {state}, {} hand-out(s)", row["attempts"]);
+            let line = format!("image {id}: {}, {} hand-out(s)", row.state, row.attempts);
             if seen.insert(*id, line.clone()).as_ref() != Some(&line) {
                 tell(&line);
             }
-            match state.as_str() {
+            match &*row.state {
                 "failed" => continue,
                 "processed" => {
                     return Err(CliError::Refused(format!(
@@ -74,7 +74,7 @@ pub async fn named_images(
     mut tell: impl FnMut(&str),
 ) -> CliResult<(i64, Vec<i64>)> {
     let query = vec![("logs_limit".to_owned(), "1".to_owned())];
-    let found: CliResult<Value> = client.get(&format!("jobs/{job}/"), &query).await;
+    let found: CliResult<wire::Job> = client.get(&format!("jobs/{job}/"), &query).await;
     let (job, made) = match found {
         Ok(_) => (job, false),
         Err(CliError::Refused(_)) if make => (make_job(client, job, names, &mut tell).await?, true),
@@ -85,16 +85,13 @@ pub async fn named_images(
         return Ok((job, ids));
     }
     let rows = client
-        .pages(format!("jobs/{job}/images/"), page_of(1_000), None)
+        .pages::<wire::Image>(format!("jobs/{job}/images/"), page_of(1_000), None)
         .all()
         .await?;
     let mut ids = Vec::with_capacity(names.len());
     for name in names {
-        let called = |row: &&Value| {
-            let url = row["url"].as_str().unwrap_or_default();
-            url == name || url.rsplit('/').next() == Some(name)
-        };
-        let row = || rows.iter().find(called)?["image_id"].as_str()?.parse().ok();
+        let called = |row: &&wire::Image| row.url == *name || row.url.rsplit('/').next() == Some(name);
+        let row = || rows.iter().find(called)?.image_id.parse().ok();
         let unknown = || CliError::Refused(format!("job {job} has no image `{name}`"));
         ids.push(id(name).or_else(row).ok_or_else(unknown)?);
     }
@@ -108,8 +105,8 @@ async fn make_job(
     tell: &mut impl FnMut(&str),
 ) -> CliResult<i64> {
     let body = json!({ "job_id": job, "image_names": names });
-    let answer = client.post("chaos/job/", &Query::new(), &body).await?;
-    let made = answer["job_id"].as_i64().unwrap_or_default();
+    let answer: wire::ChaosJob = client.post("chaos/job/", &Query::new(), &body).await?;
+    let made = answer.job_id;
     tell(&format!(
         "job {job} is not there: made job {made} on {} image(s)",
         names.len()
@@ -117,8 +114,8 @@ async fn make_job(
     let clock = SystemClock::new();
     loop {
         let query = vec![("logs_limit".to_owned(), "1".to_owned())];
-        let body: Value = client.get(&format!("jobs/{made}/"), &query).await?;
-        if body["progress"]["stages"][0]["status"] == "SUCCESS" {
+        let job: wire::Job = client.get(&format!("jobs/{made}/"), &query).await?;
+        if job.progress.stages.first().is_some_and(|s| s.status == "SUCCESS") {
             return Ok(made);
         }
         clock.sleep(LOOK).await;
@@ -129,24 +126,21 @@ fn page_of(limit: usize) -> Query {
     vec![("limit".to_owned(), limit.to_string())]
 }
 
-async fn image(client: &Client, job: i64, id: i64) -> CliResult<Value> {
+async fn image(client: &Client, job: i64, id: i64) -> CliResult<wire::Image> {
     let query: Query = [("after", id - 1), ("limit", 1)]
         .map(|(name, value)| (name.to_owned(), value.to_string()))
         .into();
-    let mut page: Value = client.get(&format!("jobs/{job}/images/"), &query).await?;
-    let row = page["results"][0].take();
-    if row["image_id"].as_str() == Some(id.to_string().as_str()) {
-        Ok(row)
-    } else {
-        Err(CliError::Refused(format!("job {job} has no image {id}")))
-    }
+    let page: wire::Page<wire::Image> = client.get(&format!("jobs/{job}/images/"), &query).await?;
+    let row = page.results.into_iter().next();
+    row.filter(|row| row.image_id == id.to_string())
+        .ok_or_else(|| CliError::Refused(format!("job {job} has no image {id}")))
 }
 
 async fn still_running(client: &Client, job: i64) -> CliResult<()> {
     let query = vec![("logs_limit".to_owned(), "1".to_owned())];
-    let body: Value = client.get(&format!("jobs/{job}/"), &query).await?;
-    match body["status"].as_str() {
-        Some(status @ ("SUCCESS" | "FAILURE" | "REVOKED")) => {
+    let found: wire::Job = client.get(&format!("jobs/{job}/"), &query).await?;
+    match &*found.status {
+        status @ ("SUCCESS" | "FAILURE" | "REVOKED") => {
             Err(CliError::Refused(format!("job {job} is {status}")))
         }
         _ => Ok(()),
@@ -156,8 +150,6 @@ async fn still_running(client: &Client, job: i64) -> CliResult<()> {
 async fn reserve(client: &Client, job: i64, images: &[i64], ensure_stream: bool) -> CliResult<()> {
     let ids: Vec<String> = images.iter().map(ToString::to_string).collect();
     let body = json!({ "job_id": job, "image_ids": ids, "ensure_stream": ensure_stream });
-    client
-        .post("chaos/reserve/", &Query::new(), &body)
-        .await
-        .map(drop)
+    let answer: CliResult<wire::ChaosJob> = client.post("chaos/reserve/", &Query::new(), &body).await;
+    answer.map(drop)
 }

@@ -4,8 +4,10 @@
 use clap::{Args, Subcommand, ValueEnum};
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
+use trapline_wire as wire;
 
 use super::{
+    answer::Answer,
     client::{Client, Query, ServerArgs},
     config::Sources,
     exit::{CliError, CliResult, Exit},
@@ -124,13 +126,13 @@ impl FlushArgs {
             Projection::Queue => "queue",
             Projection::Progress => "progress",
         };
-        let answer = client
+        let answer: Answer<wire::Flushed> = client
             .post("chaos/flush/", &Query::new(), &json!({ "what": what }))
             .await?;
         if self.server.json {
             output::json(&answer)?;
         } else {
-            output::line(format_args!("{what} of {} job(s) wiped", answer["jobs"]))?;
+            output::line(format_args!("{what} of {} job(s) wiped", answer.jobs))?;
         }
         Ok(Exit::Done)
     }

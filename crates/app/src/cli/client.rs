@@ -2,7 +2,7 @@
 //!
 //! One call is one request. Errors are turned into readable text here, once, and no text ever holds the token.
 
-use std::time::Duration;
+use std::{marker::PhantomData, time::Duration};
 
 use clap::Args;
 use reqwest::{Body, Method, Response, StatusCode, Url};
@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use trapline_core::{Clock as _, error::chain};
 use trapline_engine::SystemClock;
+use trapline_wire::Page;
 use trapline_worker::client::{Api, ApiError, Payload, read};
 
 use super::{
@@ -79,14 +80,24 @@ impl Client {
     }
 
     /// Posts an object.
-    pub async fn post(&self, path: &str, query: &Query, body: &impl Serialize) -> CliResult<Value> {
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Query,
+        body: &impl Serialize,
+    ) -> CliResult<T> {
         let body = serde_json::to_vec(body)?;
         self.json(Method::POST, path, query, Payload::json(body.into(), TIMEOUT))
             .await
     }
 
     /// Posts an object that must not be made twice: if the answer is lost, the same request is sent again.
-    pub async fn post_once(&self, path: &str, query: &Query, body: &impl Serialize) -> CliResult<Value> {
+    pub async fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &Query,
+        body: &impl Serialize,
+    ) -> CliResult<T> {
         let body = bytes::Bytes::from(serde_json::to_vec(body)?);
         let key = format!("{:032x}", rand::random::<u128>());
         let (clock, mut pauses) = (SystemClock::new(), REPEATS.into_iter());
@@ -100,7 +111,7 @@ impl Client {
     }
 
     /// Asks for an action that needs no words.
-    pub async fn act(&self, path: &str, query: &Query) -> CliResult<Value> {
+    pub async fn act<T: DeserializeOwned>(&self, path: &str, query: &Query) -> CliResult<T> {
         self.json(Method::POST, path, query, Payload::none(TIMEOUT)).await
     }
 
@@ -114,7 +125,12 @@ impl Client {
     }
 
     /// Posts a body of any length, which takes as long as it takes.
-    pub async fn upload(&self, path: &str, content_type: &'static str, body: Body) -> CliResult<Value> {
+    pub async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        content_type: &'static str,
+        body: Body,
+    ) -> CliResult<T> {
         let payload = Payload::unbounded(Some((content_type, body)));
         self.json(Method::POST, path, &Query::new(), payload).await
     }
@@ -141,12 +157,13 @@ impl Client {
     }
 
     /// A list, page by page.
-    pub fn pages(&self, path: impl Into<String>, query: Query, limit: Option<u64>) -> Pages<'_> {
+    pub fn pages<T>(&self, path: impl Into<String>, query: Query, limit: Option<u64>) -> Pages<'_, T> {
         Pages {
             client: self,
             path: path.into(),
             query: Some(query),
             left: limit,
+            rows: PhantomData,
         }
     }
 
@@ -202,17 +219,18 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 /// A list by pages; each continues where the server's `next` says.
-pub struct Pages<'a> {
+pub struct Pages<'a, T> {
     client: &'a Client,
     path: String,
     query: Option<Query>,
     /// How many rows are still wanted, if not all.
     left: Option<u64>,
+    rows: PhantomData<T>,
 }
 
-impl Pages<'_> {
+impl<T: DeserializeOwned> Pages<'_, T> {
     /// The next rows; `None` after the last ones.
-    pub async fn next(&mut self) -> CliResult<Option<Vec<Value>>> {
+    pub async fn next(&mut self) -> CliResult<Option<Vec<T>>> {
         // Asked first: what is left of the list stays known, for `has_more`.
         if self.left == Some(0) {
             return Ok(None);
@@ -223,7 +241,7 @@ impl Pages<'_> {
         let size = self.left.unwrap_or(PAGE_MAX).min(PAGE_MAX);
         query.retain(|(name, _)| name != "limit");
         query.push(("limit".to_owned(), size.to_string()));
-        let mut page: Page = self.client.get(&self.path, &query).await?;
+        let mut page: Page<T> = self.client.get(&self.path, &query).await?;
         if let Some(left) = &mut self.left {
             page.results
                 .truncate(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -241,7 +259,7 @@ impl Pages<'_> {
     }
 
     /// All rows that are wanted, for lists that are known to be short.
-    pub async fn all(mut self) -> CliResult<Vec<Value>> {
+    pub async fn all(mut self) -> CliResult<Vec<T>> {
         let mut rows = Vec::new();
         while let Some(page) = self.next().await? {
             rows.extend(page);
@@ -254,12 +272,6 @@ impl Pages<'_> {
     pub fn has_more(&self) -> bool {
         self.query.is_some()
     }
-}
-
-#[derive(serde::Deserialize)]
-struct Page {
-    results: Vec<Value>,
-    next: Option<String>,
 }
 
 fn same(a: &Query, b: &Query) -> bool {

@@ -1,5 +1,6 @@
 //! The command line: roles and tools as subcommands.
 
+mod answer;
 pub mod chaos;
 pub mod client;
 mod config;

@@ -5,14 +5,16 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
-use serde_json::{Value, json};
+use serde_json::json;
 use trapline_core::{Clock, ProjectId, Timestamp, catalog::Role, words::when};
 use trapline_engine::SystemClock;
+use trapline_wire as wire;
 
 use super::{
+    answer::Answer,
     client::{Query, ServerArgs},
     exit::{CliError, CliResult, Exit},
-    output::{self, Table, ago, cell},
+    output::{self, Table, ago, clean},
     signals::interruptible,
 };
 use crate::{
@@ -80,8 +82,12 @@ impl TokenArgs {
         let made = match &new.database {
             Some(database) => create_in_store(database, new).await?,
             None => {
-                let body = json!({ "name": new.name, "role": new.role, "project_id": new.project,
-                    "expires_at": new.expires_at });
+                let body = wire::NewToken {
+                    name: &new.name,
+                    role: &new.role,
+                    project_id: new.project,
+                    expires_at: new.expires_at.map(|at| at.to_string()),
+                };
                 self.server
                     .client()?
                     .post("tokens/", &Query::new(), &body)
@@ -92,26 +98,23 @@ impl TokenArgs {
             output::json(&made)?;
             return Ok(Exit::Done);
         }
-        let secret = made["token"].as_str().ok_or_else(|| {
+        let secret = made.token.as_ref().ok_or_else(|| {
             CliError::Unreachable("the server made a token and does not say its secret".to_owned())
         })?;
         output::line(secret)?;
         output::note(format_args!(
             "token {} `{}`, {}; its secret is shown this once",
-            made["id"],
-            cell(&made["name"]),
-            cell(&made["role"])
+            made.id,
+            clean(&made.name),
+            clean(&made.role)
         ));
         Ok(Exit::Done)
     }
 
     async fn list(&self) -> CliResult {
-        let rows = self
-            .server
-            .client()?
-            .pages("tokens/", Query::new(), None)
-            .all()
-            .await?;
+        let client = self.server.client()?;
+        let pages = client.pages::<Answer<wire::Token>>("tokens/", Query::new(), None);
+        let rows = pages.all().await?;
         if self.server.json {
             output::json(&rows)?;
             return Ok(Exit::Done);
@@ -137,28 +140,26 @@ impl TokenArgs {
     }
 }
 
-fn row(token: &Value, now: Timestamp) -> Vec<String> {
-    let expires = match token["expires_at"].as_str().map(Timestamp::parse) {
+fn row(token: &wire::Token, now: Timestamp) -> Vec<String> {
+    let expires = match token.expires_at.as_deref().map(|at| (at, Timestamp::parse(at))) {
         None => "never".to_owned(),
-        Some(Ok(at)) if at <= now => format!("ended {}", when(at, now)),
-        Some(Ok(at)) => when(at, now),
-        Some(Err(_)) => cell(&token["expires_at"]),
+        Some((_, Ok(at))) if at <= now => format!("ended {}", when(at, now)),
+        Some((_, Ok(at))) => when(at, now),
+        Some((text, Err(_))) => clean(text),
     };
     vec![
-        token["id"].to_string(),
-        cell(&token["name"]),
-        cell(&token["role"]),
-        token["project_id"]
-            .as_i64()
-            .map_or("all".to_owned(), |id| id.to_string()),
-        cell(&token["prefix"]),
-        ago(&token["created_at"], now).unwrap_or_default(),
+        token.id.to_string(),
+        clean(&token.name),
+        clean(&token.role),
+        token.project_id.map_or("all".to_owned(), |id| id.to_string()),
+        clean(&token.prefix),
+        ago(token.created_at.as_str(), now).unwrap_or_default(),
         expires,
     ]
 }
 
 /// Makes a token in a store, beside a server that may be running, with the body that it would answer.
-async fn create_in_store(database: &str, new: &NewTokenArgs) -> CliResult<Value> {
+async fn create_in_store(database: &str, new: &NewTokenArgs) -> CliResult<Answer<wire::Token>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let store = wiring::open_store(database, clock).await?;
     let role = Role::parse(&new.role).ok_or_else(|| CliError::Usage(format!("`{}` is no role", new.role)))?;
@@ -171,7 +172,7 @@ async fn create_in_store(database: &str, new: &NewTokenArgs) -> CliResult<Value>
         )));
     }
     let (token, secret) = auth::mint(store.as_ref(), &new.name, role, project, new.expires_at).await?;
-    Ok(with_secret(&token, &secret))
+    Ok(Answer::try_from(json!(with_secret(token, secret)))?)
 }
 
 #[cfg(test)]
@@ -184,24 +185,26 @@ mod tests {
     fn a_token_says_where_it_works_and_until_when() {
         let now = Timestamp(1_800_000_000_000_000);
         let day = Duration::from_secs(86_400);
-        let token = |project: Value, expires: Value| {
-            row(
-                &json!({"id": 1_234, "name": "gpu", "role": "worker", "project_id": project, "prefix": "abcd1234",
-                    "created_at": now.minus(3 * day), "expires_at": expires}),
-                now,
-            )
-            .join("|")
+        let token = |project_id: Option<i64>, expires: Option<Timestamp>| {
+            let token = wire::Token {
+                id: 1_234,
+                name: "gpu".to_owned(),
+                role: "worker".into(),
+                project_id,
+                prefix: "abcd1234".to_owned(),
+                created_at: now.minus(3 * day).to_string(),
+                expires_at: expires.map(|at| at.to_string()),
+                token: None,
+            };
+            row(&token, now).join("|")
         };
+        assert_eq!(token(None, None), "1234|gpu|worker|all|abcd1234|3 days ago|never");
         assert_eq!(
-            token(json!(null), json!(null)),
-            "1234|gpu|worker|all|abcd1234|3 days ago|never"
-        );
-        assert_eq!(
-            token(json!(2), json!(now.plus(10 * day))),
+            token(Some(2), Some(now.plus(10 * day))),
             "1234|gpu|worker|2|abcd1234|3 days ago|in 10 days"
         );
         assert_eq!(
-            token(json!(2), json!(now.minus(5 * day))),
+            token(Some(2), Some(now.minus(5 * day))),
             "1234|gpu|worker|2|abcd1234|3 days ago|ended 5 days ago"
         );
     }

@@ -7,11 +7,12 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{delete, get, post},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use trapline_core::{
     ProjectId, TokenId,
     catalog::{Role, Token},
 };
+use trapline_wire as wire;
 
 use super::{
     AppState, Fields, Id, Links, NAME_MAX, Params, Principal, auth,
@@ -38,12 +39,13 @@ async fn list(
     principal.require_unbound_admin()?;
     let page = params.page(PAGE_DEFAULT);
     let tokens = state.catalog.tokens(page).await?;
+    let rows = tokens.rows.into_iter().map(view).collect();
     Ok(offset_page(
         &links,
         &params,
         page,
         tokens.count,
-        tokens.rows,
+        rows,
         &["create"],
     ))
 }
@@ -93,21 +95,28 @@ async fn create(State(state): State<AppState>, principal: Principal, mut fields:
         wanted.expires_at,
     )
     .await?;
-    Ok((StatusCode::CREATED, Json(with_secret(&token, &secret))).into_response())
+    Ok((StatusCode::CREATED, Json(with_secret(token, secret))).into_response())
 }
 
 /// The only body that ever shows a secret.
-pub(crate) fn with_secret(token: &Token, secret: &str) -> Value {
-    json!({
-        "id": token.id,
-        "name": token.name,
-        "role": token.role,
-        "project_id": token.project_id,
-        "prefix": token.prefix,
-        "created_at": token.created_at,
-        "expires_at": token.expires_at,
-        "token": secret,
-    })
+pub(crate) fn with_secret(token: Token, secret: String) -> wire::Token {
+    wire::Token {
+        token: Some(secret),
+        ..view(token)
+    }
+}
+
+fn view(token: Token) -> wire::Token {
+    wire::Token {
+        id: token.id.0,
+        name: token.name,
+        role: token.role.as_str().into(),
+        project_id: token.project_id.map(|id| id.0),
+        prefix: token.prefix,
+        created_at: token.created_at.to_string(),
+        expires_at: token.expires_at.map(|at| at.to_string()),
+        token: None,
+    }
 }
 
 async fn remove(State(state): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult<StatusCode> {
@@ -122,10 +131,10 @@ async fn remove(State(state): State<AppState>, principal: Principal, Id(id): Id)
 /// There are no passwords; whoever gives a token as one gets it back, so that a client's login form works.
 async fn login(State(state): State<AppState>, mut fields: Fields) -> ApiResult<Response> {
     let password = fields.take("password");
-    if let Some(secret) = password.as_ref().and_then(Value::as_str)
-        && state.auth.of_secret(secret).await?.is_some()
+    if let Some(Value::String(secret)) = password
+        && state.auth.of_secret(&secret).await?.is_some()
     {
-        return Ok(Json(json!({ "auth_token": secret })).into_response());
+        return Ok(Json(wire::Login { auth_token: secret }).into_response());
     }
     Err(ApiError::field(
         "non_field_errors",
