@@ -1,14 +1,15 @@
 //! `trapline job images`: what became of each capture.
 
 use clap::{Args, builder::PossibleValuesParser};
-use serde_json::Value;
 use trapline_core::words::count;
+use trapline_wire as wire;
 
 use super::{
     super::{
+        answer::Answer,
         client::Query,
         exit::{CliResult, Exit},
-        output::{self, Table, cell, clean},
+        output::{self, Table, clean},
     },
     Context, JobId, param,
 };
@@ -38,9 +39,10 @@ impl ImagesArgs {
         query.extend(self.state.map(|state| param("state", state)));
         query.extend(self.reason.map(|reason| param("reason", reason)));
         let limit = (!self.all).then_some(self.limit);
-        let mut pages = context
-            .client
-            .pages(format!("{}images/", self.job.path()), query, limit);
+        let mut pages =
+            context
+                .client
+                .pages::<Answer<wire::Image>>(format!("{}images/", self.job.path()), query, limit);
         let mut table = Table::new(&["IMAGE", "STATE", "TRIES", "DETECTIONS", "WORKER", "URL"])
             .numbers(&["TRIES", "DETECTIONS"]);
         let mut any = false;
@@ -62,31 +64,29 @@ impl ImagesArgs {
     }
 }
 
-fn row(image: &Value) -> Vec<String> {
-    let number = |name: &str| {
-        image[name]
-            .as_u64()
+fn row(image: &wire::Image) -> Vec<String> {
+    let number = |n: i64| {
+        u64::try_from(n)
+            .ok()
             .filter(|n| *n > 0)
             .map_or_else(String::new, count)
     };
     vec![
         // An id has no separators: it is asked for as it is.
-        image["image_id"]
-            .as_str()
-            .map_or_else(|| image["image_id"].to_string(), clean),
-        cell(&image["state"]).replace("in_flight", "in flight"),
-        number("attempts"),
-        number("detections"),
-        cell(&image["worker"]),
-        cell(&image["url"]),
+        clean(&image.image_id),
+        clean(&image.state).replace("in_flight", "in flight"),
+        number(image.attempts),
+        number(image.detections),
+        clean(image.worker.as_deref().unwrap_or_default()),
+        clean(&image.url),
     ]
 }
 
 /// Why it failed: a text of any length, so it has a line of its own.
-fn why(image: &Value) -> Option<String> {
-    let reason = image["reason"].as_str()?;
-    Some(match image["detail"].as_str() {
-        Some(detail) => format!("      {}: {}", clean(reason), clean(detail)),
-        None => format!("      {}", clean(reason)),
+fn why(image: &wire::Image) -> Option<String> {
+    let reason = clean(image.reason.as_ref()?);
+    Some(match &image.detail {
+        Some(detail) => format!("      {reason}: {}", clean(detail)),
+        None => format!("      {reason}"),
     })
 }

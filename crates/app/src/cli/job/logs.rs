@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use clap::{Args, builder::PossibleValuesParser};
-use serde_json::Value;
 use trapline_core::{Clock as _, ports::Level};
 use trapline_engine::SystemClock;
+use trapline_wire as wire;
 
 use super::{
     super::{
+        answer::Answer,
         client::Query,
         exit::{CliError, CliResult, Exit},
-        output::{self, cell},
+        output::{self, clean},
     },
     Context, Job, JobId, param,
 };
@@ -67,11 +68,8 @@ impl LogsArgs {
     }
 
     async fn has_landed(&self, context: &Context) -> CliResult<bool> {
-        let job = context
-            .client
-            .get(&self.job.path(), &vec![param("logs_limit", 1)])
-            .await
-            .map(Job)?;
+        let query = vec![param("logs_limit", 1)];
+        let job: Job = context.client.get(&self.job.path(), &query).await?;
         Ok(job.landed().is_some())
     }
 
@@ -84,9 +82,10 @@ impl LogsArgs {
                 .map(|level| param("level", level.to_ascii_uppercase())),
         );
         query.extend(self.image.map(|image| param("image", image)));
-        let mut pages = context
-            .client
-            .pages(format!("{}logs/", self.job.path()), query, None);
+        let mut pages =
+            context
+                .client
+                .pages::<Answer<wire::LogLine>>(format!("{}logs/", self.job.path()), query, None);
         while let Some(lines) = pages.next().await? {
             for line in &lines {
                 if context.json {
@@ -94,23 +93,23 @@ impl LogsArgs {
                 } else {
                     output::prose(text(line))?;
                 }
-                *after = line["id"].as_i64().unwrap_or(*after);
+                *after = line.id.max(*after);
             }
         }
         Ok(())
     }
 }
 
-fn text(line: &Value) -> String {
-    let image = match &line["image_id"] {
-        Value::Null => String::new(),
-        id => format!(" [image {}]", cell(id)),
+fn text(line: &wire::LogLine) -> String {
+    let image = match &line.image_id {
+        None => String::new(),
+        Some(id) => format!(" [image {}]", clean(id)),
     };
     format!(
         "{} {}{image} {}",
-        seconds(&cell(&line["at"])),
-        cell(&line["level"]),
-        cell(&line["message"])
+        seconds(&clean(&line.at)),
+        clean(&line.level),
+        clean(&line.message)
     )
 }
 
@@ -124,13 +123,19 @@ fn seconds(at: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn a_line_of_a_log_has_its_time_to_the_second() {
-        let line = |at: &str| text(&json!({"at": at, "level": "INFO", "message": "m", "image_id": "12345"}));
+        let line = |at: &str| {
+            text(&wire::LogLine {
+                id: 1,
+                at: at.to_owned(),
+                level: "INFO".into(),
+                message: "m".to_owned(),
+                image_id: Some("12345".to_owned()),
+            })
+        };
         assert_eq!(
             line("2026-11-28T22:10:00.123456Z"),
             "2026-11-28T22:10:00Z INFO [image 12345] m"
