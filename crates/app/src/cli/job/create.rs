@@ -3,14 +3,14 @@
 use std::sync::PoisonError;
 
 use clap::{ArgGroup, Args};
-use serde_json::{Map, Value, json};
 use trapline_core::words::counted;
+use trapline_wire as wire;
 
 use super::{
     super::{
         client::Query,
         exit::{CliError, CliResult, Exit},
-        output::{self, cell},
+        output::{self, clean},
     },
     Context, Job,
     captures::{Manifest, called},
@@ -89,25 +89,25 @@ impl CreateArgs {
             .client
             .post_once("jobs/", &query, &self.body(collection))
             .await;
-        let job = Job(made.map_err(|error| {
+        let job: Job = made.map_err(|error| {
             if is_new {
                 with_set(error, collection)
             } else {
                 error
             }
-        })?);
+        })?;
         if !context.json {
-            output::line(job.id())?;
+            output::line(job.id)?;
         }
         if !self.watch {
             if context.json {
-                output::json(&job.0)?;
+                output::json(&job)?;
             }
             return Ok(Exit::Done);
         }
-        let landed = watch::until_landed(&context.client, job.id()).await?;
+        let landed = watch::until_landed(&context.client, job.id).await?;
         if context.json {
-            output::json(&landed.0)?;
+            output::json(&landed)?;
         } else {
             output::note(&landed);
         }
@@ -117,14 +117,17 @@ impl CreateArgs {
     /// Asks for the pipeline before anything is uploaded for it.
     async fn check_pipeline(&self, context: &Context) -> CliResult<()> {
         let query = vec![param("project_id", self.project)];
-        let known = match context.client.pages("ml/pipelines/", query, None).all().await {
+        let pages = context
+            .client
+            .pages::<wire::Pipeline>("ml/pipelines/", query, None);
+        let known = match pages.all().await {
             Ok(known) => known,
             // What is wrong is said by the request that needs it.
             Err(CliError::Refused(_)) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let slugs: Vec<String> = known.iter().map(|p| cell(&p["slug"])).collect();
-        let Some(at) = slugs.iter().position(|slug| *slug == self.pipeline) else {
+        let Some(pipeline) = known.iter().find(|p| p.head.slug == self.pipeline) else {
+            let slugs: Vec<String> = known.iter().map(|p| clean(&p.head.slug)).collect();
             let known = if slugs.is_empty() {
                 "none yet: a worker that is started registers what it runs".to_owned()
             } else {
@@ -135,8 +138,7 @@ impl CreateArgs {
                 self.project, self.pipeline
             )));
         };
-        let services = known[at]["processing_services"].as_array();
-        if !services.is_some_and(|all| all.iter().any(|s| s["last_seen_live"] == true)) {
+        if !pipeline.processing_services.iter().any(|s| s.last_seen_live) {
             output::note(format_args!(
                 "warning: no worker for `{}` has been seen lately; the job waits until one comes",
                 self.pipeline
@@ -145,43 +147,39 @@ impl CreateArgs {
         Ok(())
     }
 
-    fn body(&self, collection: i64) -> Value {
-        let mut body = Map::new();
-        body.insert("name".to_owned(), json!(self.name));
-        body.insert("delay".to_owned(), json!(self.delay));
-        body.insert("project_id".to_owned(), json!(self.project));
-        body.insert("pipeline_slug".to_owned(), json!(self.pipeline));
-        body.insert("source_image_collection_id".to_owned(), json!(collection));
-        body.insert("shuffle".to_owned(), json!(!self.no_shuffle));
-        // What is left out is as the project has it.
-        let limit = self.limit.map(|v| ("limit", json!(v)));
-        let priority = self.priority.map(|v| ("priority", json!(v)));
-        let threshold = self.failure_threshold.map(|v| ("failure_threshold", json!(v)));
-        let reprocess = self.reprocess.then_some(("reprocess", Value::Bool(true)));
-        let given = [limit, priority, threshold, reprocess];
-        body.extend(
-            given
-                .into_iter()
-                .flatten()
-                .map(|(name, value)| (name.to_owned(), value)),
-        );
-        Value::Object(body)
+    fn body(&self, collection: i64) -> wire::NewJob<'_> {
+        wire::NewJob {
+            name: &self.name,
+            delay: self.delay,
+            project_id: self.project,
+            pipeline_slug: &self.pipeline,
+            source_image_collection_id: collection,
+            shuffle: !self.no_shuffle,
+            limit: self.limit,
+            priority: self.priority,
+            failure_threshold: self.failure_threshold,
+            reprocess: self.reprocess.then_some(true),
+        }
     }
 
     /// Makes a capture set of a manifest.
     async fn upload(&self, context: &Context, list: &str, manifest: Manifest) -> CliResult<i64> {
-        let set = json!({ "name": self.name, "project_id": self.project });
-        let set = context
+        let set = wire::NewCollection {
+            name: &self.name,
+            project_id: self.project,
+        };
+        let made: wire::Collection = context
             .client
             .post("captures/collections/", &Query::new(), &set)
             .await?;
-        let set = set["id"].as_i64().ok_or_else(|| {
-            CliError::Unreachable("the server made a capture set and does not say its id".to_owned())
-        })?;
+        let set = made.id;
         let content_type = manifest.content_type;
         let (body, broken) = manifest.into_body();
         let path = format!("captures/collections/{set}/captures/");
-        let sent = context.client.upload(&path, content_type, body).await;
+        let sent = context
+            .client
+            .upload::<wire::Upload>(&path, content_type, body)
+            .await;
         let broken = broken.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(why) = broken {
             return Err(CliError::Usage(format!(
@@ -193,102 +191,63 @@ impl CreateArgs {
             CliError::Refused(why) => CliError::Refused(format!("`{}`: {why}\nno job is made", called(list))),
             other => other,
         })?;
-        let count = |name: &str| answer[name].as_u64().unwrap_or_default();
-        let upload = Upload {
-            list: called(list),
-            set,
-            added: count("added"),
-            already_there: count("already_there"),
-            rejected: Told::of(&answer, "rejected"),
-            warnings: Told::of(&answer, "warnings"),
-        };
-        upload.judge(self.skip_bad_lines)?;
+        judge(called(list), set, &answer, self.skip_bad_lines)?;
         Ok(set)
     }
 }
 
-/// Lines of a manifest with something to say of them.
-struct Told {
-    listed: Vec<Value>,
-    count: u64,
-}
-
-impl Told {
-    fn of(answer: &Value, name: &str) -> Self {
-        let listed = answer[name].as_array().cloned().unwrap_or_default();
-        // Servers that don't count them list all.
-        let count = answer[format!("{name}_count")].as_u64();
-        Self {
-            count: count.unwrap_or(listed.len() as u64),
-            listed,
-        }
+/// Lines of a manifest with something to say of them, of `count` in all.
+fn lines(listed: &[wire::LineNote], count: u64) -> String {
+    let shown = listed.iter().take(SHOWN);
+    let mut lines: Vec<String> = shown
+        .map(|note| format!("  line {}: {}", note.line, clean(&note.detail)))
+        .collect();
+    let more = count.saturating_sub(lines.len() as u64);
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
     }
+    lines.join("\n")
+}
 
-    fn lines(&self) -> String {
-        let shown = self.listed.iter().take(SHOWN);
-        let mut lines: Vec<String> = shown
-            .map(|item| format!("  line {}: {}", cell(&item["line"]), cell(&item["detail"])))
-            .collect();
-        let more = self.count.saturating_sub(lines.len() as u64);
-        if more > 0 {
-            lines.push(format!("  and {more} more"));
-        }
-        lines.join("\n")
+/// Whether a job is to be made of a manifest that became `set`.
+fn judge(list: &str, set: i64, answer: &wire::Upload, skip_bad_lines: bool) -> CliResult<()> {
+    let (added, known, rejected) = (answer.added, answer.already_there, answer.rejected_count);
+    let bad = || lines(&answer.rejected, rejected);
+    if added + known == 0 && rejected == 0 {
+        return Err(CliError::Usage(format!("`{list}` holds no captures")));
     }
-}
-
-/// What became of a manifest.
-struct Upload<'a> {
-    list: &'a str,
-    set: i64,
-    added: u64,
-    already_there: u64,
-    rejected: Told,
-    warnings: Told,
-}
-
-impl Upload<'_> {
-    /// Whether a job is to be made of it.
-    fn judge(&self, skip_bad_lines: bool) -> CliResult<()> {
-        let (list, rejected) = (self.list, self.rejected.count);
-        let captures = self.added + self.already_there;
-        if captures == 0 && rejected == 0 {
-            return Err(CliError::Usage(format!("`{list}` holds no captures")));
-        }
-        if captures == 0 {
-            return Err(CliError::Refused(format!(
-                "no line of `{list}` is a capture:\n{}",
-                self.rejected.lines()
-            )));
-        }
-        if rejected > 0 && !skip_bad_lines {
-            return Err(CliError::Refused(format!(
-                "no job is made, because {} of `{list}` can't be read; mend the list, or leave out what is bad with \
-                 --skip-bad-lines:\n{}",
-                counted(rejected, "line"),
-                self.rejected.lines()
-            )));
-        }
-        if rejected > 0 {
-            output::note(format_args!(
-                "left out: {} of `{list}`\n{}",
-                counted(rejected, "line"),
-                self.rejected.lines()
-            ));
-        }
-        if self.warnings.count > 0 {
-            output::note(format_args!(
-                "{} on `{list}`; no capture is lost:\n{}",
-                counted(self.warnings.count, "warning"),
-                self.warnings.lines()
-            ));
-        }
-        let (added, known, set) = (self.added, self.already_there, self.set);
+    if added + known == 0 {
+        return Err(CliError::Refused(format!(
+            "no line of `{list}` is a capture:\n{}",
+            bad()
+        )));
+    }
+    if rejected > 0 && !skip_bad_lines {
+        return Err(CliError::Refused(format!(
+            "no job is made, because {} of `{list}` can't be read; mend the list, or leave out what is bad with \
+             --skip-bad-lines:\n{}",
+            counted(rejected, "line"),
+            bad()
+        )));
+    }
+    if rejected > 0 {
         output::note(format_args!(
-            "capture set {set}: {added} added, {known} already there, {rejected} rejected"
+            "left out: {} of `{list}`\n{}",
+            counted(rejected, "line"),
+            bad()
         ));
-        Ok(())
     }
+    if answer.warnings_count > 0 {
+        output::note(format_args!(
+            "{} on `{list}`; no capture is lost:\n{}",
+            counted(answer.warnings_count, "warning"),
+            lines(&answer.warnings, answer.warnings_count)
+        ));
+    }
+    output::note(format_args!(
+        "capture set {set}: {added} added, {known} already there, {rejected} rejected"
+    ));
+    Ok(())
 }
 
 /// The captures are on the server, whatever became of the job: they need not be sent again.
