@@ -1,31 +1,30 @@
 //! `trapline job explain`: the sentence, then the evidence, as far as there is any.
 
-use serde_json::Value;
 use trapline_core::{
     Clock as _, Timestamp,
     words::{about, count, counted, when},
 };
 use trapline_engine::SystemClock;
+use trapline_wire as wire;
 
 use super::{
     super::{
+        answer::Answer,
         client::Query,
         exit::{CliResult, Exit},
-        output::{self, ago, cell, clean},
+        output::{self, ago, clean},
     },
     Context, JobId,
 };
 
 pub(super) async fn run(context: &Context, id: &JobId) -> CliResult {
-    let body: Value = context
-        .client
-        .get(&format!("{}explain/", id.path()), &Query::new())
-        .await?;
+    let path = format!("{}explain/", id.path());
+    let body: Answer<wire::Explanation> = context.client.get(&path, &Query::new()).await?;
     if context.json {
         output::json(&body)?;
         return Ok(Exit::Done);
     }
-    output::prose(cell(&body["sentence"]))?;
+    output::prose(clean(&body.sentence))?;
     evidence(&body, SystemClock::new().now())
         .iter()
         .try_for_each(output::prose)?;
@@ -33,37 +32,52 @@ pub(super) async fn run(context: &Context, id: &JobId) -> CliResult {
 }
 
 /// What the sentence is made of, in lines.
-fn evidence(body: &Value, now: Timestamp) -> Vec<String> {
-    let over = matches!(body["status"].as_str(), Some("SUCCESS" | "FAILURE" | "REVOKED"));
+fn evidence(body: &wire::Explanation, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(
-        body["status"]
-            .as_str()
+        body.status
+            .iter()
             .map(|status| format!("  status: {}", clean(status))),
     );
-    lines.extend(images(&body["counts"]).map(|images| format!("  images: {images}")));
-    if over {
-        lines.push(format!("  next: {}", after_its_end(body)));
+    lines.extend(body.counts.map(|counts| format!("  images: {}", images(&counts))));
+    if matches!(body.status.as_deref(), Some("SUCCESS" | "FAILURE" | "REVOKED")) {
+        let counts = body.counts.unwrap_or_default();
+        lines.push(format!("  next: {}", after_its_end(body.job, &counts)));
         return lines;
     }
-    let workers = body["workers"].as_array().into_iter().flatten();
-    lines.extend(workers.map(|worker| format!("  worker {}", worker_now(worker, now))));
-    lines.extend(oldest_lease(body, now).map(|lease| format!("  oldest lease: {lease}")));
-    for name in ["store", "queue", "progress"] {
-        lines.extend(reach(&body[name]).map(|how| format!("  {name}: {how}")));
+    lines.extend(
+        body.workers
+            .iter()
+            .map(|worker| format!("  worker {}", worker_now(worker, now))),
+    );
+    lines.extend(
+        body.oldest_lease
+            .iter()
+            .filter_map(|lease| Some(format!("  oldest lease: {}", oldest_lease(lease, now)?))),
+    );
+    for (name, how) in [
+        ("store", &body.store),
+        ("queue", &body.queue),
+        ("progress", &body.progress),
+    ] {
+        lines.extend(reach(how).map(|how| format!("  {name}: {how}")));
     }
-    lines.extend(candidates(&body["queue_counters"]).map(|queue| format!("  queue: {queue}")));
-    lines.extend(ago(&body["last_tick_at"], now).map(|at| format!("  last health check: {at}")));
-    lines.extend(clock_step(&body["clock_step"], now).map(|step| format!("  clock: {step}")));
-    lines.extend(next(&body["next"], now).map(|next| format!("  next: {next}")));
+    lines.extend(
+        body.queue_counters
+            .iter()
+            .map(|queue| format!("  queue: {}", candidates(queue))),
+    );
+    let tick = ago(body.last_tick_at.as_deref(), now);
+    lines.extend(tick.map(|at| format!("  last health check: {at}")));
+    let step = body.clock_step.as_ref().and_then(|step| clock_step(step, now));
+    lines.extend(step.map(|step| format!("  clock: {step}")));
+    lines.extend(next(&body.next, now).map(|next| format!("  next: {next}")));
     lines
 }
 
 /// What a person may do with a job that has ended.
-fn after_its_end(body: &Value) -> String {
-    let job = &body["job"];
-    let number = |name: &str| body["counts"][name].as_u64().unwrap_or_default();
-    match (number("failed"), number("pending") + number("in_flight")) {
+fn after_its_end(job: i64, counts: &wire::Counts) -> String {
+    match (counts.failed, counts.pending + counts.in_flight) {
         (0, 0) => "nothing is left to do".to_owned(),
         (0, _) => format!("`trapline job retry-failed {job}` goes on with the rest"),
         _ => format!(
@@ -73,106 +87,91 @@ fn after_its_end(body: &Value) -> String {
 }
 
 /// `3 pending, 17 processed, 2 failed of 22`.
-fn images(counts: &Value) -> Option<String> {
-    let number = |name: &str| counts[name].as_u64().unwrap_or_default();
-    let total = counts["total"].as_u64()?;
-    let parts: Vec<String> = [
-        ("pending", "pending"),
-        ("in_flight", "with workers"),
-        ("processed", "processed"),
-        ("failed", "failed"),
-    ]
-    .into_iter()
-    .filter(|(name, _)| number(name) > 0)
-    .map(|(name, what)| format!("{} {what}", count(number(name))))
-    .collect();
-    let skipped = match number("skipped") {
+fn images(counts: &wire::Counts) -> String {
+    let parts = [
+        (counts.pending, "pending"),
+        (counts.in_flight, "with workers"),
+        (counts.processed, "processed"),
+        (counts.failed, "failed"),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{} {what}", count(number)))
+        .collect();
+    let skipped = match counts.skipped {
         0 => String::new(),
         skipped => format!("; {} skipped, processed before", count(skipped)),
     };
-    Some(match parts.is_empty() {
-        true => format!(
-            "{}{skipped}",
-            if total == 0 {
-                "none".to_owned()
-            } else {
-                count(total)
-            }
-        ),
-        false => format!("{} of {}{skipped}", parts.join(", "), count(total)),
-    })
+    match (parts.is_empty(), counts.total) {
+        (true, 0) => format!("none{skipped}"),
+        (true, total) => format!("{}{skipped}", count(total)),
+        (false, total) => format!("{} of {}{skipped}", parts.join(", "), count(total)),
+    }
 }
 
-fn worker_now(worker: &Value, now: Timestamp) -> String {
-    let seen = ago(&worker["last_seen"], now).map_or_else(String::new, |at| format!(": seen {at}"));
-    let busy = match (worker["busy_with"].as_i64(), worker["busy_elsewhere"].as_bool()) {
+fn worker_now(worker: &wire::WorkerSeen, now: Timestamp) -> String {
+    let seen = ago(worker.last_seen.as_str(), now).map_or_else(String::new, |at| format!(": seen {at}"));
+    let busy = match (worker.busy_with, worker.busy_elsewhere) {
         (Some(job), _) => format!(", busy with job {job}"),
-        (None, Some(true)) => ", busy with a job of another project".to_owned(),
-        _ => String::new(),
+        (None, true) => ", busy with a job of another project".to_owned(),
+        (None, false) => String::new(),
     };
-    format!("{}{seen}{busy}", cell(&worker["name"]))
+    format!("{}{seen}{busy}", clean(&worker.name))
 }
 
-fn oldest_lease(body: &Value, now: Timestamp) -> Option<String> {
-    let lease = body["oldest_lease"].as_object()?;
-    let granted = Timestamp::parse(lease["granted_at"].as_str()?).ok()?;
+fn oldest_lease(lease: &wire::OldestLease, now: Timestamp) -> Option<String> {
+    let granted = Timestamp::parse(&lease.granted_at).ok()?;
     let mut text = format!(
         "held by {} for {}",
-        cell(&lease["worker"]),
+        clean(&lease.worker),
         about(now.since(granted))
     );
-    if let Some(until) = lease["lease_until"]
-        .as_str()
-        .and_then(|at| Timestamp::parse(at).ok())
-    {
+    if let Ok(until) = Timestamp::parse(&lease.lease_until) {
         let ends = if until > now { "ends" } else { "ended" };
         text += &format!(", {ends} {}", when(until, now));
     }
-    if let Some(seen) = lease.get("last_seen").and_then(|at| ago(at, now)) {
+    if let Some(seen) = ago(lease.last_seen.as_deref(), now) {
         text += &format!(", its worker was seen {seen}");
     }
     Some(text)
 }
 
 /// How a dependency is that is not well.
-fn reach(how: &Value) -> Option<String> {
-    let detail = how["detail"]
-        .as_str()
-        .map_or_else(String::new, |why| format!(": {}", clean(why)));
-    match how["state"].as_str()? {
-        "ok" => None,
+fn reach(how: &wire::Reach) -> Option<String> {
+    let detail = how.detail.as_ref();
+    let detail = detail.map_or_else(String::new, |why| format!(": {}", clean(why)));
+    match &*how.state {
+        "" | "ok" => None,
         "gone" => Some("has nothing of this job".to_owned()),
         "unreachable" => Some(format!("can't be reached{detail}")),
         other => Some(format!("{}{detail}", clean(other))),
     }
 }
 
-fn candidates(counters: &Value) -> Option<String> {
-    let number = |name: &str| counters[name].as_u64().unwrap_or_default();
-    let offered = counters["num_pending"].as_u64()?;
-    let mut text = counted(offered, "candidate");
-    for (name, what) in [
-        ("num_ack_pending", "proposed"),
-        ("num_redelivered", "proposed again"),
+fn candidates(queue: &wire::QueueCounters) -> String {
+    let mut text = counted(queue.num_pending, "candidate");
+    for (number, what) in [
+        (queue.num_ack_pending, "proposed"),
+        (queue.num_redelivered, "proposed again"),
     ] {
-        if number(name) > 0 {
-            text += &format!(", {} {what}", count(number(name)));
+        if number > 0 {
+            text += &format!(", {} {what}", count(number));
         }
     }
-    Some(text)
+    text
 }
 
-fn clock_step(step: &Value, now: Timestamp) -> Option<String> {
-    let by = step["by_seconds"].as_i64()?;
-    let way = if by < 0 { "back" } else { "forward" };
-    let at = ago(&step["at"], now)?;
-    let length = about(std::time::Duration::from_secs(by.unsigned_abs()));
+fn clock_step(step: &wire::ClockStep, now: Timestamp) -> Option<String> {
+    let way = if step.by_seconds < 0 { "back" } else { "forward" };
+    let at = ago(step.at.as_str(), now)?;
+    let length = about(std::time::Duration::from_secs(step.by_seconds.unsigned_abs()));
     Some(format!("the store's was set {way} by {length}, {at}"))
 }
 
-fn next(next: &Value, now: Timestamp) -> Option<String> {
-    let action = clean(next["action"].as_str()?);
-    let at = next["at"].as_str().and_then(|at| Timestamp::parse(at).ok());
+fn next(next: &wire::Next, now: Timestamp) -> Option<String> {
+    let action = Some(clean(&next.action)).filter(|action| !action.is_empty())?;
+    let at = next.at.as_deref().and_then(|at| Timestamp::parse(at).ok());
     Some(match at {
         None => action,
         Some(at) if at <= now => format!("{action}, due now"),
@@ -184,7 +183,7 @@ fn next(next: &Value, now: Timestamp) -> Option<String> {
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -195,7 +194,7 @@ mod tests {
     }
 
     fn said(body: &Value) -> Vec<String> {
-        evidence(body, NOW)
+        evidence(&serde_json::from_value(body.clone()).unwrap(), NOW)
     }
 
     #[test]
