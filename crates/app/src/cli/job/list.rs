@@ -1,7 +1,6 @@
 //! `trapline job list` and `show`.
 
 use clap::Args;
-use serde_json::Value;
 use trapline_core::{
     Clock as _, JobStatus, Timestamp,
     words::{about, count},
@@ -12,7 +11,7 @@ use super::{
     super::{
         client::Query,
         exit::{CliResult, Exit},
-        output::{self, Table, ago, cell},
+        output::{self, Table, ago, clean},
     },
     Context, Job, JobId, param,
 };
@@ -55,11 +54,8 @@ impl ListArgs {
         if !self.pipeline.is_empty() {
             query.push(param("pipeline__slug__in", self.pipeline.join(",")));
         }
-        let jobs = context
-            .client
-            .pages("jobs/", query, Some(self.limit))
-            .all()
-            .await?;
+        let pages = context.client.pages::<Job>("jobs/", query, Some(self.limit));
+        let jobs = pages.all().await?;
         if context.json {
             output::json(&jobs)?;
             return Ok(Exit::Done);
@@ -76,38 +72,37 @@ impl ListArgs {
         let now = SystemClock::new().now();
         Table::new(&["ID", "NAME", "STATUS", "PIPELINE", "IMAGES", "FAILED", "CREATED"])
             .numbers(&["IMAGES", "FAILED"])
-            .page(jobs.into_iter().map(|job| row(&Job(job), now)).collect())?;
+            .page(jobs.iter().map(|job| row(job, now)).collect())?;
         Ok(Exit::Done)
     }
 }
 
 fn row(job: &Job, now: Timestamp) -> Vec<String> {
-    let images = match job.count("total") {
+    let images = match job.counts.total {
         0 => String::new(),
         total => format!("{}/{}", count(job.settled()), count(total)),
     };
-    let failed = match job.count("failed") {
+    let failed = match job.counts.failed {
         0 => String::new(),
         failed => count(failed),
     };
     vec![
-        job.id().to_string(),
-        job.text("/name"),
-        job.status(),
-        job.text("/pipeline/slug"),
+        job.id.to_string(),
+        clean(&job.name),
+        clean(&job.status),
+        job.pipeline.as_ref().map_or_else(String::new, |p| clean(&p.slug)),
         images,
         failed,
-        ago(&job.0["created_at"], now).unwrap_or_default(),
+        ago(job.created_at.as_str(), now).unwrap_or_default(),
     ]
 }
 
 pub(super) async fn show(context: &Context, id: &JobId) -> CliResult {
-    let body: Value = context.client.get(&id.path(), &Query::new()).await?;
+    let job: Job = context.client.get(&id.path(), &Query::new()).await?;
     if context.json {
-        output::json(&body)?;
+        output::json(&job)?;
         return Ok(Exit::Done);
     }
-    let job = Job(body);
     output::prose(&job)?;
     details(&job, SystemClock::new().now())
         .iter()
@@ -117,56 +112,45 @@ pub(super) async fn show(context: &Context, id: &JobId) -> CliResult {
 
 /// Whatever is known of a job besides its first line.
 fn details(job: &Job, now: Timestamp) -> Vec<String> {
-    let run = job.0["run"]
-        .as_i64()
-        .filter(|run| *run > 1)
-        .map(|run| run.to_string());
-    let priority = job.0["priority"]
-        .as_i64()
-        .filter(|p| *p != 0)
-        .map(|p| p.to_string());
-    let threshold = job.0["failure_threshold"].as_f64();
-    let threshold = threshold.map(|t| format!("FAILURE if more than {}% fail", t * 100.0));
-    let counted = |name: &str| Some(job.count(name)).filter(|n| *n > 0).map(count);
-    let when = |name: &str| ago(&job.0[name], now);
-    let rate = job.0["rate_per_minute"]
-        .as_f64()
-        .filter(|_| job.landed().is_none());
-    let left = job.seconds("eta_seconds").filter(|_| job.landed().is_none());
-    let said = |pointer: &str| Some(job.text(pointer)).filter(|text| !text.is_empty());
+    let is_over = job.landed().is_some();
+    let said = |text: &str| Some(clean(text)).filter(|text| !text.is_empty());
+    let counted = |n: u64| Some(n).filter(|n| *n > 0).map(count);
+    let number = |n: i64, usual: i64| Some(n.to_string()).filter(|_| n != 0 && n != usual);
+    let threshold = job.failure_threshold * 100.0;
+    let rate = job.rate_per_minute.filter(|_| !is_over);
+    let left = job.left().filter(|_| !is_over);
     let rows = [
-        ("name", said("/name")),
-        ("project", said("/project/name")),
-        ("pipeline", said("/pipeline/slug")),
-        ("capture set", said("/source_image_collection/name")),
-        ("outcome", said("/outcome")),
-        ("run", run),
-        ("priority", priority),
-        ("lands", threshold),
-        ("not handed out", counted("pending")),
-        ("skipped", counted("skipped")),
-        ("detections", counted("detections")),
-        ("classifications", counted("classifications")),
-        ("created", when("created_at")),
-        ("started", when("started_at")),
-        ("finished", when("finished_at")),
+        ("name", said(&job.name)),
+        ("project", job.project.as_ref().and_then(|p| said(&p.name))),
+        ("pipeline", job.pipeline.as_ref().and_then(|p| said(&p.slug))),
+        (
+            "capture set",
+            job.source_image_collection.as_ref().and_then(|c| said(&c.name)),
+        ),
+        ("outcome", job.outcome.as_ref().and_then(|outcome| said(outcome))),
+        ("run", number(job.run, 1)),
+        ("priority", number(job.priority, 0)),
+        ("lands", Some(format!("FAILURE if more than {threshold}% fail"))),
+        ("not handed out", counted(job.counts.pending)),
+        ("skipped", counted(job.counts.skipped)),
+        ("detections", counted(job.counts.detections)),
+        ("classifications", counted(job.counts.classifications)),
+        ("created", ago(job.created_at.as_str(), now)),
+        ("started", ago(job.started_at.as_deref(), now)),
+        ("finished", ago(job.finished_at.as_deref(), now)),
         ("rate", rate.map(|rate| format!("{rate:.1} images a minute"))),
         ("done in", left.map(|left| format!("about {}", about(left)))),
     ];
-    let mut lines: Vec<String> = rows
+    let rows = rows
         .into_iter()
-        .filter_map(|(label, value)| Some(format!("  {label}: {}", value?)))
-        .collect();
-    let stages = job.0.pointer("/progress/stages").and_then(Value::as_array);
-    lines.extend(stages.into_iter().flatten().map(|stage| {
-        format!(
-            "  stage {}: {}",
-            cell(&stage["key"]),
-            cell(&stage["status_label"])
-        )
-    }));
-    lines.extend(job.errors().iter().map(|error| format!("  error: {error}")));
-    lines
+        .filter_map(|(label, value)| Some(format!("  {label}: {}", value?)));
+    let stages = job
+        .progress
+        .stages
+        .iter()
+        .map(|stage| format!("  stage {}: {}", clean(&stage.key), clean(&stage.status_label)));
+    let errors = job.errors().map(|error| format!("  error: {error}"));
+    rows.chain(stages).chain(errors).collect()
 }
 
 #[cfg(test)]
@@ -181,7 +165,8 @@ mod tests {
     fn a_job_is_shown_by_what_is_known_of_it() {
         let now = Timestamp(1_800_000_000_000_000);
         let at = |seconds| now.minus(Duration::from_secs(seconds));
-        let job = Job(
+        let read = |body| serde_json::from_value::<Job>(body).unwrap();
+        let job = read(
             json!({"id": 5, "status": "STARTED", "name": "june", "run": 2, "failure_threshold": 0.25,
             "pipeline": {"slug": "light-sheet"}, "priority": 0, "rate_per_minute": 30.04, "eta_seconds": 600.0,
             "counts": {"total": 20_000, "pending": 12_500, "skipped": 0, "detections": 1_234},
@@ -206,8 +191,8 @@ mod tests {
             ]
         );
         assert_eq!(
-            details(&Job(json!({"id": 1, "status": "CREATED"})), now),
-            Vec::<String>::new()
+            details(&read(json!({"id": 1, "status": "CREATED"})), now),
+            ["  lands: FAILURE if more than 0% fail"]
         );
     }
 }

@@ -11,7 +11,6 @@ mod view;
 mod watch;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
 use trapline_core::words::counted;
 
 use self::view::Job;
@@ -101,14 +100,18 @@ impl JobArgs {
 }
 
 impl Context {
-    async fn act(&self, job: &JobId, verb: &str) -> CliResult<Value> {
+    async fn act(&self, job: &JobId, verb: &str) -> CliResult<Job> {
         let path = format!("{}{verb}/", job.path());
         self.client.act(&path, &Query::new()).await
     }
 
     async fn steer(&self, job: &JobId, verb: &str) -> CliResult {
-        let body = self.act(job, verb).await?;
-        self.print_job(body)?;
+        let job = self.act(job, verb).await?;
+        if self.json {
+            output::json(&job)?;
+        } else {
+            output::prose(job)?;
+        }
         Ok(Exit::Done)
     }
 
@@ -125,11 +128,11 @@ impl Context {
     /// A run of nothing would only hide how the last one ended.
     async fn retry_failed(&self, id: &JobId) -> CliResult {
         let job = self.look(id).await?;
-        let left = job.count("failed") + job.count("pending") + job.count("in_flight");
+        let left = job.counts.failed + job.counts.pending + job.counts.in_flight;
         if job.landed().is_some() && left > 0 {
-            let body = self.act(id, "retry-failed").await?;
+            let job = self.act(id, "retry-failed").await?;
             if self.json {
-                output::json(&body)?;
+                output::json(&job)?;
             } else {
                 // The counts of the new run are those of the last one until its images are collected.
                 output::line(format_args!(
@@ -151,22 +154,15 @@ impl Context {
 
     async fn look(&self, id: &JobId) -> CliResult<Job> {
         let brief = vec![param("logs_limit", 1)];
-        self.client.get(&id.path(), &brief).await.map(Job)
+        self.client.get(&id.path(), &brief).await
     }
 
     fn print_unchanged(&self, job: &Job, why: &str) -> CliResult<()> {
         if self.json {
             output::note(why);
-            return output::json(&job.0);
+            return output::json(job);
         }
         output::prose(format_args!("{job}; {why}"))
-    }
-
-    fn print_job(&self, body: Value) -> CliResult<()> {
-        if self.json {
-            return output::json(&body);
-        }
-        output::prose(Job(body))
     }
 }
 

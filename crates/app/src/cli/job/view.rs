@@ -1,109 +1,94 @@
 //! A job as the server shows it. What a server of another version leaves out reads as nothing.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::Deref, time::Duration};
 
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use trapline_core::{
     Clock as _, JobStatus, Timestamp,
     health::REAPED,
     words::{count, counted},
 };
 use trapline_engine::SystemClock;
+use trapline_wire as wire;
 
 use super::super::{
+    answer::Answer,
     exit::Exit,
-    output::{ago, cell, clean},
+    output::{ago, clean},
 };
 
 /// The body of a job.
-pub(super) struct Job(pub(super) Value);
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Job(Answer<wire::Job>);
+
+impl Deref for Job {
+    type Target = wire::Job;
+
+    fn deref(&self) -> &wire::Job {
+        &self.0
+    }
+}
 
 impl Job {
-    pub(super) fn id(&self) -> i64 {
-        self.0["id"].as_i64().unwrap_or_default()
-    }
-
-    /// A text or number of the body; empty if there is none.
-    pub(super) fn text(&self, pointer: &str) -> String {
-        self.0.pointer(pointer).map_or_else(String::new, cell)
-    }
-
-    pub(super) fn status(&self) -> String {
-        self.text("/status")
-    }
-
-    pub(super) fn count(&self, name: &str) -> u64 {
-        self.0["counts"][name].as_u64().unwrap_or_default()
-    }
-
-    pub(super) fn seconds(&self, name: &str) -> Option<Duration> {
-        Duration::try_from_secs_f64(self.0[name].as_f64()?).ok()
-    }
-
     /// Processed and failed together.
     pub(super) fn settled(&self) -> u64 {
-        self.count("processed") + self.count("failed")
+        self.counts.processed + self.counts.failed
     }
 
     /// How a command that waited for it ends; `None` while it runs.
     pub(super) fn landed(&self) -> Option<Exit> {
-        match self.0["status"].as_str()?.parse::<JobStatus>().ok()? {
+        match self.status.parse::<JobStatus>().ok()? {
             JobStatus::Success => Some(Exit::Done),
             JobStatus::Failure | JobStatus::Revoked => Some(Exit::Refused),
             _ => None,
         }
     }
 
-    pub(super) fn waiting_for(&self) -> Option<String> {
-        self.0["waiting_for"].as_str().map(clean)
+    /// What is left, if the server can tell.
+    pub(super) fn left(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.eta_seconds?).ok()
     }
 
-    pub(super) fn waiting_clause(&self) -> String {
-        self.waiting_for()
-            .map_or_else(String::new, |why| format!("; {why}"))
-    }
-
-    pub(super) fn errors(&self) -> Vec<String> {
-        let errors = self.0.pointer("/progress/errors").and_then(Value::as_array);
-        errors.into_iter().flatten().map(cell).collect()
+    pub(super) fn errors(&self) -> impl Iterator<Item = String> {
+        self.progress.errors.iter().map(|error| clean(error))
     }
 
     /// How it ended and when, on one line: `job 3 landed SUCCESS 2 min ago: 500 of 500 images processed`.
     pub(super) fn ending(&self, now: Timestamp) -> String {
-        let when = ago(&self.0["finished_at"], now).map_or_else(String::new, |when| format!(" {when}"));
-        let how = match self.status().as_str() {
-            "REVOKED" if self.errors().iter().any(|e| e.starts_with(REAPED)) => {
+        let when = ago(self.finished_at.as_deref(), now).map_or_else(String::new, |when| format!(" {when}"));
+        let how = match &*self.status {
+            "REVOKED" if self.errors().any(|e| e.starts_with(REAPED)) => {
                 "was revoked by the health check".to_owned()
             }
             "REVOKED" => "was canceled".to_owned(),
             status => format!("landed {status}"),
         };
-        format!("job {} {how}{when}: {}", self.id(), self.done())
+        format!("job {} {how}{when}: {}", self.id, self.done())
     }
 
     /// What was done of it.
     fn done(&self) -> String {
-        let (total, skipped) = (self.count("total"), self.count("skipped"));
-        let mut text = match total {
+        let c = &self.counts;
+        let mut text = match c.total {
             0 => "there was no image to process".to_owned(),
             _ => format!(
                 "{} of {} processed",
-                count(self.count("processed")),
-                counted(total, "image")
+                count(c.processed),
+                counted(c.total, "image")
             ),
         };
-        for (name, what) in [("failed", "failed"), ("pending", "never done")] {
-            if self.count(name) > 0 {
-                text += &format!(", {} {what}", count(self.count(name)));
+        for (number, what) in [(c.failed, "failed"), (c.pending, "never done")] {
+            if number > 0 {
+                text += &format!(", {} {what}", count(number));
             }
         }
-        if self.count("detections") > 0 {
-            text += &format!(", {}", counted(self.count("detections"), "detection"));
+        if c.detections > 0 {
+            text += &format!(", {}", counted(c.detections, "detection"));
         }
-        match skipped {
-            0 if total == 0 => text + "; its capture set is empty",
+        match c.skipped {
+            0 if c.total == 0 => text + "; its capture set is empty",
             0 => text,
-            _ => text + &format!("; {}", skipped_clause(skipped)),
+            _ => text + &format!("; {}", skipped_clause(c.skipped)),
         }
     }
 }
@@ -123,46 +108,59 @@ impl fmt::Display for Job {
         if self.landed().is_some() {
             return f.write_str(&self.ending(SystemClock::new().now()));
         }
-        write!(f, "job {} is {}", self.id(), self.status())?;
-        if self.count("total") > 0 {
+        let c = &self.counts;
+        write!(f, "job {} is {}", self.id, clean(&self.status))?;
+        if c.total > 0 {
             write!(
                 f,
                 ": {} of {} processed, {} failed, {} with workers",
-                count(self.count("processed")),
-                counted(self.count("total"), "image"),
-                count(self.count("failed")),
-                count(self.count("in_flight"))
+                count(c.processed),
+                counted(c.total, "image"),
+                count(c.failed),
+                count(c.in_flight)
             )?;
         }
-        f.write_str(&self.waiting_clause())
+        match &self.waiting_for {
+            Some(why) => write!(f, "; {}", clean(why)),
+            None => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
 
-    fn job(status: &str, counts: Value) -> Job {
+    fn read(body: Value) -> Job {
+        serde_json::from_value(body).unwrap()
+    }
+
+    fn body(status: &str, counts: Value) -> Value {
         let finished = NOW.minus(Duration::from_secs(130));
-        Job(json!({"id": 5, "status": status, "counts": counts, "finished_at": finished}))
+        json!({"id": 5, "status": status, "counts": counts, "finished_at": finished})
+    }
+
+    fn job(status: &str, counts: Value) -> Job {
+        read(body(status, counts))
     }
 
     #[test]
     fn a_job_on_one_line_says_how_far_it_is() {
         let counts = json!({"total": 2000, "processed": 1700, "failed": 1, "in_flight": 2, "detections": 40});
-        let mut running = job("STARTED", counts);
+        let mut waiting = body("STARTED", counts.clone());
+        let running = job("STARTED", counts);
         assert_eq!(
             running.to_string(),
             "job 5 is STARTED: 1,700 of 2,000 images processed, 1 failed, 2 with workers"
         );
         assert_eq!(running.landed(), None);
-        running.0["waiting_for"] = json!("waiting for workers");
+        waiting["waiting_for"] = json!("waiting for workers");
         assert!(
-            running
+            read(waiting)
                 .to_string()
                 .ends_with("2 with workers; waiting for workers")
         );
@@ -170,7 +168,7 @@ mod tests {
             job("PENDING", json!({"total": 0})).to_string(),
             "job 5 is PENDING"
         );
-        assert_eq!(Job(json!({})).to_string(), "job 0 is ");
+        assert_eq!(read(json!({})).to_string(), "job 0 is ");
     }
 
     #[test]
@@ -194,9 +192,10 @@ mod tests {
             ),
             "job 5 was canceled 2 min ago: 3 of 20 images processed, 1 failed, 16 never done"
         );
-        let mut reaped = job("REVOKED", json!({"total": 2, "processed": 2}));
+        let mut reaped = body("REVOKED", json!({"total": 2, "processed": 2}));
+        reaped["progress"] = json!({"errors": [format!("{REAPED}: no progress for 600 s")]});
+        let reaped = read(reaped);
         assert_eq!(reaped.landed(), Some(Exit::Refused));
-        reaped.0["progress"] = json!({"errors": [format!("{REAPED}: no progress for 600 s")]});
         assert_eq!(
             reaped.ending(NOW),
             "job 5 was revoked by the health check 2 min ago: 2 of 2 images processed"

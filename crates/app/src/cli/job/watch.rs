@@ -12,7 +12,7 @@ use super::{
     super::{
         client::Client,
         exit::{CliError, CliResult},
-        output,
+        output::{self, clean},
         progress::{Progress, Standing},
     },
     Context, Job, param,
@@ -26,7 +26,7 @@ const PAUSE_AWAY: Duration = Duration::from_secs(10);
 pub(super) async fn run(context: &Context, id: i64) -> CliResult {
     let job = until_landed(&context.client, id).await?;
     if context.json {
-        output::json(&job.0)?;
+        output::json(&job)?;
     } else {
         output::prose(&job)?;
     }
@@ -45,7 +45,7 @@ pub(super) async fn until_landed(client: &Client, id: i64) -> CliResult<Job> {
     let mut shown = Shown::new();
     let mut pause = PAUSE_FIRST;
     loop {
-        let longest = match client.get(&path, &query).await.map(Job) {
+        let longest = match client.get::<Job>(&path, &query).await {
             Ok(job) => {
                 shown.job(&job);
                 if job.landed().is_some() {
@@ -113,30 +113,27 @@ impl Shown {
     fn end(&self, job: &Job) {
         self.progress.end();
         job.errors()
-            .iter()
             .for_each(|error| output::note(format_args!("the job says: {error}")));
     }
 }
 
 fn standing(job: &Job) -> Standing {
-    // Before its images are collected a job has none, whatever their number will be.
-    let total = Some(job.count("total")).filter(|total| *total > 0);
-    let failed = job.count("failed");
-    let detections = job.count("detections");
+    let c = &job.counts;
     let parts = [
-        (failed, format!("{} failed", count(failed))),
-        (detections, counted(detections, "detection")),
+        (c.failed, format!("{} failed", count(c.failed))),
+        (c.detections, counted(c.detections, "detection")),
     ];
     Standing {
-        head: format!("job {} {}", job.id(), job.status()),
+        head: format!("job {} {}", job.id, clean(&job.status)),
         settled: job.settled(),
-        total,
+        // Before its images are collected a job has none, whatever their number will be.
+        total: Some(c.total).filter(|total| *total > 0),
         parts: parts
             .into_iter()
             .filter(|(n, _)| *n > 0)
             .map(|(_, text)| text)
             .collect(),
-        waiting: job.waiting_for(),
-        left: job.seconds("eta_seconds"),
+        waiting: job.waiting_for.as_deref().map(clean),
+        left: job.left(),
     }
 }
