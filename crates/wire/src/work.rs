@@ -260,7 +260,7 @@ pub struct PostedResult<'a, R> {
 }
 
 /// The answer to posted results, and the refusal of a body of which only a part could be read.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ResultAnswer {
     /// `accepted`, or `rejected` if every item was; left out if the body could not be read to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -114,11 +114,10 @@ async fn result(
         return Err(ApiError::body(
             status,
             wire::ResultAnswer {
-                status: None,
-                job_id: None,
                 detail: Some(detail),
                 results_queued: Some(queued),
                 tasks,
+                ..wire::ResultAnswer::default()
             },
         ));
     }
@@ -151,12 +150,10 @@ fn words(malformed: &Malformed) -> String {
 
 fn answer(job: JobId, queued: usize, tasks: Vec<wire::ResultStatus>) -> Response {
     let none = queued == 0 && !tasks.is_empty();
-    let status = if none {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::OK
+    let (status, word) = match none {
+        true => (StatusCode::BAD_REQUEST, "rejected"),
+        false => (StatusCode::OK, "accepted"),
     };
-    let word = if none { "rejected" } else { "accepted" };
     let body = wire::ResultAnswer {
         status: Some(word.into()),
         job_id: Some(job.0),

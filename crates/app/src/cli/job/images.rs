@@ -39,10 +39,8 @@ impl ImagesArgs {
         query.extend(self.state.map(|state| param("state", state)));
         query.extend(self.reason.map(|reason| param("reason", reason)));
         let limit = (!self.all).then_some(self.limit);
-        let mut pages =
-            context
-                .client
-                .pages::<Answer<wire::Image>>(format!("{}images/", self.job.path()), query, limit);
+        let path = format!("{}images/", self.job.path());
+        let mut pages = context.client.pages::<Answer<wire::Image>>(path, query, limit);
         let mut table = Table::new(&["IMAGE", "STATE", "TRIES", "DETECTIONS", "WORKER", "URL"])
             .numbers(&["TRIES", "DETECTIONS"]);
         let mut any = false;

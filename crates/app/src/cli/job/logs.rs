@@ -82,10 +82,8 @@ impl LogsArgs {
                 .map(|level| param("level", level.to_ascii_uppercase())),
         );
         query.extend(self.image.map(|image| param("image", image)));
-        let mut pages =
-            context
-                .client
-                .pages::<Answer<wire::LogLine>>(format!("{}logs/", self.job.path()), query, None);
+        let path = format!("{}logs/", self.job.path());
+        let mut pages = context.client.pages::<Answer<wire::LogLine>>(path, query, None);
         while let Some(lines) = pages.next().await? {
             for line in &lines {
                 if context.json {
