@@ -111,15 +111,13 @@ async fn result(
     };
     if let Some((status, what)) = broken {
         let detail = format!("{what} at item {}", items + 1);
-        return Err(ApiError::body(
-            status,
-            wire::ResultAnswer {
-                detail: Some(detail),
-                results_queued: Some(queued),
-                tasks,
-                ..wire::ResultAnswer::default()
-            },
-        ));
+        let body = wire::ResultAnswer {
+            detail: Some(detail),
+            results_queued: Some(queued),
+            tasks,
+            ..wire::ResultAnswer::default()
+        };
+        return Err(ApiError::body(status, body));
     }
     Ok(answer(job, queued, tasks))
 }
