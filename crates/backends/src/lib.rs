@@ -1,6 +1,7 @@
 //! The backends behind the ports. The store is on SQLite or PostgreSQL; a projection is in process, on JetStream or Redis.
 
 mod breaker;
+mod cold;
 pub mod doctor;
 mod embedded;
 mod hints;
@@ -10,6 +11,7 @@ pub mod postgres;
 pub mod redis;
 mod registering;
 mod rows;
+mod sql;
 pub mod sqlite;
 
 pub use embedded::{EmbeddedProgress, EmbeddedQueue};

@@ -7,7 +7,7 @@
 //! `SLOW`.
 
 mod analyze;
-mod catalog;
+mod cold;
 mod collect;
 mod counts;
 mod grant;
@@ -35,6 +35,7 @@ use trapline_core::{
 
 use self::pool::Connections;
 pub use self::pool::SESSION;
+use crate::cold::{QUICK, SLOW, retried as again};
 
 /// A migration that this version does not know is left alone: while a cluster is upgraded node by node, an old node that
 /// starts again finds the schema of a newer one, which is made so that the old one works on it (docs/adr/0006).
@@ -54,15 +55,8 @@ pub fn known_migrations() -> Vec<i64> {
 const SLICE_ROWS: i64 = 2_000;
 /// How long connecting and parting take at the most.
 const SOON: Duration = Duration::from_secs(2);
-/// How long a call takes at the most where a worker waits for the answer, on a server that lives: one that has much to do is
-/// not away, and workers of others end at being told so.
-const QUICK: Duration = Duration::from_secs(5);
-/// How long any other takes at the most; longer than `statement_timeout`, so that the server ends it first if it lives.
-const SLOW: Duration = Duration::from_secs(20);
 /// How long a slice of a collect takes at the most: the first of a job with a limit walks its whole set.
 const WALK: Duration = Duration::from_secs(300);
-/// How often a transaction is done that the database ends.
-const TRIES: usize = 4;
 
 /// Advisory locks of whole transactions; any numbers of ours.
 #[derive(Clone, Copy)]
@@ -190,15 +184,7 @@ impl PostgresStore {
 
 /// Does a transaction, again if the database ended it for the sake of another.
 async fn retried<'a, T>(once: impl Fn() -> BoxFuture<'a, sqlx::Result<T>>) -> sqlx::Result<T> {
-    for _ in 1..TRIES {
-        match once().await {
-            Err(sqlx::Error::Database(e)) if e.code().is_some_and(|c| is_passing(&c)) => {
-                tracing::debug!(error = %e, "a transaction is done again");
-            }
-            done => return done,
-        }
-    }
-    once().await
+    again::<PostgresStore, T>(once).await
 }
 
 /// Deadlock, serialisation failure, lock timeout.

@@ -8,7 +8,7 @@ mod lease;
 mod results;
 mod task;
 
-use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
+use sqlx::Row as _;
 use trapline_core::Timestamp;
 
 pub(crate) use catalog::{
@@ -25,16 +25,7 @@ pub(crate) use task::{
     task_view, turn, worker_now,
 };
 
-/// A kind of column that both databases have.
-pub(crate) trait Column:
-    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
-{
-}
-
-impl<T> Column for T where
-    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
-{
-}
+use crate::sql::Column;
 
 /// JSON that the store wrote itself; that it can't be read is a bug of ours.
 pub(crate) fn unreadable(what: &str, e: serde_json::Error) -> sqlx::Error {
@@ -45,6 +36,9 @@ pub(crate) fn unreadable(what: &str, e: serde_json::Error) -> sqlx::Error {
 pub(crate) trait Columns {
     /// A column by name.
     fn col<T: Column>(&self, name: &str) -> sqlx::Result<T>;
+
+    /// A column by its place.
+    fn at<T: Column>(&self, place: usize) -> sqlx::Result<T>;
 
     /// A number that is never negative.
     fn unsigned(&self, name: &str) -> sqlx::Result<u64> {
@@ -71,11 +65,19 @@ impl Columns for sqlx::sqlite::SqliteRow {
     fn col<T: Column>(&self, name: &str) -> sqlx::Result<T> {
         self.try_get(name)
     }
+
+    fn at<T: Column>(&self, place: usize) -> sqlx::Result<T> {
+        self.try_get(place)
+    }
 }
 
 impl Columns for sqlx::postgres::PgRow {
     fn col<T: Column>(&self, name: &str) -> sqlx::Result<T> {
         self.try_get(name)
+    }
+
+    fn at<T: Column>(&self, place: usize) -> sqlx::Result<T> {
+        self.try_get(place)
     }
 }
 

@@ -4,7 +4,7 @@
 //! when it writes. A transaction locks no rows here; the order of the statements is that of docs/rules.md A10 all the
 //! same, so that the other store can carry the same operations side by side.
 
-mod catalog;
+mod cold;
 mod collect;
 mod counts;
 mod grant;
@@ -38,6 +38,7 @@ use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
 
 pub use self::write_lock::WriteLock;
 use self::{lock::FileLock, look::Look, writer::Writer};
+use crate::cold::catalog::make_default_project;
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(crate::migrations::sqlite);
 
@@ -129,7 +130,9 @@ impl SqliteStore {
             look: None,
             _lock: lock,
         };
-        store.make_default_project().await?;
+        make_default_project(&store, store.clock.now())
+            .await
+            .map_err(store_error)?;
         if access != Access::Shared {
             store.free_claims().await?;
         }

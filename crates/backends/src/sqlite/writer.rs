@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::{Deref, DerefMut},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -63,7 +64,7 @@ impl Drop for Turn {
 }
 
 /// A writing transaction; rolled back unless committed.
-pub(super) struct WriteTx {
+pub(crate) struct WriteTx {
     guard: OwnedMutexGuard<Conn>,
     _turn: Turn,
 }
@@ -91,9 +92,12 @@ impl Writer {
 
     /// A slice of background work.
     pub(super) async fn background(&self) -> Result<WriteTx> {
-        self.begin(|turns| &mut turns.background)
-            .await
-            .map_err(store_error)
+        self.try_background().await.map_err(store_error)
+    }
+
+    /// The same, with SQLite's own error.
+    pub(super) async fn try_background(&self) -> sqlx::Result<WriteTx> {
+        self.begin(|turns| &mut turns.background).await
     }
 
     async fn begin(
@@ -142,13 +146,26 @@ impl Writer {
     }
 }
 
+impl Deref for WriteTx {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        self.guard.conn.as_ref().expect(OPEN)
+    }
+}
+
+impl DerefMut for WriteTx {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        self.conn()
+    }
+}
+
+const OPEN: &str = "a transaction begins only on an open connection";
+
 impl WriteTx {
     /// The connection, within the transaction.
     pub(super) fn conn(&mut self) -> &mut SqliteConnection {
-        self.guard
-            .conn
-            .as_mut()
-            .expect("a transaction begins only on an open connection")
+        self.guard.conn.as_mut().expect(OPEN)
     }
 
     pub(super) async fn commit(self) -> Result<()> {

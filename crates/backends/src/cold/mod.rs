@@ -1,0 +1,96 @@
+//! The cold half of the store, once for both databases: what people ask for, what is registered, made and removed, and what
+//! dispatchers and the health check do in slices. The hot half (grant, settle, counts, leases, sweep) is each store's own.
+
+pub(crate) mod catalog;
+
+use std::{ops::DerefMut, time::Duration};
+
+use trapline_core::{Result, Timestamp, time::BoxFuture};
+
+use crate::sql::{Conn, Sql, Value};
+
+/// How long a call takes at the most where a worker waits for the answer, on a server that lives: one that has much to do is
+/// not away, and workers of others end at being told so.
+pub(crate) const QUICK: Duration = Duration::from_secs(5);
+/// How long any other takes at the most; longer than `statement_timeout`, so that the server ends it first if it lives.
+pub(crate) const SLOW: Duration = Duration::from_secs(20);
+/// How often a transaction is done that the database ends.
+const TRIES: usize = 4;
+
+/// Whom a write must not keep waiting, on the database that has one writer.
+#[derive(Clone, Copy)]
+pub(crate) enum Turn {
+    /// Somebody waits for it.
+    Foreground,
+    /// A slice of work that can wait for what somebody waits for.
+    Background,
+}
+
+/// A store on either database. What it runs here is for nobody that computes, unless it is said to be for a worker: then it
+/// has the connections of the hot half.
+pub(crate) trait Cold: Send + Sync {
+    type Conn: Conn;
+    type Reader: DerefMut<Target = Self::Conn> + Send;
+    type Tx: DerefMut<Target = Self::Conn> + Send;
+
+    /// A connection to read on.
+    fn reader(&self) -> BoxFuture<'_, sqlx::Result<Self::Reader>>;
+
+    /// A connection to read on for a worker that waits.
+    fn worker_reader(&self) -> BoxFuture<'_, sqlx::Result<Self::Reader>>;
+
+    /// Begins a transaction that writes; it is rolled back unless it is committed.
+    fn begin(&self, turn: Turn) -> BoxFuture<'_, sqlx::Result<Self::Tx>>;
+
+    /// Begins a transaction that registers: one at a time in the cluster, since they write the same algorithms in any order.
+    fn begin_registration(&self) -> BoxFuture<'_, sqlx::Result<Self::Tx>> {
+        self.begin(Turn::Foreground)
+    }
+
+    fn commit(tx: Self::Tx) -> BoxFuture<'static, sqlx::Result<()>>;
+
+    /// Whether the database ended a transaction for the sake of another.
+    fn is_passing(_: &sqlx::Error) -> bool {
+        false
+    }
+
+    /// Notes that a table has grown by so many rows.
+    fn filled(&self, _rows: u64) {}
+
+    /// Store time now.
+    fn store_time<'a>(&'a self, conn: &'a mut Self::Conn) -> BoxFuture<'a, sqlx::Result<Timestamp>>;
+
+    /// Waits for a call on [`Cold::reader`] or in a transaction, no longer than [`SLOW`].
+    fn aside<T: Send>(
+        &self,
+        call: impl Future<Output = sqlx::Result<T>> + Send,
+    ) -> impl Future<Output = Result<T>> + Send;
+
+    /// Waits for a call on [`Cold::worker_reader`], no longer than the limit.
+    fn for_worker<T: Send>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = sqlx::Result<T>> + Send,
+    ) -> impl Future<Output = Result<T>> + Send;
+}
+
+/// Does a transaction, again if the database ended it for the sake of another.
+pub(crate) async fn retried<'a, S: Cold, T>(
+    once: impl Fn() -> BoxFuture<'a, sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    for _ in 1..TRIES {
+        match once().await {
+            Err(error) if S::is_passing(&error) => tracing::debug!(%error, "a transaction is done again"),
+            done => return done,
+        }
+    }
+    once().await
+}
+
+/// A transaction of one statement; returns how many rows it changed.
+async fn write<S: Cold>(store: &S, turn: Turn, sql: Sql, values: &[&dyn Value<'_>]) -> sqlx::Result<u64> {
+    let mut tx = store.begin(turn).await?;
+    let changed = tx.run(sql, values).await?;
+    S::commit(tx).await?;
+    Ok(changed)
+}
