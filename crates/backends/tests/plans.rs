@@ -12,7 +12,10 @@ use sqlx::{Connection as _, Row as _, SqliteConnection, migrate::Migrator, sqlit
 use trapline_backends::{SqliteStore, sqlite::Access};
 use trapline_testkit::ManualClock;
 
-const SQL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sqlite/sql");
+const SQL: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/sqlite/sql"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql"),
+];
 /// Two read all of a job on purpose; the third is the beginning of statements that say which job; the fourth is asked
 /// only of a worker that waits for a last try, and is answered by its newest hand-out if it is at work.
 const EXCEPT: [&str; 4] = ["recount.sql", "audit_tasks.sql", "job.sql", "busy.sql"];
@@ -24,6 +27,7 @@ fn statements(folder: &Path) -> Vec<PathBuf> {
             true => statements(&path),
             false => vec![path],
         })
+        .filter(|path| path.extension().is_some_and(|end| end == "sql"))
         .collect()
 }
 
@@ -44,7 +48,7 @@ async fn no_statement_reads_past_the_settled_tasks_of_a_job_or_past_ended_jobs_o
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
     Migrator::new(folder).await.unwrap().run(&mut conn).await.unwrap();
     let mut seen = 0;
-    for file in statements(Path::new(SQL)) {
+    for file in SQL.iter().flat_map(|folder| statements(Path::new(folder))) {
         let name = file.file_name().unwrap().to_str().unwrap();
         let sql = std::fs::read_to_string(&file).unwrap();
         let unended = ["state = 'pending'", "status IN", "FROM grants", "UPDATE tasks"];

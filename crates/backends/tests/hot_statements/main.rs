@@ -20,7 +20,11 @@ use trapline_testkit::services::Postgres;
 use cold::COLD;
 use statements::HOT;
 
-const SQL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/postgres/sql");
+/// Where statements are: those of this database, and those that both have.
+const SQL: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/postgres/sql"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql"),
+];
 /// Captures of the large jobs.
 const LARGE: u64 = 300_000;
 /// Pages that a statement may touch however few rows it is asked for: the root of each index, the job, what an update writes.
@@ -105,7 +109,8 @@ struct Touched {
 
 impl Touched {
     async fn by(conn: &mut PgConnection, statement: &Statement) -> Self {
-        let sql = std::fs::read_to_string(Path::new(SQL).join(statement.file)).unwrap();
+        let mut paths = SQL.iter().map(|folder| Path::new(folder).join(statement.file));
+        let sql = std::fs::read_to_string(paths.find(|path| path.exists()).unwrap()).unwrap();
         let (types, values): (Vec<_>, Vec<_>) = statement.values.iter().copied().unzip();
         run(conn, "BEGIN").await;
         run(
@@ -213,15 +218,15 @@ async fn no_hot_statement_reads_a_job_to_find_a_row_whatever_the_statistics_say(
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// The files of statements, as paths below the folder.
-fn files(folder: &Path) -> BTreeSet<String> {
+/// The files of statements below a folder, as paths from the first.
+fn files(root: &Path, folder: &Path) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            all.extend(files(&path));
-        } else {
-            let name = path.strip_prefix(SQL).unwrap().to_str().unwrap();
+            all.extend(files(root, &path));
+        } else if path.extension().is_some_and(|end| end == "sql") {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
             all.insert(name.to_owned());
         }
     }
@@ -230,11 +235,19 @@ fn files(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn each_statement_in_a_file_is_hot_or_said_not_to_be() {
-    let said: BTreeSet<String> = HOT
-        .iter()
-        .map(|s| s.file)
-        .chain(COLD.iter().copied())
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(files(Path::new(SQL)), said);
+    let roots = SQL.iter().map(Path::new);
+    let there: BTreeSet<String> = roots.flat_map(|root| files(root, root)).collect();
+    let is = |file: &str, said: &str| file == said || (said.ends_with('/') && file.starts_with(said));
+    for file in &there {
+        let said = HOT.iter().map(|s| s.file).chain(COLD.iter().copied());
+        let said: Vec<_> = said.filter(|said| is(file, said)).collect();
+        // A hot statement may be in a folder of others.
+        assert!(
+            said.len() == 1 || HOT.iter().any(|s| s.file == file),
+            "{file}: {said:?}"
+        );
+    }
+    for said in HOT.iter().map(|s| s.file).chain(COLD.iter().copied()) {
+        assert!(there.iter().any(|file| is(file, said)), "there is no {said}");
+    }
 }

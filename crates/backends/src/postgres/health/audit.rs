@@ -11,7 +11,7 @@ use crate::rows;
 
 impl PostgresStore {
     pub(super) async fn job_audits(&self, after: JobId, limit: u64) -> Result<Vec<JobAudit>> {
-        let rows = sqlx::query(include_str!("../sql/health/audit_jobs.sql"))
+        let rows = sqlx::query(include_str!("../../sql/health/audit_jobs.sql"))
             .bind(after.0)
             .bind(bound(limit))
             .fetch_all(&self.side())

@@ -1,0 +1,51 @@
+//! Projects. A store has always one: id 1, "Default", so that a first job needs nothing else.
+
+use trapline_core::{
+    ProjectId,
+    catalog::{Project, ProjectSettings},
+    ports::{OffsetPage, Total},
+};
+
+use super::{Cold, Turn, counted};
+use crate::{
+    rows,
+    sql::{Conn as _, Value, bound, sql},
+};
+
+pub(crate) async fn create<S: Cold>(
+    store: &S,
+    name: &str,
+    description: &str,
+    settings: &ProjectSettings,
+) -> sqlx::Result<Project> {
+    let settings = serde_json::to_string(settings).expect("settings serialise");
+    let mut tx = store.begin(Turn::Foreground).await?;
+    let now = store.store_time(&mut tx).await?.0;
+    let values: [&dyn Value<'_>; 4] = [&name, &description, &settings, &now];
+    let project = tx
+        .one(sql!("projects/create.sql"), &values, rows::project)
+        .await?;
+    S::commit(tx).await?;
+    Ok(project)
+}
+
+pub(crate) async fn page<S: Cold>(
+    store: &S,
+    only: Option<ProjectId>,
+    page: OffsetPage,
+) -> sqlx::Result<Total<Project>> {
+    let only = only.map(|p| p.0);
+    let mut conn = store.reader().await?;
+    let count = counted(&mut *conn, sql!("projects/count.sql"), &[&only]).await?;
+    let values: [&dyn Value<'_>; 3] = [&only, &bound(page.limit), &bound(page.offset)];
+    let rows = conn
+        .list(sql!("projects/page.sql"), &values, rows::project)
+        .await?;
+    Ok(Total { rows, count })
+}
+
+pub(crate) async fn find<S: Cold>(store: &S, id: ProjectId) -> sqlx::Result<Option<Project>> {
+    let mut conn = store.reader().await?;
+    conn.find(sql!("projects/find.sql"), &[&id.0], rows::project)
+        .await
+}

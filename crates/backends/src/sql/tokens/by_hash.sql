@@ -1,0 +1,2 @@
+-- A token by the hash of its secret. $1 hash.
+SELECT id, name, role, project_id, prefix, created_at, expires_at FROM tokens WHERE hash = $1
