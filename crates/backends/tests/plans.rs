@@ -17,8 +17,15 @@ const SQL: [&str; 2] = [
     concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql"),
 ];
 /// Two read all of a job on purpose; the third is the beginning of statements that say which job; the fourth is asked
-/// only of a worker that waits for a last try, and is answered by its newest hand-out if it is at work.
-const EXCEPT: [&str; 4] = ["recount.sql", "audit_tasks.sql", "job.sql", "busy.sql"];
+/// only of a worker that waits for a last try, and is answered by its newest hand-out if it is at work; the fifth ends at the
+/// first hand-out.
+const EXCEPT: [&str; 5] = [
+    "recount.sql",
+    "audit_tasks.sql",
+    "job.sql",
+    "busy.sql",
+    "deleted.sql",
+];
 
 fn statements(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());

@@ -2,10 +2,14 @@
 //! dispatchers and the health check do in slices. The hot half (grant, settle, counts, leases, sweep) is each store's own.
 
 pub(crate) mod catalog;
+mod health;
+pub(crate) mod jobs;
+mod parts;
+pub(crate) mod purge;
 
 use std::{ops::DerefMut, time::Duration};
 
-use trapline_core::{Result, Timestamp, time::BoxFuture};
+use trapline_core::{Result, Timestamp, plan::TaskKey, time::BoxFuture};
 
 use crate::sql::{Conn, Sql, Value};
 
@@ -14,6 +18,8 @@ use crate::sql::{Conn, Sql, Value};
 pub(crate) const QUICK: Duration = Duration::from_secs(5);
 /// How long any other takes at the most; longer than `statement_timeout`, so that the server ends it first if it lives.
 pub(crate) const SLOW: Duration = Duration::from_secs(20);
+/// How many rows one background slice writes at the most (docs/rules.md A16).
+pub(crate) const SLICE_ROWS: i64 = 2_000;
 /// How often a transaction is done that the database ends.
 const TRIES: usize = 4;
 
@@ -54,6 +60,12 @@ pub(crate) trait Cold: Send + Sync {
         false
     }
 
+    /// Removes what was detected for tasks that are locked.
+    fn delete_detections<'a>(
+        conn: &'a mut Self::Conn,
+        tasks: &'a [TaskKey],
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
+
     /// Notes that a table has grown by so many rows.
     fn filled(&self, _rows: u64) {}
 
@@ -73,6 +85,9 @@ pub(crate) trait Cold: Send + Sync {
         call: impl Future<Output = sqlx::Result<T>> + Send,
     ) -> impl Future<Output = Result<T>> + Send;
 }
+
+/// A row of a store's database.
+type RowOf<S> = <<S as Cold>::Conn as Conn>::Row;
 
 /// Does a transaction, again if the database ended it for the sake of another.
 pub(crate) async fn retried<'a, S: Cold, T>(

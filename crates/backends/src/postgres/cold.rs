@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
-use trapline_core::{Result, Timestamp, time::BoxFuture};
+use trapline_core::{Result, Timestamp, plan::TaskKey, time::BoxFuture};
 
-use super::{Lock, PostgresStore, is_passing, store_error, take};
+use super::{Lock, PostgresStore, is_passing, settle::delete_detections, store_error, take};
 use crate::cold::{Cold, SLOW, Turn};
 
 impl Cold for PostgresStore {
@@ -43,6 +43,13 @@ impl Cold for PostgresStore {
 
     fn filled(&self, rows: u64) {
         self.grew(rows);
+    }
+
+    fn delete_detections<'a>(
+        conn: &'a mut PgConnection,
+        tasks: &'a [TaskKey],
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(delete_detections(conn, tasks))
     }
 
     fn store_time<'a>(&'a self, conn: &'a mut PgConnection) -> BoxFuture<'a, sqlx::Result<Timestamp>> {

@@ -11,8 +11,7 @@ mod cold;
 mod collect;
 mod counts;
 mod grant;
-mod health;
-mod jobs;
+mod idle;
 mod leases;
 mod lost;
 mod pool;
@@ -35,7 +34,7 @@ use trapline_core::{
 
 use self::pool::Connections;
 pub use self::pool::SESSION;
-use crate::cold::{QUICK, SLOW, retried as again};
+use crate::cold::{SLICE_ROWS, retried as again};
 
 /// A migration that this version does not know is left alone: while a cluster is upgraded node by node, an old node that
 /// starts again finds the schema of a newer one, which is made so that the old one works on it (docs/adr/0006).
@@ -51,8 +50,6 @@ pub fn known_migrations() -> Vec<i64> {
     MIGRATIONS.iter().map(|m| m.version).collect()
 }
 
-/// How many rows one background slice writes at the most (docs/rules.md A16).
-const SLICE_ROWS: i64 = 2_000;
 /// How long connecting and parting take at the most.
 const SOON: Duration = Duration::from_secs(2);
 /// How long a slice of a collect takes at the most: the first of a job with a limit walks its whole set.

@@ -17,7 +17,8 @@ use trapline_core::{
     receipt::{Receipt, ReceiptKey},
 };
 
-use super::{PostgresStore, QUICK, SLOW, WALK, bound, store_error};
+use super::{PostgresStore, WALK, store_error};
+use crate::cold::{Cold as _, QUICK, SLOW, jobs, purge};
 
 #[async_trait]
 impl Store for PostgresStore {
@@ -54,30 +55,28 @@ impl Store for PostgresStore {
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
-        self.connections.aside(SLOW, self.insert_job(job, now)).await
+        self.aside(jobs::create(self, job, now)).await?
     }
 
     async fn number_jobs_from(&self, first: JobId) -> Result<()> {
-        self.connections.aside(SLOW, self.raise_job_ids(first)).await
+        self.aside(jobs::number_from(self, first)).await
     }
 
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
-        self.connections
-            .aside(SLOW, self.update_job(job, edit, now))
-            .await
+        self.aside(jobs::edit(self, job, edit, now)).await?
     }
 
     async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
-        self.connections.aside(SLOW, self.move_one(job, by, now)).await
+        self.aside(jobs::moved(self, job, by, now)).await
     }
 
     async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>> {
-        self.connections.aside(SLOW, self.hide_job(job, now)).await
+        self.aside(jobs::hide(self, job, now)).await
     }
 
     async fn purge(&self) -> Result<bool> {
         self.connections.aside(WALK, self.analyze_if_grown()).await?;
-        self.connections.aside(SLOW, self.purge_slice()).await
+        self.aside(purge::slice(self)).await
     }
 
     async fn claim_job(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>> {
@@ -153,29 +152,11 @@ impl Store for PostgresStore {
     }
 
     async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>> {
-        let due = async {
-            let sql = "SELECT id, run FROM jobs WHERE cleanup_due ORDER BY id LIMIT $1";
-            let rows: Vec<(i64, i64)> = sqlx::query_as(sql)
-                .bind(bound(limit))
-                .fetch_all(&self.side())
-                .await
-                .map_err(store_error)?;
-            Ok(rows.into_iter().map(|(job, run)| (JobId(job), run)).collect())
-        };
-        self.connections.aside(SLOW, due).await
+        self.aside(jobs::cleanup_due(self, limit)).await
     }
 
     async fn cleaned(&self, job: JobId, run: i64) -> Result<bool> {
-        let cleaned = async {
-            sqlx::query("UPDATE jobs SET cleanup_due = false WHERE id = $1 AND run = $2")
-                .bind(job.0)
-                .bind(run)
-                .execute(&self.side())
-                .await
-                .map(|done| done.rows_affected() > 0)
-                .map_err(store_error)
-        };
-        self.connections.aside(SLOW, cleaned).await
+        self.aside(jobs::cleaned(self, job, run)).await
     }
 
     async fn waiting_jobs(
@@ -190,31 +171,23 @@ impl Store for PostgresStore {
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {
-        let running = async {
-            let sql = "SELECT id FROM jobs WHERE status IN ('STARTED', 'RETRY') AND collected AND deleted_at IS NULL ORDER BY id";
-            let ids: Vec<i64> = sqlx::query_scalar(sql)
-                .fetch_all(&self.side())
-                .await
-                .map_err(store_error)?;
-            Ok(ids.into_iter().map(JobId).collect())
-        };
-        self.connections.aside(SLOW, running).await
+        self.aside(jobs::running(self)).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
-        self.connections.aside(SLOW, self.read_job(id)).await
+        self.aside(jobs::find(self, id)).await
     }
 
     async fn job_head(&self, id: JobId) -> Result<Option<JobHead>> {
-        self.connections.within(QUICK, self.read_head(id)).await
+        self.for_worker(QUICK, jobs::head(self, id)).await
     }
 
     async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>> {
-        self.connections.within(SLOW, self.read_run(job, run)).await
+        self.for_worker(SLOW, jobs::run_algorithms(self, job, run)).await
     }
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
-        self.connections.aside(SLOW, self.read_jobs(filter, page)).await
+        self.aside(jobs::page(self, filter, page)).await
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {

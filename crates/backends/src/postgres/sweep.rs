@@ -25,8 +25,9 @@ use trapline_core::{
 use super::{
     Lock, PostgresStore, SLICE_ROWS, columns,
     counts::{self, Cause},
-    jobs, leases, lost, retried, store_error, take,
+    leases, lost, retried, store_error, take,
 };
+use crate::cold::jobs::move_in;
 use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -111,7 +112,7 @@ impl PostgresStore {
 
     async fn finish_cancel(&self, job: JobId, now: Timestamp) -> sqlx::Result<()> {
         let mut tx = self.begin().await?;
-        let moved = jobs::move_in(&mut tx, job, JobMove::Revoke, now).await?;
+        let moved = move_in(&mut *tx, job, JobMove::Revoke, now).await?;
         if moved.is_some_and(|m| m.changed) {
             let line = LogLine {
                 job,

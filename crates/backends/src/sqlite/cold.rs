@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sqlx::{Sqlite, SqliteConnection, pool::PoolConnection};
-use trapline_core::{Result, Timestamp, time::BoxFuture};
+use trapline_core::{Result, Timestamp, plan::TaskKey, time::BoxFuture};
 
-use super::{SqliteStore, store_error, writer::WriteTx};
+use super::{SqliteStore, settle::delete_detections, store_error, writer::WriteTx};
 use crate::cold::{Cold, Turn};
 
 impl Cold for SqliteStore {
@@ -30,6 +30,13 @@ impl Cold for SqliteStore {
 
     fn commit(tx: WriteTx) -> BoxFuture<'static, sqlx::Result<()>> {
         Box::pin(tx.try_commit())
+    }
+
+    fn delete_detections<'a>(
+        conn: &'a mut SqliteConnection,
+        tasks: &'a [TaskKey],
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(delete_detections(conn, tasks))
     }
 
     fn store_time<'a>(&'a self, _: &'a mut SqliteConnection) -> BoxFuture<'a, sqlx::Result<Timestamp>> {

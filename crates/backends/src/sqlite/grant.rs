@@ -88,21 +88,6 @@ impl SqliteStore {
             .map(|row| rows::waiting(row).map_err(store_error))
             .collect()
     }
-
-    pub(super) async fn last_seen(&self, project: i64, slug: &str) -> Result<Option<Timestamp>> {
-        let at: Option<i64> = sqlx::query(
-            "SELECT max(w.last_seen) AS at FROM workers w LEFT JOIN tokens t ON t.id = w.token_id \
-             WHERE (t.project_id IS NULL OR t.project_id = ?2) \
-               AND EXISTS (SELECT 1 FROM json_each(w.pipelines) WHERE value = ?1)",
-        )
-        .bind(slug)
-        .bind(project)
-        .fetch_one(&self.readers)
-        .await
-        .and_then(|row| row.try_get("at"))
-        .map_err(store_error)?;
-        Ok(at.map(Timestamp))
-    }
 }
 
 /// Whether the worker may be given anything.

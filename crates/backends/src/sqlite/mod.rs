@@ -8,8 +8,7 @@ mod cold;
 mod collect;
 mod counts;
 mod grant;
-mod health;
-mod jobs;
+mod idle;
 mod leases;
 mod lock;
 pub(crate) mod look;
@@ -30,14 +29,15 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, Row as _, SqliteConnection, SqlitePool,
+    ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool,
     migrate::Migrator,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
 
 pub use self::write_lock::WriteLock;
 use self::{lock::FileLock, look::Look, writer::Writer};
+use crate::cold::SLICE_ROWS;
 use crate::cold::catalog::make_default_project;
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(crate::migrations::sqlite);
@@ -47,9 +47,6 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(crate::migrations::sqlite)
 pub fn known_migrations() -> Vec<i64> {
     MIGRATIONS.iter().map(|m| m.version).collect()
 }
-
-/// How many rows one background slice writes at the most (docs/rules.md A16).
-pub const SLICE_ROWS: i64 = 2_000;
 
 /// The store in one file.
 pub struct SqliteStore {
@@ -259,14 +256,6 @@ fn grant_keys(grants: &[GrantKey]) -> String {
 /// A list as the parameter of `json_each`.
 fn json<T: serde::Serialize>(list: &[T]) -> String {
     serde_json::to_string(list).expect("numbers and strings serialise")
-}
-
-/// A column that the schema guarantees; a mismatch is a bug of ours.
-fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
-    row: &'r SqliteRow,
-    column: &str,
-) -> Result<T> {
-    row.try_get(column).map_err(store_error)
 }
 
 /// Removes what somebody's `ANALYZE` has left, and says whether there was any. Without statistics each statement has the plan

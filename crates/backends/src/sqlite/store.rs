@@ -18,6 +18,7 @@ use trapline_core::{
 };
 
 use super::{SqliteStore, grant, store_error};
+use crate::cold::{Cold as _, QUICK, SLOW, jobs, purge};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -49,27 +50,27 @@ impl Store for SqliteStore {
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {
-        self.insert_job(job, now).await
+        self.aside(jobs::create(self, job, now)).await?
     }
 
     async fn number_jobs_from(&self, first: JobId) -> Result<()> {
-        self.raise_job_ids(first).await
+        self.aside(jobs::number_from(self, first)).await
     }
 
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>> {
-        self.update_job(job, edit, now).await
+        self.aside(jobs::edit(self, job, edit, now)).await?
     }
 
     async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
-        self.move_one(job, by, now).await
+        self.aside(jobs::moved(self, job, by, now)).await
     }
 
     async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>> {
-        self.hide_job(job, now).await
+        self.aside(jobs::hide(self, job, now)).await
     }
 
     async fn purge(&self) -> Result<bool> {
-        self.purge_slice().await
+        self.aside(purge::slice(self)).await
     }
 
     async fn claim_job(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>> {
@@ -136,26 +137,11 @@ impl Store for SqliteStore {
     }
 
     async fn cleanup_due(&self, limit: u64) -> Result<Vec<(JobId, i64)>> {
-        let rows: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT id, run FROM jobs WHERE cleanup_due = 1 ORDER BY id LIMIT ?1")
-                .bind(limit as i64)
-                .fetch_all(&self.readers)
-                .await
-                .map_err(store_error)?;
-        Ok(rows.into_iter().map(|(job, run)| (JobId(job), run)).collect())
+        self.aside(jobs::cleanup_due(self, limit)).await
     }
 
     async fn cleaned(&self, job: JobId, run: i64) -> Result<bool> {
-        let mut tx = self.writer.background().await?;
-        let done = sqlx::query("UPDATE jobs SET cleanup_due = 0 WHERE id = ?1 AND run = ?2")
-            .bind(job.0)
-            .bind(run)
-            .execute(tx.conn())
-            .await
-            .map_err(store_error)?
-            .rows_affected();
-        tx.commit().await?;
-        Ok(done > 0)
+        self.aside(jobs::cleaned(self, job, run)).await
     }
 
     async fn waiting_jobs(
@@ -168,27 +154,23 @@ impl Store for SqliteStore {
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {
-        let ids: Vec<i64> = sqlx::query_scalar(include_str!("sql/running.sql"))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(store_error)?;
-        Ok(ids.into_iter().map(JobId).collect())
+        self.aside(jobs::running(self)).await
     }
 
     async fn job(&self, id: JobId) -> Result<Option<Job>> {
-        self.read_job(id).await
+        self.aside(jobs::find(self, id)).await
     }
 
     async fn job_head(&self, id: JobId) -> Result<Option<JobHead>> {
-        self.read_head(id).await
+        self.for_worker(QUICK, jobs::head(self, id)).await
     }
 
     async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>> {
-        self.read_run(job, run).await
+        self.for_worker(SLOW, jobs::run_algorithms(self, job, run)).await
     }
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
-        self.read_jobs(filter, page).await
+        self.aside(jobs::page(self, filter, page)).await
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {

@@ -14,7 +14,8 @@ use trapline_core::{
     ports::{LeasePolicy, Swept},
 };
 
-use super::{SLICE_ROWS, SqliteStore, counts, jobs, json, leases, lost, store_error};
+use super::{SLICE_ROWS, SqliteStore, counts, json, leases, lost, store_error};
+use crate::cold::jobs::move_in;
 use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -86,7 +87,7 @@ async fn sweep_in(
         .fetch_all(&mut *conn)
         .await?;
     for job in stuck {
-        jobs::move_in(conn, JobId(job), JobMove::Revoke, now).await?;
+        move_in(conn, JobId(job), JobMove::Revoke, now).await?;
         counts::log_line(
             conn,
             JobId(job),

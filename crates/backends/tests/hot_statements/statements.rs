@@ -151,7 +151,9 @@ pub(crate) const HOT: &[Statement] = &[
     hot("collect_stale.sql", 24, &[JOB, (INT, "'0'"), (INT, "'2'"), (TEXT, "'all'"), (INT, "'24'")]),
     hot("free_tasks.sql", 24 + IN_FLIGHT / 4, &[JOB, (INT, "'-1'"), (INT, "'0'"), (INT, "'24'")]),
     // What people and dashboards ask for again and again.
-    with("job.sql", " AND j.id = $1", IN_FLIGHT / 2, &[JOB]),
+    hot("jobs/head.sql", 1, &[JOB]),
+    hot("jobs/run_algorithms.sql", 1, &[JOB, (INT, "'1'")]),
+    with("jobs/job.sql", " AND j.id = $1", IN_FLIGHT / 2, &[JOB]),
     hot("images.sql", 24, &[JOB, (TEXT, "NULL"), (TEXT, "NULL"), (INT, known!("last")), (INT, "'24'")]),
     hot("images_in_flight.sql", IN_FLIGHT / 2, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("detections.sql", 24, &[JOB, (INT, "'0'"), (INT, "'0'"), (INT, "'24'")]),
@@ -168,8 +170,8 @@ pub(crate) const HOT: &[Statement] = &[
     hot("health/outlook_lease.sql", IN_FLIGHT / 2, &[JOB]),
     hot("health/outlook_strikes.sql", STRUCK, &[JOB]),
     hot("health/outlook_workers.sql", 40 * 3, &[(TEXT, "'p'"), (INT, "'0'"), (INT, "'100'"), (INT, "'1'")]),
-    hot("purge_tasks.sql", 24, &[JOB, (INT, "'24'")]),
-    hot("purge_delete.sql", 24, &[JOB, SETTLED]),
+    hot("jobs/purge_tasks.sql", 24, &[JOB, (INT, "'24'")]),
+    hot("jobs/purge_delete.sql", 24, &[JOB, SETTLED]),
     // `verify` goes over everything, a page at a time.
     hot("health/audit_jobs.sql", 1, &[(INT, "'0'"), (INT, "'24'")]),
     hot("health/audit_tasks.sql", 48, &[JOB, (INT, "'0'"), (INT, "'24'"), (TEXT, "'d'")]),

@@ -140,7 +140,7 @@ pub(crate) async fn services<S: Cold>(
     let project = project.map(|p| p.0);
     let mut conn = store.reader().await?;
     let count = counted(&mut *conn, sql!("catalog/count_services.sql"), &[&project]).await?;
-    let all = None::<List<'_, i64>>;
+    let all = None::<List<&[i64]>>;
     let values: [&dyn Value<'_>; 4] = [&project, &all, &bound(page.limit), &bound(page.offset)];
     let rows = conn.list(SERVICES, &values, rows::service).await?;
     Ok(Total { rows, count })

@@ -3,63 +3,43 @@
 
 use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
-    CaptureId, JobId, JobStatus, Result, Timestamp,
+    CaptureId, JobId, JobStatus, Timestamp,
     health::{id_lists, lost_line},
     job::JobMove,
     plan::{lost::By, settle::Deltas},
     ports::{Ended, MarkLost, MarkedLost, Touched, Vitals},
 };
 
-use super::super::{SqliteStore, counts, jobs, lost, store_error, sweep};
-use crate::rows;
+use super::{SqliteStore, counts, lost, sweep};
+use crate::cold::jobs::move_in;
 
 impl SqliteStore {
-    pub(super) async fn vitals_page(
-        &self,
-        after: JobId,
-        limit: u64,
-        max_deliver: i64,
-    ) -> Result<Vec<Vitals>> {
-        let rows = sqlx::query(include_str!("../sql/health/vitals.sql"))
-            .bind(after.0)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .bind(max_deliver)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(store_error)?;
-        rows.iter()
-            .map(|row| rows::vitals(row).map_err(store_error))
-            .collect()
-    }
-
-    pub(super) async fn mark_lost_slice(&self, request: &MarkLost) -> Result<MarkedLost> {
+    pub(crate) async fn mark_lost_slice(&self, request: &MarkLost) -> sqlx::Result<MarkedLost> {
         if request.dry_run && request.strict {
             // It ends no lease: there is nothing to roll back, and the writer waits for nobody's million rows.
-            let mut conn = self.readers.acquire().await.map_err(store_error)?;
-            return mark_lost_in(&mut conn, request).await.map_err(store_error);
+            let mut conn = self.readers.acquire().await?;
+            return mark_lost_in(&mut conn, request).await;
         }
-        let mut tx = self.writer.background().await?;
-        let marked = mark_lost_in(tx.conn(), request).await.map_err(store_error)?;
+        let mut tx = self.writer.try_background().await?;
+        let marked = mark_lost_in(tx.conn(), request).await?;
         if !request.dry_run {
-            tx.commit().await?;
+            tx.try_commit().await?;
         }
         Ok(marked)
     }
 
-    pub(super) async fn end_stale_job(
+    pub(crate) async fn end_stale_job(
         &self,
         job: &Vitals,
         cutoff: Timestamp,
         line: &str,
         now: Timestamp,
         dry_run: bool,
-    ) -> Result<Ended> {
-        let mut tx = self.writer.background().await?;
-        let ended = end_stale_in(tx.conn(), job, cutoff, line, now)
-            .await
-            .map_err(store_error)?;
+    ) -> sqlx::Result<Ended> {
+        let mut tx = self.writer.try_background().await?;
+        let ended = end_stale_in(tx.conn(), job, cutoff, line, now).await?;
         if !dry_run {
-            tx.commit().await?;
+            tx.try_commit().await?;
         }
         Ok(ended)
     }
@@ -71,7 +51,7 @@ async fn still_idle(
     run: i64,
     cutoff: Timestamp,
 ) -> sqlx::Result<bool> {
-    let found: i64 = sqlx::query_scalar(include_str!("../sql/health/still_idle.sql"))
+    let found: i64 = sqlx::query_scalar(include_str!("sql/health/still_idle.sql"))
         .bind(job.0)
         .bind(run)
         .bind(cutoff.0)
@@ -228,7 +208,7 @@ async fn end_stale_in(
     {
         return Ok(Ended::Landed(touched.status));
     }
-    let moved = jobs::move_in(conn, job.job, JobMove::Reap, now).await?;
+    let moved = move_in(conn, job.job, JobMove::Reap, now).await?;
     if !moved.is_some_and(|m| m.changed && m.status == JobStatus::Revoked) {
         return Ok(Ended::Raced);
     }
@@ -239,7 +219,7 @@ async fn end_stale_in(
 
 /// Makes the counters agree with the rows, which lands the job if they are all settled.
 async fn recount(conn: &mut SqliteConnection, job: JobId, now: Timestamp) -> sqlx::Result<Option<Touched>> {
-    let row = sqlx::query(include_str!("../sql/health/recount.sql"))
+    let row = sqlx::query(include_str!("sql/health/recount.sql"))
         .bind(job.0)
         .fetch_one(&mut *conn)
         .await?;

@@ -3,43 +3,23 @@
 
 use sqlx::{PgConnection, Row as _};
 use trapline_core::{
-    CaptureId, JobId, JobStatus, Result, Timestamp,
+    CaptureId, JobId, JobStatus, Timestamp,
     health::{id_lists, lost_line},
     job::JobMove,
     plan::{lost::By, settle::Deltas},
     ports::{Ended, Level, LogLine, MarkLost, MarkedLost, Touched, Vitals},
 };
 
-use super::super::{
-    Lock, PostgresStore, SLICE_ROWS, bound,
+use super::{
+    Lock, PostgresStore, SLICE_ROWS,
     counts::{self, Cause},
-    jobs, lost, retried, store_error, sweep, take,
+    lost, retried, sweep, take,
 };
-use crate::rows;
+use crate::cold::jobs::move_in;
 
 impl PostgresStore {
-    pub(super) async fn vitals_page(
-        &self,
-        after: JobId,
-        limit: u64,
-        max_deliver: i64,
-    ) -> Result<Vec<Vitals>> {
-        let rows = sqlx::query(include_str!("../sql/health/vitals.sql"))
-            .bind(after.0)
-            .bind(bound(limit))
-            .bind(max_deliver)
-            .fetch_all(&self.side())
-            .await
-            .map_err(store_error)?;
-        rows.iter()
-            .map(|row| rows::vitals(row).map_err(store_error))
-            .collect()
-    }
-
-    pub(super) async fn mark_lost_slice(&self, request: &MarkLost) -> Result<MarkedLost> {
-        retried(|| Box::pin(self.mark_lost_once(request)))
-            .await
-            .map_err(store_error)
+    pub(crate) async fn mark_lost_slice(&self, request: &MarkLost) -> sqlx::Result<MarkedLost> {
+        retried(|| Box::pin(self.mark_lost_once(request))).await
     }
 
     async fn mark_lost_once(&self, request: &MarkLost) -> sqlx::Result<MarkedLost> {
@@ -51,17 +31,15 @@ impl PostgresStore {
         Ok(marked)
     }
 
-    pub(super) async fn end_stale_job(
+    pub(crate) async fn end_stale_job(
         &self,
         job: &Vitals,
         cutoff: Timestamp,
         line: &str,
         now: Timestamp,
         dry_run: bool,
-    ) -> Result<Ended> {
-        retried(|| Box::pin(self.end_stale_once(job, cutoff, line, now, dry_run)))
-            .await
-            .map_err(store_error)
+    ) -> sqlx::Result<Ended> {
+        retried(|| Box::pin(self.end_stale_once(job, cutoff, line, now, dry_run))).await
     }
 
     async fn end_stale_once(
@@ -82,7 +60,7 @@ impl PostgresStore {
 }
 
 async fn still_idle(conn: &mut PgConnection, job: JobId, run: i64, cutoff: Timestamp) -> sqlx::Result<bool> {
-    let found = sqlx::query(include_str!("../sql/health/still_idle.sql"))
+    let found = sqlx::query(include_str!("sql/health/still_idle.sql"))
         .bind(job.0)
         .bind(run)
         .bind(cutoff.0)
@@ -175,8 +153,8 @@ fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
 /// All that slices would settle, of which nothing is locked.
 async fn would_lose(conn: &mut PgConnection, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
     let sql = match request.strict {
-        true => include_str!("../sql/health/pending.sql"),
-        false => include_str!("../sql/health/exhausted.sql"),
+        true => include_str!("sql/health/pending.sql"),
+        false => include_str!("sql/health/exhausted.sql"),
     };
     let captures = sqlx::query_scalar(sql)
         .bind(request.job.0)
@@ -235,7 +213,7 @@ async fn end_stale_in(
     {
         return Ok(Ended::Landed(touched.status));
     }
-    let moved = jobs::move_in(conn, job.job, JobMove::Reap, now).await?;
+    let moved = move_in(conn, job.job, JobMove::Reap, now).await?;
     if !moved.is_some_and(|m| m.changed && m.status == JobStatus::Revoked) {
         return Ok(Ended::Raced);
     }
@@ -246,7 +224,7 @@ async fn end_stale_in(
 
 /// Makes the counters agree with the rows, which lands the job if they are all settled.
 async fn recount(conn: &mut PgConnection, job: JobId, now: Timestamp) -> sqlx::Result<Option<Touched>> {
-    let row = sqlx::query(include_str!("../sql/health/recount.sql"))
+    let row = sqlx::query(include_str!("sql/health/recount.sql"))
         .bind(job.0)
         .fetch_one(&mut *conn)
         .await?;

@@ -1,0 +1,293 @@
+//! Jobs: stored, changed, moved, read, removed from sight.
+
+use trapline_core::{
+    Error, JobId, JobStatus, Result, Timestamp,
+    job::{JobMove, RunMode},
+    ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
+};
+
+use super::{Cold, RowOf, Turn, parts::Parts, retried, write};
+use crate::{
+    rows::{self, Columns as _},
+    sql::{Conn, List, Sql, Value, bound, first, sql},
+};
+
+/// The inner error is the caller's.
+type Judged<T> = sqlx::Result<Result<T>>;
+
+pub(crate) async fn create<S: Cold>(store: &S, job: &NewJob, now: Timestamp) -> Judged<JobId> {
+    let wait = std::time::Duration::from_secs(job.delay_seconds);
+    let (status, not_before) = match job.start {
+        false => (JobStatus::Created, None),
+        true => (
+            JobStatus::Pending,
+            (job.delay_seconds > 0).then(|| now.plus(wait).0),
+        ),
+    };
+    let values: [&dyn Value<'_>; 17] = [
+        &job.project.0,
+        &job.name,
+        &job.job_type,
+        &status.as_str(),
+        &job.priority,
+        &job.failure_threshold,
+        &bound(job.delay_seconds),
+        &not_before,
+        &job.pipeline.map(|p| p.0),
+        &job.collection.map(|c| c.0),
+        &job.capture.map(|c| c.0),
+        &job.limit.map(bound),
+        &job.shuffle,
+        &job.reprocess,
+        &now.0,
+        &job.key.as_ref().map(|k| k.key.as_str()),
+        &job.key.as_ref().map(|k| k.asked.as_str()),
+    ];
+    let mut tx = store.begin(Turn::Foreground).await?;
+    if let Some(id) = tx.find(sql!("jobs/create.sql"), &values, first).await? {
+        S::commit(tx).await?;
+        return Ok(Ok(JobId(id)));
+    }
+    let Some(key) = &job.key else {
+        return Ok(Err(Error::internal("a job was not stored")));
+    };
+    let decode = |row: &RowOf<S>| Ok((row.col("id")?, row.col::<String>("create_asked")?));
+    let (id, asked) = tx
+        .one(sql!("jobs/by_key.sql"), &[&job.project.0, &key.key], decode)
+        .await?;
+    Ok(key.repeated(JobId(id), &asked))
+}
+
+/// Numbers the next job from here on at the least.
+pub(crate) async fn number_from<S: Cold>(store: &S, first: JobId) -> sqlx::Result<()> {
+    write(
+        store,
+        Turn::Foreground,
+        sql!(each "jobs/number_from.sql"),
+        &[&first.0],
+    )
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn edit<S: Cold>(
+    store: &S,
+    job: JobId,
+    edit: &JobEdit,
+    now: Timestamp,
+) -> Judged<Option<()>> {
+    let mut tx = store.begin(Turn::Foreground).await?;
+    let Some(status) = lock(&mut *tx, job).await? else {
+        return Ok(Ok(None));
+    };
+    if status != JobStatus::Created && !edit.is_always_allowed() {
+        return Ok(Err(Error::invalid(format!(
+            "job {job} is {status}: only its name and priority can still be changed"
+        ))));
+    }
+    let values: [&dyn Value<'_>; 15] = [
+        &job.0,
+        &now.0,
+        &edit.name,
+        &edit.priority,
+        &edit.failure_threshold,
+        &edit.delay_seconds.map(bound),
+        &edit.shuffle,
+        &edit.pipeline.is_some(),
+        &edit.pipeline.flatten().map(|p| p.0),
+        &edit.collection.is_some(),
+        &edit.collection.flatten().map(|c| c.0),
+        &edit.capture.is_some(),
+        &edit.capture.flatten().map(|c| c.0),
+        &edit.limit.is_some(),
+        &edit.limit.flatten().map(bound),
+    ];
+    tx.run(sql!("jobs/edit.sql"), &values).await?;
+    S::commit(tx).await?;
+    Ok(Ok(Some(())))
+}
+
+/// A job's status, which stays until the transaction ends.
+async fn lock<C: Conn>(conn: &mut C, job: JobId) -> sqlx::Result<Option<JobStatus>> {
+    let decode = |row: &C::Row| rows::status(&row.col::<String>("status")?);
+    conn.find(sql!(each "jobs/lock.sql"), &[&job.0], decode).await
+}
+
+pub(crate) async fn moved<S: Cold>(
+    store: &S,
+    job: JobId,
+    by: JobMove,
+    now: Timestamp,
+) -> sqlx::Result<Option<Moved>> {
+    retried::<S, _>(|| Box::pin(move_once(store, job, by, now))).await
+}
+
+async fn move_once<S: Cold>(
+    store: &S,
+    job: JobId,
+    by: JobMove,
+    now: Timestamp,
+) -> sqlx::Result<Option<Moved>> {
+    let mut tx = store.begin(Turn::Foreground).await?;
+    let moved = move_in(&mut *tx, job, by, now).await?;
+    S::commit(tx).await?;
+    Ok(moved)
+}
+
+/// Moves a job by the table, within a transaction.
+pub(crate) async fn move_in<C: Conn>(
+    conn: &mut C,
+    job: JobId,
+    by: JobMove,
+    now: Timestamp,
+) -> sqlx::Result<Option<Moved>> {
+    let Some(status) = lock(conn, job).await? else {
+        return Ok(None);
+    };
+    let Some(transition) = by.transition(status) else {
+        return Ok(Some(Moved {
+            status,
+            changed: false,
+        }));
+    };
+    let from: Vec<&str> = transition.from.iter().map(|s| s.as_str()).collect();
+    let (to, new_run) = (transition.to.as_str(), transition.new_run.map(RunMode::as_str));
+    let values: [&dyn Value<'_>; 5] = [&job.0, &List(&from), &to, &now.0, &new_run];
+    let changed = conn.run(sql!(each "jobs/move.sql"), &values).await? > 0;
+    Ok(Some(Moved {
+        status: if changed { transition.to } else { status },
+        changed,
+    }))
+}
+
+pub(crate) async fn hide<S: Cold>(store: &S, job: JobId, now: Timestamp) -> sqlx::Result<Option<()>> {
+    let hidden = write(store, Turn::Foreground, sql!("jobs/hide.sql"), &[&job.0, &now.0]).await?;
+    Ok((hidden > 0).then_some(()))
+}
+
+pub(crate) async fn cleanup_due<S: Cold>(store: &S, limit: u64) -> sqlx::Result<Vec<(JobId, i64)>> {
+    let mut conn = store.reader().await?;
+    let decode = |row: &RowOf<S>| Ok((JobId(row.col("id")?), row.col("run")?));
+    conn.list(sql!(each "jobs/cleanup_due.sql"), &[&bound(limit)], decode)
+        .await
+}
+
+pub(crate) async fn cleaned<S: Cold>(store: &S, job: JobId, run: i64) -> sqlx::Result<bool> {
+    Ok(write(store, Turn::Background, sql!("jobs/cleaned.sql"), &[&job.0, &run]).await? > 0)
+}
+
+pub(crate) async fn running<S: Cold>(store: &S) -> sqlx::Result<Vec<JobId>> {
+    let mut conn = store.reader().await?;
+    conn.list(sql!(each "jobs/running.sql"), &[], |row| first(row).map(JobId))
+        .await
+}
+
+pub(crate) async fn head<S: Cold>(store: &S, id: JobId) -> sqlx::Result<Option<JobHead>> {
+    let mut conn = store.worker_reader().await?;
+    conn.find(sql!("jobs/head.sql"), &[&id.0], rows::job_head).await
+}
+
+pub(crate) async fn run_algorithms<S: Cold>(
+    store: &S,
+    job: JobId,
+    run: i64,
+) -> sqlx::Result<Option<RunAlgorithms>> {
+    let mut conn = store.worker_reader().await?;
+    conn.find(
+        sql!("jobs/run_algorithms.sql"),
+        &[&job.0, &run],
+        rows::run_algorithms,
+    )
+    .await
+}
+
+const JOB: Sql = sql!(each "jobs/job.sql");
+
+pub(crate) async fn find<S: Cold>(store: &S, id: JobId) -> sqlx::Result<Option<Job>> {
+    let mut query = Parts::<S::Conn>::new(JOB);
+    query.add(" AND j.id = $", id.0);
+    let mut conn = store.reader().await?;
+    query.rows(&mut conn).await?.first().map(rows::job).transpose()
+}
+
+pub(crate) async fn page<S: Cold>(
+    store: &S,
+    filter: &JobFilter,
+    page: OffsetPage,
+) -> sqlx::Result<Total<Job>> {
+    let mut conn = store.reader().await?;
+    let mut counting = Parts::<S::Conn>::new(sql!("jobs/count.sql"));
+    narrow(&mut counting, filter);
+    let count: i64 = counting.rows(&mut conn).await?.first().map_or(Ok(0), first)?;
+    let mut query = Parts::<S::Conn>::new(JOB);
+    narrow(&mut query, filter);
+    let column = order_column(filter.order.0);
+    let direction = if filter.order.1 { "DESC" } else { "ASC" };
+    query.push(&format!(
+        " ORDER BY {column} {direction} NULLS LAST, j.id {direction}"
+    ));
+    query.add(" LIMIT $", bound(page.limit));
+    query.add(" OFFSET $", bound(page.offset));
+    Ok(Total {
+        rows: rows::all(&query.rows(&mut conn).await?, rows::job)?,
+        count: u64::try_from(count).unwrap_or(0),
+    })
+}
+
+fn order_column(order: JobOrder) -> &'static str {
+    match order {
+        JobOrder::Id => "j.id",
+        JobOrder::Name => "j.name",
+        JobOrder::CreatedAt => "j.created_at",
+        JobOrder::UpdatedAt => "j.updated_at",
+        JobOrder::Status => "j.status",
+        JobOrder::StartedAt => "j.started_at",
+        JobOrder::FinishedAt => "j.finished_at",
+        JobOrder::Project => "j.project_id",
+        JobOrder::Collection => "j.collection_id",
+        JobOrder::Pipeline => "j.pipeline_id",
+    }
+}
+
+fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilter) {
+    if let Some(project) = filter.project {
+        query.add(" AND j.project_id = $", project.0);
+    }
+    if let Some(set) = filter.collection {
+        query.add(" AND j.collection_id = $", set.0);
+    }
+    if let Some(capture) = filter.capture {
+        query.add(" AND j.capture_id = $", capture.0);
+    }
+    if let Some(pipeline) = filter.pipeline {
+        // Whichever definition of it: the slug is what people mean. It is one of the job's own project.
+        let same = " AND p.slug = (SELECT named.slug FROM pipelines named WHERE named.id = $ AND EXISTS \
+                    (SELECT 1 FROM project_pipelines had WHERE had.project_id = j.project_id AND had.pipeline_id = named.id))";
+        query.add(same, pipeline.0);
+    }
+    if !filter.status.is_empty() {
+        let words: Vec<_> = filter.status.iter().map(|s| s.as_str()).collect();
+        query.among("j.status", words);
+    }
+    if !filter.pipeline_slugs.is_empty() {
+        query.among(
+            "p.slug",
+            filter.pipeline_slugs.iter().map(String::as_str).collect(),
+        );
+    }
+    if let Some(job_type) = &filter.job_type {
+        query.add(" AND j.job_type = $", job_type.as_str());
+    }
+    if let Some(since) = filter.failed_since {
+        let part = " AND (j.status NOT IN ('FAILURE', 'REVOKED', 'UNKNOWN') OR j.updated_at >= $)";
+        query.add(part, since.0);
+    }
+    if let Some(text) = &filter.search {
+        let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+        let part = Sql {
+            sqlite: r" AND (j.name LIKE $ ESCAPE '\' OR p.name LIKE $ ESCAPE '\')",
+            postgres: r" AND (j.name ILIKE $ ESCAPE '\' OR p.name ILIKE $ ESCAPE '\')",
+        };
+        query.add(C::text(part), format!("%{text}%"));
+    }
+}

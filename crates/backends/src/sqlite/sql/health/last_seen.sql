@@ -1,0 +1,3 @@
+-- When a worker that runs a pipeline was last seen. $1 slug, $2 the job's project.
+SELECT max(w.last_seen) FROM workers w LEFT JOIN tokens t ON t.id = w.token_id
+WHERE (t.project_id IS NULL OR t.project_id = $2) AND EXISTS (SELECT 1 FROM json_each(w.pipelines) WHERE value = $1)
