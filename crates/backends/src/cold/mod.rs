@@ -2,6 +2,7 @@
 //! dispatchers and the health check do in slices. The hot half (grant, settle, counts, leases, sweep) is each store's own.
 
 pub(crate) mod catalog;
+pub(crate) mod collect;
 mod health;
 pub(crate) mod jobs;
 mod parts;
@@ -9,7 +10,12 @@ pub(crate) mod purge;
 
 use std::{ops::DerefMut, time::Duration};
 
-use trapline_core::{Result, Timestamp, plan::TaskKey, time::BoxFuture};
+use trapline_core::{
+    JobId, JobStatus, Result, Timestamp,
+    plan::{TaskKey, settle::Deltas},
+    ports::LogLine,
+    time::BoxFuture,
+};
 
 use crate::sql::{Conn, Sql, Value};
 
@@ -59,6 +65,23 @@ pub(crate) trait Cold: Send + Sync {
     fn is_passing(_: &sqlx::Error) -> bool {
         false
     }
+
+    /// Changes a job's counters, last in a transaction; returns its status, which may be that it has landed. `total` is that of
+    /// a collect that has ended.
+    fn change(
+        conn: &mut Self::Conn,
+        job: JobId,
+        deltas: Deltas,
+        total: Option<i64>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, sqlx::Result<Option<JobStatus>>>;
+
+    /// Adds lines to jobs' logs.
+    fn log<'a>(
+        conn: &'a mut Self::Conn,
+        lines: &'a [LogLine],
+        now: Timestamp,
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Removes what was detected for tasks that are locked.
     fn delete_detections<'a>(

@@ -3,9 +3,20 @@
 use std::time::Duration;
 
 use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
-use trapline_core::{Result, Timestamp, plan::TaskKey, time::BoxFuture};
+use trapline_core::{
+    JobId, JobStatus, Result, Timestamp,
+    plan::{TaskKey, settle::Deltas},
+    ports::LogLine,
+    time::BoxFuture,
+};
 
-use super::{Lock, PostgresStore, is_passing, settle::delete_detections, store_error, take};
+use super::{
+    Lock, PostgresStore,
+    counts::{self, Cause},
+    is_passing,
+    settle::delete_detections,
+    store_error, take,
+};
 use crate::cold::{Cold, SLOW, Turn};
 
 impl Cold for PostgresStore {
@@ -43,6 +54,28 @@ impl Cold for PostgresStore {
 
     fn filled(&self, rows: u64) {
         self.grew(rows);
+    }
+
+    fn change(
+        conn: &mut PgConnection,
+        job: JobId,
+        deltas: Deltas,
+        total: Option<i64>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, sqlx::Result<Option<JobStatus>>> {
+        Box::pin(async move {
+            let change = counts::Change { job, deltas, total };
+            let touched = counts::apply(conn, &[change], Cause::Other, now).await?;
+            Ok(touched.first().map(|t| t.status))
+        })
+    }
+
+    fn log<'a>(
+        conn: &'a mut PgConnection,
+        lines: &'a [LogLine],
+        now: Timestamp,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(counts::log_lines(conn, lines, now))
     }
 
     fn delete_detections<'a>(

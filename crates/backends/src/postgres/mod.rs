@@ -8,7 +8,6 @@
 
 mod analyze;
 mod cold;
-mod collect;
 mod counts;
 mod grant;
 mod idle;

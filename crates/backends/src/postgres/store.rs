@@ -18,7 +18,7 @@ use trapline_core::{
 };
 
 use super::{PostgresStore, WALK, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, jobs, purge};
+use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge};
 
 #[async_trait]
 impl Store for PostgresStore {
@@ -80,13 +80,12 @@ impl Store for PostgresStore {
     }
 
     async fn claim_job(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>> {
-        self.connections
-            .aside(SLOW, self.claim_next(now, lease, seed))
-            .await
+        self.aside(collect::claim(self, now, lease, seed)).await
     }
 
     async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice> {
-        self.connections.aside(WALK, self.slice(claim, now, lease)).await
+        let slice = async { collect::slice(self, claim, now, lease).await.map_err(store_error) };
+        self.connections.aside(WALK, slice).await
     }
 
     async fn free_tasks(

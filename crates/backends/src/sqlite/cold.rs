@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use sqlx::{Sqlite, SqliteConnection, pool::PoolConnection};
-use trapline_core::{Result, Timestamp, plan::TaskKey, time::BoxFuture};
+use trapline_core::{
+    JobId, JobStatus, Result, Timestamp,
+    plan::{TaskKey, settle::Deltas},
+    ports::LogLine,
+    time::BoxFuture,
+};
 
-use super::{SqliteStore, settle::delete_detections, store_error, writer::WriteTx};
+use super::{SqliteStore, counts, settle::delete_detections, store_error, writer::WriteTx};
 use crate::cold::{Cold, Turn};
 
 impl Cold for SqliteStore {
@@ -30,6 +35,33 @@ impl Cold for SqliteStore {
 
     fn commit(tx: WriteTx) -> BoxFuture<'static, sqlx::Result<()>> {
         Box::pin(tx.try_commit())
+    }
+
+    fn change(
+        conn: &mut SqliteConnection,
+        job: JobId,
+        deltas: Deltas,
+        total: Option<i64>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, sqlx::Result<Option<JobStatus>>> {
+        Box::pin(async move {
+            let change = counts::Change {
+                job,
+                deltas,
+                total,
+                by_result: false,
+            };
+            let touched = counts::apply(conn, &change, now).await?;
+            Ok(touched.map(|t| t.status))
+        })
+    }
+
+    fn log<'a>(
+        conn: &'a mut SqliteConnection,
+        lines: &'a [LogLine],
+        now: Timestamp,
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(counts::log_lines(conn, lines, now))
     }
 
     fn delete_detections<'a>(

@@ -5,7 +5,6 @@
 //! same, so that the other store can carry the same operations side by side.
 
 mod cold;
-mod collect;
 mod counts;
 mod grant;
 mod idle;

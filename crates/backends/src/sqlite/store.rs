@@ -18,7 +18,7 @@ use trapline_core::{
 };
 
 use super::{SqliteStore, grant, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, jobs, purge};
+use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -74,11 +74,11 @@ impl Store for SqliteStore {
     }
 
     async fn claim_job(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>> {
-        self.claim_next(now, lease, seed).await
+        self.aside(collect::claim(self, now, lease, seed)).await
     }
 
     async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice> {
-        self.slice(claim, now, lease).await
+        self.aside(collect::slice(self, claim, now, lease)).await
     }
 
     async fn free_tasks(

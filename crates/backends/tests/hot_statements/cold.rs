@@ -32,8 +32,10 @@ pub(crate) const COLD: &[&str] = &[
     "jobs/running.sql",
     "projects/",
     "tokens/",
-    "claim_set.sql",
+    "collect/claim_set.sql",
+    "collect/end.sql",
+    "collect/total.sql",
     "attempts.sql",
     "detections_of_tasks.sql",
-    "freeze_run.sql",
+    "collect/freeze_run.sql",
 ];

@@ -51,6 +51,9 @@ const LEASED: (&str, &str) = (INTS, known!("leased"));
 const SETTLED: (&str, &str) = (INTS, known!("settled"));
 const BUDGET: (&str, &str) = (INT, "'2'");
 const NOW: (&str, &str) = (INT, "'500'");
+/// Tasks to be added, as JSON.
+const TASKS: &str = "(SELECT json_agg(json_build_array(id, 9, false))::text \
+                      FROM known k, unnest(k.value::bigint[]) AS e (id) WHERE k.name = 'set')";
 const LOCKED: &str = "FOR NO KEY UPDATE SKIP LOCKED";
 /// Tasks under a lease in the running job.
 const IN_FLIGHT: u64 = 240;
@@ -136,19 +139,22 @@ pub(crate) const HOT: &[Statement] = &[
         (INT, "'8'"), (INT, "NULL"), (INT, "NULL"),
     ]),
     // Collecting and publishing.
-    hot("claim.sql", 1, &[NOW]),
-    hot("collect_fence.sql", 1, &[
+    hot("collect/claim.sql", 1, &[NOW]),
+    hot("collect/fence.sql", 1, &[
         JOB, (INT, "'0'"), (INT, "'1'"), (INT, "'10'"), (INT, "'0'"), NOW, (INT, "NULL"), (INT, "NULL"), NOW,
         (INT, "'0'"), (INT, "'0'"),
     ]),
-    hot("collect_page.sql", 24, &[
+    hot("collect/source.sql", 1, &[JOB]),
+    hot("collect/captures.sql", 24, &[(INT, "'1'"), (INT, "'0'"), (INT, "'1000000'"), (INT, "'24'")]),
+    hot("collect/added.sql", 1, &[JOB, (INT, "'0'"), (INT, "'1'")]),
+    hot("collect/page.sql", 24, &[
         (INTS, known!("set")), (INT, "'3'"), (TEXT, "'f'"), (INT, "'5'"), (INT, "'6'"), (FLAG, "'true'"),
     ]),
-    hot("collect_insert.sql", 24, &[
-        (INT, "'3'"), (INT, "'1'"), (INTS, known!("set")), (INTS, fill!("9")), (FLAGS, fill!("false")), NOW,
+    hot("collect/insert.sql", 24, &[
+        (INT, "'3'"), (INT, "'1'"), (TEXT, TASKS), NOW,
     ]),
-    hot("collect_reset.sql", 24, &[JOB, (INT, "'2'"), SETTLED, NOW]),
-    hot("collect_stale.sql", 24, &[JOB, (INT, "'0'"), (INT, "'2'"), (TEXT, "'all'"), (INT, "'24'")]),
+    hot("collect/reset.sql", 24, &[JOB, (INT, "'2'"), SETTLED, NOW]),
+    hot("collect/stale.sql", 24, &[JOB, (INT, "'0'"), (INT, "'2'"), (TEXT, "'all'"), (INT, "'24'")]),
     hot("free_tasks.sql", 24 + IN_FLIGHT / 4, &[JOB, (INT, "'-1'"), (INT, "'0'"), (INT, "'24'")]),
     // What people and dashboards ask for again and again.
     hot("jobs/head.sql", 1, &[JOB]),
