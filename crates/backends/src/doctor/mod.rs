@@ -18,9 +18,8 @@ use trapline_core::{
 /// How long one server may take for all that it is asked.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// The last step of the store's clock and the offset, if it was within a week of the last heartbeat.
-const RECENT_STEP: &str =
-    "SELECT step_at, step_by, clock_offset FROM cluster WHERE step_at > alive_at - 604800000000";
+/// The last step of the store's clock, if it was lately.
+const RECENT_STEP: &str = include_str!("../sql/cluster/recent_step.sql");
 /// As it is read.
 type RecentStep = (i64, i64, i64);
 

@@ -13,17 +13,8 @@ const OLDEST: u64 = 150_000;
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One row each: what `pg_settings` says.
-const SETTINGS: &str = "\
-    SELECT name, setting FROM pg_settings WHERE name IN ('server_version_num', 'server_version', 'synchronous_commit', \
-    'fsync', 'full_page_writes', 'max_connections', 'superuser_reserved_connections', 'reserved_connections', \
-    'autovacuum', 'server_encoding')";
-const STATE: &str = "\
-    SELECT pg_is_in_recovery() AS standby, \
-    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() \
-     AND application_name <> 'trapline') AS others, \
-    has_schema_privilege(current_schema(), 'CREATE') AS may_create, \
-    to_regclass('_sqlx_migrations') IS NOT NULL AS migrated, \
-    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now";
+const SETTINGS: &str = include_str!("../postgres/sql/doctor/settings.sql");
+const STATE: &str = include_str!("../postgres/sql/doctor/state.sql");
 
 /// What was seen.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +75,7 @@ async fn ask(url: &str, clock: &dyn Clock) -> Result<Facts> {
     let state = sqlx::query(STATE).fetch_one(&mut conn).await.map_err(failed)?;
     let after = clock.now();
     let migrations = if state.try_get("migrated").map_err(failed)? {
-        sqlx::query_as("SELECT version, success FROM _sqlx_migrations ORDER BY version")
+        sqlx::query_as(include_str!("../postgres/sql/doctor/migrations.sql"))
             .fetch_all(&mut conn)
             .await
             .map_err(failed)?

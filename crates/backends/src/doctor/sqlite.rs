@@ -87,11 +87,10 @@ async fn look(path: &Path) -> Result<(Option<String>, bool, Option<RecentStep>)>
         .with_source(e)
     };
     let mut conn = Look::at(path).options().connect().await.map_err(strange)?;
-    let applied: Vec<i64> =
-        sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
-            .fetch_all(&mut conn)
-            .await
-            .map_err(strange)?;
+    let applied: Vec<i64> = sqlx::query_scalar(include_str!("../sql/cluster/migrations.sql"))
+        .fetch_all(&mut conn)
+        .await
+        .map_err(strange)?;
     let current = applied == known_migrations();
     let step = match current {
         true => sqlx::query_as(RECENT_STEP)

@@ -58,8 +58,7 @@ impl PostgresStore {
 
     pub(super) async fn mark_clean(&self) -> Result<()> {
         let mut conn = self.pool().acquire().await.map_err(store_error)?;
-        // `alive_at` stays: after an outage it would hide it from the next start.
-        sqlx::query("UPDATE cluster SET clean = true")
+        sqlx::query(include_str!("../sql/cluster/stopped.sql"))
             .execute(&mut *conn)
             .await
             .map(drop)
@@ -164,14 +163,10 @@ impl PostgresStore {
         let mut tx = self.begin().await?;
         let gap = read_gap(&mut tx).await?;
         let workers: Vec<i64> = signs.iter().map(|s| s.worker.0).collect();
-        // Locked by id, because another node may hear of the same workers.
-        let rows = sqlx::query(
-            "SELECT id, extend_from, extended_until, recent_answers FROM workers WHERE id = ANY ($1) \
-             ORDER BY id FOR NO KEY UPDATE",
-        )
-        .bind(workers)
-        .fetch_all(&mut *tx)
-        .await?;
+        let rows = sqlx::query(include_str!("sql/signs_lock.sql"))
+            .bind(workers)
+            .fetch_all(&mut *tx)
+            .await?;
         let mut known: BTreeMap<i64, Known<'_>> = BTreeMap::new();
         for row in &rows {
             known.insert(row.col("id")?, Known::new(signs_of(row)?));
@@ -246,7 +241,7 @@ async fn write_known(conn: &mut PgConnection, known: &BTreeMap<i64, Known<'_>>) 
 
 /// The last gap, if there was one.
 pub(super) async fn read_gap(conn: &mut PgConnection) -> sqlx::Result<Option<Gap>> {
-    let row = sqlx::query("SELECT gap_from, gap_to, grace_until FROM cluster")
+    let row = sqlx::query(include_str!("../sql/cluster/gap.sql"))
         .fetch_one(conn)
         .await?;
     rows::gap(&row)

@@ -108,7 +108,7 @@ pub(super) async fn note(
 
 /// A job's errors.
 pub(super) async fn errors(conn: &mut PgConnection, job: JobId) -> sqlx::Result<Vec<String>> {
-    let errors: String = sqlx::query_scalar("SELECT errors FROM jobs WHERE id = $1")
+    let errors: String = sqlx::query_scalar(include_str!("../sql/jobs/errors.sql"))
         .bind(job.0)
         .fetch_one(conn)
         .await?;
@@ -117,7 +117,7 @@ pub(super) async fn errors(conn: &mut PgConnection, job: JobId) -> sqlx::Result<
 
 /// Replaces a job's errors.
 pub(super) async fn save_errors(conn: &mut PgConnection, job: JobId, errors: &[String]) -> sqlx::Result<()> {
-    sqlx::query("UPDATE jobs SET errors = $2 WHERE id = $1")
+    sqlx::query(include_str!("../sql/jobs/save_errors.sql"))
         .bind(job.0)
         .bind(serde_json::to_string(errors).map_err(|e| sqlx::Error::Encode(e.into()))?)
         .execute(conn)

@@ -168,12 +168,10 @@ impl PostgresStore {
     async fn now(&self, conn: &mut PgConnection) -> sqlx::Result<Timestamp> {
         match &self.time {
             StoreTime::Given(clock) => Ok(clock.now()),
-            StoreTime::Database => {
-                sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-                    .fetch_one(conn)
-                    .await
-                    .map(Timestamp)
-            }
+            StoreTime::Database => sqlx::query_scalar(include_str!("sql/clock.sql"))
+                .fetch_one(conn)
+                .await
+                .map(Timestamp),
         }
     }
 }
@@ -190,7 +188,7 @@ fn is_passing(code: &str) -> bool {
 
 /// Takes a lock until the transaction ends; first in it, so that it deadlocks with nothing.
 async fn take(conn: &mut PgConnection, lock: Lock) -> sqlx::Result<()> {
-    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+    sqlx::query(include_str!("sql/lock.sql"))
         .bind(lock as i64)
         .execute(conn)
         .await

@@ -237,7 +237,7 @@ impl Connections {
     pub(super) async fn applied(&self) -> Result<Vec<i64>> {
         let pool = self.pool();
         let read = async {
-            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
+            sqlx::query_scalar(include_str!("../sql/cluster/migrations.sql"))
                 .fetch_all(&pool)
                 .await
                 .map_err(|e| {

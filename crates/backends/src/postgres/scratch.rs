@@ -54,7 +54,7 @@ pub async fn remove(url: &str, name: &str) -> Result<()> {
 /// As the store's.
 pub async fn number_jobs_from(url: &str, first: i64) -> Result<()> {
     let mut conn = connect(url).await?;
-    sqlx::query("SELECT setval(pg_get_serial_sequence('jobs', 'id'), $1, false)")
+    sqlx::query(include_str!("sql/scratch_number.sql"))
         .bind(first)
         .execute(&mut conn)
         .await

@@ -68,7 +68,7 @@ async fn names(conn: &mut PgConnection, workers: &[WorkerId]) -> sqlx::Result<Ha
     if workers.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT id, name FROM workers WHERE id = ANY ($1)")
+    let rows: Vec<(i64, String)> = sqlx::query_as(include_str!("sql/worker_names.sql"))
         .bind(workers.iter().map(|w| w.0).collect::<Vec<_>>())
         .fetch_all(conn)
         .await?;

@@ -98,12 +98,10 @@ impl PostgresStore {
 
     /// Each in a transaction of its own, which locks no other job.
     async fn finish_cancels(&self, now: Timestamp) -> sqlx::Result<()> {
-        let stuck: Vec<i64> = sqlx::query_scalar(
-            "SELECT id FROM jobs WHERE status = 'CANCELING' AND updated_at <= $1 AND deleted_at IS NULL LIMIT 100",
-        )
-        .bind(now.minus(CANCEL_AFTER).0)
-        .fetch_all(&self.pool())
-        .await?;
+        let stuck: Vec<i64> = sqlx::query_scalar(include_str!("sql/canceling.sql"))
+            .bind(now.minus(CANCEL_AFTER).0)
+            .fetch_all(&self.pool())
+            .await?;
         for job in stuck.into_iter().map(JobId) {
             retried(|| Box::pin(self.finish_cancel(job, now))).await?;
         }
@@ -295,14 +293,10 @@ async fn write_grants(conn: &mut PgConnection, plan: &SweepPlan) -> sqlx::Result
     let again = plan.again.iter().map(|(grant, at)| (grant.0, at.0));
     for (sql, (ids, times)) in [
         (
-            "UPDATE workers w SET charged_until = e.at FROM unnest($1::bigint[], $2::bigint[]) AS e (id, at) \
-             WHERE w.id = e.id",
+            include_str!("sql/sweep_charged.sql"),
             charged.unzip::<_, _, Vec<i64>, Vec<i64>>(),
         ),
-        (
-            "UPDATE grants g SET due_at = e.at FROM unnest($1::bigint[], $2::bigint[]) AS e (id, at) WHERE g.id = e.id",
-            again.unzip(),
-        ),
+        (include_str!("sql/sweep_again.sql"), again.unzip()),
     ] {
         if !ids.is_empty() {
             sqlx::query(sql).bind(ids).bind(times).execute(&mut *conn).await?;
@@ -311,7 +305,7 @@ async fn write_grants(conn: &mut PgConnection, plan: &SweepPlan) -> sqlx::Result
     if plan.done.is_empty() {
         return Ok(());
     }
-    sqlx::query("DELETE FROM grants WHERE id = ANY ($1)")
+    sqlx::query(include_str!("sql/sweep_done.sql"))
         .bind(plan.done.iter().map(|g| g.0).collect::<Vec<_>>())
         .execute(conn)
         .await

@@ -73,7 +73,7 @@ pub(super) async fn log_line(
     capture: Option<i64>,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO job_logs (job_id, at, level, message, capture_id) VALUES (?1, ?2, ?3, ?4, ?5)")
+    sqlx::query(include_str!("sql/log_line.sql"))
         .bind(job.0)
         .bind(now.0)
         .bind(level)
@@ -97,13 +97,10 @@ pub(super) async fn log_lines(
         .iter()
         .map(|l| (l.job.0, l.level.as_str(), &l.message, l.capture.map(|c| c.0)))
         .collect();
-    sqlx::query(
-        "INSERT INTO job_logs (job_id, at, level, message, capture_id)
-         SELECT e.value->>0, ?2, e.value->>1, e.value->>2, e.value->>3 FROM json_each(?1) AS e",
-    )
-    .bind(json(&rows))
-    .bind(now.0)
-    .execute(conn)
-    .await?;
+    sqlx::query(include_str!("sql/log.sql"))
+        .bind(json(&rows))
+        .bind(now.0)
+        .execute(conn)
+        .await?;
     Ok(())
 }

@@ -234,7 +234,7 @@ async fn exclusive_turn(
     let Want::LastTry { only } = request.want else {
         return Ok((!is_busy(conn, request.worker).await?).then_some(None));
     };
-    let row = sqlx::query("SELECT waits_for, last_tries, batches_until FROM workers WHERE id = ?1")
+    let row = sqlx::query(include_str!("../sql/workers/turn.sql"))
         .bind(request.worker.0)
         .fetch_optional(&mut *conn)
         .await?;
@@ -273,18 +273,15 @@ async fn write_turn(
     turn: Turn,
     grant: Option<GrantId>,
 ) -> sqlx::Result<()> {
-    sqlx::query(
-        "UPDATE workers SET waits_for = ?2, last_tries = ?3, batches_until = ?4, idle_grant = ifnull(?5 - 1, idle_grant) \
-         WHERE id = ?1",
-    )
-    .bind(worker.0)
-    .bind(turn.waits_for.map(|j| j.0))
-    .bind(turn.in_a_row)
-    .bind(turn.batches_until.map(|at| at.0))
-    .bind(grant.map(|g| g.0))
-    .execute(conn)
-    .await
-    .map(drop)
+    sqlx::query(include_str!("../sql/workers/set_turn.sql"))
+        .bind(worker.0)
+        .bind(turn.waits_for.map(|j| j.0))
+        .bind(turn.in_a_row)
+        .bind(turn.batches_until.map(|at| at.0))
+        .bind(grant.map(|g| g.0))
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 async fn free(conn: &mut SqliteConnection, request: &GrantRequest, limit: usize) -> sqlx::Result<Vec<i64>> {

@@ -54,8 +54,7 @@ impl SqliteStore {
 
     pub(super) async fn mark_clean(&self) -> Result<()> {
         let mut tx = self.writer.foreground().await?;
-        // `alive_at` stays: after an outage it would hide it from the next start.
-        sqlx::query("UPDATE cluster SET clean = 1")
+        sqlx::query(include_str!("../sql/cluster/stopped.sql"))
             .execute(tx.conn())
             .await
             .map_err(store_error)?;
@@ -105,7 +104,7 @@ impl SqliteStore {
 
 /// The last gap, if there was one.
 pub(super) async fn read_gap(conn: &mut SqliteConnection) -> sqlx::Result<Option<Gap>> {
-    let row = sqlx::query("SELECT gap_from, gap_to, grace_until FROM cluster")
+    let row = sqlx::query(include_str!("../sql/cluster/gap.sql"))
         .fetch_one(conn)
         .await?;
     rows::gap(&row)
@@ -135,13 +134,13 @@ async fn change_in(
         let (sql, of_grants, value) = match change {
             LeaseChange::Extend => (
                 include_str!("sql/lease_extend.sql"),
-                "UPDATE grants SET lease_until = max(lease_until, ?2) WHERE id IN (SELECT value FROM json_each(?1))",
+                include_str!("sql/lease_grants.sql"),
                 now.plus(policy.ttr).0,
             ),
             // An answer that was never read was no hand-out that anybody had; it does not use up the five.
             LeaseChange::Release | LeaseChange::Undelivered => (
                 include_str!("sql/lease_free.sql"),
-                "UPDATE grants SET given_back = 1 WHERE id IN (SELECT value FROM json_each(?1))",
+                include_str!("sql/lease_given_back.sql"),
                 i64::from(change == LeaseChange::Release),
             ),
         };
@@ -165,33 +164,27 @@ async fn write_signs_in(
     let gap = read_gap(conn).await?;
     for sign in signs {
         if let Some(reserved_at) = sign.reserved_at {
-            let row =
-                sqlx::query("SELECT extend_from, extended_until, recent_answers FROM workers WHERE id = ?1")
-                    .bind(sign.worker.0)
-                    .fetch_optional(&mut *conn)
-                    .await?;
+            let row = sqlx::query(include_str!("sql/signs.sql"))
+                .bind(sign.worker.0)
+                .fetch_optional(&mut *conn)
+                .await?;
             let Some(row) = row else { continue };
             let before = signs_of(&row)?;
             let life = lease::extend(before.as_ref(), gap, reserved_at, policy.ttr, policy.margin, now);
-            sqlx::query(
-                "UPDATE workers SET extend_from = ?2, extended_until = ?3, recent_answers = ?4 WHERE id = ?1",
-            )
+            sqlx::query(include_str!("sql/signs_extend.sql"))
+                .bind(sign.worker.0)
+                .bind(life.extend_from.0)
+                .bind(life.extended_until.0)
+                .bind(recent_answers(&life))
+                .execute(&mut *conn)
+                .await?;
+        }
+        sqlx::query(include_str!("sql/signs_seen.sql"))
             .bind(sign.worker.0)
-            .bind(life.extend_from.0)
-            .bind(life.extended_until.0)
-            .bind(recent_answers(&life))
+            .bind(sign.seen_at.0)
+            .bind(json(&sign.pipelines))
             .execute(&mut *conn)
             .await?;
-        }
-        sqlx::query(
-            "UPDATE workers SET last_seen = max(last_seen, ?2), \
-             pipelines = CASE WHEN ?3 = '[]' THEN pipelines ELSE ?3 END WHERE id = ?1",
-        )
-        .bind(sign.worker.0)
-        .bind(sign.seen_at.0)
-        .bind(json(&sign.pipelines))
-        .execute(&mut *conn)
-        .await?;
     }
     Ok(())
 }

@@ -102,7 +102,7 @@ pub(super) async fn note(
 
 /// A job's errors.
 pub(super) async fn errors(conn: &mut SqliteConnection, job: JobId) -> sqlx::Result<Vec<String>> {
-    let errors: String = sqlx::query_scalar("SELECT errors FROM jobs WHERE id = ?1")
+    let errors: String = sqlx::query_scalar(include_str!("../sql/jobs/errors.sql"))
         .bind(job.0)
         .fetch_one(conn)
         .await?;
@@ -115,7 +115,7 @@ pub(super) async fn save_errors(
     job: JobId,
     errors: &[String],
 ) -> sqlx::Result<()> {
-    sqlx::query("UPDATE jobs SET errors = ?2 WHERE id = ?1")
+    sqlx::query(include_str!("../sql/jobs/save_errors.sql"))
         .bind(job.0)
         .bind(json(errors))
         .execute(conn)

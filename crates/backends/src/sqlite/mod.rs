@@ -161,14 +161,12 @@ impl SqliteStore {
             .connect_with(options)
             .await
             .map_err(cannot_open)?;
-        let applied: Vec<i64> =
-            sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version")
-                .fetch_all(&readers)
-                .await
-                .map_err(|e| {
-                    Error::invalid(format!("`{}` is not a database of Trapline's", path.display()))
-                        .with_source(e)
-                })?;
+        let applied: Vec<i64> = sqlx::query_scalar(include_str!("../sql/cluster/migrations.sql"))
+            .fetch_all(&readers)
+            .await
+            .map_err(|e| {
+                Error::invalid(format!("`{}` is not a database of Trapline's", path.display())).with_source(e)
+            })?;
         if applied != known_migrations() {
             return Err(Error::invalid(format!(
                 "the schema of `{}` is not that of this version; start `trapline serve` of this version on it once",
@@ -260,12 +258,11 @@ fn json<T: serde::Serialize>(list: &[T]) -> String {
 /// Removes what somebody's `ANALYZE` has left, and says whether there was any. Without statistics each statement has the plan
 /// that it was written for (tests/plans.rs); those of a small job would have a large one scanned for each result.
 async fn forget_statistics(conn: &mut SqliteConnection) -> sqlx::Result<bool> {
-    let there: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1')")
-            .fetch_one(&mut *conn)
-            .await?;
+    let there: bool = sqlx::query_scalar(include_str!("sql/statistics.sql"))
+        .fetch_one(&mut *conn)
+        .await?;
     if there {
-        sqlx::raw_sql("DROP TABLE IF EXISTS sqlite_stat1; DROP TABLE IF EXISTS sqlite_stat4")
+        sqlx::raw_sql(include_str!("sql/forget_statistics.sql"))
             .execute(conn)
             .await?;
     }

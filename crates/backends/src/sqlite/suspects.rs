@@ -51,12 +51,10 @@ pub(super) async fn write(
         answered.extend(late.into_iter().map(GrantId));
     }
     if !answered.is_empty() {
-        sqlx::query(
-            "UPDATE grants SET answered = 1 WHERE id IN (SELECT value FROM json_each(?1)) AND answered = 0",
-        )
-        .bind(json(&answered))
-        .execute(conn)
-        .await?;
+        sqlx::query(include_str!("sql/settle_answered.sql"))
+            .bind(json(&answered))
+            .execute(conn)
+            .await?;
     }
     Ok(())
 }
@@ -66,10 +64,9 @@ async fn names(conn: &mut SqliteConnection, workers: &[WorkerId]) -> sqlx::Resul
     if workers.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, String)> =
-        sqlx::query_as("SELECT id, name FROM workers WHERE id IN (SELECT value FROM json_each(?1))")
-            .bind(json(workers))
-            .fetch_all(conn)
-            .await?;
+    let rows: Vec<(i64, String)> = sqlx::query_as(include_str!("sql/worker_names.sql"))
+        .bind(json(workers))
+        .fetch_all(conn)
+        .await?;
     Ok(rows.into_iter().map(|(id, name)| (WorkerId(id), name)).collect())
 }

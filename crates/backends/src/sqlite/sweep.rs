@@ -229,20 +229,14 @@ async fn write_grants(conn: &mut SqliteConnection, plan: &SweepPlan) -> sqlx::Re
         .collect();
     let again: Vec<_> = plan.again.iter().map(|(grant, at)| (grant.0, at.0)).collect();
     for (sql, list) in [
-        (
-            "UPDATE workers SET charged_until = e.value->>1 FROM json_each(?1) e WHERE workers.id = e.value->>0",
-            charged,
-        ),
-        (
-            "UPDATE grants SET due_at = e.value->>1 FROM json_each(?1) e WHERE grants.id = e.value->>0",
-            again,
-        ),
+        (include_str!("sql/sweep_charged.sql"), charged),
+        (include_str!("sql/sweep_again.sql"), again),
     ] {
         if !list.is_empty() {
             sqlx::query(sql).bind(json(&list)).execute(&mut *conn).await?;
         }
     }
-    sqlx::query("DELETE FROM grants WHERE id IN (SELECT value FROM json_each(?1))")
+    sqlx::query(include_str!("sql/sweep_done.sql"))
         .bind(json(&plan.done))
         .execute(conn)
         .await

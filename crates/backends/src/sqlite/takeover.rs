@@ -26,7 +26,7 @@ impl SqliteStore {
             .await
             .map_err(store_error)?
             .rows_affected();
-        sqlx::query("DELETE FROM grants")
+        sqlx::query(include_str!("sql/takeover_grants.sql"))
             .execute(tx.conn())
             .await
             .map_err(store_error)?;

@@ -1,0 +1,2 @@
+-- Whether the store can be read.
+SELECT id FROM cluster

@@ -1,0 +1,2 @@
+-- The key by which receipts are signed.
+SELECT receipt_key FROM cluster

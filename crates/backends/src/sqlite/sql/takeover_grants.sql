@@ -1,0 +1,2 @@
+-- Removes all grants.
+DELETE FROM grants

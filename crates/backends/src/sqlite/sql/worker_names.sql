@@ -1,0 +1,2 @@
+-- What people call workers. $1 workers (JSON).
+SELECT id, name FROM workers WHERE id IN (SELECT value FROM json_each($1))
