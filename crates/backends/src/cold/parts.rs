@@ -28,9 +28,14 @@ impl<'a, C: Conn> Parts<'a, C> {
         self.text.push_str(part);
     }
 
+    /// Adds a value that the statement has a number for.
+    pub(crate) fn value(&mut self, value: impl Value<'a> + Send + 'a) {
+        self.values.push(Box::new(value));
+    }
+
     /// Adds a part with a value: each `$` in it.
     pub(crate) fn add(&mut self, part: &str, value: impl Value<'a> + Send + 'a) {
-        self.values.push(Box::new(value));
+        self.value(value);
         let number = format!("${}", self.values.len());
         self.push(&part.replace('$', &number));
     }

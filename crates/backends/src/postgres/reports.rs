@@ -1,12 +1,8 @@
-//! Pages of what a job did: tasks, detections, log. By key, in short transactions (docs/rules.md A18).
+//! Detections by page, and the log as it is written.
 
-use sqlx::QueryBuilder;
 use trapline_core::{
-    CaptureId, FailReason, Result, Timestamp,
-    ports::{
-        Attempt, DetectionRow, DetectionsOf, ImageQuery, ImageRow, ImageState, Level, LogLine, LogPage,
-        LogQuery, LogRow,
-    },
+    Result, Timestamp,
+    ports::{DetectionRow, DetectionsOf, LogLine},
     task::{DETAIL_MAX_CHARS, cut},
 };
 
@@ -14,39 +10,6 @@ use super::{PostgresStore, bound, columns, counts, store_error};
 use crate::rows;
 
 impl PostgresStore {
-    pub(super) async fn image_page(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
-        let state = match query.state {
-            None => None,
-            Some(ImageState::Pending) => Some("pending"),
-            Some(ImageState::Processed) => Some("processed"),
-            Some(ImageState::Failed) => Some("failed"),
-            // A reason is that of a failure.
-            Some(ImageState::InFlight) if query.reason.is_some() => return Ok(Vec::new()),
-            Some(ImageState::InFlight) => return self.images_in_flight(query).await,
-        };
-        let rows = sqlx::query(include_str!("sql/images.sql"))
-            .bind(query.job.0)
-            .bind(state)
-            .bind(query.reason.map(FailReason::as_str))
-            .bind(query.after.0)
-            .bind(bound(query.limit))
-            .fetch_all(&self.side())
-            .await
-            .map_err(store_error)?;
-        rows::all(&rows, rows::image).map_err(store_error)
-    }
-
-    async fn images_in_flight(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
-        let rows = sqlx::query(include_str!("sql/images_in_flight.sql"))
-            .bind(query.job.0)
-            .bind(query.after.0)
-            .bind(bound(query.limit))
-            .fetch_all(&self.side())
-            .await
-            .map_err(store_error)?;
-        rows::all(&rows, rows::image).map_err(store_error)
-    }
-
     pub(super) async fn detection_page(
         &self,
         of: DetectionsOf<'_>,
@@ -85,16 +48,6 @@ impl PostgresStore {
         Ok(page)
     }
 
-    pub(super) async fn attempts_of(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {
-        let captures: Vec<i64> = captures.iter().map(|c| c.0).collect();
-        let rows = sqlx::query(include_str!("sql/attempts.sql"))
-            .bind(captures)
-            .fetch_all(&self.side())
-            .await
-            .map_err(store_error)?;
-        rows::all(&rows, rows::attempt).map_err(store_error)
-    }
-
     pub(super) async fn add_log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {
         let lines: Vec<_> = lines
             .iter()
@@ -107,31 +60,5 @@ impl PostgresStore {
         counts::log_lines(&mut conn, &lines, now)
             .await
             .map_err(store_error)
-    }
-
-    pub(super) async fn log_page(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
-        let mut sql =
-            QueryBuilder::new("SELECT id, at, level, message, capture_id FROM job_logs WHERE job_id = ");
-        sql.push_bind(query.job.0);
-        if let Some(level) = query.level {
-            let levels: Vec<_> = Level::ALL
-                .into_iter()
-                .filter(|l| *l >= level)
-                .map(Level::as_str)
-                .collect();
-            sql.push(" AND level = ANY (").push_bind(levels).push(")");
-        }
-        if let Some(capture) = query.capture {
-            sql.push(" AND capture_id = ").push_bind(capture.0);
-        }
-        match query.page {
-            LogPage::After(after) => sql.push(" AND id > ").push_bind(after).push(" ORDER BY id"),
-            LogPage::Newest => sql.push(" ORDER BY id DESC"),
-        };
-        sql.push(" LIMIT ").push_bind(bound(query.limit));
-        let rows = sql.build().fetch_all(&self.side()).await.map_err(store_error)?;
-        rows.iter()
-            .map(|row| rows::log_row(row).map_err(store_error))
-            .collect()
     }
 }

@@ -18,13 +18,13 @@ use trapline_core::{
 };
 
 use super::{PostgresStore, WALK, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge};
+use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge, reports};
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn receipt_key(&self) -> Result<ReceiptKey> {
         let key = async {
-            let key: Vec<u8> = sqlx::query_scalar("SELECT receipt_key FROM cluster")
+            let key: Vec<u8> = sqlx::query_scalar(include_str!("../sql/cluster/receipt_key.sql"))
                 .fetch_one(&self.pool())
                 .await
                 .map_err(store_error)?;
@@ -45,7 +45,7 @@ impl Store for PostgresStore {
 
     async fn ping(&self) -> Result<()> {
         let ping = async {
-            sqlx::query("SELECT id FROM cluster")
+            sqlx::query(include_str!("../sql/cluster/ping.sql"))
                 .fetch_one(&self.pool())
                 .await
                 .map(drop)
@@ -190,11 +190,11 @@ impl Store for PostgresStore {
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
-        self.connections.aside(SLOW, self.image_page(query)).await
+        self.aside(reports::images(self, query)).await
     }
 
     async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {
-        self.attempts_of(captures).await
+        self.aside(reports::attempts(self, captures)).await
     }
 
     async fn detections(&self, of: DetectionsOf<'_>, scores: bool) -> Result<Vec<DetectionRow>> {
@@ -208,6 +208,6 @@ impl Store for PostgresStore {
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
-        self.connections.aside(SLOW, self.log_page(query)).await
+        self.aside(reports::log(self, query)).await
     }
 }

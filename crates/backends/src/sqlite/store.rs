@@ -18,12 +18,12 @@ use trapline_core::{
 };
 
 use super::{SqliteStore, grant, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge};
+use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge, reports};
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn receipt_key(&self) -> Result<ReceiptKey> {
-        let key: Vec<u8> = sqlx::query_scalar("SELECT receipt_key FROM cluster")
+        let key: Vec<u8> = sqlx::query_scalar(include_str!("../sql/cluster/receipt_key.sql"))
             .fetch_one(&self.readers)
             .await
             .map_err(store_error)?;
@@ -42,7 +42,7 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT id FROM cluster")
+        sqlx::query(include_str!("../sql/cluster/ping.sql"))
             .fetch_one(&self.readers)
             .await
             .map(drop)
@@ -174,11 +174,11 @@ impl Store for SqliteStore {
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
-        self.image_page(query).await
+        self.aside(reports::images(self, query)).await
     }
 
     async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {
-        self.attempts_of(captures).await
+        self.aside(reports::attempts(self, captures)).await
     }
 
     async fn detections(&self, of: DetectionsOf<'_>, scores: bool) -> Result<Vec<DetectionRow>> {
@@ -190,6 +190,6 @@ impl Store for SqliteStore {
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
-        self.log_page(query).await
+        self.aside(reports::log(self, query)).await
     }
 }

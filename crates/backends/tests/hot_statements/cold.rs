@@ -3,6 +3,15 @@
 /// Asked for once in a run or by a person, and of as many rows as they read; `x/` is all of a folder.
 pub(crate) const COLD: &[&str] = &[
     "catalog/",
+    "clock.sql",
+    "cluster/migrations.sql",
+    "cluster/ping.sql",
+    "cluster/receipt_key.sql",
+    "cluster/recent_step.sql",
+    "cluster/stopped.sql",
+    "doctor/",
+    "lock.sql",
+    "scratch_number.sql",
     "health/add_tick.sql",
     "health/end_tick.sql",
     "health/forget_ticks.sql",
@@ -35,7 +44,7 @@ pub(crate) const COLD: &[&str] = &[
     "collect/claim_set.sql",
     "collect/end.sql",
     "collect/total.sql",
-    "attempts.sql",
+    "reports/attempts.sql",
     "detections_of_tasks.sql",
     "collect/freeze_run.sql",
 ];

@@ -77,6 +77,10 @@ pub(crate) const HOT: &[Statement] = &[
     hot("receipts_of.sql", 24, &[(INTS, "'{2}'"), (INTS, "'{31}'"), (INTS, "'{40}'")]),
     hot("meet_worker.sql", 1, &[(INT, "'1'"), (TEXT, "'w3'"), (TEXT, "'w3'"), (TEXT, "NULL"), NOW, (FLAG, "'true'")]),
     hot("waiting.sql", 1, &[(TEXTS, "'{p}'"), (INT, "NULL"), BUDGET]),
+    hot("workers/turn.sql", 1, &[(INT, "'3'")]),
+    hot("workers/set_turn.sql", 1, &[
+        (INT, "'3'"), (INT, "NULL"), (INT, "'0'"), (INT, "NULL"), (INT, "'7'"),
+    ]),
     // Settlements.
     hot("settle_rows.sql", 24, &[JOBS, LEASED]),
     hot("settle_set.sql", 24, &[
@@ -107,7 +111,15 @@ pub(crate) const HOT: &[Statement] = &[
         (INTS, "'{2}'"), (INTS, "'{1}'"), (INTS, "'{0}'"), (INTS, "'{0}'"), (INTS, "'{0}'"), (INTS, "'{NULL}'"),
         NOW, NOW,
     ]),
+    hot("worker_names.sql", 2, &[(INTS, "'{3,34}'")]),
+    hot("jobs/errors.sql", 1, &[JOB]),
+    hot("jobs/save_errors.sql", 1, &[JOB, (TEXT, "'[]'")]),
     // Leases.
+    hot("signs_lock.sql", 2, &[(INTS, "'{3,34}'")]),
+    hot("canceling.sql", 1, &[NOW]),
+    hot("sweep_charged.sql", 1, &[(INTS, "'{3}'"), (INTS, "'{500}'")]),
+    hot("sweep_again.sql", 24, &[(INTS, known!("grants")), (INTS, fill!("500"))]),
+    hot("sweep_done.sql", 24, &[(INTS, known!("grants"))]),
     hot("lease_rows.sql", 24, &[JOBS, LEASED]),
     hot("lease_extend.sql", 24, &[JOBS, LEASED, (INT, "'900'")]),
     hot("lease_free.sql", 24, &[JOBS, LEASED, (INT, "'1'")]),
@@ -133,6 +145,7 @@ pub(crate) const HOT: &[Statement] = &[
     // 14 are not marked, of which four hold nothing.
     hot("grants_empty.sql", 10 + 4 * 24, &[(INT, "'0'"), (INT, "'0'"), (INT, "'100'")]),
     // The heartbeat.
+    hot("cluster/gap.sql", 1, &[]),
     hot("cluster.sql", 1, &[]),
     hot("cluster_set.sql", 1, &[
         NOW, (INT, "NULL"), (INT, "NULL"), (INT, "NULL"), (INT, "'0'"), (TEXT, "'0af3'"), (INT, "'7'"),
@@ -160,8 +173,9 @@ pub(crate) const HOT: &[Statement] = &[
     hot("jobs/head.sql", 1, &[JOB]),
     hot("jobs/run_algorithms.sql", 1, &[JOB, (INT, "'1'")]),
     with("jobs/job.sql", " AND j.id = $1", IN_FLIGHT / 2, &[JOB]),
-    hot("images.sql", 24, &[JOB, (TEXT, "NULL"), (TEXT, "NULL"), (INT, known!("last")), (INT, "'24'")]),
-    hot("images_in_flight.sql", IN_FLIGHT / 2, &[JOB, (INT, "'0'"), (INT, "'24'")]),
+    with("jobs/log.sql", " AND id > $2 ORDER BY id LIMIT $3", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
+    hot("reports/images.sql", 24, &[JOB, (TEXT, "NULL"), (TEXT, "NULL"), (INT, known!("last")), (INT, "'24'")]),
+    hot("reports/images_in_flight.sql", IN_FLIGHT / 2, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("detections.sql", 24, &[JOB, (INT, "'0'"), (INT, "'0'"), (INT, "'24'")]),
     hot("classifications.sql", 24, &[
         JOBS, (INTS, known!("ords")), (INTS, known!("found")), (INTS, fill!("1")), (FLAG, "'true'"),

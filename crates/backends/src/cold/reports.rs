@@ -1,0 +1,64 @@
+//! Pages of what a job did: tasks and log. By key, in short transactions (docs/rules.md A18).
+
+use trapline_core::{
+    CaptureId, FailReason,
+    ports::{Attempt, ImageQuery, ImageRow, ImageState, Level, LogPage, LogQuery, LogRow},
+};
+
+use super::{Cold, parts::Parts};
+use crate::{
+    rows,
+    sql::{Conn as _, List, Value, bound, sql},
+};
+
+pub(crate) async fn images<S: Cold>(store: &S, query: &ImageQuery) -> sqlx::Result<Vec<ImageRow>> {
+    let (job, after, limit) = (query.job.0, query.after.0, bound(query.limit));
+    let reason = query.reason.map(FailReason::as_str);
+    let state = match query.state {
+        None => None,
+        Some(ImageState::Pending) => Some("pending"),
+        Some(ImageState::Processed) => Some("processed"),
+        Some(ImageState::Failed) => Some("failed"),
+        // A reason is that of a failure.
+        Some(ImageState::InFlight) if reason.is_some() => return Ok(Vec::new()),
+        Some(ImageState::InFlight) => {
+            let mut conn = store.reader().await?;
+            let sql = sql!(each "reports/images_in_flight.sql");
+            return conn.list(sql, &[&job, &after, &limit], rows::image).await;
+        }
+    };
+    let values: [&dyn Value<'_>; 5] = [&job, &state, &reason, &after, &limit];
+    let mut conn = store.reader().await?;
+    conn.list(sql!(each "reports/images.sql"), &values, rows::image)
+        .await
+}
+
+pub(crate) async fn attempts<S: Cold>(store: &S, captures: &[CaptureId]) -> sqlx::Result<Vec<Attempt>> {
+    let captures: Vec<i64> = captures.iter().map(|c| c.0).collect();
+    let mut conn = store.reader().await?;
+    conn.list(
+        sql!(each "reports/attempts.sql"),
+        &[&List(captures)],
+        rows::attempt,
+    )
+    .await
+}
+
+pub(crate) async fn log<S: Cold>(store: &S, query: &LogQuery) -> sqlx::Result<Vec<LogRow>> {
+    let mut sql = Parts::<S::Conn>::new(sql!("jobs/log.sql"));
+    sql.value(query.job.0);
+    if let Some(level) = query.level {
+        let levels = Level::ALL.into_iter().filter(|l| *l >= level);
+        sql.among("level", levels.map(Level::as_str).collect());
+    }
+    if let Some(capture) = query.capture {
+        sql.add(" AND capture_id = $", capture.0);
+    }
+    match query.page {
+        LogPage::After(after) => sql.add(" AND id > $ ORDER BY id", after),
+        LogPage::Newest => sql.push(" ORDER BY id DESC"),
+    }
+    sql.add(" LIMIT $", bound(query.limit));
+    let mut conn = store.reader().await?;
+    rows::all(&sql.rows(&mut conn).await?, rows::log_row)
+}
