@@ -26,7 +26,7 @@ pub(crate) const QUICK: Duration = Duration::from_secs(5);
 /// How long any other takes at the most; longer than `statement_timeout`, so that the server ends it first if it lives.
 pub(crate) const SLOW: Duration = Duration::from_secs(20);
 /// How many rows one background slice writes at the most (docs/rules.md A16).
-pub(crate) const SLICE_ROWS: i64 = 2_000;
+pub const SLICE_ROWS: i64 = 2_000;
 /// How often a transaction is done that the database ends.
 const TRIES: usize = 4;
 

@@ -36,7 +36,7 @@ use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
 
 pub use self::write_lock::WriteLock;
 use self::{lock::FileLock, look::Look, writer::Writer};
-use crate::cold::SLICE_ROWS;
+pub use crate::cold::SLICE_ROWS;
 use crate::cold::catalog::make_default_project;
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(crate::migrations::sqlite);
