@@ -143,7 +143,10 @@ impl TestApp {
     /// Keeps the store from writing until the connection is closed.
     pub(crate) async fn hold_writes(&self) -> sqlx::SqliteConnection {
         let path = self._dir.path().join("t.db");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        // A disk that has much to do keeps the server's last commit for seconds.
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(Duration::from_secs(60));
         let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
         sqlx::query("BEGIN IMMEDIATE")
             .execute(&mut connection)
