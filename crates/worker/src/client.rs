@@ -132,31 +132,20 @@ impl Api {
     /// Asks for work; waits as long as the request says.
     pub async fn claim(&self, request: &ClaimRequest<'_>) -> Result<Claim, ApiError> {
         let timeout = Duration::from_secs(request.wait_seconds) + ANSWER_TIMEOUT;
-        read(self.post("tasks/claim/", to_body(request)?, timeout).await?).await
+        self.post("tasks/claim/", to_body(request)?, timeout).await
     }
 
     /// Extends or gives back leases of one job.
     pub async fn leases(&self, job_id: i64, request: &LeaseRequest) -> Result<LeaseAnswer, ApiError> {
-        read(
-            self.post(
-                &format!("jobs/{job_id}/leases/"),
-                to_body(request)?,
-                ANSWER_TIMEOUT,
-            )
-            .await?,
-        )
-        .await
+        let path = format!("jobs/{job_id}/leases/");
+        self.post(&path, to_body(request)?, ANSWER_TIMEOUT).await
     }
 
     /// Posts results of one job; `body` is the whole request, serialised.
     pub async fn post_results(&self, job_id: i64, body: Bytes) -> Result<ResultAnswer, ApiError> {
         // A second for each MiB: bodies of hundreds of MB travel over rural uplinks.
         let timeout = ANSWER_TIMEOUT + Duration::from_secs((body.len() >> 20) as u64);
-        read(
-            self.post(&format!("jobs/{job_id}/result/"), body, timeout)
-                .await?,
-        )
-        .await
+        self.post(&format!("jobs/{job_id}/result/"), body, timeout).await
     }
 
     /// All projects that the token sees.
@@ -164,11 +153,8 @@ impl Api {
         let mut projects = Vec::new();
         let mut url = self.url("projects/");
         for _ in 0..PAGES_MAX {
-            let page: Page<Project> = read(
-                self.send(Method::GET, url.clone(), Payload::none(ANSWER_TIMEOUT))
-                    .await?,
-            )
-            .await?;
+            let payload = Payload::none(ANSWER_TIMEOUT);
+            let page: Page<Project> = read(self.send(Method::GET, url.clone(), payload).await?).await?;
             projects.extend(page.results);
             // Only the query of `next` is followed: behind a proxy its host may be one that we can't reach,
             // and the token must not go anywhere else.
@@ -187,7 +173,7 @@ impl Api {
         registration: &Registration<'_>,
     ) -> Result<RegistrationAnswer, ApiError> {
         let path = format!("projects/{project_id}/pipelines/");
-        read(self.post(&path, to_body(registration)?, ANSWER_TIMEOUT).await?).await
+        self.post(&path, to_body(registration)?, ANSWER_TIMEOUT).await
     }
 
     /// Any request, for callers other than a worker. The answer is a success; read it with [`read`], or as a
@@ -206,9 +192,14 @@ impl Api {
         self.send(method, url, payload).await
     }
 
-    async fn post(&self, path: &str, body: Bytes, timeout: Duration) -> Result<Response, ApiError> {
-        self.send(Method::POST, self.url(path), Payload::json(body, timeout))
-            .await
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<T, ApiError> {
+        let payload = Payload::json(body, timeout);
+        read(self.send(Method::POST, self.url(path), payload).await?).await
     }
 
     async fn send(&self, method: Method, url: Url, payload: Payload) -> Result<Response, ApiError> {
