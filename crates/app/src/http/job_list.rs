@@ -89,24 +89,13 @@ async fn filter(app: &AppState, principal: &Principal, params: &Params) -> ApiRe
         // Nothing here has a deployment. Passed over, the filter would show every job as one of it.
         status = vec![JobStatus::Received];
     }
-    let mut pipeline_slugs: Vec<String> = params
-        .list("pipeline__slug__in")
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    pipeline_slugs.extend(
-        params
-            .text("pipeline__slug")
-            .filter(|s| !s.is_empty())
-            .map(str::to_owned),
-    );
     let hours = params.int("cutoff_hours")?.unwrap_or(CUTOFF_HOURS);
     let hours = u64::try_from(hours)
         .map_err(|_| ApiError::field("cutoff_hours", "Ensure this value is greater than or equal to 0."))?;
     Ok(JobFilter {
         project,
         status,
-        pipeline_slugs,
+        pipeline_slugs: worker::slugs(params),
         pipeline: params.int("pipeline")?.map(PipelineId),
         collection: params.int("source_image_collection")?.map(CollectionId),
         capture: params.int("source_image_single")?.map(CaptureId),

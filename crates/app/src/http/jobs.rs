@@ -4,7 +4,7 @@ use axum::{
     Json, Router,
     extract::State,
     http::StatusCode,
-    response::{IntoResponse as _, Response},
+    response::IntoResponse as _,
     routing::{get, post},
 };
 use trapline_core::{
@@ -29,13 +29,14 @@ const LOGS_MAX: i64 = 5_000;
 const PRIORITY_SINGLE: i64 = 100;
 
 pub(super) fn routes() -> Router<AppState> {
+    let verb = |verb| post(move |app, principal, id, links| act(app, principal, id, links, verb));
     Router::new()
         .route("/jobs", get(job_list::list).post(create))
         .route("/jobs/{id}", get(show).patch(edit).put(edit).delete(delete))
-        .route("/jobs/{id}/run", post(run))
-        .route("/jobs/{id}/retry", post(retry))
-        .route("/jobs/{id}/retry-failed", post(retry_failed))
-        .route("/jobs/{id}/cancel", post(cancel))
+        .route("/jobs/{id}/run", verb(Verb::Run))
+        .route("/jobs/{id}/retry", verb(Verb::Retry))
+        .route("/jobs/{id}/retry-failed", verb(Verb::RetryFailed))
+        .route("/jobs/{id}/cancel", verb(Verb::Cancel))
 }
 
 impl AppState {
@@ -215,16 +216,11 @@ async fn edit(
 ) -> ApiResult {
     principal.require(Access::Operate)?;
     let job = app.visible_job(&principal, id).await?;
-    let has = |fields: &Fields, name: &str| fields.has(name);
-    let pipeline_given = has(&fields, "pipeline_id") || has(&fields, "pipeline_slug");
-    let collection_given = has(&fields, "source_image_collection_id");
-    let capture_given = has(&fields, "source_image_single_id");
-    let limit_given = has(&fields, "limit");
-    let name = if fields.has("name") {
-        Some(fields.text("name", NAME_MAX))
-    } else {
-        None
-    };
+    let pipeline_given = fields.has("pipeline_id") || fields.has("pipeline_slug");
+    let collection_given = fields.has("source_image_collection_id");
+    let capture_given = fields.has("source_image_single_id");
+    let limit_given = fields.has("limit");
+    let name = fields.has("name").then(|| fields.text("name", NAME_MAX));
     let delay = fields.maybe_int("delay", 0).and_then(|d| u64::try_from(d).ok());
     check_delay(&mut fields, delay.unwrap_or(0));
     if let Some(other) = fields.maybe_int("project_id", i64::MIN)
@@ -264,6 +260,7 @@ async fn delete(State(app): State<AppState>, principal: Principal, Id(id): Id) -
 }
 
 /// What is asked of a job by a POST without a body.
+#[derive(Clone, Copy)]
 enum Verb {
     Run,
     Retry,
@@ -272,40 +269,19 @@ enum Verb {
 }
 
 async fn act(
-    app: &AppState,
-    principal: &Principal,
-    links: &Links,
-    id: i64,
+    State(app): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+    links: Links,
     verb: Verb,
-) -> ApiResult<Response> {
+) -> ApiResult {
     principal.require(Access::Operate)?;
-    let job = app.visible_job(principal, id).await?.id;
+    let job = app.visible_job(&principal, id).await?.id;
     match verb {
         Verb::Run => app.engine.run_job(job).await?,
         Verb::Retry => app.engine.retry_job(job).await?,
         Verb::RetryFailed => app.engine.retry_failed(job).await?,
         Verb::Cancel => app.engine.cancel_job(job).await?,
     };
-    Ok(Json(app.detail(principal, links, job, LOGS_DEFAULT).await?).into_response())
-}
-
-async fn run(State(app): State<AppState>, principal: Principal, Id(id): Id, links: Links) -> ApiResult {
-    act(&app, &principal, &links, id, Verb::Run).await
-}
-
-async fn retry(State(app): State<AppState>, principal: Principal, Id(id): Id, links: Links) -> ApiResult {
-    act(&app, &principal, &links, id, Verb::Retry).await
-}
-
-async fn retry_failed(
-    State(app): State<AppState>,
-    principal: Principal,
-    Id(id): Id,
-    links: Links,
-) -> ApiResult {
-    act(&app, &principal, &links, id, Verb::RetryFailed).await
-}
-
-async fn cancel(State(app): State<AppState>, principal: Principal, Id(id): Id, links: Links) -> ApiResult {
-    act(&app, &principal, &links, id, Verb::Cancel).await
+    Ok(Json(app.detail(&principal, &links, job, LOGS_DEFAULT).await?).into_response())
 }

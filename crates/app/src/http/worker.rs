@@ -267,8 +267,8 @@ fn failures(fields: &mut Fields) -> Vec<(String, String)> {
     all
 }
 
-/// Slugs that a poll names, in any of its spellings.
-fn slugs(params: &Params) -> Vec<String> {
+/// The pipelines that a poll or a list names, in any of the spellings.
+pub(super) fn slugs(params: &Params) -> Vec<String> {
     let mut slugs: Vec<String> = params
         .list("pipeline__slug__in")
         .into_iter()
