@@ -21,7 +21,7 @@ pub(crate) struct Sql {
     pub(crate) postgres: &'static str,
 }
 
-/// A statement from its file. `sql!("tokens/find.sql")` is the same text for both databases, from `src/sql/`;
+/// A statement from its file. `sql!("tokens/by_hash.sql")` is the same text for both databases, from `src/sql/`;
 /// `sql!(each "catalog/services.sql")` has a text for each, from `src/sqlite/sql/` and `src/postgres/sql/`.
 macro_rules! sql {
     ($file:literal) => {{

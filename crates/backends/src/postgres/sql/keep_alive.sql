@@ -1,4 +1,4 @@
--- $1 workers, $2 seen at, $3 extend from, $4 extended until, $5 recent answers as JSON (NULL where nothing was answered), $6 slugs
+-- Signs of life. $1 workers, $2 seen at, $3 extend from, $4 extended until, $5 recent answers as JSON (NULL where nothing was answered), $6 slugs
 -- as JSON lists.
 UPDATE workers w SET
     last_seen      = greatest(w.last_seen, e.seen_at),

@@ -1,4 +1,4 @@
--- $1 token, $2 instance, $3 name, $4 client_info, $5 now, $6 whether it is one process.
+-- A worker by its identity. $1 token, $2 instance, $3 name, $4 client_info, $5 now, $6 whether it is one process.
 INSERT INTO workers (token_id, instance, name, client_info, first_seen, last_seen, one_process)
 VALUES ($1, $2, $3, $4, $5, $5, $6)
 ON CONFLICT (token_id, instance) DO UPDATE SET name = excluded.name, last_seen = excluded.last_seen,

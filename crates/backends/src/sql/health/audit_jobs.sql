@@ -1,4 +1,4 @@
--- $1 after, $2 limit.
+-- A page of jobs with what `verify` holds against them. $1 after, $2 limit.
 SELECT j.id, j.run, j.status, j.collected, j.total, j.processed, j.failed, j.detections, j.classifications,
        j.cleanup_due, j.updated_at, coalesce(c.alive_at, j.updated_at) AS served_at,
        j.pipeline_id IS NOT NULL AND (j.collection_id IS NULL) <> (j.capture_id IS NULL) AS can_run,

@@ -1,5 +1,5 @@
--- Captures by URL that the project does not have. In the order of the list. $1 project, $2 list (JSON).
--- The condition of the partial index finds the conflict.
+-- Captures by URL that the project does not have, in the order of the list. $1 project, $2 list (JSON).
+-- The index is partial, so the conflict repeats its condition.
 INSERT INTO captures (project_id, url, url_hash, taken_at, taken_offset, width, height, camera, file_size, file_modified, file_digest)
 SELECT $1, e.url, sha256(convert_to(e.url, 'UTF8')), e.taken_at, e.taken_offset, e.width, e.height, e.camera, e.file_size,
        e.file_modified, e.file_digest

@@ -1,5 +1,5 @@
--- A service that nobody has been heard of: `last_seen` is its workers' to say. $5 the project of the token, NULL if it is
--- bound to none.
+-- A service that nobody has been heard of: `last_seen` is its workers' to say. $1 name, $2 description,
+-- $3 URL, $4 now, $5 the project of the token, NULL if it is bound to none.
 INSERT INTO services (name, description, endpoint_url, created_at, updated_at, owner_id)
 VALUES ($1, $2, $3, $4, $4, $5)
 ON CONFLICT (coalesce(owner_id, 0), name) DO UPDATE SET

@@ -1,3 +1,4 @@
+-- The algorithms of pipelines, in their order. $1 pipelines.
 SELECT pa.pipeline_id, a.id, a.key, a.version, a.name, a.task_type, a.description, a.version_name, a.uri,
        a.category_map_id, a.created_at, a.updated_at
 FROM pipeline_algorithms AS pa

@@ -1,6 +1,6 @@
--- `updated_at` is for people: a heartbeat moves only `last_seen`, which is compared and so is on the cluster's
--- timeline.
--- A name is unique within its scope. $4 the project of the token, NULL if it is bound to none.
+-- A service that registers. `updated_at` is for people: a heartbeat moves only `last_seen`, which is compared and so is on the
+-- cluster's timeline. A name is unique within its scope. $1 name, $2 URL, $3 now, $4 the project of the token, NULL if it is bound
+-- to none.
 INSERT INTO services (name, endpoint_url, last_seen, created_at, updated_at, owner_id)
 VALUES ($1, $2, $3 + (SELECT clock_offset FROM cluster), $3, $3, $4)
 ON CONFLICT (coalesce(owner_id, 0), name) DO UPDATE SET

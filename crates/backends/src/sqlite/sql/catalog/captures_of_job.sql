@@ -1,7 +1,7 @@
--- Captures of a job's tasks after one. ?1 job, ?2 after, ?3 limit.
+-- Captures of a job's tasks after one. $1 job, $2 after, $3 limit.
 SELECT c.id, c.project_id, c.url, c.taken_at, c.taken_offset, c.width, c.height, c.camera, c.file_size, c.file_modified,
        c.file_digest
 FROM tasks t JOIN captures c ON c.id = t.capture_id
-WHERE t.job_id = ?1 AND t.capture_id > ?2
+WHERE t.job_id = $1 AND t.capture_id > $2
 ORDER BY t.capture_id
-LIMIT ?3
+LIMIT $3
