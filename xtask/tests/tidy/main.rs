@@ -1,11 +1,13 @@
 //! What no compiler holds: the arrows between the crates, the lengths of files and functions, words that must not stand in
-//! the project, and that whatever a comment or a page cites is there, and every method of a port is argued for.
+//! the project, that whatever a comment or a page cites is there, that every method of a port is argued for, and that SQL
+//! stands in files.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod citations;
 mod ports;
 mod rules;
+mod sql;
 
 use std::{
     collections::BTreeMap,
@@ -196,24 +198,5 @@ fn no_test_is_skipped_and_nothing_is_left_undone() {
         for word in &banned {
             assert!(!text.contains(word.as_str()), "{name} has `{word}`");
         }
-    }
-}
-
-#[test]
-fn every_sql_file_is_used() {
-    let mut sql = Vec::new();
-    files(&root().join("crates/backends/src"), ".sql", &mut sql);
-    let all: String = sources()
-        .into_iter()
-        .filter(|(n, _)| n.contains("backends"))
-        .map(|(_, t)| t)
-        .collect();
-    for path in sql {
-        let name = path.file_name().unwrap().to_string_lossy();
-        assert!(
-            all.contains(&format!("{name}\"")),
-            "{} is used by nobody",
-            path.display()
-        );
     }
 }
