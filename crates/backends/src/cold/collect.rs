@@ -181,9 +181,9 @@ async fn finish<S: Cold>(conn: &mut S::Conn, claim: &Claim, now: Timestamp) -> s
         .one(sql!("collect/total.sql"), &[&claim.job.0], first)
         .await?;
     conn.run(sql!("collect/end.sql"), &[&claim.job.0]).await?;
-    let status = S::change(conn, claim.job, Deltas::default(), Some(total), now).await?;
+    let touched = S::change(conn, claim.job, Deltas::default(), Some(total), now).await?;
     Ok(Slice::Done {
-        status: status.unwrap_or(JobStatus::Revoked),
+        status: touched.map_or(JobStatus::Revoked, |t| t.status),
         total: u64::try_from(total).unwrap_or(0),
     })
 }

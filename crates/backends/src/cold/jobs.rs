@@ -160,6 +160,20 @@ pub(crate) async fn move_in<C: Conn>(
     }))
 }
 
+/// A job's errors.
+pub(crate) async fn errors<C: Conn>(conn: &mut C, job: JobId) -> sqlx::Result<Vec<String>> {
+    conn.one(sql!("jobs/errors.sql"), &[&job.0], |row| row.json("errors"))
+        .await
+}
+
+/// Replaces a job's errors.
+pub(crate) async fn save_errors<C: Conn>(conn: &mut C, job: JobId, errors: &[String]) -> sqlx::Result<()> {
+    let errors = serde_json::to_string(errors).expect("texts serialise");
+    conn.run(sql!("jobs/save_errors.sql"), &[&job.0, &errors])
+        .await
+        .map(drop)
+}
+
 pub(crate) async fn hide<S: Cold>(store: &S, job: JobId, now: Timestamp) -> sqlx::Result<Option<()>> {
     let hidden = write(store, Turn::Foreground, sql!("jobs/hide.sql"), &[&job.0, &now.0]).await?;
     Ok((hidden > 0).then_some(()))

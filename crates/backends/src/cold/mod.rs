@@ -12,9 +12,9 @@ pub(crate) mod reports;
 use std::{ops::DerefMut, time::Duration};
 
 use trapline_core::{
-    JobId, JobStatus, Result, Timestamp,
+    CaptureId, JobId, Result, Timestamp,
     plan::{TaskKey, settle::Deltas},
-    ports::LogLine,
+    ports::{LeasePolicy, LogLine, Swept, Touched},
     time::BoxFuture,
 };
 
@@ -37,6 +37,15 @@ pub(crate) enum Turn {
     Foreground,
     /// A slice of work that can wait for what somebody waits for.
     Background,
+}
+
+/// What is to be settled as lost of a job.
+pub(crate) struct Losing {
+    pub(crate) job: JobId,
+    pub(crate) run: i64,
+    /// Every pending task, instead of those that nobody holds and whose budget is used up.
+    pub(crate) strict: bool,
+    pub(crate) max_deliver: i64,
 }
 
 /// A store on either database. What it runs here is for nobody that computes, unless it is said to be for a worker: then it
@@ -67,15 +76,15 @@ pub(crate) trait Cold: Send + Sync {
         false
     }
 
-    /// Changes a job's counters, last in a transaction; returns its status, which may be that it has landed. `total` is that of
-    /// a collect that has ended.
+    /// Changes a job's counters, last in a transaction, which may land it; `None` if the job is no more. `total` is that of a
+    /// collect that has ended.
     fn change(
         conn: &mut Self::Conn,
         job: JobId,
         deltas: Deltas,
         total: Option<i64>,
         now: Timestamp,
-    ) -> BoxFuture<'_, sqlx::Result<Option<JobStatus>>>;
+    ) -> BoxFuture<'_, sqlx::Result<Option<Touched>>>;
 
     /// Adds lines to jobs' logs.
     fn log<'a>(
@@ -83,6 +92,29 @@ pub(crate) trait Cold: Send + Sync {
         lines: &'a [LogLine],
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
+
+    /// How many tasks one slice loses at the most.
+    const LOST_ROWS: i64;
+
+    /// Waits for sweeps, which judge the grants of workers too; until the transaction ends.
+    fn lock_sweeps(_: &mut Self::Conn) -> BoxFuture<'_, sqlx::Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Ends leases of a job that are over, as the sweep does, for the health check.
+    fn end_due<'a>(
+        conn: &'a mut Self::Conn,
+        job: JobId,
+        leases: &'a LeasePolicy,
+        now: Timestamp,
+    ) -> BoxFuture<'a, sqlx::Result<Swept>>;
+
+    /// Settles a slice of tasks as lost; the caller counts them.
+    fn lose<'a>(
+        conn: &'a mut Self::Conn,
+        losing: &'a Losing,
+        now: Timestamp,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<CaptureId>>>;
 
     /// Removes what was detected for tasks that are locked.
     fn delete_detections<'a>(

@@ -4,25 +4,26 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
 use trapline_core::{
-    JobId, JobStatus, Result, Timestamp,
-    plan::{TaskKey, settle::Deltas},
-    ports::LogLine,
+    CaptureId, JobId, Result, Timestamp,
+    plan::{TaskKey, lost::By, settle::Deltas},
+    ports::{LeasePolicy, LogLine, Swept, Touched},
     time::BoxFuture,
 };
 
 use super::{
     Lock, PostgresStore,
     counts::{self, Cause},
-    is_passing,
+    is_passing, lost,
     settle::delete_detections,
-    store_error, take,
+    store_error, sweep, take,
 };
-use crate::cold::{Cold, SLOW, Turn};
+use crate::cold::{Cold, Losing, SLICE_ROWS, SLOW, Turn};
 
 impl Cold for PostgresStore {
     type Conn = PgConnection;
     type Reader = PoolConnection<Postgres>;
     type Tx = Transaction<'static, Postgres>;
+    const LOST_ROWS: i64 = SLICE_ROWS;
 
     fn reader(&self) -> BoxFuture<'_, sqlx::Result<Self::Reader>> {
         Box::pin(async { self.side().acquire().await })
@@ -62,11 +63,10 @@ impl Cold for PostgresStore {
         deltas: Deltas,
         total: Option<i64>,
         now: Timestamp,
-    ) -> BoxFuture<'_, sqlx::Result<Option<JobStatus>>> {
+    ) -> BoxFuture<'_, sqlx::Result<Option<Touched>>> {
         Box::pin(async move {
             let change = counts::Change { job, deltas, total };
-            let touched = counts::apply(conn, &[change], Cause::Other, now).await?;
-            Ok(touched.first().map(|t| t.status))
+            Ok(counts::apply(conn, &[change], Cause::Other, now).await?.pop())
         })
     }
 
@@ -76,6 +76,27 @@ impl Cold for PostgresStore {
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(counts::log_lines(conn, lines, now))
+    }
+
+    fn lock_sweeps(conn: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<()>> {
+        Box::pin(take(conn, Lock::Sweep))
+    }
+
+    fn end_due<'a>(
+        conn: &'a mut PgConnection,
+        job: JobId,
+        leases: &'a LeasePolicy,
+        now: Timestamp,
+    ) -> BoxFuture<'a, sqlx::Result<Swept>> {
+        Box::pin(sweep::end_due(conn, Some(job), By::HealthCheck(job), leases, now))
+    }
+
+    fn lose<'a>(
+        conn: &'a mut PgConnection,
+        losing: &'a Losing,
+        now: Timestamp,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<CaptureId>>> {
+        Box::pin(lost::lose(conn, losing, now))
     }
 
     fn delete_detections<'a>(

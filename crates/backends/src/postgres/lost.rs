@@ -10,7 +10,13 @@ use trapline_core::{
 };
 
 use super::{SLICE_ROWS, counts, sweep};
-use crate::rows;
+use crate::{
+    cold::{
+        Losing,
+        jobs::{errors, save_errors},
+    },
+    rows,
+};
 
 /// How many jobs one sweep looks at.
 const JOBS_MAX: i64 = 50;
@@ -22,19 +28,10 @@ macro_rules! locked {
     };
 }
 
-/// What is to be settled of a job.
-pub(super) struct Slice {
-    pub(super) job: JobId,
-    pub(super) run: i64,
-    /// Every pending task, instead of those that nobody holds and whose budget is used up.
-    pub(super) strict: bool,
-    pub(super) max_deliver: i64,
-}
-
 /// Settles a slice of it, by the statement of the sweep. The caller counts it.
 pub(super) async fn lose(
     conn: &mut PgConnection,
-    what: &Slice,
+    what: &Losing,
     now: Timestamp,
 ) -> sqlx::Result<Vec<CaptureId>> {
     let sql = match what.strict {
@@ -104,23 +101,4 @@ pub(super) async fn note(
     let line = note_lost(&mut all, by, queue, lost);
     save_errors(conn, job, &all).await?;
     counts::log_lines(conn, &lost_lists(job, &line, lost), now).await
-}
-
-/// A job's errors.
-pub(super) async fn errors(conn: &mut PgConnection, job: JobId) -> sqlx::Result<Vec<String>> {
-    let errors: String = sqlx::query_scalar(include_str!("../sql/jobs/errors.sql"))
-        .bind(job.0)
-        .fetch_one(conn)
-        .await?;
-    serde_json::from_str(&errors).map_err(|e| sqlx::Error::Decode(e.into()))
-}
-
-/// Replaces a job's errors.
-pub(super) async fn save_errors(conn: &mut PgConnection, job: JobId, errors: &[String]) -> sqlx::Result<()> {
-    sqlx::query(include_str!("../sql/jobs/save_errors.sql"))
-        .bind(job.0)
-        .bind(serde_json::to_string(errors).map_err(|e| sqlx::Error::Encode(e.into()))?)
-        .execute(conn)
-        .await
-        .map(drop)
 }

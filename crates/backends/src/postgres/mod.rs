@@ -10,7 +10,6 @@ mod analyze;
 mod cold;
 mod counts;
 mod grant;
-mod idle;
 mod leases;
 mod lost;
 mod pool;

@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use sqlx::{Sqlite, SqliteConnection, pool::PoolConnection};
 use trapline_core::{
-    JobId, JobStatus, Result, Timestamp,
-    plan::{TaskKey, settle::Deltas},
-    ports::LogLine,
+    CaptureId, JobId, Result, Timestamp,
+    plan::{TaskKey, lost::By, settle::Deltas},
+    ports::{LeasePolicy, LogLine, Swept, Touched},
     time::BoxFuture,
 };
 
-use super::{SqliteStore, counts, settle::delete_detections, store_error, writer::WriteTx};
-use crate::cold::{Cold, Turn};
+use super::{SqliteStore, counts, lost, settle::delete_detections, store_error, sweep, writer::WriteTx};
+use crate::cold::{Cold, Losing, Turn};
 
 impl Cold for SqliteStore {
     type Conn = SqliteConnection;
     type Reader = PoolConnection<Sqlite>;
     type Tx = WriteTx;
+    const LOST_ROWS: i64 = lost::ROWS;
 
     fn reader(&self) -> BoxFuture<'_, sqlx::Result<Self::Reader>> {
         Box::pin(self.readers.acquire())
@@ -43,7 +44,7 @@ impl Cold for SqliteStore {
         deltas: Deltas,
         total: Option<i64>,
         now: Timestamp,
-    ) -> BoxFuture<'_, sqlx::Result<Option<JobStatus>>> {
+    ) -> BoxFuture<'_, sqlx::Result<Option<Touched>>> {
         Box::pin(async move {
             let change = counts::Change {
                 job,
@@ -51,8 +52,7 @@ impl Cold for SqliteStore {
                 total,
                 by_result: false,
             };
-            let touched = counts::apply(conn, &change, now).await?;
-            Ok(touched.map(|t| t.status))
+            counts::apply(conn, &change, now).await
         })
     }
 
@@ -62,6 +62,23 @@ impl Cold for SqliteStore {
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<()>> {
         Box::pin(counts::log_lines(conn, lines, now))
+    }
+
+    fn end_due<'a>(
+        conn: &'a mut SqliteConnection,
+        job: JobId,
+        leases: &'a LeasePolicy,
+        now: Timestamp,
+    ) -> BoxFuture<'a, sqlx::Result<Swept>> {
+        Box::pin(sweep::end_due(conn, Some(job), By::HealthCheck(job), leases, now))
+    }
+
+    fn lose<'a>(
+        conn: &'a mut SqliteConnection,
+        losing: &'a Losing,
+        now: Timestamp,
+    ) -> BoxFuture<'a, sqlx::Result<Vec<CaptureId>>> {
+        Box::pin(lost::lose(conn, losing, now))
     }
 
     fn delete_detections<'a>(

@@ -9,8 +9,14 @@ use trapline_core::{
     ports::{LeasePolicy, QueueInfo},
 };
 
-use super::{counts, json, sweep};
-use crate::rows;
+use super::{counts, sweep};
+use crate::{
+    cold::{
+        Losing,
+        jobs::{errors, save_errors},
+    },
+    rows,
+};
 
 /// How many tasks one slice settles: fewer than other slices write, because each also has its line in the log, and a slice
 /// must not hold the writer for longer than 50 ms (docs/rules.md A16).
@@ -18,37 +24,23 @@ pub(super) const ROWS: i64 = 800;
 /// How many jobs one sweep looks at.
 const JOBS_MAX: i64 = 50;
 
-/// What is to be settled of a job.
-pub(super) struct Slice {
-    pub(super) job: JobId,
-    pub(super) run: i64,
-    /// Every pending task, instead of those that nobody holds and whose budget is used up.
-    pub(super) strict: bool,
-    pub(super) max_deliver: i64,
-}
-
-impl Slice {
-    /// The statement that finds it; and the budget, if the statement wants it.
-    pub(super) fn sql(&self) -> (&'static str, Option<i64>) {
-        match self.strict {
-            true => (include_str!("sql/health/pending.sql"), None),
-            false => (include_str!("sql/health/exhausted.sql"), Some(self.max_deliver)),
-        }
-    }
-}
-
 /// Settles a slice of it, by the statement of the sweep. The caller counts it.
 pub(super) async fn lose(
     conn: &mut SqliteConnection,
-    what: &Slice,
+    what: &Losing,
     now: Timestamp,
 ) -> sqlx::Result<Vec<CaptureId>> {
-    let (sql, budget) = what.sql();
-    let mut query = sqlx::query(sql).bind(what.job.0).bind(what.run).bind(ROWS);
-    if let Some(budget) = budget {
-        query = query.bind(budget);
-    }
-    let rows = query.fetch_all(&mut *conn).await?;
+    let sql = match what.strict {
+        true => include_str!("sql/health/pending.sql"),
+        false => include_str!("sql/health/exhausted.sql"),
+    };
+    let rows = sqlx::query(sql)
+        .bind(what.job.0)
+        .bind(what.run)
+        .bind(ROWS)
+        .bind(what.max_deliver)
+        .fetch_all(&mut *conn)
+        .await?;
     let tasks = rows::all(&rows, |row| rows::spent_task(what.job, row))?;
     let (ended, lines) = plan::lost::plan(tasks, what.strict, what.max_deliver);
     sweep::write_ended(conn, &ended, now).await?;
@@ -98,27 +90,4 @@ pub(super) async fn note(
     let line = note_lost(&mut all, by, queue, lost);
     save_errors(conn, job, &all).await?;
     counts::log_lines(conn, &lost_lists(job, &line, lost), now).await
-}
-
-/// A job's errors.
-pub(super) async fn errors(conn: &mut SqliteConnection, job: JobId) -> sqlx::Result<Vec<String>> {
-    let errors: String = sqlx::query_scalar(include_str!("../sql/jobs/errors.sql"))
-        .bind(job.0)
-        .fetch_one(conn)
-        .await?;
-    serde_json::from_str(&errors).map_err(|e| sqlx::Error::Decode(e.into()))
-}
-
-/// Replaces a job's errors.
-pub(super) async fn save_errors(
-    conn: &mut SqliteConnection,
-    job: JobId,
-    errors: &[String],
-) -> sqlx::Result<()> {
-    sqlx::query(include_str!("../sql/jobs/save_errors.sql"))
-        .bind(job.0)
-        .bind(json(errors))
-        .execute(conn)
-        .await
-        .map(drop)
 }

@@ -7,7 +7,6 @@
 mod cold;
 mod counts;
 mod grant;
-mod idle;
 mod leases;
 mod lock;
 pub(crate) mod look;

@@ -1,6 +1,7 @@
 //! What the health check, `explain` and `verify` ask of the store.
 
 mod audit;
+mod idle;
 mod outlook;
 mod ticks;
 
@@ -47,7 +48,7 @@ macro_rules! health {
             }
 
             async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost> {
-                self.aside(self.mark_lost_slice(request)).await
+                self.aside(idle::mark_lost(self, request)).await
             }
 
             async fn end_stale(
@@ -58,7 +59,7 @@ macro_rules! health {
                 now: Timestamp,
                 dry_run: bool,
             ) -> Result<Ended> {
-                self.aside(self.end_stale_job(job, cutoff, line, now, dry_run)).await
+                self.aside(idle::end_stale(self, job, cutoff, line, now, dry_run)).await
             }
 
             async fn outlook(&self, job: JobId, seen_since: Timestamp) -> Result<Option<Outlook>> {
