@@ -56,3 +56,72 @@ impl<'a, C: Conn> Parts<'a, C> {
         conn.fetch(AssertSqlSafe(self.text).into_sql_str(), &values).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, PgConnection, SqliteConnection};
+
+    use super::*;
+    use crate::{rows::Columns as _, sql::first};
+
+    const HEAD: Sql = Sql {
+        sqlite: "SELECT value FROM json_each('[1, 2, 3, 4]') WHERE value > $1",
+        postgres: "SELECT x FROM t WHERE x > $1",
+    };
+
+    fn narrowed<C: Conn>() -> Parts<'static, C> {
+        let mut query = Parts::<C>::new(HEAD);
+        query.value(1);
+        query.among("value", vec!["2", "4"]);
+        query.add(" AND ($ IS NULL OR value <> $)", None::<i64>);
+        query.push(" ORDER BY value");
+        query.add(" LIMIT $", 10);
+        query
+    }
+
+    #[test]
+    fn each_part_has_the_next_number_and_the_words_of_its_database() {
+        assert_eq!(
+            narrowed::<PgConnection>().text,
+            "SELECT x FROM t WHERE x > $1 AND value = ANY ($2) AND ($3 IS NULL OR value <> $3) ORDER BY value LIMIT $4"
+        );
+        let sqlite = narrowed::<SqliteConnection>().text;
+        assert!(
+            sqlite.contains(" AND value IN (SELECT value FROM json_each($2)) AND ($3"),
+            "{sqlite}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_was_put_together_runs_with_its_values_in_their_places() {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let mut query = Parts::<SqliteConnection>::new(HEAD);
+        query.value(1);
+        query.add(" AND value < $", 4);
+        let rows = query.rows(&mut conn).await.unwrap();
+        assert_eq!(
+            rows.iter()
+                .map(|row| row.at::<i64>(0).unwrap())
+                .collect::<Vec<_>>(),
+            [2, 3]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_list_is_read_whatever_it_holds() {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let sql = Sql {
+            sqlite: "SELECT count(*) FROM json_each($1) WHERE value IN (7, 'it''s', '[]')",
+            postgres: "",
+        };
+        let lists: [(&dyn Value<'_>, i64); 4] = [
+            (&List(vec![7, 8]), 1),
+            (&List(["it's", "[]", "\""]), 2),
+            (&List(Vec::<i64>::new()), 0),
+            (&None::<List<Vec<i64>>>, 0),
+        ];
+        for (list, found) in lists {
+            assert_eq!(conn.one(sql, &[list], first::<i64>).await.unwrap(), found);
+        }
+    }
+}
