@@ -138,9 +138,7 @@ async fn write_lines<S: Cold>(
     let line = lost_line(queue, &all);
     let before = (request.earlier.count() > 0).then(|| lost_line(queue, &request.earlier));
     write_error(conn, request.job, &line, before.as_deref()).await?;
-    let lines = id_lists(lost)
-        .into_iter()
-        .map(|ids| log_line(request.job, Level::Warning, format!("{line} {ids}")));
+    let lines = id_lists(lost).map(|ids| log_line(request.job, Level::Warning, format!("{line} {ids}")));
     S::log(conn, &lines.collect::<Vec<_>>(), request.now).await
 }
 
