@@ -8,7 +8,10 @@ use std::{
 };
 
 use sqlx::{Connection as _, SqliteConnection};
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedMutexGuard, oneshot},
+};
 use trapline_core::Result;
 
 use super::store_error;
@@ -65,8 +68,33 @@ impl Drop for Turn {
 
 /// A writing transaction; rolled back unless committed.
 pub(crate) struct WriteTx {
+    /// Always, until it is dropped.
+    held: Option<Held>,
+}
+
+struct Held {
     guard: OwnedMutexGuard<Conn>,
     _turn: Turn,
+}
+
+impl Held {
+    async fn roll_back(mut self) {
+        if let Some(conn) = &mut self.guard.conn {
+            // If it fails, the next transaction tries again.
+            let done = sqlx::raw_sql("ROLLBACK").execute(conn).await;
+            self.guard.open = done.is_err();
+        }
+    }
+}
+
+impl Drop for WriteTx {
+    /// At once: until then no other process can write to the file.
+    fn drop(&mut self) {
+        let left_open = self.held.take().filter(|held| held.guard.open);
+        if let (Some(held), Ok(runtime)) = (left_open, Handle::try_current()) {
+            runtime.spawn(held.roll_back());
+        }
+    }
 }
 
 impl Writer {
@@ -133,7 +161,9 @@ impl Writer {
         guard.open = true;
         let conn = guard.conn.as_mut().ok_or(sqlx::Error::PoolClosed)?;
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(conn).await?;
-        Ok(WriteTx { guard, _turn: turn })
+        Ok(WriteTx {
+            held: Some(Held { guard, _turn: turn }),
+        })
     }
 
     pub(super) async fn close(&self) {
@@ -150,7 +180,8 @@ impl Deref for WriteTx {
     type Target = SqliteConnection;
 
     fn deref(&self) -> &SqliteConnection {
-        self.guard.conn.as_ref().expect(OPEN)
+        let held = self.held.as_ref().expect(OPEN);
+        held.guard.conn.as_ref().expect(OPEN)
     }
 }
 
@@ -163,9 +194,13 @@ impl DerefMut for WriteTx {
 const OPEN: &str = "a transaction begins only on an open connection";
 
 impl WriteTx {
+    fn held(&mut self) -> &mut Held {
+        self.held.as_mut().expect(OPEN)
+    }
+
     /// The connection, within the transaction.
     pub(super) fn conn(&mut self) -> &mut SqliteConnection {
-        self.guard.conn.as_mut().expect(OPEN)
+        self.held().guard.conn.as_mut().expect(OPEN)
     }
 
     pub(super) async fn commit(self) -> Result<()> {
@@ -175,7 +210,7 @@ impl WriteTx {
     /// The same, with SQLite's own error.
     pub(super) async fn try_commit(mut self) -> sqlx::Result<()> {
         sqlx::raw_sql("COMMIT").execute(self.conn()).await?;
-        self.guard.open = false;
+        self.held().guard.open = false;
         Ok(())
     }
 }
@@ -200,6 +235,29 @@ mod tests {
             .await
             .unwrap();
         tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_is_given_up_frees_the_file_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = format!("sqlite:{}?mode=rwc", folder.path().join("t.db").display());
+        let mut other = SqliteConnection::connect(&path).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE seen (what TEXT)")
+            .execute(&mut other)
+            .await
+            .unwrap();
+        let writer = Writer::new(SqliteConnection::connect(&path).await.unwrap());
+        let mut given_up = writer.foreground().await.unwrap();
+        let insert = "INSERT INTO seen VALUES ('x')";
+        sqlx::raw_sql(insert).execute(given_up.conn()).await.unwrap();
+        drop(given_up);
+        sqlx::raw_sql(insert).execute(&mut other).await.unwrap();
+        note(writer.foreground().await.unwrap(), "y").await;
+        let seen: String = sqlx::query_scalar("SELECT group_concat(what, '') FROM seen")
+            .fetch_one(&mut other)
+            .await
+            .unwrap();
+        assert_eq!(seen, "xy");
     }
 
     #[tokio::test]
