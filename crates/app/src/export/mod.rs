@@ -282,7 +282,7 @@ mod tests {
         let csv = encode(std::iter::once(row().detection), Format::Csv).unwrap();
         assert_eq!(
             std::str::from_utf8(&csv).unwrap(),
-            "1,4,\"file:///x/a,b%20c.jpg\",7,1.0,2.5,4.1,123.46,d,Actias luna,0.7,c,true,0.93,Luna moth,\
+            "1,4,\"file:///x/a,b%20c.jpg\",1-4-7,1.0,2.5,4.1,123.46,d,Actias luna,0.7,c,true,0.93,Luna moth,\
              \"/x/a,b c.jpg\",2024-06-01T22:00:00,640,,Canon EOS\n"
         );
         let line = encode(std::iter::once(row()), Format::Ndjson).unwrap();

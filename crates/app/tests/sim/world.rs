@@ -39,6 +39,21 @@ const STOLEN_MAX: usize = 5;
 /// An interval of ticks that no seed lasts.
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
+/// The projects of a plan.
+async fn sides(store: &dyn Store, plan: &Plan, dice: &mut Dice) -> Vec<Side> {
+    let mut sides = Vec::new();
+    for number in 0..plan.sides {
+        let settings = ProjectSettings::default();
+        let project = match number {
+            0 => FIRST,
+            _ => store.create_project("other", "", &settings).await.unwrap().id,
+        };
+        let bound = plan.sides > 1 || dice.chance(500);
+        sides.push(Side::new(store, number, project, plan.killers, bound, dice).await);
+    }
+    sides
+}
+
 /// What nodes speak to.
 fn served(model: &Arc<MemoryStore>, twins: Option<&Arc<Twins>>) -> Arc<dyn Store> {
     match twins {
@@ -114,21 +129,7 @@ impl World {
             Arc::new(twins)
         });
         let store = served(&model, twins.as_ref());
-        let mut sides = Vec::new();
-        for number in 0..plan.sides {
-            let project = match number {
-                0 => FIRST,
-                _ => {
-                    store
-                        .create_project("other", "", &ProjectSettings::default())
-                        .await
-                        .unwrap()
-                        .id
-                }
-            };
-            let bound = plan.sides > 1 || dice.chance(500);
-            sides.push(Side::new(store.as_ref(), number, project, plan.killers, bound, dice).await);
-        }
+        let sides = sides(store.as_ref(), &plan, dice).await;
         let killers = sides.iter().flat_map(|s| s.killers.iter().copied());
         let promises = Promises {
             max_deliver: plan.max_deliver,
