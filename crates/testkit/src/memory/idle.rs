@@ -3,9 +3,12 @@
 
 use trapline_core::{
     CaptureId, JobId, JobStatus, TaskState, Timestamp,
-    health::{LostBy, id_lists, lost_line},
+    health::{id_lists, lost_line},
     job::JobMove,
-    plan::{lost::SpentTask, settle::Deltas},
+    plan::{
+        lost::{By, SpentTask},
+        settle::Deltas,
+    },
     ports::{Ended, Level, MarkLost, MarkedLost, Swept, Touched, Vitals},
 };
 
@@ -68,10 +71,8 @@ impl Db {
         }
         let mut swept = Swept::default();
         if !request.strict {
-            swept = self.end_due(Some(request.job), &request.leases, request.now);
-            for touched in swept.touched.iter().filter(|t| t.job != request.job) {
-                self.note_lost(touched, LostBy::Beside, None, request.now);
-            }
+            let by = By::HealthCheck(request.job);
+            swept = self.end_due(Some(request.job), by, &request.leases, request.now);
         }
         let rest = self.rest(request);
         marked.more = swept.more || rest.len() == self.slice_rows;

@@ -6,10 +6,9 @@ use std::{collections::BTreeSet, time::Duration};
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, TaskState, Timestamp, WorkerId,
     handout::lease,
-    health::LostBy,
     job::JobMove,
     plan::{
-        lost::SpentTask,
+        lost::{By, SpentTask},
         settle::Deltas,
         sweep::{self, DueGrant, EndedTask, HeldTask, SweepPlan},
     },
@@ -54,13 +53,7 @@ impl Db {
     }
 
     fn sweep_slice(&mut self, policy: &LeasePolicy, queues: &QueueCounters, now: Timestamp) -> Swept {
-        let mut swept = self.end_due(None, policy, now);
-        let by = LostBy::LeaseEnd {
-            max_deliver: policy.max_deliver,
-        };
-        for touched in &swept.touched {
-            self.note_lost(touched, by, queues.get(&touched.job), now);
-        }
+        let mut swept = self.end_due(None, By::Sweep(Some(queues)), policy, now);
         self.give_last_tries(policy, now);
         if self.shows(Mutation::LoseNeverHandedOut, 10) {
             self.lose_never_handed_out(&mut swept, now);
@@ -70,7 +63,13 @@ impl Db {
     }
 
     /// Ends leases that have expired: of every job, or of one and whatever else its workers hold.
-    pub(super) fn end_due(&mut self, only: Option<JobId>, policy: &LeasePolicy, now: Timestamp) -> Swept {
+    pub(super) fn end_due(
+        &mut self,
+        only: Option<JobId>,
+        by: By<'_>,
+        policy: &LeasePolicy,
+        now: Timestamp,
+    ) -> Swept {
         let (due, more) = self.due(only, now);
         let held = self.held_tasks(&due);
         let (due, held, gap) = self.mutated(due, held);
@@ -85,11 +84,12 @@ impl Db {
         self.touched.extend(due.iter().map(|grant| grant.job));
         for (job, deltas) in &plan.deltas {
             self.count_lost(*job, *deltas, plan.lost_of(*job), &mut swept, now);
+            let touched = swept.touched.last().filter(|touched| touched.job == *job);
+            if let Some(touched) = touched.filter(|_| by.tells(*job)) {
+                self.note_lost(touched, by.at_lease_end(policy), by.queue(*job), now);
+            }
         }
         swept.freed = plan.freed;
-        swept
-            .freed
-            .sort_by_key(|(job, candidate)| (*job, candidate.capture));
         swept
     }
 
@@ -177,6 +177,8 @@ impl Db {
                 });
             }
         }
+        // By task, not by grant: what is logged and freed has the order of the tasks.
+        held.sort_by_key(|task| task.key);
         held
     }
 
