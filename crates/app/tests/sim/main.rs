@@ -96,6 +96,10 @@ fn main() -> ExitCode {
             })
         }),
         Trial::test(
+            "twins::rows_that_no_operation_asked_for_are_compared",
+            twins::rows_that_no_operation_asked_for_are_compared,
+        ),
+        Trial::test(
             "seeds::the_same_seed_gives_the_same_trace",
             the_same_seed_gives_the_same_trace,
         ),

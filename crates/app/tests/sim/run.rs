@@ -75,6 +75,9 @@ pub(crate) fn run(seed: u64, options: Options) -> Report {
         if world.witness.violations().is_empty() {
             landing = land(&world, &mut dice).await;
         }
+        if let Some(twins) = &world.twins {
+            twins.compare_all().await.unwrap();
+        }
         let mut violations = world.witness.violations();
         violations.extend(world.twins.iter().flat_map(|twins| twins.differences()));
         Report {

@@ -2,6 +2,7 @@
 //! must be the same (docs/adr/0010-two-stores-one-schedule.md).
 
 use std::{
+    collections::BTreeSet,
     fmt::Debug,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use libtest_mimic::Failed;
 use sqlx::{ConnectOptions as _, Connection as _, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -25,9 +27,17 @@ use trapline_core::{
     job::JobMove,
     ports::*,
     receipt::{Receipt, ReceiptKey},
-    verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit},
+    verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit, verify},
 };
-use trapline_testkit::{faults::Trace, memory::MemoryStore};
+use trapline_testkit::{
+    faults::{Dice, SimClock, Trace},
+    memory::MemoryStore,
+};
+
+use crate::{definition::SLUG, side::Side};
+
+/// More rows than a seed has of any kind.
+const PAGE: u64 = 10_000;
 
 /// Both stores. What it answers is the model's answer.
 pub(crate) struct Twins {
@@ -80,6 +90,49 @@ impl Twins {
         file.close().await
     }
 
+    /// Compares the rows of jobs: an operation may answer alike and write otherwise.
+    async fn look(&self, jobs: impl IntoIterator<Item = JobId>) -> Result<()> {
+        for job in jobs.into_iter().collect::<BTreeSet<_>>() {
+            self.job(job).await?;
+            self.audit_tasks(job, CaptureId(0), PAGE).await?;
+        }
+        Ok(())
+    }
+
+    /// Compares what is left at the end, whether or not the seed asked for it.
+    pub(crate) async fn compare_all(&self) -> Result<()> {
+        let page = OffsetPage {
+            limit: PAGE,
+            offset: 0,
+        };
+        let jobs = self.jobs(&JobFilter::default(), page).await?.rows;
+        for Job { id: job, run, .. } in jobs {
+            self.look([job]).await?;
+            self.run_algorithms(job, run).await?;
+            self.outlook(job, Timestamp(0)).await?;
+            self.detections(DetectionsOf::first(job, PAGE), true).await?;
+            let images = ImageQuery {
+                job,
+                state: None,
+                reason: None,
+                after: CaptureId(0),
+                limit: PAGE,
+            };
+            let images = self.images(&images).await?;
+            let captures: Vec<_> = images.iter().map(|image| image.capture).collect();
+            self.attempts(&captures).await?;
+            self.logs(&LogQuery {
+                job,
+                level: None,
+                capture: None,
+                page: LogPage::After(0),
+                limit: PAGE,
+            })
+            .await?;
+        }
+        verify(self, PAGE).await.map(drop)
+    }
+
     /// Where the stores answered differently.
     pub(crate) fn differences(&self) -> Vec<String> {
         self.differences.lock().unwrap().clone()
@@ -115,7 +168,10 @@ fn instant<T: Send, F: Future<Output = T>>(aside: &Runtime, call: impl FnOnce() 
 }
 
 macro_rules! twins {
-    ($port:ident { $($more:item)* } $($name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)*) => {
+    (
+        $port:ident { $($more:item)* }
+        $($name:ident($($arg:ident: $type:ty),*) -> $answer:ty $(, changes |$answered:pat_param| $jobs:expr)?;)*
+    ) => {
         #[async_trait]
         impl $port for Twins {
             $($more)*
@@ -124,6 +180,9 @@ macro_rules! twins {
                 let model = self.model.$name($($arg),*).await;
                 let shipped = instant(&self.aside, || self.shipped.$name($($arg),*));
                 self.compare(stringify!($name), &asked, &model, &shipped);
+                $(if let Ok($answered) = &model {
+                    self.look($jobs).await?;
+                })?
                 model
             })*
         }
@@ -185,7 +244,7 @@ twins! { Health {}
     save_tick(tick: &TickReport, keep_since: Timestamp) -> ();
     ticks(before: Option<i64>, limit: u64) -> Vec<(i64, TickReport)>;
     vitals(after: JobId, limit: u64, max_deliver: i64) -> Vec<Vitals>;
-    mark_lost(request: &MarkLost) -> MarkedLost;
+    mark_lost(request: &MarkLost) -> MarkedLost, changes |_| [request.job];
     end_stale(job: &Vitals, cutoff: Timestamp, line: &str, now: Timestamp, dry_run: bool) -> Ended;
     outlook(job: JobId, seen_since: Timestamp) -> Option<Outlook>;
     audit_jobs(after: JobId, limit: u64) -> Vec<JobAudit>;
@@ -209,21 +268,21 @@ twins! { Store {
     ping() -> ();
     create_job(job: &NewJob, now: Timestamp) -> JobId;
     number_jobs_from(first: JobId) -> ();
-    edit_job(job: JobId, edit: &JobEdit, now: Timestamp) -> Option<()>;
-    move_job(job: JobId, by: JobMove, now: Timestamp) -> Option<Moved>;
+    edit_job(job: JobId, edit: &JobEdit, now: Timestamp) -> Option<()>, changes |_| [job];
+    move_job(job: JobId, by: JobMove, now: Timestamp) -> Option<Moved>, changes |_| [job];
     delete_job(job: JobId, now: Timestamp) -> Option<()>;
     purge() -> bool;
-    claim_job(now: Timestamp, lease: Duration, seed: i64) -> Option<Claim>;
-    collect_slice(claim: &Claim, now: Timestamp, lease: Duration) -> Slice;
+    claim_job(now: Timestamp, lease: Duration, seed: i64) -> Option<Claim>, changes |claim| claim.iter().map(|c| c.job);
+    collect_slice(claim: &Claim, now: Timestamp, lease: Duration) -> Slice, changes |_| [claim.job];
     free_tasks(job: JobId, after: FreeCursor, limit: u64) -> Vec<(FreeCursor, Candidate)>;
-    grant(request: &GrantRequest) -> Granted;
+    grant(request: &GrantRequest) -> Granted, changes |_| [request.job];
     standing(worker: WorkerId, max_deliver: i64) -> Standing;
-    settle(items: &[Settlement], now: Timestamp) -> SettleReport;
+    settle(items: &[Settlement], now: Timestamp) -> SettleReport, changes |_| items.iter().map(|i| i.receipt.job);
     receipts_of(grants: &[GrantKey]) -> Vec<Receipt>;
-    change_leases(change: LeaseChange, receipts: &[Receipt], policy: &LeasePolicy, now: Timestamp) -> (Vec<LeaseAnswer>, Vec<(JobId, Candidate)>);
+    change_leases(change: LeaseChange, receipts: &[Receipt], policy: &LeasePolicy, now: Timestamp) -> (Vec<LeaseAnswer>, Vec<(JobId, Candidate)>), changes |_| receipts.iter().map(|r| r.job);
     meet_worker(who: &WorkerIdentity, now: Timestamp) -> WorkerId;
     keep_alive(signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) -> ();
-    sweep(policy: &LeasePolicy, queues: Option<&QueueCounters>, now: Timestamp) -> Swept;
+    sweep(policy: &LeasePolicy, queues: Option<&QueueCounters>, now: Timestamp) -> Swept, changes |swept| swept.touched.iter().map(|t| t.job).chain(swept.freed.iter().map(|f| f.0));
     cleanup_due(limit: u64) -> Vec<(JobId, i64)>;
     cleaned(job: JobId, run: i64) -> bool;
     waiting_jobs(slugs: &[String], project: Option<ProjectId>, max_deliver: i64) -> Vec<WaitingJob>;
@@ -237,4 +296,70 @@ twins! { Store {
     detections(of: DetectionsOf<'_>, scores: bool) -> Vec<DetectionRow>;
     log(lines: &[LogLine], now: Timestamp) -> ();
     logs(query: &LogQuery) -> Vec<LogRow>;
+}
+
+/// A row that only SQLite wrote, and that no operation asked for, is found at the end.
+pub(crate) fn rows_that_no_operation_asked_for_are_compared() -> std::result::Result<(), Failed> {
+    for written in [
+        "UPDATE jobs SET priority = priority + 1",
+        "UPDATE tasks SET strikes = strikes + 1",
+        "INSERT INTO job_logs (job_id, at, level, message) VALUES (1, 1, 'INFO', 'once more')",
+        "INSERT INTO detections (job_id, ord, capture_id, n, algorithm_id, at) VALUES (7, 1, 1, 1, 1, 1)",
+    ] {
+        let clock = SimClock::new(0);
+        let twins = twins(&clock);
+        clock
+            .runtime()
+            .block_on(written_apart(&twins, clock.now(), written));
+        if twins.differences().is_empty() {
+            return Err(format!("nobody notices `{written}`").into());
+        }
+    }
+    Ok(())
+}
+
+fn twins(clock: &SimClock) -> Twins {
+    let shared = Arc::new(clock.clone());
+    let model = Arc::new(MemoryStore::with(Arc::clone(&shared) as _, 1_000, None));
+    Twins::new(model, shared, Arc::new(Trace::new(clock.clone(), false)))
+}
+
+/// A job that both have, then a statement that the model knows nothing of.
+async fn written_apart(twins: &Twins, now: Timestamp, sql: &'static str) {
+    let side = Side::new(twins, 0, ProjectId(1), 0, false, &mut Dice::new(1)).await;
+    let job = NewJob {
+        project: side.project,
+        name: "job".to_owned(),
+        delay_seconds: 0,
+        priority: 0,
+        failure_threshold: 0.5,
+        pipeline: twins.pipeline_by_slug(side.project, SLUG).await.unwrap(),
+        collection: None,
+        capture: side.captures.first().copied(),
+        limit: None,
+        shuffle: false,
+        reprocess: false,
+        job_type: "ml".to_owned(),
+        start: true,
+        key: None,
+    };
+    twins.create_job(&job, now).await.unwrap();
+    let lease = Duration::from_secs(60);
+    let mut claim = twins.claim_job(now, lease, 1).await.unwrap().unwrap();
+    while let Slice::More(to) = twins.collect_slice(&claim, now, lease).await.unwrap() {
+        claim.watermark = to;
+    }
+    twins.compare_all().await.unwrap();
+    assert_eq!(twins.differences(), Vec::<String>::new(), "both wrote the same");
+    instant(&twins.aside, || async {
+        let mut file = SqliteConnectOptions::new()
+            .filename(&twins.path)
+            .connect()
+            .await?;
+        let changed = sqlx::query(sql).execute(&mut file).await?.rows_affected();
+        assert!(changed > 0, "{sql} changes nothing");
+        file.close().await
+    })
+    .unwrap();
+    twins.compare_all().await.unwrap();
 }
