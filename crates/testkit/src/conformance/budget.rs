@@ -2,11 +2,12 @@
 
 use trapline_core::{
     JobId, JobStatus,
-    ports::{GrantRequest, LeasePolicy, LogPage, LogQuery, QueueCounters, QueueInfo, Want},
+    handout::last_try::SPARE,
+    ports::{GrantRequest, LeaseChange, LeasePolicy, LogPage, LogQuery, QueueCounters, QueueInfo, Want},
     receipt::Receipt,
 };
 
-use super::{Grant, World, cases};
+use super::{Grant, World, cases, suspects::new_run};
 
 fn counters(job: JobId, num_redelivered: u64) -> QueueCounters {
     let info = QueueInfo {
@@ -108,6 +109,28 @@ cases! { World;
         let listed: String = log.iter().filter(|l| l.message.contains("(full IDs:")).map(|l| l.message.as_str()).collect();
         for task in 1..=14 {
             assert!(listed.contains(&format!("marked {task} image(s)")), "{listed}");
+        }
+    }
+
+    async fn what_happened_in_an_earlier_run_is_none_of_the_budget_of_this_one(w: World) {
+        for before in ["hand-outs", "a strike"] {
+            let job = w.job_of(1).await;
+            match before {
+                "a strike" => for life in ["1", "2"] {
+                    assert_eq!(w.grant(job, 1, life).await.len(), 1);
+                    w.outlive().await;
+                },
+                // Never read, so they are no strikes; but a task gets no more than so many in one run.
+                _ => for _ in 0..w.policy().max_deliver + SPARE {
+                    let held = [w.grant_of(job, None, 1, "w").await[0].0];
+                    w.store.change_leases(LeaseChange::Undelivered, &held, &w.policy(), w.now()).await.unwrap();
+                },
+            }
+            new_run(&w, job).await;
+            let (all, worker) = (w.order(job).await, w.worker(before).await);
+            assert_eq!(w.hand_out(job, Want::Alone, Some(all), 1, worker).await.0.len(), 1);
+            w.outlive().await;
+            assert_eq!(w.counts(job).await, [1, 1, 0, 0, 0], "the first strike of two, after {before}");
         }
     }
 }

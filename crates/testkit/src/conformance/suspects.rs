@@ -134,6 +134,18 @@ cases! { World;
         assert!(log(&w, job, Level::Info).await.iter().any(|l| l.contains("was not dead")));
     }
 
+    async fn a_late_answer_clears_no_suspect_of_another_job(w: World) {
+        let (job, other) = (w.job_of(3).await, w.job_of(3).await);
+        let tasks = w.grant(job, 3, "slow").await;
+        w.grant(other, 3, "dead").await;
+        w.outlive().await;
+        assert_eq!(w.succeed(tasks[0], 0).await, Settled::Saved);
+        let (batch, suspects) = all_free(&w, job, "x").await;
+        assert_eq!((batch.len(), suspects.len()), (2, 0));
+        let (batch, suspects) = all_free(&w, other, "y").await;
+        assert_eq!((batch.len(), suspects.len()), (0, 3), "their worker has not answered");
+    }
+
     async fn outages_and_leases_given_back_are_no_death(w: World) {
         let job = w.job_of(4).await;
         w.beat().await;
