@@ -77,6 +77,7 @@ pub(crate) fn run(seed: u64, options: Options) -> Report {
         }
         if let Some(twins) = &world.twins {
             twins.compare_all().await.unwrap();
+            twins.remove_all().await.unwrap();
         }
         let mut violations = world.witness.violations();
         violations.extend(world.twins.iter().flat_map(|twins| twins.differences()));

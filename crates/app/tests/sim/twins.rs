@@ -133,6 +133,22 @@ impl Twins {
         verify(self, PAGE).await.map(drop)
     }
 
+    /// Removes every job from both, and compares what that leaves. Of a seed the last thing.
+    pub(crate) async fn remove_all(&self) -> Result<()> {
+        let page = OffsetPage {
+            limit: PAGE,
+            offset: 0,
+        };
+        for Job { id: job, .. } in self.jobs(&JobFilter::default(), page).await?.rows {
+            self.delete_job(job, Timestamp(0)).await?;
+        }
+        for (job, run) in self.cleanup_due(PAGE).await? {
+            self.cleaned(job, run).await?;
+        }
+        while self.purge().await? {}
+        verify(self, PAGE).await.map(drop)
+    }
+
     /// Where the stores answered differently.
     pub(crate) fn differences(&self) -> Vec<String> {
         self.differences.lock().unwrap().clone()
