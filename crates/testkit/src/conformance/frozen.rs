@@ -184,4 +184,17 @@ cases! { World;
         while w.store.purge().await.unwrap() {}
         assert_eq!(spec(&w, job, 1).await, None);
     }
+
+    async fn only_the_run_that_ended_is_marked_as_cleaned_up(w: World) {
+        let job = unclaimed(&w, 1).await;
+        cancel(&w, job).await;
+        assert_eq!(w.store.cleanup_due(9).await.unwrap(), [(job, 1)]);
+        w.go(job, JobMove::RetryFailed).await;
+        cancel(&w, job).await;
+        // A node that was slow removed what run 1 had projected; what run 2 had may be there.
+        assert!(!w.store.cleaned(job, 1).await.unwrap());
+        assert_eq!(w.store.cleanup_due(9).await.unwrap(), [(job, 2)]);
+        assert!(w.store.cleaned(job, 2).await.unwrap());
+        assert!(w.store.cleanup_due(9).await.unwrap().is_empty());
+    }
 }
