@@ -184,4 +184,19 @@ cases! { World;
         w.store.delete_job(second, w.now()).await.unwrap();
         assert_eq!(w.store.attempts(&ids).await.unwrap().len(), 3, "those of a deleted job are gone");
     }
+
+    async fn what_only_a_deleted_job_has_processed_is_collected_again(w: World) {
+        let (pipeline, set) = (w.pipeline().await, w.set(&[true; 2]).await);
+        let first = w.create(&w.new_job(pipeline, set)).await;
+        w.collect().await;
+        for task in w.grant(first, 2, "w").await {
+            w.succeed(task, 1).await;
+        }
+        // Its rows are there until they are purged.
+        w.store.delete_job(first, w.now()).await.unwrap().unwrap();
+        let second = w.create(&w.new_job(pipeline, set)).await;
+        w.collect().await;
+        let counts = w.job(second).await.counts;
+        assert_eq!((counts.total, counts.skipped), (2, 0));
+    }
 }
