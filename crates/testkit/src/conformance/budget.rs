@@ -3,6 +3,7 @@
 use trapline_core::{
     JobId, JobStatus,
     handout::last_try::SPARE,
+    job::JobMove,
     ports::{GrantRequest, LeaseChange, LeasePolicy, LogPage, LogQuery, QueueCounters, QueueInfo, Want},
     receipt::Receipt,
 };
@@ -132,5 +133,19 @@ cases! { World;
             w.outlive().await;
             assert_eq!(w.counts(job).await, [1, 1, 0, 0, 0], "the first strike of two, after {before}");
         }
+    }
+
+    async fn a_job_that_was_cancelled_loses_nothing_when_its_last_try_ends(w: World) {
+        let job = w.job_of(1).await;
+        for life in ["first", "second", "last"] {
+            assert_eq!(w.grant(job, 1, life).await.len(), 1);
+            if life == "last" {
+                for by in [JobMove::Cancel, JobMove::Revoke] {
+                    w.go(job, by).await;
+                }
+            }
+            w.outlive().await;
+        }
+        assert_eq!(w.counts(job).await, [1, 1, 0, 0, 0]);
     }
 }

@@ -146,6 +146,18 @@ cases! { World;
         assert_eq!((batch.len(), suspects.len()), (0, 3), "their worker has not answered");
     }
 
+    async fn a_late_answer_from_the_first_death_clears_the_siblings_though_its_own_image_died_again(w: World) {
+        let job = w.job_of(3).await;
+        let tasks = w.grant(job, 3, "slow").await;
+        w.outlive().await;
+        let alone = w.grant_suspect(job, "x").await[0];
+        w.outlive().await;
+        let late = tasks.iter().find(|t| t.0.capture == alone.0.capture).copied().unwrap();
+        assert_eq!(w.succeed(late, 0).await, Settled::Saved);
+        let (batch, suspects) = all_free(&w, job, "y").await;
+        assert_eq!((batch.len(), suspects.len()), (2, 0));
+    }
+
     async fn outages_and_leases_given_back_are_no_death(w: World) {
         let job = w.job_of(4).await;
         w.beat().await;
