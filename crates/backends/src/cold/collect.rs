@@ -13,11 +13,7 @@ use trapline_core::{
     ports::{Claim, Level, LogLine, Slice},
 };
 
-use super::{Cold, RowOf, Turn, retried};
-
-/// How many captures a slice takes. SQLite's tasks lie in another order than captures (docs/adr/0009), so a larger slice
-/// writes fewer pages per task; it holds the writer for about a tenth of a second.
-const SLICE_CAPTURES: i64 = 5_000;
+use super::{Cold, RowOf, SLICE_ROWS, Turn, retried};
 use crate::{
     rows::{Columns, JobSource},
     sql::{Conn, List, Value, first, sql},
@@ -197,7 +193,7 @@ async fn page<C: Conn>(conn: &mut C, source: &JobSource, after: i64) -> sqlx::Re
     if let Some(capture) = source.capture {
         return Ok(if capture > after { vec![capture] } else { vec![] });
     }
-    let values: [&dyn Value<'_>; 4] = [&source.collection, &after, &source.max_capture, &SLICE_CAPTURES];
+    let values: [&dyn Value<'_>; 4] = [&source.collection, &after, &source.max_capture, &SLICE_ROWS];
     conn.list(sql!("collect/captures.sql"), &values, first).await
 }
 
@@ -208,7 +204,7 @@ async fn lock_stale<C: Conn>(conn: &mut C, claim: &Claim, source: &JobSource) ->
         &claim.watermark,
         &claim.run,
         &source.mode,
-        &SLICE_CAPTURES,
+        &SLICE_ROWS,
     ];
     let mut stale = Stale::default();
     for row in conn.rows(sql!(each "collect/stale.sql"), &values).await? {
