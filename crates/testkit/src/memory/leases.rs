@@ -42,7 +42,7 @@ impl Db {
     pub(super) fn held_by(&self, grants: &[GrantKey]) -> Vec<Receipt> {
         let known = |g: &GrantRow| grants.contains(&g.key()) && !self.has(Mutation::KeepLostReplies);
         let of = self.grants.iter().filter(|(_, g)| known(g));
-        of.flat_map(|(id, grant)| {
+        let held = of.flat_map(|(id, grant)| {
             let held = |task: &TaskRow| task.grant == Some(*id) && task.state == TaskState::Pending;
             grant.captures.iter().filter_map(move |capture| {
                 let task = self.task(grant.job, *capture).filter(|t| held(t))?;
@@ -55,8 +55,10 @@ impl Db {
                     granted_at: grant.granted_at,
                 })
             })
-        })
-        .collect()
+        });
+        let mut receipts: Vec<_> = held.collect();
+        receipts.sort_by_key(|r| (r.job, r.capture));
+        receipts
     }
 
     pub(super) fn change_leases(
