@@ -57,7 +57,7 @@ pub enum Offered {
 /// The port. A job's queue comes into being with its first `publish`.
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
-    /// Offers candidates of a job; publishing one twice is harmless.
+    /// Offers candidates of a job; publishing one twice is harmless. They may be proposed a moment after the answer.
     async fn publish(&self, job: JobId, candidates: &[Candidate]) -> Result<Offered>;
     /// Proposes up to `limit` candidates of a job without waiting for more. `None` if the job has no queue.
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>>;

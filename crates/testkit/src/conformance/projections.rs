@@ -57,11 +57,11 @@ pub mod queue {
 
     /// Asks until the counters tell of what was just done: they are evidence for people, and NATS 2.15 may answer with
     /// those of a moment ago.
-    async fn told(queue: &dyn Queue, job: JobId, seen: fn(&QueueInfo) -> bool) {
+    pub async fn told(queue: &dyn Queue, job: JobId, seen: impl Fn(&QueueInfo) -> bool) {
         let mut last = None;
         for _ in 0..1_000 {
             last = queue.info(job).await.unwrap();
-            if last.as_ref().is_some_and(seen) {
+            if last.as_ref().is_some_and(&seen) {
                 return;
             }
         }
@@ -79,6 +79,14 @@ pub mod queue {
                 delivery: 0,
             })
             .collect()
+    }
+
+    /// Publishes candidates and waits until they can be proposed: JetStream answers a publish before its consumer hears of it,
+    /// and a pull in between finds nothing.
+    pub async fn offer(queue: &dyn Queue, job: JobId, candidates: &[Candidate]) {
+        let before = queue.info(job).await.unwrap().map_or(0, |i| i.num_pending);
+        queue.publish(job, candidates).await.unwrap();
+        told(queue, job, |i| i.num_pending >= before + candidates.len() as u64).await;
     }
 
     /// Takes and acknowledges what is proposed, a bounded number at a time, until nothing is.
@@ -99,7 +107,7 @@ pub mod queue {
         async fn what_is_published_is_proposed_once_in_order_and_bounded(f: Fixture) {
             let (queue, job) = (&f.port, f.job(1));
             assert!(queue.propose(job, 10).await.unwrap().is_none());
-            queue.publish(job, &candidates(1..6)).await.unwrap();
+            offer(queue.as_ref(), job, &candidates(1..6)).await;
             let first = queue.propose(job, 3).await.unwrap().unwrap();
             assert_eq!(first.candidates, candidates(1..4));
             queue.acknowledge(job, first).await.unwrap();
@@ -111,8 +119,8 @@ pub mod queue {
 
         async fn jobs_are_apart_and_a_removed_one_is_gone(f: Fixture) {
             let queue = &f.port;
-            queue.publish(f.job(1), &candidates(1..3)).await.unwrap();
-            queue.publish(f.job(2), &candidates(7..8)).await.unwrap();
+            offer(queue.as_ref(), f.job(1), &candidates(1..3)).await;
+            offer(queue.as_ref(), f.job(2), &candidates(7..8)).await;
             let mut listed = queue.list().await.unwrap();
             listed.retain(|q| f.is_mine(q.job));
             let listed: Vec<_> = listed.iter().map(|q| (q.job, q.num_pending)).collect();
@@ -127,34 +135,33 @@ pub mod queue {
 
         async fn a_removed_queue_begins_anew_with_the_next_publish(f: Fixture) {
             let (queue, job) = (&f.port, f.job(1));
-            queue.publish(job, &candidates(1..4)).await.unwrap();
+            offer(queue.as_ref(), job, &candidates(1..4)).await;
             queue.remove(job).await.unwrap();
-            queue.publish(job, &candidates(3..5)).await.unwrap();
+            offer(queue.as_ref(), job, &candidates(3..5)).await;
             assert_eq!(drain(queue.as_ref(), job, 10).await, candidates(3..5));
         }
 
         async fn a_task_offered_anew_is_no_duplicate(f: Fixture) {
             let (queue, job) = (&f.port, f.job(1));
-            queue.publish(job, &candidates(1..2)).await.unwrap();
+            offer(queue.as_ref(), job, &candidates(1..2)).await;
             let proposal = queue.propose(job, 9).await.unwrap().unwrap();
             queue.acknowledge(job, proposal).await.unwrap();
             let again = Candidate { capture: CaptureId(1), run: 1, delivery: 1 };
-            queue.publish(job, &[again]).await.unwrap();
+            offer(queue.as_ref(), job, &[again]).await;
             assert_eq!(queue.propose(job, 9).await.unwrap().unwrap().candidates, [again]);
         }
 
         async fn publishing_twice_loses_nothing_and_makes_up_nothing(f: Fixture) {
             let (queue, job) = (&f.port, f.job(1));
-            for _ in 0..2 {
-                queue.publish(job, &candidates(1..21)).await.unwrap();
-            }
+            offer(queue.as_ref(), job, &candidates(1..21)).await;
+            queue.publish(job, &candidates(1..21)).await.unwrap();
             let proposed: HashSet<Candidate> = drain(queue.as_ref(), job, 50).await.into_iter().collect();
             assert_eq!(proposed, candidates(1..21).into_iter().collect());
         }
 
         async fn what_is_proposed_and_not_acknowledged_is_not_proposed_again_at_once(f: Fixture) {
             let (queue, job) = (&f.port, f.job(1));
-            queue.publish(job, &candidates(1..6)).await.unwrap();
+            offer(queue.as_ref(), job, &candidates(1..6)).await;
             let first = queue.propose(job, 3).await.unwrap().unwrap();
             told(queue.as_ref(), job, |i| (i.num_pending, i.num_redelivered) == (2, 0)).await;
             assert_eq!(drain(queue.as_ref(), job, 10).await, candidates(4..6));
@@ -164,7 +171,7 @@ pub mod queue {
 
         async fn acknowledging_twice_or_after_removal_is_harmless(f: Fixture) {
             let (queue, job) = (&f.port, f.job(1));
-            queue.publish(job, &candidates(1..3)).await.unwrap();
+            offer(queue.as_ref(), job, &candidates(1..3)).await;
             let proposal = queue.propose(job, 9).await.unwrap().unwrap();
             for _ in 0..2 {
                 queue.acknowledge(job, proposal.clone()).await.unwrap();
@@ -175,7 +182,7 @@ pub mod queue {
 
         async fn many_candidates_reach_many_takers_once(f: Fixture) {
             let (queue, job) = (&f.port, f.job(1));
-            queue.publish(job, &candidates(1..3001)).await.unwrap();
+            offer(queue.as_ref(), job, &candidates(1..3001)).await;
             let takers = (0..8).map(|_| drain(queue.as_ref(), job, 100));
             let taken: Vec<Candidate> = join_all(takers).await.concat();
             assert_eq!(taken.len(), 3000);
