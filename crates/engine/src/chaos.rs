@@ -65,7 +65,8 @@ impl Engine {
             let request = GrantRequest {
                 job,
                 want: Want::Alone,
-                candidates: Some(vec![*capture]),
+                candidates: vec![*capture],
+                fill: false,
                 limit: 1,
                 worker,
                 now: self.inner.time.now()?,

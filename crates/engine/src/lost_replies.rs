@@ -30,8 +30,8 @@ impl LostReplies {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a time for the grants of an answer. No other answer of this node has it, unless the store's clock is
-    /// set back by more than [`SKEW_MAX`].
+    /// Returns a time for a grant, which together with its worker and its job is found again by it. No other grant of this
+    /// node has it, unless the store's clock is set back by more than [`SKEW_MAX`].
     pub(crate) fn moment(&self, now: Timestamp) -> Timestamp {
         let next = |last: i64| match last - now.0 {
             ahead @ 0..SKEW_MAX => now.0 + ahead + 1,

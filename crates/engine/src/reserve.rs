@@ -1,17 +1,17 @@
-//! Reserve: the queue proposes, one statement of the store grants, and what the queue leaves short is filled from the
-//! store (docs/rules.md A7). Only tasks that were granted are handed out. A suspect is alone in its answer; suspects
+//! Reserve: the queue proposes, and one transaction of the store grants what is free of that and fills what the queue leaves
+//! short (docs/rules.md A7). An answer is one grant; only tasks that were granted are handed out. A suspect is alone in its answer; suspects
 //! and batches take turns, and the last try of a suspect is alone with its worker (A6).
 
 use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
 use futures::StreamExt as _;
 use trapline_core::{
-    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, JobId, ProjectId, Result, WorkerId,
     choose::Waiting,
     error::chain,
     fault,
     handout::last_try,
-    ports::{GrantKey, GrantRequest, Granted, Hint, LeaseChange, Standing, WaitingJob, Want},
+    ports::{GrantKey, GrantRequest, Granted, Hint, LeaseChange, Proposal, Standing, WaitingJob, Want},
     receipt::Receipt,
 };
 
@@ -52,8 +52,6 @@ pub struct Reservation {
     /// The tasks; may be empty.
     pub tasks: Vec<ReservedTask>,
     engine: Engine,
-    /// One time for all grants of the answer, which are judged together (A6).
-    granted_at: Timestamp,
     undelivered: Vec<Receipt>,
 }
 
@@ -129,7 +127,6 @@ impl Engine {
             job,
             tasks: Vec::new(),
             engine: self.clone(),
-            granted_at: self.inner.lost_replies.moment(self.inner.time.now()?),
             undelivered: Vec::new(),
         };
         // The store is asked before the queue: what the queue proposes to a worker that may get nothing is lost to
@@ -142,14 +139,12 @@ impl Engine {
             return Ok(reservation);
         }
         if turns.take_suspects_turn(job) {
-            self.grant(&mut reservation, Want::Suspect, None, 1, worker)
-                .await?;
+            self.grant(&mut reservation, Want::Suspect, 1, worker).await?;
         }
         if reservation.tasks.is_empty() {
             let suspects = self.grant_batch(&mut reservation, limit, worker).await?;
             if suspects && reservation.tasks.is_empty() {
-                self.grant(&mut reservation, Want::Suspect, None, 1, worker)
-                    .await?;
+                self.grant(&mut reservation, Want::Suspect, 1, worker).await?;
             } else if suspects {
                 turns.give_suspects_turn(job);
             }
@@ -180,50 +175,61 @@ impl Engine {
     /// Grants a last try, or puts the worker off until it is free for one. Returns whether that is all that it gets
     /// now. `only`: the job has nothing else for it.
     async fn last_try(&self, into: &mut Reservation, only: bool, worker: WorkerId) -> Result<bool> {
-        let seen = self.grant(into, Want::LastTry { only }, None, 1, worker).await?;
+        let seen = self.grant(into, Want::LastTry { only }, 1, worker).await?;
         if !into.tasks.is_empty() {
             self.inner.turns.handed_out(into.job, self.now());
         }
         Ok(seen.held_back || !into.tasks.is_empty())
     }
 
-    /// Grants what the queue proposes, then fills from the store. Returns whether suspects of the job wait.
+    /// Grants what the queue proposes, and free tasks of the store where that is too little. Returns whether suspects of the
+    /// job wait.
     async fn grant_batch(&self, into: &mut Reservation, limit: usize, worker: WorkerId) -> Result<bool> {
-        let job = into.job;
-        let mut suspects = false;
-        while into.tasks.len() < limit {
-            let want = limit - into.tasks.len();
-            // If the queue can't be reached, tasks are filled from the store.
-            let proposed = self.inner.ports.queue.propose(job, want).await;
-            self.inner.queue_presence.heard(&proposed);
-            let proposal = match proposed {
-                Ok(Some(proposal)) if !proposal.candidates.is_empty() => proposal,
-                _ => break,
+        let (job, turns) = (into.job, &self.inner.turns);
+        loop {
+            let proposals = self.proposals(job, limit).await;
+            let proposed = proposals.iter().flat_map(|p| &p.candidates);
+            let candidates: Vec<CaptureId> = proposed.map(|c| c.capture).collect();
+            let filling = match candidates.len() {
+                0 => Some(turns.fill(job).await),
+                n if n < limit => turns.try_fill(job),
+                _ => None,
             };
-            let captures = proposal.candidates.iter().map(|c| c.capture).collect();
+            let fill = filling.is_some();
             let seen = self
-                .grant(into, Want::Batch, Some(captures), want, worker)
+                .grant_from(into, Want::Batch, candidates, fill, limit, worker)
                 .await?;
             if seen.held_back {
-                // It got a suspect meanwhile. The proposal is not acknowledged, so that it may go to other workers.
+                // It got a suspect meanwhile. The proposals are not acknowledged, so that they may go to other workers.
                 return Ok(false);
             }
-            suspects = seen.suspects;
-            if let Err(error) = self.inner.ports.queue.acknowledge(job, proposal).await {
-                tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
+            for proposal in proposals {
+                if let Err(error) = self.inner.ports.queue.acknowledge(job, proposal).await {
+                    tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
+                }
+            }
+            // Else all that was proposed was out already, and there may be more.
+            if fill || !into.tasks.is_empty() {
+                return Ok(seen.suspects);
             }
         }
-        let turns = &self.inner.turns;
-        let filling = match into.tasks.len() {
-            0 => Some(turns.fill(job).await),
-            n if n < limit => turns.try_fill(job),
-            _ => None,
-        };
-        if filling.is_some() {
-            let want = limit - into.tasks.len();
-            suspects = self.grant(into, Want::Batch, None, want, worker).await?.suspects;
+    }
+
+    /// Takes proposals of the queue, up to `limit` candidates. Fewer if it holds no more or can't be reached.
+    async fn proposals(&self, job: JobId, limit: usize) -> Vec<Proposal> {
+        let (mut proposals, mut want) = (Vec::new(), limit);
+        while want > 0 {
+            let proposed = self.inner.ports.queue.propose(job, want).await;
+            self.inner.queue_presence.heard(&proposed);
+            match proposed {
+                Ok(Some(proposal)) if !proposal.candidates.is_empty() => {
+                    want = want.saturating_sub(proposal.candidates.len());
+                    proposals.push(proposal);
+                }
+                _ => break,
+            }
         }
-        Ok(suspects)
+        proposals
     }
 
     /// Gives back leases that no worker knows of, and tries for as long as they last: it is not the worker's fault if
@@ -242,20 +248,33 @@ impl Engine {
         }
     }
 
+    /// Grants tasks that the queue does not propose.
     async fn grant(
         &self,
         into: &mut Reservation,
         want: Want,
-        candidates: Option<Vec<CaptureId>>,
         limit: usize,
         worker: WorkerId,
     ) -> Result<Granted> {
-        let granted_at = into.granted_at;
+        self.grant_from(into, want, Vec::new(), true, limit, worker).await
+    }
+
+    async fn grant_from(
+        &self,
+        into: &mut Reservation,
+        want: Want,
+        candidates: Vec<CaptureId>,
+        fill: bool,
+        limit: usize,
+        worker: WorkerId,
+    ) -> Result<Granted> {
+        let granted_at = self.inner.lost_replies.moment(self.inner.time.now()?);
         let policy = &self.inner.policy;
         let request = GrantRequest {
             job: into.job,
             want,
             candidates,
+            fill,
             limit,
             worker,
             now: granted_at,
@@ -280,9 +299,6 @@ impl Engine {
             fault::reach(fault::GRANT_COMMITTED);
         }
         for task in std::mem::take(&mut granted.tasks) {
-            // A new run may have begun since the first grant of this answer, so the same task may be handed out
-            // again.
-            into.tasks.retain(|earlier| earlier.capture != task.capture);
             let receipt = Receipt {
                 job: into.job,
                 run: granted.run,

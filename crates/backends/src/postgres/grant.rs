@@ -1,6 +1,8 @@
 //! Handing out tasks (docs/rules.md A7), and who they go to. A hand-out waits for no other: what another transaction holds is
 //! skipped, and it locks no job row.
 
+use std::collections::HashSet;
+
 use sqlx::{PgConnection, postgres::PgRow};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
@@ -257,44 +259,67 @@ async fn tell_free(
     row.col("held_back")
 }
 
-/// Locks what is handed out.
+/// Locks what is handed out: candidates, then free tasks where these are too few.
 async fn pick(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Result<Granted> {
     let limit = match request.want {
         Want::Batch => request.limit,
         _ => request.limit.min(1),
     };
-    let sql = match (&request.candidates, request.want) {
-        (Some(_), _) => include_str!("sql/grant_pick.sql"),
-        (None, Want::Batch | Want::Alone) => include_str!("sql/grant_fill.sql"),
-        (None, Want::Suspect | Want::LastTry { .. }) => include_str!("sql/grant_suspects.sql"),
+    let mut granted = Granted::default();
+    if !request.candidates.is_empty() {
+        let picked = sqlx::query(include_str!("sql/grant_pick.sql"))
+            .bind(request.job.0)
+            .bind(request.max_deliver)
+            .bind(bound(limit as u64))
+            .bind(request.candidates.iter().map(|c| c.0).collect::<Vec<_>>())
+            .bind(match request.want {
+                Want::Batch => Some(false),
+                Want::Suspect | Want::LastTry { .. } => Some(true),
+                Want::Alone => None,
+            })
+            .fetch_all(&mut *conn)
+            .await?;
+        add(&picked, limit, &mut granted)?;
+    }
+    if request.fill && granted.tasks.len() < limit {
+        add(&free(conn, request, limit).await?, limit, &mut granted)?;
+    }
+    granted.tasks.sort_by_key(|t| t.capture);
+    Ok(granted)
+}
+
+/// Free tasks of the kind that is wanted, those included that this transaction has locked.
+async fn free(conn: &mut PgConnection, request: &GrantRequest, limit: usize) -> sqlx::Result<Vec<PgRow>> {
+    let suspects = matches!(request.want, Want::Suspect | Want::LastTry { .. });
+    let sql = if suspects {
+        include_str!("sql/grant_suspects.sql")
+    } else {
+        include_str!("sql/grant_fill.sql")
     };
     let mut query = sqlx::query(sql)
         .bind(request.job.0)
         .bind(request.max_deliver)
         .bind(bound(limit as u64));
-    if let Some(candidates) = &request.candidates {
-        query = query
-            .bind(candidates.iter().map(|c| c.0).collect::<Vec<_>>())
-            .bind(match request.want {
-                Want::Batch => Some(false),
-                Want::Suspect | Want::LastTry { .. } => Some(true),
-                Want::Alone => None,
-            });
-    } else if matches!(request.want, Want::Suspect | Want::LastTry { .. }) {
+    if suspects {
         query = query.bind(last_try::SPARE).bind(request.want != Want::Suspect);
     }
-    let picked: Vec<PgRow> = query.fetch_all(conn).await?;
-    let mut granted = Granted::default();
-    for row in &picked {
-        granted.run = row.col("run")?;
-        granted.tasks.push(GrantedTask {
-            capture: CaptureId(row.col("capture_id")?),
-            delivery: row.col::<i64>("delivery")? + 1,
-            url: row.col("url")?,
-        });
+    query.fetch_all(conn).await
+}
+
+fn add(picked: &[PgRow], limit: usize, granted: &mut Granted) -> sqlx::Result<()> {
+    let mut seen: HashSet<CaptureId> = granted.tasks.iter().map(|t| t.capture).collect();
+    for row in picked {
+        let capture = CaptureId(row.col("capture_id")?);
+        if granted.tasks.len() < limit && seen.insert(capture) {
+            granted.run = row.col("run")?;
+            granted.tasks.push(GrantedTask {
+                capture,
+                delivery: row.col::<i64>("delivery")? + 1,
+                url: row.col("url")?,
+            });
+        }
     }
-    granted.tasks.sort_by_key(|t| t.capture);
-    Ok(granted)
+    Ok(())
 }
 
 async fn record(

@@ -150,11 +150,13 @@ async fn grant_in(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::
         Want::Batch => request.limit,
         _ => request.limit.min(1),
     };
-    let candidates: Vec<i64> = match &request.candidates {
-        Some(proposed) => proposed.iter().map(|c| c.0).collect(),
-        None => free(conn, request, limit).await?,
-    };
-    granted = pick(conn, request, &candidates, limit).await?;
+    pick(conn, request, &request.candidates, limit, &mut granted).await?;
+    if request.fill && granted.tasks.len() < limit {
+        let mut free = free(conn, request, limit).await?;
+        free.retain(|capture| granted.tasks.iter().all(|t| t.capture != *capture));
+        free.truncate(limit - granted.tasks.len());
+        pick(conn, request, &free, limit, &mut granted).await?;
+    }
     if !granted.tasks.is_empty() {
         granted.grant = record(conn, request, &granted.tasks).await?;
         if let Some(turn) = turn {
@@ -284,18 +286,23 @@ async fn write_turn(
         .map(drop)
 }
 
-async fn free(conn: &mut SqliteConnection, request: &GrantRequest, limit: usize) -> sqlx::Result<Vec<i64>> {
+async fn free(
+    conn: &mut SqliteConnection,
+    request: &GrantRequest,
+    limit: usize,
+) -> sqlx::Result<Vec<CaptureId>> {
     match request.want {
         Want::Suspect => return free_suspects(conn, request, limit, false).await,
         Want::LastTry { .. } => return free_suspects(conn, request, limit, true).await,
         Want::Batch | Want::Alone => {}
     }
-    sqlx::query_scalar(include_str!("sql/grant_fill.sql"))
+    let free: Vec<i64> = sqlx::query_scalar(include_str!("sql/grant_fill.sql"))
         .bind(request.job.0)
         .bind(limit as i64)
         .bind(request.max_deliver)
         .fetch_all(conn)
-        .await
+        .await?;
+    Ok(free.into_iter().map(CaptureId).collect())
 }
 
 async fn free_suspects(
@@ -303,23 +310,29 @@ async fn free_suspects(
     request: &GrantRequest,
     limit: usize,
     last: bool,
-) -> sqlx::Result<Vec<i64>> {
-    sqlx::query_scalar(include_str!("sql/grant_suspects.sql"))
+) -> sqlx::Result<Vec<CaptureId>> {
+    let free: Vec<i64> = sqlx::query_scalar(include_str!("sql/grant_suspects.sql"))
         .bind(request.job.0)
         .bind(limit as i64)
         .bind(request.max_deliver)
         .bind(last_try::SPARE)
         .bind(last)
         .fetch_all(conn)
-        .await
+        .await?;
+    Ok(free.into_iter().map(CaptureId).collect())
 }
 
+/// Adds those of the candidates that may be handed out, up to `limit` in all.
 async fn pick(
     conn: &mut SqliteConnection,
     request: &GrantRequest,
-    candidates: &[i64],
+    candidates: &[CaptureId],
     limit: usize,
-) -> sqlx::Result<Granted> {
+    granted: &mut Granted,
+) -> sqlx::Result<()> {
+    if candidates.is_empty() {
+        return Ok(());
+    }
     let picked = sqlx::query(include_str!("sql/grant_pick.sql"))
         .bind(request.job.0)
         .bind(json(candidates))
@@ -331,7 +344,6 @@ async fn pick(
         })
         .fetch_all(conn)
         .await?;
-    let mut granted = Granted::default();
     for row in &picked {
         let capture = CaptureId(row.try_get("capture_id")?);
         // The queue may propose a task twice in one answer.
@@ -344,7 +356,7 @@ async fn pick(
             });
         }
     }
-    Ok(granted)
+    Ok(())
 }
 
 async fn record(

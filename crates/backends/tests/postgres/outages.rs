@@ -26,7 +26,8 @@ async fn all_fail_soon(w: &World, job: trapline_core::JobId, grant: &trapline_te
     let request = trapline_core::ports::GrantRequest {
         job,
         want: Want::Batch,
-        candidates: None,
+        candidates: Vec::new(),
+        fill: true,
         limit: 1,
         worker: grant.0.worker,
         now: w.now(),

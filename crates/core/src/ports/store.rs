@@ -62,8 +62,8 @@ pub trait Store: Catalog + Health {
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>>;
 
-    /// Hands out tasks (A7). The engine makes the time of the request unique, so that [`Store::receipts_of`] finds
-    /// the tasks again if the reply is lost.
+    /// Hands out tasks (A7) in one transaction. No other grant of the same node has the time of the request, so that
+    /// [`Store::receipts_of`] finds the tasks again if the reply is lost.
     async fn grant(&self, request: &GrantRequest) -> Result<Granted>;
     /// Returns whether the worker may be given tasks: not while it holds an exclusive hand-out, nor while it is one
     /// process (known by `client_info.instance`) and holds a suspect. [`Store::grant`] checks again.

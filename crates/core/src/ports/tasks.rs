@@ -43,8 +43,10 @@ pub struct GrantRequest {
     pub job: JobId,
     /// The kind of tasks; candidates of another kind are not granted.
     pub want: Want,
-    /// The candidates that the queue proposed; `None` takes any free tasks, in dispatch order.
-    pub candidates: Option<Vec<CaptureId>>,
+    /// The candidates that the queue proposed.
+    pub candidates: Vec<CaptureId>,
+    /// Whether free tasks are taken in dispatch order where the candidates are too few.
+    pub fill: bool,
     /// The maximum number of tasks.
     pub limit: usize,
     /// The worker that holds them.
@@ -203,8 +205,7 @@ pub struct SettleReport {
     pub freed: Vec<(JobId, Candidate)>,
 }
 
-/// Identifies the grants of an answer when their ids are not known: by job, worker and time. The grants of one answer
-/// share one time, which no other answer of the same node has.
+/// Identifies a grant whose id is not known: by job, worker and time. No other grant of the same node has this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GrantKey {
     /// The job.

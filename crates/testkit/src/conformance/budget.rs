@@ -56,7 +56,8 @@ cases! { World;
             let request = GrantRequest {
                 job,
                 want: Want::LastTry { only: true },
-                candidates: None,
+                candidates: Vec::new(),
+                fill: true,
                 limit: 9,
                 worker: w.worker(worker).await,
                 now: w.now(),

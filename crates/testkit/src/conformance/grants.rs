@@ -87,7 +87,8 @@ pub(super) async fn grant_within(
     let request = GrantRequest {
         job,
         want,
-        candidates: None,
+        candidates: Vec::new(),
+        fill: true,
         limit: 9,
         worker: w.worker(worker).await,
         now: w.now(),
@@ -118,6 +119,26 @@ cases! { World;
         for (n, expected) in all.iter().enumerate() {
             assert_eq!(captures(&w.grant_last_try(job, &format!("c {n}")).await), [*expected]);
         }
+    }
+
+    async fn what_is_proposed_and_what_fills_it_up_are_one_grant_and_no_task_is_in_it_twice(w: World) {
+        w.set(&[true; 300]).await;
+        let job = w.job_of(20).await;
+        let all = w.order(job).await;
+        w.grant_of(job, Some(vec![all[0]]), 1, "a").await;
+        let b = w.worker("b").await;
+        // The first is out already; of the rest two are also the next to be filled in, and one is proposed twice.
+        let proposed = vec![all[0], all[1], all[9], all[3], all[1]];
+        let (tasks, _) = w.hand_out_from(job, Want::Batch, proposed, true, 5, b).await;
+        let mut expected = [1, 3, 9, 2, 4].map(|at| all[at]).to_vec();
+        expected.sort();
+        let mut handed = captures(&tasks);
+        handed.sort();
+        assert_eq!(handed, expected);
+        let receipts = w.store.receipts_of(&[tasks[0].0.grant()]).await.unwrap();
+        let of_one: Vec<CaptureId> = receipts.iter().map(|r| r.capture).collect();
+        assert_eq!(of_one, expected);
+        w.check_invariants().await;
     }
 
     async fn no_more_is_handed_out_than_was_asked_for(w: World) {

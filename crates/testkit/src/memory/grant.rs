@@ -128,24 +128,12 @@ impl Db {
             let of_kind = |want| is_of_kind(task, want, request.max_deliver);
             is_free(task, run) && (of_kind(want) || (mixed && of_kind(Want::Alone)))
         };
-        let candidates: BTreeSet<CaptureId> = match &request.candidates {
-            Some(proposed) => proposed.iter().copied().collect(),
-            None if self.has(Mutation::NoFill) && request.want == Want::Batch => BTreeSet::new(),
-            None => {
-                let mut all: Vec<_> = self
-                    .tasks(request.job)
-                    .filter(|(_, t)| free(t, request.want))
-                    .map(|(c, t)| (t.ord, c))
-                    .collect();
-                all.sort_unstable();
-                all.iter().take(limit).map(|(_, c)| *c).collect()
-            }
-        };
-        for capture in candidates {
-            let Some(task) = self.task(request.job, capture).filter(|t| free(t, request.want)) else {
-                continue;
-            };
-            if granted.tasks.len() < limit {
+        let take = |captures: BTreeSet<CaptureId>, granted: &mut Granted| {
+            for capture in captures {
+                let task = self.task(request.job, capture).filter(|t| free(t, request.want));
+                let Some(task) = task.filter(|_| granted.tasks.len() < limit) else {
+                    continue;
+                };
                 granted.run = run;
                 granted.tasks.push(GrantedTask {
                     capture,
@@ -153,6 +141,20 @@ impl Db {
                     url: self.catalog.url(capture).to_owned(),
                 });
             }
+        };
+        take(request.candidates.iter().copied().collect(), granted);
+        if request.fill && !(self.has(Mutation::NoFill) && request.want == Want::Batch) {
+            let taken: BTreeSet<CaptureId> = granted.tasks.iter().map(|t| t.capture).collect();
+            let mut all: Vec<_> = self
+                .tasks(request.job)
+                .filter(|(c, t)| free(t, request.want) && !taken.contains(c))
+                .map(|(c, t)| (t.ord, c))
+                .collect();
+            all.sort_unstable();
+            take(
+                all.iter().take(limit - taken.len()).map(|(_, c)| *c).collect(),
+                granted,
+            );
         }
     }
 
