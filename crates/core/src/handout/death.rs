@@ -29,10 +29,9 @@ pub struct EndedGrant {
     pub granted_at: Timestamp,
     /// The deadline of the last of its leases that are over.
     pub ended_at: Timestamp,
-    /// Whether any task of it was answered, or of another grant in the same answer of reserve.
+    /// Whether any task of it was answered.
     pub answered: bool,
-    /// Whether a lease of it is alive, or of another grant in the same answer: the worker extended some leases by
-    /// name and let the others end.
+    /// Whether a lease of it is alive: the worker extended some leases by name and let the others end.
     pub alive: bool,
     /// Whether its worker is one process, by its `client_info`. One process takes what it holds in the order in which
     /// it got it.
@@ -84,7 +83,7 @@ pub struct TaskEnd {
 /// there had been no outage of the server. Whatever the worker was handed before that moment it may have held when it
 /// died, so it belongs to the same death, in whichever sweep it ends: all of it ends within one `task_ttr` after that
 /// moment. What it was handed later belongs to another life of the same worker (restarted under the same token and
-/// address), and is charged on its own. Grants with the same time are one answer, so they are charged together.
+/// address), and is charged on its own.
 ///
 /// This holds for one process. A worker known by token and address may be many processes, each with loaders that take
 /// turns, so the oldest grant tells nothing: each of its grants is charged.
@@ -92,13 +91,12 @@ pub fn charge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Times
     let mut oldest_first: Vec<usize> = (0..grants.len()).collect();
     oldest_first.sort_by_key(|at| (grants[*at].granted_at, grants[*at].grant));
     let mut ends = vec![GrantEnd::Strike; grants.len()];
-    let mut charged_at: HashMap<WorkerId, Timestamp> = HashMap::new();
     for at in oldest_first {
         let grant = &grants[at];
         if grant.answered || grant.alive {
             continue;
         }
-        if !grant.one_process || charged_at.get(&grant.worker) == Some(&grant.granted_at) {
+        if !grant.one_process {
             ends[at] = GrantEnd::Charged;
             continue;
         }
@@ -106,7 +104,6 @@ pub fn charge(grants: &[EndedGrant], charged_until: &mut HashMap<WorkerId, Times
             Some(until) if grant.granted_at <= *until => GrantEnd::HeldAhead,
             _ => {
                 charged_until.insert(grant.worker, grant.ended_at);
-                charged_at.insert(grant.worker, grant.granted_at);
                 GrantEnd::Charged
             }
         };

@@ -1,8 +1,7 @@
 //! The life of a hand-out, from grant to answer or loss, in the order in which it happens.
 //!
-//! 1. **Grant.** A worker reserves tasks; each becomes a *hand-out* (`delivery` counts them). What one statement of the store
-//!    hands out is a *grant*: a row with one job, one worker and one time. The grants of one answer have the same time. A
-//!    task that is *suspect* is alone in its answer.
+//! 1. **Grant.** A worker reserves tasks; each becomes a *hand-out* (`delivery` counts them). What one answer
+//!    hands out is a *grant*: a row with one job, one worker and one time. A task that is *suspect* is alone in its answer.
 //! 2. **Lease.** The hand-out is the worker's until `lease_until` ([`lease`]). An answer of the worker extends what it
 //!    reserved since ([`lease::SignsOfLife`]); it may extend a lease by name, or give the task back, which costs nothing.
 //! 3. **Answer.** A result settles the task, whichever hand-out it answers. An error settles it only if it answers the

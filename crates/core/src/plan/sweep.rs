@@ -1,7 +1,7 @@
 //! Ends leases that have expired (docs/rules.md A3 to A6): from the grants that are due and the
 //! tasks that they hold to the rows, counters and log lines that a store writes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     TaskKey,
@@ -234,25 +234,18 @@ impl<'t> Looked<'t> {
 
 /// What the end of each grant is, if any lease of it has expired; notes which deaths were charged.
 fn deaths(due: &[DueGrant], looks: &[Look], plan: &mut SweepPlan) -> BTreeMap<GrantId, GrantEnd> {
-    let answer = |grant: &DueGrant| (grant.worker, grant.granted_at);
-    let pairs = || due.iter().zip(looks);
-    let answered: HashSet<_> = due.iter().filter(|g| g.answered).map(answer).collect();
-    let alive: HashSet<_> = pairs()
-        .filter(|(_, look)| look.again.is_some())
-        .map(|(g, _)| answer(g))
-        .collect();
     let ended = |(grant, look): (&DueGrant, &Look)| {
         Some(EndedGrant {
             grant: grant.id,
             worker: grant.worker,
             granted_at: grant.granted_at,
             ended_at: look.ended_at?,
-            answered: answered.contains(&answer(grant)),
-            alive: alive.contains(&answer(grant)),
+            answered: grant.answered,
+            alive: look.again.is_some(),
             one_process: grant.one_process,
         })
     };
-    let grants: Vec<EndedGrant> = pairs().filter_map(ended).collect();
+    let grants: Vec<EndedGrant> = due.iter().zip(looks).filter_map(ended).collect();
     let until = |grant: &DueGrant| grant.charged_until.map(|until| (grant.worker, until));
     let before: HashMap<WorkerId, Timestamp> = due.iter().filter_map(until).collect();
     let mut charged = before.clone();

@@ -34,20 +34,6 @@ fn of_what_a_process_held_when_it_died_only_the_oldest_is_charged() {
 }
 
 #[test]
-fn the_grants_of_one_answer_are_charged_together() {
-    let grants = [grant(1, 1, 10), grant(2, 1, 10), grant(3, 1, 11), grant(4, 2, 10)];
-    assert_eq!(
-        charge(&grants, &mut HashMap::new()),
-        [
-            GrantEnd::Charged,
-            GrantEnd::Charged,
-            GrantEnd::HeldAhead,
-            GrantEnd::Charged
-        ]
-    );
-}
-
-#[test]
 fn one_death_is_one_charge_even_if_its_leases_end_in_different_sweeps() {
     let mut charged = HashMap::new();
     let one_by_one: Vec<_> = [grant(1, 1, 0), grant(2, 1, 30), grant(3, 1, 59)]
