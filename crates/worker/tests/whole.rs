@@ -201,3 +201,45 @@ fn a_tiff_with_its_directory_first_is_checked_strip_by_strip() {
         assert_eq!(read(&file).err().as_deref(), Some(expected), "{what}");
     }
 }
+
+/// The same file with a second directory of that kind and those rows, whose strip is the first one's first rows.
+fn with_second(kind: u32, rows: u32) -> Vec<u8> {
+    let mut file = with(&directory_first(), 118, 1_338);
+    let entries: [(u16, u32); 8] = [
+        (254, kind),
+        (256, 40),
+        (257, rows),
+        (258, 8),
+        (259, 1),
+        (262, 1),
+        (273, 138),
+        (279, 40 * rows),
+    ];
+    file.extend(8_u16.to_le_bytes());
+    for (tag, value) in entries {
+        file.extend(tag.to_le_bytes());
+        file.extend(4_u16.to_le_bytes());
+        file.extend(1_u32.to_le_bytes());
+        file.extend(value.to_le_bytes());
+    }
+    file.extend(0_u32.to_le_bytes());
+    file
+}
+
+#[test]
+fn a_tiff_with_several_photographs_is_not_processed_in_part() {
+    const SEVERAL: &str = "broken image: the file holds several photographs: save each as a file of its own";
+    for (what, kind, rows, expected) in [
+        ("another page", 0, 20, Some(SEVERAL)),
+        ("a page of a document", 2, 15, Some(SEVERAL)),
+        ("a smaller copy", 1, 20, None),
+        ("a mask", 4, 20, None),
+        ("a thumbnail that is not marked as one", 0, 5, None),
+    ] {
+        assert_eq!(
+            read(&with_second(kind, rows)).err().as_deref(),
+            expected,
+            "{what}"
+        );
+    }
+}

@@ -7,7 +7,7 @@ use memchr::memmem;
 use tiff::decoder::{Decoder, IfdDecoder};
 use tiff::tags::Tag;
 
-use super::whole::{ANOTHER, CONTRADICTION, CUT, LEFT_OVER_MIN};
+use super::whole::{ANOTHER, CONTRADICTION, CUT, LEFT_OVER_MIN, SEVERAL};
 
 const PAGES_MAX: usize = 1_000;
 /// Byte order, version, and where the first directory is.
@@ -18,14 +18,18 @@ const UNCOMPRESSED: u64 = 1;
 /// Colours that may be stored for several pixels at once.
 const YCBCR: u64 = 6;
 
+/// Bits of a directory's kind: a smaller copy of another picture, or a mask.
+const ASIDE: u64 = 1 | 4;
+
 /// What is missing or damaged, in words. Of a file whose first directory can't be read its decoder says more. Only the first
-/// picture is decoded; of the others nothing counts but that they lie within the file.
+/// picture is decoded. The others may be smaller copies of it, and must lie within the file.
 pub(super) fn check(bytes: &[u8]) -> Result<(), &'static str> {
     let Ok(mut decoder) = Decoder::new(Cursor::new(bytes)) else {
         return Ok(());
     };
     let mut seen = HashSet::new();
     let mut next = decoder.ifd_pointer();
+    let mut pixels = 0;
     while let Some(at) = next.filter(|at| seen.len() < PAGES_MAX && seen.insert(at.0)) {
         let is_first = seen.len() == 1;
         if at.0 >= bytes.len() as u64 {
@@ -42,8 +46,10 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), &'static str> {
                 if page.holds_another(bytes) {
                     return Err(ANOTHER);
                 }
+                pixels = page.pixels();
             }
             Some(page) if page.is_cut(bytes.len() as u64) => return Err(CUT),
+            Some(page) if page.kind & ASIDE == 0 && page.pixels() >= pixels / 2 => return Err(SEVERAL),
             None if is_first => return Err(CONTRADICTION),
             _ => {}
         }
@@ -57,6 +63,7 @@ struct Page {
     /// Where the strips or tiles begin and end.
     parts: Vec<(u64, u64)>,
     are_strips: bool,
+    kind: u64,
     compression: u64,
     colours: u64,
     width: u64,
@@ -96,6 +103,7 @@ impl Page {
         Some(Self {
             parts,
             are_strips,
+            kind: one(Tag::NewSubfileType, 0)?,
             compression: one(Tag::Compression, UNCOMPRESSED)?,
             colours: one(Tag::PhotometricInterpretation, 0)?,
             width: one(Tag::ImageWidth, 0)?,
@@ -103,6 +111,10 @@ impl Page {
             rows_per_strip: one(Tag::RowsPerStrip, u64::MAX)?,
             bits_per_pixel,
         })
+    }
+
+    fn pixels(&self) -> u64 {
+        self.width.saturating_mul(self.height)
     }
 
     /// Whether a part of it would lie beyond the end of the file.
