@@ -22,8 +22,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("backends", &["core"]),
     ("wire", &[]),
     ("worker", &["wire"]),
-    ("app", &["core", "engine", "backends", "wire", "worker"]),
-    ("testkit", &["core"]),
+    ("drill", &["worker"]),
+    ("app", &["core", "engine", "backends", "wire", "worker", "drill"]),
+    ("testkit", &["core", "drill"]),
 ];
 /// What `core` must do without: anything that does I/O or brings a runtime.
 const NOT_IN_CORE: &[&str] = &["tokio", "sqlx", "axum", "reqwest", "async-nats", "redis"];

@@ -5,14 +5,13 @@ use std::{process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use trapline_drill::{Server, pass};
 use trapline_worker::client::ApiError;
 
 use super::{
     fleet::{Fleet, STEADY},
     ground::{Ground, Links},
     hand::{Hand, successes},
-    server::Server,
-    wait::last,
     world::{SAFE_LEASE, World},
 };
 
@@ -38,7 +37,7 @@ pub(super) async fn transient_error(ground: &Ground) -> Result<String> {
     }
     let away = world.store_away().await?;
     let fault = async {
-        last(FAULT).await;
+        pass(FAULT).await;
         if let Some(links) = world.links() {
             links.heal();
         }
@@ -90,7 +89,7 @@ pub(super) async fn dependency_down(ground: &Ground) -> Result<String> {
     let hand = Hand::new(&world, job);
     let held = hand.take_in_the_end(HELD).await?;
     let away = world.store_away().await?;
-    let (refused, ()) = futures::join!(refused_meanwhile(&hand, &held), last(OUTAGE));
+    let (refused, ()) = futures::join!(refused_meanwhile(&hand, &held), pass(OUTAGE));
     away.back().await?;
     refused?;
     // The first is never answered: its lease ends after the outage, as that of a worker that died of it.
@@ -125,7 +124,7 @@ pub(super) async fn disk_full(ground: &Ground) -> Result<String> {
     let hand = Hand::new(&world, job);
     let held = hand.take_in_the_end(HELD).await?;
     limit_files(world.node(), "0:unlimited")?;
-    let (refused, ()) = futures::join!(refused_meanwhile(&hand, &held), last(OUTAGE));
+    let (refused, ()) = futures::join!(refused_meanwhile(&hand, &held), pass(OUTAGE));
     limit_files(world.node(), "unlimited:unlimited")?;
     refused?;
     // The first is never answered: its lease ends after the outage, as that of a worker that died of it.

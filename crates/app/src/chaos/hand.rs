@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use trapline_drill::{PATIENCE, until};
 use trapline_worker::client::ApiError;
 
 use super::{
     fleet::{SLUG, detections},
-    wait::until,
     world::World,
 };
 
@@ -47,7 +47,7 @@ impl<'a> Hand<'a> {
     /// As many, some after the others while workers take theirs.
     pub(super) async fn take_in_the_end(&self, count: usize) -> Result<Vec<Value>> {
         let mut tasks = Vec::new();
-        until("tasks are handed out", async || {
+        until("tasks are handed out", PATIENCE, async || {
             tasks.extend(self.take(count - tasks.len()).await.map_err(|e| e.to_string())?);
             if tasks.len() == count {
                 Ok(())
@@ -75,7 +75,7 @@ impl<'a> Hand<'a> {
 
     /// Posts again and again while the server can't save, as a worker does.
     pub(super) async fn saves_in_the_end(&self, items: &[Value]) -> Result<()> {
-        let answer = until("the results are saved", async || {
+        let answer = until("the results are saved", PATIENCE, async || {
             self.post(items).await.map_err(|e| e.to_string())
         });
         all_queued(&answer.await?, items.len())

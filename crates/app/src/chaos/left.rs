@@ -2,8 +2,9 @@
 
 use anyhow::{Context as _, Result, ensure};
 use trapline_core::{CaptureId, JobId, ports::Store, verify::JobAudit};
+use trapline_drill::{PATIENCE, until};
 
-use super::{wait::until, world::World};
+use super::world::World;
 
 /// More than any scenario makes.
 const JOBS_MAX: u64 = 100;
@@ -28,15 +29,19 @@ impl World<'_> {
     /// Waits until queue and progress of each job, which has ended, are removed, and the store knows it.
     pub(super) async fn until_nothing_is_left(&self) -> Result<()> {
         let store = self.look().await?;
-        until("nothing is left of queue and progress of each job", async || {
-            let said = async {
-                for job in store.audit_jobs(JobId(0), JOBS_MAX).await? {
-                    self.nothing_is_left_of(&job).await?;
-                }
-                Ok::<_, anyhow::Error>(())
-            };
-            said.await.map_err(|error| format!("{error:#}"))
-        })
+        until(
+            "nothing is left of queue and progress of each job",
+            PATIENCE,
+            async || {
+                let said = async {
+                    for job in store.audit_jobs(JobId(0), JOBS_MAX).await? {
+                        self.nothing_is_left_of(&job).await?;
+                    }
+                    Ok::<_, anyhow::Error>(())
+                };
+                said.await.map_err(|error| format!("{error:#}"))
+            },
+        )
         .await
     }
 

@@ -13,9 +13,7 @@ mod hand;
 mod left;
 mod posts;
 mod relay;
-mod server;
 mod verbs;
-mod wait;
 mod workers;
 mod world;
 

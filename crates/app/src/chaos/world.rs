@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use trapline_backends::sqlite::WriteLock;
 use trapline_core::{ports::Store, verify::verify};
+use trapline_drill::{PATIENCE, Server, until};
 use trapline_engine::SystemClock;
 use trapline_worker::{
     Pipeline as _,
@@ -19,8 +21,6 @@ use super::{
     fleet::{DETECTIONS, QUICK, SLUG, TwoBoxes},
     ground::{Ground, Links, Plot},
     relay::{Relay, Turn},
-    server::Server,
-    wait::until,
 };
 use crate::wiring::look_at_store;
 
@@ -33,6 +33,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// Private nodes, and their API. Requests go to each node in turn.
 pub(super) struct World<'g> {
     nodes: Vec<Server>,
+    _folders: Vec<TempDir>,
     token: String,
     on: On<'g>,
     front: Relay,
@@ -73,7 +74,12 @@ impl<'g> World<'g> {
             }
         };
         let token = format!("chaos-{:032x}", rand::random::<u128>());
-        let starting = (0..ground.nodes()).map(|_| Server::start(all.clone(), &token));
+        let binary = std::env::current_exe()?;
+        let folder = |_| tempfile::Builder::new().prefix("trapline-chaos-").tempdir();
+        let folders = (0..ground.nodes()).map(folder).collect::<Result<Vec<_>, _>>()?;
+        let starting = folders
+            .iter()
+            .map(|folder| Server::start(&binary, folder.path(), &token, all.clone()));
         let nodes = futures::future::try_join_all(starting).await?;
         if let On::Cluster { plot, .. } = &on {
             plot.number_jobs().await?;
@@ -88,6 +94,7 @@ impl<'g> World<'g> {
         api.register(1, &registration).await?;
         Ok(Self {
             nodes,
+            _folders: folders,
             token,
             on,
             front,
@@ -240,7 +247,7 @@ impl<'g> World<'g> {
         what: &str,
         wanted: impl Fn(&Value) -> bool,
     ) -> Result<Value> {
-        until(what, async || match self.job(job).await {
+        until(what, PATIENCE, async || match self.job(job).await {
             Ok(body) if wanted(&body) => Ok(body),
             Ok(body) => Err(format!("{} {}", body["status"], body["counts"])),
             Err(error) => Err(error.to_string()),
@@ -299,7 +306,8 @@ impl<'g> World<'g> {
             .await
             .with_context(|| self.log_tails())?;
         for node in self.nodes.iter_mut().filter(|node| node.is_running()) {
-            node.stop().await?;
+            let status = node.stop().await?;
+            ensure!(status.success(), "the stop failed: {status}\n{}", node.log_tail());
         }
         let store = self.look().await?;
         let verified = verify(store.as_ref(), 1_000).await?;

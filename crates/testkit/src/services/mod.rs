@@ -21,9 +21,7 @@ pub use postgres::Postgres;
 pub use redis::Redis;
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
     io,
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -31,20 +29,13 @@ use std::{
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(20);
 
-/// A port that nobody listens on now. It lies below those that systems give to connections, so that a server that is
-/// killed finds it free when it is started again.
+/// A port that nobody listens on now.
 ///
 /// # Panics
 /// If there is none.
 #[must_use]
 pub fn free_port() -> u16 {
-    const PORTS: u16 = 16_000;
-    // Each of these hashes from another seed.
-    let start = RandomState::new().hash_one(()) % u64::from(PORTS);
-    (0..PORTS)
-        .map(|n| 16_000 + ((start + u64::from(n)) % u64::from(PORTS)) as u16)
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .expect("a free port")
+    trapline_drill::free_port().expect("a free port")
 }
 
 /// Finds a program on PATH and in the folders beside it.
