@@ -17,9 +17,9 @@ use trapline_core::{
     Clock, JobId,
     ports::{Progress, Queue},
 };
+use trapline_drill::Relay;
 use trapline_engine::SystemClock;
 
-use super::relay::Relay;
 use crate::{
     config::{Config, Database},
     wiring,

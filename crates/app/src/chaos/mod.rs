@@ -12,7 +12,6 @@ mod ground;
 mod hand;
 mod left;
 mod posts;
-mod relay;
 mod verbs;
 mod workers;
 mod world;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trapline_backends::sqlite::WriteLock;
 use trapline_core::{ports::Store, verify::verify};
-use trapline_drill::{PATIENCE, Server, until};
+use trapline_drill::{PATIENCE, Relay, Server, Turn, until};
 use trapline_engine::SystemClock;
 use trapline_worker::{
     Pipeline as _,
@@ -20,7 +20,6 @@ use trapline_worker::{
 use super::{
     fleet::{DETECTIONS, QUICK, SLUG, TwoBoxes},
     ground::{Ground, Links, Plot},
-    relay::{Relay, Turn},
 };
 use crate::wiring::look_at_store;
 

@@ -1,4 +1,4 @@
-//! A port in between: to one server, as a network that can go silent, or to several nodes, as the balancer before them.
+//! A port in between: to one server, as a network that can go silent, or to several nodes, as a balancer of connections.
 //!
 //! The invariant: what has passed is never changed; a silent relay neither carries, nor closes, nor refuses.
 
@@ -15,15 +15,15 @@ use tokio::{
 
 /// Where a new connection goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub enum Turn {
     /// To the next one that answers.
     Each,
     /// To the first, or to the next if that is away.
     First,
 }
 
-/// It carries until it is dropped.
-pub(super) struct Relay {
+/// A port on which servers are reached; it carries until it is dropped.
+pub struct Relay {
     port: u16,
     silent: watch::Sender<bool>,
     turn: watch::Sender<Turn>,
@@ -31,8 +31,11 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// To these `host:port`.
-    pub(super) async fn to(servers: Vec<String>) -> Result<Self> {
+    /// A new way to these `host:port`.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub async fn to(servers: Vec<String>) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("no free port")?;
@@ -53,22 +56,24 @@ impl Relay {
         })
     }
 
-    pub(super) const fn port(&self) -> u16 {
+    /// The port to connect to instead of the servers'.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
         self.port
     }
 
     /// Where new connections go from now on.
-    pub(super) fn turns(&self, turn: Turn) {
+    pub fn turns(&self, turn: Turn) {
         self.turn.send_replace(turn);
     }
 
     /// Nothing passes, on old connections and on new ones.
-    pub(super) fn silence(&self) {
+    pub fn silence(&self) {
         self.silent.send_replace(true);
     }
 
-    /// New connections are carried; those that were silenced are closed.
-    pub(super) fn heal(&self) {
+    /// New connections are carried. One that was silenced stays silent to its client.
+    pub fn heal(&self) {
         self.silent.send_replace(false);
     }
 }
@@ -105,19 +110,17 @@ async fn carry(
 ) -> io::Result<()> {
     let copy = async {
         let mut there = connect(&servers, first).await?;
+        // Else small packets wait for each other, and every question takes 40 ms.
         client.set_nodelay(true)?;
         there.set_nodelay(true)?;
         copy_bidirectional(&mut client, &mut there).await.map(drop)
     };
-    let mut also_silent = silent.clone();
     tokio::select! {
         biased;
-        _ = also_silent.wait_for(|silent| *silent) => {}
+        _ = silent.wait_for(|silent| *silent) => {}
         done = copy => return done,
     }
-    // An error says that the relay is gone, which closes them as well.
-    silent.wait_for(|silent| !*silent).await.ok();
-    Ok(())
+    std::future::pending().await
 }
 
 async fn connect(servers: &[String], first: usize) -> io::Result<TcpStream> {
