@@ -9,9 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use trapline_drill::DETECTIONS;
 use trapline_testkit::{Client, services::Postgres};
-
-use super::fleet::DETECTIONS;
 
 /// The counts of the job.
 pub(super) fn job(job: &Value, images: u64) -> Result<()> {

@@ -17,8 +17,7 @@ use super::{
     balance::Balance,
     check,
     faults::{self, Fault, KINDS, Stage},
-    fleet::Fleet,
-    landed, start, upload,
+    landed, start, start_fleet, summary, upload,
 };
 use crate::release;
 
@@ -139,7 +138,7 @@ async fn soak(args: &Args, faults: &[Fault], cluster: &mut Cluster, seen: &mut S
     let patience = Duration::from_secs(60 + images / SLOWEST);
     let client = cluster.nodes[0].client();
     let balance = Balance::before([cluster.nodes[0].url(), cluster.nodes[1].url()]).await?;
-    let fleet = Fleet::start(args.workers, &balance.url).await?;
+    let fleet = start_fleet(args.workers, &balance.url).await?;
     let set = upload(&client, images).await?;
     let teller = Teller::new();
     let job = start(&client, set).await?;
@@ -159,7 +158,7 @@ async fn soak(args: &Args, faults: &[Fault], cluster: &mut Cluster, seen: &mut S
     teller.tell(&format!("landed {} {}", body["status"], body["counts"]));
     seen.results = body["counts"]["processed"].as_i64().unwrap_or(-1);
     seen.detections = body["counts"]["detections"].as_i64().unwrap_or(-1);
-    teller.tell(&fleet.stop().await?);
+    teller.tell(&summary(&fleet.stop().await?));
     seen.ignored = cluster.nodes.iter().map(|n| check::ignored(&n.log())).sum();
     seen.strikes = strikes(cluster, job)?;
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use anyhow::Result;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use tokio::sync::RwLock;
+use trapline_drill::{Fleet, pass};
 use trapline_testkit::{
     Server,
     services::{Nats, Postgres, Redis},
 };
 
-use super::{Teller, fleet::Fleet, pass};
+use super::Teller;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

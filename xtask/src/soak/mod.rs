@@ -8,7 +8,6 @@ mod balance;
 mod check;
 pub(crate) mod cluster;
 mod faults;
-pub(crate) mod fleet;
 
 use std::time::Duration;
 
@@ -17,13 +16,16 @@ use bytes::Bytes;
 use futures::stream;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
-use trapline_testkit::{Client, Server, until};
+use trapline_drill::{Fleet, SLUG, pass};
+use trapline_testkit::{Client, SERVER_TOKEN, Server, until};
+use trapline_worker::{Counts, WorkerConfig};
 
-use self::fleet::Fleet;
 use crate::release;
 
 /// Lines of the manifest that are sent at a time.
 const CHUNK: u64 = 1_000;
+/// Tasks of one claim.
+const BATCH: usize = 24;
 /// The slowest that a drain may be, in images per second, before it is given up.
 const SLOWEST: u64 = 100;
 
@@ -85,7 +87,7 @@ async fn soak(args: &Args) -> Result<()> {
     let client = server.client();
     let teller = Teller::new();
     teller.tell(&format!("server ready on {}", server.url()));
-    let fleet = Fleet::start(args.workers, &server.url()).await?;
+    let fleet = start_fleet(args.workers, &server.url()).await?;
     teller.tell(&format!("{} workers registered", args.workers));
     let set = upload(&client, args.images).await?;
     teller.tell(&format!("{} captures uploaded", args.images));
@@ -104,8 +106,7 @@ async fn soak(args: &Args) -> Result<()> {
     let landed = landed(&client, job, &fleet, args.images, patience(args)).await?;
     let seconds = began.seconds();
     teller.tell(&format!("job landed: {} {}", landed["status"], landed["counts"]));
-    let summary = fleet.stop().await?;
-    teller.tell(&format!("workers stopped: {summary}"));
+    teller.tell(&summary(&fleet.stop().await?));
 
     check::job(&landed, args.images)?;
     check::images(&client, job, args.images).await?;
@@ -151,12 +152,23 @@ fn moments(args: &Args) -> Vec<(u64, Duration)> {
     moments
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a moment of a real process is meant, nothing is awaited by it"
-)]
-async fn pass(time: Duration) {
-    tokio::time::sleep(time).await; // a fault lasts so long, or comes so much later: nothing is awaited by it
+/// Starts workers and waits until each has registered.
+pub(crate) async fn start_fleet(workers: usize, url: &str) -> Result<Fleet> {
+    let mut config = WorkerConfig::new(url, SERVER_TOKEN);
+    config.batch_size = BATCH;
+    // A server that is killed is back at once.
+    config.retry_longest = Duration::from_secs(1);
+    let fleet = Fleet::start(&config, workers, Duration::ZERO)?;
+    fleet.until_registered().await?;
+    Ok(fleet)
+}
+
+/// What workers did, in words.
+pub(crate) fn summary(counts: &Counts) -> String {
+    format!(
+        "workers stopped: {} tasks claimed, {} results delivered, {} leases lost",
+        counts.claimed, counts.delivered, counts.lost
+    )
 }
 
 fn id(body: &Value) -> Result<i64> {
@@ -187,7 +199,7 @@ async fn upload(client: &Client, images: u64) -> Result<i64> {
 
 async fn start(client: &Client, set: i64) -> Result<i64> {
     let job = json!({
-        "name": "soak", "delay": 0, "project_id": 1, "pipeline_slug": fleet::SLUG, "source_image_collection_id": set,
+        "name": "soak", "delay": 0, "project_id": 1, "pipeline_slug": SLUG, "source_image_collection_id": set,
     });
     id(&client.post("/api/v2/jobs/?start_now", &job).await)
 }

@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("backends", &["core"]),
     ("wire", &[]),
     ("worker", &["wire"]),
-    ("drill", &["worker"]),
+    ("drill", &["wire", "worker"]),
     ("app", &["core", "engine", "backends", "wire", "worker", "drill"]),
     ("testkit", &["core", "drill"]),
 ];

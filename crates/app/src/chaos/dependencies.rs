@@ -5,11 +5,11 @@ use std::{process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use trapline_drill::{Server, pass};
+use trapline_drill::{Fleet, Server, pass};
 use trapline_worker::client::ApiError;
 
 use super::{
-    fleet::{Fleet, STEADY},
+    fleet::STEADY,
     ground::{Ground, Links},
     hand::{Hand, successes},
     world::{SAFE_LEASE, World},
@@ -63,7 +63,7 @@ pub(super) async fn transient_error(ground: &Ground) -> Result<String> {
 pub(super) async fn progress_lost(ground: &Ground) -> Result<String> {
     let world = World::new(ground, &[("TRAPLINE_ALLOW_CHAOS", "true")]).await?;
     let job = world.started_job(IMAGES).await?;
-    let fleet = Fleet::start(&world, STEADY)?;
+    let fleet = world.fleet(STEADY)?;
     world.until_processed(job, 4).await?;
     for what in ["progress", "queue"] {
         let flushed = world.post("chaos/flush/", &json!({ "what": what })).await?;
@@ -141,7 +141,7 @@ pub(super) async fn disk_full(ground: &Ground) -> Result<String> {
 /// A job, and workers at work on it.
 async fn under_way(world: &World<'_>) -> Result<(i64, Fleet)> {
     let job = world.started_job(IMAGES).await?;
-    let fleet = Fleet::start(world, STEADY)?;
+    let fleet = world.fleet(STEADY)?;
     world.until_processed(job, 4).await?;
     Ok((job, fleet))
 }

@@ -7,7 +7,7 @@ use trapline_core::{Clock as _, fault};
 use trapline_engine::SystemClock;
 
 use super::{
-    fleet::{Fleet, QUICK},
+    fleet::QUICK,
     ground::Ground,
     hand::Hand,
     verbs::{BULK, TWO_SLICES},
@@ -87,7 +87,7 @@ async fn killed_at(ground: &Ground, point: &'static str) -> Result<()> {
         world.died_and_taken_over().await?;
         world.landed(job, "FAILURE", 0, images).await?;
     }
-    let fleet = Fleet::start(&world, BULK)?;
+    let fleet = world.fleet(BULK)?;
     if point == fault::MARKED_LOST {
         world.press(job, "retry-failed").await?;
     } else {
@@ -116,7 +116,7 @@ fn is_struck(ground: &Ground, point: &str) -> bool {
 }
 
 async fn land(world: &World<'_>, job: i64, images: u64) -> Result<()> {
-    let fleet = Fleet::start(world, QUICK)?;
+    let fleet = world.fleet(QUICK)?;
     world.press(job, "run").await?;
     world.landed(job, "SUCCESS", images, 0).await?;
     fleet.stop().await.map(drop)

@@ -2,13 +2,10 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use trapline_drill::{PATIENCE, until};
+use trapline_drill::{PATIENCE, success, until};
 use trapline_worker::client::ApiError;
 
-use super::{
-    fleet::{SLUG, detections},
-    world::World,
-};
+use super::world::World;
 
 /// One worker of one job.
 pub(super) struct Hand<'a> {
@@ -98,24 +95,7 @@ fn all_queued(answer: &Value, items: usize) -> Result<()> {
     Ok(())
 }
 
-/// The result of a task.
-pub(super) fn success(task: &Value) -> Value {
-    let image_id = task["image_id"].as_str().unwrap_or_default();
-    let image = json!({ "id": image_id, "url": task["image_url"] });
-    let result = json!({
-        "pipeline": SLUG, "algorithms": {}, "total_time": 0.1, "source_images": [image],
-        "detections": detections(image_id),
-    });
-    json!({ "reply_subject": task["reply_subject"], "result": result })
-}
-
 /// The results of tasks.
 pub(super) fn successes(tasks: &[Value]) -> Vec<Value> {
     tasks.iter().map(success).collect()
-}
-
-/// The error of a task.
-pub(super) fn error(task: &Value) -> Value {
-    let result = json!({ "error": "no picture", "image_id": task["image_id"] });
-    json!({ "reply_subject": task["reply_subject"], "result": result })
 }

@@ -4,12 +4,13 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use trapline_core::fault;
+use trapline_drill::{failure, success};
 use trapline_worker::client::ApiError;
 
 use super::{
-    fleet::{Fleet, QUICK},
+    fleet::QUICK,
     ground::Ground,
-    hand::{Hand, error, success, successes},
+    hand::{Hand, successes},
     world::{World, counted},
 };
 
@@ -42,7 +43,7 @@ pub(super) async fn crash_before_answer(ground: &Ground) -> Result<String> {
     counted(&world.job(job).await?, POSTED as u64, 0)?;
     Hand::new(&world, job).saves(&results).await?;
     counted(&world.job(job).await?, POSTED as u64, 0)?;
-    let fleet = Fleet::start(&world, QUICK)?;
+    let fleet = world.fleet(QUICK)?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
     fleet.stop().await?;
     world.end().await?;
@@ -103,9 +104,9 @@ pub(super) async fn garbled_posts(ground: &Ground) -> Result<String> {
     counted(&world.job(job).await?, 4, 0)?;
 
     // The last two: an error, then a result, which lands the job. Then the same the other way round, late.
-    hand.saves(&[error(&tasks[2]), success(&tasks[5])]).await?;
+    hand.saves(&[failure(&tasks[2]), success(&tasks[5])]).await?;
     let landed = world.landed(job, "SUCCESS", IMAGES - 1, 1).await?;
-    hand.saves(&[success(&tasks[2]), error(&tasks[5])]).await?;
+    hand.saves(&[success(&tasks[2]), failure(&tasks[5])]).await?;
     let corrected = world.landed(job, "SUCCESS", IMAGES, 0).await?;
     ensure!(
         landed["finished_at"] == corrected["finished_at"],

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::{
-    fleet::{Fleet, Kind, QUICK},
+    fleet::{Kind, QUICK},
     ground::Ground,
     world::World,
 };
@@ -17,7 +17,7 @@ pub(super) const BULK: Kind = Kind { batch: 200, ..QUICK };
 /// retry runs it whole.
 pub(super) async fn cancel_while_dispatching(ground: &Ground) -> Result<String> {
     let world = World::new(ground, &[]).await?;
-    let fleet = Fleet::start(&world, BULK)?;
+    let fleet = world.fleet(BULK)?;
     let job = world.new_job(TWO_SLICES).await?;
     world.press(job, "run").await?;
     let canceled = world.press(job, "cancel").await?;
@@ -55,7 +55,7 @@ pub(super) async fn run_pressed_twice(ground: &Ground) -> Result<String> {
     let (one, other) = futures::join!(world.press(job, "run"), world.press(job, "run"));
     one.and(other)?;
     world.press(job, "run").await?;
-    let fleet = Fleet::start(&world, QUICK)?;
+    let fleet = world.fleet(QUICK)?;
     let landed = world.landed(job, "SUCCESS", IMAGES, 0).await?;
     ensure!(landed["run"] == 1, "it ran {} times", landed["run"]);
     fleet.stop_after_each_once(IMAGES).await?;

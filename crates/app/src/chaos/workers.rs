@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::{
     exhaust::exhaust,
-    fleet::{Fleet, Kind, QUICK},
+    fleet::{Kind, QUICK},
     ground::Ground,
     world::{SHORT_LEASE, World},
 };
@@ -16,7 +16,7 @@ use crate::cli::client::ServerArgs;
 pub(super) async fn happy_path(ground: &Ground) -> Result<String> {
     const IMAGES: u64 = 40;
     let world = World::new(ground, &[]).await?;
-    let fleet = Fleet::start(&world, QUICK)?;
+    let fleet = world.fleet(QUICK)?;
     let job = world.new_job(IMAGES).await?;
     world.press(job, "run").await?;
     let landed = world.landed(job, "SUCCESS", IMAGES, 0).await?;
@@ -57,7 +57,7 @@ pub(super) async fn deliveries_exhausted(ground: &Ground) -> Result<String> {
     .client()?;
     exhaust(&client, job, &ids, true, |_| {}).await?;
 
-    let fleet = Fleet::start(&world, QUICK)?;
+    let fleet = world.fleet(QUICK)?;
     let lost = TAKEN as u64;
     world.landed(job, "SUCCESS", IMAGES - lost, lost).await?;
     for row in world
@@ -89,7 +89,7 @@ pub(super) async fn all_workers_die(ground: &Ground) -> Result<String> {
         takes: Duration::from_secs(600),
         ..QUICK
     };
-    let dying = Fleet::start(&world, stuck)?;
+    let dying = world.fleet(stuck)?;
     let job = world.new_job(IMAGES).await?;
     world.press(job, "run").await?;
     let at_work = world
@@ -98,7 +98,7 @@ pub(super) async fn all_workers_die(ground: &Ground) -> Result<String> {
         })
         .await?;
     dying.die().await;
-    let fleet = Fleet::start(&world, QUICK)?;
+    let fleet = world.fleet(QUICK)?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
     fleet.stop().await?;
     world.end().await?;
@@ -119,14 +119,14 @@ pub(super) async fn slow_worker(ground: &Ground) -> Result<String> {
         batch: IMAGES as usize,
         takes: Duration::from_millis(6_500),
     };
-    let fleet = Fleet::start(&world, slow)?;
+    let fleet = world.fleet(slow)?;
     let job = world.started_job(IMAGES).await?;
     world
         .until_job(job, "the slow worker has them", |body| {
             body["counts"]["in_flight"] == IMAGES
         })
         .await?;
-    let idle = Fleet::start(&world, QUICK)?;
+    let idle = world.fleet(QUICK)?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
     fleet.stop_after_each_once(IMAGES).await?;
     idle.stop_after_each_once(0).await?;

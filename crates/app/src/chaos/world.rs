@@ -8,19 +8,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trapline_backends::sqlite::WriteLock;
 use trapline_core::{ports::Store, verify::verify};
-use trapline_drill::{PATIENCE, Relay, Server, Turn, until};
+use trapline_drill::{DETECTIONS, PATIENCE, Relay, SLUG, Server, Turn, pipeline, until};
 use trapline_engine::SystemClock;
 use trapline_worker::{
-    Pipeline as _,
     client::{Api, ApiError, Payload, read},
     this_process,
     wire::Registration,
 };
 
-use super::{
-    fleet::{DETECTIONS, QUICK, SLUG, TwoBoxes},
-    ground::{Ground, Links, Plot},
-};
+use super::ground::{Ground, Links, Plot};
 use crate::wiring::look_at_store;
 
 /// Seconds that a lease lasts, where a scenario waits for its end.
@@ -87,7 +83,7 @@ impl<'g> World<'g> {
         let api = Api::new(&url(&front), &token)?;
         let registration = Registration {
             processing_service_name: "chaos",
-            pipelines: &TwoBoxes(QUICK).registration(),
+            pipelines: &[pipeline()],
             client_info: &this_process("trapline-chaos", env!("CARGO_PKG_VERSION")),
         };
         api.register(1, &registration).await?;

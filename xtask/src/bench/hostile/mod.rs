@@ -14,12 +14,13 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
+use trapline_drill::SLUG;
 use trapline_testkit::{Client, Server, until};
 
 use self::crowd::{Held, Kind};
 use crate::{
     release,
-    soak::fleet::{Fleet, SLUG},
+    soak::{start_fleet, summary},
 };
 
 /// Between two requests for a task.
@@ -76,7 +77,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     let tokens = tokens(&client).await;
     let probe = probe_job(&client).await;
 
-    let fleet = Fleet::start(args.workers, &server.url()).await?;
+    let fleet = start_fleet(args.workers, &server.url()).await?;
     let over = AtomicBool::new(false);
     let (quiet, landed) = tokio::join!(reserve_times(&client, probe, QUIET, &over), async {
         let landed = job(&client, args.images).await;
@@ -109,7 +110,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     }
     // A client whose connection never reached the server, because its backlog was full, believes it open.
     println!("the server has {} sockets open at the end", sockets(server.pid()));
-    println!("{}", fleet.stop().await?);
+    println!("{}", summary(&fleet.stop().await?));
     Ok(())
 }
 
