@@ -2,6 +2,7 @@
 //!
 //! Every failure is an error for the caller to judge; `testkit` turns it into a panic.
 
+pub mod check;
 #[cfg(feature = "fleet")]
 mod fleet;
 mod relay;

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
-use trapline_testkit::{Client, Server, leave_silent, until};
+use trapline_testkit::{Client, Server, leave_silent};
 
-use crate::release;
+use crate::{release, soak::until_final};
 
 const SLUG: &str = "bare";
 const LEASE: Duration = Duration::from_secs(2);
@@ -30,10 +30,12 @@ pub(super) async fn landing() -> Result<()> {
         let job = start(&client, images).await;
         leave_silent(&client, job, SLUG, silent, 2).await;
         let over = Instant::now() + LEASE;
-        let (status, counts) = landed(&client, job).await;
+        let job = until_final(&client, job, BOUND).await?;
         let after = over.elapsed().as_secs_f64();
         println!(
-            "{images} images, {silent} without an answer: {status} {counts}, {after:.2} s after the last lease's end"
+            "{images} images, {silent} without an answer: {} {}, {after:.2} s after the last lease's end",
+            job["status"].as_str().unwrap_or_default(),
+            job["counts"]
         );
     }
     Ok(())
@@ -47,15 +49,4 @@ async fn start(client: &Client, images: usize) -> i64 {
     client.post("/api/v2/jobs/?start_now", &job).await["id"]
         .as_i64()
         .unwrap_or_default()
-}
-
-async fn landed(client: &Client, job: i64) -> (String, String) {
-    until("the job lands", BOUND, async || {
-        let body = client.get(&format!("/api/v2/jobs/{job}/")).await;
-        match body["status"].as_str() {
-            Some(status @ ("SUCCESS" | "FAILURE")) => Ok((status.to_owned(), body["counts"].to_string())),
-            _ => Err(body["counts"].to_string()),
-        }
-    })
-    .await
 }

@@ -1,5 +1,6 @@
 //! What stands before the nodes: each request goes to the node whose turn it is, and to the other if that one takes no
-//! connection. A request that was under way when its node went away is answered 502, as by any proxy.
+//! connection. A request that was under way when its node went away is answered 502, as by any proxy. `trapline_drill::Relay`
+//! can't stand here: it carries connections, so a worker would stay on one node, and it knows of no requests to answer.
 
 use std::sync::{
     Arc,

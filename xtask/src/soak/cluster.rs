@@ -3,7 +3,7 @@
 
 use std::{panic::AssertUnwindSafe, path::Path, process::Command, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use futures::FutureExt as _;
 use tokio::sync::RwLock;
 use trapline_testkit::{
@@ -160,26 +160,14 @@ async fn soak(args: &Args, faults: &[Fault], cluster: &mut Cluster, seen: &mut S
     seen.detections = body["counts"]["detections"].as_i64().unwrap_or(-1);
     teller.tell(&summary(&fleet.stop().await?));
     seen.ignored = cluster.nodes.iter().map(|n| check::ignored(&n.log())).sum();
-    seen.strikes = strikes(cluster, job)?;
-
-    check::job(&body, images)?;
     for client in cluster.clients() {
-        check::images(&client, job, images).await?;
+        check::answers(&client, &body, images).await?;
     }
-    check::export(&client, job, images).await?;
-    check::postgres(&cluster.postgres, job, images)?;
+    seen.strikes = check::postgres(&cluster.postgres, job, images)?;
     nothing_left(&client, &cluster.nats, &cluster.redis, job).await;
     verified(&release::binary("trapline"), &cluster.postgres.url("postgres"))?;
     teller.tell("counts, images, exported rows and the database's agree, nothing is left behind");
     Ok(())
-}
-
-fn strikes(cluster: &Cluster, job: i64) -> Result<i64> {
-    cluster
-        .postgres
-        .ask(&format!("SELECT sum(strikes) FROM tasks WHERE job_id = {job}"))
-        .parse()
-        .context("the strikes")
 }
 
 /// No stream and no key of the job, once the sweep had its time, and the job still says that it succeeded.

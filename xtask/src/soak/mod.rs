@@ -17,7 +17,7 @@ use futures::stream;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Value, json};
 use trapline_drill::{Fleet, SLUG, pass};
-use trapline_testkit::{Client, SERVER_TOKEN, Server, until};
+use trapline_testkit::{Client, SERVER_TOKEN, Server};
 use trapline_worker::{Counts, WorkerConfig};
 
 use crate::release;
@@ -108,15 +108,13 @@ async fn soak(args: &Args) -> Result<()> {
     teller.tell(&format!("job landed: {} {}", landed["status"], landed["counts"]));
     teller.tell(&summary(&fleet.stop().await?));
 
-    check::job(&landed, args.images)?;
-    check::images(&client, job, args.images).await?;
-    check::export(&client, job, args.images).await?;
+    check::answers(&client, &landed, args.images).await?;
     teller.tell("counts, images and exported rows agree");
     let stopped = server.stop().await;
     if !stopped.success() {
         bail!("the server did not stop cleanly: {stopped}");
     }
-    let strikes = check::database(&server.database(), job, args.images).await?;
+    let strikes = check::sqlite(&server.database(), job, args.images).await?;
     teller.tell("rows in the database agree");
     report(args, seconds, check::ignored(&server.log()), strikes);
     if strikes > 0 {
@@ -208,20 +206,15 @@ async fn start(client: &Client, set: i64) -> Result<i64> {
 async fn landed(client: &Client, job: i64, fleet: &Fleet, images: u64, patience: Duration) -> Result<Value> {
     // Asked only when it may have landed: the question is work for the server too.
     fleet.until_delivered(images, patience).await?;
+    until_final(client, job, patience).await
+}
+
+/// The job, once it is final; a server that is away is waited for.
+pub(crate) async fn until_final(client: &Client, job: i64, patience: Duration) -> Result<Value> {
     let path = format!("/api/v2/jobs/{job}/?logs_limit=1");
-    Ok(until("the job lands", patience, || async {
-        match client.try_get(&path).await {
-            Ok(answer)
-                if matches!(
-                    answer.body["status"].as_str(),
-                    Some("SUCCESS" | "FAILURE" | "REVOKED")
-                ) =>
-            {
-                Ok(answer.body)
-            }
-            Ok(answer) => Err(answer.body["counts"].to_string()),
-            Err(error) => Err(error.to_string()),
-        }
+    trapline_drill::check::until_final(patience, async || {
+        let answer = client.try_get(&path).await;
+        answer.map(|a| a.body).map_err(|e| e.to_string())
     })
-    .await)
+    .await
 }

@@ -4,14 +4,14 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use trapline_core::fault;
-use trapline_drill::{failure, success};
+use trapline_drill::{check::settled, failure, success};
 use trapline_worker::client::ApiError;
 
 use super::{
     fleet::QUICK,
     ground::Ground,
     hand::{Hand, successes},
-    world::{World, counted},
+    world::World,
 };
 
 /// D: the server dies after the results are saved and before their worker is told. The worker posts them again, and each
@@ -40,9 +40,9 @@ pub(super) async fn crash_before_answer(ground: &Ground) -> Result<String> {
         world.killed_and_taken_over().await?;
         "with the answer unread"
     };
-    counted(&world.job(job).await?, POSTED as u64, 0)?;
+    settled(&world.job(job).await?, POSTED as u64, 0)?;
     Hand::new(&world, job).saves(&results).await?;
-    counted(&world.job(job).await?, POSTED as u64, 0)?;
+    settled(&world.job(job).await?, POSTED as u64, 0)?;
     let fleet = world.fleet(QUICK)?;
     world.landed(job, "SUCCESS", IMAGES, 0).await?;
     fleet.stop().await?;
@@ -80,28 +80,28 @@ pub(super) async fn garbled_posts(ground: &Ground) -> Result<String> {
     let (one, other) = futures::join!(hand.saves(&doubled), hand.saves(&doubled));
     one.and(other)?;
     hand.saves(&[doubled[1].clone(), doubled[1].clone()]).await?;
-    counted(&world.job(job).await?, 2, 0)?;
+    settled(&world.job(job).await?, 2, 0)?;
 
     // Broken off in the second item: the first is saved.
     let mut broken = json!({ "results": successes(&tasks[4..6]) }).to_string();
     broken.truncate(broken.len() - 20);
     refused(world.post_bytes(&hand.path(), broken.into_bytes()).await)?;
     refused(world.post_bytes(&hand.path(), b"\x00\xff{".to_vec()).await)?;
-    counted(&world.job(job).await?, 3, 0)?;
+    settled(&world.job(job).await?, 3, 0)?;
 
     // Forged: a receipt that nobody was given.
     let mut forged = success(&tasks[5]);
     forged["reply_subject"] = json!("$JS.ACK.forged.1.1.1.1.1");
     hand.is_rejected(&forged).await?;
-    counted(&world.job(job).await?, 3, 0)?;
+    settled(&world.job(job).await?, 3, 0)?;
 
     // Wrong, and then right.
     let mut wrong = success(&tasks[1]);
     wrong["result"]["detections"][0]["bbox"]["x1"] = json!(1_000);
     hand.is_rejected(&wrong).await?;
-    counted(&world.job(job).await?, 3, 1)?;
+    settled(&world.job(job).await?, 3, 1)?;
     hand.saves(&[success(&tasks[1])]).await?;
-    counted(&world.job(job).await?, 4, 0)?;
+    settled(&world.job(job).await?, 4, 0)?;
 
     // The last two: an error, then a result, which lands the job. Then the same the other way round, late.
     hand.saves(&[failure(&tasks[2]), success(&tasks[5])]).await?;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trapline_backends::sqlite::WriteLock;
 use trapline_core::{ports::Store, verify::verify};
-use trapline_drill::{DETECTIONS, PATIENCE, Relay, SLUG, Server, Turn, pipeline, until};
+use trapline_drill::{PATIENCE, Relay, SLUG, Server, Turn, check, pipeline, until};
 use trapline_engine::SystemClock;
 use trapline_worker::{
     client::{Api, ApiError, Payload, read},
@@ -264,19 +264,10 @@ impl<'g> World<'g> {
 
     /// Waits until the job is final, and asserts how, and every count.
     pub(super) async fn landed(&self, job: i64, status: &str, processed: u64, failed: u64) -> Result<Value> {
-        let body = self
-            .until_job(job, "the job lands", |body| {
-                matches!(body["status"].as_str(), Some("SUCCESS" | "FAILURE" | "REVOKED"))
-            })
-            .await?;
-        ensure!(
-            body["status"] == status,
-            "the job landed {}, not {status}: {} {}",
-            body["status"],
-            body["counts"],
-            body["progress"]["errors"]
-        );
-        counted(&body, processed, failed)?;
+        let body = check::until_final(PATIENCE, async || self.job(job).await.map_err(|e| e.to_string()))
+            .await
+            .with_context(|| self.log_tails())?;
+        check::landed(&body, status, processed, failed)?;
         Ok(body)
     }
 
@@ -341,17 +332,4 @@ impl Away<'_> {
 
 fn url(front: &Relay) -> String {
     format!("http://127.0.0.1:{}", front.port())
-}
-
-/// Asserts a job's counts.
-pub(super) fn counted(job: &Value, processed: u64, failed: u64) -> Result<()> {
-    let counts = &job["counts"];
-    ensure!(
-        counts["processed"] == processed
-            && counts["failed"] == failed
-            && counts["detections"] == processed * DETECTIONS,
-        "counted {counts}; expected {processed} processed, {failed} failed, {} detections",
-        processed * DETECTIONS
-    );
-    Ok(())
 }

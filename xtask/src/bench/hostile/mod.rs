@@ -14,13 +14,13 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
-use trapline_drill::SLUG;
+use trapline_drill::{SLUG, check};
 use trapline_testkit::{Client, Server, until};
 
 use self::crowd::{Held, Kind};
 use crate::{
     release,
-    soak::{start_fleet, summary},
+    soak::{start_fleet, summary, until_final},
 };
 
 /// Between two requests for a task.
@@ -84,7 +84,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
         over.store(true, Ordering::Relaxed);
         landed
     });
-    println!("quiet:        reserve {}; the job {landed}", quiet.told());
+    println!("quiet:        reserve {}; the job {}", quiet.told(), landed?);
     let before = memory(server.pid(), "VmRSS");
 
     forget_peak(server.pid())?;
@@ -100,7 +100,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
         (landed, held)
     });
     let peak = memory(server.pid(), "VmHWM");
-    println!("under attack: reserve {}; the job {landed}", attacked.told());
+    println!("under attack: reserve {}; the job {}", attacked.told(), landed?);
     println!("memory: {before} MiB before, {peak} MiB at the most while attacked");
     for (kind, all) in [Kind::Silent, Kind::Half, Kind::Drip, Kind::Bomb]
         .into_iter()
@@ -154,22 +154,16 @@ async fn start(client: &Client, slug: &str, images: usize) -> i64 {
 
 /// Makes a job for the fleet; how it ended, in words.
 #[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
-async fn job(client: &Client, images: usize) -> String {
+async fn job(client: &Client, images: usize) -> Result<String> {
     let began = Instant::now();
     let id = start(client, SLUG, images).await;
-    let counts = until("the job lands", PATIENCE, async || {
-        let job = client.get(&format!("/api/v2/jobs/{id}/")).await;
-        match job["status"].as_str() {
-            Some("SUCCESS") => Ok(job["counts"].clone()),
-            _ => Err(job["counts"].to_string()),
-        }
-    })
-    .await;
-    format!(
+    let job = until_final(client, id, PATIENCE).await?;
+    check::landed(&job, "SUCCESS", images as u64, 0)?;
+    Ok(format!(
         "landed SUCCESS in {:.1?}, {} processed",
         began.elapsed(),
-        counts["processed"]
-    )
+        job["counts"]["processed"]
+    ))
 }
 
 /// Asks for one task after the other, at an even pace, on connections that are kept: until it is over, and `least` times.
