@@ -334,3 +334,6 @@ impl SweepPlan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
