@@ -1,6 +1,7 @@
-//! A queue during whose look something happens: the tick asks it between reading a job and acting on it.
+//! A queue during whose look or removal something happens: the tick asks it between reading a job and acting on it, and the
+//! sweep removes it between reading that a job has ended and saying that it is cleaned up.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -14,13 +15,24 @@ use crate::support::{Node, node_with};
 
 type Meddling = Box<dyn Fn(JobId) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// What happens each time that the queue is asked about a job; nothing, until it is set.
+/// What happens each time that the queue is asked about a job, and once before a job's is removed; nothing, until it is
+/// set.
 #[derive(Clone, Default)]
-pub(crate) struct Meddler(Arc<OnceLock<Meddling>>);
+pub(crate) struct Meddler {
+    look: Arc<OnceLock<Meddling>>,
+    removal: Arc<Mutex<Option<Meddling>>>,
+}
 
 impl Meddler {
     pub(crate) fn set(&self, meddling: impl Fn(JobId) -> BoxFuture<'static, ()> + Send + Sync + 'static) {
-        assert!(self.0.set(Box::new(meddling)).is_ok(), "it is set once");
+        assert!(self.look.set(Box::new(meddling)).is_ok(), "it is set once");
+    }
+
+    pub(crate) fn before_removal(
+        &self,
+        meddling: impl Fn(JobId) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) {
+        *self.removal.lock().unwrap() = Some(Box::new(meddling));
     }
 }
 
@@ -49,10 +61,14 @@ impl Queue for Meddled {
         self.inner.acknowledge(job, proposal).await
     }
     async fn remove(&self, job: JobId) -> Result<()> {
+        let meddling = self.inside.removal.lock().unwrap().take();
+        if let Some(meddling) = meddling {
+            meddling(job).await;
+        }
         self.inner.remove(job).await
     }
     async fn info(&self, job: JobId) -> Result<Option<QueueInfo>> {
-        if let Some(meddling) = self.inside.0.get() {
+        if let Some(meddling) = self.inside.look.get() {
             meddling(job).await;
         }
         self.inner.info(job).await

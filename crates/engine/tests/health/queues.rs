@@ -7,9 +7,13 @@ use trapline_core::{
     health::Action,
     ports::{Candidate, LogPage, LogQuery},
 };
-use trapline_testkit::until;
+use trapline_engine::Ports;
+use trapline_testkit::{until, within};
 
-use crate::support::{did, node, numbers, quiet};
+use crate::{
+    meddler::meddled,
+    support::{did, node, numbers, quiet},
+};
 
 #[tokio::test]
 async fn a_queue_or_a_progress_that_vanished_is_projected_at_the_next_tick() {
@@ -86,6 +90,45 @@ async fn old_queues_of_no_job_or_an_ended_one_are_removed_and_those_of_running_j
         .map(|q| q.job)
         .collect();
     assert_eq!(left, [job]);
+}
+
+/// Whether the queue and the progress hold so many tasks of a job.
+async fn is_projected(ports: &Ports, job: JobId, tasks: u64) -> bool {
+    let queue = ports.queue.info(job).await.unwrap();
+    let progress = ports.progress.read(job).await.unwrap();
+    queue.is_some_and(|q| q.num_pending == tasks) && progress.is_some_and(|p| p.pending == tasks)
+}
+
+#[tokio::test]
+async fn what_a_slow_clean_up_removes_of_a_new_run_is_projected_again_at_once() {
+    let (node, meddler) = meddled(quiet()).await;
+    let job = node.job_of(5).await;
+    let worker = node.worker("w").await;
+    let receipts = node.reserve(job, 5, worker).await;
+    node.answer(job, &receipts).await;
+    assert_eq!(node.ended(job).await, (JobStatus::Success, 5, 0));
+    let (engine, ports) = (node.engine.clone(), node.ports.clone());
+    meddler.before_removal(move |job| {
+        let (engine, ports) = (engine.clone(), ports.clone());
+        Box::pin(async move {
+            engine.retry_job(job).await.unwrap();
+            within(Duration::from_secs(20), async {
+                while !is_projected(&ports, job, 5).await {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+        })
+    });
+    assert_eq!(node.engine.sweep_once().await.unwrap().cleaned, 1);
+    assert_eq!(node.job(job).await.run, 2);
+    assert_eq!(node.ports.queue.info(job).await.unwrap().unwrap().num_pending, 5);
+    assert_eq!(node.ports.progress.read(job).await.unwrap().unwrap().pending, 5);
+    assert_eq!(
+        did(&node.tick().await.missing_queues),
+        [],
+        "a tick finds nothing to do"
+    );
 }
 
 #[tokio::test]

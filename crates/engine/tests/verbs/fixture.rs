@@ -1,7 +1,8 @@
 //! One node: an engine over a store in a temporary folder. Time moves only in [`Node::live`].
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use sqlx::{Connection as _, SqliteConnection};
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
     FailReason, JobId, ProjectId, TokenId, WorkerId, batch_error,
@@ -16,6 +17,7 @@ pub(crate) struct Node {
     /// The store with its verbs.
     pub(crate) world: World,
     supervisor: Supervisor,
+    file: PathBuf,
 }
 
 /// What a worker says of a task.
@@ -36,8 +38,8 @@ impl Node {
     pub(crate) async fn with_lease(task_ttr: Duration) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = ManualClock::new();
-        let path = dir.path().join("test.db");
-        let store = SqliteStore::open(&path, Access::Exclusive, Arc::new(clock.clone()))
+        let file = dir.path().join("test.db");
+        let store = SqliteStore::open(&file, Access::Exclusive, Arc::new(clock.clone()))
             .await
             .unwrap();
         let world = World {
@@ -69,12 +71,20 @@ impl Node {
             engine,
             world,
             supervisor,
+            file,
         }
     }
 
     pub(crate) async fn stop(self) {
         self.supervisor.stop(Duration::from_secs(10)).await.unwrap();
         self.engine.finish().await.unwrap();
+    }
+
+    /// Changes the store behind the node's back.
+    pub(crate) async fn sql(&self, statements: &'static str) {
+        let url = format!("sqlite://{}", self.file.display());
+        let mut conn = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(statements).execute(&mut conn).await.unwrap();
     }
 
     /// A job of `n` captures, its tasks offered to the queue.

@@ -5,5 +5,6 @@
 mod fixture;
 mod jobs;
 mod reserving;
+mod signs;
 mod steady;
 mod suspects;

@@ -231,3 +231,24 @@ async fn the_lease_of_a_last_try_goes_by_what_others_took_and_a_busy_worker_is_p
     assert_eq!(node.reserve(other, 2, worker).await.len(), 2, "and batches again");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn the_lease_of_a_last_try_goes_by_the_slowest_of_those_before() {
+    let node = Node::with_lease(Duration::from_secs(300)).await;
+    let job = node.job_of(4).await;
+    for name in ["first", "second"] {
+        let worker = node.address(name).await;
+        while !node.reserve(job, 4, worker).await.is_empty() {}
+        node.live(305).await;
+    }
+    let worker = node.address("w").await;
+    let mut leases = Vec::new();
+    for seconds in [4, 2, 6, 1] {
+        let alone = node.reserve(job, 4, worker).await;
+        leases.push(alone[0].lease.as_secs_f64().round());
+        node.live(seconds).await;
+        node.post(job, &alone, Says::Done).await;
+    }
+    assert_eq!(leases, [300.0, 80.0, 80.0, 120.0], "twenty times the slowest");
+    node.stop().await;
+}
