@@ -1,54 +1,51 @@
-//! What is printed of the body that the server really answers: core's own type, serialized as the server does.
+//! What is printed of the body that the server really answers: the type that it writes.
 
-use std::time::Duration;
-
-use trapline_core::{
-    JobId, JobStatus, Timestamp,
-    counts::Counts,
-    explain::{Explanation, Next, Reach},
-    ports::{OldestLease, QueueInfo, WorkerNow},
-};
+use trapline_wire as wire;
 
 use super::support::{Server, answer};
 
-fn explanation() -> Explanation {
-    let now = Timestamp(0).plus(Duration::from_secs(100));
-    Explanation {
-        job: JobId(1),
+fn explanation() -> wire::Explanation {
+    let now = "1970-01-01T00:01:40.000000Z".to_owned();
+    wire::Explanation {
+        job: 1,
         sentence: "1 lease is out\u{1b}[2J for 40 s, held by worker `gpu`".into(),
-        status: Some(JobStatus::Started),
-        counts: Some(Counts::default()),
-        workers: vec![WorkerNow {
+        status: Some("STARTED".into()),
+        counts: Some(wire::Counts::default()),
+        workers: vec![wire::WorkerSeen {
             name: "gpu".into(),
-            last_seen: now,
-            busy_with: Some(JobId(1)),
+            last_seen: now.clone(),
+            busy_with: Some(1),
             busy_elsewhere: false,
         }],
         leases_out: 1,
-        oldest_lease: Some(OldestLease {
-            granted_at: now,
-            lease_until: now,
+        oldest_lease: Some(wire::OldestLease {
+            granted_at: now.clone(),
+            lease_until: now.clone(),
             worker: "gpu".into(),
             last_seen: None,
         }),
         oldest_lease_seconds: Some(40),
-        queue_counters: Some(QueueInfo {
-            job: JobId(1),
+        queue_counters: Some(wire::QueueCounters {
+            job: 1,
             num_pending: 3,
-            num_ack_pending: 0,
-            num_redelivered: 0,
-            created_at: None,
-            in_nats: true,
+            ..wire::QueueCounters::default()
         }),
-        store: Reach::Ok,
-        queue: Reach::Unreachable("no answer within 2s".into()),
-        progress: Reach::Gone,
+        store: reach("ok", None),
+        queue: reach("unreachable", Some("no answer within 2s")),
+        progress: reach("gone", None),
         last_tick_at: None,
         clock_step: None,
-        next: Next {
-            action: "a result",
+        next: wire::Next {
+            action: "a result".into(),
             at: Some(now),
         },
+    }
+}
+
+fn reach(state: &'static str, detail: Option<&str>) -> wire::Reach {
+    wire::Reach {
+        state: state.into(),
+        detail: detail.map(str::to_owned),
     }
 }
 

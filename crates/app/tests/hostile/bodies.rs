@@ -89,7 +89,7 @@ async fn what_was_complete_of_a_post_of_results_that_drips_is_saved() {
 
 /// A worker's token, from the API.
 async fn token(admin: &Client, role: Role) -> String {
-    let body = json!({"name": "t", "role": role});
+    let body = json!({"name": "t", "role": role.as_str()});
     let made = admin.post("/api/v2/tokens/", &body).await;
     made["token"].as_str().unwrap().to_owned()
 }
