@@ -11,8 +11,7 @@ pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
 use crate::{AlgorithmId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};
 
 /// What a token may do (docs/rules.md B2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Every GET.
     Viewer,
@@ -47,7 +46,7 @@ impl Role {
 }
 
 /// A token without its secret.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Token {
     /// Its id; 0 for the token given to this process by `--admin-token`.
     pub id: TokenId,
@@ -322,7 +321,7 @@ pub struct CollectionProgress {
 }
 
 /// The outcome of adding captures to a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Added {
     /// Captures that are new in the set.
     pub added: u64,

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::{
     JobId, JobStatus, Timestamp,
     counts::Counts,
@@ -18,8 +16,7 @@ use crate::{
 pub const ONLINE: Duration = Duration::from_secs(300);
 
 /// The state of a dependency.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "state", content = "detail")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// It answers.
     Ok,
@@ -47,7 +44,7 @@ pub struct Scene<'a> {
 }
 
 /// The next thing that happens by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next {
     /// The action.
     pub action: &'static str,
@@ -56,7 +53,7 @@ pub struct Next {
 }
 
 /// A sentence and its evidence.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Explanation {
     /// The job.
     pub job: JobId,
@@ -91,7 +88,7 @@ pub struct Explanation {
 }
 
 /// A step of the store's clock, as people see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStep {
     /// The time at which it was noticed.
     pub at: Timestamp,

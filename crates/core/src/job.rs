@@ -2,12 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::Error;
 
 /// The state of a job. Wire value and stored value equal the name in capitals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum JobStatus {
     /// Stored, not yet asked to run. By `create`.
@@ -132,8 +132,7 @@ pub struct Transition {
 }
 
 /// Which tasks a run settles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunMode {
     /// Every task.
     All,
@@ -230,7 +229,7 @@ pub fn check_startable(pipeline: bool, collection: bool, capture: bool) -> Resul
 }
 
 /// How a landed job ended, beyond its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every task processed.

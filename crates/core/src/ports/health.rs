@@ -90,7 +90,7 @@ pub enum Ended {
 }
 
 /// A worker that asks for a pipeline, and what it works on now.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerNow {
     /// The name that people see.
     pub name: String,
@@ -99,12 +99,11 @@ pub struct WorkerNow {
     /// The job of its newest live grant, if it is of the same project.
     pub busy_with: Option<JobId>,
     /// Whether its newest live grant is of a job of another project.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub busy_elsewhere: bool,
 }
 
 /// The oldest lease of a job.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OldestLease {
     /// When it was granted.
     pub granted_at: Timestamp,
@@ -117,7 +116,7 @@ pub struct OldestLease {
 }
 
 /// What `explain` needs of a job beyond its row.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outlook {
     /// Workers that asked for its pipeline and were seen lately, the latest first; at most 100.
     pub workers: Vec<WorkerNow>,

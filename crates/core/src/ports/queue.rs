@@ -1,7 +1,6 @@
 //! The queue: which tasks are probably free.
 
 use async_trait::async_trait;
-use serde::Serialize;
 
 use crate::{CaptureId, JobId, Result, Timestamp};
 
@@ -28,7 +27,7 @@ pub struct Proposal {
 }
 
 /// The counters of a job's queue. They are for people, and decide only whether the queue is projected again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueInfo {
     /// The job.
     pub job: JobId,
@@ -41,7 +40,6 @@ pub struct QueueInfo {
     /// The time at which the queue was made. `None` if it is unknown; such a queue never counts as old.
     pub created_at: Option<Timestamp>,
     /// Whether it is a NATS consumer and not a list in this process. Lines in a job's log name it accordingly.
-    #[serde(skip)]
     pub in_nats: bool,
 }
 

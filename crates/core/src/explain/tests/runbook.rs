@@ -1,5 +1,7 @@
 //! The tables of `docs/life-cycle.md` quote what is really said, and leave out nothing that may be said.
 
+use serde::Serialize;
+
 use super::*;
 use crate::{
     CaptureId,
