@@ -60,7 +60,7 @@ impl PostgresStore {
             .await
             .map_err(store_error)?;
         if let Some(service) = who.service {
-            sqlx::query(include_str!("sql/link_service.sql"))
+            sqlx::query(include_str!("../sql/workers/link_service.sql"))
                 .bind(worker)
                 .bind(service.0)
                 .execute(&self.pool())

@@ -60,7 +60,7 @@ impl SqliteStore {
         }
         let id: i64 = known.ok_or_else(|| store_error(sqlx::Error::RowNotFound))?;
         if let Some(service) = who.service {
-            sqlx::query(include_str!("sql/link_service.sql"))
+            sqlx::query(include_str!("../sql/workers/link_service.sql"))
                 .bind(id)
                 .bind(service.0)
                 .execute(tx.conn())

@@ -137,7 +137,7 @@ pub(crate) const HOT: &[Statement] = &[
     ),
     hot("sweep_tasks.sql", 24, &[(INTS, known!("grants")), JOBS, LEASED]),
     hot("sweep_grants.sql", 24, &[(INTS, known!("grants"))]),
-    hot("link_service.sql", 1, &[(INT, "'3'"), (INT, "'1'")]),
+    hot("workers/link_service.sql", 1, &[(INT, "'3'"), (INT, "'1'")]),
     hot("sweep_set.sql", 24, &[
         JOBS, LEASED, (INTS, fill!("1")), (TEXTS, fill!("'w'::text")), (TEXTS, fill!("NULL::text")),
         (FLAGS, fill!("false")), (FLAGS, fill!("false")), NOW,
