@@ -1,3 +1,4 @@
+-- Writes the outcomes of tasks and ends their leases. The plan decided by rows that this transaction has locked.
 -- $1 jobs, $2 captures, $3 states, $4 reasons, $5 details, $6 detections, $7 classifications, $8 now, $9 runs whose specs
 -- judged the results.
 UPDATE tasks t SET

@@ -1,5 +1,6 @@
--- Leases that are over. $1 jobs, $2 captures, $3 strikes, $4 histories, $5 lost details or NULL, $6 suspect, $7 returned,
--- $8 now. Of a suspect that dies again the first death stays: an answer to that one clears the others.
+-- Writes the ends of leases as the plan of a sweep has them: strike, suspicion, or the task is lost.
+-- $1 jobs, $2 captures, $3 strikes, $4 histories, $5 lost details or NULL, $6 suspect, $7 returned,
+-- $8 now. A suspect keeps the grant of its first death: an answer to that grant clears the other suspects of it.
 UPDATE tasks t SET
     grant_id = NULL, lease_until = NULL, strikes = e.strikes, history = e.history,
     returns = t.returns + CASE WHEN e.returned THEN 1 ELSE 0 END,

@@ -1,3 +1,4 @@
+-- Writes the outcomes of tasks and ends their leases. The plan decided by rows that this transaction has read.
 -- ?1 [[job, capture, state, reason, detail, n_detections, n_classifications, spec_run], …], ?2 now.
 UPDATE tasks SET
     state = e.value->>2, reason = e.value->>3, detail = e.value->>4, settled_at = ?2,

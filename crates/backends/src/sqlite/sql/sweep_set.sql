@@ -1,5 +1,6 @@
--- Leases that are over. $1 [[job, capture, strikes, history, lost detail or null, suspect, returned], …], $2 now.
--- Of a suspect that dies again the first death stays: an answer to that one clears the others.
+-- Writes the ends of leases as the plan of a sweep has them: strike, suspicion, or the task is lost.
+-- $1 [[job, capture, strikes, history, lost detail or null, suspect, returned], …], $2 now.
+-- A suspect keeps the grant of its first death: an answer to that grant clears the other suspects of it.
 UPDATE tasks SET
     grant_id = NULL, lease_until = NULL, strikes = e.value->>2, history = e.value->>3,
     returns = returns + (e.value->>6),

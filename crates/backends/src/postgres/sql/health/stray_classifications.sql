@@ -1,4 +1,4 @@
--- By detection. $1 limit, $2 to $5 after: job, ord, capture, n.
+-- Classifications by detection, and whether the detection is gone. $1 limit, $2 to $5 after: job, ord, capture, n.
 SELECT k.job_id AS k1, k.ord AS k2, k.capture_id AS k3, k.n AS k4, k.job_id,
        NOT EXISTS (SELECT 1 FROM detections d
                    WHERE d.job_id = k.job_id AND d.ord = k.ord AND d.capture_id = k.capture_id AND d.n = k.n) AS stray,

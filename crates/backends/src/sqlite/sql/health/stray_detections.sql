@@ -1,3 +1,4 @@
+-- Detections by key, and whether the task of each is gone.
 -- ?1 limit, ?2 to ?5 after: job, ord, capture, n.
 SELECT d.job_id AS k1, d.ord AS k2, d.capture_id AS k3, d.n AS k4, d.job_id,
        NOT EXISTS (SELECT 1 FROM tasks t
