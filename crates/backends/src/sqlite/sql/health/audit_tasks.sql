@@ -1,6 +1,6 @@
--- A page of tasks with what is stored for each. ?1 job, ?2 after, ?3 limit, ?4 the detail of the strict idle policy.
+-- A page of tasks with what is stored for each. $1 job, $2 after, $3 limit, $4 the detail of the strict idle policy.
 SELECT t.capture_id, t.run, t.state, t.reason, t.delivery, t.strikes, t.settled_at,
-       ifnull(t.reason = 'lost' AND t.detail = ?4, 0) AS by_strict_policy,
+       ifnull(t.reason = 'lost' AND t.detail = $4, 0) AS by_strict_policy,
        t.grant_id IS NOT NULL AS leased,
        g.id IS NOT NULL AS has_grant, t.granted_at, t.lease_until,
        w.extend_from, w.extended_until, w.recent_answers,
@@ -12,6 +12,6 @@ SELECT t.capture_id, t.run, t.state, t.reason, t.delivery, t.strikes, t.settled_
        (SELECT count(*) FROM classifications k
         WHERE k.job_id = t.job_id AND k.ord = t.ord AND k.capture_id = t.capture_id) AS stored_classifications
 FROM tasks t LEFT JOIN grants g ON g.id = t.grant_id LEFT JOIN workers w ON w.id = g.worker_id
-WHERE t.job_id = ?1 AND t.capture_id > ?2
+WHERE t.job_id = $1 AND t.capture_id > $2
 ORDER BY t.capture_id
-LIMIT ?3
+LIMIT $3
