@@ -163,7 +163,7 @@ impl JobMove {
         Self::Reap,
     ];
 
-    /// The one table of legal moves. Landing is the other writer of `status`; see [`land`].
+    /// The one table of legal moves. A store makes a claim by a statement of its own, and a landing ([`land`]) is no move.
     #[must_use]
     pub fn transition(self, now_is: JobStatus) -> Option<Transition> {
         let t = match self {

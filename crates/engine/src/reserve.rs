@@ -1,6 +1,6 @@
-//! Reserve: the queue proposes, and one transaction of the store grants what is free of that and fills what the queue leaves
-//! short (docs/rules.md A7). An answer is one grant; only tasks that were granted are handed out. A suspect is alone in its answer; suspects
-//! and batches take turns, and the last try of a suspect is alone with its worker (A6).
+//! Reserve: the queue suggests candidates, and one transaction of the store grants those that are free, and free tasks besides
+//! if the queue has too few (docs/rules.md A7). An answer is one grant; only tasks that were granted are handed out. A suspect
+//! is alone in its answer; suspects and batches take turns, and the last try of a suspect is alone with its worker (A6).
 
 use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
@@ -129,8 +129,8 @@ impl Engine {
             engine: self.clone(),
             undelivered: Vec::new(),
         };
-        // The store is asked before the queue: what the queue proposes to a worker that may get nothing is lost to
-        // the others.
+        // The store is asked before the queue: what the queue proposes to a worker that may get nothing, no other worker
+        // gets from it.
         if limit == 0 || !self.may_reserve(job, worker).await? {
             return Ok(reservation);
         }

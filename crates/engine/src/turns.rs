@@ -106,7 +106,7 @@ impl Turns {
             .remove(&job)
     }
 
-    /// Returns whether last tries of the job waited when its tasks were last asked for.
+    /// Notes whether last tries of the job wait, when its tasks are asked for.
     pub(crate) fn note_last_tries(&self, job: JobId, wait: bool) {
         let mut last_tries = self.last_tries.lock().unwrap_or_else(PoisonError::into_inner);
         if wait {
@@ -116,6 +116,7 @@ impl Turns {
         }
     }
 
+    /// Returns whether last tries of the job waited when its tasks were last asked for.
     pub(crate) fn last_tries_wait(&self, job: JobId) -> bool {
         self.last_tries
             .lock()

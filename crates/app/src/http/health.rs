@@ -39,7 +39,7 @@ fn word(what: &str, answer: &Result<()>) -> wire::Word {
     match answer {
         Ok(()) => "ok".into(),
         Err(error) => {
-            // Whoever needs it says so when it goes away; a probe comes every few seconds.
+            // The code that uses the dependency logs when it goes away; probes come every few seconds.
             tracing::debug!(
                 dependency = what,
                 error = chain(error),
@@ -50,8 +50,8 @@ fn word(what: &str, answer: &Result<()>) -> wire::Word {
     }
 }
 
-/// Ready is who can reserve and settle: that takes the store alone. A projection that is away slows a job down and
-/// fails nothing.
+/// A node is ready if it can reserve and settle, which needs only the store. Without a projection jobs are slower, and nothing
+/// fails.
 async fn readyz(State(app): State<AppState>) -> Response {
     let engine = &app.engine;
     let (store, queue, progress, tick) = futures::join!(
@@ -79,7 +79,7 @@ async fn readyz(State(app): State<AppState>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// What the watchman saw.
+/// The reports of the health check, and a tick on request.
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/health/ticks", get(ticks))

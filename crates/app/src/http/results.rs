@@ -1,5 +1,5 @@
-//! `POST /jobs/{id}/result/`: parsed as a stream, item by item, each validated and settled alone; answered last, after
-//! the commit (ARCHITECTURE.md#a-result-lands).
+//! `POST /jobs/{id}/result/`: parsed as a stream, item by item. Each item is validated alone; those of a post are settled
+//! together, and the client is answered after the commit (ARCHITECTURE.md#a-result-lands).
 
 use std::sync::Arc;
 

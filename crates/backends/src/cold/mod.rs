@@ -20,14 +20,14 @@ use trapline_core::{
 
 use crate::sql::{Conn, Sql, Value};
 
-/// How long a call takes at the most where a worker waits for the answer, on a server that lives: one that has much to do is
-/// not away, and workers of others end at being told so.
+/// The timeout of a call for which a worker waits, on a server that is alive. It is not shorter, because a busy server is not
+/// away, and ADC's loaders end when they are told that it is.
 pub(crate) const QUICK: Duration = Duration::from_secs(5);
-/// How long any other takes at the most; longer than `statement_timeout`, so that the server ends it first if it lives.
+/// The timeout of any other call. It is longer than `statement_timeout`, so that a server that is alive ends the call first.
 pub(crate) const SLOW: Duration = Duration::from_secs(20);
-/// How many rows one background slice writes at the most (docs/rules.md A16).
+/// The maximum number of rows that one background slice writes (docs/rules.md A16).
 pub const SLICE_ROWS: i64 = 2_000;
-/// How often a transaction is done that the database ends.
+/// The number of attempts at a transaction that the database aborts.
 const TRIES: usize = 4;
 
 /// Whom a write must not keep waiting, on the database that has one writer.
@@ -48,8 +48,8 @@ pub(crate) struct Losing {
     pub(crate) max_deliver: i64,
 }
 
-/// A store on either database. What it runs here is for nobody that computes, unless it is said to be for a worker: then it
-/// has the connections of the hot half.
+/// A store on either database. Calls made here do not delay workers; those that are made for a worker use the connections of
+/// the hot half.
 pub(crate) trait Cold: Send + Sync {
     type Conn: Conn;
     type Reader: DerefMut<Target = Self::Conn> + Send;

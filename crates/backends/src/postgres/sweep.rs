@@ -1,5 +1,5 @@
-//! The sweep: leases that are over become strikes, exhausted tasks are settled `lost`, cancels that a crash cut short
-//! are finished. Its cost is in what is due (docs/rules.md A3 to A6, A17).
+//! The sweep (docs/rules.md A3 to A6, A17): ends leases that are over, as `plan::sweep` decides, which may be a strike or a
+//! lost task; finishes cancels that a crash cut short. Its time is proportional to the number of grants that are due.
 //!
 //! It skips what a settlement holds, and leaves for the next sweep all grants of a worker that is just being heard: so
 //! whether a worker answered is never read while that changes.

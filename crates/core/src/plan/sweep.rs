@@ -215,6 +215,7 @@ impl<'t> Looked<'t> {
         let by_id: HashMap<GrantId, usize> = due.iter().enumerate().map(|(at, g)| (g.id, at)).collect();
         let mut grants = vec![Look::default(); due.len()];
         let mut expired = Vec::new();
+        // Those that hold no task any more, of which none was answered or given back.
         let mut bare: Vec<bool> = due.iter().map(|g| !g.answered && !g.given_back).collect();
         for task in held {
             let Some(&grant) = by_id.get(&task.grant) else {

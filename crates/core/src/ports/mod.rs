@@ -1,8 +1,8 @@
 //! What the engine needs of the world: a store for the truth, a queue and a progress as projections of it.
 //!
-//! *The queue proposes, the store disposes.* Only the store must be durable; the projections may be wiped,
-//! restarted or made to repeat themselves at any moment. No operation spans two ports. `Ok(None)` says that a
-//! thing is gone, `Err(Unavailable)` that it can't be reached.
+//! The queue suggests tasks that may be free; only the store decides who gets them. Only the store must be durable; the
+//! projections may be wiped, restarted or made to repeat themselves at any moment. No operation spans two ports.
+//! `Ok(None)` says that a thing is gone, `Err(Unavailable)` that it can't be reached.
 
 mod catalog;
 mod health;

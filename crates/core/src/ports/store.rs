@@ -42,7 +42,7 @@ pub trait Store: Catalog + Health {
     async fn number_jobs_from(&self, first: JobId) -> Result<()>;
     /// Changes a job. `Ok(None)` if it is gone; `Invalid` if it is no longer CREATED and the edit needs that.
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>>;
-    /// Moves a job by the table of [`JobMove::transition`], the one guarded writer of its status but landing.
+    /// Moves a job by the table of [`JobMove::transition`], unless it is in a state in which the move is not legal.
     async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>>;
     /// Removes a job from sight; [`Store::purge`] removes its rows.
     async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>>;

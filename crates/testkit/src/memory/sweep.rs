@@ -1,5 +1,5 @@
-//! The sweep: leases that are over become strikes, exhausted tasks are settled `lost`, cancels that a crash cut short
-//! are finished (docs/rules.md A3 to A6, A17).
+//! The sweep (docs/rules.md A3 to A6, A17): ends leases that are over, as `plan::sweep` decides, which may be a strike or a
+//! lost task; finishes cancels that a crash cut short.
 
 use std::{collections::BTreeSet, time::Duration};
 

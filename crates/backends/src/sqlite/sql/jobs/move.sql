@@ -1,4 +1,5 @@
--- The one guarded writer of a job's status but landing. $1 job, $2 from (JSON list), $3 to, $4 now,
+-- Moves a job by the table of `JobMove::transition`; only counts.sql and claim_set.sql write its status besides.
+-- $1 job, $2 from (JSON list), $3 to, $4 now,
 -- $5 mode of a new run or NULL. Raising the epoch fences whatever dispatcher is at work.
 -- `updated_at` is not older than the last heartbeat of any node: this one may have been paused since it read the time.
 UPDATE jobs SET
