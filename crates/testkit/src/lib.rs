@@ -12,6 +12,7 @@ mod client;
 mod clock;
 pub mod conformance;
 pub mod faults;
+mod jobs;
 pub mod memory;
 mod server;
 pub mod services;
@@ -21,6 +22,7 @@ pub mod witness;
 
 pub use client::{Answer, Client};
 pub use clock::{ManualClock, RealClock};
+pub use jobs::BARE;
 pub use server::{SERVER_TOKEN, Server};
 pub use silent::leave_silent;
 pub use wait::{until, within};

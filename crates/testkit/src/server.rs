@@ -21,9 +21,6 @@ impl Deref for Server {
 impl Server {
     /// Starts the binary on a free port, with its log in `folder`, and its database too unless `env` has `DATABASE_URL`;
     /// waits until it is ready.
-    ///
-    /// # Panics
-    /// If it does not become ready.
     pub async fn start(binary: &Path, folder: &Path, env: &[(&str, &str)]) -> Self {
         let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
         let settings = env.iter().map(owned).collect();
@@ -38,9 +35,6 @@ impl Server {
     }
 
     /// Its process.
-    ///
-    /// # Panics
-    /// If it is not running.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.0.pid().unwrap()
@@ -57,25 +51,16 @@ impl Server {
     }
 
     /// Kills it (`SIGKILL`). Returns when it is gone.
-    ///
-    /// # Panics
-    /// If it was not running.
     pub fn kill(&mut self) {
         self.0.kill().unwrap();
     }
 
     /// Starts it again after a kill or a stop, and waits until it is ready.
-    ///
-    /// # Panics
-    /// If it does not become ready.
     pub async fn restart(&mut self) {
         self.0.launch(None).await.unwrap_or_else(|e| panic!("{e:#}"));
     }
 
     /// Asks it to stop (`SIGTERM`) and waits until it has.
-    ///
-    /// # Panics
-    /// If it was not running, or does not stop.
     pub async fn stop(&mut self) -> ExitStatus {
         self.0.stop().await.unwrap_or_else(|e| panic!("{e:#}"))
     }

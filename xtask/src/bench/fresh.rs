@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 use trapline_testkit::{
-    Client, Server,
+    BARE, Client, Server,
     services::{self, Nats, NatsBinary, Postgres, Redis},
 };
 
@@ -97,11 +97,11 @@ pub(super) async fn fresh(options: &Fresh) -> Result<()> {
     ];
     let server = Server::start(&binary, folder.path(), &env).await;
     let client = server.client();
-    let pipeline = json!({ "name": "Bare", "slug": "bare", "version": 1, "algorithms": [], "stages": [] });
-    let body = json!({ "processing_service_name": "bare", "pipelines": [pipeline] });
-    client.post("/api/v2/projects/1/pipelines/", &body).await;
+    client.register_bare().await;
     for turn in 0..=usize::from(options.again) {
-        let set = upload(&client, turn, options.images).await?;
+        let set = client
+            .upload_captures(&format!("night-{turn}"), options.images as u64)
+            .await;
         println!(
             "job {} of {} images, {} loaders of {}",
             turn + 1,
@@ -109,12 +109,7 @@ pub(super) async fn fresh(options: &Fresh) -> Result<()> {
             options.loaders,
             options.batch
         );
-        let job = json!({
-            "name": "night", "delay": 0, "project_id": 1, "pipeline_slug": "bare", "source_image_collection_id": set,
-        });
-        let job = client.post("/api/v2/jobs/?start_now", &job).await["id"]
-            .as_i64()
-            .context("a job")?;
+        let job = client.start_job(BARE, set).await;
         let run = Run {
             client: &client,
             job,
@@ -131,17 +126,6 @@ pub(super) async fn fresh(options: &Fresh) -> Result<()> {
         ensure!(landed.is_some(), "the job has not landed after {bound:?}");
     }
     Ok(())
-}
-
-async fn upload(client: &Client, turn: usize, images: usize) -> Result<Value> {
-    let set = json!({ "name": format!("night {turn}"), "project_id": 1 });
-    let set = client.post("/api/v2/captures/collections/", &set).await;
-    let path = format!("/api/v2/captures/collections/{}/captures/", set["id"]);
-    let lines: String = (0..images)
-        .map(|n| format!("{{\"url\":\"https://captures.test/{turn}/{n}.jpg\"}}\n"))
-        .collect();
-    client.upload(&path, "application/x-ndjson", lines.into()).await;
-    Ok(set["id"].clone())
 }
 
 #[allow(

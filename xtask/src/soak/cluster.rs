@@ -6,6 +6,7 @@ use std::{panic::AssertUnwindSafe, path::Path, process::Command, time::Duration}
 use anyhow::{Result, bail, ensure};
 use futures::FutureExt as _;
 use tokio::sync::RwLock;
+use trapline_drill::SLUG;
 use trapline_testkit::{
     Client,
     services::{Cluster, Nats, Redis},
@@ -17,7 +18,7 @@ use super::{
     balance::Balance,
     check,
     faults::{self, Fault, KINDS, Stage},
-    landed, start, start_fleet, summary, upload,
+    landed, start_fleet, summary,
 };
 use crate::release;
 
@@ -139,9 +140,9 @@ async fn soak(args: &Args, faults: &[Fault], cluster: &mut Cluster, seen: &mut S
     let client = cluster.nodes[0].client();
     let balance = Balance::before([cluster.nodes[0].url(), cluster.nodes[1].url()]).await?;
     let fleet = start_fleet(args.workers, &balance.url).await?;
-    let set = upload(&client, images).await?;
+    let set = client.upload_captures("soak", images).await;
     let teller = Teller::new();
-    let job = start(&client, set).await?;
+    let job = client.start_job(SLUG, set).await;
     let stage = Stage {
         fleet: &fleet,
         patience,

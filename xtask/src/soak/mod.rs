@@ -12,18 +12,14 @@ mod faults;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use bytes::Bytes;
-use futures::stream;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use serde_json::{Value, json};
+use serde_json::Value;
 use trapline_drill::{Fleet, SLUG, pass};
 use trapline_testkit::{Client, SERVER_TOKEN, Server};
 use trapline_worker::{Counts, WorkerConfig};
 
 use crate::release;
 
-/// Lines of the manifest that are sent at a time.
-const CHUNK: u64 = 1_000;
 /// Tasks of one claim.
 const BATCH: usize = 24;
 /// The slowest that a drain may be, in images per second, before it is given up.
@@ -89,11 +85,11 @@ async fn soak(args: &Args) -> Result<()> {
     teller.tell(&format!("server ready on {}", server.url()));
     let fleet = start_fleet(args.workers, &server.url()).await?;
     teller.tell(&format!("{} workers registered", args.workers));
-    let set = upload(&client, args.images).await?;
+    let set = client.upload_captures("soak", args.images).await;
     teller.tell(&format!("{} captures uploaded", args.images));
 
     let began = Teller::new();
-    let job = start(&client, set).await?;
+    let job = client.start_job(SLUG, set).await;
     teller.tell(&format!("job {job} started"));
     for (after, and_then) in moments(args) {
         fleet.until_delivered(after, patience(args)).await?;
@@ -167,39 +163,6 @@ pub(crate) fn summary(counts: &Counts) -> String {
         "workers stopped: {} tasks claimed, {} results delivered, {} leases lost",
         counts.claimed, counts.delivered, counts.lost
     )
-}
-
-fn id(body: &Value) -> Result<i64> {
-    match body["id"].as_i64() {
-        Some(id) => Ok(id),
-        None => bail!("an answer without an id: {body}"),
-    }
-}
-
-/// A set of this many captures, from a manifest that is made as it is sent.
-async fn upload(client: &Client, images: u64) -> Result<i64> {
-    let set = json!({ "name": "soak", "project_id": 1 });
-    let set = id(&client.post("/api/v2/captures/collections/", &set).await)?;
-    let chunks = (0..images).step_by(CHUNK as usize).map(move |from| {
-        let lines: String = (from..images.min(from + CHUNK))
-            .map(|n| format!("{{\"url\":\"https://captures.test/soak/{n:07}.jpg\"}}\n"))
-            .collect();
-        Ok::<_, std::convert::Infallible>(Bytes::from(lines))
-    });
-    let body = reqwest::Body::wrap_stream(stream::iter(chunks));
-    let path = format!("/api/v2/captures/collections/{set}/captures/");
-    let answer = client.upload(&path, "application/x-ndjson", body).await;
-    if answer["added"] != images {
-        bail!("not every capture was added: {answer}");
-    }
-    Ok(set)
-}
-
-async fn start(client: &Client, set: i64) -> Result<i64> {
-    let job = json!({
-        "name": "soak", "delay": 0, "project_id": 1, "pipeline_slug": SLUG, "source_image_collection_id": set,
-    });
-    id(&client.post("/api/v2/jobs/?start_now", &job).await)
 }
 
 /// The job, once it is final.

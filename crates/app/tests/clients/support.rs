@@ -69,7 +69,7 @@ impl World {
                 }
             }
         }
-        let urls = nodes.iter().map(Server::url).collect();
+        let urls = nodes.iter().map(|node| node.url()).collect();
         Self {
             admin: Client::of_nodes(urls, SERVER_TOKEN),
             nodes,
@@ -80,13 +80,13 @@ impl World {
 
     /// The roots of the nodes' APIs, separated by commas.
     pub(crate) fn urls(&self) -> String {
-        let urls: Vec<String> = self.nodes.iter().map(Server::url).collect();
+        let urls: Vec<String> = self.nodes.iter().map(|node| node.url()).collect();
         urls.join(",")
     }
 
     /// What all nodes have logged.
     pub(crate) fn log(&self) -> String {
-        self.nodes.iter().map(Server::log).collect()
+        self.nodes.iter().map(|node| node.log()).collect()
     }
 
     /// Kills every node.

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Nats, NatsBinary, Postgres, Redis};
-use crate::{Client, Server};
+use crate::{BARE, Client, Server};
 
 /// The nodes and what they run on. All of it ends with this.
 pub struct Cluster {
@@ -71,21 +70,8 @@ impl Cluster {
     /// If it is refused.
     pub async fn job(&self, images: usize) -> i64 {
         let client = self.nodes[0].client();
-        let pipeline =
-            json!({ "name": "Bare", "slug": "bare", "version": 1, "algorithms": [], "stages": [] });
-        let body = json!({ "processing_service_name": "bare", "pipelines": [pipeline] });
-        client.post("/api/v2/projects/1/pipelines/", &body).await;
-        let set = json!({ "name": "night", "project_id": 1 });
-        let set = client.post("/api/v2/captures/collections/", &set).await;
-        let lines: String = (0..images)
-            .map(|n| format!("{{\"url\":\"https://captures.test/{n}.jpg\"}}\n"))
-            .collect();
-        let path = format!("/api/v2/captures/collections/{}/captures/", set["id"]);
-        client.upload(&path, "application/x-ndjson", lines.into()).await;
-        let job = json!({
-            "name": "night", "delay": 0, "project_id": 1, "pipeline_slug": "bare", "source_image_collection_id": set["id"],
-        });
-        let job = client.post("/api/v2/jobs/?start_now", &job).await;
-        job["id"].as_i64().unwrap()
+        client.register_bare().await;
+        let set = client.upload_captures("night", images as u64).await;
+        client.start_job(BARE, set).await
     }
 }

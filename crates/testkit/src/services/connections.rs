@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::Cluster;
-use crate::{Client, within};
+use crate::{BARE, Client, within};
 
 /// Callers at once, half of them on each node.
 const CALLERS: usize = 16;
@@ -93,5 +93,5 @@ async fn call(client: &Client, name: usize, job: i64, rounds: usize) {
 /// The success of a task of the pipeline `bare`.
 #[must_use]
 pub fn result(task: &Value) -> Value {
-    trapline_drill::empty_result(task, "bare")
+    trapline_drill::empty_result(task, BARE)
 }
