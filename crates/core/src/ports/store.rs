@@ -26,10 +26,9 @@ pub trait Store: Catalog + Health {
     /// The key that signs receipts: made once, the same for every node.
     async fn receipt_key(&self) -> Result<ReceiptKey>;
     /// Touches the cluster's row and returns store time: the store's clock, less its steps ([`crate::timeline`]).
-    /// Finding the
-    /// row untouched for more than 5 s, or coming first after an unclean end, records a gap (A4).
+    /// Records a gap if the row was untouched for more than 5 s, or if this is the first node after an unclean end (A4).
     async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat>;
-    /// Marks a clean end, so that the next start records a gap only for the time in between.
+    /// Marks a clean end, so that the next start records a gap only if nobody served the store for more than 5 s.
     async fn stopped_cleanly(&self) -> Result<()>;
     /// Whether the store answers.
     async fn ping(&self) -> Result<()>;
