@@ -2,6 +2,7 @@
 //! land jobs that can't land by themselves. This crate names no backend and reads no clock of its own.
 
 mod chaos;
+mod claim;
 mod clock;
 mod dispatch;
 mod engine;
@@ -23,12 +24,13 @@ mod sweep;
 mod tried;
 mod turns;
 
+pub use claim::{ClaimRequest, Claimed};
 pub use clock::SystemClock;
 pub use engine::{Engine, ImageUrl, Policy, Ports};
 pub use job_cache::RunSpec;
 pub use jobs::JobView;
 pub use leases::LeaseRequest;
-pub use reserve::{Caller, ClaimRequest, Claimed, Reservation, ReservedTask};
+pub use reserve::{Caller, Reservation, ReservedTask};
 pub use settle::Pending;
 pub use supervisor::Supervisor;
 pub use sweep::SweepReport;

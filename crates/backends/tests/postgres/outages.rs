@@ -23,18 +23,7 @@ const SOON: Duration = Duration::from_secs(3);
 
 /// Calls for which a worker or a person waits.
 async fn all_fail_soon(w: &World, job: trapline_core::JobId, grant: &trapline_testkit::conformance::Grant) {
-    let request = trapline_core::ports::GrantRequest {
-        job,
-        want: Want::Batch,
-        candidates: Vec::new(),
-        fill: true,
-        limit: 1,
-        worker: grant.0.worker,
-        now: w.now(),
-        ttr: w.policy().ttr,
-        exclusive_ttr: w.policy().ttr,
-        max_deliver: 2,
-    };
+    let request = w.request(job, Want::Batch, 1, grant.0.worker);
     let pulse = Pulse {
         first: false,
         grace: w.policy().ttr,

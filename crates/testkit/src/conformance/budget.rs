@@ -54,16 +54,10 @@ cases! { World;
         let mut tries = Vec::new();
         for worker in ["x", "y"] {
             let request = GrantRequest {
-                job,
-                want: Want::LastTry { only: true },
-                candidates: Vec::new(),
-                fill: true,
-                limit: 9,
-                worker: w.worker(worker).await,
-                now: w.now(),
                 ttr: smaller.ttr,
                 exclusive_ttr: smaller.ttr,
                 max_deliver: 1,
+                ..w.request(job, Want::LastTry { only: true }, 9, w.worker(worker).await)
             };
             let granted = w.store.grant(&request).await.unwrap();
             assert_eq!(granted.tasks.len(), 1);

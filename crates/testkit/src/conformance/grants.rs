@@ -1,10 +1,12 @@
 //! The cases of the store: which tasks are handed out, and in which order (docs/rules.md A6, A7).
 
+use std::time::Duration;
+
 use trapline_core::{
     CaptureId, JobId, WorkerId,
     handout::last_try::SPARE,
     job::JobMove,
-    ports::{FreeCursor, GrantRequest, Granted, LeaseChange, SignOfLife, Slice, Standing, Want},
+    ports::{FreeCursor, GrantKey, GrantRequest, Granted, LeaseChange, SignOfLife, Slice, Standing, Want},
 };
 
 use super::{Grant, World, cases, suspects::new_run};
@@ -26,6 +28,24 @@ impl World {
         const START: FreeCursor = (i64::MIN, CaptureId(0));
         let page = self.store.free_tasks(job, START, 1_000).await.unwrap();
         page.into_iter().map(|(_, c)| c.capture).collect()
+    }
+
+    /// A request for tasks that the store picks. As the engine does: no two grants have one time.
+    pub fn request(&self, job: JobId, want: Want, limit: usize, worker: WorkerId) -> GrantRequest {
+        self.clock.advance(Duration::from_micros(1));
+        let policy = self.policy();
+        GrantRequest {
+            job,
+            want,
+            candidates: Vec::new(),
+            fill: true,
+            limit,
+            worker,
+            now: self.now(),
+            ttr: policy.ttr,
+            exclusive_ttr: policy.ttr / 2,
+            max_deliver: policy.max_deliver,
+        }
     }
 }
 
@@ -82,19 +102,10 @@ pub(super) async fn grant_within(
     max_deliver: i64,
     worker: &str,
 ) -> Granted {
-    // No two hand-outs are of one time.
-    w.pass(1);
     let request = GrantRequest {
-        job,
-        want,
-        candidates: Vec::new(),
-        fill: true,
-        limit: 9,
-        worker: w.worker(worker).await,
-        now: w.now(),
-        ttr: w.policy().ttr,
         exclusive_ttr: w.policy().ttr,
         max_deliver,
+        ..w.request(job, want, 9, w.worker(worker).await)
     };
     w.store.grant(&request).await.unwrap()
 }
@@ -129,13 +140,15 @@ cases! { World;
         let b = w.worker("b").await;
         // The first is out already; of the rest two are also the next to be filled in, and one is proposed twice.
         let proposed = vec![all[0], all[1], all[9], all[3], all[1]];
-        let (tasks, _) = w.hand_out_from(job, Want::Batch, proposed, true, 5, b).await;
+        let request = GrantRequest { candidates: proposed, ..w.request(job, Want::Batch, 5, b) };
+        let tasks = w.store.grant(&request).await.unwrap().tasks;
         let mut expected = [1, 3, 9, 2, 4].map(|at| all[at]).to_vec();
         expected.sort();
-        let mut handed = captures(&tasks);
+        let mut handed: Vec<CaptureId> = tasks.iter().map(|t| t.capture).collect();
         handed.sort();
         assert_eq!(handed, expected);
-        let receipts = w.store.receipts_of(&[tasks[0].0.grant()]).await.unwrap();
+        let key = GrantKey { job, worker: b, granted_at: request.now };
+        let receipts = w.store.receipts_of(&[key]).await.unwrap();
         let of_one: Vec<CaptureId> = receipts.iter().map(|r| r.capture).collect();
         assert_eq!(of_one, expected);
         w.check_invariants().await;

@@ -272,34 +272,10 @@ impl World {
         limit: usize,
         worker: WorkerId,
     ) -> (Vec<Grant>, Granted) {
-        let fill = candidates.is_none();
-        self.hand_out_from(job, want, candidates.unwrap_or_default(), fill, limit, worker)
-            .await
-    }
-
-    pub async fn hand_out_from(
-        &self,
-        job: JobId,
-        want: Want,
-        candidates: Vec<CaptureId>,
-        fill: bool,
-        limit: usize,
-        worker: WorkerId,
-    ) -> (Vec<Grant>, Granted) {
-        // As the engine does: no two grants have one time.
-        self.clock.advance(Duration::from_micros(1));
-        let policy = self.policy();
         let request = GrantRequest {
-            job,
-            want,
-            candidates,
-            fill,
-            limit,
-            worker,
-            now: self.now(),
-            ttr: policy.ttr,
-            exclusive_ttr: policy.ttr / 2,
-            max_deliver: policy.max_deliver,
+            fill: candidates.is_none(),
+            candidates: candidates.unwrap_or_default(),
+            ..self.request(job, want, limit, worker)
         };
         let granted = self.store.grant(&request).await.unwrap();
         let receipt = |t: &GrantedTask| Receipt {
