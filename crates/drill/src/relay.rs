@@ -133,3 +133,55 @@ async fn connect(servers: &[String], first: usize) -> io::Result<TcpStream> {
     }
     Err(refused)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        sync::mpsc,
+    };
+
+    use super::*;
+
+    /// A server that sends back what it gets, and tells when a connection has ended.
+    async fn echo(listener: TcpListener, ended: mpsc::UnboundedSender<()>) {
+        let mut open = JoinSet::new();
+        while let Ok((mut there, _)) = listener.accept().await {
+            let ended = ended.clone();
+            open.spawn(async move {
+                let (mut from, mut to) = there.split();
+                tokio::io::copy(&mut from, &mut to).await.ok();
+                ended.send(()).ok();
+            });
+        }
+    }
+
+    async fn ask(connection: &mut TcpStream) -> u8 {
+        connection.write_all(b"x").await.unwrap();
+        connection.read_u8().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_silenced_connection_stays_silent_and_a_new_one_is_carried() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let server = listener.local_addr().unwrap().to_string();
+        let mut serving = JoinSet::new();
+        let (ended, mut has_ended) = mpsc::unbounded_channel();
+        serving.spawn(echo(listener, ended));
+        // Nobody listens on the first: the next one that answers is taken.
+        let relay = Relay::to(vec!["127.0.0.1:1".to_owned(), server]).await.unwrap();
+        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, relay.port()));
+        let mut before = connect().await.unwrap();
+        assert_eq!(ask(&mut before).await, b'x');
+        relay.silence();
+        has_ended.recv().await.unwrap();
+        let during = connect().await.unwrap();
+        relay.heal();
+        let mut after = connect().await.unwrap();
+        assert_eq!(ask(&mut after).await, b'x');
+        for silent in [&before, &during] {
+            let read = silent.try_read(&mut [0]).unwrap_err();
+            assert_eq!(read.kind(), io::ErrorKind::WouldBlock);
+        }
+    }
+}

@@ -39,3 +39,19 @@ pub async fn until<T>(
 pub async fn pass(time: Duration) {
     tokio::time::sleep(time).await; // nothing is awaited by it: its length is the fault
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wait_that_ends_in_vain_tells_what_was_seen_last() {
+        let mut looks = 0;
+        let waited = until("it comes", Duration::ZERO, async || {
+            looks += 1;
+            Err::<(), _>(format!("look {looks}"))
+        });
+        let said = waited.await.unwrap_err().to_string();
+        assert_eq!(said, "it comes: not within 0ns; last: look 1");
+    }
+}
