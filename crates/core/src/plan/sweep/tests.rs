@@ -239,6 +239,19 @@ fn a_grant_that_was_answered_or_given_back_is_done_with_its_last_task() {
 }
 
 #[test]
+fn a_worker_that_gave_a_task_back_and_answered_none_died_with_the_others() {
+    let given_back = DueGrant {
+        given_back: true,
+        ..due(1, 1, 0)
+    };
+    let swept = sweep(&[given_back], &[held(1, 1, 60)], LATE);
+    assert_eq!(
+        (costs(&swept), swept.charged),
+        (vec![SUSPECT], vec![(WorkerId(1), at(60))])
+    );
+}
+
+#[test]
 fn the_leases_of_its_tasks_decide_and_not_the_deadline_of_the_grant() {
     let longer = DueGrant {
         lease_until: at(LATE),
