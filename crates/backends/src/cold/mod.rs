@@ -39,15 +39,6 @@ pub(crate) enum Turn {
     Background,
 }
 
-/// What is to be settled as lost of a job.
-pub(crate) struct Losing {
-    pub(crate) job: JobId,
-    pub(crate) run: i64,
-    /// Every pending task, instead of those that nobody holds and whose budget is used up.
-    pub(crate) strict: bool,
-    pub(crate) max_deliver: i64,
-}
-
 /// A store on either database. Calls made here do not delay workers; those that are made for a worker use the connections of
 /// the hot half.
 pub(crate) trait Cold: Send + Sync {
@@ -109,10 +100,11 @@ pub(crate) trait Cold: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<Swept>>;
 
-    /// Settles a slice of tasks as lost; the caller counts them.
+    /// Settles a slice of a run's pending tasks as lost; the caller counts them.
     fn lose<'a>(
         conn: &'a mut Self::Conn,
-        losing: &'a Losing,
+        job: JobId,
+        run: i64,
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<Vec<CaptureId>>>;
 

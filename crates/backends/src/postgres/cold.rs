@@ -17,7 +17,7 @@ use super::{
     settle::delete_detections,
     store_error, sweep, take,
 };
-use crate::cold::{Cold, Losing, SLICE_ROWS, SLOW, Turn};
+use crate::cold::{Cold, SLICE_ROWS, SLOW, Turn};
 
 impl Cold for PostgresStore {
     type Conn = PgConnection;
@@ -93,10 +93,11 @@ impl Cold for PostgresStore {
 
     fn lose<'a>(
         conn: &'a mut PgConnection,
-        losing: &'a Losing,
+        job: JobId,
+        run: i64,
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<Vec<CaptureId>>> {
-        Box::pin(lost::lose(conn, losing, now))
+        Box::pin(lost::lose(conn, job, run, now))
     }
 
     fn delete_detections<'a>(

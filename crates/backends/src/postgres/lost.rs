@@ -11,42 +11,31 @@ use trapline_core::{
 
 use super::{SLICE_ROWS, counts, sweep};
 use crate::{
-    cold::{
-        Losing,
-        jobs::{errors, save_errors},
-    },
+    cold::jobs::{errors, save_errors},
     rows,
 };
 
 /// How many jobs one sweep looks at.
 const JOBS_MAX: i64 = 50;
 
-/// A statement that leaves alone what others have locked, and locks the rest.
-macro_rules! locked {
-    ($file:literal) => {
-        concat!(include_str!($file), "FOR NO KEY UPDATE SKIP LOCKED")
-    };
-}
-
-/// Settles a slice of it, by the statement of the sweep. The caller counts it.
+/// Settles a slice of the pending tasks of an idle job as lost, by the statement of the sweep. The caller counts them.
 pub(super) async fn lose(
     conn: &mut PgConnection,
-    what: &Losing,
+    job: JobId,
+    run: i64,
     now: Timestamp,
 ) -> sqlx::Result<Vec<CaptureId>> {
-    let sql = match what.strict {
-        true => locked!("sql/health/pending.sql"),
-        false => locked!("sql/health/exhausted.sql"),
-    };
-    let rows = sqlx::query(sql)
-        .bind(what.job.0)
-        .bind(what.run)
-        .bind(SLICE_ROWS)
-        .bind(what.max_deliver)
-        .fetch_all(&mut *conn)
-        .await?;
-    let tasks = rows::all(&rows, |row| rows::spent_task(what.job, row))?;
-    let (ended, lines) = plan::lost::plan(tasks, what.strict, what.max_deliver);
+    let rows = sqlx::query(concat!(
+        include_str!("sql/health/pending.sql"),
+        "FOR NO KEY UPDATE SKIP LOCKED"
+    ))
+    .bind(job.0)
+    .bind(run)
+    .bind(SLICE_ROWS)
+    .fetch_all(&mut *conn)
+    .await?;
+    let tasks = rows::all(&rows, |row| rows::idle_task(job, row))?;
+    let (ended, lines) = plan::lost::plan(tasks);
     sweep::write_ended(conn, &ended, now).await?;
     counts::log_lines(conn, &lines, now).await?;
     Ok(ended.iter().map(|t| t.key.1).collect())

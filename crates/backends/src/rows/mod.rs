@@ -21,8 +21,8 @@ pub(crate) use results::{
     PlacedClass, classifications, classify, detection, detection_keys, log_row, own_labels, strays,
 };
 pub(crate) use task::{
-    attempt, free_task, held_task, image, lease_row, oldest_lease, receipt, spent_task, task_audit,
-    task_view, turn, worker_now,
+    attempt, free_task, held_task, idle_task, image, lease_row, oldest_lease, receipt, task_audit, task_view,
+    turn, worker_now,
 };
 
 use crate::sql::Column;

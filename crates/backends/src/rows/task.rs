@@ -3,7 +3,7 @@
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, TaskState, WorkerId,
     handout::last_try::Turn,
-    plan::{TaskKey, leases::LeaseRow, lost::SpentTask, settle::TaskView, sweep::HeldTask},
+    plan::{TaskKey, leases::LeaseRow, lost::IdleTask, settle::TaskView, sweep::HeldTask},
     ports::{Attempt, Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
     receipt::Receipt,
     verify::{LeaseAudit, TaskAudit},
@@ -75,11 +75,10 @@ pub(crate) fn held_task(row: &impl Columns) -> sqlx::Result<HeldTask> {
     })
 }
 
-/// A task of a job that is settled as lost although no lease of it expires.
-pub(crate) fn spent_task(job: JobId, row: &impl Columns) -> sqlx::Result<SpentTask> {
-    Ok(SpentTask {
+/// A pending task of an idle job.
+pub(crate) fn idle_task(job: JobId, row: &impl Columns) -> sqlx::Result<IdleTask> {
+    Ok(IdleTask {
         key: (job, CaptureId(row.col("capture_id")?)),
-        attempts: row.col("attempts")?,
         strikes: row.col("strikes")?,
         history: row.col("history")?,
     })

@@ -11,7 +11,7 @@ use trapline_core::{
 };
 
 use super::{SqliteStore, counts, lost, settle::delete_detections, store_error, sweep, writer::WriteTx};
-use crate::cold::{Cold, Losing, Turn};
+use crate::cold::{Cold, Turn};
 
 impl Cold for SqliteStore {
     type Conn = SqliteConnection;
@@ -75,10 +75,11 @@ impl Cold for SqliteStore {
 
     fn lose<'a>(
         conn: &'a mut SqliteConnection,
-        losing: &'a Losing,
+        job: JobId,
+        run: i64,
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<Vec<CaptureId>>> {
-        Box::pin(lost::lose(conn, losing, now))
+        Box::pin(lost::lose(conn, job, run, now))
     }
 
     fn delete_detections<'a>(

@@ -11,10 +11,7 @@ use trapline_core::{
 
 use super::{counts, sweep};
 use crate::{
-    cold::{
-        Losing,
-        jobs::{errors, save_errors},
-    },
+    cold::jobs::{errors, save_errors},
     rows,
 };
 
@@ -24,25 +21,21 @@ pub(super) const ROWS: i64 = 800;
 /// How many jobs one sweep looks at.
 const JOBS_MAX: i64 = 50;
 
-/// Settles a slice of it, by the statement of the sweep. The caller counts it.
+/// Settles a slice of the pending tasks of an idle job as lost, by the statement of the sweep. The caller counts them.
 pub(super) async fn lose(
     conn: &mut SqliteConnection,
-    what: &Losing,
+    job: JobId,
+    run: i64,
     now: Timestamp,
 ) -> sqlx::Result<Vec<CaptureId>> {
-    let sql = match what.strict {
-        true => include_str!("sql/health/pending.sql"),
-        false => include_str!("sql/health/exhausted.sql"),
-    };
-    let rows = sqlx::query(sql)
-        .bind(what.job.0)
-        .bind(what.run)
+    let rows = sqlx::query(include_str!("sql/health/pending.sql"))
+        .bind(job.0)
+        .bind(run)
         .bind(ROWS)
-        .bind(what.max_deliver)
         .fetch_all(&mut *conn)
         .await?;
-    let tasks = rows::all(&rows, |row| rows::spent_task(what.job, row))?;
-    let (ended, lines) = plan::lost::plan(tasks, what.strict, what.max_deliver);
+    let tasks = rows::all(&rows, |row| rows::idle_task(job, row))?;
+    let (ended, lines) = plan::lost::plan(tasks);
     sweep::write_ended(conn, &ended, now).await?;
     counts::log_lines(conn, &lines, now).await?;
     Ok(ended.iter().map(|t| t.key.1).collect())

@@ -69,15 +69,6 @@ pub fn lost_lists(job: JobId, line: &str, lost: &[CaptureId]) -> Vec<LogLine> {
     id_lists(lost).map(list).collect()
 }
 
-/// Returns in words why a task is lost that no worker holds: its budget was larger when it was handed out.
-#[must_use]
-pub fn spent_detail(attempts: i64, strikes: i64, history: &str, max_deliver: i64) -> String {
-    format!(
-        "{}; that is as often as max_deliver={max_deliver} now allows",
-        lost_detail(attempts, strikes, history)
-    )
-}
-
 /// Returns in words why a task is lost.
 #[must_use]
 pub fn lost_detail(attempts: i64, strikes: i64, history: &str) -> String {
@@ -95,28 +86,23 @@ pub fn failed_line((job, capture): TaskKey, reason: FailReason, detail: &str) ->
     }
 }
 
-/// A pending task that is settled as lost although no lease of it expires.
+/// A pending task of an idle job.
 #[derive(Clone, Debug)]
-pub struct SpentTask {
+pub struct IdleTask {
     /// The key of a task: job and capture.
     pub key: TaskKey,
-    /// Hand-outs in this run.
-    pub attempts: i64,
     /// Strikes in this run.
     pub strikes: i64,
     /// The workers that did not answer.
     pub history: String,
 }
 
-/// Settles tasks as lost: by the strict policy, or because their budget (`max_deliver`) is used up. Returns the rows as
-/// they will be, and the lines for the job's log.
+/// Settles tasks as lost by the strict policy, although no lease of them ends. Returns the rows as they will be, and the lines
+/// for the job's log.
 #[must_use]
-pub fn plan(tasks: Vec<SpentTask>, strict: bool, max_deliver: i64) -> (Vec<EndedTask>, Vec<LogLine>) {
-    let end = |task: SpentTask| {
-        let lost = match strict {
-            true => STRICT_DETAIL.to_owned(),
-            false => spent_detail(task.attempts, task.strikes, &task.history, max_deliver),
-        };
+pub fn plan(tasks: Vec<IdleTask>) -> (Vec<EndedTask>, Vec<LogLine>) {
+    let end = |task: IdleTask| {
+        let lost = STRICT_DETAIL.to_owned();
         let line = failed_line(task.key, FailReason::Lost, &lost);
         let ended = EndedTask {
             key: task.key,

@@ -34,7 +34,7 @@ pub struct Vitals {
     pub free: u64,
     /// Tasks under a lease that the sweep will end.
     pub leased: u64,
-    /// Pending tasks under no lease whose strikes are used up.
+    /// Pending tasks under no lease whose strikes are used up: the sweep leaves each one last try.
     pub exhausted: u64,
 }
 
@@ -47,7 +47,7 @@ pub struct MarkLost {
     pub run: i64,
     /// The cut-off of the first slice, for all slices. If the job had a result after it, nothing is done (`raced`).
     pub cutoff: Timestamp,
-    /// Whether every pending task is lost, leased or never handed out, instead of the exhausted ones only.
+    /// Whether every pending task is lost, leased or never handed out. Else leases that are over end, as in a sweep.
     pub strict: bool,
     /// The policy of leases.
     pub leases: LeasePolicy,

@@ -200,7 +200,7 @@ cases! { World;
         assert!(w.job(job).await.errors.is_empty());
     }
 
-    async fn a_lower_budget_makes_free_tasks_exhausted_and_they_are_lost_not_left(w: World) {
+    async fn what_a_lower_budget_exhausts_is_not_lost_by_the_net_and_gets_a_last_try_from_the_sweep(w: World) {
         w.beat().await;
         let job = w.job_of(3).await;
         never_answered(&w, job).await;
@@ -209,8 +209,13 @@ cases! { World;
         assert!(w.store.mark_lost(&request).await.unwrap().lost.is_empty());
         request.leases.max_deliver = 1;
         assert_eq!(w.store.vitals(JobId(0), 9, 1).await.unwrap()[0].exhausted, 3);
-        assert_eq!(w.store.mark_lost(&request).await.unwrap().lost.len(), 3);
-        assert_eq!(w.job(job).await.status, JobStatus::Failure);
+        for dry_run in [true, false] {
+            let request = MarkLost { dry_run, ..request.clone() };
+            assert!(w.store.mark_lost(&request).await.unwrap().lost.is_empty(), "its last try was not alone");
+        }
+        w.store.sweep(&request.leases, None, w.now()).await.unwrap();
+        assert_eq!(w.store.vitals(JobId(0), 9, 1).await.unwrap()[0].exhausted, 0);
+        assert_eq!(w.counts(job).await, [3, 3, 0, 0, 0]);
         w.check_counts(job).await;
     }
 

@@ -6,13 +6,13 @@ use trapline_core::{
     health::{id_lists, lost_line},
     job::JobMove,
     plan::{
-        lost::{By, SpentTask},
+        lost::{By, IdleTask},
         settle::Deltas,
     },
     ports::{Ended, Level, MarkLost, MarkedLost, Swept, Touched, Vitals},
 };
 
-use super::{Db, JobRow, TaskRow, counts, lost::is_spent};
+use super::{Db, JobRow, TaskRow, counts};
 
 impl Db {
     pub(super) fn vitals_page(&self, after: JobId, limit: usize, max_deliver: i64) -> Vec<Vitals> {
@@ -70,14 +70,15 @@ impl Db {
             return marked;
         }
         let mut swept = Swept::default();
-        if !request.strict {
+        if request.strict {
+            let rest = self.pending(request);
+            marked.more = rest.len() == self.slice_rows;
+            self.lose(rest, &mut swept, request.now);
+        } else {
             let by = By::HealthCheck(request.job);
             swept = self.end_due(Some(request.job), by, &request.leases, request.now);
+            marked.more = swept.more;
         }
-        let rest = self.rest(request);
-        marked.more = swept.more || rest.len() == self.slice_rows;
-        let max_deliver = request.leases.max_deliver;
-        self.lose(rest, request.strict, max_deliver, &mut swept, request.now);
         marked.freed = swept.freed;
         for touched in swept.touched {
             note(&mut marked, request.job, touched);
@@ -88,23 +89,17 @@ impl Db {
         marked
     }
 
-    /// What no lease holds any more, or everything, in the order of the statement on a database.
-    fn rest(&self, request: &MarkLost) -> Vec<SpentTask> {
-        let is_lost = |t: &TaskRow| {
-            let wanted = request.strict || is_spent(t, request.leases.max_deliver);
-            t.state == TaskState::Pending && t.run == request.run && wanted
-        };
-        let mut rows: Vec<_> = self.tasks(request.job).filter(|(_, t)| is_lost(t)).collect();
-        if request.strict {
-            rows.sort_unstable_by_key(|(capture, t)| (t.ord, *capture));
-        }
-        let spent = |(capture, task): (CaptureId, &TaskRow)| SpentTask {
+    /// A slice of what is pending, in the order of the statement on a database.
+    fn pending(&self, request: &MarkLost) -> Vec<IdleTask> {
+        let is_pending = |t: &TaskRow| t.state == TaskState::Pending && t.run == request.run;
+        let mut rows: Vec<_> = self.tasks(request.job).filter(|(_, t)| is_pending(t)).collect();
+        rows.sort_unstable_by_key(|(capture, t)| (t.ord, *capture));
+        let idle = |(capture, task): (CaptureId, &TaskRow)| IdleTask {
             key: (request.job, capture),
-            attempts: task.delivery - task.delivery_base,
             strikes: task.strikes,
             history: task.history.clone(),
         };
-        rows.into_iter().take(self.slice_rows).map(spent).collect()
+        rows.into_iter().take(self.slice_rows).map(idle).collect()
     }
 
     /// One line in the job's errors, for all slices; the full list in its log.

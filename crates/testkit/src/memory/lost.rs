@@ -6,7 +6,7 @@ use trapline_core::{
     health::{LostBy, note_lost},
     plan::{
         self,
-        lost::{SpentTask, lost_lists},
+        lost::{IdleTask, lost_lists},
         settle::Deltas,
     },
     ports::{LeasePolicy, Level, QueueInfo, Swept, Touched},
@@ -16,18 +16,11 @@ use super::{Db, JobRow, TaskRow};
 
 impl Db {
     /// Settles tasks of one job as lost although no lease of them expires.
-    pub(super) fn lose(
-        &mut self,
-        tasks: Vec<SpentTask>,
-        strict: bool,
-        max_deliver: i64,
-        swept: &mut Swept,
-        now: Timestamp,
-    ) {
+    pub(super) fn lose(&mut self, tasks: Vec<IdleTask>, swept: &mut Swept, now: Timestamp) {
         let Some(job) = tasks.first().map(|task| task.key.0) else {
             return;
         };
-        let (ended, lines) = plan::lost::plan(tasks, strict, max_deliver);
+        let (ended, lines) = plan::lost::plan(tasks);
         self.write_ended(&ended, now);
         self.log_lines(&lines, now);
         let deltas = Deltas {
@@ -84,7 +77,7 @@ impl Db {
 }
 
 /// Whether nobody holds it and its budget is used up.
-pub(super) fn is_spent(task: &TaskRow, max_deliver: i64) -> bool {
+fn is_spent(task: &TaskRow, max_deliver: i64) -> bool {
     let held = task.grant.is_some();
     task.state == TaskState::Pending && !held && task.strikes > 0 && task.strikes >= max_deliver
 }

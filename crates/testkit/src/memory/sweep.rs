@@ -8,7 +8,7 @@ use trapline_core::{
     handout::lease,
     job::JobMove,
     plan::{
-        lost::{By, SpentTask},
+        lost::{By, IdleTask},
         settle::Deltas,
         sweep::{self, DueGrant, EndedTask, HeldTask, SweepPlan},
     },
@@ -257,13 +257,12 @@ impl Db {
                     .is_some_and(|j| j.job.status.is_active() && t.run == j.job.run)
         });
         let Some((key, _)) = first else { return };
-        let task = SpentTask {
+        let task = IdleTask {
             key: *key,
-            attempts: 0,
             strikes: 0,
             history: String::new(),
         };
-        self.lose(vec![task], true, 0, swept, now);
+        self.lose(vec![task], swept, now);
     }
 
     fn finish_cancels(&mut self, now: Timestamp) {

@@ -11,7 +11,7 @@ use trapline_core::{
 
 use super::{Cold, Turn};
 use crate::{
-    cold::{Losing, jobs, retried},
+    cold::{jobs, retried},
     rows::Columns as _,
     sql::{Conn, Value, first, sql},
 };
@@ -49,19 +49,25 @@ async fn mark_lost_in<S: Cold>(conn: &mut S::Conn, request: &MarkLost) -> sqlx::
     }
     if !request.strict {
         end_leases::<S>(conn, request, &mut marked).await?;
+    } else if request.dry_run {
+        marked.lost = would_lose(conn, request).await?;
+    } else {
+        lose_all_pending::<S>(conn, request, &mut marked).await?;
     }
-    let losing = Losing {
-        job: request.job,
-        run: request.run,
-        strict: request.strict,
-        max_deliver: request.leases.max_deliver,
-    };
-    if request.dry_run {
-        marked.lost.extend(would_lose(conn, &losing).await?);
-        return Ok(marked);
+    if !request.dry_run && !marked.lost.is_empty() {
+        write_lines::<S>(conn, request, &marked.lost).await?;
     }
-    let rest = S::lose(conn, &losing, request.now).await?;
-    marked.more |= rest.len() as i64 == S::LOST_ROWS;
+    Ok(marked)
+}
+
+/// Settles a slice of what is pending.
+async fn lose_all_pending<S: Cold>(
+    conn: &mut S::Conn,
+    request: &MarkLost,
+    marked: &mut MarkedLost,
+) -> sqlx::Result<()> {
+    let rest = S::lose(conn, request.job, request.run, request.now).await?;
+    marked.more = rest.len() as i64 == S::LOST_ROWS;
     if !rest.is_empty() {
         let deltas = Deltas {
             failed: rest.len() as i64,
@@ -69,13 +75,10 @@ async fn mark_lost_in<S: Cold>(conn: &mut S::Conn, request: &MarkLost) -> sqlx::
         };
         if let Some(mut touched) = S::change(conn, request.job, deltas, None, request.now).await? {
             touched.settled = rest.into_iter().map(|c| (c, true)).collect();
-            note(&mut marked, request.job, touched);
+            note(marked, request.job, touched);
         }
     }
-    if !marked.lost.is_empty() {
-        write_lines::<S>(conn, request, &marked.lost).await?;
-    }
-    Ok(marked)
+    Ok(())
 }
 
 /// Ends leases that are over: a slice of them; all in a dry run, whose next slice would find these again.
@@ -117,13 +120,12 @@ fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
 }
 
 /// All that slices would settle, of which nothing is locked.
-async fn would_lose<C: Conn>(conn: &mut C, losing: &Losing) -> sqlx::Result<Vec<CaptureId>> {
-    let sql = match losing.strict {
-        true => sql!(each "health/pending.sql"),
-        false => sql!(each "health/exhausted.sql"),
-    };
-    let values: [&dyn Value<'_>; 4] = [&losing.job.0, &losing.run, &i64::MAX, &losing.max_deliver];
-    conn.list(sql, &values, |row| first(row).map(CaptureId)).await
+async fn would_lose<C: Conn>(conn: &mut C, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
+    let values: [&dyn Value<'_>; 3] = [&request.job.0, &request.run, &i64::MAX];
+    conn.list(sql!(each "health/pending.sql"), &values, |row| {
+        first(row).map(CaptureId)
+    })
+    .await
 }
 
 /// One line in the job's errors, for all slices; the full list in its log.
