@@ -202,9 +202,7 @@ fn scenarios_touch_nothing_of_others_on_their_servers(services: &Services) -> Re
         ["queue_counters", "queue", "progress", "counts"].map(|part| found[part].take())
     };
     let (job, before) = services.runtime.block_on(async {
-        let pipeline = json!({ "name": SLUG, "slug": SLUG, "version": 1, "algorithms": [], "stages": [] });
-        let body = json!({ "processing_service_name": SLUG, "pipelines": [pipeline] });
-        theirs.post("/api/v2/projects/1/pipelines/", &body).await;
+        theirs.register_pipeline(SLUG).await;
         let captures = [json!({ "url": "https://captures.test/1.jpg" })];
         let job =
             json!({ "name": SLUG, "delay": 0, "project_id": 1, "pipeline_slug": SLUG, "captures": captures });

@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use trapline_testkit::{Client, services::Cluster, until};
+use trapline_testkit::{Client, empty_result, services::Cluster, until};
 
 const IMAGES: usize = 2_000;
 const WORKERS: usize = 6;
@@ -32,16 +32,7 @@ async fn work(clients: [Client; 2], name: usize, job: i64, done: Arc<AtomicBool>
         let Some(tasks) = answer.body["tasks"].as_array().filter(|t| !t.is_empty()) else {
             continue;
         };
-        let results: Vec<Value> = tasks
-            .iter()
-            .map(|t| {
-                let image = json!({ "id": t["image_id"], "url": t["image_url"] });
-                let result = json!({
-                    "pipeline": "bare", "algorithms": {}, "total_time": 0.1, "source_images": [image], "detections": [],
-                });
-                json!({ "reply_subject": t["reply_subject"], "result": result })
-            })
-            .collect();
+        let results: Vec<Value> = tasks.iter().map(|t| empty_result(t, "bare")).collect();
         let body = json!({ "results": results });
         loop {
             turn += 1;

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use trapline_testkit::{Client, Server, services::Postgres, until};
+use trapline_testkit::{BARE, Client, Server, empty_result, services::Postgres, until};
 
 const IMAGES: usize = 40;
 const BOUND: Duration = Duration::from_secs(60);
@@ -41,9 +41,7 @@ async fn run(url: &str, sql: &str) {
 }
 
 async fn start_job(client: &Client) -> i64 {
-    let pipeline = json!({ "name": "Bare", "slug": "bare", "version": 1, "algorithms": [], "stages": [] });
-    let body = json!({ "processing_service_name": "bare", "pipelines": [pipeline] });
-    client.post("/api/v2/projects/1/pipelines/", &body).await;
+    client.register_pipeline(BARE).await;
     let captures: Vec<Value> = (0..IMAGES)
         .map(|i| json!({ "url": format!("https://captures.test/{i}.jpg") }))
         .collect();
@@ -64,16 +62,7 @@ async fn work(taken_at: &Client, posted_to: &Client, job: i64) {
         }
     })
     .await;
-    let results: Vec<Value> = tasks
-        .iter()
-        .map(|t| {
-            let image = json!({ "id": t["image_id"], "url": t["image_url"] });
-            let result = json!({
-                "pipeline": "bare", "algorithms": {}, "total_time": 0.1, "source_images": [image], "detections": [],
-            });
-            json!({ "reply_subject": t["reply_subject"], "result": result })
-        })
-        .collect();
+    let results: Vec<Value> = tasks.iter().map(|t| empty_result(t, "bare")).collect();
     let path = format!("/api/v2/jobs/{job}/result/");
     posted_to.post(&path, &json!({ "results": results })).await;
 }

@@ -11,10 +11,10 @@ pub const BARE: &str = "bare";
 const CHUNK: u64 = 1_000;
 
 impl Client {
-    /// Registers [`BARE`].
-    pub async fn register_bare(&self) {
-        let pipeline = json!({ "name": BARE, "slug": BARE, "version": 1, "algorithms": [], "stages": [] });
-        let body = json!({ "processing_service_name": BARE, "pipelines": [pipeline] });
+    /// Registers a pipeline of that slug without algorithms.
+    pub async fn register_pipeline(&self, slug: &str) {
+        let pipeline = json!({ "name": slug, "slug": slug, "version": 1, "algorithms": [], "stages": [] });
+        let body = json!({ "processing_service_name": slug, "pipelines": [pipeline] });
         self.post("/api/v2/projects/1/pipelines/", &body).await;
     }
 

@@ -25,4 +25,5 @@ pub use clock::{ManualClock, RealClock};
 pub use jobs::BARE;
 pub use server::{SERVER_TOKEN, Server};
 pub use silent::leave_silent;
+pub use trapline_drill::empty_result;
 pub use wait::{until, within};

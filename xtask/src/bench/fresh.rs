@@ -97,7 +97,7 @@ pub(super) async fn fresh(options: &Fresh) -> Result<()> {
     ];
     let server = Server::start(&binary, folder.path(), &env).await;
     let client = server.client();
-    client.register_bare().await;
+    client.register_pipeline(BARE).await;
     for turn in 0..=usize::from(options.again) {
         let set = client
             .upload_captures(&format!("night-{turn}"), options.images as u64)

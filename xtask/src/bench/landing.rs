@@ -21,7 +21,7 @@ pub(super) async fn landing() -> Result<()> {
     let env = [("NATS_TASK_TTR", lease.as_str()), ("NATS_MAX_DELIVER", "2")];
     let server = Server::start(&release::binary("trapline"), folder.path(), &env).await;
     let client = server.client();
-    client.register_bare().await;
+    client.register_pipeline(BARE).await;
     for (images, silent) in [(544, 16), (20, 3), (20, 10), (20, 18)] {
         let set = client
             .upload_captures(&format!("silent-{silent}"), images as u64)

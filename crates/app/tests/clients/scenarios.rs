@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trapline_testkit::{Client, until};
+use trapline_testkit::{Client, empty_result, until};
 
 use crate::support::{Deployment, World, on_each_deployment};
 
@@ -51,16 +51,7 @@ impl Worker {
 
     /// Posts a result without detections for each; all must be saved.
     async fn post(&self, tasks: &[Value]) {
-        let results: Vec<Value> = tasks
-            .iter()
-            .map(|t| {
-                let image = json!({ "id": t["image_id"], "url": t["image_url"] });
-                let result = json!({
-                    "pipeline": SLUG, "algorithms": {}, "total_time": 0.1, "source_images": [image], "detections": [],
-                });
-                json!({ "reply_subject": t["reply_subject"], "result": result })
-            })
-            .collect();
+        let results: Vec<Value> = tasks.iter().map(|t| empty_result(t, SLUG)).collect();
         let path = format!("/api/v2/jobs/{}/result/", self.job);
         let answer = self.http.post(&path, &json!({ "results": results })).await;
         assert_eq!(answer["results_queued"].as_u64(), Some(tasks.len() as u64));

@@ -11,16 +11,9 @@ use std::{
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use trapline_core::Clock as _;
-use trapline_testkit::{Client, RealClock, SERVER_TOKEN, until};
+use trapline_testkit::{Client, RealClock, SERVER_TOKEN, empty_result, until};
 
 use crate::cluster::BOUND;
-
-/// Registers a pipeline of that slug.
-pub(crate) async fn register(client: &Client, slug: &str) {
-    let pipeline = json!({ "name": slug, "slug": slug, "version": 1, "algorithms": [], "stages": [] });
-    let body = json!({ "processing_service_name": slug, "pipelines": [pipeline] });
-    client.post("/api/v2/projects/1/pipelines/", &body).await;
-}
 
 pub(crate) fn new_job(slug: &str, images: usize) -> Value {
     let captures: Vec<Value> = (0..images)
@@ -53,14 +46,8 @@ pub(crate) fn claim_of(slug: &str, worker: &str, batch_size: usize, wait_seconds
 
 /// A post of results for these tasks.
 pub(crate) fn results_of(slug: &str, tasks: &[Value]) -> Value {
-    let result = |task: &Value| {
-        let image = json!({ "id": task["image_id"], "url": task["image_url"] });
-        let result = json!({
-            "pipeline": slug, "algorithms": {}, "total_time": 0.1, "source_images": [image], "detections": [],
-        });
-        json!({ "reply_subject": task["reply_subject"], "result": result })
-    };
-    json!({ "results": tasks.iter().map(result).collect::<Vec<_>>() })
+    let results: Vec<Value> = tasks.iter().map(|task| empty_result(task, slug)).collect();
+    json!({ "results": results })
 }
 
 /// Tasks of a job, reserved by hand.

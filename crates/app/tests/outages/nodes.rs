@@ -18,7 +18,7 @@ use crate::{
         Dependency::{Progress, Queue},
         Mode,
     },
-    fleet::{Workers, claim_of, lands, new_job, register, reserve, results_of, start_job},
+    fleet::{Workers, claim_of, lands, new_job, reserve, results_of, start_job},
 };
 
 /// What a killed node held is taken by another: the lease of the tick (2 s here), a dispatcher's (5 s), and a margin for busy
@@ -31,7 +31,7 @@ async fn a_killed_nodes_tick_and_dispatch_pass_on_and_a_rolling_restart_fails_no
     let mut cluster = Cluster::start(&[]).await;
     let [a, _] = cluster.clients();
     for slug in ["work", "hand"] {
-        register(&a, slug).await;
+        a.register_pipeline(slug).await;
     }
     the_tick_passes_on(&mut cluster).await;
     a_dispatch_passes_on(&mut cluster).await;
@@ -148,7 +148,7 @@ async fn a_rolling_restart_fails_nothing(cluster: &mut Cluster) {
 async fn what_one_node_does_wakes_who_waits_on_another_and_without_redis_it_takes_longer() {
     let mut cluster = Cluster::start(&[]).await;
     let [a, b] = cluster.clients();
-    register(&a, "hand").await;
+    a.register_pipeline("hand").await;
     // A poll looks by itself every 2 s. That a hint is faster than this is seen at the best of a few.
     let mut best = Duration::MAX;
     for _ in 0..3 {

@@ -70,7 +70,7 @@ impl Cluster {
     /// If it is refused.
     pub async fn job(&self, images: usize) -> i64 {
         let client = self.nodes[0].client();
-        client.register_bare().await;
+        client.register_pipeline(BARE).await;
         let set = client.upload_captures("night", images as u64).await;
         client.start_job(BARE, set).await
     }

@@ -12,7 +12,7 @@ use crate::{
         Mode,
     },
     endpoints::{self, Call, Victims, slowest},
-    fleet::{Workers, lands, register, results_of, start_job},
+    fleet::{Workers, lands, results_of, start_job},
 };
 
 const IMAGES: usize = 150;
@@ -23,7 +23,7 @@ async fn while_the_queue_or_the_progress_is_away_jobs_land_and_both_are_made_aga
     let mut cluster = Cluster::start(&[]).await;
     let [a, _] = cluster.clients();
     for slug in ["work", "victim", "hand"] {
-        register(&a, slug).await;
+        a.register_pipeline(slug).await;
     }
     let workers = Workers::start(&cluster.urls(), "work", 2);
     let waiting = start_job(&a, "hand", WAITING).await;

@@ -11,7 +11,7 @@ use crate::{
         Dependency::{Progress, Queue, Store},
         Mode, trapline,
     },
-    fleet::{lands, register, reserve, results_of, start_job},
+    fleet::{lands, reserve, results_of, start_job},
 };
 
 /// How long a stop may take that waits for nobody.
@@ -22,7 +22,7 @@ async fn a_node_starts_and_stops_without_its_projections_and_does_not_start_with
     // A lease outlives this test.
     let mut cluster = Cluster::start(&[("NATS_TASK_TTR", "600")]).await;
     let [a, b] = cluster.clients();
-    register(&a, "hand").await;
+    a.register_pipeline("hand").await;
     let job = start_job(&a, "hand", 6).await;
     let mut left = reserve(&a, job, "one", 2).await;
     cluster.both_say(None).await;

@@ -8,7 +8,7 @@ use trapline_testkit::Client;
 use crate::{
     cluster::{Cluster, Dependency::Store, Mode, SETTLE_WAIT},
     endpoints::{self, Call, TASKS, Victims, slowest},
-    fleet::{Workers, lands, register, reserve, results_of, start_job},
+    fleet::{Workers, lands, reserve, results_of, start_job},
 };
 
 const IMAGES: usize = 400;
@@ -20,7 +20,7 @@ async fn while_the_store_is_away_nothing_hangs_and_a_result_waits() {
     let mut cluster = Cluster::start(&[]).await;
     let [a, _] = cluster.clients();
     for slug in ["work", "victim", "hand"] {
-        register(&a, slug).await;
+        a.register_pipeline(slug).await;
     }
     let job = start_job(&a, "victim", 3).await;
     endpoints::check(&a, job).await;
