@@ -9,7 +9,7 @@ use trapline_core::{
     error::chain,
     fault,
     handout::last_try,
-    ports::{GrantKey, GrantRequest, Granted, LeaseChange, Proposal, Standing, Want},
+    ports::{GrantKey, GrantRequest, Granted, LeaseChange, Standing, Want},
     receipt::Receipt,
 };
 
@@ -163,51 +163,34 @@ impl Engine {
     /// Grants what the queue proposes, and free tasks of the store where that is too little. Returns whether suspects of the
     /// job wait.
     async fn grant_batch(&self, into: &mut Reservation, limit: usize, worker: WorkerId) -> Result<bool> {
-        let (job, turns) = (into.job, &self.inner.turns);
+        let (job, queue) = (into.job, &self.inner.ports.queue);
         loop {
-            let proposals = self.proposals(job, limit).await;
-            let proposed = proposals.iter().flat_map(|p| &p.candidates);
-            let candidates: Vec<CaptureId> = proposed.map(|c| c.capture).collect();
-            let filling = match candidates.len() {
-                0 => Some(turns.fill(job).await),
-                n if n < limit => turns.try_fill(job),
-                _ => None,
+            // If the queue can't be reached, tasks are filled from the store.
+            let proposed = queue.propose(job, limit).await;
+            self.inner.queue_presence.heard(&proposed);
+            let proposal = proposed.ok().flatten().unwrap_or_default();
+            let candidates: Vec<CaptureId> = proposal.candidates.iter().map(|c| c.capture).collect();
+            let filling = match candidates.is_empty() {
+                true => Some(self.inner.turns.fill(job).await),
+                false => self.inner.turns.try_fill(job),
             };
             let fill = filling.is_some();
             let seen = self
                 .grant_from(into, Want::Batch, candidates, fill, limit, worker)
                 .await?;
+            drop(filling);
             if seen.held_back {
-                // It got a suspect meanwhile. The proposals are not acknowledged, so that they may go to other workers.
+                // It got a suspect meanwhile. What is not acknowledged is proposed again to others, or filled.
                 return Ok(false);
             }
-            for proposal in proposals {
-                if let Err(error) = self.inner.ports.queue.acknowledge(job, proposal).await {
-                    tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
-                }
+            if let Err(error) = queue.acknowledge(job, proposal).await {
+                tracing::debug!(%job, error = chain(&error), "a proposal was not acknowledged; it will be refused");
             }
-            // Else all that was proposed was out already, and there may be more.
+            // Else nothing of the proposal was free, and others are filling; the queue may hold more.
             if fill || !into.tasks.is_empty() {
                 return Ok(seen.suspects);
             }
         }
-    }
-
-    /// Takes proposals of the queue, up to `limit` candidates. Fewer if it holds no more or can't be reached.
-    async fn proposals(&self, job: JobId, limit: usize) -> Vec<Proposal> {
-        let (mut proposals, mut want) = (Vec::new(), limit);
-        while want > 0 {
-            let proposed = self.inner.ports.queue.propose(job, want).await;
-            self.inner.queue_presence.heard(&proposed);
-            match proposed {
-                Ok(Some(proposal)) if !proposal.candidates.is_empty() => {
-                    want = want.saturating_sub(proposal.candidates.len());
-                    proposals.push(proposal);
-                }
-                _ => break,
-            }
-        }
-        proposals
     }
 
     /// Gives back leases that no worker knows of, and tries for as long as they last: it is not the worker's fault if

@@ -55,7 +55,7 @@ impl Turns {
         self.begin(job, turn)
     }
 
-    /// Takes the turn to fill if nobody else has it. For an answer that has tasks already.
+    /// Takes the turn to fill if nobody else has it. For a reserve for which the queue has something.
     pub(crate) fn try_fill(&self, job: JobId) -> Option<Filling<'_>> {
         let turn = self.lock_of(job).try_lock_owned().ok()?;
         Some(self.begin(job, turn))

@@ -282,14 +282,23 @@ async fn pick(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Result<G
         add(&picked, limit, &mut granted)?;
     }
     if request.fill && granted.tasks.len() < limit {
-        add(&free(conn, request, limit).await?, limit, &mut granted)?;
+        add(
+            &free(conn, request, &granted.tasks, limit).await?,
+            limit,
+            &mut granted,
+        )?;
     }
     granted.tasks.sort_by_key(|t| t.capture);
     Ok(granted)
 }
 
-/// Free tasks of the kind that is wanted, those included that this transaction has locked.
-async fn free(conn: &mut PgConnection, request: &GrantRequest, limit: usize) -> sqlx::Result<Vec<PgRow>> {
+/// Locks free tasks of the kind that is wanted, so many as are missing: what is locked beyond that would be hidden from others.
+async fn free(
+    conn: &mut PgConnection,
+    request: &GrantRequest,
+    taken: &[GrantedTask],
+    limit: usize,
+) -> sqlx::Result<Vec<PgRow>> {
     let suspects = matches!(request.want, Want::Suspect | Want::LastTry { .. });
     let sql = if suspects {
         include_str!("sql/grant_suspects.sql")
@@ -299,10 +308,12 @@ async fn free(conn: &mut PgConnection, request: &GrantRequest, limit: usize) -> 
     let mut query = sqlx::query(sql)
         .bind(request.job.0)
         .bind(request.max_deliver)
-        .bind(bound(limit as u64));
-    if suspects {
-        query = query.bind(last_try::SPARE).bind(request.want != Want::Suspect);
-    }
+        .bind(bound((limit - taken.len()) as u64));
+    query = if suspects {
+        query.bind(last_try::SPARE).bind(request.want != Want::Suspect)
+    } else {
+        query.bind(taken.iter().map(|t| t.capture.0).collect::<Vec<_>>())
+    };
     query.fetch_all(conn).await
 }
 

@@ -68,7 +68,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("busy.sql", 24, &[(INT, "'34'")]),
     hot("grant_pick.sql", 24, &[JOB, BUDGET, (INT, "'24'"), (INTS, known!("free")), (FLAG, "'false'")]),
     // What is leased, or settled and not yet vacuumed, is at the beginning.
-    hot("grant_fill.sql", 24 + IN_FLIGHT / 4, &[JOB, BUDGET, (INT, "'24'")]),
+    hot("grant_fill.sql", 24 + IN_FLIGHT / 4, &[JOB, BUDGET, (INT, "'24'"), (INTS, "'{}'")]),
     hot("grant_suspects.sql", 1, &[JOB, BUDGET, (INT, "'1'"), (INT, "'10'"), (FLAG, "'false'")]),
     hot("has_suspects.sql", 2, &[JOB, BUDGET, (INT, "'10'"), (INT, "'34'")]),
     hot("grant_set.sql", 24, &[

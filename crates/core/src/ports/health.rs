@@ -169,8 +169,8 @@ pub trait Health: Send + Sync + 'static {
     async fn ticks(&self, before: Option<i64>, limit: u64) -> Result<Vec<(i64, TickReport)>>;
     /// Running jobs by id, after one.
     async fn vitals(&self, after: JobId, limit: u64, max_deliver: i64) -> Result<Vec<Vitals>>;
-    /// Settles tasks of an idle job `lost`; ends on the way, as the sweep does, leases that are over: its own, and
-    /// those of other jobs that their workers hold. A dry run names what all slices would settle, whatever their number.
+    /// Ends leases of an idle job that are over, as the sweep does, and those of other jobs that their workers hold; under the
+    /// strict policy it settles all its pending tasks `lost` instead. A dry run names what all slices would settle, whatever their number.
     async fn mark_lost(&self, request: &MarkLost) -> Result<MarkedLost>;
     /// Ends a stale job that is idle since `cutoff`: sets its counters right from its rows, which lands it if all its
     /// tasks are settled; else revokes it, `line` in its errors.

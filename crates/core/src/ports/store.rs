@@ -83,7 +83,7 @@ pub trait Store: Catalog + Health {
     async fn meet_worker(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId>;
     /// Writes signs of life, one row per worker (A3).
     async fn keep_alive(&self, signs: &[SignOfLife], policy: &LeasePolicy, now: Timestamp) -> Result<()>;
-    /// Ends leases that are over, settles exhausted tasks as lost, finishes cancels; one background slice.
+    /// Ends leases that are over, leaves exhausted tasks a last try, finishes cancels; one background slice.
     ///
     /// `queues` are the counters for the lines in the errors of jobs that lose tasks. Without them nothing is
     /// settled: the answer names those jobs in [`Swept::losing`], so that the engine can ask the queue for their

@@ -87,6 +87,14 @@ impl Node {
         sqlx::raw_sql(statements).execute(&mut conn).await.unwrap();
     }
 
+    /// How many grants the store holds.
+    pub(crate) async fn grants(&self) -> i64 {
+        let url = format!("sqlite://{}", self.file.display());
+        let mut conn = SqliteConnection::connect(&url).await.unwrap();
+        let counted = sqlx::query_scalar("SELECT count(*) FROM grants");
+        counted.fetch_one(&mut conn).await.unwrap()
+    }
+
     /// A job of `n` captures, its tasks offered to the queue.
     pub(crate) async fn job_of(&self, n: usize) -> JobId {
         let pipeline = self.world.pipeline().await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use trapline_core::CaptureId;
+use trapline_core::{CaptureId, ports::Candidate};
 
 use crate::fixture::Node;
 
@@ -46,5 +46,33 @@ async fn tasks_are_handed_out_in_the_order_of_dispatch_with_a_queue_and_without(
             assert_eq!(taken, expected.iter().copied().collect(), "flushed: {flushed}");
         }
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_out_already_does_not_make_an_answer_short_and_the_answer_is_one_grant() {
+    let node = Node::start().await;
+    let job = node.job_of(20).await;
+    let out = node.reserve(job, 4, node.address("a").await).await;
+    let candidate = |capture, delivery| Candidate {
+        capture,
+        run: 1,
+        delivery,
+    };
+    let free = node.world.store.free_tasks(job, (i64::MIN, CaptureId(0)), 20);
+    let free: Vec<_> = free.await.unwrap().into_iter().map(|(_, c)| c.capture).collect();
+    node.engine.flush_queue().await.unwrap();
+    // Three that are out, and the last one that is free.
+    let stale = out[1..].iter().map(|t| candidate(t.capture, 1));
+    let proposed: Vec<Candidate> = stale.chain([candidate(free[15], 0)]).collect();
+    node.engine.queue().publish(job, &proposed).await.unwrap();
+    let before = node.grants().await;
+    let tasks = node.reserve(job, 4, node.address("b").await).await;
+    let mut taken: Vec<_> = tasks.iter().map(|t| t.capture).collect();
+    let mut expected = vec![free[15], free[0], free[1], free[2]];
+    taken.sort();
+    expected.sort();
+    assert_eq!(taken, expected);
+    assert_eq!(node.grants().await - before, 1);
     node.stop().await;
 }
