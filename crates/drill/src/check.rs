@@ -37,6 +37,7 @@ pub fn landed(job: &Value, status: &str, processed: u64, failed: u64) -> Result<
     let outcome = match (status, failed) {
         ("SUCCESS", 0) => "complete",
         ("SUCCESS", _) => "complete_with_failures",
+        ("REVOKED", _) => "revoked",
         _ => "failed",
     };
     ensure!(

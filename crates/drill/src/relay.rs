@@ -1,6 +1,7 @@
 //! A port in between: to one server, as a network that can go silent, or to several nodes, as a balancer of connections.
 //!
-//! The invariant: what has passed is never changed; a silent relay neither carries, nor closes, nor refuses.
+//! The invariant: what has passed is never changed. To its client a silent relay neither carries, nor closes, nor refuses; the
+//! server sees the connections that were open end.
 
 use std::{io, net::Ipv4Addr, sync::Arc};
 

@@ -161,10 +161,10 @@ async fn soak(args: &Args, faults: &[Fault], cluster: &mut Cluster, seen: &mut S
     seen.detections = body["counts"]["detections"].as_i64().unwrap_or(-1);
     teller.tell(&summary(&fleet.stop().await?));
     seen.ignored = cluster.nodes.iter().map(|n| check::ignored(&n.log())).sum();
+    seen.strikes = check::postgres(&cluster.postgres, job, images)?;
     for client in cluster.clients() {
         check::answers(&client, &body, images).await?;
     }
-    seen.strikes = check::postgres(&cluster.postgres, job, images)?;
     nothing_left(&client, &cluster.nats, &cluster.redis, job).await;
     verified(&release::binary("trapline"), &cluster.postgres.url("postgres"))?;
     teller.tell("counts, images, exported rows and the database's agree, nothing is left behind");

@@ -1,4 +1,4 @@
-//! What workers call: the poll, `tasks`, `claim`, `jobs/next`, `leases`. Each call is a sign of life of its worker.
+//! What workers call: the poll, `tasks`, `claim`, `jobs/next`, `leases`. Each call notes that its worker was seen.
 
 use std::{convert::Infallible, time::Duration};
 

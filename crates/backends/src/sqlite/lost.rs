@@ -1,4 +1,5 @@
-//! Tasks that are settled as lost although no lease of them ends, and the line in their job's errors.
+//! Tasks that no lease ends: those that are settled as lost by the strict policy, those that get a last try; and the line in
+//! their job's errors.
 
 use sqlx::SqliteConnection;
 use trapline_core::{

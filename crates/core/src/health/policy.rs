@@ -10,7 +10,7 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdlePolicy {
-    /// Only what the end of a last try loses. A job that no worker asks for is waiting, not stalled.
+    /// Nothing but the leases that are over: they end. A job that no worker asks for is waiting, not stalled.
     #[default]
     Wait,
     /// Antenna's rule, for fleets that are always on: every pending task is lost.

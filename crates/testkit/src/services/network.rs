@@ -1,4 +1,5 @@
-//! A network between a client and a server that can go silent, as a partition is: nothing is closed and nothing is answered.
+//! A network between a client and a server that can go silent, as a partition is: to the client
+//! nothing is closed and nothing is answered.
 
 use std::ops::Deref;
 

@@ -9,7 +9,8 @@ use super::{jpeg, tiff};
 pub(super) const CUT: &str = "the file is cut off";
 pub(super) const CONTRADICTION: &str = "the sizes in the file contradict each other";
 pub(super) const ANOTHER: &str = "another file begins in the middle of it";
-pub(super) const SEVERAL: &str = "the file holds several photographs: save each as a file of its own";
+pub(super) const SEVERAL: &str =
+    "the file holds several photographs, or a smaller copy comes first: save each as a file of its own";
 /// Fewer bytes than these behind the pixels fill a file up, whatever its rows.
 pub(super) const LEFT_OVER_MIN: u64 = 16;
 const PNG_SIGNATURE: usize = 8;

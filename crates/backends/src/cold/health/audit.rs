@@ -43,8 +43,8 @@ pub(crate) async fn strays<S: Cold>(
     let sql = match kind {
         StrayKind::Grants => sql!(each "health/stray_grants.sql"),
         StrayKind::OverdueGrants => sql!(each "health/stray_overdue.sql"),
-        StrayKind::Detections => sql!(each "health/stray_detections.sql"),
-        StrayKind::Classifications => sql!(each "health/stray_classifications.sql"),
+        StrayKind::Detections => sql!("health/stray_detections.sql"),
+        StrayKind::Classifications => sql!("health/stray_classifications.sql"),
     };
     let (limited, overdue) = (bound(limit), Timestamp::default().plus(OVERDUE_AFTER).0);
     let mut values: Vec<&dyn Value<'_>> = vec![&limited];
