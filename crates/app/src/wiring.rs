@@ -1,5 +1,5 @@
-//! What is plugged into what. Of the server only this, `wiring/`, the kinds of URL in `config/urls.rs` and `chaos/ground.rs` name a
-//! concrete backend.
+//! What is plugged into what. Of the app only this, `wiring/`, the kinds of URL in `config/urls.rs`, `cli/export.rs` and
+//! `chaos/ground.rs` name a concrete backend.
 
 mod beside;
 
