@@ -1,8 +1,6 @@
 //! Handing out tasks (docs/rules.md A7), and who they go to. A hand-out waits for no other: what another transaction holds is
 //! skipped, and it locks no job row.
 
-use std::collections::HashSet;
-
 use sqlx::{PgConnection, postgres::PgRow};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
@@ -279,14 +277,11 @@ async fn pick(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Result<G
             })
             .fetch_all(&mut *conn)
             .await?;
-        add(&picked, limit, &mut granted)?;
+        add(&picked, &mut granted)?;
     }
     if request.fill && granted.tasks.len() < limit {
-        add(
-            &free(conn, request, &granted.tasks, limit).await?,
-            limit,
-            &mut granted,
-        )?;
+        let filled = free(conn, request, &granted.tasks, limit).await?;
+        add(&filled, &mut granted)?;
     }
     granted.tasks.sort_by_key(|t| t.capture);
     Ok(granted)
@@ -317,18 +312,14 @@ async fn free(
     query.fetch_all(conn).await
 }
 
-fn add(picked: &[PgRow], limit: usize, granted: &mut Granted) -> sqlx::Result<()> {
-    let mut seen: HashSet<CaptureId> = granted.tasks.iter().map(|t| t.capture).collect();
+fn add(picked: &[PgRow], granted: &mut Granted) -> sqlx::Result<()> {
     for row in picked {
-        let capture = CaptureId(row.col("capture_id")?);
-        if granted.tasks.len() < limit && seen.insert(capture) {
-            granted.run = row.col("run")?;
-            granted.tasks.push(GrantedTask {
-                capture,
-                delivery: row.col::<i64>("delivery")? + 1,
-                url: row.col("url")?,
-            });
-        }
+        granted.run = row.col("run")?;
+        granted.tasks.push(GrantedTask {
+            capture: CaptureId(row.col("capture_id")?),
+            delivery: row.col::<i64>("delivery")? + 1,
+            url: row.col("url")?,
+        });
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 -- Free tasks that are no suspects in the order of dispatch, by tasks_free and locked, for a reserve that the queue left
--- short. $1 job, $2 budget, $3 limit, $4 captures that are taken
--- already. As in grant_pick.sql, locked ones are somebody else's.
+-- short. $1 job, $2 budget, $3 limit, $4 captures that are taken already.
+-- As in grant_pick.sql, locked ones are somebody else's.
 WITH active AS MATERIALIZED (
     SELECT j.run FROM jobs j WHERE j.id = $1 AND j.status IN ('STARTED', 'RETRY') AND j.deleted_at IS NULL
 ), picked AS MATERIALIZED (
