@@ -30,7 +30,9 @@ impl FileLock {
     /// `Invalid` if another process holds it, naming its pid, or if there can't be such a file; `Unavailable` if the lock can't
     /// be made.
     pub(super) fn take(database: &Path) -> Result<Self> {
-        let real = real_path(database).map_err(|e| unusable(database, e))?;
+        let real = real_path(database)
+            .and_then(no_folder)
+            .map_err(|e| unusable(database, e))?;
         let mut beside = open(&beside(&real)).map_err(|e| unusable(database, e))?;
         let cannot = |e: std::io::Error| {
             Error::unavailable(format!("cannot lock the database `{}`", database.display())).with_source(e)
@@ -62,6 +64,14 @@ impl FileLock {
             _itself: itself,
         })
     }
+}
+
+/// Asked before the file beside it is made, which would stay.
+fn no_folder(path: PathBuf) -> std::io::Result<PathBuf> {
+    if path.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    Ok(path)
 }
 
 fn in_use(database: &Path, by: &str) -> Error {
@@ -221,14 +231,16 @@ mod tests {
         symlink("b", at("a")).unwrap();
         symlink("a", at("b")).unwrap();
         std::fs::write(at("file"), b"").unwrap();
+        std::fs::create_dir(at("folder")).unwrap();
         for (name, why) in [
             ("gone/t.db", "the folder of the database"),
             ("file/t.db", "the folder of the database"),
-            ("", "is a folder"),
+            ("folder", "is a folder"),
             ("a", "can't be opened"),
         ] {
             let said = refused(&at(name));
             assert!(said.contains(why), "{name}: {said}");
         }
+        assert!(!at("folder.lock").exists(), "nothing is left behind");
     }
 }
