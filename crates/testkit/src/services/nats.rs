@@ -76,10 +76,11 @@ impl NatsBinary {
 pub struct Nats {
     binary: NatsBinary,
     more: Vec<String>,
-    folder: TempDir,
     port: u16,
     monitor: u16,
+    /// It ends before its folder is removed: what it writes meanwhile would stay.
     process: Process,
+    folder: TempDir,
 }
 
 impl Nats {

@@ -6,8 +6,8 @@ use std::{
     sync::{LazyLock, mpsc},
 };
 
-/// How often a process is looked at until it has stopped; each look takes microseconds.
-const STOPPING_LOOKS: usize = 1_000_000;
+/// How often a process is looked at until it has stopped or ended; each look takes microseconds.
+const LOOKS: usize = 1_000_000;
 
 /// A running process.
 pub(super) struct Process {
@@ -81,9 +81,16 @@ impl Process {
 
     /// The same, and of what it has started: nothing writes to its folder any more.
     pub(super) fn kill_all(&mut self) {
+        // It starts no more of them. It may have ended already.
+        signal("STOP", &[self.id()]);
         let started = children(self.id());
         self.kill();
         signal("KILL", &started);
+        let gone = (0..LOOKS).any(|_| {
+            std::thread::yield_now();
+            started.iter().all(|&id| is_gone(id))
+        });
+        assert!(gone, "what it has started does not end");
     }
 
     /// SIGSTOP or SIGCONT.
@@ -105,7 +112,7 @@ impl Process {
     /// A thread that runs on another processor stops a moment after the signal, and could still answer.
     fn settled(&self, name: &str) {
         let stopped = name != "STOP"
-            || (0..STOPPING_LOOKS).any(|_| {
+            || (0..LOOKS).any(|_| {
                 std::thread::yield_now();
                 is_stopped(self.id())
             });
@@ -142,11 +149,16 @@ fn children(parent: u32) -> Vec<u32> {
     let ids = processes.filter_map(|p| p.file_name().to_str()?.parse::<u32>().ok());
     ids.filter(|id| {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // Behind the name, which may hold anything: the state, and the parent.
-        let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-        after_name.split(' ').nth(1) == Some(parent.to_string().as_str())
+        let fields = after_name(&stat).unwrap_or_default();
+        fields.split(' ').nth(1) == Some(parent.to_string().as_str())
     })
     .collect()
+}
+
+/// Whether a process has ended. Whoever has inherited it may not have asked for its end yet.
+fn is_gone(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    after_name(&stat).is_none_or(|rest| rest.starts_with('Z'))
 }
 
 /// Whether every thread of a process is stopped. Where there is no `/proc`, it is taken to be.
@@ -154,11 +166,13 @@ fn is_stopped(process: u32) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{process}/task"));
     threads.into_iter().flatten().flatten().all(|thread| {
         let state = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        // After the name, which is in parentheses and may hold anything.
-        state
-            .rsplit_once(") ")
-            .is_none_or(|(_, rest)| rest.starts_with('T'))
+        after_name(&state).is_none_or(|rest| rest.starts_with('T'))
     })
+}
+
+/// The fields of a `stat` behind the name, which is in parentheses and may hold anything: the state, the parent, ….
+fn after_name(stat: &str) -> Option<&str> {
+    stat.rsplit_once(") ").map(|(_, rest)| rest)
 }
 
 /// The end of a log, for messages.

@@ -17,9 +17,10 @@ use super::{
 pub struct Redis {
     binary: PathBuf,
     more: Vec<String>,
-    folder: TempDir,
     port: u16,
+    /// It ends before its folder is removed: what it writes meanwhile would stay.
     process: Process,
+    folder: TempDir,
 }
 
 impl Redis {
