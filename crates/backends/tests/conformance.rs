@@ -179,7 +179,7 @@ fn main() {
         redis(url.clone())
     }));
     let done = libtest_mimic::run(&arguments, all);
-    // `exit` drops nothing.
-    drop(servers);
+    // `exit` drops nothing, and each holds the databases.
+    drop((servers, world));
     done.exit();
 }
