@@ -4,7 +4,7 @@ use std::{
     fs::{self, Permissions},
     io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -72,13 +72,24 @@ fn tests() -> Result<()> {
     if !status.success() {
         bail!("tests failed: {command:?}");
     }
-    let left = fs::read_dir(&temporary)?
-        .map(|entry| Ok(entry?.file_name()))
-        .collect::<Result<Vec<_>>>()?;
+    let left = below(temporary.path())?;
     if !left.is_empty() {
         bail!("the tests left behind in their temporary folder: {left:?}");
     }
     Ok(())
+}
+
+/// Everything in a folder and in those in it.
+fn below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        all.push(entry.path());
+        if entry.file_type()?.is_dir() {
+            all.append(&mut below(&entry.path())?);
+        }
+    }
+    Ok(all)
 }
 
 /// What is started from now on has the default answer to SIGHUP and SIGINT, also under `nohup` or behind `&`. A signal that was
