@@ -80,16 +80,20 @@ impl Server {
     }
 
     /// What it has logged since its first start, one JSON object a line.
-    #[must_use]
-    pub fn log(&self) -> String {
+    ///
+    /// # Errors
+    /// If the file can't be read.
+    pub fn log(&self) -> Result<String> {
+        let path = self.log_path();
+        let log = std::fs::read(&path).with_context(|| path.display().to_string())?;
         // A line that a kill has cut may end in the middle of a character.
-        String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned()
+        Ok(String::from_utf8_lossy(&log).into_owned())
     }
 
     /// The last lines of its log, which say why something failed.
     #[must_use]
     pub fn log_tail(&self) -> String {
-        let log = self.log();
+        let log = self.log().unwrap_or_else(|error| format!("{error:#}"));
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(TAIL)..].join("\n")
     }

@@ -112,7 +112,7 @@ async fn soak(args: &Args) -> Result<()> {
     }
     let strikes = check::sqlite(&server.database(), job, args.images).await?;
     teller.tell("rows in the database agree");
-    report(args, seconds, check::ignored(&server.log()), strikes);
+    report(args, seconds, check::ignored(&server.log()?), strikes);
     if strikes > 0 {
         bail!("{strikes} strikes, though no worker has died: an outage was charged to tasks");
     }

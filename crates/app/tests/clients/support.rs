@@ -86,7 +86,7 @@ impl World {
 
     /// What all nodes have logged.
     pub(crate) fn log(&self) -> String {
-        self.nodes.iter().map(|node| node.log()).collect()
+        self.nodes.iter().map(|node| node.log().unwrap()).collect()
     }
 
     /// Kills every node.

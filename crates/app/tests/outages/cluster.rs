@@ -173,7 +173,7 @@ impl Cluster {
 
     /// Lines in the logs of both nodes that say more than `info`, and contain the text.
     pub(crate) fn warnings(&self, text: &str) -> usize {
-        let logs = [self.nodes[0].log(), self.nodes[1].log()];
+        let logs = [0, 1].map(|n| self.nodes[n].log().unwrap());
         let lines = logs.iter().flat_map(|log| log.lines());
         lines
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
