@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use trapline_core::{
     CaptureId, JobId, JobStatus,
     job::JobMove,
-    ports::{LeaseChange, LeasePolicy, Settled, SignOfLife, Want},
+    ports::{GrantRequest, LeaseChange, LeasePolicy, Settled, SignOfLife, Want},
 };
 use trapline_testkit::{
     ManualClock,
@@ -76,6 +76,19 @@ fn captures(grants: &[Grant]) -> Vec<CaptureId> {
     grants.iter().map(|g| g.0.capture).collect()
 }
 
+/// How many free tasks of a job another transaction could hand out now.
+async fn free(url: &str, job: JobId) -> i64 {
+    let mut asks = PgConnection::connect(url).await.unwrap();
+    sqlx::query_scalar(
+        "SELECT count(*) FROM (SELECT 1 FROM tasks WHERE job_id = $1 AND state = 'pending' AND grant_id IS NULL \
+         FOR UPDATE SKIP LOCKED) t",
+    )
+    .bind(job.0)
+    .fetch_one(&mut asks)
+    .await
+    .unwrap()
+}
+
 /// A node on a fresh database, and a job of so many free tasks.
 async fn a_job(databases: &Databases, of: usize) -> (World, String, JobId) {
     let url = databases.fresh().await;
@@ -84,6 +97,34 @@ async fn a_job(databases: &Databases, of: usize) -> (World, String, JobId) {
     let job = another_job(&w, of).await;
     w.collect().await;
     (w, url, job)
+}
+
+pub(crate) async fn a_hand_out_locks_no_more_than_it_hands_out(databases: Arc<Databases>) {
+    let (w, url, job) = a_job(&databases, 12).await;
+    let all = w.order(job).await;
+    let worker = w.worker("a").await;
+    // Only of what is proposed, only of what fills, and one that is proposed beside two that fill.
+    for (n, (proposed, fill)) in [(0..6, false), (0..0, true), (6..7, true)]
+        .into_iter()
+        .enumerate()
+    {
+        // The grant waits with its tasks locked and no row of its own written.
+        let other = somebody(&url, "LOCK TABLE grants IN SHARE ROW EXCLUSIVE MODE".to_owned()).await;
+        let request = GrantRequest {
+            candidates: all[proposed].to_vec(),
+            fill,
+            ..w.request(job, Want::Batch, 3, worker)
+        };
+        let look = async {
+            wait(&url, 1).await;
+            let free = free(&url, job).await;
+            release(other).await;
+            free
+        };
+        let (granted, free) = tokio::join!(w.store.grant(&request), look);
+        assert_eq!(granted.unwrap().tasks.len(), 3, "round {n}");
+        assert_eq!(free, 9 - 3 * n as i64, "round {n}");
+    }
 }
 
 pub(crate) async fn a_hand_out_passes_over_what_somebody_holds(databases: Arc<Databases>) {

@@ -75,6 +75,7 @@ fn main() {
         sweeps::two_sweeps_at_once_charge_one_death,
         sweeps::the_net_against_results_and_sweeps_keeps_the_counts,
         sweeps::late_results_against_a_purge_leave_nothing_behind,
+        locks::a_hand_out_locks_no_more_than_it_hands_out,
         locks::a_hand_out_passes_over_what_somebody_holds,
         locks::a_deleted_job_stays_until_the_last_of_its_tasks_is_free,
         locks::a_sweep_passes_over_what_is_being_answered,
