@@ -296,7 +296,15 @@ async fn a_stream_and_a_consumer_of_other_settings_are_brought_up_to_ours(nats: 
         max_ack_pending: 2,
         ..JetStreamOptions::default()
     };
-    offer(&connect(&nats, small).await, JOB, &candidates(1..6)).await;
+    let small = connect(&nats, small).await;
+    let offered = candidates(1..6);
+    // NATS 2.10 may refuse to make the stream while it still removes the files of the old one. A dispatcher tries again, too.
+    until("the stream is made again", RETURNS, async || {
+        let published = small.publish(JOB, &offered).await;
+        published.map_err(|error| error.to_string())
+    })
+    .await;
+    told(&small, JOB, |info| info.num_pending == 5).await;
     let config = js.get_stream("job_7").await.unwrap().cached_info().config.clone();
     assert_eq!(
         (config.retention, config.max_age),
