@@ -3,7 +3,7 @@
 //! A worker may be many processes behind one token and address, and each may take what it holds in another order. So
 //! an answer keeps alive everything that was reserved no earlier than the oldest task that was answered lately, not
 //! only what was reserved no earlier than its own task. A lease that no process gets to within two leases still ends.
-//! Reservations within [`NEAR`] of each other have no order: which of several loaders was served first says nothing.
+//! Reservations within a twentieth of a lease have no order: which of several loaders was served first says nothing.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::Timestamp;
 
 /// A lease is divided into so many slots; the answers within one slot are remembered as one.
 const SLOTS: u32 = 4;
-/// How much earlier than an answered task something may have been reserved and is still kept alive by that answer. Longer than
-/// the loaders of a starting worker are apart, shorter than a process takes to start again: what a dead one held is not to live
-/// on by the answers of its successor.
-const NEAR: Duration = Duration::from_millis(500);
+/// An answer also keeps alive what was reserved before its task, by up to this part of a lease. That is longer than the loaders
+/// of a starting worker are apart, and shorter than a process takes to start again: what a dead one held is not to live on by
+/// the answers of its successor.
+const NEAR: u32 = 20;
 /// The smallest difference between two times.
 const INSTANT: Duration = Duration::from_micros(1);
 
@@ -35,7 +35,7 @@ pub struct SignsOfLife {
 /// One answer, and what it keeps alive as long as others follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Shortly before its task was reserved ([`NEAR`]). What was reserved since then lives until `until`.
+    /// Shortly before its task was reserved, by a twentieth of a lease. What was reserved since then lives until `until`.
     pub reserved_at: Timestamp,
     /// At most two leases after the answer.
     pub until: Timestamp,
@@ -80,7 +80,7 @@ pub fn extend(
     let known = answers.first().map(|a| a.reserved_at);
     let oldest = [kept, known].into_iter().flatten().fold(oldest, Timestamp::min);
     let mut newest = Answer {
-        reserved_at: reserved_at.minus(NEAR.min(ttr / SLOTS)).max(oldest),
+        reserved_at: reserved_at.minus(ttr / NEAR).max(oldest),
         until,
     };
     for answer in &mut answers {
@@ -116,7 +116,7 @@ mod tests {
     const S: i64 = 1_000_000;
     const TTR: Duration = Duration::from_secs(10);
     const MARGIN: Duration = Duration::from_secs(1);
-    const NEAR_MICROS: i64 = NEAR.as_micros() as i64;
+    const NEAR_MICROS: i64 = 10 * S / NEAR as i64;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp(seconds * S)
