@@ -25,6 +25,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0009_detection_score"),
         embedded!("sqlite/0010_create_keys"),
         embedded!("sqlite/0011_results_by_dispatch"),
+        embedded!("sqlite/0012_sessions"),
     ])
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0009_detection_score"),
         embedded!("postgres/0010_create_keys"),
         embedded!("postgres/0011_results_by_dispatch"),
+        embedded!("postgres/0012_sessions"),
     ])
 }
 

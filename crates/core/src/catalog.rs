@@ -2,11 +2,13 @@
 
 mod capture;
 mod pointer;
+mod session;
 
 use serde::{Deserialize, Serialize};
 
 pub use capture::{Capture, CaptureFacts, CaptureScope, FileVersion, Files, Learnt, NewCapture};
 pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
+pub use session::{NewSession, SESSION_IDLE, SESSION_MAX, Session, SessionOwner, session_end};
 
 use crate::{AlgorithmId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};
 
