@@ -20,8 +20,8 @@ use trapline_core::{
     TokenId, WorkerId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
-        NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
-        Service, Token,
+        NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
+        Registration, Service, Session, Token,
     },
     health::TickReport,
     job::JobMove,
@@ -233,6 +233,10 @@ twins! { Catalog {
     token_by_hash(hash: &[u8; 32]) -> Option<Token>;
     tokens(page: OffsetPage) -> Total<Token>;
     delete_token(id: TokenId) -> bool;
+    open_session(session: &NewSession) -> ();
+    session(hash: &[u8; 32]) -> Option<Session>;
+    extend_session(hash: &[u8; 32], until: Timestamp) -> ();
+    end_session(hash: &[u8; 32]) -> bool;
     register(registration: &Registration) -> Registered;
     pipelines(project: Option<ProjectId>, page: OffsetPage) -> Total<Pipeline>;
     pipeline_by_slug(project: ProjectId, slug: &str) -> Option<PipelineId>;

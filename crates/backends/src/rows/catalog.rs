@@ -6,7 +6,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TakenAt, TokenId,
     catalog::{
         Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, CollectionProgress,
-        FileVersion, Pipeline, Project, Role, Service, Token,
+        FileVersion, Pipeline, Project, Role, Service, Session, SessionOwner, Token,
     },
 };
 
@@ -32,6 +32,23 @@ pub(crate) fn token(row: &impl Columns) -> sqlx::Result<Token> {
         prefix: row.col("prefix")?,
         created_at: row.time("created_at")?,
         expires_at: row.maybe_time("expires_at")?,
+    })
+}
+
+/// A row of `sessions` with that of its token, whose times have the same names.
+pub(crate) fn session(row: &impl Columns) -> sqlx::Result<Session> {
+    let owner = match row.col::<Option<Vec<u8>>>("admin_hash")? {
+        None => SessionOwner::Token(token(row)?),
+        Some(hash) => {
+            let hash = hash.try_into();
+            let hash = hash.map_err(|_| sqlx::Error::Decode("a stored hash has not 32 bytes".into()))?;
+            SessionOwner::AdminToken(hash)
+        }
+    };
+    Ok(Session {
+        owner,
+        created_at: row.time("signed_in_at")?,
+        expires_at: row.time("ends_at")?,
     })
 }
 

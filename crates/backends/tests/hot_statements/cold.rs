@@ -41,6 +41,7 @@ pub(crate) const COLD: &[&str] = &[
     "jobs/running.sql",
     "projects/",
     "tokens/",
+    "sessions/",
     "collect/claim_set.sql",
     "collect/end.sql",
     "collect/total.sql",

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 
 use crate::{
-    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
-        NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
-        Service, Token,
+        NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
+        Registration, Service, Session, Token,
     },
 };
 
@@ -51,8 +51,17 @@ pub trait Catalog: Send + Sync + 'static {
     async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>>;
     /// Tokens by id.
     async fn tokens(&self, page: OffsetPage) -> Result<Total<Token>>;
-    /// Removes a token; `false` if there was none.
+    /// Removes a token and its sessions; `false` if there was none.
     async fn delete_token(&self, id: TokenId) -> Result<bool>;
+
+    /// Stores a session, and removes those that ended before its sign-in.
+    async fn open_session(&self, session: &NewSession) -> Result<()>;
+    /// The session with this hash, ended or not.
+    async fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>>;
+    /// Lets a session end later.
+    async fn extend_session(&self, hash: &[u8; 32], until: Timestamp) -> Result<()>;
+    /// Removes a session; `false` if there was none.
+    async fn end_session(&self, hash: &[u8; 32]) -> Result<bool>;
 
     /// Registers pipelines in one transaction: the service, new definitions, and the project's pointers from slugs to
     /// definitions. Definitions are never changed.

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use trapline_core::{
-    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, TokenId,
+    AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
-        NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
-        Service, Token,
+        NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
+        Registration, Service, Session, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -50,6 +50,23 @@ impl Catalog for FaultyStore {
 
     async fn delete_token(&self, id: TokenId) -> Result<bool> {
         self.call("delete_token", self.inner.delete_token(id)).await
+    }
+
+    async fn open_session(&self, session: &NewSession) -> Result<()> {
+        self.call("open_session", self.inner.open_session(session)).await
+    }
+
+    async fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>> {
+        self.call("session", self.inner.session(hash)).await
+    }
+
+    async fn extend_session(&self, hash: &[u8; 32], until: Timestamp) -> Result<()> {
+        self.call("extend_session", self.inner.extend_session(hash, until))
+            .await
+    }
+
+    async fn end_session(&self, hash: &[u8; 32]) -> Result<bool> {
+        self.call("end_session", self.inner.end_session(hash)).await
     }
 
     async fn register(&self, registration: &Registration) -> Result<Registered> {

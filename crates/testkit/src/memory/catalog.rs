@@ -8,7 +8,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp,
     catalog::{
         Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, Learnt, NewCapture,
-        Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration, Token,
+        Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration, Session, Token,
         moves_pointer,
     },
     ports::{OffsetPage, Total},
@@ -36,6 +36,7 @@ pub(super) struct CatalogRows {
     collections: Vec<(Collection, BTreeSet<i64>)>,
     tokens: Vec<(Token, [u8; 32])>,
     last_token: i64,
+    sessions: BTreeMap<[u8; 32], Session>,
 }
 
 /// A service, the slug that it registers in a project, and which of its processes does.

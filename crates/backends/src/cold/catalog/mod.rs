@@ -4,6 +4,7 @@ mod captures;
 mod pipelines;
 mod projects;
 mod register;
+mod sessions;
 mod tokens;
 
 use async_trait::async_trait;
@@ -12,8 +13,8 @@ use trapline_core::{
     TokenId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
-        NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
-        Service, Token,
+        NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
+        Registration, Service, Session, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -59,6 +60,22 @@ macro_rules! catalog {
 
             async fn delete_token(&self, id: TokenId) -> Result<bool> {
                 self.aside(tokens::delete(self, id)).await
+            }
+
+            async fn open_session(&self, session: &NewSession) -> Result<()> {
+                self.aside(sessions::open(self, session)).await
+            }
+
+            async fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>> {
+                self.aside(sessions::find(self, hash)).await
+            }
+
+            async fn extend_session(&self, hash: &[u8; 32], until: Timestamp) -> Result<()> {
+                self.aside(sessions::extend(self, hash, until)).await
+            }
+
+            async fn end_session(&self, hash: &[u8; 32]) -> Result<bool> {
+                self.aside(sessions::end(self, hash)).await
             }
 
             async fn register(&self, registration: &Registration) -> Result<Registered> {

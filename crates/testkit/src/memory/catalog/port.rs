@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState,
-    TokenId,
+    Timestamp, TokenId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
-        NewCapture, NewService, NewToken, Pipeline, Project, ProjectSettings, Registered, Registration,
-        Service, Token,
+        NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
+        Registration, Service, Session, SessionOwner, Token, session_end,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -73,10 +73,46 @@ impl Catalog for MemoryStore {
     }
 
     async fn delete_token(&self, id: TokenId) -> Result<bool> {
-        let tokens = &mut self.rows().catalog.tokens;
-        let before = tokens.len();
-        tokens.retain(|(token, _)| token.id != id);
-        Ok(tokens.len() < before)
+        let catalog = &mut self.rows().catalog;
+        let before = catalog.tokens.len();
+        catalog.tokens.retain(|(token, _)| token.id != id);
+        let of_it = |session: &Session| matches!(&session.owner, SessionOwner::Token(t) if t.id == id);
+        catalog.sessions.retain(|_, session| !of_it(session));
+        Ok(catalog.tokens.len() < before)
+    }
+
+    async fn open_session(&self, new: &NewSession) -> Result<()> {
+        let catalog = &mut self.rows().catalog;
+        catalog.sessions.retain(|_, s| s.expires_at > new.created_at);
+        let owner = match new.owner {
+            SessionOwner::AdminToken(hash) => SessionOwner::AdminToken(hash),
+            SessionOwner::Token(id) => match catalog.tokens.iter().find(|(token, _)| token.id == id) {
+                Some((token, _)) => SessionOwner::Token(token.clone()),
+                None => return Ok(()),
+            },
+        };
+        let session = Session {
+            owner,
+            created_at: new.created_at,
+            expires_at: session_end(new.created_at, new.created_at),
+        };
+        catalog.sessions.insert(new.hash, session);
+        Ok(())
+    }
+
+    async fn session(&self, hash: &[u8; 32]) -> Result<Option<Session>> {
+        Ok(self.rows().catalog.sessions.get(hash).cloned())
+    }
+
+    async fn extend_session(&self, hash: &[u8; 32], until: Timestamp) -> Result<()> {
+        if let Some(session) = self.rows().catalog.sessions.get_mut(hash) {
+            session.expires_at = until;
+        }
+        Ok(())
+    }
+
+    async fn end_session(&self, hash: &[u8; 32]) -> Result<bool> {
+        Ok(self.rows().catalog.sessions.remove(hash).is_some())
     }
 
     async fn register(&self, registration: &Registration) -> Result<Registered> {

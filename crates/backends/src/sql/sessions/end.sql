@@ -1,0 +1,2 @@
+-- Removes a session. $1 hash.
+DELETE FROM sessions WHERE hash = $1
