@@ -14,6 +14,7 @@ pub mod grants;
 pub mod health;
 pub mod last_tries;
 pub mod projections;
+pub mod sessions;
 pub mod store;
 pub mod suspects;
 pub mod timeline;
