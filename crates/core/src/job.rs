@@ -1,8 +1,12 @@
 //! The job's state machine: the states, the moves between them, and how a job lands.
 
+mod expect;
+
 use std::{fmt, str::FromStr};
 
 use serde::Serialize;
+
+pub use expect::{Expect, Seen};
 
 use crate::Error;
 
