@@ -9,6 +9,7 @@ use axum::{
 };
 use trapline_core::{
     JobId, PipelineId, ProjectId,
+    job::Expect,
     ports::{Job, JobEdit, LogPage, LogQuery, LogRow, NewJob},
 };
 use trapline_engine::JobView;
@@ -278,10 +279,10 @@ async fn act(
     principal.require(Access::Operate)?;
     let job = app.visible_job(&principal, id).await?.id;
     match verb {
-        Verb::Run => app.engine.run_job(job).await?,
-        Verb::Retry => app.engine.retry_job(job).await?,
-        Verb::RetryFailed => app.engine.retry_failed(job).await?,
-        Verb::Cancel => app.engine.cancel_job(job).await?,
+        Verb::Run => app.engine.run_job(job, &Expect::ANYTHING).await?,
+        Verb::Retry => app.engine.retry_job(job, &Expect::ANYTHING).await?,
+        Verb::RetryFailed => app.engine.retry_failed(job, &Expect::ANYTHING).await?,
+        Verb::Cancel => app.engine.cancel_job(job, &Expect::ANYTHING).await?,
     };
     Ok(Json(app.detail(&principal, &links, job, LOGS_DEFAULT).await?).into_response())
 }

@@ -24,7 +24,7 @@ use trapline_core::{
         Registration, Service, Session, Token,
     },
     health::TickReport,
-    job::JobMove,
+    job::{Expect, JobMove},
     ports::*,
     receipt::{Receipt, ReceiptKey},
     verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit, verify},
@@ -289,7 +289,7 @@ twins! { Store {
     create_job(job: &NewJob, now: Timestamp) -> JobId;
     number_jobs_from(first: JobId) -> ();
     edit_job(job: JobId, edit: &JobEdit, now: Timestamp) -> Option<()>, changes |_| [job];
-    move_job(job: JobId, by: JobMove, now: Timestamp) -> Option<Moved>, changes |_| [job];
+    move_job(job: JobId, by: JobMove, expect: &Expect, now: Timestamp) -> Option<Moved>, changes |_| [job];
     delete_job(job: JobId, now: Timestamp) -> Option<()>;
     purge() -> bool;
     claim_job(now: Timestamp, lease: Duration, seed: i64) -> Option<Claim>, changes |claim| claim.iter().map(|c| c.job);

@@ -2,7 +2,7 @@
 
 use trapline_core::{
     Error, JobId, JobStatus, Result, Timestamp,
-    job::{JobMove, RunMode},
+    job::{Expect, JobMove, RunMode, Seen},
     ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
 
@@ -77,7 +77,7 @@ pub(crate) async fn edit<S: Cold>(
     now: Timestamp,
 ) -> Judged<Option<()>> {
     let mut tx = store.begin(Turn::Foreground).await?;
-    let Some(status) = lock(&mut *tx, job).await? else {
+    let Some(Seen { status, .. }) = lock(&mut *tx, job).await? else {
         return Ok(Ok(None));
     };
     if status != JobStatus::Created && !edit.is_always_allowed() {
@@ -107,9 +107,17 @@ pub(crate) async fn edit<S: Cold>(
     Ok(Ok(Some(())))
 }
 
-/// A job's status, which stays until the transaction ends.
-async fn lock<C: Conn>(conn: &mut C, job: JobId) -> sqlx::Result<Option<JobStatus>> {
-    let decode = |row: &C::Row| rows::status(&row.col::<String>("status")?);
+/// A job's status and counters, which stay until the transaction ends.
+async fn lock<C: Conn>(conn: &mut C, job: JobId) -> sqlx::Result<Option<Seen>> {
+    let decode = |row: &C::Row| {
+        Ok(Seen {
+            status: rows::status(&row.col::<String>("status")?)?,
+            run: row.col("run")?,
+            total: row.unsigned("total")?,
+            processed: row.unsigned("processed")?,
+            failed: row.unsigned("failed")?,
+        })
+    };
     conn.find(sql!(each "jobs/lock.sql"), &[&job.0], decode).await
 }
 
@@ -117,21 +125,29 @@ pub(crate) async fn moved<S: Cold>(
     store: &S,
     job: JobId,
     by: JobMove,
+    expect: &Expect,
     now: Timestamp,
-) -> sqlx::Result<Option<Moved>> {
-    retried::<S, _>(|| Box::pin(move_once(store, job, by, now))).await
+) -> Judged<Option<Moved>> {
+    retried::<S, _>(|| Box::pin(move_once(store, job, by, expect, now))).await
 }
 
 async fn move_once<S: Cold>(
     store: &S,
     job: JobId,
     by: JobMove,
+    expect: &Expect,
     now: Timestamp,
-) -> sqlx::Result<Option<Moved>> {
+) -> Judged<Option<Moved>> {
     let mut tx = store.begin(Turn::Foreground).await?;
-    let moved = move_in(&mut *tx, job, by, now).await?;
+    let Some(seen) = lock(&mut *tx, job).await? else {
+        return Ok(Ok(None));
+    };
+    if let Err(conflict) = expect.check(job, &seen) {
+        return Ok(Err(conflict));
+    }
+    let moved = move_locked(&mut *tx, job, seen.status, by, now).await?;
     S::commit(tx).await?;
-    Ok(moved)
+    Ok(Ok(Some(moved)))
 }
 
 /// Moves a job by the table, within a transaction.
@@ -141,23 +157,33 @@ pub(crate) async fn move_in<C: Conn>(
     by: JobMove,
     now: Timestamp,
 ) -> sqlx::Result<Option<Moved>> {
-    let Some(status) = lock(conn, job).await? else {
-        return Ok(None);
-    };
+    match lock(conn, job).await? {
+        Some(seen) => move_locked(conn, job, seen.status, by, now).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn move_locked<C: Conn>(
+    conn: &mut C,
+    job: JobId,
+    status: JobStatus,
+    by: JobMove,
+    now: Timestamp,
+) -> sqlx::Result<Moved> {
     let Some(transition) = by.transition(status) else {
-        return Ok(Some(Moved {
+        return Ok(Moved {
             status,
             changed: false,
-        }));
+        });
     };
     let from: Vec<&str> = transition.from.iter().map(|s| s.as_str()).collect();
     let (to, new_run) = (transition.to.as_str(), transition.new_run.map(RunMode::as_str));
     let values: [&dyn Value<'_>; 5] = [&job.0, &List(&from), &to, &now.0, &new_run];
     let changed = conn.run(sql!(each "jobs/move.sql"), &values).await? > 0;
-    Ok(Some(Moved {
+    Ok(Moved {
         status: if changed { transition.to } else { status },
         changed,
-    }))
+    })
 }
 
 /// A job's errors.

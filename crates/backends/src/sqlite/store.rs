@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use trapline_core::{
     CaptureId, Error, JobId, ProjectId, Result, Timestamp, WorkerId,
-    job::JobMove,
+    job::{Expect, JobMove},
     plan::lost::By,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
@@ -61,8 +61,14 @@ impl Store for SqliteStore {
         self.aside(jobs::edit(self, job, edit, now)).await?
     }
 
-    async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
-        self.aside(jobs::moved(self, job, by, now)).await
+    async fn move_job(
+        &self,
+        job: JobId,
+        by: JobMove,
+        expect: &Expect,
+        now: Timestamp,
+    ) -> Result<Option<Moved>> {
+        self.aside(jobs::moved(self, job, by, expect, now)).await?
     }
 
     async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>> {

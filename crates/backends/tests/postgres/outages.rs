@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use trapline_backends::{PostgresStore, postgres::PostgresOptions};
 use trapline_core::{
     Clock as _, ErrorKind, JobId,
-    job::JobMove,
+    job::{Expect, JobMove},
     ports::{Pulse, Want},
 };
 use trapline_testkit::{
@@ -133,7 +133,7 @@ pub(crate) async fn a_call_under_way_when_the_server_falls_silent_is_given_up_so
     let job = w.job_of(3).await;
     let _lock = lock_of(&url, job).await;
     // A call that may take much longer than this.
-    let cancel = w.store.move_job(job, JobMove::Cancel, w.now());
+    let cancel = w.store.move_job(job, JobMove::Cancel, &Expect::ANYTHING, w.now());
     let silence = async {
         somebody_waits(&url).await;
         network.silence();
@@ -152,7 +152,10 @@ pub(crate) async fn a_call_that_waits_on_a_server_that_lives_is_not_given_up(dat
         RealClock::new().sleep(Duration::from_secs(2)).await;
         lock.close().await.unwrap();
     };
-    let (answer, ()) = futures::join!(w.store.move_job(job, JobMove::Cancel, w.now()), release);
+    let (answer, ()) = futures::join!(
+        w.store.move_job(job, JobMove::Cancel, &Expect::ANYTHING, w.now()),
+        release
+    );
     assert!(answer.unwrap().unwrap().changed);
 }
 

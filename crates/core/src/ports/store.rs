@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    job::JobMove,
+    job::{Expect, JobMove},
     ports::{
         Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
         GrantRequest, Granted, Health, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer,
@@ -42,7 +42,14 @@ pub trait Store: Catalog + Health {
     /// Changes a job. `Ok(None)` if it is gone; `Invalid` if it is no longer CREATED and the edit needs that.
     async fn edit_job(&self, job: JobId, edit: &JobEdit, now: Timestamp) -> Result<Option<()>>;
     /// Moves a job by the table of [`JobMove::transition`], unless it is in a state in which the move is not legal.
-    async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>>;
+    /// `Conflict` if it is not as expected.
+    async fn move_job(
+        &self,
+        job: JobId,
+        by: JobMove,
+        expect: &Expect,
+        now: Timestamp,
+    ) -> Result<Option<Moved>>;
     /// Removes a job from sight; [`Store::purge`] removes its rows.
     async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>>;
     /// Removes rows of deleted jobs of which no lease is left, in one background slice; `true` if there is more.

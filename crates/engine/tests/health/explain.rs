@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trapline_core::{ErrorKind, JobId, JobStatus, explain::Reach, ports::NewJob};
+use trapline_core::{ErrorKind, JobId, JobStatus, explain::Reach, job::Expect, ports::NewJob};
 use trapline_testkit::until;
 
 use crate::support::{node, quiet};
@@ -53,7 +53,7 @@ async fn a_job_is_explained_from_its_delay_to_its_landing() {
         "landed SUCCESS just now: 2 images processed, none failed"
     );
     assert_eq!(done.status, Some(JobStatus::Success));
-    node.engine.cancel_job(delayed).await.unwrap();
+    node.engine.cancel_job(delayed, &Expect::ANYTHING).await.unwrap();
     assert!(say(delayed).await.sentence.starts_with("canceled"));
     let none = node.engine.explain(JobId(99)).await.unwrap_err();
     assert_eq!(none.kind, ErrorKind::NotFound);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use trapline_core::{
     CaptureId, JobId, JobStatus,
     health::Action,
+    job::Expect,
     ports::{Candidate, LogPage, LogQuery},
 };
 use trapline_engine::Ports;
@@ -111,7 +112,7 @@ async fn what_a_slow_clean_up_removes_of_a_new_run_is_projected_again_at_once() 
     meddler.before_removal(move |job| {
         let (engine, ports) = (engine.clone(), ports.clone());
         Box::pin(async move {
-            engine.retry_job(job).await.unwrap();
+            engine.retry_job(job, &Expect::ANYTHING).await.unwrap();
             within(Duration::from_secs(20), async {
                 while !is_projected(&ports, job, 5).await {
                     tokio::task::yield_now().await;

@@ -1,6 +1,6 @@
 //! A job from its creation to its landing, and what may come between.
 
-use trapline_core::{JobStatus, Outcome, ports::Settled};
+use trapline_core::{JobStatus, Outcome, job::Expect, ports::Settled};
 
 use crate::fixture::{DEATH, Node, Says};
 
@@ -83,7 +83,7 @@ async fn a_cancelled_job_hands_out_nothing_and_saves_what_comes() {
     let job = node.job_of(4).await;
     let worker = node.address("a").await;
     let tasks = node.reserve(job, 2, worker).await;
-    node.engine.cancel_job(job).await.unwrap();
+    node.engine.cancel_job(job, &Expect::ANYTHING).await.unwrap();
     assert_eq!(node.world.job(job).await.status, JobStatus::Revoked);
     assert!(node.reserve(job, 9, worker).await.is_empty());
     assert_eq!(node.post(job, &tasks[..1], Says::Done).await, [Settled::Saved]);

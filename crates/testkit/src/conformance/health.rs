@@ -5,7 +5,7 @@ use std::time::Duration;
 use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, Timestamp,
     health::{Action, LostTasks, TickReport, lost_line},
-    job::JobMove,
+    job::{Expect, JobMove},
     ports::{
         Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, Posted, QueueCounters, Settlement,
         SignOfLife, Slice, Vitals, Want,
@@ -94,7 +94,7 @@ cases! { World;
             assert_eq!(vitals(&w, job).await.idle_since, w.now());
         }
         w.live(10).await;
-        w.store.move_job(job, JobMove::Cancel, before).await.unwrap();
+        w.store.move_job(job, JobMove::Cancel, &Expect::ANYTHING, before).await.unwrap();
         assert_eq!(vitals(&w, job).await.idle_since, w.now());
     }
 

@@ -7,7 +7,7 @@ use trapline_core::{
     WorkerId,
     catalog::{AlgorithmSpec, CategoryMap, NewCapture, PipelineSpec, Registration},
     handout::lease::Gap,
-    job::JobMove,
+    job::{Expect, JobMove},
     ports::{
         Beat, DetectionsOf, GrantRequest, Granted, GrantedTask, Job, LeasePolicy, NewJob, Posted, Pulse,
         QueueCounters, SettleReport, Settled, Settlement, Slice, Standing, Store, Swept, Want,
@@ -355,7 +355,12 @@ impl World {
     }
 
     pub async fn go(&self, job: JobId, by: JobMove) -> (JobStatus, bool) {
-        let moved = self.store.move_job(job, by, self.now()).await.unwrap().unwrap();
+        let moved = self
+            .store
+            .move_job(job, by, &Expect::ANYTHING, self.now())
+            .await
+            .unwrap()
+            .unwrap();
         (moved.status, moved.changed)
     }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use trapline_core::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     error::chain,
-    job::JobMove,
+    job::{Expect, JobMove},
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
@@ -117,8 +117,15 @@ impl Store for FaultyStore {
         self.call("edit_job", self.inner.edit_job(job, edit, now)).await
     }
 
-    async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
-        self.call("move_job", self.inner.move_job(job, by, now)).await
+    async fn move_job(
+        &self,
+        job: JobId,
+        by: JobMove,
+        expect: &Expect,
+        now: Timestamp,
+    ) -> Result<Option<Moved>> {
+        self.call("move_job", self.inner.move_job(job, by, expect, now))
+            .await
     }
 
     async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<Option<()>> {

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, time::Duration};
 
 use trapline_core::{
     CaptureId, Error, JobId, JobStatus, Result, TaskState, Timestamp,
-    job::{JobMove, RunMode, check_startable},
+    job::{Expect, JobMove, RunMode, Seen, check_startable},
     ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
 
@@ -72,6 +72,22 @@ impl Db {
         set(&mut j.limit, edit.limit);
         set(&mut j.shuffle, edit.shuffle);
         Ok(Some(()))
+    }
+
+    /// Refuses what was asked of a job that is not as expected.
+    pub(super) fn check_seen(&mut self, job: JobId, expect: &Expect) -> Result<()> {
+        let Some(row) = self.live_job(job) else {
+            return Ok(());
+        };
+        let (j, counts) = (&row.job, &row.job.counts);
+        let seen = Seen {
+            status: j.status,
+            run: j.run,
+            total: counts.total,
+            processed: counts.processed,
+            failed: counts.failed,
+        };
+        expect.check(job, &seen)
     }
 
     /// Moves a job by the table.

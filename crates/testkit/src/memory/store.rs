@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use trapline_core::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    job::JobMove,
+    job::{Expect, JobMove},
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
@@ -57,8 +57,16 @@ impl Store for MemoryStore {
         self.rows().update_job(job, edit, now)
     }
 
-    async fn move_job(&self, job: JobId, by: JobMove, now: Timestamp) -> Result<Option<Moved>> {
-        Ok(self.rows().move_one(job, by, now))
+    async fn move_job(
+        &self,
+        job: JobId,
+        by: JobMove,
+        expect: &Expect,
+        now: Timestamp,
+    ) -> Result<Option<Moved>> {
+        let mut rows = self.rows();
+        rows.check_seen(job, expect)?;
+        Ok(rows.move_one(job, by, now))
     }
 
     async fn delete_job(&self, job: JobId, _now: Timestamp) -> Result<Option<()>> {

@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256};
 use trapline_core::{
     CaptureId, CollectionId, Error, JobId, JobStatus, ProjectId, Result,
     catalog::{Capture, CaptureScope, Collection},
+    job::Expect,
     ports::{Job, JobFilter, JobOrder, NewJob, OffsetPage, Store},
     words::counted,
 };
@@ -168,7 +169,7 @@ pub(super) async fn only_unfinished(engine: &Engine, images: &Images) -> Result<
             job.name,
             counted(left, "image")
         ));
-        engine.cancel_job(job.id).await?;
+        engine.cancel_job(job.id, &Expect::ANYTHING).await?;
     }
     Ok(images.unfinished)
 }
