@@ -311,6 +311,7 @@ twins! { Store {
     job_head(id: JobId) -> Option<JobHead>;
     run_algorithms(job: JobId, run: i64) -> Option<RunAlgorithms>;
     jobs(filter: &JobFilter, page: OffsetPage) -> Total<Job>;
+    recent_jobs(query: &RecentQuery) -> RecentJobs;
     images(query: &ImageQuery) -> Vec<ImageRow>;
     attempts(captures: &[CaptureId]) -> Vec<Attempt>;
     detections(of: DetectionsOf<'_>, scores: bool) -> Vec<DetectionRow>;

@@ -10,9 +10,9 @@ use trapline_core::{
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
-        LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total,
-        WaitingJob, WorkerIdentity,
+        LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
+        RecentQuery, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept,
+        Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -177,6 +177,10 @@ impl Store for SqliteStore {
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
         self.aside(jobs::page(self, filter, page)).await
+    }
+
+    async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {
+        self.aside(jobs::recent(self, query)).await
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {

@@ -14,8 +14,8 @@ use crate::{
         Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
         GrantRequest, Granted, Health, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer,
         LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob,
-        WorkerIdentity,
+        RecentJobs, RecentQuery, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept,
+        Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -127,6 +127,8 @@ pub trait Store: Catalog + Health {
     async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>>;
     /// A page of jobs.
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>>;
+    /// The newest jobs, of which a bounded number is looked at.
+    async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs>;
     /// A page of tasks by key.
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>>;
     /// Returns what jobs that are not deleted did with these captures, by capture and job; a page of captures at a

@@ -5,7 +5,10 @@ use std::{cmp::Ordering, time::Duration};
 use trapline_core::{
     CaptureId, Error, JobId, JobStatus, Result, TaskState, Timestamp,
     job::{Expect, JobMove, RunMode, Seen, check_startable},
-    ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
+    ports::{
+        Job, JobEdit, JobFilter, JobGroup, JobHead, JobOrder, Moved, NewJob, OffsetPage, RecentJobs,
+        RecentQuery, RunAlgorithms, Total,
+    },
 };
 
 use super::{Db, JobRow, Mutation, catalog::CatalogRows, next};
@@ -206,6 +209,42 @@ impl Db {
             .map(|row| self.read_row(row))
             .collect();
         Total { rows, count }
+    }
+
+    pub(super) fn read_recent(&self, query: &RecentQuery) -> RecentJobs {
+        let before = query.before.unwrap_or(JobId(i64::MAX));
+        let mut older = self
+            .jobs
+            .range(..before)
+            .rev()
+            .map(|(_, row)| row)
+            .filter(|row| !row.deleted);
+        let filter = JobFilter {
+            project: query.project,
+            status: query.group.map_or_else(Vec::new, |g| g.statuses().to_vec()),
+            search: query.search.clone(),
+            ..JobFilter::default()
+        };
+        let is_bounded = query.search.is_some() || query.group.is_some_and(|g| g != JobGroup::Running);
+        let examined = if is_bounded { query.examined_max } else { u64::MAX };
+        let looked_at = older
+            .by_ref()
+            .take(usize::try_from(examined).unwrap_or(usize::MAX));
+        let mut rows: Vec<&JobRow> = looked_at
+            .filter(|row| is_shown(&row.job, &filter, &self.catalog))
+            .collect();
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let is_full = rows.len() > limit;
+        rows.truncate(limit);
+        let edge = older.next().map(|row| JobId(row.job.id.0 + 1));
+        RecentJobs {
+            next: match is_full {
+                true => rows.last().map(|row| row.job.id),
+                false => edge,
+            },
+            stopped: !is_full && edge.is_some(),
+            rows: rows.into_iter().map(|row| self.read_row(row)).collect(),
+        }
     }
 }
 

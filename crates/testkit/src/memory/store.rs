@@ -9,9 +9,9 @@ use trapline_core::{
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
-        LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total,
-        WaitingJob, WorkerIdentity,
+        LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
+        RecentQuery, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept,
+        Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
     timeline::Reading,
@@ -185,6 +185,10 @@ impl Store for MemoryStore {
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
         Ok(self.rows().read_jobs(filter, page))
+    }
+
+    async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {
+        Ok(self.rows().read_recent(query))
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {

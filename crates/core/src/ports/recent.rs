@@ -1,0 +1,63 @@
+//! The newest jobs, a page at a time, at a cost that does not grow with the number of jobs.
+
+use crate::{JobId, JobStatus, ProjectId, ports::Job};
+
+/// Jobs by what people call their state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobGroup {
+    /// Not started yet.
+    New,
+    /// Started and not ended.
+    Running,
+    /// Landed SUCCESS.
+    Done,
+    /// Landed FAILURE.
+    Failed,
+    /// Stopped.
+    Stopped,
+}
+
+impl JobGroup {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Running, Self::New, Self::Done, Self::Failed, Self::Stopped];
+
+    /// Its statuses.
+    #[must_use]
+    pub fn statuses(self) -> &'static [JobStatus] {
+        match self {
+            Self::New => &[JobStatus::Created],
+            Self::Running => &JobStatus::RUNNING,
+            Self::Done => &[JobStatus::Success],
+            Self::Failed => &[JobStatus::Failure],
+            Self::Stopped => &[JobStatus::Revoked],
+        }
+    }
+}
+
+/// Selects a page of the newest jobs.
+#[derive(Clone, Debug)]
+pub struct RecentQuery {
+    /// Only jobs of this project.
+    pub project: Option<ProjectId>,
+    /// Only jobs of this group.
+    pub group: Option<JobGroup>,
+    /// A text in the name of the job or of its pipeline.
+    pub search: Option<String>,
+    /// Only jobs that are older than this one.
+    pub before: Option<JobId>,
+    /// The maximum number of jobs.
+    pub limit: u64,
+    /// How many jobs are looked at to find them. Running jobs have an index of their own, and are all looked at.
+    pub examined_max: u64,
+}
+
+/// A page of the newest jobs.
+#[derive(Clone, Debug)]
+pub struct RecentJobs {
+    /// The jobs, newest first.
+    pub rows: Vec<Job>,
+    /// Where the next page begins; `None` after the oldest job.
+    pub next: Option<JobId>,
+    /// Whether the page ends because enough jobs were looked at, and not because it is full.
+    pub stopped: bool,
+}
