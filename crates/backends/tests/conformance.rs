@@ -19,7 +19,7 @@ use trapline_testkit::{
         Case, World, apart, budget, captures, catalog, creates, deaths, definitions, found, frozen, grants,
         health, last_tries,
         projections::{self, Fixture},
-        sessions, store, suspects, timeline,
+        recent, sessions, store, suspects, timeline,
     },
     memory::MemoryStore,
     services::{Nats, NatsBinary, Redis},
@@ -28,7 +28,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 16] = [
+const STORE: [&[Case<World>]; 17] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
@@ -44,6 +44,7 @@ const STORE: [&[Case<World>]; 16] = [
     definitions::CASES,
     captures::CASES,
     catalog::CASES,
+    recent::CASES,
     sessions::CASES,
 ];
 

@@ -14,6 +14,7 @@ pub mod grants;
 pub mod health;
 pub mod last_tries;
 pub mod projections;
+pub mod recent;
 pub mod sessions;
 pub mod store;
 pub mod suspects;

@@ -1,0 +1,105 @@
+//! The cases of the newest jobs, and of moves of a job that is not as somebody saw it.
+
+use trapline_core::{
+    ErrorKind, JobId, JobStatus,
+    job::{Expect, JobMove},
+    ports::{JobGroup, NewJob, RecentJobs, RecentQuery},
+};
+
+use super::{World, cases};
+
+const ALL: RecentQuery = RecentQuery {
+    project: None,
+    group: None,
+    search: None,
+    before: None,
+    limit: 100,
+    examined_max: 100,
+};
+
+/// Jobs that are not started, by their names.
+async fn jobs(w: &World, names: &[&str]) -> Vec<JobId> {
+    let (pipeline, set) = (w.pipeline().await, w.set(&[true]).await);
+    let mut made = Vec::new();
+    for name in names {
+        let job = NewJob {
+            name: (*name).to_owned(),
+            start: false,
+            ..w.new_job(pipeline, set)
+        };
+        made.push(w.create(&job).await);
+    }
+    made
+}
+
+async fn read(w: &World, query: &RecentQuery) -> RecentJobs {
+    w.store.recent_jobs(query).await.unwrap()
+}
+
+fn names(page: &RecentJobs) -> Vec<&str> {
+    page.rows.iter().map(|job| job.name.as_str()).collect()
+}
+
+cases! { World;
+    async fn the_newest_jobs_are_read_page_by_page(w: World) {
+        let made = jobs(&w, &["a", "b", "c", "d", "e"]).await;
+        w.store.delete_job(made[3], w.now()).await.unwrap();
+        let first = read(&w, &RecentQuery { limit: 2, ..ALL }).await;
+        assert_eq!((names(&first), first.next, first.stopped), (vec!["e", "c"], Some(made[2]), false));
+        let second = read(&w, &RecentQuery { limit: 2, before: first.next, ..ALL }).await;
+        assert_eq!((names(&second), second.next, second.stopped), (vec!["b", "a"], None, false));
+        let other = w.store.create_project("other", "", &Default::default()).await.unwrap().id;
+        assert!(read(&w, &RecentQuery { project: Some(other), ..ALL }).await.rows.is_empty());
+    }
+
+    async fn a_search_looks_at_no_more_jobs_than_it_may_and_goes_on_from_there(w: World) {
+        let made = jobs(&w, &["moth", "x", "moth 2", "y", "z"]).await;
+        let search = |before, examined_max| RecentQuery { search: Some("MOTH".into()), before, examined_max, ..ALL };
+        let page = read(&w, &search(None, 100)).await;
+        assert_eq!((names(&page), page.next, page.stopped), (vec!["moth 2", "moth"], None, false));
+        let page = read(&w, &search(None, 2)).await;
+        assert_eq!((names(&page), page.stopped), (vec![], true));
+        assert_eq!(page.next, Some(JobId(made[2].0 + 1)));
+        let page = read(&w, &search(page.next, 2)).await;
+        assert_eq!((names(&page), page.stopped), (vec!["moth 2"], true));
+        let page = read(&w, &search(page.next, 2)).await;
+        assert_eq!((names(&page), page.next, page.stopped), (vec!["moth"], None, false));
+    }
+
+    async fn running_jobs_are_found_however_old_they_are(w: World) {
+        let made = jobs(&w, &["old", "b", "c"]).await;
+        w.go(made[0], JobMove::Run).await;
+        let group = |group| RecentQuery { group: Some(group), examined_max: 1, ..ALL };
+        assert_eq!(names(&read(&w, &group(JobGroup::Running)).await), ["old"]);
+        let new = read(&w, &group(JobGroup::New)).await;
+        assert_eq!((names(&new), new.stopped), (vec!["c"], true));
+        assert!(read(&w, &group(JobGroup::Done)).await.rows.is_empty());
+    }
+
+    async fn a_job_that_is_not_as_somebody_saw_it_is_not_moved(w: World) {
+        let job = w.job_of(2).await;
+        let seen = w.job(job).await;
+        let expect = Expect {
+            status: Some(JobStatus::Started),
+            run: Some(seen.run),
+            total: Some(2),
+            processed: Some(0),
+            failed: Some(0),
+        };
+        for changed in [
+            Expect { run: Some(9), ..expect },
+            Expect { status: Some(JobStatus::Success), ..expect },
+            Expect { total: Some(3), ..expect },
+            Expect { processed: Some(1), ..expect },
+            Expect { failed: Some(1), ..expect },
+        ] {
+            let refused = w.store.move_job(job, JobMove::Cancel, &changed, w.now()).await.unwrap_err();
+            assert_eq!(refused.kind, ErrorKind::Conflict);
+            assert_eq!(w.job(job).await.status, JobStatus::Started);
+        }
+        let moved = w.store.move_job(job, JobMove::Cancel, &expect, w.now()).await.unwrap().unwrap();
+        assert!(moved.changed);
+        let gone = w.store.move_job(JobId(99), JobMove::Cancel, &expect, w.now()).await.unwrap();
+        assert_eq!(gone, None);
+    }
+}
