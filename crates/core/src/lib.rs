@@ -14,6 +14,7 @@ pub mod error;
 pub mod explain;
 pub mod fault;
 pub mod handout;
+pub mod headline;
 pub mod health;
 pub mod ids;
 pub mod job;
