@@ -115,6 +115,28 @@ pub struct JobType {
     pub key: String,
 }
 
+/// Why a move of a job was refused: the job is not as the caller expected.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Changed {
+    /// What has changed.
+    pub detail: String,
+    /// What is so now.
+    pub now: JobNow,
+}
+
+/// What can be expected of a job.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobNow {
+    /// The run.
+    pub run: i64,
+    /// The status.
+    pub status: Word,
+    /// The counts.
+    pub counts: Counts,
+}
+
 /// The counts of a job's images. The first is the sum of the four below it.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -8,8 +8,7 @@ use axum::{
     routing::{get, post},
 };
 use trapline_core::{
-    JobId, PipelineId, ProjectId,
-    job::Expect,
+    Error, ErrorKind, JobId, PipelineId, ProjectId,
     ports::{Job, JobEdit, LogPage, LogQuery, LogRow, NewJob},
 };
 use trapline_engine::JobView;
@@ -18,6 +17,7 @@ use trapline_wire as wire;
 use super::{
     Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
     error::ApiResult,
+    expect,
     job_body::{self, Around},
     job_fields::{check_delay, parts},
     job_list,
@@ -30,7 +30,8 @@ const LOGS_MAX: i64 = 5_000;
 const PRIORITY_SINGLE: i64 = 100;
 
 pub(super) fn routes() -> Router<AppState> {
-    let verb = |verb| post(move |app, principal, id, links| act(app, principal, id, links, verb));
+    let verb =
+        |verb| post(move |app, principal, id, links, fields| act(app, principal, id, links, fields, verb));
     Router::new()
         .route("/jobs", get(job_list::list).post(create))
         .route("/jobs/{id}", get(show).patch(edit).put(edit).delete(delete))
@@ -42,7 +43,7 @@ pub(super) fn routes() -> Router<AppState> {
 
 impl AppState {
     /// A job that the caller sees.
-    pub(super) async fn visible_job(&self, principal: &Principal, id: i64) -> ApiResult<Job> {
+    pub(crate) async fn visible_job(&self, principal: &Principal, id: i64) -> ApiResult<Job> {
         let job = self
             .engine
             .store()
@@ -260,7 +261,7 @@ async fn delete(State(app): State<AppState>, principal: Principal, Id(id): Id) -
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// What is asked of a job by a POST without a body.
+/// What is asked of a job by a POST, whose body says at most what the caller expects.
 #[derive(Clone, Copy)]
 enum Verb {
     Run,
@@ -269,20 +270,42 @@ enum Verb {
     Cancel,
 }
 
+/// 409: a job is not as whoever asked saw it.
+fn changed(error: &Error, now: &Job) -> ApiError {
+    let body = wire::Changed {
+        detail: error.message.to_string(),
+        now: wire::JobNow {
+            run: now.run,
+            status: now.status.as_str().into(),
+            counts: job_body::counts_of(&now.counts),
+        },
+    };
+    ApiError::body(StatusCode::CONFLICT, body)
+}
+
 async fn act(
     State(app): State<AppState>,
     principal: Principal,
     Id(id): Id,
     links: Links,
+    mut fields: Fields,
     verb: Verb,
 ) -> ApiResult {
     principal.require(Access::Operate)?;
+    let expect = expect::read(&mut fields)?;
     let job = app.visible_job(&principal, id).await?.id;
-    match verb {
-        Verb::Run => app.engine.run_job(job, &Expect::ANYTHING).await?,
-        Verb::Retry => app.engine.retry_job(job, &Expect::ANYTHING).await?,
-        Verb::RetryFailed => app.engine.retry_failed(job, &Expect::ANYTHING).await?,
-        Verb::Cancel => app.engine.cancel_job(job, &Expect::ANYTHING).await?,
+    let moved = match verb {
+        Verb::Run => app.engine.run_job(job, &expect).await,
+        Verb::Retry => app.engine.retry_job(job, &expect).await,
+        Verb::RetryFailed => app.engine.retry_failed(job, &expect).await,
+        Verb::Cancel => app.engine.cancel_job(job, &expect).await,
+    };
+    match moved {
+        Err(error) if error.kind == ErrorKind::Conflict => {
+            let now = app.visible_job(&principal, id).await?;
+            return Err(changed(&error, &now));
+        }
+        moved => moved?,
     };
     Ok(Json(app.detail(&principal, &links, job, LOGS_DEFAULT).await?).into_response())
 }

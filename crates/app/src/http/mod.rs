@@ -13,6 +13,7 @@ mod chaos;
 mod collections;
 pub(crate) mod doctor;
 pub mod error;
+pub(crate) mod expect;
 mod explain;
 mod fields;
 mod form;
