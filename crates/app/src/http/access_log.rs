@@ -22,11 +22,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the layers inside say about a request for its line.
 #[derive(Clone, Default)]
-pub(super) struct Note(Arc<OnceLock<String>>);
+pub(crate) struct Note(Arc<OnceLock<String>>);
 
 impl Note {
     /// Notes what may be shown of the caller's token.
-    pub(super) fn token(&self, prefix: &str) {
+    pub(crate) fn token(&self, prefix: &str) {
         self.0.get_or_init(|| prefix.to_owned());
     }
 }

@@ -275,21 +275,26 @@ impl Auth {
     /// `Unavailable` if the store can't be asked.
     pub async fn of_secret(&self, secret: &str) -> Result<Option<Principal>> {
         let hash = hash(secret);
-        if let Some((admin, prefix)) = &self.0.admin
-            && bool::from(admin.ct_eq(&hash))
-        {
-            return Ok(Some(Principal {
-                token: TokenId(0),
-                name: "--admin-token".to_owned(),
-                role: Role::Admin,
-                project: None,
-                prefix: prefix.clone(),
-                expires_at: None,
-            }));
+        if let Some(admin) = self.admin(&hash) {
+            return Ok(Some(admin));
         }
         let found = self.look_up(&hash).await?;
         let now = self.0.clock.now();
         Ok(found.filter(|p| p.expires_at.is_none_or(|end| now < end)))
+    }
+
+    /// The caller behind `--admin-token`, if this is its hash.
+    #[must_use]
+    pub fn admin(&self, hash: &[u8; 32]) -> Option<Principal> {
+        let (admin, prefix) = self.0.admin.as_ref()?;
+        bool::from(admin.ct_eq(hash)).then(|| Principal {
+            token: TokenId(0),
+            name: "--admin-token".to_owned(),
+            role: Role::Admin,
+            project: None,
+            prefix: prefix.clone(),
+            expires_at: None,
+        })
     }
 
     /// Forgets what is cached, after a token was deleted.

@@ -15,6 +15,7 @@ use super::{AppState, Limits, Principal, budget::Hold, error::ApiResult, proxies
 
 /// A login is an address and a password.
 const LOGIN_BYTES_MAX: usize = 4 << 10;
+const FORM_BYTES_MAX: usize = 16 << 10;
 /// A JSON body of this length takes nothing of the budget: a poll must not wait for others' large bodies.
 const SMALL_JSON_BYTES: usize = 16 << 10;
 /// A post of results of this length takes nothing of it.
@@ -29,6 +30,8 @@ const RESULT_FACTOR: usize = 2;
 enum Kind {
     /// Read without a token.
     Login,
+    /// A form of the web interface.
+    Form,
     Json,
     /// Lists of captures, of receipts, of category maps.
     LargeJson,
@@ -42,6 +45,7 @@ impl Kind {
     fn of(route: Option<&str>) -> Self {
         match route.unwrap_or_default() {
             "/api/v2/auth/token/login" => Self::Login,
+            route if !route.is_empty() && !route.starts_with("/api/") => Self::Form,
             "/api/v2/jobs"
             | "/api/v2/jobs/{id}"
             | "/api/v2/jobs/{id}/leases"
@@ -56,6 +60,7 @@ impl Kind {
     fn bytes_max(self, limits: &Limits) -> Option<usize> {
         match self {
             Self::Login => Some(LOGIN_BYTES_MAX),
+            Self::Form => Some(FORM_BYTES_MAX),
             Self::Json => Some(limits.json_bytes),
             Self::LargeJson => Some(limits.large_json_bytes),
             Self::Result | Self::Upload => None,
@@ -64,7 +69,7 @@ impl Kind {
 
     fn whole_within(self, limits: &Limits) -> Option<Duration> {
         match self {
-            Self::Login | Self::Json | Self::LargeJson => Some(limits.json_body_timeout),
+            Self::Login | Self::Form | Self::Json | Self::LargeJson => Some(limits.json_body_timeout),
             Self::Result => Some(limits.result_body_timeout),
             Self::Upload => None,
         }
@@ -73,7 +78,7 @@ impl Kind {
     /// The memory that a body may take, in bytes; of one of unknown length, as much as its limit allows.
     fn cost(self, limits: &Limits, length: Option<usize>) -> usize {
         let (bytes_max, factor, free) = match self {
-            Self::Login | Self::Upload => return 0,
+            Self::Login | Self::Form | Self::Upload => return 0,
             Self::Json => (limits.json_bytes, JSON_FACTOR, SMALL_JSON_BYTES),
             Self::LargeJson => (limits.large_json_bytes, JSON_FACTOR, SMALL_JSON_BYTES),
             Self::Result => (limits.item_bytes, RESULT_FACTOR, SMALL_RESULT_BYTES),
@@ -96,7 +101,7 @@ pub(super) struct Allowance {
 }
 
 /// In front of every handler, behind authentication.
-pub(super) async fn receive(State(app): State<AppState>, request: Request, next: Next) -> ApiResult {
+pub(crate) async fn receive(State(app): State<AppState>, request: Request, next: Next) -> ApiResult {
     let kind = Kind::of(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
     if kind == Kind::Login
         && let Some(address) = request.extensions().get::<Client>().and_then(Client::ip)

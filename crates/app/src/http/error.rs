@@ -140,6 +140,12 @@ impl ApiError {
         Self::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
     }
 
+    /// Seconds after which it may be asked again.
+    #[must_use]
+    pub fn retry_seconds(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -170,8 +176,9 @@ impl From<Error> for ApiError {
     }
 }
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
+impl ApiError {
+    /// Logs the cause of a 5xx. Called once, where the answer is made.
+    pub(crate) fn tell(&self) {
         if let Some(cause) = &self.cause {
             let cause: &(dyn std::error::Error + 'static) = cause;
             if self.status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -180,6 +187,17 @@ impl IntoResponse for ApiError {
                 tracing::warn!(error = chain(cause), "a request could not be served now");
             }
         }
+    }
+
+    /// What it says, if it says one thing.
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.body.get("detail").and_then(Value::as_str)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.tell();
         let mut response = (self.status, Json(self.body)).into_response();
         if let Some(seconds) = self.retry_after {
             response

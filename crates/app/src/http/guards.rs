@@ -70,7 +70,7 @@ impl Guards {
     }
 
     /// Counts a login.
-    pub(super) fn login(&self, address: IpAddr) -> ApiResult<()> {
+    pub(crate) fn login(&self, address: IpAddr) -> ApiResult<()> {
         self.0.logins.take(address).map_err(throttled)
     }
 

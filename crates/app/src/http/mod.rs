@@ -3,9 +3,9 @@
 //! Routes are declared without a trailing slash and answer with and without one, and no redirect ever: a client
 //! that follows one with a POST turns it into a GET (docs/wire.md#paths-and-slashes).
 
-mod access_log;
+pub(crate) mod access_log;
 pub mod auth;
-mod bodies;
+pub(crate) mod bodies;
 mod body_split;
 mod budget;
 mod captures;
@@ -34,7 +34,7 @@ pub mod paging;
 mod path;
 mod pipelines;
 mod projects;
-mod proxies;
+pub(crate) mod proxies;
 pub mod query;
 mod rates;
 mod register;

@@ -65,12 +65,12 @@ impl TrustedProxies {
 
 /// Who sent a request, and how it sees this server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Client {
+pub(crate) struct Client {
     ip: Option<IpAddr>,
     /// `X-Forwarded-Proto` said so.
-    pub(super) https: bool,
+    pub(crate) https: bool,
     /// What `X-Forwarded-Host` says.
-    pub(super) host: Option<String>,
+    pub(crate) host: Option<String>,
     /// From where `X-Forwarded-For` came that was not believed.
     pub(super) disbelieved: Option<IpAddr>,
 }
@@ -130,7 +130,7 @@ impl Client {
     }
 
     /// The client's address.
-    pub(super) fn ip(&self) -> Option<IpAddr> {
+    pub(crate) fn ip(&self) -> Option<IpAddr> {
         self.ip
     }
 }
