@@ -153,6 +153,8 @@ fn main() {
         creates::CASES,
         frozen::CASES,
         captures::CASES,
+        recent::CASES,
+        sessions::CASES,
     ] {
         all.extend(trials("memory", cases, memory));
     }
