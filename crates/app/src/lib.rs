@@ -8,4 +8,5 @@ pub mod export;
 mod file_url;
 pub mod http;
 pub mod serve;
+mod ui;
 pub mod wiring;

@@ -229,7 +229,8 @@ async fn nothing_here() -> ApiError {
 /// The whole server.
 pub fn router(state: AppState) -> Router {
     let chaos = state.allow_chaos.then(chaos::routes).unwrap_or_default();
-    assemble(private().merge(chaos), public(), health::probes(), state)
+    let root = health::probes().merge(crate::ui::routes(&state));
+    assemble(private().merge(chaos), public(), root, state)
 }
 
 /// Puts areas together: `private` and `public` under `/api/v2`, `root` at the root, without a token. Each gets the

@@ -1,0 +1,69 @@
+//! The files that pages load, built into the binary. A URL holds the hash of its file, so that a browser may keep it for good.
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use axum::{
+    Router,
+    extract::Path,
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::http::AppState;
+
+struct Asset {
+    name: &'static str,
+    content_type: &'static str,
+    bytes: &'static [u8],
+}
+
+const ASSETS: [Asset; 2] = [
+    Asset {
+        name: "app.css",
+        content_type: "text/css; charset=utf-8",
+        bytes: include_bytes!("../../assets/app.css"),
+    },
+    Asset {
+        name: "favicon.svg",
+        content_type: "image/svg+xml",
+        bytes: include_bytes!("../../assets/favicon.svg"),
+    },
+];
+
+/// The paths of the files, by name.
+static PATHS: LazyLock<BTreeMap<&str, String>> = LazyLock::new(|| {
+    let path = |asset: &Asset| {
+        let hash: String = Sha256::digest(asset.bytes)[..4]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        (asset.name, format!("/static/{hash}/{}", asset.name))
+    };
+    ASSETS.iter().map(path).collect()
+});
+
+/// The path of a file, for templates.
+pub(super) fn path(name: &str) -> &'static str {
+    PATHS.get(name).map_or("", String::as_str)
+}
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/static/{hash}/{name}", get(file))
+}
+
+async fn file(Path((hash, name)): Path<(String, String)>) -> Response {
+    let wanted = format!("/static/{hash}/{name}");
+    let found = ASSETS.iter().find(|asset| path(asset.name) == wanted);
+    match found {
+        Some(asset) => {
+            let headers = [
+                (header::CONTENT_TYPE, asset.content_type),
+                (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+            ];
+            (headers, asset.bytes).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}

@@ -1,0 +1,21 @@
+//! The web interface: pages for people, beside the API for programs.
+//!
+//! A page is a struct, a template and a handler, which parses, reads and renders. Pages call the engine and the store, never the
+//! API. Whatever can be done can be done without JavaScript: a filter is a link or a GET form, an action a form on a page of
+//! its own. A session opens pages only; the API takes tokens only, so that no page of another site can drive it.
+
+mod assets;
+mod headers;
+
+use axum::{Router, middleware};
+use tower_http::compression::CompressionLayer;
+
+use crate::http::AppState;
+
+/// The pages and what they are made of, at the root.
+pub(crate) fn routes(_: &AppState) -> Router<AppState> {
+    Router::new()
+        .merge(assets::routes())
+        .layer(middleware::from_fn(headers::add))
+        .layer(CompressionLayer::new())
+}
