@@ -1,0 +1,123 @@
+//! Who looks at a page: a browser that signed in with a token, and holds the secret of a session in a cookie.
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+};
+use trapline_core::{
+    Result,
+    catalog::{NewSession, SESSION_MAX, SessionOwner},
+};
+
+use super::page::PageError;
+use crate::http::{
+    AppState, Principal,
+    access_log::Note,
+    auth::{hash, new_secret},
+    proxies::Client,
+};
+
+/// Over plain HTTP.
+const COOKIE: &str = "trapline";
+/// Over TLS: no other host and no plain connection can set it.
+const COOKIE_TLS: &str = "__Host-trapline";
+
+/// Whoever is signed in.
+pub(super) struct Visitor {
+    pub(super) principal: Principal,
+    pub(super) session: [u8; 32],
+}
+
+impl FromRequestParts<AppState> for Visitor {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
+        match signed_in(app, &parts.headers, is_tls(parts)).await? {
+            Some(visitor) => {
+                if let Some(note) = parts.extensions.get::<Note>() {
+                    note.token(&visitor.principal.prefix);
+                }
+                Ok(visitor)
+            }
+            None => {
+                let here = parts.uri.path_and_query().map(|p| p.as_str().to_owned());
+                let next = here.filter(|_| parts.method == Method::GET);
+                Err(PageError::SignIn { next })
+            }
+        }
+    }
+}
+
+/// Whether the browser talks TLS, to this server or to a proxy that is trusted.
+fn is_tls(parts: &Parts) -> bool {
+    parts.extensions.get::<Client>().is_some_and(|c| c.https)
+}
+
+/// Who is signed in, by the headers of a request.
+pub(super) async fn signed_in(app: &AppState, headers: &HeaderMap, tls: bool) -> Result<Option<Visitor>> {
+    let Some(session) = secret(headers, tls).map(hash) else {
+        return Ok(None);
+    };
+    let principal = look_up(app, &session).await?;
+    Ok(principal.map(|principal| Visitor { principal, session }))
+}
+
+fn secret(headers: &HeaderMap, tls: bool) -> Option<&str> {
+    let name = if tls { COOKIE_TLS } else { COOKIE };
+    let lines = headers.get_all(header::COOKIE).into_iter();
+    lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// The caller of a session. Nothing else knows what a session speaks for.
+async fn look_up(app: &AppState, session: &[u8; 32]) -> Result<Option<Principal>> {
+    let now = app.clock.now();
+    let Some(found) = app.catalog.session(session).await?.filter(|s| now < s.expires_at) else {
+        return Ok(None);
+    };
+    if let Some(end) = found.extended(now) {
+        app.catalog.extend_session(session, end).await?;
+    }
+    Ok(match found.owner {
+        SessionOwner::AdminToken(hash) => app.auth.admin(&hash),
+        SessionOwner::Token(token) if token.expires_at.is_some_and(|end| end <= now) => None,
+        SessionOwner::Token(token) => Some(token.into()),
+    })
+}
+
+/// Signs in with a token: stores a session, and returns its cookie. `None` if the token is not valid.
+pub(super) async fn open(app: &AppState, token: &str, tls: bool) -> Result<Option<HeaderValue>> {
+    let Some(principal) = app.auth.of_secret(token).await? else {
+        return Ok(None);
+    };
+    let owner = match app.auth.admin(&hash(token)) {
+        Some(_) => SessionOwner::AdminToken(hash(token)),
+        None => SessionOwner::Token(principal.token),
+    };
+    let secret = new_secret();
+    let session = NewSession {
+        hash: hash(&secret),
+        owner,
+        created_at: app.clock.now(),
+    };
+    app.catalog.open_session(&session).await?;
+    Ok(Some(cookie(tls, &secret, SESSION_MAX.as_secs())))
+}
+
+/// The cookie that takes a session's cookie away.
+pub(super) fn no_cookie(tls: bool) -> HeaderValue {
+    cookie(tls, "", 0)
+}
+
+fn cookie(tls: bool, secret: &str, seconds: u64) -> HeaderValue {
+    let (name, secure) = if tls {
+        (COOKIE_TLS, "; Secure")
+    } else {
+        (COOKIE, "")
+    };
+    let text = format!("{name}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::from_str(&text).expect("hexadecimal digits can stand in a header")
+}
