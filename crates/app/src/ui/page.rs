@@ -1,0 +1,165 @@
+//! What all pages have: their frame, how they are rendered, and what stands in their place when they can't be.
+
+use askama::Template;
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use trapline_core::{Error, error::chain};
+
+use super::{assets, session::Visitor};
+use crate::http::{ApiError, Principal};
+
+/// The result of a page's handler.
+pub(super) type PageResult = Result<Response, PageError>;
+
+/// The frame of a page.
+pub(super) struct Frame {
+    /// What stands in the browser's tab.
+    pub(super) title: String,
+    /// The place in the bar that this page is of.
+    pub(super) at: &'static str,
+    /// Who is signed in: name and role.
+    pub(super) who: Option<(String, &'static str)>,
+    /// Whether a browser without JavaScript reads the page again after a while.
+    pub(super) refreshes: bool,
+}
+
+impl Frame {
+    pub(super) fn new(title: impl Into<String>, at: &'static str, visitor: &Visitor) -> Self {
+        let Principal { name, role, .. } = &visitor.principal;
+        Self {
+            title: title.into(),
+            at,
+            who: Some((name.clone(), role.as_str())),
+            refreshes: false,
+        }
+    }
+
+    /// Of a page that is for anybody.
+    pub(super) fn public(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            at: "",
+            who: None,
+            refreshes: false,
+        }
+    }
+
+    pub(super) fn asset(&self, name: &str) -> &'static str {
+        assets::path(name)
+    }
+
+    pub(super) fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+}
+
+/// A page as an answer.
+pub(super) fn render(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(error = chain(&error), "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// Why there is no page.
+#[derive(Debug)]
+pub(super) enum PageError {
+    /// Nobody is signed in; where to go afterwards.
+    SignIn { next: Option<String> },
+    /// Another site sent it.
+    Forged,
+    /// As the API would answer.
+    Failed(ApiError),
+}
+
+impl From<ApiError> for PageError {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Error> for PageError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    frame: Frame,
+    heading: &'static str,
+    what: String,
+    /// A link that helps: its path and its words.
+    way: (&'static str, &'static str),
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let error = match self {
+            Self::SignIn { next } => return to_sign_in(next.as_deref()).into_response(),
+            Self::Forged => {
+                let what = "This was not sent from a page of this server. Open the page here and try again.";
+                return failed(StatusCode::FORBIDDEN, "Not done", what.to_owned(), None);
+            }
+            Self::Failed(error) => error,
+        };
+        error.tell();
+        let status = error.status();
+        let seconds = error.retry_seconds();
+        let (heading, what) = match status {
+            StatusCode::NOT_FOUND => (
+                "Not found",
+                "There is nothing here. It may have been deleted, or belong to a project that your token does not see.".to_owned(),
+            ),
+            StatusCode::FORBIDDEN => (
+                "Not allowed",
+                "Your token does not allow this. Sign in with one that does, or ask whoever runs this server.".to_owned(),
+            ),
+            StatusCode::TOO_MANY_REQUESTS => (
+                "Too many tries",
+                format!("Try again in {} s.", seconds.unwrap_or(60)),
+            ),
+            StatusCode::SERVICE_UNAVAILABLE => (
+                "Not available just now",
+                "The server can't reach its store. Nothing is lost; try again in some seconds.".to_owned(),
+            ),
+            status if status.is_server_error() => (
+                "Something went wrong",
+                "This is a fault of the server, and its log says more. Try again, or tell whoever runs it.".to_owned(),
+            ),
+            _ => ("Not done", error.text().unwrap_or("The server can't read this request.").to_owned()),
+        };
+        failed(status, heading, what, seconds)
+    }
+}
+
+fn failed(status: StatusCode, heading: &'static str, what: String, seconds: Option<u64>) -> Response {
+    let page = ErrorPage {
+        frame: Frame::public(heading),
+        heading,
+        what,
+        way: ("/jobs", "All jobs"),
+    };
+    let mut response = render(status, &page);
+    if let Some(seconds) = seconds {
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn to_sign_in(next: Option<&str>) -> Redirect {
+    let query = reqwest::Url::parse_with_params("http://page.invalid/login", next.map(|next| ("next", next)));
+    let query = query.ok().and_then(|url| url.query().map(str::to_owned));
+    match query.filter(|q| !q.is_empty()) {
+        Some(query) => Redirect::to(&format!("/login?{query}")),
+        None => Redirect::to("/login"),
+    }
+}
