@@ -6,15 +6,24 @@
 
 mod assets;
 mod headers;
+mod login;
+mod origin;
+mod page;
+mod session;
 
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
 
-use crate::http::AppState;
+use crate::http::{AppState, bodies};
 
 /// The pages and what they are made of, at the root.
-pub(crate) fn routes(_: &AppState) -> Router<AppState> {
+pub(crate) fn routes(state: &AppState) -> Router<AppState> {
+    let pages = Router::new()
+        .merge(login::routes())
+        .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
+        .route_layer(middleware::from_fn(origin::check));
     Router::new()
+        .merge(pages)
         .merge(assets::routes())
         .layer(middleware::from_fn(headers::add))
         .layer(CompressionLayer::new())
