@@ -1,0 +1,100 @@
+//! How pages say what jobs, times and texts are.
+
+use trapline_core::{JobStatus, Outcome, Timestamp, ports::Job, words};
+
+/// A job's state on a page: a word, a colour and an icon.
+pub(super) struct State {
+    pub(super) word: String,
+    /// The class of its colour.
+    pub(super) tone: &'static str,
+    pub(super) icon: &'static str,
+}
+
+/// The state of a job, as its row says it.
+pub(super) fn state(job: &Job) -> State {
+    let c = &job.counts;
+    let plain = |word: &str, tone, icon| State {
+        word: word.to_owned(),
+        tone,
+        icon,
+    };
+    let idle = job.collected && c.in_flight == 0 && c.pending > 0;
+    match (job.status, Outcome::of(job.status, c.failed)) {
+        (JobStatus::Created, _) => plain("Not started", "wait", "○"),
+        (JobStatus::Pending | JobStatus::Retry, _) => plain("Starting", "run", "◔"),
+        (JobStatus::Started, _) if idle => plain("Waiting for a worker", "warn", "◌"),
+        (JobStatus::Started, _) => plain("Running", "run", "▸"),
+        (JobStatus::Canceling, _) => plain("Stopping", "stop", "◧"),
+        (_, Some(Outcome::Complete)) => plain("Done", "ok", "✓"),
+        (_, Some(Outcome::CompleteWithFailures)) => State {
+            word: format!("Done, {} failed", words::count(c.failed)),
+            tone: "warn",
+            icon: "✓",
+        },
+        (_, Some(Outcome::Failed)) => State {
+            word: format!("Failed, {} of {}", words::count(c.failed), words::count(c.total)),
+            tone: "fail",
+            icon: "✕",
+        },
+        (_, Some(Outcome::Revoked)) => State {
+            word: format!("Stopped, {} not done", words::count(c.pending + c.in_flight)),
+            tone: "stop",
+            icon: "■",
+        },
+        (_, None) => plain("Unknown", "wait", "?"),
+    }
+}
+
+/// A time on a page.
+pub(super) struct Time {
+    /// For programs.
+    pub(super) iso: String,
+    /// For people: how far away it is.
+    pub(super) short: String,
+    /// For people who look closer.
+    pub(super) full: String,
+}
+
+impl Time {
+    pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
+        let iso = at.to_string();
+        let full = iso.get(..19).map_or_else(|| iso.clone(), |t| t.replace('T', " "));
+        Self {
+            short: words::when(at, now),
+            full: format!("{full} UTC"),
+            iso,
+        }
+    }
+}
+
+/// A text of somebody else's, in which nothing is hidden: characters that can't be seen, or that turn the direction of what
+/// follows, are named.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_format(c) {
+            shown.push_str(&format!("⟨U+{:04X}⟩", u32::from(c)));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_hide_or_turn_a_text_are_named_and_no_others() {
+        assert_eq!(visible("gnp.\u{202e}ecrem\0"), "gnp.⟨U+202E⟩ecrem⟨U+0000⟩");
+        assert_eq!(
+            visible("Nacht 3, größer <b>Ω</b> 蛾 👩\u{200d}🔬"),
+            "Nacht 3, größer <b>Ω</b> 蛾 👩\u{200d}🔬"
+        );
+    }
+}
