@@ -4,12 +4,15 @@
 //! API. Whatever can be done can be done without JavaScript: a filter is a link or a GET form, an action a form on a page of
 //! its own. A session opens pages only; the API takes tokens only, so that no page of another site can drive it.
 
+mod actions;
 mod assets;
+mod bar;
 mod headers;
 mod login;
 mod origin;
 mod page;
 mod session;
+mod words;
 
 use axum::{Router, middleware};
 use tower_http::compression::CompressionLayer;
@@ -20,6 +23,7 @@ use crate::http::{AppState, bodies};
 pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     let pages = Router::new()
         .merge(login::routes())
+        .merge(actions::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check));
     Router::new()

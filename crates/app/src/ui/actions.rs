@@ -1,0 +1,307 @@
+//! What a person does with a job: each action is a page that asks, and a form that does it.
+//!
+//! A form posts what its page showed. If that is no longer so the answer is 409 and the page with what is true now.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect, Response},
+    routing::get,
+};
+use trapline_core::{
+    ErrorKind, JobId, JobStatus, Result,
+    job::Expect,
+    ports::{Job, Moved},
+    words::{count, counted},
+};
+
+use super::{
+    page::{Frame, PageResult, render},
+    session::Visitor,
+    words::{State as JobState, state, visible},
+};
+use crate::http::{Access, ApiError, AppState, Fields, Id, Principal, expect};
+
+/// What can be done with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Run,
+    Stop,
+    RetryFailed,
+    RunAgain,
+}
+
+impl Action {
+    const ALL: [Self; 4] = [Self::Run, Self::Stop, Self::RetryFailed, Self::RunAgain];
+
+    /// Its word in URLs.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Stop => "stop",
+            Self::RetryFailed => "retry-failed",
+            Self::RunAgain => "run-again",
+        }
+    }
+
+    /// What stands on its button.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Run => "Run",
+            Self::Stop => "Stop",
+            Self::RetryFailed => "Retry failed",
+            Self::RunAgain => "Run all again",
+        }
+    }
+
+    /// What stands on the job's page afterwards.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Run => "The job is started.",
+            Self::Stop => "The job is stopped. What workers hold is still saved when they post it.",
+            Self::RetryFailed => "The failed images are run again.",
+            Self::RunAgain => "All images are run again.",
+        }
+    }
+
+    fn is_possible(self, job: &Job) -> bool {
+        let undone = job.counts.failed + job.counts.pending + job.counts.in_flight;
+        match self {
+            Self::Run => job.status == JobStatus::Created,
+            Self::Stop => job.status.is_running() && job.status != JobStatus::Canceling,
+            Self::RetryFailed => job.status.is_final() && undone > 0,
+            Self::RunAgain => job.status.is_final() && job.counts.total > 0,
+        }
+    }
+
+    async fn carry_out(self, app: &AppState, job: JobId, expect: &Expect) -> Result<Moved> {
+        match self {
+            Self::Run => app.engine.run_job(job, expect).await,
+            Self::Stop => app.engine.cancel_job(job, expect).await,
+            Self::RetryFailed => app.engine.retry_failed(job, expect).await,
+            Self::RunAgain => app.engine.retry_job(job, expect).await,
+        }
+    }
+}
+
+/// The sentence for what `?did=` names.
+pub(super) fn done(word: &str) -> Option<&'static str> {
+    match word {
+        "nothing" => Some("There was nothing to do."),
+        _ => Action::ALL
+            .into_iter()
+            .find(|a| a.word() == word)
+            .map(Action::done),
+    }
+}
+
+/// What this caller can do with a job now.
+pub(super) fn offered(job: &Job, principal: &Principal) -> Vec<Action> {
+    if !principal.may(Access::Operate) {
+        return Vec::new();
+    }
+    Action::ALL.into_iter().filter(|a| a.is_possible(job)).collect()
+}
+
+pub(super) fn routes() -> Router<AppState> {
+    Action::ALL.into_iter().fold(Router::new(), |routes, action| {
+        let ask = move |app, visitor, id| ask(app, visitor, id, action);
+        let act = move |app, visitor, id, fields| act(app, visitor, id, fields, action);
+        routes.route(&format!("/jobs/{{id}}/{}", action.word()), get(ask).post(act))
+    })
+}
+
+#[derive(Template)]
+#[template(path = "action.html")]
+struct ActionPage {
+    frame: Frame,
+    action: Action,
+    id: JobId,
+    name: String,
+    state: JobState,
+    question: String,
+    consequence: String,
+    button: String,
+    /// What the form posts, by which it is seen whether the job has changed.
+    expects: Vec<(&'static str, String)>,
+    /// What must be ticked.
+    consent: Option<String>,
+    /// Why the page is shown again.
+    problem: Option<String>,
+    is_possible: bool,
+}
+
+impl ActionPage {
+    fn new(action: Action, job: &Job, images: Option<u64>, visitor: &Visitor) -> Self {
+        let (question, consequence, button) = text(action, job, images);
+        let c = &job.counts;
+        let mut expects = vec![("run", job.run.to_string())];
+        match action {
+            // Its numbers move while somebody reads them.
+            Action::Run | Action::Stop => expects.push(("status", job.status.to_string())),
+            Action::RetryFailed | Action::RunAgain => expects.extend([
+                ("status", job.status.to_string()),
+                ("total", c.total.to_string()),
+                ("processed", c.processed.to_string()),
+                ("failed", c.failed.to_string()),
+            ]),
+        }
+        let consent = (action == Action::RunAgain)
+            .then(|| format!("Replace the results of {}", counted(c.processed, "image")));
+        Self {
+            frame: Frame::new(action.label(), "jobs", visitor),
+            action,
+            id: job.id,
+            name: visible(&job.name),
+            state: state(job),
+            question,
+            consequence,
+            button,
+            expects,
+            consent,
+            problem: None,
+            is_possible: action.is_possible(job),
+        }
+    }
+}
+
+/// The question, what follows, and the words on the button.
+fn text(action: Action, job: &Job, images: Option<u64>) -> (String, String, String) {
+    let c = &job.counts;
+    let undone = c.pending + c.in_flight;
+    match action {
+        Action::Run => {
+            let images = images.map_or_else(|| "its images".to_owned(), |n| counted(n, "image"));
+            let skips =
+                "Images that this pipeline has processed before are skipped, unless the job says otherwise.";
+            (
+                format!("Start {images}?"),
+                skips.to_owned(),
+                format!("Start {images}"),
+            )
+        }
+        Action::Stop => {
+            let held = match c.in_flight {
+                0 => String::new(),
+                n => format!(
+                    "; what workers hold ({}) is still saved when they post it",
+                    count(n)
+                ),
+            };
+            let text = format!(
+                "About {} of {} are not done and stay undone. The results of {} are kept{held}.",
+                count(undone),
+                counted(c.total, "image"),
+                count(c.processed)
+            );
+            ("Stop this job?".to_owned(), text, "Stop the job".to_owned())
+        }
+        Action::RetryFailed => {
+            let again = match (c.failed, undone) {
+                (failed, 0) => counted(failed, "failed image"),
+                (0, undone) => format!("{} that were never done", counted(undone, "image")),
+                (failed, undone) => format!(
+                    "{} and {} that were never done",
+                    counted(failed, "failed image"),
+                    count(undone)
+                ),
+            };
+            let rest = format!(
+                "The other {} are left as they are.",
+                counted(c.processed, "image")
+            );
+            let button = format!("Run {} again", counted(c.failed + undone, "image"));
+            (format!("Run {again} again?"), rest, button)
+        }
+        Action::RunAgain => {
+            let all = counted(c.total, "image");
+            let replaced = match c.detections {
+                0 => "Their results are replaced, image by image.".to_owned(),
+                n => format!("Their {} are replaced, image by image.", counted(n, "detection")),
+            };
+            (
+                format!("Run all {all} again?"),
+                replaced,
+                format!("Run {all} again"),
+            )
+        }
+    }
+}
+
+/// How many images a job that was not started will look at.
+async fn candidates(app: &AppState, job: &Job) -> Result<Option<u64>> {
+    let Some(set) = job.collection else {
+        return Ok(job.capture.map(|_| 1));
+    };
+    let captures = app.catalog.collection(set).await?.map(|set| set.captures);
+    Ok(captures.map(|n| job.limit.map_or(n, |limit| n.min(limit))))
+}
+
+async fn page_of(
+    app: &AppState,
+    visitor: &Visitor,
+    id: i64,
+    action: Action,
+) -> std::result::Result<ActionPage, super::page::PageError> {
+    let job = app.visible_job(&visitor.principal, id).await?;
+    let images = match action {
+        Action::Run => candidates(app, &job).await?,
+        _ => None,
+    };
+    Ok(ActionPage::new(action, &job, images, visitor))
+}
+
+async fn ask(State(app): State<AppState>, visitor: Visitor, Id(id): Id, action: Action) -> PageResult {
+    visitor.principal.require(Access::Operate)?;
+    Ok(render(
+        StatusCode::OK,
+        &page_of(&app, &visitor, id, action).await?,
+    ))
+}
+
+async fn again(
+    app: &AppState,
+    visitor: &Visitor,
+    id: i64,
+    action: Action,
+    status: StatusCode,
+    problem: String,
+) -> PageResult {
+    let mut page = page_of(app, visitor, id, action).await?;
+    page.problem = Some(problem);
+    Ok(render(status, &page))
+}
+
+async fn act(
+    State(app): State<AppState>,
+    visitor: Visitor,
+    Id(id): Id,
+    fields: std::result::Result<Fields, ApiError>,
+    action: Action,
+) -> PageResult {
+    visitor.principal.require(Access::Operate)?;
+    let job = app.visible_job(&visitor.principal, id).await?.id;
+    let mut fields = fields?;
+    let expect = expect::read(&mut fields)?;
+    if action == Action::RunAgain && !fields.has("consent") {
+        let problem = "Tick the box to say that results may be replaced.".to_owned();
+        return again(&app, &visitor, id, action, StatusCode::BAD_REQUEST, problem).await;
+    }
+    match action.carry_out(&app, job, &expect).await {
+        Ok(moved) => Ok(to_job(job, if moved.changed { action.word() } else { "nothing" })),
+        Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid) => {
+            let status = match error.kind {
+                ErrorKind::Conflict => StatusCode::CONFLICT,
+                _ => StatusCode::BAD_REQUEST,
+            };
+            again(&app, &visitor, id, action, status, error.message.to_string()).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn to_job(job: JobId, did: &str) -> Response {
+    Redirect::to(&format!("/jobs/{job}?did={did}")).into_response()
+}
