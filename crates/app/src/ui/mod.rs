@@ -8,6 +8,7 @@ mod actions;
 mod assets;
 mod bar;
 mod headers;
+mod jobs;
 mod login;
 mod origin;
 mod page;
@@ -23,6 +24,7 @@ use crate::http::{AppState, bodies};
 pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     let pages = Router::new()
         .merge(login::routes())
+        .merge(jobs::routes())
         .merge(actions::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check));

@@ -1,0 +1,236 @@
+//! `/jobs`: what runs, and whether anything needs somebody.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use trapline_core::{
+    JobId, ProjectId, Timestamp,
+    catalog::Project,
+    headline::headline,
+    ports::{Job, JobGroup, OffsetPage, RecentQuery},
+    words::{about, count},
+};
+
+use super::{
+    actions::{self, Action},
+    bar::Bar,
+    page::{Frame, PageResult, render},
+    session::Visitor,
+    words::{self, Time, visible},
+};
+use crate::http::{ApiError, AppState, Params};
+
+const PAGE: u64 = 50;
+/// How many jobs a search looks at.
+const EXAMINED_MAX: u64 = 5_000;
+/// Cards above the table.
+const NOW_MAX: usize = 20;
+/// Projects that the filter offers.
+const PROJECTS_MAX: u64 = 200;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/jobs", get(list))
+}
+
+/// A job of a list.
+pub(super) struct Row {
+    pub(super) id: JobId,
+    pub(super) name: String,
+    pub(super) state: words::State,
+    pub(super) sentence: String,
+    pub(super) bar: Bar,
+    pub(super) settled: String,
+    pub(super) total: String,
+    pub(super) failed: String,
+    pub(super) pipeline: String,
+    pub(super) rate: String,
+    pub(super) ended: Option<Time>,
+    pub(super) left: Option<String>,
+    pub(super) created: Time,
+    pub(super) actions: Vec<Action>,
+}
+
+impl Row {
+    /// Costs no read: all of it is in the job's row.
+    pub(super) fn new(app: &AppState, visitor: &Visitor, job: Job, now: Timestamp) -> Self {
+        let actions = actions::offered(&job, &visitor.principal);
+        let view = app.engine.paced(job);
+        let left = view.eta_seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let job = view.job;
+        let failed = job.counts.failed;
+        Self {
+            id: job.id,
+            name: visible(&job.name),
+            state: words::state(&job),
+            sentence: headline(&job, left),
+            bar: Bar::new(&job.counts),
+            settled: count(job.counts.processed + failed),
+            total: count(job.counts.total),
+            failed: if failed == 0 { String::new() } else { count(failed) },
+            pipeline: job.pipeline.map_or_else(String::new, |(_, slug)| slug),
+            rate: view.rate_per_minute.map_or_else(String::new, per_minute),
+            ended: job.finished_at.map(|at| Time::new(at, now)),
+            left: left.map(about),
+            created: Time::new(job.created_at, now),
+            actions,
+        }
+    }
+}
+
+fn per_minute(rate: f64) -> String {
+    if rate < 10.0 {
+        format!("{rate:.1}/min")
+    } else {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate is not negative, and far below the largest number"
+        )]
+        let whole = rate.round() as u64;
+        format!("{}/min", count(whole))
+    }
+}
+
+/// The words of the groups in URLs and on chips.
+fn group_words(group: JobGroup) -> (&'static str, &'static str) {
+    match group {
+        JobGroup::Running => ("running", "Running"),
+        JobGroup::New => ("new", "Not started"),
+        JobGroup::Done => ("done", "Done"),
+        JobGroup::Failed => ("failed", "Failed"),
+        JobGroup::Stopped => ("stopped", "Stopped"),
+    }
+}
+
+/// A filter that is a link.
+struct Chip {
+    word: &'static str,
+    path: String,
+    is_on: bool,
+}
+
+#[derive(Template)]
+#[template(path = "jobs.html")]
+struct JobsPage {
+    frame: Frame,
+    now: Vec<Row>,
+    /// Running jobs that have no card.
+    more_running: bool,
+    rows: Vec<Row>,
+    chips: Vec<Chip>,
+    projects: Vec<(Project, bool)>,
+    state: String,
+    q: String,
+    is_filtered: bool,
+    is_first: bool,
+    next: Option<String>,
+    /// How many jobs were looked at, if that is why the page ends.
+    examined: Option<String>,
+}
+
+/// What the URL asks for.
+struct Asked {
+    project: Option<ProjectId>,
+    group: Option<JobGroup>,
+    q: String,
+    after: Option<JobId>,
+}
+
+async fn asked(app: &AppState, visitor: &Visitor, params: &Params) -> Result<Asked, ApiError> {
+    let group = match params.text("state").filter(|s| !s.is_empty()) {
+        None => None,
+        Some(word) => {
+            let group = JobGroup::ALL.into_iter().find(|g| group_words(*g).0 == word);
+            Some(group.ok_or_else(|| ApiError::invalid(format!("`{word}` is not a state of jobs")))?)
+        }
+    };
+    let project = match params.int("project")? {
+        None => visitor.principal.project,
+        Some(id) => Some(app.known_project(&visitor.principal, id).await?),
+    };
+    Ok(Asked {
+        project,
+        group,
+        q: params.text("q").unwrap_or_default().trim().to_owned(),
+        after: params.int("after")?.map(JobId),
+    })
+}
+
+/// The path of this list with a state and a place.
+fn path(asked: &Asked, chosen: Option<ProjectId>, group: Option<JobGroup>, after: Option<JobId>) -> String {
+    let mut query = Vec::new();
+    query.extend(group.map(|g| ("state", group_words(g).0.to_owned())));
+    query.extend(chosen.map(|id| ("project", id.to_string())));
+    query.extend((!asked.q.is_empty()).then(|| ("q", asked.q.clone())));
+    query.extend(after.map(|id| ("after", id.to_string())));
+    let url = reqwest::Url::parse_with_params("http://page.invalid/jobs", query);
+    let query = url.ok().and_then(|url| url.query().map(str::to_owned));
+    match query.filter(|q| !q.is_empty()) {
+        Some(query) => format!("/jobs?{query}"),
+        None => "/jobs".to_owned(),
+    }
+}
+
+async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
+    let asked = asked(&app, &visitor, &params).await?;
+    let chosen = params.int("project")?.map(ProjectId);
+    let (store, now) = (app.engine.store(), app.engine.wall_now());
+    let query = RecentQuery {
+        project: asked.project,
+        group: asked.group,
+        search: (!asked.q.is_empty()).then(|| asked.q.clone()),
+        before: asked.after,
+        limit: PAGE,
+        examined_max: EXAMINED_MAX,
+    };
+    let found = store.recent_jobs(&query).await?;
+    let is_filtered = asked.group.is_some() || !asked.q.is_empty() || chosen.is_some();
+    let is_first = asked.after.is_none();
+    let mut running = Vec::new();
+    if is_first && asked.group.is_none() && asked.q.is_empty() {
+        let query = RecentQuery {
+            group: Some(JobGroup::Running),
+            ..query
+        };
+        running = store.recent_jobs(&query).await?.rows;
+        running.sort_by_key(|job| std::cmp::Reverse(job.priority));
+    }
+    let page = OffsetPage {
+        limit: PROJECTS_MAX,
+        offset: 0,
+    };
+    let projects = app.catalog.projects(visitor.principal.project, page).await?.rows;
+    let chip = |group: Option<JobGroup>| Chip {
+        word: group.map_or("All", |g| group_words(g).1),
+        path: path(&asked, chosen, group, None),
+        is_on: asked.group == group,
+    };
+    let row = |job| Row::new(&app, &visitor, job, now);
+    let mut frame = Frame::new("Jobs", "jobs", &visitor);
+    frame.refreshes = !running.is_empty();
+    let page = JobsPage {
+        frame,
+        more_running: running.len() > NOW_MAX,
+        now: running.into_iter().take(NOW_MAX).map(row).collect(),
+        rows: found.rows.into_iter().map(row).collect(),
+        chips: std::iter::once(None)
+            .chain(JobGroup::ALL.map(Some))
+            .map(chip)
+            .collect(),
+        projects: projects
+            .into_iter()
+            .map(|p| (chosen == Some(p.id), p))
+            .map(|(on, p)| (p, on))
+            .collect(),
+        state: asked
+            .group
+            .map_or_else(String::new, |g| group_words(g).0.to_owned()),
+        q: asked.q.clone(),
+        is_filtered,
+        is_first,
+        next: found.next.map(|id| path(&asked, chosen, asked.group, Some(id))),
+        examined: found.stopped.then(|| count(EXAMINED_MAX)),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
