@@ -8,6 +8,7 @@ mod actions;
 mod assets;
 mod bar;
 mod headers;
+mod job;
 mod jobs;
 mod login;
 mod origin;
@@ -25,6 +26,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     let pages = Router::new()
         .merge(login::routes())
         .merge(jobs::routes())
+        .merge(job::routes())
         .merge(actions::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check));

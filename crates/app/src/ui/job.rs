@@ -1,0 +1,149 @@
+//! `/jobs/{id}`: where a job stands, honestly.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use trapline_core::{
+    Timestamp,
+    explain::Explanation,
+    ports::Job,
+    words::{count, counted, span},
+};
+
+use super::{
+    jobs::Row,
+    page::{Frame, PageResult, render},
+    session::Visitor,
+    words::{Time, visible},
+};
+use crate::http::{AppState, Id, Params};
+
+/// A running job that settled nothing for this long is explained without being asked.
+const QUIET: Duration = Duration::from_secs(120);
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/jobs/{id}", get(show))
+}
+
+/// A name and what it stands for.
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+/// Why a job is not moving.
+struct Why {
+    sentence: String,
+    next: String,
+    workers: Vec<(String, Time)>,
+}
+
+#[derive(Template)]
+#[template(path = "job.html")]
+struct JobPage {
+    frame: Frame,
+    job: Row,
+    run: i64,
+    is_running: bool,
+    why: Option<Why>,
+    facts: Vec<Fact>,
+    errors: Vec<String>,
+    /// What was done just now.
+    done: Option<&'static str>,
+}
+
+async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
+    let job = app.visible_job(&visitor.principal, id).await?;
+    let now = app.engine.wall_now();
+    let is_running = job.status.is_running();
+    let why = if is_running && (params.has("why") || is_quiet(&app, &job)) {
+        Some(why(app.engine.explain(job.id).await?, now))
+    } else {
+        None
+    };
+    let set = match job.collection {
+        Some(id) => app.catalog.collection(id).await?.map(|set| set.name),
+        None => None,
+    };
+    let project = app.catalog.project(job.project).await?.map(|p| p.name);
+    let facts = facts(&job, set, project.unwrap_or_default());
+    let (run, errors) = (job.run, job.errors.iter().map(|e| visible(e)).collect());
+    let job = Row::new(&app, &visitor, job, now);
+    let title = match is_running {
+        true => format!("{}% {}", job.bar.percent, job.name),
+        false => job.name.clone(),
+    };
+    let mut frame = Frame::new(title, "jobs", &visitor);
+    frame.refreshes = is_running;
+    let page = JobPage {
+        frame,
+        job,
+        run,
+        is_running,
+        why,
+        facts,
+        errors,
+        done: params.text("did").and_then(super::actions::done),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+/// Whether nothing was settled for a while. Both times are in store time.
+fn is_quiet(app: &AppState, job: &Job) -> bool {
+    let last = job.last_result_at.or(job.started_at).unwrap_or(job.updated_at);
+    app.engine.now().since(last) >= QUIET
+}
+
+fn why(of: Explanation, now: Timestamp) -> Why {
+    let next = match of.next.at {
+        Some(at) => format!("{} ({})", of.next.action, trapline_core::words::when(at, now)),
+        None => of.next.action.to_owned(),
+    };
+    let seen = of.workers.into_iter();
+    Why {
+        sentence: visible(&of.sentence),
+        next,
+        workers: seen
+            .map(|w| (visible(&w.name), Time::new(w.last_seen, now)))
+            .collect(),
+    }
+}
+
+fn facts(job: &Job, set: Option<String>, project: String) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut fact = |name, value: String| facts.push(Fact { name, value });
+    if let Some((_, slug)) = &job.pipeline {
+        fact("Pipeline", visible(slug));
+    }
+    match set.as_deref() {
+        Some("") => fact("Images", "a list of its own".to_owned()),
+        Some(name) => fact("Capture set", visible(name)),
+        None => {}
+    }
+    fact("Project", visible(&project));
+    if job.counts.skipped > 0 {
+        fact(
+            "Skipped",
+            format!("{} processed before", counted(job.counts.skipped, "image")),
+        );
+    }
+    if let Some(limit) = job.limit {
+        fact("Limit", counted(limit, "image"));
+    }
+    fact("Detections", count(job.counts.detections));
+    fact(
+        "Fails if",
+        format!(
+            "more than {}% of its images fail",
+            (job.failure_threshold * 1_000.0).round() / 10.0
+        ),
+    );
+    if job.priority != 0 {
+        fact("Priority", job.priority.to_string());
+    }
+    if let (Some(from), Some(to)) = (job.started_at, job.finished_at) {
+        fact("Took", span(to.since(from)));
+    }
+    facts
+}
