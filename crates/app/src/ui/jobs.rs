@@ -180,6 +180,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         project: asked.project,
         group: asked.group,
         search: (!asked.q.is_empty()).then(|| asked.q.clone()),
+        among: None,
         before: asked.after,
         limit: PAGE,
         examined_max: EXAMINED_MAX,

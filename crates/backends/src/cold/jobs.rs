@@ -3,10 +3,7 @@
 use trapline_core::{
     Error, JobId, JobStatus, Result, Timestamp,
     job::{Expect, JobMove, RunMode, Seen},
-    ports::{
-        Job, JobEdit, JobFilter, JobGroup, JobHead, JobOrder, Moved, NewJob, OffsetPage, RecentJobs,
-        RecentQuery, RunAlgorithms, Total,
-    },
+    ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
 };
 
 use super::{Cold, RowOf, Turn, parts::Parts, retried, write};
@@ -244,7 +241,7 @@ pub(crate) async fn run_algorithms<S: Cold>(
     .await
 }
 
-const JOB: Sql = sql!(each "jobs/job.sql");
+pub(super) const JOB: Sql = sql!(each "jobs/job.sql");
 
 pub(crate) async fn find<S: Cold>(store: &S, id: JobId) -> sqlx::Result<Option<Job>> {
     let mut query = Parts::<S::Conn>::new(JOB);
@@ -277,53 +274,6 @@ pub(crate) async fn page<S: Cold>(
     })
 }
 
-/// By the index of running jobs, since a list of parameters does not lead there. Its words are those of `JobStatus::RUNNING`.
-const RUNNING: Sql = Sql {
-    sqlite: " AND j.id IN (SELECT id FROM jobs INDEXED BY jobs_running \
-             WHERE status IN ('PENDING', 'STARTED', 'RETRY', 'CANCELING', 'UNKNOWN'))",
-    postgres: " AND j.id IN (SELECT id FROM jobs \
-               WHERE status IN ('PENDING', 'STARTED', 'RETRY', 'CANCELING', 'UNKNOWN'))",
-};
-
-/// Reads one row more than a page has, to know whether it ends there.
-pub(crate) async fn recent<S: Cold>(store: &S, of: &RecentQuery) -> sqlx::Result<RecentJobs> {
-    let filter = JobFilter {
-        project: of.project,
-        status: of.group.map_or_else(Vec::new, |g| g.statuses().to_vec()),
-        search: of.search.clone(),
-        ..JobFilter::default()
-    };
-    let mut conn = store.reader().await?;
-    let before = of.before.map_or(i64::MAX, |id| id.0);
-    let is_bounded = of.search.is_some() || of.group.is_some_and(|g| g != JobGroup::Running);
-    let edge: Option<i64> = match is_bounded {
-        true => {
-            let values: [&dyn Value<'_>; 2] = [&before, &bound(of.examined_max)];
-            conn.find(sql!("jobs/edge.sql"), &values, first).await?
-        }
-        false => None,
-    };
-    let mut query = Parts::<S::Conn>::new(JOB);
-    query.add(" AND j.id < $", before);
-    query.add(" AND j.id > $", edge.unwrap_or(0));
-    if of.group == Some(JobGroup::Running) {
-        query.push(<S::Conn as Conn>::text(RUNNING));
-    }
-    narrow(&mut query, &filter);
-    query.push(" ORDER BY j.id DESC");
-    query.add(" LIMIT $", bound(of.limit.saturating_add(1)));
-    let mut rows = rows::all(&query.rows(&mut conn).await?, rows::job)?;
-    let limit = usize::try_from(of.limit).unwrap_or(usize::MAX);
-    let is_full = rows.len() > limit;
-    rows.truncate(limit);
-    let full = rows.last().map(|job| job.id).filter(|_| is_full);
-    Ok(RecentJobs {
-        next: full.or(edge.map(|id| JobId(id + 1))),
-        stopped: !is_full && edge.is_some(),
-        rows,
-    })
-}
-
 fn order_column(order: JobOrder) -> &'static str {
     match order {
         JobOrder::Id => "j.id",
@@ -339,7 +289,7 @@ fn order_column(order: JobOrder) -> &'static str {
     }
 }
 
-fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilter) {
+pub(super) fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilter) {
     if let Some(project) = filter.project {
         query.add(" AND j.project_id = $", project.0);
     }
@@ -379,18 +329,5 @@ fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilter) {
             postgres: r" AND (j.name ILIKE $ ESCAPE '\' OR p.name ILIKE $ ESCAPE '\')",
         };
         query.add(C::text(part), format!("%{text}%"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn running_jobs_are_those_of_the_state_machine() {
-        let words = JobStatus::RUNNING.map(|s| format!("'{s}'")).join(", ");
-        for text in [RUNNING.sqlite, RUNNING.postgres] {
-            assert!(text.contains(&format!("status IN ({words})")), "{text}");
-        }
     }
 }

@@ -7,6 +7,7 @@ mod health;
 pub(crate) mod jobs;
 mod parts;
 pub(crate) mod purge;
+pub(crate) mod recent;
 pub(crate) mod reports;
 
 use std::{ops::DerefMut, time::Duration};

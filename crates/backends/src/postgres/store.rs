@@ -18,7 +18,7 @@ use trapline_core::{
 };
 
 use super::{PostgresStore, WALK, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge, reports};
+use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge, recent, reports};
 
 #[async_trait]
 impl Store for PostgresStore {
@@ -196,7 +196,7 @@ impl Store for PostgresStore {
     }
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {
-        self.aside(jobs::recent(self, query)).await
+        self.aside(recent::page(self, query)).await
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {

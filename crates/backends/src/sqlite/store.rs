@@ -18,7 +18,7 @@ use trapline_core::{
 };
 
 use super::{SqliteStore, grant, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge, reports};
+use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge, recent, reports};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -180,7 +180,7 @@ impl Store for SqliteStore {
     }
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {
-        self.aside(jobs::recent(self, query)).await
+        self.aside(recent::page(self, query)).await
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {

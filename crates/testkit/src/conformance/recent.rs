@@ -12,6 +12,7 @@ const ALL: RecentQuery = RecentQuery {
     project: None,
     group: None,
     search: None,
+    among: None,
     before: None,
     limit: 100,
     examined_max: 100,
@@ -48,6 +49,8 @@ cases! { World;
         assert_eq!((names(&first), first.next, first.stopped), (vec!["e", "c"], Some(made[2]), false));
         let second = read(&w, &RecentQuery { limit: 2, before: first.next, ..ALL }).await;
         assert_eq!((names(&second), second.next, second.stopped), (vec!["b", "a"], None, false));
+        let among = Some(vec![made[0], made[3], made[4], JobId(99)]);
+        assert_eq!(names(&read(&w, &RecentQuery { among, ..ALL }).await), ["e", "a"]);
         let other = w.store.create_project("other", "", &Default::default()).await.unwrap().id;
         assert!(read(&w, &RecentQuery { project: Some(other), ..ALL }).await.rows.is_empty());
     }

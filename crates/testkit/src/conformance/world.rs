@@ -355,13 +355,8 @@ impl World {
     }
 
     pub async fn go(&self, job: JobId, by: JobMove) -> (JobStatus, bool) {
-        let moved = self
-            .store
-            .move_job(job, by, &Expect::ANYTHING, self.now())
-            .await
-            .unwrap()
-            .unwrap();
-        (moved.status, moved.changed)
+        let asked = self.store.move_job(job, by, &Expect::ANYTHING, self.now());
+        asked.await.unwrap().map(|m| (m.status, m.changed)).unwrap()
     }
 
     /// The counts: total, pending, in flight, processed, failed.

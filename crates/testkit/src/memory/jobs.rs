@@ -232,6 +232,7 @@ impl Db {
             .take(usize::try_from(examined).unwrap_or(usize::MAX));
         let mut rows: Vec<&JobRow> = looked_at
             .filter(|row| is_shown(&row.job, &filter, &self.catalog))
+            .filter(|row| query.among.as_ref().is_none_or(|jobs| jobs.contains(&row.job.id)))
             .collect();
         let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
         let is_full = rows.len() > limit;
