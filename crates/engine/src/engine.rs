@@ -227,6 +227,12 @@ impl Engine {
         self.inner.no_waiting.cancel();
     }
 
+    /// Ends what answers as long as somebody listens.
+    #[must_use]
+    pub fn waiting_ends(&self) -> CancellationToken {
+        self.inner.no_waiting.clone()
+    }
+
     /// Writes what is still in memory, and notes the clean end. Call it after the supervisor has stopped.
     ///
     /// # Errors

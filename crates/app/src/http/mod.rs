@@ -52,7 +52,12 @@ mod worker;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, http::Method, middleware};
+use axum::{
+    Router,
+    http::{HeaderMap, Method, Uri, header},
+    middleware,
+    response::{IntoResponse as _, Response},
+};
 use tower::Layer as _;
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePathLayer};
 use trapline_core::{
@@ -60,6 +65,8 @@ use trapline_core::{
     ports::{Catalog, Store},
 };
 use trapline_engine::Engine;
+
+pub use crate::ui::LiveBoard;
 
 pub use self::{
     auth::{Access, Auth, Principal},
@@ -142,6 +149,8 @@ pub struct AppState {
     pub map_sizes: MapSizes,
     /// What keeps one caller from harming the others.
     pub guards: Guards,
+    /// What open pages show.
+    pub live: LiveBoard,
 }
 
 impl AppState {
@@ -161,6 +170,7 @@ impl AppState {
             allow_file_urls: false,
             allow_chaos: false,
             map_sizes: MapSizes::default(),
+            live: LiveBoard::default(),
         }
     }
 
@@ -222,8 +232,14 @@ async fn wrong_method(method: Method) -> ApiError {
     ApiError::method_not_allowed(&method)
 }
 
-async fn nothing_here() -> ApiError {
-    ApiError::not_found()
+/// For a program as the contract has it, and for a person as a page.
+async fn nothing_here(uri: Uri, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
+    let is_person = accepts.is_some_and(|types| types.contains("text/html"));
+    if is_person && !uri.path().starts_with("/api/") {
+        return crate::ui::no_page();
+    }
+    ApiError::not_found().into_response()
 }
 
 /// The whole server.

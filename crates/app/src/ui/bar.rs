@@ -20,10 +20,6 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn is_drawn(&self) -> bool {
-        self.units > 0
-    }
-
     pub(super) fn x(&self) -> String {
         per_cent(self.from)
     }

@@ -12,10 +12,11 @@ use trapline_core::{
 };
 
 use super::{
+    bar::Bar,
     jobs::Row,
     page::{Frame, PageResult, render},
     session::Visitor,
-    words::{Time, visible},
+    words::{self, Time, visible},
 };
 use crate::http::{AppState, Id, Params};
 
@@ -68,12 +69,9 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     };
     let project = app.catalog.project(job.project).await?.map(|p| p.name);
     let facts = facts(&job, set, project.unwrap_or_default());
+    let title = words::title(&job, Bar::new(&job.counts).percent);
     let (run, errors) = (job.run, job.errors.iter().map(|e| visible(e)).collect());
     let job = Row::new(&app, &visitor, job, now);
-    let title = match is_running {
-        true => format!("{}% {}", job.bar.percent, job.name),
-        false => job.name.clone(),
-    };
     let mut frame = Frame::new(title, "jobs", &visitor);
     frame.refreshes = is_running;
     let page = JobPage {

@@ -11,13 +11,14 @@ use trapline_core::{
     ports::{Job, JobGroup, OffsetPage, RecentQuery},
     words::{about, count},
 };
+use trapline_engine::JobView;
 
 use super::{
     actions::{self, Action},
     bar::Bar,
     page::{Frame, PageResult, render},
     session::Visitor,
-    words::{self, Time, visible},
+    words::{self, Counted, Time, visible},
 };
 use crate::http::{ApiError, AppState, Params};
 
@@ -40,9 +41,9 @@ pub(super) struct Row {
     pub(super) state: words::State,
     pub(super) sentence: String,
     pub(super) bar: Bar,
-    pub(super) settled: String,
-    pub(super) total: String,
-    pub(super) failed: String,
+    pub(super) counted: Counted,
+    /// Says whether a page of it is still of the same state.
+    pub(super) key: String,
     pub(super) pipeline: String,
     pub(super) rate: String,
     pub(super) ended: Option<Time>,
@@ -56,20 +57,18 @@ impl Row {
     pub(super) fn new(app: &AppState, visitor: &Visitor, job: Job, now: Timestamp) -> Self {
         let actions = actions::offered(&job, &visitor.principal);
         let view = app.engine.paced(job);
-        let left = view.eta_seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let (left, rate) = (left(&view), rate(&view));
         let job = view.job;
-        let failed = job.counts.failed;
         Self {
             id: job.id,
             name: visible(&job.name),
             state: words::state(&job),
             sentence: headline(&job, left),
             bar: Bar::new(&job.counts),
-            settled: count(job.counts.processed + failed),
-            total: count(job.counts.total),
-            failed: if failed == 0 { String::new() } else { count(failed) },
+            counted: Counted::new(&job),
+            key: words::key(&job),
             pipeline: job.pipeline.map_or_else(String::new, |(_, slug)| slug),
-            rate: view.rate_per_minute.map_or_else(String::new, per_minute),
+            rate,
             ended: job.finished_at.map(|at| Time::new(at, now)),
             left: left.map(about),
             created: Time::new(job.created_at, now),
@@ -78,18 +77,26 @@ impl Row {
     }
 }
 
-fn per_minute(rate: f64) -> String {
+/// How long a job will take, if that is known.
+pub(super) fn left(view: &JobView) -> Option<Duration> {
+    view.eta_seconds.and_then(|s| Duration::try_from_secs_f64(s).ok())
+}
+
+/// How fast a job is; empty if that is not known.
+pub(super) fn rate(view: &JobView) -> String {
+    let Some(rate) = view.rate_per_minute else {
+        return String::new();
+    };
     if rate < 10.0 {
-        format!("{rate:.1}/min")
-    } else {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a rate is not negative, and far below the largest number"
-        )]
-        let whole = rate.round() as u64;
-        format!("{}/min", count(whole))
+        return format!("{rate:.1}/min");
     }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate is not negative, and far below the largest number"
+    )]
+    let whole = rate.round() as u64;
+    format!("{}/min", count(whole))
 }
 
 /// The words of the groups in URLs and on chips.

@@ -10,16 +10,23 @@ mod bar;
 mod headers;
 mod job;
 mod jobs;
+mod live;
 mod login;
 mod origin;
 mod page;
 mod session;
 mod words;
 
-use axum::{Router, middleware};
+use axum::{
+    Router, middleware,
+    response::{IntoResponse as _, Response},
+};
 use tower_http::compression::CompressionLayer;
 
-use crate::http::{AppState, bodies};
+pub use live::LiveBoard;
+
+use self::page::PageError;
+use crate::http::{ApiError, AppState, bodies};
 
 /// The pages and what they are made of, at the root.
 pub(crate) fn routes(state: &AppState) -> Router<AppState> {
@@ -28,6 +35,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(jobs::routes())
         .merge(job::routes())
         .merge(actions::routes())
+        .merge(live::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check));
     Router::new()
@@ -35,4 +43,9 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(assets::routes())
         .layer(middleware::from_fn(headers::add))
         .layer(CompressionLayer::new())
+}
+
+/// The page of a path that leads nowhere.
+pub(crate) fn no_page() -> Response {
+    headers::added(PageError::from(ApiError::not_found()).into_response())
 }

@@ -73,7 +73,7 @@ fn secret(headers: &HeaderMap, tls: bool) -> Option<&str> {
 }
 
 /// The caller of a session. Nothing else knows what a session speaks for.
-async fn look_up(app: &AppState, session: &[u8; 32]) -> Result<Option<Principal>> {
+pub(super) async fn look_up(app: &AppState, session: &[u8; 32]) -> Result<Option<Principal>> {
     let now = app.clock.now();
     let Some(found) = app.catalog.session(session).await?.filter(|s| now < s.expires_at) else {
         return Ok(None);

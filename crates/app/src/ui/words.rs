@@ -45,6 +45,43 @@ pub(super) fn state(job: &Job) -> State {
     }
 }
 
+/// What makes a page of a job another one: it has other buttons.
+pub(super) fn key(job: &Job) -> String {
+    format!("{}.{}", job.run, job.status)
+}
+
+/// A job's title in the browser's tab.
+pub(super) fn title(job: &Job, percent: u64) -> String {
+    let name = visible(&job.name);
+    match job.status.is_running() {
+        true => format!("{percent}% {name}"),
+        false => name,
+    }
+}
+
+/// A job's counters, as lists show them.
+pub(super) struct Counted {
+    pub(super) settled: String,
+    pub(super) total: String,
+    /// Empty if none failed.
+    pub(super) failed: String,
+}
+
+impl Counted {
+    pub(super) fn new(job: &Job) -> Self {
+        let c = &job.counts;
+        Self {
+            settled: words::count(c.processed + c.failed),
+            total: words::count(c.total),
+            failed: if c.failed == 0 {
+                String::new()
+            } else {
+                words::count(c.failed)
+            },
+        }
+    }
+}
+
 /// A time on a page.
 pub(super) struct Time {
     /// For programs.

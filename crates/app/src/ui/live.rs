@@ -1,0 +1,308 @@
+//! `/live`: the numbers of the jobs that a page shows, as they change.
+//!
+//! The store is read once a second for all watchers together, and only while there are any. A stream sends what its page does not
+//! have yet, so that nothing is queued for a client that is slow: it gets the newest numbers when it takes any.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::HeaderValue,
+    response::{
+        IntoResponse as _,
+        sse::{Event, KeepAlive, Sse},
+    },
+    routing::get,
+};
+use futures::stream;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use trapline_core::{JobId, ProjectId, Result, error::chain, ports::RecentQuery};
+
+use super::{
+    bar::Bar,
+    jobs::{left, rate},
+    page::PageResult,
+    session::{self, Visitor},
+    words,
+};
+use crate::http::{ApiError, AppState, Params};
+
+/// How often the store is read.
+const EVERY: Duration = Duration::from_secs(1);
+/// How often a stream looks whether its session is still one.
+const SESSION_EVERY: Duration = Duration::from_secs(10);
+/// A stream that is this old ends, and its page opens another.
+const STREAM_MAX: Duration = Duration::from_secs(1_800);
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const STREAMS_MAX: usize = 1_000;
+const STREAMS_OF_SESSION_MAX: usize = 4;
+/// Jobs of one page.
+const JOBS_MAX: usize = 200;
+/// Jobs of all pages together.
+const WATCHED_MAX: usize = 500;
+
+/// What watchers share; cheap to clone.
+#[derive(Clone, Default)]
+pub struct LiveBoard(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    watchers: Mutex<Watchers>,
+    /// One reader at a time; the others take what it has read.
+    shown: tokio::sync::Mutex<Shown>,
+}
+
+#[derive(Default)]
+struct Watchers {
+    /// How many streams show each job.
+    jobs: BTreeMap<JobId, usize>,
+    /// How many streams each session has.
+    sessions: HashMap<[u8; 32], usize>,
+}
+
+#[derive(Default)]
+struct Shown {
+    read_at: Option<Duration>,
+    /// The jobs that were read, also those that are gone.
+    asked: BTreeSet<JobId>,
+    jobs: BTreeMap<JobId, (ProjectId, Arc<str>)>,
+}
+
+/// A job's numbers, as a page shows them.
+#[derive(Serialize)]
+struct Numbers {
+    id: i64,
+    /// The page is not of the same state if this differs.
+    key: String,
+    title: String,
+    sentence: String,
+    percent: u64,
+    settled: String,
+    total: String,
+    failed: String,
+    rate: String,
+    left: Option<String>,
+    state: (String, &'static str, &'static str),
+    parts: Vec<(String, String, String)>,
+}
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/live", get(live))
+}
+
+/// One stream, and its place on the board until it ends.
+struct Stream {
+    app: AppState,
+    visitor: Visitor,
+    jobs: Vec<JobId>,
+    sent: BTreeMap<JobId, Arc<str>>,
+    began: Duration,
+    checked: Duration,
+    stop: CancellationToken,
+    is_open: bool,
+}
+
+async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
+    let jobs: Vec<JobId> = params
+        .list("jobs")
+        .iter()
+        .filter_map(|id| id.parse().ok().map(JobId))
+        .collect();
+    if jobs.is_empty() || jobs.len() > JOBS_MAX {
+        return Err(ApiError::invalid(format!("`jobs` names 1 to {JOBS_MAX} jobs, by commas")).into());
+    }
+    if !app.live.enter(visitor.session, &jobs) {
+        return Err(ApiError::unavailable("too many pages are open")
+            .retry_after(10)
+            .into());
+    }
+    let now = app.clock.monotonic();
+    let stream = Stream {
+        stop: app.engine.waiting_ends(),
+        app,
+        visitor,
+        jobs,
+        sent: BTreeMap::new(),
+        began: now,
+        checked: now,
+        is_open: false,
+    };
+    let events = stream::unfold(stream, |mut stream| async {
+        let event = stream.next().await?;
+        Some((Ok::<_, std::convert::Infallible>(event), stream))
+    });
+    let mut response = Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response();
+    let headers = response.headers_mut();
+    headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+impl Stream {
+    /// The next event; `None` at the end.
+    async fn next(&mut self) -> Option<Event> {
+        if !self.is_open {
+            self.is_open = true;
+            let retry = Duration::from_millis(rand::random_range(1_500..4_000));
+            return Some(Event::default().event("hello").retry(retry).data("{}"));
+        }
+        loop {
+            if !self.is_allowed().await {
+                return None;
+            }
+            match self.app.live.changed(&self.app, self).await {
+                Ok(changed) if changed.is_empty() => {}
+                Ok(changed) => {
+                    let list: Vec<&str> = changed.iter().map(|(_, numbers)| &**numbers).collect();
+                    let event = Event::default()
+                        .event("jobs")
+                        .data(format!("[{}]", list.join(",")));
+                    self.sent.extend(changed);
+                    return Some(event);
+                }
+                // The page marks what it shows as old when nothing comes.
+                Err(error) => {
+                    tracing::debug!(error = chain(&error), "the numbers of pages can't be read now");
+                    return None;
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                () = self.app.clock.sleep(EVERY) => {}
+            }
+        }
+    }
+
+    /// Whether it may go on: the node stays, it is not too old, and somebody is still signed in.
+    async fn is_allowed(&mut self) -> bool {
+        let now = self.app.clock.monotonic();
+        if self.stop.is_cancelled() || now.saturating_sub(self.began) >= STREAM_MAX {
+            return false;
+        }
+        if now.saturating_sub(self.checked) < SESSION_EVERY {
+            return true;
+        }
+        self.checked = now;
+        let found = session::look_up(&self.app, &self.visitor.session).await;
+        matches!(found, Ok(Some(_)))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.app.live.leave(&self.visitor.session, &self.jobs);
+    }
+}
+
+impl LiveBoard {
+    fn watchers(&self) -> MutexGuard<'_, Watchers> {
+        self.0.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place for a stream; `false` if there is none left.
+    fn enter(&self, session: [u8; 32], jobs: &[JobId]) -> bool {
+        let mut watchers = self.watchers();
+        let streams: usize = watchers.sessions.values().sum();
+        let own = watchers.sessions.get(&session).copied().unwrap_or(0);
+        let new = jobs.iter().filter(|job| !watchers.jobs.contains_key(job)).count();
+        let is_full = streams >= STREAMS_MAX || own >= STREAMS_OF_SESSION_MAX;
+        if is_full || watchers.jobs.len() + new > WATCHED_MAX {
+            return false;
+        }
+        *watchers.sessions.entry(session).or_default() += 1;
+        for job in jobs {
+            *watchers.jobs.entry(*job).or_default() += 1;
+        }
+        true
+    }
+
+    fn leave(&self, session: &[u8; 32], jobs: &[JobId]) {
+        let mut watchers = self.watchers();
+        if let Some(streams) = watchers.sessions.get_mut(session) {
+            *streams -= 1;
+        }
+        watchers.sessions.retain(|_, streams| *streams > 0);
+        for job in jobs {
+            if let Some(streams) = watchers.jobs.get_mut(job) {
+                *streams -= 1;
+            }
+        }
+        watchers.jobs.retain(|_, streams| *streams > 0);
+    }
+
+    /// What a stream has not sent yet.
+    async fn changed(&self, app: &AppState, stream: &Stream) -> Result<Vec<(JobId, Arc<str>)>> {
+        let mut shown = self.0.shown.lock().await;
+        let now = app.clock.monotonic();
+        let is_fresh = shown.read_at.is_some_and(|at| now.saturating_sub(at) < EVERY);
+        if !is_fresh || !stream.jobs.iter().all(|job| shown.asked.contains(job)) {
+            let watched: Vec<JobId> = self.watchers().jobs.keys().copied().collect();
+            shown.asked = watched.iter().copied().collect();
+            shown.jobs = read(app, watched).await?;
+            shown.read_at = Some(now);
+        }
+        let of_stream = stream
+            .jobs
+            .iter()
+            .filter_map(|job| Some((*job, shown.jobs.get(job)?)));
+        let visible = of_stream.filter(|(_, (project, _))| stream.visitor.principal.sees(*project));
+        let new = visible.filter(|(job, (_, numbers))| stream.sent.get(job) != Some(numbers));
+        Ok(new
+            .map(|(job, (_, numbers))| (job, Arc::clone(numbers)))
+            .collect())
+    }
+}
+
+async fn read(app: &AppState, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (ProjectId, Arc<str>)>> {
+    let query = RecentQuery {
+        project: None,
+        group: None,
+        search: None,
+        limit: jobs.len() as u64,
+        among: Some(jobs),
+        before: None,
+        examined_max: 0,
+    };
+    let rows = app.engine.store().recent_jobs(&query).await?.rows;
+    let numbers = rows.into_iter().map(|job| {
+        let (id, project) = (job.id, job.project);
+        let view = app.engine.paced(job);
+        let text = serde_json::to_string(&Numbers::new(&view)).expect("texts serialise");
+        (id, (project, text.into()))
+    });
+    Ok(numbers.collect())
+}
+
+impl Numbers {
+    fn new(view: &trapline_engine::JobView) -> Self {
+        let job = &view.job;
+        let (bar, state) = (Bar::new(&job.counts), words::state(job));
+        let numbers = words::Counted::new(job);
+        let parts = bar
+            .parts
+            .iter()
+            .map(|part| (part.x(), part.width(), part.n.clone()));
+        Self {
+            id: job.id.0,
+            key: words::key(job),
+            title: format!("{} – Trapline", words::title(job, bar.percent)),
+            sentence: trapline_core::headline::headline(job, left(view)),
+            percent: bar.percent,
+            settled: numbers.settled,
+            total: numbers.total,
+            failed: numbers.failed,
+            rate: rate(view),
+            left: left(view).map(trapline_core::words::about),
+            state: (state.word, state.tone, state.icon),
+            parts: parts.collect(),
+        }
+    }
+}
