@@ -1,0 +1,83 @@
+// Keeps the numbers of the jobs on this page as they are now. Without it a page shows what was so when it was read.
+const places = new Map();
+for (const place of document.querySelectorAll("[data-job]")) {
+  const id = place.dataset.job;
+  places.set(id, [...(places.get(id) ?? []), place]);
+}
+const banner = document.getElementById("away");
+let source = null;
+let wait = 1000;
+let silentSince = null;
+
+const set = (place, name, text) => {
+  const field = place.querySelector(`[data-f="${name}"]`);
+  if (field && field.textContent !== text) field.textContent = text;
+};
+
+function show(place, job) {
+  if (place.dataset.key !== job.key && "page" in place.dataset) {
+    // Another state has other buttons, which the server knows.
+    location.replace(location.pathname);
+    return;
+  }
+  for (const name of ["sentence", "settled", "total", "failed", "rate"]) set(place, name, job[name]);
+  const state = place.querySelector(".state");
+  if (state) {
+    state.className = `state ${job.state[1]}`;
+    state.querySelector("[data-f=icon]").textContent = job.state[2];
+    set(place, "word", job.state[0]);
+  }
+  const bar = place.querySelector(".progress");
+  if (bar) {
+    bar.setAttribute("aria-valuenow", job.percent);
+    bar.setAttribute("aria-valuetext", job.sentence);
+    bar.querySelectorAll("rect").forEach((rect, at) => {
+      rect.setAttribute("x", job.parts[at][0]);
+      rect.setAttribute("width", job.parts[at][1]);
+    });
+  }
+  place.querySelectorAll("[data-n]").forEach((n, at) => (n.textContent = job.parts[at][2]));
+  if (place.dataset.key !== job.key) {
+    for (const stale of place.querySelectorAll("[data-stale]")) stale.hidden = true;
+  }
+  if ("page" in place.dataset) document.title = job.title;
+}
+
+function heard() {
+  silentSince = null;
+  wait = 1000;
+  if (banner) banner.hidden = true;
+}
+
+function open() {
+  if (source || document.hidden || places.size === 0) return;
+  source = new EventSource(`/live?jobs=${[...places.keys()].slice(0, 200).join(",")}`);
+  source.addEventListener("hello", heard);
+  source.addEventListener("jobs", (event) => {
+    heard();
+    const jobs = JSON.parse(event.data);
+    requestAnimationFrame(() => {
+      for (const job of jobs) for (const place of places.get(String(job.id)) ?? []) show(place, job);
+    });
+  });
+  source.addEventListener("error", () => {
+    close();
+    setTimeout(open, wait * (0.5 + Math.random()));
+    wait = Math.min(wait * 2, 30000);
+    silentSince ??= new Date();
+    if (banner && Date.now() - silentSince > 5000) {
+      banner.textContent = `No answer since ${silentSince.toLocaleTimeString()}. What you see is from then.`;
+      banner.hidden = false;
+    }
+  });
+}
+
+function close() {
+  source?.close();
+  source = null;
+}
+
+document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+addEventListener("pagehide", close);
+addEventListener("pageshow", open);
+open();
