@@ -66,6 +66,15 @@ pub(super) fn posted(
     app.engine.log_soon(line(job, message));
 }
 
+/// Somebody did something with a job on the web interface.
+pub(crate) fn done_on_page(app: &AppState, principal: &Principal, job: JobId, what: &str) {
+    let who = actor(principal);
+    app.engine.log_soon(line(
+        job,
+        format!("`{what}` was done on the web interface by {who}"),
+    ));
+}
+
 impl AppState {
     /// Writes the lines that wait before a log is read: whoever looks right after a call finds its line.
     pub(super) async fn tell_notes(&self) {

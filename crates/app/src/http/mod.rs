@@ -24,7 +24,7 @@ mod images;
 mod job_body;
 mod job_fields;
 mod job_list;
-mod job_notes;
+pub(crate) mod job_notes;
 mod jobs;
 pub mod json;
 mod lenient;

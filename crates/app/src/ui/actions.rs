@@ -22,7 +22,7 @@ use super::{
     session::Visitor,
     words::{State as JobState, state, visible},
 };
-use crate::http::{Access, ApiError, AppState, Fields, Id, Principal, expect};
+use crate::http::{Access, ApiError, AppState, Fields, Id, Principal, expect, job_notes};
 
 /// What can be done with a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,7 +290,11 @@ async fn act(
         return again(&app, &visitor, id, action, StatusCode::BAD_REQUEST, problem).await;
     }
     match action.carry_out(&app, job, &expect).await {
-        Ok(moved) => Ok(to_job(job, if moved.changed { action.word() } else { "nothing" })),
+        Ok(moved) if !moved.changed => Ok(to_job(job, "nothing")),
+        Ok(_) => {
+            job_notes::done_on_page(&app, &visitor.principal, job, action.label());
+            Ok(to_job(job, action.word()))
+        }
         Err(error) if matches!(error.kind, ErrorKind::Conflict | ErrorKind::Invalid) => {
             let status = match error.kind {
                 ErrorKind::Conflict => StatusCode::CONFLICT,
