@@ -28,4 +28,5 @@ mod results;
 mod services;
 mod sets;
 mod support;
+mod ui;
 mod worker;

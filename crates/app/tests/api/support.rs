@@ -6,6 +6,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     http::{HeaderMap, Method, Request, StatusCode, response::Parts},
+    response::Response,
 };
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -258,7 +259,7 @@ impl Client {
         }
     }
 
-    async fn exchange(
+    pub(crate) async fn exchange(
         &self,
         method: Method,
         path: &str,
@@ -266,6 +267,20 @@ impl Client {
         body: Body,
         headers: &[(&str, &str)],
     ) -> (Parts, Bytes) {
+        let response = self.open(method, path, content_type, body, headers).await;
+        let (parts, body) = response.into_parts();
+        (parts, body.collect().await.unwrap().to_bytes())
+    }
+
+    /// The answer when its head has come.
+    pub(crate) async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: Body,
+        headers: &[(&str, &str)],
+    ) -> Response {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -279,14 +294,8 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self
-            .router
-            .clone()
-            .oneshot(request.body(body).unwrap())
-            .await
-            .unwrap();
-        let (parts, body) = response.into_parts();
-        (parts, body.collect().await.unwrap().to_bytes())
+        let request = request.body(body).unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Posts, and goes away when the answer's head has come.

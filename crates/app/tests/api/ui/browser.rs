@@ -1,0 +1,152 @@
+//! A browser without JavaScript, in process.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Method, StatusCode},
+};
+use trapline::http::auth;
+use trapline_core::{
+    ProjectId,
+    catalog::{NewToken, Role},
+    ports::Catalog as _,
+};
+
+use crate::support::{Client, TestApp};
+
+const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
+/// What a browser sends with a form of the same server over plain HTTP.
+pub(super) const OWN: (&str, &str) = ("origin", "http://trapline.test");
+
+/// A browser: it keeps one cookie.
+pub(super) struct Browser {
+    client: Client,
+    pub(super) cookie: String,
+}
+
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) html: String,
+}
+
+impl Page {
+    #[track_caller]
+    pub(super) fn has(&self, text: &str) -> &Self {
+        assert!(
+            self.html.contains(text),
+            "no `{text}` in {} {}",
+            self.status,
+            self.html
+        );
+        self
+    }
+
+    #[track_caller]
+    pub(super) fn has_not(&self, text: &str) -> &Self {
+        assert!(!self.html.contains(text), "`{text}` in {}", self.html);
+        self
+    }
+
+    pub(super) fn location(&self) -> &str {
+        self.headers.get("location").map_or("", |l| l.to_str().unwrap())
+    }
+
+    /// The hidden fields of its form, as a browser posts them.
+    pub(super) fn form(&self) -> String {
+        let fields = self.html.split("<input type=\"hidden\" ").skip(1).map(|rest| {
+            let attribute = |name: &str| {
+                rest.split(&format!("{name}=\""))
+                    .nth(1)
+                    .unwrap()
+                    .split('"')
+                    .next()
+                    .unwrap()
+            };
+            format!("{}={}", attribute("name"), attribute("value"))
+        });
+        fields.collect::<Vec<_>>().join("&")
+    }
+}
+
+impl Browser {
+    pub(super) fn new(app: &TestApp) -> Self {
+        Self {
+            client: app.anon(),
+            cookie: String::new(),
+        }
+    }
+
+    /// Signed in with a token.
+    pub(super) async fn with(app: &TestApp, token: &str) -> Self {
+        let mut browser = Self::new(app);
+        let page = browser.post("/login", &format!("token={token}")).await;
+        assert_eq!(
+            (page.status, page.location()),
+            (StatusCode::SEE_OTHER, "/jobs"),
+            "{}",
+            page.html
+        );
+        let cookie = page.headers["set-cookie"].to_str().unwrap();
+        browser.cookie = cookie.split(';').next().unwrap().to_owned();
+        browser
+    }
+
+    /// Signed in with a new token of a role.
+    pub(super) async fn of(app: &TestApp, role: Role, project: Option<ProjectId>) -> Self {
+        Self::with(app, &token(app, role, project).await).await
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Page {
+        let mut all = headers.to_vec();
+        if !self.cookie.is_empty() {
+            all.push(("cookie", &self.cookie));
+        }
+        let content_type = FORM.filter(|_| method == Method::POST);
+        let body = Body::from(body.to_owned());
+        let (parts, bytes) = self.client.exchange(method, path, content_type, body, &all).await;
+        Page {
+            status: parts.status,
+            headers: parts.headers,
+            html: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
+    /// The body of an answer that goes on.
+    pub(super) async fn stream(&self, path: &str) -> Body {
+        let headers = [("cookie", self.cookie.as_str())];
+        let answer = self
+            .client
+            .open(Method::GET, path, None, Body::empty(), &headers)
+            .await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        answer.into_body()
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Page {
+        self.send(Method::GET, path, "", &[]).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &str) -> Page {
+        self.send(Method::POST, path, body, &[OWN]).await
+    }
+}
+
+pub(super) async fn token(app: &TestApp, role: Role, project: Option<ProjectId>) -> String {
+    let secret = auth::new_secret();
+    let token = NewToken {
+        name: format!("{role:?}"),
+        role,
+        project_id: project,
+        prefix: auth::prefix(&secret),
+        hash: auth::hash(&secret),
+        expires_at: None,
+    };
+    app.store.create_token(&token).await.unwrap();
+    secret
+}

@@ -1,0 +1,4 @@
+//! The web interface, as a browser without JavaScript sees it.
+
+mod browser;
+mod session;
