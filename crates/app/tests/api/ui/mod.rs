@@ -1,4 +1,5 @@
 //! The web interface, as a browser without JavaScript sees it.
 
 mod browser;
+mod jobs;
 mod session;

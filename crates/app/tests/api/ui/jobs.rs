@@ -1,0 +1,256 @@
+//! The pages of jobs, and what is done on them.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::json;
+use trapline_core::catalog::Role;
+
+use super::browser::Browser;
+use crate::{
+    fleet::{Fleet, failure, success},
+    support::ADMIN,
+};
+
+/// Every page and action, with what each role gets.
+#[tokio::test]
+async fn a_viewer_sees_no_action_and_can_post_none() {
+    let fleet = Fleet::new().await;
+    let running = fleet.job(2).await;
+    let new = fleet.create(1, json!({})).await["id"].as_i64().unwrap();
+    let other = fleet.app.other_project().await;
+    let mut seen = Vec::new();
+    for (who, role, project) in [
+        ("viewer", Role::Viewer, None),
+        ("worker", Role::Worker, None),
+        ("operator", Role::Operator, None),
+        ("admin", Role::Admin, None),
+        ("admin elsewhere", Role::Admin, Some(other)),
+    ] {
+        let browser = Browser::of(&fleet.app, role, project).await;
+        let shown = browser.get(&format!("/jobs/{running}")).await;
+        let buttons = shown.html.matches("class=\"button\"").count();
+        let mut line = format!(
+            "{who}: {} buttons",
+            if shown.status.is_success() { buttons } else { 0 }
+        );
+        for path in [
+            "/jobs".to_owned(),
+            format!("/jobs/{running}"),
+            format!("/jobs/{running}/stop"),
+            format!("/jobs/{new}/run"),
+            format!("/jobs/{running}/retry-failed"),
+        ] {
+            let name = path
+                .replace(&running.to_string(), "RUNNING")
+                .replace(&new.to_string(), "NEW");
+            line.push_str(&format!(
+                ", GET {name} {}",
+                browser.get(&path).await.status.as_u16()
+            ));
+        }
+        // What is not possible now changes nothing, so that the next role finds the same.
+        let path = format!("/jobs/{running}/retry-failed");
+        line.push_str(&format!(
+            ", POST {}",
+            browser.post(&path, "expect.run=9").await.status.as_u16()
+        ));
+        seen.push(line);
+    }
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    viewer: 0 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 403, GET /jobs/NEW/run 403, GET /jobs/RUNNING/retry-failed 403, POST 403
+    worker: 0 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 403, GET /jobs/NEW/run 403, GET /jobs/RUNNING/retry-failed 403, POST 403
+    operator: 1 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 200, GET /jobs/NEW/run 200, GET /jobs/RUNNING/retry-failed 200, POST 409
+    admin: 1 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 200, GET /jobs/NEW/run 200, GET /jobs/RUNNING/retry-failed 200, POST 409
+    admin elsewhere: 0 buttons, GET /jobs 200, GET /jobs/RUNNING 404, GET /jobs/RUNNING/stop 404, GET /jobs/NEW/run 404, GET /jobs/RUNNING/retry-failed 404, POST 404
+    ");
+}
+
+#[tokio::test]
+async fn a_retry_whose_number_changed_is_asked_again() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(4).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let tasks = fleet.tasks(job, 4).await;
+    let items: Vec<_> = tasks
+        .iter()
+        .enumerate()
+        .map(|(at, task)| {
+            if at == 0 {
+                failure(task, "no moth")
+            } else {
+                success(task)
+            }
+        })
+        .collect();
+    fleet.post(job, &items).await;
+    fleet.until(job, "/status", "SUCCESS").await;
+    browser
+        .get(&format!("/jobs/{job}"))
+        .await
+        .has("Done, 1 failed")
+        .has("3 of 4 processed, 1 failed.");
+    let path = format!("/jobs/{job}/retry-failed");
+    let asked = browser.get(&path).await;
+    asked
+        .has("Run 1 failed image again?")
+        .has("The other 3 images are left as they are.");
+    // Somebody else has pressed the same button.
+    fleet.act(job, "retry-failed").await;
+    let page = browser.post(&path, &asked.form()).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    page.has("run 2 has begun since run 1 was seen")
+        .has("not possible now")
+        .has("in another state now: ");
+}
+
+#[tokio::test]
+async fn the_api_refuses_what_is_not_as_expected_and_a_run_of_all_needs_consent() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(4).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let answer = fleet
+        .admin
+        .post(
+            &format!("/api/v2/jobs/{job}/cancel/"),
+            &json!({"expect": {"run": 9}}),
+        )
+        .await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert_eq!(answer.body["now"]["run"], 1);
+    let answer = fleet
+        .admin
+        .post(
+            &format!("/api/v2/jobs/{job}/cancel/"),
+            &json!({"expect": {"detections": 1}}),
+        )
+        .await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+    let asked = browser.get(&format!("/jobs/{job}/stop")).await;
+    asked.has("About 4 of 4 images are not done and stay undone.");
+    let page = browser.post(&format!("/jobs/{job}/stop"), &asked.form()).await;
+    let page = browser.get(page.location()).await;
+    page.has("The job is stopped.").has("Stopped, 4 not done");
+    let log = fleet.show(job).await["logs"]["stdout"].to_string();
+    let line = "`Stop` was done on the web interface by user=--admin-token";
+    assert!(log.contains(line), "{log}");
+    let again = browser.get(&format!("/jobs/{job}/run-again")).await;
+    let page = browser
+        .post(&format!("/jobs/{job}/run-again"), &again.form())
+        .await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST, "not without consent");
+    let page = browser
+        .post(
+            &format!("/jobs/{job}/run-again"),
+            &format!("{}&consent=1", page.form()),
+        )
+        .await;
+    assert_eq!(page.location(), format!("/jobs/{job}?did=run-again"));
+}
+
+#[tokio::test]
+async fn a_hostile_name_stays_text() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    for (name, shown) in [
+        (
+            "<img src=x onerror=alert(1)>",
+            "&#60;img src=x onerror=alert(1)&#62;",
+        ),
+        ("\"><script>alert(1)</script>", "&#34;&#62;&#60;script&#62;"),
+        ("gnp.\u{202e}ecrem", "gnp.⟨U+202E⟩ecrem"),
+        (&"Ω".repeat(255), &"Ω".repeat(255)),
+    ] {
+        let id = fleet.create(1, json!({"name": name})).await["id"]
+            .as_i64()
+            .unwrap();
+        for path in [
+            format!("/jobs/{id}"),
+            "/jobs".to_owned(),
+            format!("/jobs/{id}/run"),
+        ] {
+            let page = browser.get(&path).await;
+            page.has(shown)
+                .has_not("<script")
+                .has_not("<img")
+                .has_not("\u{202e}");
+        }
+    }
+    let page = browser.get("/jobs?q=%3Cb%3E%22&state=").await;
+    page.has("value=\"&#60;b&#62;&#34;\"")
+        .has("matches the filter")
+        .has("Show all jobs");
+}
+
+#[tokio::test]
+async fn the_list_is_paged_by_key_filtered_and_bookmarkable() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    for at in 0..52 {
+        fleet.create(1, json!({"name": format!("night {at}")})).await;
+    }
+    let first = browser.get("/jobs").await;
+    first
+        .has("night 51")
+        .has("night 2<")
+        .has_not("night 1<")
+        .has("Older jobs");
+    let next = first
+        .html
+        .split("rel=\"next\"")
+        .next()
+        .unwrap()
+        .rsplit("href=\"")
+        .next()
+        .unwrap();
+    let next = next.split('"').next().unwrap().replace("&#38;", "&");
+    let second = browser.get(&next).await;
+    second
+        .has("night 1<")
+        .has("night 0<")
+        .has_not("night 2<")
+        .has_not("Older jobs");
+    browser
+        .get("/jobs?q=night+5")
+        .await
+        .has("night 50")
+        .has("night 5<")
+        .has_not("night 49");
+    browser
+        .get("/jobs?state=new&q=night+51")
+        .await
+        .has("night 51")
+        .has("aria-current=\"true\">Not started");
+    browser.get("/jobs?state=running").await.has("matches the filter");
+    assert_eq!(
+        browser.get("/jobs?state=odd").await.status,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(
+        browser.get("/jobs?project=99").await.status,
+        StatusCode::BAD_REQUEST
+    );
+}
+
+#[tokio::test]
+async fn a_running_job_says_where_it_stands_and_why_it_waits() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(5).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let tasks = fleet.tasks(job, 2).await;
+    fleet.post(job, &[success(&tasks[0])]).await;
+    let page = browser.get(&format!("/jobs/{job}")).await;
+    page.has("1 of 5 processed, 1 in flight, 3 waiting.");
+    page.has("http-equiv=\"refresh\"")
+        .has("Why is it not moving?")
+        .has("<title>20% ");
+    browser
+        .get("/jobs")
+        .await
+        .has("1 of 5 processed, 1 in flight, 3 waiting.")
+        .has("data-f=\"settled\">1</span>");
+    let page = browser.get(&format!("/jobs/{job}?why")).await;
+    page.has("id=\"why\"").has("Next: ");
+    fleet.pass(Duration::from_secs(121)).await;
+    browser.get(&format!("/jobs/{job}")).await.has("id=\"why\"");
+}
