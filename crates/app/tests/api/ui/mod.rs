@@ -2,4 +2,5 @@
 
 mod browser;
 mod jobs;
+mod live;
 mod session;

@@ -1,0 +1,74 @@
+//! The stream of an open page.
+
+use std::time::Duration;
+
+use axum::{body::Body, http::StatusCode};
+use http_body_util::BodyExt as _;
+use trapline_core::catalog::Role;
+use trapline_testkit::within;
+
+use super::browser::Browser;
+use crate::{
+    fleet::{Fleet, success},
+    support::TestApp,
+};
+
+/// The next event of a stream, as its text; `None` at its end. Time passes while it is waited for.
+async fn event(app: &TestApp, stream: &mut Body, time: u64) -> Option<String> {
+    let frame = within(Duration::from_secs(20), stream.frame());
+    let (frame, ()) = tokio::join!(frame, async { app.pass(Duration::from_secs(time)) });
+    let bytes = frame?.unwrap().into_data().unwrap();
+    Some(String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_stream_sends_what_has_changed_and_ends_with_its_session() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let tasks = fleet.tasks(job, 2).await;
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(browser.stream(&format!("/live?jobs={job},99")).await);
+    }
+    let full = browser.get(&format!("/live?jobs={job}")).await;
+    assert_eq!(
+        (full.status, full.headers["retry-after"].to_str().unwrap()),
+        (StatusCode::SERVICE_UNAVAILABLE, "10")
+    );
+    let mut stream = streams.pop().unwrap();
+    let first = event(&fleet.app, &mut stream, 0).await.unwrap();
+    assert!(
+        first.contains("event: hello") && first.contains("retry: "),
+        "{first}"
+    );
+    let numbers = event(&fleet.app, &mut stream, 0).await.unwrap();
+    assert!(
+        numbers.contains("event: jobs") && numbers.contains("0 of 3 processed, 2 in flight, 1 waiting."),
+        "{numbers}"
+    );
+    fleet.post(job, &[success(&tasks[0])]).await;
+    let numbers = event(&fleet.app, &mut stream, 1).await.unwrap();
+    assert!(
+        numbers.contains("1 of 3 processed, 1 in flight, 1 waiting."),
+        "{numbers}"
+    );
+    drop(streams);
+    drop(browser.stream(&format!("/live?jobs={job}")).await);
+    browser.post("/logout", "").await;
+    assert_eq!(event(&fleet.app, &mut stream, 10).await, None);
+    assert_eq!(browser.get("/live?jobs=1").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_stream_shows_no_job_of_another_project_and_ends_with_the_server() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let other = fleet.app.other_project().await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, Some(other)).await;
+    let mut stream = browser.stream(&format!("/live?jobs={job}")).await;
+    event(&fleet.app, &mut stream, 0).await.unwrap();
+    fleet.app.state.engine.stop_waiting();
+    assert_eq!(event(&fleet.app, &mut stream, 1).await, None);
+    assert_eq!(browser.get("/live").await.status, StatusCode::BAD_REQUEST);
+}
