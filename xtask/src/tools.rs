@@ -45,7 +45,7 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
 type Package = (&'static str, fn() -> bool);
 
 /// The Debian packages that the tests need, and what shows that each is there.
-const PACKAGES: [Package; 6] = [
+const PACKAGES: [Package; 8] = [
     ("python3", || answers("python3")),
     ("nats-server", || answers("nats-server")),
     ("redis-server", || answers("redis-server")),
@@ -55,6 +55,9 @@ const PACKAGES: [Package; 6] = [
         has_pandas("python3") || has_pandas("/usr/bin/python3")
     }),
     ("r-base-core", || answers("Rscript")),
+    // For the tests of the web interface.
+    ("chromium", || answers("chromium")),
+    ("chromium-driver", || answers("chromedriver")),
 ];
 
 fn has_pandas(python: &str) -> bool {
