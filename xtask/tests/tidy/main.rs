@@ -1,13 +1,15 @@
 //! What no compiler holds: the arrows between the crates, the lengths of files and functions, words that must not stand in
-//! the project, that whatever a comment or a page cites is there, that every method of a port is argued for, and that SQL
-//! stands in files.
+//! the project, that whatever a comment or a page cites is there, that every method of a port is argued for, that SQL
+//! stands in files, that the pages' templates hold neither code nor style, and that their colours can be told apart.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod citations;
+mod colours;
 mod ports;
 mod rules;
 mod sql;
+mod templates;
 
 use std::{
     collections::BTreeMap,
