@@ -17,7 +17,7 @@ use trapline_wire as wire;
 use super::{
     Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
     error::ApiResult,
-    expect,
+    expect::Expected,
     job_body::{self, Around},
     job_fields::{check_delay, parts},
     job_list,
@@ -30,8 +30,9 @@ const LOGS_MAX: i64 = 5_000;
 const PRIORITY_SINGLE: i64 = 100;
 
 pub(super) fn routes() -> Router<AppState> {
-    let verb =
-        |verb| post(move |app, principal, id, links, fields| act(app, principal, id, links, fields, verb));
+    let verb = |verb| {
+        post(move |app, principal, id, links, expected| act(app, principal, id, links, expected, verb))
+    };
     Router::new()
         .route("/jobs", get(job_list::list).post(create))
         .route("/jobs/{id}", get(show).patch(edit).put(edit).delete(delete))
@@ -288,11 +289,10 @@ async fn act(
     principal: Principal,
     Id(id): Id,
     links: Links,
-    mut fields: Fields,
+    Expected(expect): Expected,
     verb: Verb,
 ) -> ApiResult {
     principal.require(Access::Operate)?;
-    let expect = expect::read(&mut fields)?;
     let job = app.visible_job(&principal, id).await?.id;
     let moved = match verb {
         Verb::Run => app.engine.run_job(job, &expect).await,
