@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use support::{folder, json, run, said, trapline};
+use support::{folder, half_written, json, run, said, trapline};
 
 #[test]
 fn with_no_source_sample_images_are_made_and_every_one_is_processed() {
@@ -96,7 +96,7 @@ fn exports_hold_every_detection_and_no_half_written_file_is_left() {
     assert_eq!(row["classifications"][0]["label"], row["label"]);
     let mut csv = csv::Reader::from_path(dir.path().join("out.csv")).unwrap();
     assert_eq!(csv.records().map(Result::unwrap).count(), detections);
-    assert!(!dir.path().join("out.csv.part").exists());
+    assert_eq!(half_written(dir.path()), [] as [std::path::PathBuf; 0]);
 }
 
 #[test]

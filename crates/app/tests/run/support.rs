@@ -12,12 +12,17 @@ use trapline_worker::samples::{SAMPLE_SEED, write_samples};
 pub(crate) fn trapline(dir: &Path, name: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
     command.current_dir(dir).arg(name).args(args).stdin(Stdio::null());
+    without_settings(&mut command);
+    command
+}
+
+/// Takes from a command what the machine of the test has set.
+pub(crate) fn without_settings(command: &mut Command) {
     for (name, _) in std::env::vars() {
         if name.starts_with("TRAPLINE_") || name.starts_with("NATS_") || name == "DATABASE_URL" {
             command.env_remove(name);
         }
     }
-    command
 }
 
 pub(crate) fn run(dir: &Path, args: &[&str]) -> Output {
@@ -58,6 +63,16 @@ pub(crate) fn photograph(path: &Path, number: u32) {
     let made = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap();
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::copy(made.path(), path).unwrap();
+}
+
+/// The files in which exports were begun and not finished.
+pub(crate) fn half_written(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let is_begun = |path: &PathBuf| {
+        let name = path.file_name().unwrap().as_encoded_bytes();
+        name.starts_with(b".trapline-export-")
+    };
+    entries.filter(is_begun).collect()
 }
 
 /// The rows of an export, by column.
