@@ -53,6 +53,13 @@ async fn change(dir: &Path, sql: &str) {
     store.close().await.unwrap();
 }
 
+/// No one can tell what became of the last image: an export has written a page when it comes to it.
+async fn break_the_last_image(dir: &Path) {
+    let sql = "PRAGMA ignore_check_constraints = ON;
+               UPDATE tasks SET state = 'lost' WHERE job_id = 1 AND capture_id = (SELECT max(capture_id) FROM tasks WHERE job_id = 1)";
+    change(dir, sql).await;
+}
+
 /// The binary, under a limit on the size of each file: the kernel kills it in the middle of a write, or, if `told`, the write
 /// fails as on a full disk.
 fn limited(dir: &Path, bytes: usize, told: bool, args: &[&str]) -> Output {
@@ -121,4 +128,68 @@ async fn an_export_that_is_killed_or_finds_a_full_disk_leaves_the_file_that_was_
         .unwrap();
     assert!(whole.status.success(), "{whole:?}");
     assert!(std::fs::metadata(dir.join("june.csv")).unwrap().len() > LIMIT_OF_EXPORT as u64);
+}
+
+#[tokio::test]
+async fn a_run_whose_export_is_killed_or_finds_a_full_disk_leaves_the_file_that_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    long_rows(dir, 2_000).await;
+    photograph(&dir.join("other/1.jpg"), 2);
+    for target in ["june.csv", "june.ndjson"] {
+        let args = ["other", "--database", "june.db", "--export", target];
+        leaves_the_files(dir, LIMIT_OF_RUN, &[&["run"][..], &args].concat());
+        ran(dir, &args, 0);
+        let text = std::fs::read_to_string(dir.join(target)).unwrap();
+        assert!(
+            text.len() > LIMIT_OF_RUN && text.contains("/other/1.jpg"),
+            "{target}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_store_in_the_middle_of_an_export_leaves_the_file_that_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    long_rows(dir, 1).await;
+    photograph(&dir.join("other/1.jpg"), 2);
+    break_the_last_image(dir).await;
+    let before = files(dir);
+    for target in TARGETS {
+        let of_run = ["other", "--database", "june.db", "--export", target];
+        for (name, args) in [("export", &["june.db", "--out", target][..]), ("run", &of_run)] {
+            let failed = trapline(dir, name, args).output().unwrap();
+            assert_eq!(failed.status.code(), Some(3), "{args:?}: {failed:?}");
+            assert!(
+                said(&failed).contains("the store failed"),
+                "{args:?}: {}",
+                said(&failed)
+            );
+            assert_eq!(half_written(dir), [] as [PathBuf; 0], "{args:?}");
+            assert!(files(dir) == before, "{args:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_export_under_kill_9_leaves_the_old_file_or_the_whole_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    long_rows(dir, 2_000).await;
+    for target in TARGETS {
+        let export = || trapline(dir, "export", &["june.db", "--out", target]);
+        let old = std::fs::read(dir.join(target)).unwrap();
+        let mut child = export().stderr(Stdio::null()).spawn().unwrap();
+        while half_written(dir).is_empty() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let left = std::fs::read(dir.join(target)).unwrap();
+        // What a killed one left disturbs no other.
+        assert!(export().output().unwrap().status.success());
+        let new = std::fs::read(dir.join(target)).unwrap();
+        assert!(left == old || left == new, "{target}: half a file");
+    }
 }
