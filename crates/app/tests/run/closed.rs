@@ -1,0 +1,123 @@
+//! Folders that can't be read and lines that are no images: told, and everything else is processed.
+
+use std::{
+    fs::Permissions,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+use super::support::{json, names, photograph, ran, rows, said, without_settings};
+
+/// A folder with a mode of its own for as long as this is there.
+struct Mode(PathBuf);
+
+impl Mode {
+    fn of(path: &Path, mode: u32) -> Self {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Mode {
+    fn drop(&mut self) {
+        std::fs::set_permissions(&self.0, Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+/// A run to which modes apply, also if root has started it.
+fn bound(dir: &Path, args: &[&str]) -> Output {
+    let binary = env!("CARGO_BIN_EXE_trapline");
+    let capabilities = "-dac_override,-dac_read_search";
+    let mut command = if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", capabilities, "--inh-caps", capabilities, binary]);
+        command
+    } else {
+        Command::new(binary)
+    };
+    without_settings(&mut command);
+    command.current_dir(dir).arg("run").args(args).output().unwrap()
+}
+
+/// A folder between two others, of which it must cost neither its photograph.
+fn between(dir: &Path) -> PathBuf {
+    photograph(&dir.join("night/a/1.jpg"), 1);
+    photograph(&dir.join("night/m/2.jpg"), 2);
+    photograph(&dir.join("night/z/3.jpg"), 3);
+    dir.canonicalize().unwrap().join("night/m")
+}
+
+/// Moves a folder so far down that no path leads to it.
+fn sink(folder: &Path) {
+    let night = folder.parent().unwrap();
+    let long = |root: &Path| {
+        let mut path = root.to_owned();
+        while path.as_os_str().len() < 3_000 {
+            path.push("y".repeat(200));
+        }
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    };
+    let spare = night.parent().unwrap().join("spare");
+    std::fs::rename(folder, long(&spare).join("m")).unwrap();
+    std::fs::rename(&spare, long(folder).join("spare")).unwrap();
+}
+
+/// The folders that a run has not searched, and why.
+fn closed(summary: &Value) -> Vec<(&str, &str)> {
+    let errors = summary["errors"].as_array().unwrap().iter();
+    errors
+        .filter(|e| e["reason"] == "closed_folder")
+        .map(|e| (e["source"].as_str().unwrap(), e["detail"].as_str().unwrap()))
+        .collect()
+}
+
+const DENIED: &str = "it may not be read (permission denied)";
+
+#[test]
+fn a_folder_that_cant_be_read_is_told_and_everything_else_is_processed() {
+    type Close = fn(&Path) -> Option<Mode>;
+    let kinds: [(&str, Close, &str); 3] = [
+        ("nothing is allowed", |m| Some(Mode::of(m, 0o000)), DENIED),
+        ("not listed", |m| Some(Mode::of(m, 0o111)), DENIED),
+        (
+            "too deep",
+            |m| {
+                sink(m);
+                None
+            },
+            "File name too long (os error 36)",
+        ),
+    ];
+    for (kind, close, why) in kinds {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = between(dir.path());
+        let _mode = close(&folder);
+        let output = bound(dir.path(), &["night", "--json", "--export", "all.csv"]);
+        assert_eq!(output.status.code(), Some(0), "{kind}: {output:?}");
+        let summary = json(&output);
+        let [(source, detail)] = closed(&summary)[..] else {
+            panic!("{kind}: {summary}");
+        };
+        assert!(Path::new(source).starts_with(&folder), "{kind}: {source}");
+        assert_eq!(detail, why, "{kind}");
+        assert!(
+            said(&output).contains(&format!("the folder {source} is not searched: {why}")),
+            "{kind}"
+        );
+        assert_eq!(
+            names(&rows(&dir.path().join("all-images.csv"))),
+            ["1.jpg", "3.jpg"],
+            "{kind}"
+        );
+        assert_eq!(summary["counts"]["processed"], 2, "{kind}");
+        let text = String::from_utf8(bound(dir.path(), &["night"]).stdout).unwrap();
+        assert!(
+            text.contains(&format!("The folder {source} was not searched: {why}\n")),
+            "{kind}: {text}"
+        );
+    }
+}
