@@ -121,3 +121,66 @@ fn a_folder_that_cant_be_read_is_told_and_everything_else_is_processed() {
         );
     }
 }
+
+#[test]
+fn the_files_of_a_folder_that_only_lists_them_fail_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = between(dir.path());
+    photograph(&folder.join("inner/4.jpg"), 4);
+    let _mode = Mode::of(&folder, 0o444);
+    for (threshold, code) in [("1", 0), ("0.5", 0), ("0.2", 1), ("0", 1)] {
+        let output = bound(dir.path(), &["night", "--json", "--failure-threshold", threshold]);
+        assert_eq!(output.status.code(), Some(code), "{threshold}: {output:?}");
+        let summary = json(&output);
+        assert_eq!(
+            closed(&summary),
+            [(folder.join("inner").to_str().unwrap(), DENIED)]
+        );
+        assert_eq!(summary["counts"]["processed"], 2);
+        let failed = summary["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|e| e["reason"] == "worker_error");
+        let failed = failed.unwrap();
+        assert_eq!(failed["image"], folder.join("2.jpg").to_str().unwrap());
+        assert_eq!(
+            failed["detail"],
+            "failed to load image: the file may not be read (permission denied)"
+        );
+    }
+}
+
+#[test]
+fn sources_that_are_all_closed_end_a_run_at_once_and_name_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = between(dir.path());
+    let other = dir.path().join("night/z");
+    let _modes = [Mode::of(&folder, 0o000), Mode::of(&other, 0o311)];
+    let unread = |folder: &str| format!("night/{folder}` can't be read: {DENIED}");
+    for (sources, why) in [
+        (&["night/m"][..], unread("m")),
+        (&["night/z"], unread("z")),
+        (&["night/z", "night/m"], unread("z")),
+        (
+            &["night/m/2.jpg"],
+            "the source `night/m/2.jpg` can't be read".to_owned(),
+        ),
+    ] {
+        let output = bound(
+            dir.path(),
+            &[sources, &["--json", "--export", "all.csv"]].concat(),
+        );
+        assert_eq!(output.status.code(), Some(2), "{sources:?}: {output:?}");
+        assert!(said(&output).contains(&why), "{sources:?}: {}", said(&output));
+        assert!(
+            output.stdout.is_empty() && !dir.path().join("all.csv").exists(),
+            "{sources:?}"
+        );
+    }
+    let both = bound(dir.path(), &["night/m", "night/a", "--json"]);
+    assert_eq!(
+        (both.status.code(), &json(&both)["counts"]["processed"]),
+        (Some(0), &1.into())
+    );
+}
