@@ -184,3 +184,83 @@ fn sources_that_are_all_closed_end_a_run_at_once_and_name_the_folder() {
         (Some(0), &1.into())
     );
 }
+
+#[test]
+fn a_folder_that_closes_and_opens_again_loses_no_row_and_is_not_processed_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = between(dir.path());
+    let args = ["night", "--database", "june.db", "--export", "june.csv"];
+    ran(dir.path(), &args, 0);
+    let before = std::fs::read_to_string(dir.path().join("june.csv")).unwrap();
+    for mode in [0o000, 0o111, 0o444] {
+        let shut = Mode::of(&folder, mode);
+        let output = bound(dir.path(), &[&args[..], &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{mode:o}: {output:?}");
+        let summary = json(&output);
+        assert_eq!(
+            (closed(&summary).len(), &summary["counts"]["processed"]),
+            (usize::from(mode != 0o444), &0.into())
+        );
+        drop(shut);
+        let opened = ran(dir.path(), &args, 0);
+        assert_eq!(
+            (&opened["counts"]["total"], &opened["counts"]["skipped"]),
+            (&0.into(), &3.into()),
+            "{mode:o}"
+        );
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join("june.csv")).unwrap(),
+            before,
+            "{mode:o}"
+        );
+        assert_eq!(
+            names(&rows(&dir.path().join("june-images.csv"))),
+            ["1.jpg", "2.jpg", "3.jpg"]
+        );
+    }
+}
+
+#[test]
+fn lines_that_are_left_out_of_a_list_are_counted_by_the_summary() {
+    for (name, head, good, bad) in [
+        ("list.txt", "", "night/{}.jpg", "ftp://h/{}.jpg"),
+        ("list.csv", "url,width\n", "night/{}.jpg,1200", "nonsense {},1"),
+        ("list.ndjson", "", r#"{"url": "night/{}.jpg"}"#, r#"{"url": {}}"#),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut list = head.to_owned();
+        for n in ["1", "2", "3"] {
+            photograph(&dir.path().join(format!("night/{n}.jpg")), n.parse().unwrap());
+            list += &format!("{}\n{}\n", good.replace("{}", n), bad.replace("{}", n));
+        }
+        std::fs::write(dir.path().join(name), list).unwrap();
+        let args = [name, "--database", "june.db"];
+        let first = bound(dir.path(), &args);
+        let text = String::from_utf8(first.stdout).unwrap();
+        assert!(
+            text.starts_with("SUCCESS: 3 of 3 images processed"),
+            "{name}: {text}"
+        );
+        let nothing_to_do = String::from_utf8(bound(dir.path(), &args).stdout).unwrap();
+        for text in [text, nothing_to_do] {
+            assert!(
+                text.contains("\n3 lines of the manifests left out\n"),
+                "{name}: {text}"
+            );
+        }
+        let summary = ran(dir.path(), &args, 0);
+        let lines: Vec<_> = summary["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| (&e["reason"], &e["line"]))
+            .collect();
+        let skipped = if head.is_empty() { 0 } else { 1 };
+        let expected = [2, 4, 6].map(|n| (Value::from("bad_line"), Value::from(n + skipped)));
+        assert_eq!(
+            lines,
+            expected.iter().map(|(a, b)| (a, b)).collect::<Vec<_>>(),
+            "{name}"
+        );
+    }
+}
