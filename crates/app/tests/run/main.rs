@@ -8,6 +8,7 @@ mod examples;
 mod exports;
 mod folders;
 mod kept;
+mod lists;
 mod nights;
 mod support;
 
