@@ -6,6 +6,7 @@ mod closed;
 mod crashes;
 mod examples;
 mod exports;
+mod facts;
 mod folders;
 mod kept;
 mod lists;

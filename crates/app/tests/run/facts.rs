@@ -1,0 +1,162 @@
+//! What photographs say about themselves, in the rows of an export; and those that say that there is no sheet.
+
+use std::{collections::HashMap, path::Path};
+
+use super::support::{folder, photograph, ran, rows};
+
+type Row = HashMap<String, String>;
+
+const ORIENTATION: u16 = 0x0112;
+const MAKE: u16 = 0x010F;
+const MODEL: u16 = 0x0110;
+const TIME: u16 = 0x9003;
+const OFFSET: u16 = 0x9011;
+
+/// Puts an EXIF block with these texts and this orientation into the JPEG file of a sample.
+fn camera(path: &Path, number: u32, orientation: u16, texts: &[(u16, &str)]) {
+    photograph(path, number);
+    let mut fields: Vec<(u16, u16, Vec<u8>)> = texts
+        .iter()
+        .map(|(tag, text)| (*tag, 2, [text.as_bytes(), &[0]].concat()))
+        .collect();
+    fields.push((ORIENTATION, 3, orientation.to_le_bytes().to_vec()));
+    fields.sort();
+    let directory_end = 8 + 2 + 12 * fields.len() + 4;
+    let mut block = [b"II*\0\x08\0\0\0", &(fields.len() as u16).to_le_bytes()[..]].concat();
+    let mut values = Vec::new();
+    for (tag, kind, mut value) in fields {
+        let size = if kind == 2 { 1 } else { 2 };
+        block.extend([tag, kind].map(u16::to_le_bytes).concat());
+        block.extend((value.len() as u32 / size).to_le_bytes());
+        if value.len() <= 4 {
+            value.resize(4, 0);
+            block.extend(value);
+        } else {
+            block.extend(((directory_end + values.len()) as u32).to_le_bytes());
+            values.extend(value);
+        }
+    }
+    let block = [b"Exif\0\0", &block[..], &[0; 4], &values].concat();
+    let length = (block.len() as u16 + 2).to_be_bytes();
+    let file = std::fs::read(path).unwrap();
+    let (start, rest) = file.split_at(2);
+    std::fs::write(path, [start, &[0xFF, 0xE1], &length, &block, rest].concat()).unwrap();
+}
+
+/// The row of the image with this file name.
+fn of<'a>(images: &'a [Row], name: &str) -> &'a Row {
+    let is_it = |row: &&Row| Path::new(&row["image_path"]).file_name() == Some(name.as_ref());
+    images
+        .iter()
+        .find(is_it)
+        .unwrap_or_else(|| panic!("{name}: {images:?}"))
+}
+
+fn columns<'a, const N: usize>(row: &'a Row, names: [&str; N]) -> [&'a str; N] {
+    names.map(|name| row[name].as_str())
+}
+
+#[test]
+fn what_photographs_say_is_in_the_rows_of_images_and_of_detections() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join("night").join(name);
+    let time = (TIME, "2024:06:01 22:00:03");
+    camera(
+        &at("west.jpg"),
+        1,
+        1,
+        &[
+            time,
+            (OFFSET, "-03:30"),
+            (MAKE, "Canon"),
+            (MODEL, "Canon EOS 80D"),
+        ],
+    );
+    camera(
+        &at("east.jpg"),
+        2,
+        1,
+        &[time, (OFFSET, "+05:45"), (MAKE, "RICOH"), (MODEL, "GR III")],
+    );
+    camera(&at("local.jpg"), 3, 1, &[time, (MODEL, "PHANTOM 4")]);
+    camera(&at("turned.jpg"), 4, 6, &[time]);
+    photograph(&at("silent.jpg"), 5);
+    ran(dir.path(), &["night", "--export", "june.csv"], 0);
+    let images = rows(&dir.path().join("june-images.csv"));
+    let names = ["taken_at", "image_width", "image_height", "camera"];
+    for (name, expected) in [
+        (
+            "west.jpg",
+            ["2024-06-01T22:00:03-03:30", "1200", "800", "Canon EOS 80D"],
+        ),
+        (
+            "east.jpg",
+            ["2024-06-01T22:00:03+05:45", "1200", "800", "RICOH GR III"],
+        ),
+        ("local.jpg", ["2024-06-01T22:00:03", "1200", "800", "PHANTOM 4"]),
+        ("turned.jpg", ["2024-06-01T22:00:03", "800", "1200", ""]),
+        ("silent.jpg", ["", "1200", "800", ""]),
+    ] {
+        assert_eq!(columns(of(&images, name), names), expected, "{name}");
+    }
+    let detections = rows(&dir.path().join("june.csv"));
+    for found in &detections {
+        let image = images
+            .iter()
+            .find(|image| image["image_id"] == found["image_id"])
+            .unwrap();
+        assert_eq!(columns(found, names), columns(image, names), "{found:?}");
+    }
+    let counted: usize = images
+        .iter()
+        .map(|image| image["detections"].parse::<usize>().unwrap())
+        .sum();
+    assert!(images.iter().all(|image| image["detections"] != "0") && counted == detections.len());
+    let turned = detections
+        .iter()
+        .filter(|found| found["image_path"].ends_with("/turned.jpg"));
+    let corners: Vec<_> = turned
+        .map(|found| ["x2", "y2"].map(|c| found[c].parse::<f32>().unwrap()))
+        .collect();
+    assert!(
+        corners.iter().all(|[x, y]| *x <= 800.0 && *y <= 1200.0),
+        "{corners:?}"
+    );
+    assert!(
+        corners.iter().any(|[_, y]| *y > 800.0),
+        "as people see it: {corners:?}"
+    );
+}
+
+#[test]
+fn every_label_of_light_sheet_has_its_meaning_in_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    folder(dir.path(), 6, 0);
+    ran(
+        dir.path(),
+        &["photos", "--export", "june.csv", "--export", "june.ndjson"],
+        0,
+    );
+    let detections = rows(&dir.path().join("june.csv"));
+    let meanings: HashMap<_, _> = detections
+        .iter()
+        .map(|row| (row["label"].as_str(), row["label_meaning"].as_str()))
+        .collect();
+    assert!(meanings.len() >= 3, "{meanings:?}");
+    for (label, meaning) in &meanings {
+        assert!(
+            meaning.ends_with("% of the image's longer side"),
+            "{label}: {meaning}"
+        );
+    }
+    let lines = std::fs::read_to_string(dir.path().join("june.ndjson")).unwrap();
+    for line in lines.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(
+            row["label_meaning"],
+            meanings[row["label"].as_str().unwrap()],
+            "{line}"
+        );
+    }
+    assert_eq!(lines.lines().count(), detections.len());
+}
