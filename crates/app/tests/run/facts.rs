@@ -160,3 +160,95 @@ fn every_label_of_light_sheet_has_its_meaning_in_a_run() {
     }
     assert_eq!(lines.lines().count(), detections.len());
 }
+
+/// Photographs whose EXIF block, line in a list and name disagree, and what is right.
+fn conflicts(dir: &Path) -> [(&'static str, &'static str, [&'static str; 2]); 6] {
+    let at = |name: &str| dir.join("night").join(name);
+    let time = (TIME, "2024:06:01 22:00:03");
+    camera(
+        &at("20200101_000001.jpg"),
+        1,
+        1,
+        &[time, (OFFSET, "+02:00"), (MODEL, "Real")],
+    );
+    camera(&at("20200101_000002.jpg"), 2, 1, &[time, (MODEL, "Real")]);
+    camera(&at("20200101_000003.jpg"), 3, 1, &[(TIME, "0000:00:00 00:00:00")]);
+    photograph(&at("20200101_000004.jpg"), 4);
+    photograph(&at("20200101_000005.jpg"), 5);
+    std::fs::write(at("20200101_000006.jpg"), "no picture").unwrap();
+    let listed = "2022-02-02T02:02:02-07:00,7,9,Listed";
+    [
+        (
+            "20200101_000001.jpg",
+            listed,
+            ["2024-06-01T22:00:03+02:00", "Real"],
+        ),
+        ("20200101_000002.jpg", listed, ["2024-06-01T22:00:03", "Real"]),
+        (
+            "20200101_000003.jpg",
+            listed,
+            ["2022-02-02T02:02:02-07:00", "Listed"],
+        ),
+        (
+            "20200101_000004.jpg",
+            listed,
+            ["2022-02-02T02:02:02-07:00", "Listed"],
+        ),
+        ("20200101_000005.jpg", ",,,", ["2020-01-01T00:00:05", ""]),
+        (
+            "20200101_000006.jpg",
+            listed,
+            ["2022-02-02T02:02:02-07:00", "Listed"],
+        ),
+    ]
+}
+
+#[test]
+fn the_photograph_is_right_then_the_list_then_the_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let conflicts = conflicts(dir.path());
+    let lines = conflicts
+        .iter()
+        .map(|(name, line, _)| format!("night/{name},{line}\n"));
+    let list = "path,taken_at,width,height,camera\n".to_owned() + &lines.collect::<String>();
+    std::fs::write(dir.path().join("list.csv"), list).unwrap();
+    let run = |source: &str, database: &str| {
+        let args = [
+            source,
+            "--database",
+            database,
+            "--export",
+            "june.csv",
+            "--overwrite",
+        ];
+        ran(
+            dir.path(),
+            &[&args[..], &["--failure-threshold", "1"]].concat(),
+            0,
+        );
+        rows(&dir.path().join("june-images.csv"))
+    };
+    let images = run("list.csv", "list.db");
+    for (name, _, expected) in &conflicts {
+        let row = of(&images, name);
+        assert_eq!(&columns(row, ["taken_at", "camera"]), expected, "{name}");
+        let size = if row["status"] == "failed" {
+            ["7", "9"]
+        } else {
+            ["1200", "800"]
+        };
+        assert_eq!(columns(row, ["image_width", "image_height"]), size, "{name}");
+    }
+    // A list that comes when nothing is left to process.
+    run("night", "both.db");
+    let images = run("list.csv", "both.db");
+    for (name, _, expected) in &conflicts[..2] {
+        let row = of(&images, name);
+        assert_eq!(&columns(row, ["taken_at", "camera"]), expected, "{name}");
+        assert_eq!(
+            columns(row, ["image_width", "image_height"]),
+            ["1200", "800"],
+            "{name}"
+        );
+    }
+}
