@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, path::Path};
 
+use trapline_worker::decode::decode;
+
 use super::support::{folder, photograph, ran, rows};
 
 type Row = HashMap<String, String>;
@@ -41,6 +43,21 @@ fn camera(path: &Path, number: u32, orientation: u16, texts: &[(u16, &str)]) {
     let file = std::fs::read(path).unwrap();
     let (start, rest) = file.split_at(2);
     std::fs::write(path, [start, &[0xFF, 0xE1], &length, &block, rest].concat()).unwrap();
+}
+
+/// A picture of these colours.
+fn picture(path: &Path, colour: impl Fn(u32, u32) -> [u8; 3]) {
+    photograph(path, 1);
+    let (canvas, _) = decode(&std::fs::read(path).unwrap(), &Default::default()).unwrap();
+    let mut pixels = canvas.into_rgb8();
+    for (x, y, pixel) in pixels.enumerate_pixels_mut() {
+        pixel.0 = colour(x, y);
+    }
+    pixels.save(path).unwrap();
+}
+
+fn empty_sheet(path: &Path) {
+    picture(path, |x, y| [200 + (x / 60) as u8, 205 + (y / 60) as u8, 210]);
 }
 
 /// The row of the image with this file name.
@@ -251,4 +268,79 @@ fn the_photograph_is_right_then_the_list_then_the_name() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn an_image_without_a_detection_is_a_row_also_if_it_failed_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join("night").join(name);
+    photograph(&at("1.jpg"), 1);
+    empty_sheet(&at("2.jpg"));
+    std::fs::write(at("3.jpg"), "no picture").unwrap();
+    let args = ["night", "--database", "june.db", "--export", "june.csv"];
+    ran(dir.path(), &args, 0);
+    let looked_at = |name: &str| {
+        let images = rows(&dir.path().join("june-images.csv"));
+        assert_eq!(images.len(), 3);
+        columns(of(&images, name), ["status", "reason", "detections"]).map(str::to_owned)
+    };
+    assert_eq!(looked_at("2.jpg"), ["processed", "", "0"]);
+    assert_eq!(looked_at("3.jpg"), ["failed", "worker_error", "0"]);
+    picture(&at("3.jpg"), |x, _| [190 + (x / 50) as u8; 3]);
+    let summary = ran(dir.path(), &args, 0);
+    assert_eq!(
+        (&summary["counts"]["processed"], &summary["counts"]["detections"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(looked_at("3.jpg"), ["processed", "", "0"]);
+    ran(dir.path(), &[&args[..], &["--reprocess"]].concat(), 0);
+    assert_eq!(looked_at("2.jpg"), ["processed", "", "0"]);
+    let detections = rows(&dir.path().join("june.csv"));
+    assert!(!detections.is_empty() && detections.iter().all(|row| row["image_path"].ends_with("/1.jpg")));
+}
+
+#[test]
+fn pictures_without_a_sheet_fail_with_that_reason_and_the_good_ones_do_not() {
+    let dir = tempfile::tempdir().unwrap();
+    folder(dir.path(), 2, 0);
+    let at = |name: &str| dir.path().join("photos").join(name);
+    let dice = |x: u32, y: u32| x.wrapping_mul(2_654_435_761).wrapping_add(y.wrapping_mul(40_503)) >> 7;
+    picture(&at("black.jpg"), |_, _| [0; 3]);
+    picture(&at("dusk.jpg"), |x, y| [(dice(x, y) % 13) as u8; 3]);
+    picture(&at("leaves.jpg"), |x, y| {
+        let leaf = dice((x + y / 3) / 17, (y + x / 5) / 11);
+        let green = 70 + (leaf % 120) as u8;
+        [green / 2, green, green / 3]
+    });
+    picture(&at("noise.jpg"), |x, y| [dice(x / 4, y / 4) as u8; 3]);
+    picture(&at("board.jpg"), |x, y| {
+        [if (x / 100 + y / 100) % 2 == 0 { 20 } else { 235 }; 3]
+    });
+    let summary = ran(
+        dir.path(),
+        &["photos", "--export", "june.csv", "--failure-threshold", "1"],
+        0,
+    );
+    assert_eq!(
+        (&summary["counts"]["processed"], &summary["counts"]["failed"]),
+        (&2.into(), &5.into())
+    );
+    let images = rows(&dir.path().join("june-images.csv"));
+    let why = "no lit sheet was found in the picture: it is";
+    for (name, is) in [
+        ("black.jpg", "dark"),
+        ("dusk.jpg", "dark"),
+        ("leaves.jpg", "not smooth anywhere"),
+        ("noise.jpg", "not smooth anywhere"),
+        ("board.jpg", "not smooth anywhere"),
+    ] {
+        let [status, reason, detail, found] =
+            columns(of(&images, name), ["status", "reason", "detail", "detections"]);
+        assert_eq!((status, reason, found), ("failed", "worker_error", "0"), "{name}");
+        assert!(detail.ends_with(&format!("{why} {is}")), "{name}: {detail}");
+    }
+    assert_eq!(
+        images.iter().filter(|row| row["status"] == "processed").count(),
+        2
+    );
 }
