@@ -14,7 +14,7 @@ use axum::{
     routing::get,
 };
 use sqlx::Connection as _;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use trapline_testkit::{until, within};
 
 use super::support::{json, photograph, rows, said, trapline};
@@ -43,6 +43,7 @@ struct Host {
     large: Arc<Vec<u8>>,
     answers: watch::Sender<Answers>,
     asked: Arc<Mutex<BTreeMap<u32, u32>>>,
+    _serving: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Host {
@@ -59,11 +60,13 @@ impl Host {
             large: Arc::new(large),
             answers: watch::Sender::new(Answers::All),
             asked: Arc::default(),
+            _serving: Arc::default(),
         };
         let router = Router::new()
             .route("/{name}", get(image))
             .with_state(host.clone());
-        tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+        let serve = async { axum::serve(listener, router).await.unwrap() };
+        host._serving.lock().unwrap().spawn(serve);
         host
     }
 
