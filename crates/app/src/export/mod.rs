@@ -306,4 +306,20 @@ mod tests {
         assert_eq!(header(row().detection), rows::DETECTION_COLUMNS);
         assert_eq!(header(Image::new(&capture(), None)), rows::IMAGE_COLUMNS);
     }
+
+    #[test]
+    fn the_docs_have_every_column_in_its_order_and_no_other() {
+        fn columns(section: &str) -> Vec<&str> {
+            let docs = include_str!("../../../../docs/photographs.md");
+            let (_, rest) = docs.split_once(&format!("\n### {section}\n")).unwrap();
+            let text = rest.split("\n#").next().unwrap();
+            let cells = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+            let names = cells.flat_map(|cell| cell.split(['`', ',', ' ']));
+            names.filter(|name| !name.is_empty()).collect()
+        }
+        assert_eq!(columns("Images"), rows::IMAGE_COLUMNS);
+        assert_eq!(columns("Detections"), rows::DETECTION_COLUMNS);
+    }
 }

@@ -181,6 +181,13 @@ fn a_damaged_file_that_was_mended_is_one_photograph() {
 }
 
 #[test]
+fn a_damaged_file_that_was_processed_and_then_mended_is_two() {
+    let before = known(&[("/june/1.bmp", 1, "half")]);
+    let plan = planned(before, &[("/june/1.bmp", 2, "the whole")]);
+    assert_eq!((urls(&plan), plan.replaced), (vec!["file:///june/1.bmp#2"], 1));
+}
+
+#[test]
 fn a_renamed_folder_holds_the_same_photographs() {
     let before = known(&[("/june/1.jpg", 1, "one"), ("/june/2.jpg", 2, "two")]);
     let plan = planned(
