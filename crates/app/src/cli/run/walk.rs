@@ -51,6 +51,12 @@ pub(super) fn is_image(path: &Path) -> bool {
     IMAGES.contains(&extension(path).as_str())
 }
 
+/// Small copies of pictures beside them: those that Windows keeps of a folder, and those that cameras make of films.
+fn is_thumbnail(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_ascii_lowercase();
+    extension(path) == "thm" || name == "thumbs.db" || name == "ehthumbs.db"
+}
+
 impl Walk {
     /// Searches a folder.
     pub(super) fn folder(&mut self, folder: &Path) {
@@ -103,6 +109,8 @@ impl Walk {
             self.pass("hidden file");
         } else if is_image(&path) {
             self.images.push(path);
+        } else if is_thumbnail(&path) {
+            self.pass("thumbnail file");
         } else if UNREAD.contains(&ending.as_str()) {
             self.pass(&format!("{} file", ending.to_uppercase()));
         } else {
@@ -180,5 +188,86 @@ mod tests {
         assert_eq!(walk.closed, []);
         walk.folder(&root.join("gone"));
         assert_eq!(walk.closed, [(root.join("gone"), "it is gone".to_owned())]);
+    }
+
+    /// What a folder with these files in it comes to.
+    fn walked(names: &[&str]) -> (Vec<String>, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        for name in names {
+            let path = root.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"x").unwrap();
+        }
+        let mut walk = Walk::default();
+        walk.folder(&root);
+        assert_eq!(walk.closed, []);
+        let inner = |path: PathBuf| path.strip_prefix(&root).unwrap().display().to_string();
+        let images = walk.images.into_iter().map(inner).collect();
+        (images, listed(&walk.passed_over))
+    }
+
+    #[test]
+    fn what_recycle_bins_and_servers_keep_is_passed_over_under_the_name_it_has() {
+        for folder in [
+            "#recycle",
+            "#Recycle",
+            "RECYCLER",
+            "Recycler",
+            "__MACOSX",
+            "System Volume Information",
+            "SYSTEM VOLUME INFORMATION",
+            "$Recycle.Bin",
+            "@Recycle",
+            "#snapshot",
+        ] {
+            let inside = format!("june/{folder}/S-1-5-21/1.jpg");
+            let (images, passed) = walked(&[&inside, "june/1.jpg"]);
+            assert_eq!(images, ["june/1.jpg"], "{folder}");
+            assert_eq!(passed, format!("1 `{folder}` folder"));
+        }
+        let named = [
+            "recycle/1.jpg",
+            "my #recycle/1.jpg",
+            "macosx/1.jpg",
+            "RECYCLER.jpg",
+        ];
+        let (images, passed) = walked(&named);
+        assert_eq!((images.len(), passed.as_str()), (4, ""), "{images:?}");
+    }
+
+    #[test]
+    fn thumbnails_are_no_images_and_are_counted_as_what_they_are() {
+        for (name, expected) in [
+            ("Thumbs.db", "1 thumbnail file"),
+            ("thumbs.DB", "1 thumbnail file"),
+            ("MVI_0042.THM", "1 thumbnail file"),
+            ("ehthumbs.db", "1 thumbnail file"),
+            ("birds.db", "1 other file"),
+            (".thm", "1 hidden file"),
+        ] {
+            let (images, passed) = walked(&[name, "2.jpg"]);
+            assert_eq!(
+                (images, passed.as_str()),
+                (vec!["2.jpg".to_owned()], expected),
+                "{name}"
+            );
+        }
+        let (images, passed) = walked(&["a/Thumbs.db", "b/Thumbs.db", "b/1.thm"]);
+        assert_eq!((images.len(), passed.as_str()), (0, "3 thumbnail files"));
+    }
+
+    #[test]
+    fn a_folder_with_the_name_of_an_image_is_searched_and_a_socket_is_taken_for_a_file() {
+        let (images, passed) = walked(&["x.jpg/1.jpg", "x.jpg/y.PNG/2.jpg", ".z.jpg/3.jpg"]);
+        assert_eq!(images, ["x.jpg/1.jpg", "x.jpg/y.PNG/2.jpg"]);
+        assert_eq!(passed, "1 hidden folder");
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("x.jpg");
+        let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        symlink(&socket, dir.path().join("y.jpg")).unwrap();
+        let mut walk = Walk::default();
+        walk.folder(dir.path());
+        assert_eq!(walk.images, [socket, dir.path().join("y.jpg")]);
     }
 }
