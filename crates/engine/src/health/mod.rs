@@ -130,16 +130,27 @@ impl Engine {
 
 impl Tick<'_> {
     async fn run(&self, report: &mut TickReport) {
+        let before = self.before.as_ref();
         let done = self.lost_images(&mut report.lost_images).await;
-        close(&mut report.lost_images, "lost_images", done);
+        let last = before.map(|t| &t.lost_images);
+        close(&mut report.lost_images, last, "lost_images", done);
         let done = self.missing_queues(&mut report.missing_queues).await;
-        close(&mut report.missing_queues, "missing_queues", done);
+        let last = before.map(|t| &t.missing_queues);
+        close(&mut report.missing_queues, last, "missing_queues", done);
         let done = self.stale_jobs(&mut report.stale_jobs).await;
-        close(&mut report.stale_jobs, "stale_jobs", done);
+        let last = before.map(|t| &t.stale_jobs);
+        close(&mut report.stale_jobs, last, "stale_jobs", done);
         let done = self.snapshots(&mut report.running_job_snapshots).await;
-        close(&mut report.running_job_snapshots, "running_job_snapshots", done);
+        let last = before.map(|t| &t.running_job_snapshots);
+        close(
+            &mut report.running_job_snapshots,
+            last,
+            "running_job_snapshots",
+            done,
+        );
         let done = self.zombies(&mut report.zombie_streams).await;
-        close(&mut report.zombie_streams, "zombie_streams", done);
+        let last = before.map(|t| &t.zombie_streams);
+        close(&mut report.zombie_streams, last, "zombie_streams", done);
     }
 
     /// Returns every running job, read a page at a time.
@@ -167,11 +178,17 @@ impl Tick<'_> {
     }
 }
 
-/// Notes the error of a check that broke off in its report; the other checks go on.
-fn close(report: &mut CheckReport, check: &'static str, done: Result<()>) {
+/// Notes the error of a check that broke off in its report; the other checks go on. It is told when it begins, and not at
+/// each tick of an outage.
+fn close(report: &mut CheckReport, last: Option<&CheckReport>, check: &'static str, done: Result<()>) {
     if let Err(error) = done {
-        tracing::warn!(check, error = chain(&error), "a health check broke off");
-        report.error = Some(chain(&error));
+        let error = chain(&error);
+        if last.is_some_and(|last| last.error.as_ref() == Some(&error)) {
+            tracing::debug!(check, error, "a health check broke off again");
+        } else {
+            tracing::warn!(check, error, "a health check broke off");
+        }
+        report.error = Some(error);
     }
 }
 
