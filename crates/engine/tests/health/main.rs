@@ -10,5 +10,6 @@ mod meddler;
 mod outages;
 mod queues;
 mod said;
+mod silence;
 mod support;
 mod ticks;
