@@ -24,7 +24,7 @@ use crate::{
 
 const BOUND: Duration = Duration::from_secs(20);
 
-async fn collected(node: &Node, job: JobId) {
+pub(crate) async fn collected(node: &Node, job: JobId) {
     until("the collect", BOUND, async || match node.job(job).await {
         j if j.collected => Ok(()),
         j => Err(j.status.to_string()),
@@ -191,10 +191,10 @@ async fn each_result_waits_for_the_store_for_its_own_time_and_not_for_that_of_it
 }
 
 /// A queue that holds so many jobs and no more.
-struct Small {
-    inner: Arc<dyn Queue>,
-    jobs_max: usize,
-    refused: Arc<AtomicUsize>,
+pub(crate) struct Small {
+    pub(crate) inner: Arc<dyn Queue>,
+    pub(crate) jobs_max: usize,
+    pub(crate) refused: Arc<AtomicUsize>,
 }
 
 #[async_trait]

@@ -1,5 +1,7 @@
 //! While nothing changes, ticks write no lines: neither into the log of a job nor into that of the process.
 
+use std::sync::Arc;
+
 use tracing::Level;
 use trapline_core::{
     JobId, JobStatus,
@@ -7,8 +9,9 @@ use trapline_core::{
 };
 
 use crate::{
+    outages::{Small, collected},
     said,
-    support::{Node, node, quiet},
+    support::{Node, node, node_with, quiet},
 };
 
 /// Lines in the log of a job, and in that of the process.
@@ -74,4 +77,40 @@ async fn a_job_that_is_canceled_or_was_never_started_falls_silent() {
     created.start = false;
     let job = node.engine.create_job(&created).await.unwrap();
     falls_silent(&node, job, 20).await;
+}
+
+#[tokio::test]
+async fn a_job_whose_queue_or_progress_is_away_falls_silent_and_its_return_is_told() {
+    said::listen();
+    let node = node(quiet()).await;
+    let job = node.job_of(5).await;
+    for outage in [&node.queue_outage, &node.progress_outage] {
+        outage.begin();
+        falls_silent(&node, job, 20).await;
+        outage.end();
+        falls_silent(&node, job, 5).await;
+    }
+    let broke_off = said::count(Level::WARN, "a health check broke off");
+    // By the queue those of the queues and of what is left over, by the progress the first.
+    assert_eq!(broke_off, 3);
+}
+
+#[tokio::test]
+async fn a_job_without_a_queue_because_there_is_no_room_for_one_falls_silent() {
+    said::listen();
+    let node = node_with(quiet(), |inner| {
+        Arc::new(Small {
+            inner,
+            jobs_max: 1,
+            refused: Arc::default(),
+        })
+    })
+    .await;
+    node.job_of(3).await;
+    for images in [1, 3, 1_200] {
+        let job = node.start_job(images).await;
+        collected(&node, job).await;
+        falls_silent(&node, job, 15).await;
+        assert!(node.ports.queue.info(job).await.unwrap().is_none());
+    }
 }
