@@ -128,6 +128,79 @@ async fn the_pipeline_is_checked_before_anything_is_uploaded() {
     assert!(ran.err.contains("line 1: `width` is left out"), "{ran:?}");
 }
 
+/// Has pipelines in two projects and in a third none, on pages of one, and takes what is uploaded.
+fn three_projects(seen: &Seen) -> axum::response::Response {
+    let Some(query) = seen.line.strip_prefix("GET ml/pipelines?") else {
+        return takes(seen);
+    };
+    let has = |pair: &str| query.split('&').any(|part| part == pair);
+    let page = |slug: &str, live: bool, more: bool| {
+        let services = json!([{"name": "w", "last_seen_live": false}, {"name": "v", "last_seen_live": live}]);
+        let next = more.then(|| format!("http://h/api/v2/ml/pipelines/?{query}&offset=1"));
+        let pipeline = json!({"slug": slug, "processing_services": services});
+        answer(200, &json!({"count": 2, "next": next, "results": [pipeline]}))
+    };
+    match (has("project_id=1"), has("project_id=2"), has("offset=1")) {
+        (true, false, false) => page("light-sheet", true, true),
+        (true, false, true) => page("idle-sheet", false, false),
+        (false, true, _) => page("dark-sheet", true, false),
+        _ => answer(200, &json!({"count": 0, "next": null, "results": []})),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_is_not_the_projects_is_refused_before_the_upload_and_those_it_has_are_named() {
+    let server = Server::start(three_projects).await;
+    for (project, slug, has) in [
+        ("1", "dark-sheets", "light-sheet, idle-sheet"),
+        ("1", "Light-Sheet", "light-sheet, idle-sheet"),
+        ("1", "light-sheet ", "light-sheet, idle-sheet"),
+        ("1", "", "light-sheet, idle-sheet"),
+        ("1", "dark-sheet", "light-sheet, idle-sheet"),
+        ("2", "light-sheet", "dark-sheet"),
+        (
+            "3",
+            "light-sheet",
+            "none yet: a worker that is started registers what it runs",
+        ),
+    ] {
+        let more = [
+            "--pipeline",
+            slug,
+            "--project",
+            project,
+            "--captures",
+            "-",
+            "--start",
+        ];
+        let args = [&["job", "create", "--name", "June"], &more[..]].concat();
+        let ran = server.run_with(&args, b"http://h/1\n").await.exits(1);
+        let why = format!("project {project} has no pipeline `{slug}` (it has {has}); nothing was uploaded");
+        assert!(ran.err.contains(&why), "{ran:?}");
+        assert_eq!(ran.out, "");
+    }
+    let asked = |line: &String| line.starts_with("GET ml/pipelines?");
+    assert!(server.lines().iter().all(asked), "{:?}", server.lines());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_without_a_live_worker_is_warned_of_and_one_with_one_is_not() {
+    let server = Server::start(three_projects).await;
+    for (project, slug, waits) in [
+        ("1", "light-sheet", false),
+        ("1", "idle-sheet", true),
+        ("2", "dark-sheet", false),
+    ] {
+        let more = ["--pipeline", slug, "--project", project, "--captures", "-"];
+        let args = [&["job", "create", "--name", "June"], &more[..]].concat();
+        let ran = server.run_with(&args, b"http://h/1\n").await.exits(0);
+        let said = ran
+            .err
+            .contains(&format!("no worker for `{slug}` has been seen lately"));
+        assert_eq!((said, ran.out.as_str()), (waits, "9\n"), "{ran:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_lines_are_named_and_no_job_is_made_unless_they_may_be_left_out() {
     let server = Server::start(takes).await;
