@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 
 mod captures;
+mod config;
 mod exits;
 mod explain;
 mod follow;
