@@ -5,6 +5,8 @@ use std::{
     process::{Command, Output},
 };
 
+const SECRET: &str = "a-secret-of-more-than-twenty";
+
 /// `trapline config ARGS…` in a folder, with nothing in the environment but this.
 fn config(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
@@ -64,5 +66,39 @@ fn what_config_prints_loads_as_what_it_was_wherever_its_values_came_from() {
         let found = printed(&config(dir.path(), &[], &[]));
         assert_eq!(values(&found), values(&first), "{args:?} {env:?}");
         std::fs::remove_file(dir.path().join("trapline.toml")).unwrap();
+    }
+}
+
+#[test]
+fn no_secret_is_printed_wherever_it_came_from_and_the_rest_loads() {
+    let dir = tempfile::tempdir().unwrap();
+    let postgres = format!("postgres://u:{SECRET}@h/d");
+    let nats = format!("nats://a:1,nats://u:{SECRET}@b:2");
+    let in_file = format!("admin_token = \"{SECRET}\"\nprogress = \"redis://:{SECRET}@h\"\ntask_ttr = 299");
+    std::fs::write(dir.path().join("secret.toml"), in_file).unwrap();
+    let by_flag = format!("queue={nats}");
+    for (args, env) in [
+        (vec!["--config", "secret.toml"], vec![]),
+        (vec!["--set", &by_flag, "--set", "task_ttr=299"], vec![]),
+        (
+            vec!["--set", "task_ttr=299"],
+            vec![
+                ("TRAPLINE_ADMIN_TOKEN", SECRET),
+                ("DATABASE_URL", &postgres),
+                ("NATS_URL", &nats),
+            ],
+        ),
+    ] {
+        let first = printed(&config(dir.path(), &args, &env));
+        let json = printed(&config(dir.path(), &[&args[..], &["--json"]].concat(), &env));
+        assert!(!first.contains(SECRET) && !json.contains(SECRET), "{first}{json}");
+        assert!(first.contains("# A secret is not shown"), "{first}");
+        std::fs::write(dir.path().join("t.toml"), &first).unwrap();
+        let again = printed(&config(dir.path(), &["--config", "t.toml"], &[]));
+        assert!(values(&again).contains(&"task_ttr = 299"), "{again}");
+        // What is in the environment is taken from there; a flag or another file is not.
+        let from_env = printed(&config(dir.path(), &["--config", "t.toml"], &env));
+        let all = values(&from_env).len() == values(&first).len();
+        assert_eq!(all, !env.is_empty(), "{from_env}");
     }
 }
