@@ -1,11 +1,13 @@
 //! What no compiler holds: the arrows between the crates, the lengths of files and functions, words that must not stand in
 //! the project, that whatever a comment or a page cites is there, that every method of a port is argued for, that SQL
-//! stands in files, that the pages' templates hold neither code nor style, and that their colours can be told apart.
+//! stands in files, that the pages' templates hold neither code nor style, that their colours can be told apart, and that what a
+//! page of the docs installs is what was tested.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod citations;
 mod colours;
+mod installs;
 mod ports;
 mod rules;
 mod sql;
