@@ -10,16 +10,7 @@ use std::{
 
 use trapline_testkit::Server;
 
-fn trapline(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
-    command.current_dir(folder).args(args).stdin(Stdio::null());
-    for (name, _) in std::env::vars() {
-        if name.starts_with("TRAPLINE_") || name == "DATABASE_URL" {
-            command.env_remove(name);
-        }
-    }
-    command
-}
+use super::support::trapline;
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

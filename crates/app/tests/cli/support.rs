@@ -94,6 +94,18 @@ impl Server {
     }
 }
 
+/// The binary in a folder, without what the machine of the test has set.
+pub(crate) fn trapline(folder: &std::path::Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
+    command.current_dir(folder).args(args).stdin(Stdio::null());
+    for (name, _) in std::env::vars() {
+        if name.starts_with("TRAPLINE_") || name == "DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// The binary, told of a server by its environment.
 pub(crate) fn command(url: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_trapline"));
