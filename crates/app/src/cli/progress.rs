@@ -9,8 +9,9 @@ use trapline_core::words;
 
 use super::output;
 
-/// Between two lines, if nothing but counts has changed.
-const LINES: Duration = Duration::from_secs(10);
+/// Between two lines, if nothing but counts has changed. Whoever follows a job looks every two seconds or more often, so that
+/// a line comes at least every ten.
+const LINES: Duration = Duration::from_secs(8);
 /// Moments of progress that a rate is made of.
 const MOMENTS: usize = 30;
 /// Between two of them; a rate of less time says nothing.
@@ -58,9 +59,8 @@ impl Progress {
         let left = standing.left.or_else(|| self.pace.left(standing, now));
         let left = left.filter(|left| *left >= Duration::from_secs(1));
         let Some(bar) = &self.bar else {
-            if is_due(self.told.as_ref(), standing, now) {
-                output::note(line(standing, left));
-                self.told = Some((now, standing.clone()));
+            if let Some(line) = self.due(standing, left, now) {
+                output::note(line);
             }
             return;
         };
@@ -69,13 +69,24 @@ impl Progress {
         let total = standing.total.unwrap_or(0);
         let cells = bar_cells(width).filter(|_| total > 0);
         let template = cells.map_or("{wide_msg}".to_owned(), |n| format!("{{bar:{n}}} {{wide_msg}}"));
+        // Each of these but the style draws at once: in this order no bar appears beside words of before there was one.
+        if total > 0 {
+            bar.set_length(total);
+            bar.set_position(standing.settled.min(total));
+        }
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
-        bar.set_length(total);
-        bar.set_position(standing.settled.min(total));
         let room = width.saturating_sub(cells.map_or(0, |n| n + 1));
         bar.set_message(message(standing, left, room));
+    }
+
+    /// The line to be told now, if one is due.
+    fn due(&mut self, standing: &Standing, left: Option<Duration>, now: Duration) -> Option<String> {
+        is_due(self.told.as_ref(), standing, now).then(|| {
+            self.told = Some((now, standing.clone()));
+            line(standing, left)
+        })
     }
 
     /// A line about something else, above the bar.
@@ -99,7 +110,7 @@ fn bar_cells(width: usize) -> Option<usize> {
     (width >= 40).then(|| (width / 5).clamp(8, 30))
 }
 
-/// Whether a line is due: the first, one that says something new, and one every ten seconds.
+/// Whether a line is due: the first, one that says something new, and one now and then.
 fn is_due(told: Option<&(Duration, Standing)>, standing: &Standing, now: Duration) -> bool {
     told.is_none_or(|(at, before)| {
         before.head != standing.head || before.waiting != standing.waiting || now.saturating_sub(*at) >= LINES
@@ -153,7 +164,7 @@ fn message(standing: &Standing, left: Option<Duration>, room: usize) -> String {
             break;
         };
         // Why it waits is cut rather than left out.
-        if last <= 2 {
+        if last == 2 {
             break;
         }
         parts.retain(|(rank, _)| *rank != last);
@@ -280,6 +291,7 @@ mod tests {
             message(&at, Some(s(130)), 45),
             "1,200 of 34,500 images, about 2 min left"
         );
+        assert_eq!(message(&at, Some(s(130)), 39), "1,200 of 34,500 images");
         assert_eq!(message(&at, None, 5), "1,200 of 34,500 images");
         let unknown = Standing {
             total: None,
@@ -314,12 +326,12 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_due_for_what_is_new_and_every_ten_seconds() {
+    fn a_line_is_due_for_what_is_new_and_now_and_then() {
         let first = standing(1, 10);
         assert!(is_due(None, &first, s(0)));
         let told = (s(0), first.clone());
-        assert!(!is_due(Some(&told), &standing(2, 10), s(9)));
-        assert!(is_due(Some(&told), &first, s(10)), "also if nothing has changed");
+        assert!(!is_due(Some(&told), &standing(2, 10), s(7)));
+        assert!(is_due(Some(&told), &first, s(8)), "also if nothing has changed");
         let landed = Standing {
             head: "job 3 SUCCESS".into(),
             ..first.clone()
@@ -329,5 +341,34 @@ mod tests {
             ..first
         };
         assert!(is_due(Some(&told), &landed, s(1)) && is_due(Some(&told), &waits, s(1)));
+    }
+
+    #[test]
+    fn where_nobody_looks_on_a_line_comes_within_ten_seconds_and_no_more_than_needed() {
+        let ms = Duration::from_millis;
+        // The looks of a run, those of a watch, and those of one whose server takes its time.
+        let every = |pause: Duration| (0..600).map(move |n| pause * n).collect::<Vec<_>>();
+        let mut watch: Vec<_> = [0, 100, 300, 700, 1_500].map(ms).into();
+        watch.extend((1..60).map(|n| ms(1_500) + s(2) * n));
+        for looks in [every(ms(200)), watch, every(ms(1_700)), every(ms(2_000))] {
+            for total in [None, Some(0), Some(34_500)] {
+                let mut progress = Progress {
+                    bar: None,
+                    pace: Pace::default(),
+                    told: None,
+                };
+                let mut told = Vec::new();
+                for (settled, now) in (0..).zip(&looks) {
+                    let standing = Standing {
+                        total,
+                        ..standing(settled, 0)
+                    };
+                    told.extend(progress.due(&standing, None, *now).map(|_| *now));
+                }
+                let gaps = told.windows(2).map(|pair| pair[1] - pair[0]);
+                assert!(told.len() > 10 && told[0] == looks[0], "{told:?}");
+                assert!(gaps.clone().all(|gap| gap >= LINES && gap <= s(10)), "{told:?}");
+            }
+        }
     }
 }
