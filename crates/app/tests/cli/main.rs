@@ -15,3 +15,4 @@ mod manifests;
 mod readers;
 mod signals;
 mod support;
+mod terminals;
