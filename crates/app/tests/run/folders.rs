@@ -67,6 +67,27 @@ fn odd_entries_fail_alone_with_reasons_and_names_of_any_bytes_are_read() {
 }
 
 #[test]
+fn a_socket_and_a_folder_with_names_of_images_keep_no_photograph_from_being_processed() {
+    let dir = tempfile::tempdir().unwrap();
+    for (n, name) in ["1.jpg", "x.jpg/2.jpg", "x.jpg/y.png/3.jpg"]
+        .into_iter()
+        .enumerate()
+    {
+        photograph(&dir.path().join("night").join(name), n as u32);
+    }
+    for name in ["night/socket.jpg", "night/x.jpg/socket.HEIC"] {
+        std::os::unix::net::UnixListener::bind(dir.path().join(name)).unwrap();
+    }
+    let summary = ran(dir.path(), &["night", "--export", "all.csv"], 0);
+    let counts = &summary["counts"];
+    assert_eq!((&counts["processed"], &counts["failed"]), (&3.into(), &2.into()));
+    let images = rows(&dir.path().join("all-images.csv"));
+    let failed = images.iter().filter(|row| row["status"] == "failed");
+    let details: Vec<_> = failed.map(|row| row["detail"].as_str()).collect();
+    assert_eq!(details, ["failed to load image: not a regular file"; 2]);
+}
+
+#[test]
 fn what_is_passed_over_is_counted_and_a_folder_without_images_says_what_is_read() {
     let dir = tempfile::tempdir().unwrap();
     photograph(&dir.path().join("night/1.jfif"), 1);
