@@ -91,7 +91,8 @@ async fn a_server_that_listens_on_every_address_serves_workers_by_each_and_by_wh
     for (listen, hosts) in every.into_iter().take(if has_ipv6 { 2 } else { 1 }) {
         let dir = tempfile::tempdir().unwrap();
         let (_server, printed) = serve(dir.path(), listen).await;
-        let port = printed.rsplit(':').next().unwrap();
+        let (host, port) = printed.rsplit_once(':').unwrap();
+        assert!(!["http://0.0.0.0", "http://[::]"].contains(&host), "{printed}");
         a_worker_can_use(dir.path(), &printed).await;
         for host in hosts {
             a_worker_can_use(dir.path(), &format!("http://{host}:{port}")).await;
