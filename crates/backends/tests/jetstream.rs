@@ -25,7 +25,7 @@ use trapline_core::{
 };
 use trapline_testkit::{
     RealClock,
-    conformance::projections::queue::{candidates, offer, told},
+    conformance::projections::queue::{candidates, offer, told, works_again},
     services::{Nats, NatsBinary},
     until,
 };
@@ -71,21 +71,6 @@ async fn proposed(queue: &JetStreamQueue, job: JobId, limit: usize) -> Proposal 
     queue.propose(job, limit).await.unwrap().unwrap()
 }
 
-/// Waits until the queue works again by itself.
-async fn works_again(queue: &JetStreamQueue) {
-    until("the queue works again", RETURNS, || async {
-        queue
-            .publish(JOB, &candidates(9_000..9_001))
-            .await
-            .map_err(|e| e.to_string())?;
-        match queue.propose(JOB, 1_000).await {
-            Ok(Some(_)) => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    })
-    .await;
-}
-
 async fn calls_under_way_when_it_is_killed_fail_in_time_and_later_ones_at_once(mut nats: Nats) {
     let queue = Arc::new(queue(&nats).await);
     queue.publish(JOB, &candidates(1..100)).await.unwrap();
@@ -124,7 +109,7 @@ async fn calls_under_way_when_it_is_killed_fail_in_time_and_later_ones_at_once(m
     assert_away("a later propose", timed(queue.propose(JOB, 10)).await, AT_ONCE);
     assert_away("a later ping", timed(queue.ping()).await, AT_ONCE);
     nats.restart().await;
-    works_again(&queue).await;
+    works_again(&queue, JOB).await;
 }
 
 async fn one_that_stands_still_costs_the_deadline_once_and_returns(nats: Nats) {
@@ -140,7 +125,7 @@ async fn one_that_stands_still_costs_the_deadline_once_and_returns(nats: Nats) {
     assert_away("publish", publish, AWAY_MAX);
     assert_away("list", list, AWAY_MAX);
     nats.resume();
-    works_again(&queue).await;
+    works_again(&queue, JOB).await;
 }
 
 async fn one_that_stands_still_ends_a_publish_within_seconds(nats: Nats) {
@@ -204,7 +189,7 @@ async fn it_starts_without_a_server_and_uses_it_when_it_comes(mut nats: Nats) {
         AT_ONCE,
     );
     nats.restart().await;
-    works_again(&queue).await;
+    works_again(&queue, JOB).await;
 }
 
 async fn what_nobody_acknowledged_is_proposed_again(nats: Nats) {

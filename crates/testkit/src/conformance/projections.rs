@@ -43,7 +43,7 @@ fn captures(of: std::ops::Range<i64>) -> Vec<CaptureId> {
 
 /// Those of the queue.
 pub mod queue {
-    use std::{collections::HashSet, ops::Range};
+    use std::{collections::HashSet, ops::Range, time::Duration};
 
     use futures::future::join_all;
     use trapline_core::{
@@ -51,9 +51,27 @@ pub mod queue {
         ports::{Candidate, Queue, QueueInfo},
     };
 
-    use crate::conformance::cases;
+    use crate::{conformance::cases, until};
 
     type Fixture = super::Fixture<dyn Queue>;
+
+    /// How long a queue may take to work again by itself.
+    const RETURNS: Duration = Duration::from_secs(10);
+
+    /// Waits until a queue whose server was away takes a candidate and proposes it.
+    pub async fn works_again(queue: &dyn Queue, job: JobId) {
+        until("the queue works again", RETURNS, || async {
+            queue
+                .publish(job, &candidates(9_000..9_001))
+                .await
+                .map_err(|e| e.to_string())?;
+            match queue.propose(job, 1_000).await {
+                Ok(Some(_)) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+    }
 
     /// Asks until the counters tell of what was just done: they are evidence for people, and NATS 2.15 may answer with
     /// those of a moment ago.
