@@ -109,7 +109,7 @@ async fn calls_under_way_when_it_is_killed_fail_in_time_and_later_ones_at_once(m
     assert_away("a later propose", timed(queue.propose(JOB, 10)).await, AT_ONCE);
     assert_away("a later ping", timed(queue.ping()).await, AT_ONCE);
     nats.restart().await;
-    works_again(&queue, JOB).await;
+    works_again(&*queue, JOB).await;
 }
 
 async fn one_that_stands_still_costs_the_deadline_once_and_returns(nats: Nats) {

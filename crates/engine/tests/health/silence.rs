@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tracing::Level;
 use trapline_core::{
     JobId, JobStatus,
+    job::Expect,
     ports::{LogPage, LogQuery},
 };
 
@@ -65,7 +66,7 @@ async fn a_job_that_is_canceled_or_was_never_started_falls_silent() {
         let worker = node.worker("w").await;
         node.reserve(job, taken, worker).await;
         if whole {
-            node.engine.cancel_job(job).await.unwrap();
+            node.engine.cancel_job(job, &Expect::ANYTHING).await.unwrap();
         } else {
             node.sql("UPDATE jobs SET status = 'CANCELING'").await;
         }
