@@ -182,14 +182,14 @@ cases! { World;
         let mut held = Vec::new();
         for _ in 0..3 {
             held.extend(w.grant(job, 1, "w").await);
-            w.pass(2);
+            w.pass(4);
         }
         let sign = async |of: Grant| {
             let sign = SignOfLife { worker: of.0.worker, seen_at: w.now(), reserved_at: Some(of.0.granted_at), pipelines: vec![] };
             w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
             w.sweep().await;
         };
-        w.pass(44);
+        w.pass(38);
         w.succeed(held[0], 0).await;
         sign(held[0]).await;
         // Another process behind the same address answers the later one, steadily.
