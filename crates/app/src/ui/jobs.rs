@@ -16,7 +16,7 @@ use trapline_engine::JobView;
 use super::{
     actions::{self, Action},
     bar::Bar,
-    page::{Frame, PageResult, render},
+    page::{Frame, PageResult, render, with_query},
     session::Visitor,
     words::{self, Counted, Time, visible},
 };
@@ -171,12 +171,7 @@ fn path(asked: &Asked, chosen: Option<ProjectId>, group: Option<JobGroup>, after
     query.extend(chosen.map(|id| ("project", id.to_string())));
     query.extend((!asked.q.is_empty()).then(|| ("q", asked.q.clone())));
     query.extend(after.map(|id| ("after", id.to_string())));
-    let url = reqwest::Url::parse_with_params("http://page.invalid/jobs", query);
-    let query = url.ok().and_then(|url| url.query().map(str::to_owned));
-    match query.filter(|q| !q.is_empty()) {
-        Some(query) => format!("/jobs?{query}"),
-        None => "/jobs".to_owned(),
-    }
+    with_query("/jobs", query)
 }
 
 async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {

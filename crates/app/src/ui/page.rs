@@ -156,10 +156,17 @@ fn failed(status: StatusCode, heading: &'static str, what: String, seconds: Opti
 }
 
 fn to_sign_in(next: Option<&str>) -> Redirect {
-    let query = reqwest::Url::parse_with_params("http://page.invalid/login", next.map(|next| ("next", next)));
-    let query = query.ok().and_then(|url| url.query().map(str::to_owned));
-    match query.filter(|q| !q.is_empty()) {
-        Some(query) => Redirect::to(&format!("/login?{query}")),
-        None => Redirect::to("/login"),
+    Redirect::to(&with_query("/login", next.map(|next| ("next", next))))
+}
+
+/// A path of this server with a query, which may be empty.
+pub(super) fn with_query<V: AsRef<str>>(
+    path: &str,
+    query: impl IntoIterator<Item = (&'static str, V)>,
+) -> String {
+    let url = reqwest::Url::parse_with_params("http://page.invalid", query).expect("a host is a URL");
+    match url.query().unwrap_or_default() {
+        "" => path.to_owned(),
+        query => format!("{path}?{query}"),
     }
 }
