@@ -190,6 +190,12 @@ impl TestApp {
 
     /// A client with a new token of this role.
     pub(crate) async fn client(&self, role: Role, project: Option<ProjectId>) -> Client {
+        let secret = self.token(role, project).await;
+        self.caller(&format!("Token {secret}"))
+    }
+
+    /// A new token of this role.
+    pub(crate) async fn token(&self, role: Role, project: Option<ProjectId>) -> String {
         let secret = auth::new_secret();
         let token = NewToken {
             name: format!("{role:?}"),
@@ -200,7 +206,7 @@ impl TestApp {
             expires_at: None,
         };
         self.store.create_token(&token).await.unwrap();
-        self.caller(&format!("Token {secret}"))
+        secret
     }
 
     /// An admin of the same server, had it not been told to allow chaos.

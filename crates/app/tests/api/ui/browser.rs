@@ -4,12 +4,7 @@ use axum::{
     body::Body,
     http::{HeaderMap, Method, StatusCode},
 };
-use trapline::http::auth;
-use trapline_core::{
-    ProjectId,
-    catalog::{NewToken, Role},
-    ports::Catalog as _,
-};
+use trapline_core::{ProjectId, catalog::Role};
 
 use crate::support::{Client, TestApp};
 
@@ -93,7 +88,7 @@ impl Browser {
 
     /// Signed in with a new token of a role.
     pub(super) async fn of(app: &TestApp, role: Role, project: Option<ProjectId>) -> Self {
-        Self::with(app, &token(app, role, project).await).await
+        Self::with(app, &app.token(role, project).await).await
     }
 
     pub(super) async fn send(
@@ -135,18 +130,4 @@ impl Browser {
     pub(super) async fn post(&self, path: &str, body: &str) -> Page {
         self.send(Method::POST, path, body, &[OWN]).await
     }
-}
-
-pub(super) async fn token(app: &TestApp, role: Role, project: Option<ProjectId>) -> String {
-    let secret = auth::new_secret();
-    let token = NewToken {
-        name: format!("{role:?}"),
-        role,
-        project_id: project,
-        prefix: auth::prefix(&secret),
-        hash: auth::hash(&secret),
-        expires_at: None,
-    };
-    app.store.create_token(&token).await.unwrap();
-    secret
 }
