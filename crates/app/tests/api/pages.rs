@@ -284,11 +284,13 @@ async fn health_needs_no_token_and_names_no_host() {
         (live.status, &live.body["status"]),
         (StatusCode::OK, &json!("ok"))
     );
+    // The node ticks by itself once it has started, sooner or later: after this one it need not.
+    fleet.admin.post("/api/v2/health/check/", &json!({})).await;
     let ready = anon.get("/readyz").await;
     assert_eq!(ready.status, StatusCode::OK);
     assert_eq!(
         ready.body,
-        json!({"ready": true, "store": "ok", "last_tick_age_seconds": null, "queue": "ok", "progress": "ok", "last_tick_age_seconds": null})
+        json!({"ready": true, "store": "ok", "last_tick_age_seconds": 0, "queue": "ok", "progress": "ok"})
     );
     fleet.app.store.close().await;
     let away = anon.get("/readyz").await;
