@@ -173,7 +173,7 @@ impl Sources {
         if let Some(b) = bad.first() {
             text += &format!("; {} line {}: {}", b.manifest.display(), b.line, b.why);
         }
-        if let Some((folder, why)) = self.closed.first() {
+        for (folder, why) in &self.closed {
             text += &format!("; the folder `{}` can't be read: {why}", folder.display());
         }
         if !self.passed_over.is_empty() {
