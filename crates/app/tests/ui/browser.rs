@@ -207,9 +207,27 @@ impl Browser {
             .to_owned()
     }
 
-    async fn run(&self, script: &str, args: Value) -> Value {
+    pub(crate) async fn run(&self, script: &str, args: Value) -> Value {
         self.ask("/execute/sync", json!({"script": script, "args": args}))
             .await
+    }
+
+    /// Runs a script that calls its last argument with what it found.
+    pub(crate) async fn run_async(&self, script: &str) -> Value {
+        self.ask("/execute/async", json!({"script": script, "args": []}))
+            .await
+    }
+
+    /// A command of the DevTools protocol.
+    pub(crate) async fn cdp(&self, command: &str, params: Value) -> Value {
+        self.ask("/goog/cdp/execute", json!({"cmd": command, "params": params}))
+            .await
+    }
+
+    /// Makes the page this wide, in CSS pixels.
+    pub(crate) async fn is_wide(&self, width: u32) {
+        let screen = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        self.cdp("Emulation.setDeviceMetricsOverride", screen).await;
     }
 
     /// Ends the browser, and checks what it told.
