@@ -1,0 +1,202 @@
+//! How pages look to everybody: in both themes, on a desk and on a phone, without anything in them, as usual, and with
+//! what is longest and worst.
+//!
+//! With `TRAPLINE_SCREENSHOTS` naming a folder, each is also taken there as a picture (`cargo xtask screenshots`).
+
+use std::{fs, path::Path, path::PathBuf};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use trapline_testkit::{Client, SERVER_TOKEN, Server};
+
+use super::{BINARY, browser::Browser, half_done};
+
+/// axe-core 4.14.1, as its package has it; MPL-2.0, in `vendor/axe.LICENSE`.
+const AXE: &str = include_str!("vendor/axe.min.js");
+const DESK: u32 = 1_280;
+const PHONE: u32 = 375;
+/// 400% zoom of a desk.
+const NARROWEST: u32 = 320;
+
+/// What axe finds that keeps somebody from using the page.
+const SERIOUS: &str = "
+    const done = arguments[arguments.length - 1];
+    axe.run(document, {resultTypes: ['violations']}).then(
+        found => done(found.violations
+            .filter(v => ['serious', 'critical'].includes(v.impact))
+            .map(v => v.id + ': ' + v.nodes.map(n => n.html + ' ' + n.failureSummary).join('; '))),
+        error => done([String(error)]));";
+
+/// Pages with the names of their pictures.
+type Pages = Vec<(&'static str, String)>;
+
+/// A signed-in browser, and the pages to look at: what is shown before there is anything, then after.
+struct Tour {
+    server: Server,
+    browser: Browser,
+    _folder: tempfile::TempDir,
+}
+
+impl Tour {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+        let browser = Browser::start(&server.url()).await;
+        Self {
+            server,
+            browser,
+            _folder: folder,
+        }
+    }
+
+    async fn sign_in(&self) {
+        self.browser.open("/login").await;
+        self.browser.enter("#token", SERVER_TOKEN).await;
+        self.browser.press("button.primary").await;
+        self.browser.shows("h1", "Jobs").await;
+    }
+
+    /// Each page in each of its states.
+    async fn each(&self, mut look: impl AsyncFnMut(&str, &str)) {
+        look("sign-in", "/login").await;
+        self.sign_in().await;
+        look("jobs-empty", "/jobs").await;
+        look("not-found", "/jobs/404").await;
+        let mut look = async |name: &str, path: &str| {
+            look(name, path).await;
+            let title = self.browser.title().await;
+            assert!(!title.starts_with("Not found"), "{path} is no page");
+        };
+        let (usual, _) = half_done(&self.server).await;
+        for (name, path) in of_job("", usual) {
+            look(name, &path).await;
+        }
+        let worst = worst(&self.server.client()).await;
+        for (name, path) in of_job("worst-", worst) {
+            look(name, &path).await;
+        }
+    }
+}
+
+fn of_job(prefix: &str, job: i64) -> Pages {
+    let name = |usual, worst| if prefix.is_empty() { usual } else { worst };
+    vec![
+        (name("jobs", "worst-jobs"), "/jobs".to_owned()),
+        (
+            name("jobs-none", "worst-jobs-none"),
+            "/jobs?q=nothing+has+this+name".to_owned(),
+        ),
+        (name("job", "worst-job"), format!("/jobs/{job}")),
+        (name("why", "worst-why"), format!("/jobs/{job}?why")),
+        (name("stop", "worst-stop"), format!("/jobs/{job}/stop")),
+    ]
+}
+
+/// A job whose every text is as long and as strange as may be. It runs, and two of its images failed.
+async fn worst(client: &Client) -> i64 {
+    let slug = "m".repeat(100);
+    let pipelines = json!({"processing_service_name": "\u{202e}xob", "pipelines": [{
+        "name": "<img src=x onerror=alert(1)> ".repeat(8), "slug": slug, "version": 1,
+        "algorithms": [{"name": "Ω".repeat(255), "key": "detector", "version": 1}]}]});
+    client.post("/api/v2/projects/1/pipelines/", &pipelines).await;
+    let captures: Vec<Value> = (0..4)
+        .map(|n| json!({"url": format!("http://photos.invalid/{}/{n}.jpg", "long".repeat(480))}))
+        .collect();
+    let name = format!("\u{202e}\u{7}<b>{}", "Ω".repeat(250));
+    let job = json!({"name": name, "delay": 0, "project_id": 1, "pipeline_slug": slug, "captures": captures});
+    let id = client.post("/api/v2/jobs/?start_now", &job).await["id"]
+        .as_i64()
+        .unwrap();
+    let claim = json!({"pipelines": [slug], "batch_size": 3, "wait_seconds": 25,
+        "client_info": {"hostname": "gpu".repeat(80)}});
+    let tasks = client.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();
+    let reasons = ["no space ".repeat(1_100), "x".repeat(10_000)];
+    let results: Vec<Value> = reasons
+        .iter()
+        .enumerate()
+        .map(|(n, why)| json!({"reply_subject": tasks[n]["reply_subject"], "result": {"error": why, "image_id": tasks[n]["id"]}}))
+        .collect();
+    client
+        .post(
+            &format!("/api/v2/jobs/{id}/result/"),
+            &json!({ "results": results }),
+        )
+        .await;
+    id
+}
+
+/// Where pictures go, if anybody wants them.
+fn pictures() -> Option<PathBuf> {
+    std::env::var_os("TRAPLINE_SCREENSHOTS").map(PathBuf::from)
+}
+
+async fn take(browser: &Browser, picture: &Path) {
+    let taken = browser
+        .cdp("Page.captureScreenshot", json!({"captureBeyondViewport": true}))
+        .await;
+    let png = BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
+    fs::write(picture, png).unwrap();
+}
+
+#[tokio::test]
+async fn axe_finds_nothing_serious() {
+    let tour = Tour::start().await;
+    let browser = &tour.browser;
+    browser
+        .cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": AXE }))
+        .await;
+    let pictures = pictures();
+    let mut found = Vec::new();
+    tour.each(async |name, path| {
+        for theme in ["light", "dark"] {
+            let feature = json!({"name": "prefers-color-scheme", "value": theme});
+            browser
+                .cdp("Emulation.setEmulatedMedia", json!({ "features": [feature] }))
+                .await;
+            for width in [DESK, PHONE] {
+                browser.is_wide(width).await;
+                browser.open(path).await;
+                let serious = browser.run_async(SERIOUS).await;
+                if serious != json!([]) {
+                    found.push(format!("{path} ({theme}, {width} px): {serious:#}"));
+                }
+                if let Some(folder) = &pictures {
+                    take(browser, &folder.join(format!("{name}-{theme}-{width}.png"))).await;
+                }
+            }
+        }
+    })
+    .await;
+    browser
+        .run("document.body.append(document.createElement('img'))", json!([]))
+        .await;
+    let broken = browser.run_async(SERIOUS).await;
+    assert!(
+        broken.to_string().contains("image-alt"),
+        "axe sees nothing: {broken}"
+    );
+    tour.browser.end().await;
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[tokio::test]
+async fn nothing_scrolls_sideways_at_320() {
+    let tour = Tour::start().await;
+    let browser = &tour.browser;
+    let mut wide = Vec::new();
+    tour.each(async |_, path| {
+        for width in [NARROWEST, PHONE, DESK] {
+            browser.is_wide(width).await;
+            browser.open(path).await;
+            let shown = browser
+                .run("return document.documentElement.scrollWidth", json!([]))
+                .await;
+            if shown.as_u64().unwrap() > u64::from(width) {
+                wide.push(format!("{path} at {width} px: {shown} px"));
+            }
+        }
+    })
+    .await;
+    tour.browser.end().await;
+    assert!(wide.is_empty(), "{wide:?}");
+}
