@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 
 mod browser;
+mod colours;
 mod looks;
 
 use std::{path::Path, time::Duration};
