@@ -4,7 +4,9 @@ mod cluster;
 mod fresh;
 mod hostile;
 mod landing;
+mod process;
 mod rows;
+mod ui;
 
 use std::{
     sync::Arc,
@@ -56,6 +58,8 @@ pub(crate) enum Bench {
     Hostile(hostile::Args),
     /// A large job on a new cluster of one node, with workers from its first second.
     Fresh(fresh::Fresh),
+    /// Pages and streams of a large job, half done, with nobody watching and with many.
+    Ui(ui::Args),
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
@@ -64,6 +68,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         // A binary that is given is measured as it is.
         Bench::Hostile(args) => args.binary.is_none(),
         Bench::Fresh(args) => args.binary.is_none(),
+        Bench::Ui(args) => args.binary.is_none(),
         Bench::Tick { .. } | Bench::Lost { .. } => false,
     };
     if by_release && release::again()? {
@@ -78,6 +83,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Hostile(args) => hostile::run(args).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
             Bench::Fresh(options) => fresh::fresh(options).await,
+            Bench::Ui(args) => ui::run(args).await,
         }
     })
 }

@@ -18,6 +18,7 @@ use trapline_drill::{SLUG, check};
 use trapline_testkit::{Client, Server, until};
 
 use self::crowd::{Held, Kind};
+use super::process::memory;
 use crate::{
     release,
     soak::{start_fleet, summary, until_final},
@@ -216,16 +217,6 @@ impl Times {
             self.unanswered
         )
     }
-}
-
-/// A line of `/proc/PID/status`, in MiB.
-fn memory(pid: u32, key: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
-    let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) / 1024
 }
 
 fn sockets(pid: u32) -> usize {
