@@ -1,18 +1,12 @@
 //! What whoever asks for a move of a job saw of it (docs/wire.md#moves-of-a-job).
 
-use axum::{
-    extract::{FromRequest, Request},
-    http::header,
-};
+use axum::extract::{FromRequest, Request};
 use serde_json::{Map, Value};
 use trapline_core::job::Expect;
 
 use super::{ApiError, AppState, Fields, error::ApiResult};
 
 const FIELD: &str = "expect";
-/// No expectation is longer. A longer body is not read: a move of a job never asked for one.
-const BODY_BYTES_MAX: u64 = 16 << 10;
-
 /// What a request of the API expects.
 pub(super) struct Expected(pub(super) Expect);
 
@@ -20,11 +14,6 @@ impl FromRequest<AppState> for Expected {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
-        let length = request.headers().get(header::CONTENT_LENGTH);
-        let length: Option<u64> = length.and_then(|n| n.to_str().ok()?.parse().ok());
-        if length.is_some_and(|n| n > BODY_BYTES_MAX) {
-            return Ok(Self(Expect::ANYTHING));
-        }
         let mut fields = Fields::from_request(request, app).await?;
         read(&mut fields).map(Self)
     }
@@ -40,11 +29,7 @@ pub(crate) fn read(fields: &mut Fields) -> ApiResult<Expect> {
         Some(Value::Object(given)) => given,
         Some(_) => return Err(ApiError::field(FIELD, "Expected an object.")),
     };
-    for name in ["status", "run", "total", "processed", "failed"] {
-        if let Some(value) = fields.take(&format!("{FIELD}.{name}")) {
-            given.insert(name.to_owned(), value);
-        }
-    }
+    given.extend(fields.take_below(FIELD));
     let mut expect = Expect::ANYTHING;
     for (name, value) in &given {
         let wrong = || ApiError::field(FIELD, format!("`{name}` is not valid."));

@@ -154,6 +154,16 @@ impl Fields {
         self.map.remove(name).filter(|v| !v.is_null())
     }
 
+    /// The raw values of a form's fields `name.…`, by what follows the dot.
+    pub(crate) fn take_below(&mut self, name: &str) -> Vec<(String, Value)> {
+        let below = |field: &str| Some(field.strip_prefix(name)?.strip_prefix('.')?.to_owned());
+        let fields: Vec<String> = self.map.keys().filter(|f| below(f).is_some()).cloned().collect();
+        let taken = fields
+            .into_iter()
+            .filter_map(|field| Some((below(&field)?, self.map.remove(&field)?)));
+        taken.collect()
+    }
+
     fn required<T: Default>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> Option<T>) -> T {
         match self.map.get(name) {
             None => self.error(name, REQUIRED),
