@@ -66,14 +66,23 @@ impl Action {
         }
     }
 
+    /// Whether it is there for jobs in this state.
+    fn is_for(self, status: JobStatus) -> bool {
+        match self {
+            Self::Run => status == JobStatus::Created,
+            Self::Stop => status.is_running() && status != JobStatus::Canceling,
+            Self::RetryFailed | Self::RunAgain => status.is_final(),
+        }
+    }
+
     fn is_possible(self, job: &Job) -> bool {
         let undone = job.counts.failed + job.counts.pending + job.counts.in_flight;
-        match self {
-            Self::Run => job.status == JobStatus::Created,
-            Self::Stop => job.status.is_running() && job.status != JobStatus::Canceling,
-            Self::RetryFailed => job.status.is_final() && undone > 0,
-            Self::RunAgain => job.status.is_final() && job.counts.total > 0,
-        }
+        let has_images = match self {
+            Self::Run | Self::Stop => true,
+            Self::RetryFailed => undone > 0,
+            Self::RunAgain => job.counts.total > 0,
+        };
+        has_images && self.is_for(job.status)
     }
 
     async fn carry_out(self, app: &AppState, job: JobId, expect: &Expect) -> Result<Moved> {
@@ -285,6 +294,12 @@ async fn act(
     let job = app.visible_job(&visitor.principal, id).await?.id;
     let mut fields = fields?;
     let expect = expect::read(&mut fields)?;
+    // The state is compared in the transaction that moves the job, so it is moved only as the page has asked.
+    if expect.run.is_none() || !expect.status.is_some_and(|status| action.is_for(status)) {
+        let problem =
+            "The form did not say what it showed. Read what is so now, then press again.".to_owned();
+        return again(&app, &visitor, id, action, StatusCode::BAD_REQUEST, problem).await;
+    }
     if action == Action::RunAgain && !fields.has("consent") {
         let problem = "Tick the box to say that results may be replaced.".to_owned();
         return again(&app, &visitor, id, action, StatusCode::BAD_REQUEST, problem).await;

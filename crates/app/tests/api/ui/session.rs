@@ -106,6 +106,7 @@ async fn a_forged_post_is_refused_with_either_header() {
     let job = fleet.job(2).await;
     let browser = Browser::with(&fleet.app, ADMIN).await;
     let path = format!("/jobs/{job}/stop");
+    let form = browser.get(&path).await.form();
     for forged in [
         &[("sec-fetch-site", "cross-site")][..],
         &[("sec-fetch-site", "same-site"), OWN],
@@ -114,13 +115,13 @@ async fn a_forged_post_is_refused_with_either_header() {
         &[("origin", "null")],
         &[],
     ] {
-        let page = browser.send(Method::POST, &path, "", forged).await;
+        let page = browser.send(Method::POST, &path, &form, forged).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{forged:?}");
         page.has("This was not sent from a page of this server.");
     }
     assert_eq!(fleet.show(job).await["status"], "STARTED");
     let own = [("sec-fetch-site", "same-origin")];
-    let page = browser.send(Method::POST, &path, "", &own).await;
+    let page = browser.send(Method::POST, &path, &form, &own).await;
     assert_eq!(page.location(), format!("/jobs/{job}?did=stop"));
     assert_eq!(fleet.show(job).await["status"], "REVOKED");
 }
