@@ -107,7 +107,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
 /// The pages of the job, and those that list it.
 fn pages(job: i64) -> Vec<String> {
     let of_job = ["", "?why"].map(|page| format!("/jobs/{job}{page}"));
-    ["/login", "/jobs", "/jobs?q=night", "/jobs?state=running"]
+    ["/jobs", "/jobs?q=night", "/jobs?state=running"]
         .map(str::to_owned)
         .into_iter()
         .chain(of_job)
