@@ -140,12 +140,6 @@ impl ApiError {
         Self::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.")
     }
 
-    /// Seconds after which it may be asked again.
-    #[must_use]
-    pub fn retry_seconds(&self) -> Option<u64> {
-        self.retry_after
-    }
-
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -178,7 +172,7 @@ impl From<Error> for ApiError {
 
 impl ApiError {
     /// Logs the cause of a 5xx. Called once, where the answer is made.
-    pub(crate) fn tell(&self) {
+    fn tell(&self) {
         if let Some(cause) = &self.cause {
             let cause: &(dyn std::error::Error + 'static) = cause;
             if self.status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -189,16 +183,37 @@ impl ApiError {
         }
     }
 
-    /// What it says, if it says one thing.
-    pub(crate) fn text(&self) -> Option<&str> {
-        self.body.get("detail").and_then(Value::as_str)
+    /// What it says first: of the whole request, or of a field.
+    fn text(&self) -> Option<String> {
+        let first = |value: &Value| value.as_str().or_else(|| value[0].as_str()).map(str::to_owned);
+        match &self.body {
+            Value::Object(fields) => match fields.get("detail") {
+                Some(detail) => first(detail),
+                None => fields
+                    .iter()
+                    .find_map(|(field, texts)| Some(format!("`{field}`: {}", first(texts)?))),
+            },
+            other => first(other),
+        }
     }
+}
+
+/// What an error says. It goes with its answer, so that an answer to a person is made a page.
+#[derive(Clone)]
+pub(crate) struct Said {
+    pub(crate) text: Option<String>,
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         self.tell();
+        let said = Said {
+            text: self.text(),
+            retry_after: self.retry_after,
+        };
         let mut response = (self.status, Json(self.body)).into_response();
+        response.extensions_mut().insert(said);
         if let Some(seconds) = self.retry_after {
             response
                 .headers_mut()

@@ -228,7 +228,7 @@ fn public() -> Router<AppState> {
     tokens::login_routes()
 }
 
-async fn wrong_method(method: Method) -> ApiError {
+pub(crate) async fn wrong_method(method: Method) -> ApiError {
     ApiError::method_not_allowed(&method)
 }
 

@@ -7,6 +7,8 @@ use axum::{
     response::Response,
 };
 
+use super::page::for_people;
+
 const HEADERS: [(HeaderName, &str); 8] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -32,12 +34,13 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (header::CACHE_CONTROL, "private, no-cache"),
 ];
 
-/// Adds them; what the page itself says of caching stands.
+/// Adds them, to errors that are made pages too; what the page itself says of caching stands.
 pub(super) async fn add(request: Request, next: Next) -> Response {
     added(next.run(request).await)
 }
 
-pub(super) fn added(mut response: Response) -> Response {
+pub(super) fn added(response: Response) -> Response {
+    let mut response = for_people(response);
     for (name, value) in HEADERS {
         response
             .headers_mut()

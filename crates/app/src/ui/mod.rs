@@ -25,8 +25,7 @@ use tower_http::compression::CompressionLayer;
 
 pub use live::LiveBoard;
 
-use self::page::PageError;
-use crate::http::{ApiError, AppState, bodies};
+use crate::http::{ApiError, AppState, bodies, wrong_method};
 
 /// The pages and what they are made of, at the root.
 pub(crate) fn routes(state: &AppState) -> Router<AppState> {
@@ -41,11 +40,12 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     Router::new()
         .merge(pages)
         .merge(assets::routes())
+        .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(headers::add))
         .layer(CompressionLayer::new())
 }
 
 /// The page of a path that leads nowhere.
 pub(crate) fn no_page() -> Response {
-    headers::added(PageError::from(ApiError::not_found()).into_response())
+    headers::added(ApiError::not_found().into_response())
 }

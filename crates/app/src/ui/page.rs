@@ -8,7 +8,7 @@ use axum::{
 use trapline_core::{Error, error::chain};
 
 use super::{assets, session::Visitor};
-use crate::http::{ApiError, Principal};
+use crate::http::{ApiError, Principal, error::Said};
 
 /// The result of a page's handler.
 pub(super) type PageResult = Result<Response, PageError>;
@@ -101,42 +101,49 @@ struct ErrorPage {
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
-        let error = match self {
-            Self::SignIn { next } => return to_sign_in(next.as_deref()).into_response(),
+        match self {
+            Self::SignIn { next } => to_sign_in(next.as_deref()).into_response(),
             Self::Forged => {
                 let what = "This was not sent from a page of this server. Open the page here and try again.";
-                return failed(StatusCode::FORBIDDEN, "Not done", what.to_owned(), None);
+                failed(StatusCode::FORBIDDEN, "Not done", what.to_owned(), None)
             }
-            Self::Failed(error) => error,
-        };
-        error.tell();
-        let status = error.status();
-        let seconds = error.retry_seconds();
-        let (heading, what) = match status {
-            StatusCode::NOT_FOUND => (
-                "Not found",
-                "There is nothing here. It may have been deleted, or belong to a project that your token does not see.".to_owned(),
-            ),
-            StatusCode::FORBIDDEN => (
-                "Not allowed",
-                "Your token does not allow this. Sign in with one that does, or ask whoever runs this server.".to_owned(),
-            ),
-            StatusCode::TOO_MANY_REQUESTS => (
-                "Too many tries",
-                format!("Try again in {} s.", seconds.unwrap_or(60)),
-            ),
-            StatusCode::SERVICE_UNAVAILABLE => (
-                "Not available just now",
-                "The server can't reach its store. Nothing is lost; try again in some seconds.".to_owned(),
-            ),
-            status if status.is_server_error() => (
-                "Something went wrong",
-                "This is a fault of the server, and its log says more. Try again, or tell whoever runs it.".to_owned(),
-            ),
-            _ => ("Not done", error.text().unwrap_or("The server can't read this request.").to_owned()),
-        };
-        failed(status, heading, what, seconds)
+            // `for_people` makes a page of it, as of what no handler has seen.
+            Self::Failed(error) => error.into_response(),
+        }
     }
+}
+
+/// Makes a page of an answer that says what was wrong to a program; others stay.
+pub(super) fn for_people(response: Response) -> Response {
+    let Some(said) = response.extensions().get::<Said>().cloned() else {
+        return response;
+    };
+    let seconds = said.retry_after;
+    let status = response.status();
+    let (heading, what) = match status {
+        StatusCode::NOT_FOUND => (
+            "Not found",
+            "There is nothing here. It may have been deleted, or belong to a project that your token does not see.".to_owned(),
+        ),
+        StatusCode::FORBIDDEN => (
+            "Not allowed",
+            "Your token does not allow this. Sign in with one that does, or ask whoever runs this server.".to_owned(),
+        ),
+        StatusCode::TOO_MANY_REQUESTS => (
+            "Too many tries",
+            format!("Try again in {} s.", seconds.unwrap_or(60)),
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            "Not available just now",
+            "The server can't reach its store. Nothing is lost; try again in some seconds.".to_owned(),
+        ),
+        status if status.is_server_error() => (
+            "Something went wrong",
+            "This is a fault of the server, and its log says more. Try again, or tell whoever runs it.".to_owned(),
+        ),
+        _ => ("Not done", said.text.unwrap_or_else(|| "The server can't read this request.".to_owned())),
+    };
+    failed(status, heading, what, seconds)
 }
 
 fn failed(status: StatusCode, heading: &'static str, what: String, seconds: Option<u64>) -> Response {

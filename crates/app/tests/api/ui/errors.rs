@@ -1,0 +1,94 @@
+//! What a person sees who asks for what is not there, or can't be.
+
+use axum::http::{Method, StatusCode};
+use serde_json::json;
+
+use super::browser::{Browser, OWN};
+use crate::{fleet::Fleet, support::ADMIN};
+
+#[tokio::test]
+async fn whatever_goes_wrong_on_a_page_is_a_page_with_its_headers() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let page = format!("/jobs/{job}");
+    for (method, path, status, what) in [
+        (Method::GET, "/jobs/abc", 404, "There is nothing here."),
+        (
+            Method::GET,
+            "/jobs/99999999999999999999",
+            404,
+            "There is nothing here.",
+        ),
+        (Method::GET, "/jobs/abc/stop", 404, "There is nothing here."),
+        (Method::GET, "/jobs?project=abc", 400, "`project`: "),
+        (Method::GET, "/jobs?after=zz", 400, "`after`: "),
+        (Method::GET, "/logout", 405, "Method &#34;GET&#34; not allowed."),
+        (Method::PUT, "/login", 405, "Method &#34;PUT&#34; not allowed."),
+        (Method::DELETE, &page, 405, "Method &#34;DELETE&#34; not allowed."),
+    ] {
+        let shown = browser.send(method, path, "", &[OWN]).await;
+        assert_eq!(shown.status.as_u16(), status, "{path}: {}", shown.html);
+        shown.has(what).has("<h1");
+        assert!(
+            shown.headers.contains_key("content-security-policy"),
+            "{path}: {:?}",
+            shown.headers
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_action_is_done_only_as_its_page_asked_for_it() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(2).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let stop = browser.get(&format!("/jobs/{job}/stop")).await.form();
+    browser.post(&format!("/jobs/{job}/stop"), &stop).await;
+    for (action, form, status) in [
+        ("run", "", StatusCode::BAD_REQUEST),
+        ("run-again", "consent=1", StatusCode::BAD_REQUEST),
+        // Nobody was asked whether results may be replaced.
+        (
+            "run",
+            "expect.run=1&expect.status=REVOKED",
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            "stop",
+            "expect.run=1&expect.status=REVOKED",
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            "run-again",
+            "consent=1&expect.run=1&expect.status=REVOKED&expect.foo=1",
+            StatusCode::BAD_REQUEST,
+        ),
+    ] {
+        let page = browser.post(&format!("/jobs/{job}/{action}"), form).await;
+        assert_eq!(page.status, status, "{action} {form}: {}", page.html);
+        let now = fleet.show(job).await;
+        assert_eq!(
+            (&now["status"], &now["run"]),
+            (&json!("REVOKED"), &json!(1)),
+            "{action} {form}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_expectation_that_cant_be_read_is_no_leave_to_go_on() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    let path = format!("/api/v2/jobs/{job}/cancel/");
+    let padded = json!({"expect": {"run": 99}, "pad": "a".repeat(20_000)});
+    assert_eq!(
+        fleet.admin.post(&path, &padded).await.status,
+        StatusCode::CONFLICT
+    );
+    assert_eq!(
+        fleet.admin.post(&path, &json!([1])).await.status,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(fleet.show(job).await["status"], "STARTED");
+}
