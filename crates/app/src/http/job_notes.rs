@@ -11,9 +11,10 @@ use trapline_wire as wire;
 
 use super::{AppState, Principal};
 
-/// Who asked, as upstream names it.
+/// Who asked, as upstream names it. A name begins no line of its own.
 fn actor(principal: &Principal) -> String {
-    format!("user={}, token_id={}…", principal.name, principal.prefix)
+    let name = principal.name.replace(char::is_control, " ");
+    format!("user={name}, token_id={}…", principal.prefix)
 }
 
 fn line(job: JobId, message: String) -> LogLine {

@@ -266,7 +266,7 @@ async fn a_jobs_log_tells_who_fetched_tasks_and_who_posted_results_without_their
     let fleet = Fleet::new().await;
     let secret = auth::new_secret();
     let token = NewToken {
-        name: "night shift".to_owned(),
+        name: "night\nshift".to_owned(),
         role: Role::Worker,
         project_id: None,
         prefix: auth::prefix(&secret),
