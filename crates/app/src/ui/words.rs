@@ -119,7 +119,7 @@ pub(super) fn visible(text: &str) -> String {
 }
 
 fn is_format(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c, '\u{ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -128,7 +128,10 @@ mod tests {
 
     #[test]
     fn characters_that_hide_or_turn_a_text_are_named_and_no_others() {
-        assert_eq!(visible("gnp.\u{202e}ecrem\0"), "gnp.⟨U+202E⟩ecrem⟨U+0000⟩");
+        assert_eq!(
+            visible("gnp.\u{202e}ecrem\0\u{e0061}"),
+            "gnp.⟨U+202E⟩ecrem⟨U+0000⟩⟨U+E0061⟩"
+        );
         assert_eq!(
             visible("Nacht 3, größer <b>Ω</b> 蛾 👩\u{200d}🔬"),
             "Nacht 3, größer <b>Ω</b> 蛾 👩\u{200d}🔬"
