@@ -4,6 +4,7 @@ for (const place of document.querySelectorAll("[data-job]")) {
   const id = place.dataset.job;
   places.set(id, [...(places.get(id) ?? []), place]);
 }
+const COUNTED = ["processed", "failed", "in-flight", "waiting"];
 const banner = document.getElementById("away");
 let source = null;
 let wait = 1000;
@@ -17,7 +18,7 @@ const set = (place, name, text) => {
 function show(place, job) {
   if (place.dataset.key !== job.key && "page" in place.dataset) {
     // Another state has other buttons, which the server knows.
-    location.replace(location.pathname);
+    location.replace(place.dataset.page);
     return;
   }
   for (const name of ["sentence", "settled", "total", "failed", "rate"]) set(place, name, job[name]);
@@ -36,7 +37,9 @@ function show(place, job) {
       rect.setAttribute("width", job.parts[at][1]);
     });
   }
-  place.querySelectorAll("[data-n]").forEach((n, at) => (n.textContent = job.parts[at][2]));
+  job.parts.forEach((part, at) => {
+    for (const n of place.querySelectorAll(`[data-n="${COUNTED[at]}"]`)) n.textContent = part[2];
+  });
   if (place.dataset.key !== job.key) {
     for (const stale of place.querySelectorAll("[data-stale]")) stale.hidden = true;
   }
@@ -76,6 +79,15 @@ function close() {
   source?.close();
   source = null;
 }
+
+// A part that is open is read again, unless somebody is in it.
+async function reread(part) {
+  if (document.hidden || !part.closest("details").open || part.contains(document.activeElement)) return;
+  const answer = await fetch(part.dataset.part).catch(() => null);
+  if (answer?.redirected) location.reload();
+  else if (answer?.ok) part.innerHTML = await answer.text();
+}
+for (const part of document.querySelectorAll("[data-part]")) setInterval(reread, 10000, part);
 
 document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 addEventListener("pagehide", close);

@@ -5,8 +5,6 @@ use std::time::Duration;
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
-    Timestamp,
-    explain::Explanation,
     ports::Job,
     words::{count, counted, span},
 };
@@ -16,9 +14,11 @@ use super::{
     jobs::Row,
     page::{Frame, PageResult, render},
     session::Visitor,
-    words::{self, Time, visible},
+    tabs::{Tab, tabs},
+    why::Why,
+    words::{self, visible},
 };
-use crate::http::{AppState, Id, Params};
+use crate::http::{ApiError, AppState, Id, Params};
 
 /// A running job that settled nothing for this long is explained without being asked.
 const QUIET: Duration = Duration::from_secs(120);
@@ -33,20 +33,15 @@ struct Fact {
     value: String,
 }
 
-/// Why a job is not moving.
-struct Why {
-    sentence: String,
-    next: String,
-    workers: Vec<(String, Time)>,
-}
-
 #[derive(Template)]
 #[template(path = "job.html")]
 struct JobPage {
     frame: Frame,
     job: Row,
     run: i64,
-    is_running: bool,
+    tabs: Vec<Tab>,
+    /// Whether it can be asked why it is not moving.
+    is_open: bool,
     why: Option<Why>,
     facts: Vec<Fact>,
     errors: Vec<String>,
@@ -58,8 +53,13 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let job = app.visible_job(&visitor.principal, id).await?;
     let now = app.engine.wall_now();
     let is_running = job.status.is_running();
-    let why = if is_running && (params.has("why") || is_quiet(&app, &job)) {
-        Some(why(app.engine.explain(job.id).await?, now))
+    match params.text("part") {
+        None => {}
+        Some("why") => return Ok(Why::read(&app, &visitor, &job).await?.part()),
+        Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    }
+    let why = if params.has("why") || is_running && is_quiet(&app, &job) {
+        Some(Why::read(&app, &visitor, &job).await?)
     } else {
         None
     };
@@ -69,6 +69,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     };
     let project = app.catalog.project(job.project).await?.map(|p| p.name);
     let facts = facts(&job, set, project.unwrap_or_default());
+    let (tabs, is_open) = (tabs(&job, "Overview"), !job.status.is_final());
     let title = words::title(&job, Bar::new(&job.counts).percent);
     let (run, errors) = (job.run, job.errors.iter().map(|e| visible(e)).collect());
     let job = Row::new(&app, &visitor, job, now);
@@ -78,7 +79,8 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         frame,
         job,
         run,
-        is_running,
+        tabs,
+        is_open,
         why,
         facts,
         errors,
@@ -91,21 +93,6 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
 fn is_quiet(app: &AppState, job: &Job) -> bool {
     let last = job.last_result_at.or(job.started_at).unwrap_or(job.updated_at);
     app.engine.now().since(last) >= QUIET
-}
-
-fn why(of: Explanation, now: Timestamp) -> Why {
-    let next = match of.next.at {
-        Some(at) => format!("{} ({})", of.next.action, trapline_core::words::when(at, now)),
-        None => of.next.action.to_owned(),
-    };
-    let seen = of.workers.into_iter();
-    Why {
-        sentence: visible(&of.sentence),
-        next,
-        workers: seen
-            .map(|w| (visible(&w.name), Time::new(w.last_seen, now)))
-            .collect(),
-    }
 }
 
 fn facts(job: &Job, set: Option<String>, project: String) -> Vec<Fact> {

@@ -15,6 +15,8 @@ mod login;
 mod origin;
 mod page;
 mod session;
+mod tabs;
+mod why;
 mod words;
 
 use axum::{
