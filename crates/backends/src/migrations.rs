@@ -26,6 +26,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0010_create_keys"),
         embedded!("sqlite/0011_results_by_dispatch"),
         embedded!("sqlite/0012_sessions"),
+        embedded!("sqlite/0013_pages_of_a_job"),
     ])
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0010_create_keys"),
         embedded!("postgres/0011_results_by_dispatch"),
         embedded!("postgres/0012_sessions"),
+        embedded!("postgres/0013_pages_of_a_job"),
     ])
 }
 

@@ -19,7 +19,7 @@ use trapline_testkit::{
         Case, World, apart, budget, captures, catalog, creates, deaths, definitions, found, frozen, grants,
         health, last_tries,
         projections::{self, Fixture},
-        recent, sessions, store, suspects, timeline,
+        pages, recent, sessions, store, suspects, timeline,
     },
     memory::MemoryStore,
     services::{Nats, NatsBinary, Redis},
@@ -44,6 +44,7 @@ const STORE: [&[Case<World>]; 17] = [
     definitions::CASES,
     captures::CASES,
     catalog::CASES,
+    pages::CASES,
     recent::CASES,
     sessions::CASES,
 ];
@@ -153,6 +154,7 @@ fn main() {
         creates::CASES,
         frozen::CASES,
         captures::CASES,
+        pages::CASES,
         recent::CASES,
         sessions::CASES,
     ] {

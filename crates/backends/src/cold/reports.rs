@@ -18,7 +18,12 @@ pub(crate) async fn images<S: Cold>(store: &S, query: &ImageQuery) -> sqlx::Resu
         None => None,
         Some(ImageState::Pending) => Some("pending"),
         Some(ImageState::Processed) => Some("processed"),
-        Some(ImageState::Failed) => Some("failed"),
+        Some(ImageState::Failed) => {
+            let values: [&dyn Value<'_>; 4] = [&job, &reason, &after, &limit];
+            let mut conn = store.reader().await?;
+            let sql = sql!(each "reports/images_failed.sql");
+            return conn.list(sql, &values, rows::image).await;
+        }
         // A reason is that of a failure.
         Some(ImageState::InFlight) if reason.is_some() => return Ok(Vec::new()),
         Some(ImageState::InFlight) => {
@@ -45,9 +50,13 @@ pub(crate) async fn attempts<S: Cold>(store: &S, captures: &[CaptureId]) -> sqlx
 }
 
 pub(crate) async fn log<S: Cold>(store: &S, query: &LogQuery) -> sqlx::Result<Vec<LogRow>> {
-    let mut sql = Parts::<S::Conn>::new(sql!("jobs/log.sql"));
+    let is_bad = query.level.is_some_and(|level| level >= Level::Warning);
+    let mut sql = Parts::<S::Conn>::new(match is_bad {
+        true => sql!(each "jobs/log_bad.sql"),
+        false => sql!("jobs/log.sql"),
+    });
     sql.value(query.job.0);
-    if let Some(level) = query.level {
+    if let Some(level) = query.level.filter(|level| *level != Level::Warning) {
         let levels = Level::ALL.into_iter().filter(|l| *l >= level);
         sql.among("level", levels.map(Level::as_str).collect());
     }
@@ -56,6 +65,7 @@ pub(crate) async fn log<S: Cold>(store: &S, query: &LogQuery) -> sqlx::Result<Ve
     }
     match query.page {
         LogPage::After(after) => sql.add(" AND id > $ ORDER BY id", after),
+        LogPage::Before(before) => sql.add(" AND id < $ ORDER BY id DESC", before),
         LogPage::Newest => sql.push(" ORDER BY id DESC"),
     }
     sql.add(" LIMIT $", bound(query.limit));

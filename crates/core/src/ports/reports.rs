@@ -218,6 +218,8 @@ pub struct LogQuery {
 pub enum LogPage {
     /// Oldest first, after this row.
     After(i64),
+    /// Newest first, before this row.
+    Before(i64),
     /// Newest first.
     Newest,
 }

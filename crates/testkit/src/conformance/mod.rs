@@ -13,6 +13,7 @@ pub mod frozen;
 pub mod grants;
 pub mod health;
 pub mod last_tries;
+pub mod pages;
 pub mod projections;
 pub mod recent;
 pub mod sessions;

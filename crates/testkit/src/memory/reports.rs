@@ -142,6 +142,10 @@ impl Db {
             .collect();
         match query.page {
             LogPage::After(after) => all.retain(|row| row.id > after),
+            LogPage::Before(before) => {
+                all.retain(|row| row.id < before);
+                all.reverse();
+            }
             LogPage::Newest => all.reverse(),
         }
         all.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));

@@ -1,0 +1,58 @@
+//! The cases of what the pages of a job read: failed images, and a log from its end.
+
+use trapline_core::{
+    CaptureId, FailReason,
+    ports::{ImageQuery, ImageState, Level, LogPage, LogQuery, Posted, Settlement},
+};
+
+use super::{World, cases};
+
+cases! { World;
+    async fn failed_images_are_read_by_key_and_by_reason(w: World) {
+        let job = w.job_of(6).await;
+        let tasks = w.grant(job, 6, "w").await;
+        let fail = |at: usize, reason, detail: &str| Settlement {
+            receipt: tasks[at].0,
+            posted: Posted::Fail { reason, detail: detail.to_owned() },
+        };
+        w.settle(&[
+            fail(1, FailReason::WorkerError, "no moth"),
+            fail(3, FailReason::InvalidResult, "no box"),
+            fail(4, FailReason::WorkerError, "no moth"),
+        ]).await;
+        let mut wanted = [1, 3, 4].map(|at| tasks[at].0.capture);
+        wanted.sort();
+        let all = ImageQuery { job, state: Some(ImageState::Failed), reason: None, after: CaptureId(i64::MIN), limit: 9 };
+        let read = async |query: ImageQuery| -> Vec<CaptureId> {
+            w.store.images(&query).await.unwrap().iter().map(|row| row.capture).collect()
+        };
+        assert_eq!(read(all).await, wanted);
+        assert_eq!(read(ImageQuery { after: wanted[0], limit: 1, ..all }).await, wanted[1..2]);
+        let invalid = ImageQuery { reason: Some(FailReason::InvalidResult), ..all };
+        assert_eq!(read(invalid).await, [tasks[3].0.capture]);
+        assert!(read(ImageQuery { reason: Some(FailReason::Lost), ..all }).await.is_empty());
+    }
+
+    async fn a_log_is_read_from_its_end_and_by_level(w: World) {
+        let job = w.job_of(1).await;
+        let line = |level, message: &str| trapline_core::ports::LogLine { job, level, message: message.to_owned(), capture: None };
+        let lines = [Level::Info, Level::Warning, Level::Debug, Level::Error, Level::Info]
+            .map(|level| line(level, level.as_str()));
+        w.store.log(&lines, w.now()).await.unwrap();
+        let query = LogQuery { job, level: None, capture: None, page: LogPage::Newest, limit: 2 };
+        let read = async |query: LogQuery| -> Vec<(i64, Level)> {
+            w.store.logs(&query).await.unwrap().iter().map(|row| (row.id, row.level)).collect()
+        };
+        let newest = read(query).await;
+        assert_eq!([newest[0].1, newest[1].1], [Level::Info, Level::Error]);
+        let before = read(LogQuery { page: LogPage::Before(newest[1].0), ..query }).await;
+        assert_eq!([before[0].1, before[1].1], [Level::Debug, Level::Warning]);
+        let bad = LogQuery { level: Some(Level::Warning), ..query };
+        let bad = read(bad).await;
+        assert_eq!([bad[0].1, bad[1].1], [Level::Error, Level::Warning]);
+        let older = LogQuery { level: Some(Level::Warning), page: LogPage::Before(bad[0].0), ..query };
+        assert_eq!(read(older).await, bad[1..]);
+        let errors = LogQuery { level: Some(Level::Error), page: LogPage::After(0), ..query };
+        assert_eq!(read(errors).await, bad[..1]);
+    }
+}
