@@ -12,6 +12,7 @@ pub mod counts;
 pub mod doctor;
 pub mod error;
 pub mod explain;
+pub mod failures;
 pub mod fault;
 pub mod handout;
 pub mod headline;

@@ -7,6 +7,7 @@ mod clock;
 mod dispatch;
 mod engine;
 mod explain;
+mod failures;
 mod health;
 mod job_cache;
 mod jobs;
@@ -26,6 +27,7 @@ mod turns;
 
 pub use claim::{ClaimRequest, Claimed};
 pub use clock::SystemClock;
+pub use failures::{FAILURES_MAX, Failures};
 pub use engine::{Engine, ImageUrl, Policy, Ports};
 pub use job_cache::RunSpec;
 pub use jobs::JobView;

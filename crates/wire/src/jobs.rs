@@ -309,6 +309,50 @@ pub struct Image {
     pub detections: i64,
 }
 
+/// `GET /jobs/{id}/failures/`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Failures {
+    /// The groups, the largest first.
+    pub results: Vec<FailureGroup>,
+    /// How many failed images they are made from: the first by number.
+    pub examined: u64,
+    /// Whether more images failed than were looked at.
+    pub more: bool,
+}
+
+/// Failed images that failed for the same reason.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailureGroup {
+    /// Its name: the same for the same reason and text.
+    pub group: String,
+    /// `worker_error`, `lost`, `invalid_result` or `no_url`.
+    pub reason: Word,
+    /// What their details share.
+    pub text: String,
+    /// How many there are.
+    pub count: u64,
+    /// The time of the first.
+    pub first_at: Option<Time>,
+    /// The time of the last.
+    pub last_at: Option<Time>,
+    /// The workers that had them last, those with most first.
+    pub workers: Vec<FailureWorker>,
+    /// The number of one of them, as a text.
+    pub sample: String,
+}
+
+/// A worker in a [`FailureGroup`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailureWorker {
+    /// Its name.
+    pub name: String,
+    /// How many of the images it had last.
+    pub count: u64,
+}
+
 /// A row of `GET /jobs/{id}/logs/`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -15,6 +15,7 @@ pub(crate) mod doctor;
 pub mod error;
 pub(crate) mod expect;
 mod explain;
+mod failures;
 mod fields;
 mod form;
 mod guards;
@@ -221,6 +222,7 @@ pub fn private() -> Router<AppState> {
         .merge(logs::routes())
         .merge(health::routes())
         .merge(explain::routes())
+        .merge(failures::routes())
 }
 
 /// The endpoints for which none is (docs/rules.md B2).

@@ -97,6 +97,7 @@ const ROWS: &[Row] = &[
     ("GET", "/jobs/{job}", "", NotThere),
     ("GET", "/jobs/{job}/explain", "", NotThere),
     ("GET", "/jobs/{job}/images", "", NotThere),
+    ("GET", "/jobs/{job}/failures", "", NotThere),
     ("GET", "/jobs/{job}/results", "", NotThere),
     ("GET", "/jobs/{job}/logs", "", NotThere),
     ("POST", "/jobs/{job}/tasks", r#"{"batch_size": 1}"#, NotThere),

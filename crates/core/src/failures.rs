@@ -1,0 +1,191 @@
+//! Failed images, grouped by why they failed: those of one group differ only in what names an image, a time or a machine.
+
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{CaptureId, FailReason, Timestamp, ports::ImageRow, time::head};
+
+/// A fingerprint is never longer, in characters.
+const TEXT_MAX: usize = 200;
+/// How much of a detail is looked at, in characters.
+const READ_MAX: usize = 2_000;
+/// Words after which a number says what happened.
+const TELLING: [&str; 5] = ["http", "status", "code", "error", "errno"];
+
+/// Returns the text that the details of a group share: what changes from image to image is `…`.
+#[must_use]
+pub fn fingerprint(detail: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut before = String::new();
+    for word in head(detail, READ_MAX).split_whitespace() {
+        let shown = general(word, &before);
+        if shown != "…" || words.last().is_none_or(|last| last != "…") {
+            words.push(shown);
+        }
+        before = word.trim_end_matches(':').to_ascii_lowercase();
+    }
+    head(&words.join(" "), TEXT_MAX).to_owned()
+}
+
+/// A word without what changes; `before` is the word before it.
+fn general(word: &str, before: &str) -> String {
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/');
+    let slashes = bare.matches('/').count();
+    if word.contains("://") || bare.starts_with('/') && slashes > 0 || slashes > 1 || word.contains('\\') {
+        return "…".to_owned();
+    }
+    let is_code = bare.len() == 3 && bare.bytes().all(|b| b.is_ascii_digit());
+    if is_code && TELLING.contains(&before) {
+        return word.to_owned();
+    }
+    let mut shown = String::new();
+    for part in word.split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let end = part.trim_start_matches(char::is_alphanumeric);
+        let run = &part[..part.len() - end.len()];
+        if run.bytes().any(|b| b.is_ascii_digit()) {
+            shown.push('…');
+        } else {
+            shown.push_str(run);
+        }
+        shown.push_str(end);
+    }
+    shown
+}
+
+/// Failed images that failed for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name in URLs: the same for the same reason and text.
+    pub id: String,
+    /// The reason.
+    pub reason: FailReason,
+    /// What their details share.
+    pub text: String,
+    /// How many there are.
+    pub count: u64,
+    /// When the first was settled.
+    pub first_at: Option<Timestamp>,
+    /// When the last was settled.
+    pub last_at: Option<Timestamp>,
+    /// The workers that had them last, with how many each; those with most first.
+    pub workers: Vec<(String, u64)>,
+    /// One of them.
+    pub sample: CaptureId,
+}
+
+/// Returns the name of the group of a reason and a fingerprint.
+fn group_id(reason: FailReason, text: &str) -> String {
+    let hash = Sha256::digest(format!("{reason}\n{text}"));
+    hash[..4].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Returns the name of the group of an image; `None` if it has not failed.
+#[must_use]
+pub fn group_of(row: &ImageRow) -> Option<String> {
+    let text = fingerprint(row.detail.as_deref().unwrap_or_default());
+    row.reason.map(|reason| group_id(reason, &text))
+}
+
+/// Groups, as failed images are added.
+#[derive(Clone, Debug, Default)]
+pub struct Groups(BTreeMap<String, (Group, BTreeMap<String, u64>)>);
+
+impl Groups {
+    /// Adds an image; one that has not failed is left out.
+    pub fn add(&mut self, row: &ImageRow) {
+        let Some(reason) = row.reason else { return };
+        let text = fingerprint(row.detail.as_deref().unwrap_or_default());
+        let id = group_id(reason, &text);
+        let (group, workers) = match self.0.entry(id) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => {
+                let group = Group {
+                    id: place.key().clone(),
+                    reason,
+                    text,
+                    count: 0,
+                    first_at: row.settled_at,
+                    last_at: row.settled_at,
+                    workers: Vec::new(),
+                    sample: row.capture,
+                };
+                place.insert((group, BTreeMap::new()))
+            }
+        };
+        group.count += 1;
+        group.first_at = [group.first_at, row.settled_at].into_iter().flatten().min();
+        group.last_at = group.last_at.max(row.settled_at);
+        if let Some(worker) = &row.worker {
+            *workers.entry(worker.clone()).or_default() += 1;
+        }
+    }
+
+    /// The groups, the largest first.
+    #[must_use]
+    pub fn sorted(self) -> Vec<Group> {
+        let groups = self.0.into_values().map(|(mut group, workers)| {
+            group.workers = workers.into_iter().collect();
+            group.workers.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+            group
+        });
+        let mut groups: Vec<Group> = groups.collect();
+        groups.sort_by_key(|group| (std::cmp::Reverse(group.count), group.sample));
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TaskState;
+
+    #[test]
+    fn what_names_an_image_a_time_or_a_machine_is_left_out_of_a_fingerprint() {
+        for (detail, text) in [
+            ("HTTP 404 for https://x.test/a/7.jpg", "HTTP 404 for …"),
+            ("no answer after 2 hand-out(s), last to gpu-3", "no answer after … hand-out(s), last to gpu-…"),
+            ("can't open '/data/june/0001.jpg': not found", "can't open … not found"),
+            (r"C:\moths\7.jpg is broken", "… is broken"),
+            ("offset 0x7f3a, 12 of 13 bytes", "offset …, … of … bytes"),
+            ("a file and/or a folder\nis missing", "a file and/or a folder is missing"),
+            ("Größe 34 ist zu groß", "Größe … ist zu groß"),
+            ("", ""),
+        ] {
+            assert_eq!(fingerprint(detail), text, "{detail}");
+        }
+        assert_eq!(fingerprint(&"Ω ".repeat(9_000)).chars().count(), TEXT_MAX);
+    }
+
+    fn failed(capture: i64, detail: &str, worker: &str) -> ImageRow {
+        ImageRow {
+            capture: CaptureId(capture),
+            url: String::new(),
+            state: TaskState::Failed,
+            in_flight: false,
+            reason: Some(FailReason::WorkerError),
+            detail: Some(detail.to_owned()),
+            attempts: 1,
+            worker: Some(worker.to_owned()),
+            settled_at: Some(Timestamp(capture)),
+            detections: 0,
+        }
+    }
+
+    #[test]
+    fn the_largest_group_is_first_and_says_whose_and_when_they_were() {
+        let mut groups = Groups::default();
+        groups.add(&failed(1, "too dark", "a"));
+        for capture in [4, 2, 3] {
+            let worker = if capture == 3 { "a" } else { "b" };
+            groups.add(&failed(capture, &format!("HTTP 404 for http://x/{capture}"), worker));
+        }
+        let groups = groups.sorted();
+        let first = &groups[0];
+        assert_eq!((first.text.as_str(), first.count), ("HTTP 404 for …", 3));
+        assert_eq!(first.workers, [("b".to_owned(), 2), ("a".to_owned(), 1)]);
+        assert_eq!((first.first_at, first.last_at), (Some(Timestamp(2)), Some(Timestamp(4))));
+        assert_eq!(group_of(&failed(9, "HTTP 404 for http://y/", "c")).as_ref(), Some(&first.id));
+        assert_eq!((groups[1].text.as_str(), groups[1].count), ("too dark", 1));
+    }
+}
