@@ -17,9 +17,9 @@ use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
         Case, World, apart, budget, captures, catalog, creates, deaths, definitions, found, frozen, grants,
-        health, last_tries,
+        health, last_tries, pages,
         projections::{self, Fixture},
-        pages, recent, sessions, store, suspects, timeline,
+        recent, sessions, store, suspects, timeline,
     },
     memory::MemoryStore,
     services::{Nats, NatsBinary, Redis},
@@ -28,7 +28,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 17] = [
+const STORE: [&[Case<World>]; 18] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,

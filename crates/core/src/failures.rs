@@ -144,11 +144,20 @@ mod tests {
     fn what_names_an_image_a_time_or_a_machine_is_left_out_of_a_fingerprint() {
         for (detail, text) in [
             ("HTTP 404 for https://x.test/a/7.jpg", "HTTP 404 for …"),
-            ("no answer after 2 hand-out(s), last to gpu-3", "no answer after … hand-out(s), last to gpu-…"),
-            ("can't open '/data/june/0001.jpg': not found", "can't open … not found"),
+            (
+                "no answer after 2 hand-out(s), last to gpu-3",
+                "no answer after … hand-out(s), last to gpu-…",
+            ),
+            (
+                "can't open '/data/june/0001.jpg': not found",
+                "can't open … not found",
+            ),
             (r"C:\moths\7.jpg is broken", "… is broken"),
             ("offset 0x7f3a, 12 of 13 bytes", "offset …, … of … bytes"),
-            ("a file and/or a folder\nis missing", "a file and/or a folder is missing"),
+            (
+                "a file and/or a folder\nis missing",
+                "a file and/or a folder is missing",
+            ),
             ("Größe 34 ist zu groß", "Größe … ist zu groß"),
             ("", ""),
         ] {
@@ -178,14 +187,24 @@ mod tests {
         groups.add(&failed(1, "too dark", "a"));
         for capture in [4, 2, 3] {
             let worker = if capture == 3 { "a" } else { "b" };
-            groups.add(&failed(capture, &format!("HTTP 404 for http://x/{capture}"), worker));
+            groups.add(&failed(
+                capture,
+                &format!("HTTP 404 for http://x/{capture}"),
+                worker,
+            ));
         }
         let groups = groups.sorted();
         let first = &groups[0];
         assert_eq!((first.text.as_str(), first.count), ("HTTP 404 for …", 3));
         assert_eq!(first.workers, [("b".to_owned(), 2), ("a".to_owned(), 1)]);
-        assert_eq!((first.first_at, first.last_at), (Some(Timestamp(2)), Some(Timestamp(4))));
-        assert_eq!(group_of(&failed(9, "HTTP 404 for http://y/", "c")).as_ref(), Some(&first.id));
+        assert_eq!(
+            (first.first_at, first.last_at),
+            (Some(Timestamp(2)), Some(Timestamp(4)))
+        );
+        assert_eq!(
+            group_of(&failed(9, "HTTP 404 for http://y/", "c")).as_ref(),
+            Some(&first.id)
+        );
         assert_eq!((groups[1].text.as_str(), groups[1].count), ("too dark", 1));
     }
 }

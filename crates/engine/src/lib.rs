@@ -27,8 +27,8 @@ mod turns;
 
 pub use claim::{ClaimRequest, Claimed};
 pub use clock::SystemClock;
-pub use failures::{FAILURES_MAX, Failures};
 pub use engine::{Engine, ImageUrl, Policy, Ports};
+pub use failures::{FAILURES_MAX, Failures};
 pub use job_cache::RunSpec;
 pub use jobs::JobView;
 pub use leases::LeaseRequest;
