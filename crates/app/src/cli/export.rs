@@ -149,6 +149,7 @@ impl ExportArgs {
                 As::Ndjson => Format::Ndjson,
             },
             scores: self.scores,
+            guarded: false,
         };
         spool.set_len(0).map_err(wrong)?;
         spool.rewind().map_err(wrong)?;

@@ -52,6 +52,8 @@ pub struct Export {
     pub format: Format,
     /// Whether with all scores and logits.
     pub scores: bool,
+    /// Whether no cell of a CSV is a formula to a spreadsheet.
+    pub guarded: bool,
 }
 
 fn failed(e: impl std::error::Error + Send + Sync + 'static) -> Error {
@@ -78,6 +80,33 @@ fn encode<T: Serialize>(rows: impl Iterator<Item = T>, format: Format) -> Result
             csv.into_inner().map_err(|e| failed(e.into_error()))
         }
     }
+}
+
+/// Rows as CSV in which no cell is a formula to a spreadsheet: what begins as one has a `'` before it, unless it is a number.
+///
+/// # Errors
+/// If a row can't be written.
+pub fn guarded<T: Serialize>(rows: impl Iterator<Item = T>) -> Result<Vec<u8>> {
+    let plain = encode(rows, Format::Csv)?;
+    let mut read = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(&*plain);
+    let mut out = csv::Writer::from_writer(Vec::new());
+    for row in read.records() {
+        let row = row.map_err(failed)?;
+        let cells = row.iter().map(|cell| {
+            let is_formula =
+                cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err();
+            if is_formula {
+                format!("'{cell}")
+            } else {
+                cell.to_owned()
+            }
+        });
+        out.write_record(cells).map_err(failed)?;
+    }
+    out.into_inner().map_err(|e| failed(e.into_error()))
 }
 
 /// A page of a job's detections after one of them, and the one after which the next page begins.
@@ -158,7 +187,10 @@ async fn piece(
                 let none = of.is_empty().then(|| Image::new(capture, None));
                 of.iter().map(|a| Image::new(capture, Some(a))).chain(none)
             });
-            encode(rows, export.format)
+            match export.format {
+                Format::Csv if export.guarded => guarded(rows),
+                format => encode(rows, format),
+            }
         }
         Table::Detections => {
             let with = chosen.values().flatten().filter(|a| a.detections > 0);
@@ -168,6 +200,7 @@ async fn piece(
                 .await?;
             let found = described(store, found, meanings, export.scores).await?;
             match export.format {
+                Format::Csv if export.guarded => guarded(found.into_iter().map(|d| d.detection)),
                 Format::Csv => encode(found.into_iter().map(|d| d.detection), export.format),
                 Format::Ndjson => encode(found.into_iter(), export.format),
             }
@@ -291,6 +324,16 @@ mod tests {
         assert!(
             line.contains(r#"{"label":"moth","score":0.99,"classifier":"c","terminal":false}"#),
             "{line}"
+        );
+    }
+
+    #[test]
+    fn a_cell_that_a_spreadsheet_would_compute_is_guarded_and_a_number_is_not() {
+        let row = ["=1+1", "-1.5", "+moth", "@x", "-", "a=b", "\t=1", "\"=x, y"];
+        let csv = guarded(std::iter::once(row)).unwrap();
+        assert_eq!(
+            std::str::from_utf8(&csv).unwrap(),
+            "'=1+1,-1.5,'+moth,'@x,'-,a=b,'\t=1,\"\"\"=x, y\"\n"
         );
     }
 
