@@ -8,6 +8,7 @@ mod actions;
 mod assets;
 mod bar;
 mod headers;
+mod images;
 mod job;
 mod jobs;
 mod live;
@@ -35,6 +36,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(login::routes())
         .merge(jobs::routes())
         .merge(job::routes())
+        .merge(images::routes())
         .merge(actions::routes())
         .merge(live::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))

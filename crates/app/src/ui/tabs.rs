@@ -1,6 +1,12 @@
-//! The tabs that lead from one page of a job to the others.
+//! What the pages of one job share: its name, its state, and the tabs that lead from one page to the others.
 
-use trapline_core::ports::Job;
+use trapline_core::{JobId, ports::Job, words::count};
+
+use super::{
+    actions::{self, Action},
+    session::Visitor,
+    words::{self, visible},
+};
 
 /// A page of a job.
 pub(super) struct Tab {
@@ -19,5 +25,32 @@ pub(super) fn tabs(job: &Job, at: &str) -> Vec<Tab> {
         is_on: word == at,
         n,
     };
-    vec![tab("Overview", "", None)]
+    let failed = job.counts.failed;
+    vec![
+        tab("Overview", "", None),
+        tab("Failed", "/images?state=failed", Some(count(failed))),
+    ]
+}
+
+/// The head of every page of a job but the first.
+pub(super) struct Head {
+    pub(super) id: JobId,
+    pub(super) name: String,
+    pub(super) state: words::State,
+    pub(super) key: String,
+    pub(super) tabs: Vec<Tab>,
+    pub(super) actions: Vec<Action>,
+}
+
+impl Head {
+    pub(super) fn new(job: &Job, visitor: &Visitor, at: &str) -> Self {
+        Self {
+            id: job.id,
+            name: visible(&job.name),
+            state: words::state(job),
+            key: words::key(job),
+            tabs: tabs(job, at),
+            actions: actions::offered(job, &visitor.principal),
+        }
+    }
 }

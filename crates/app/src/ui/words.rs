@@ -118,6 +118,17 @@ pub(super) fn visible(text: &str) -> String {
     shown
 }
 
+/// As [`visible`], of a text that has lines.
+pub(super) fn visible_lines(text: &str) -> String {
+    let lines = text.replace("\r\n", "\n");
+    let parts = lines.split_inclusive(['\n', '\t']);
+    let shown = parts.map(|part| match part.strip_suffix(['\n', '\t']) {
+        Some(line) => visible(line) + &part[line.len()..],
+        None => visible(part),
+    });
+    shown.collect()
+}
+
 fn is_format(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
@@ -132,6 +143,7 @@ mod tests {
             visible("gnp.\u{202e}ecrem\0\u{e0061}"),
             "gnp.⟨U+202E⟩ecrem⟨U+0000⟩⟨U+E0061⟩"
         );
+        assert_eq!(visible_lines("a\r\nb\tc\0"), "a\nb\tc⟨U+0000⟩");
         assert_eq!(
             visible("Nacht 3, größer <b>Ω</b> 蛾 👩\u{200d}🔬"),
             "Nacht 3, größer <b>Ω</b> 蛾 👩\u{200d}🔬"

@@ -1,0 +1,439 @@
+//! `/jobs/{id}/images`: which images of a job failed, and why; and those that are processed, in flight or waiting.
+//!
+//! A page reads a bounded number of rows, by key, and says where it stopped.
+
+use askama::Template;
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use trapline_core::{
+    CaptureId, FailReason, JobId, Result, TaskState, Timestamp,
+    failures::{Group, group_of},
+    ports::{ImageQuery, ImageRow, ImageState, Job},
+    time::head,
+    words::{count, counted},
+};
+use trapline_engine::{FAILURES_MAX, Failures};
+
+use super::{
+    page::{Frame, PageResult, render, with_query},
+    session::Visitor,
+    tabs::Head,
+    words::{Time, visible, visible_lines},
+};
+use crate::http::{ApiError, AppState, Id, Params};
+
+/// Rows of a page.
+const PAGE: usize = 50;
+/// Rows read at a time where most may not be of the filter.
+const SLICE: u64 = 500;
+/// How many rows a page looks at.
+const EXAMINED_MAX: u64 = 5_000;
+/// Groups that are shown.
+const GROUPS_MAX: usize = 100;
+/// How much of a detail is shown in its row, in characters.
+const DETAIL_MAX: usize = 300;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/jobs/{id}/images", get(list))
+}
+
+/// The states in URLs and on chips.
+const STATES: [(&str, &str, ImageState); 4] = [
+    ("failed", "Failed", ImageState::Failed),
+    ("waiting", "Waiting", ImageState::Pending),
+    ("in_flight", "In flight", ImageState::InFlight),
+    ("processed", "Processed", ImageState::Processed),
+];
+
+/// Which images are asked for.
+#[derive(Clone)]
+pub(super) struct Filter {
+    pub(super) job: JobId,
+    pub(super) state: ImageState,
+    reason: Option<FailReason>,
+    group: Option<String>,
+}
+
+impl Filter {
+    pub(super) fn read(job: JobId, params: &Params) -> Result<Self, ApiError> {
+        let given = |name| params.text(name).filter(|text| !text.is_empty());
+        let state = given("state").unwrap_or("failed");
+        let known = STATES.iter().find(|(word, ..)| *word == state);
+        let (.., state) = *known.ok_or_else(|| invalid(state, "a state of images"))?;
+        let reason = match given("reason") {
+            None => None,
+            Some(text) => Some(FailReason::parse(text).ok_or_else(|| invalid(text, "a reason of failures"))?),
+        };
+        Ok(Self {
+            job,
+            state,
+            reason,
+            group: given("group").map(str::to_owned),
+        })
+    }
+
+    pub(super) fn word(&self) -> &'static str {
+        STATES[self.place()].0
+    }
+
+    fn place(&self) -> usize {
+        STATES.iter().position(|s| s.2 == self.state).unwrap_or(0)
+    }
+
+    /// The path of a page with this filter.
+    pub(super) fn path(&self, end: &str, after: Option<CaptureId>) -> String {
+        let mut query = vec![("state", self.word().to_owned())];
+        query.extend(self.reason.map(|r| ("reason", r.to_string())));
+        query.extend(self.group.clone().map(|g| ("group", g)));
+        query.extend(after.map(|a| ("after", a.to_string())));
+        with_query(&format!("/jobs/{}/images{end}", self.job), query)
+    }
+
+    fn takes(&self, row: &ImageRow) -> bool {
+        let is_of_group = |group: &String| group_of(row).as_ref() == Some(group);
+        self.reason.is_none_or(|reason| row.reason == Some(reason))
+            && self.group.as_ref().is_none_or(is_of_group)
+            && match self.state {
+                ImageState::Pending => row.state == TaskState::Pending && !row.in_flight,
+                ImageState::InFlight => row.in_flight,
+                ImageState::Processed => row.state == TaskState::Processed,
+                ImageState::Failed => row.state == TaskState::Failed,
+            }
+    }
+
+    /// Whether the store finds the images of this state without reading the others.
+    fn is_read_as_such(&self) -> bool {
+        matches!(self.state, ImageState::Failed | ImageState::InFlight)
+    }
+
+    /// The next rows, whether they are of the filter or not.
+    fn query(&self, after: CaptureId, limit: u64) -> ImageQuery {
+        ImageQuery {
+            job: self.job,
+            state: Some(self.state).filter(|_| self.is_read_as_such()),
+            reason: None,
+            after,
+            limit,
+        }
+    }
+}
+
+fn invalid(text: &str, what: &str) -> ApiError {
+    ApiError::invalid(format!("`{text}` is not {what}"))
+}
+
+/// A slice of the rows that a filter takes.
+pub(super) struct Found {
+    pub(super) rows: Vec<ImageRow>,
+    /// After which image the next slice begins, if there is more to look at.
+    pub(super) next: Option<CaptureId>,
+    pub(super) examined: u64,
+}
+
+/// Looks for rows after an image, until there are `most` or enough was looked at.
+pub(super) async fn find(app: &AppState, filter: &Filter, after: CaptureId, most: usize) -> Result<Found> {
+    let mut found = Found {
+        rows: Vec::new(),
+        next: Some(after),
+        examined: 0,
+    };
+    let is_dense = filter.is_read_as_such() && filter.reason.is_none() && filter.group.is_none();
+    let slice = if is_dense { most as u64 + 1 } else { SLICE };
+    while let Some(after) = found.next
+        && found.examined < EXAMINED_MAX
+    {
+        let rows = app.engine.store().images(&filter.query(after, slice)).await?;
+        found.next = rows
+            .last()
+            .filter(|_| rows.len() as u64 == slice)
+            .map(|row| row.capture);
+        for row in rows {
+            if found.rows.len() == most {
+                found.next = found.rows.last().map(|row| row.capture);
+                return Ok(found);
+            }
+            found.examined += 1;
+            if filter.takes(&row) {
+                found.rows.push(row);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A link that narrows the page.
+struct Chip {
+    word: String,
+    path: String,
+    is_on: bool,
+}
+
+/// Failed images that failed for the same reason.
+struct Kind {
+    count: String,
+    text: String,
+    reason: &'static str,
+    workers: String,
+    first: Option<Time>,
+    last: Option<Time>,
+    help: &'static str,
+    path: String,
+    is_on: bool,
+}
+
+impl Kind {
+    fn new(filter: &Filter, group: Group, now: Timestamp) -> Self {
+        let of = Filter {
+            reason: None,
+            group: Some(group.id.clone()),
+            ..filter.clone()
+        };
+        let time = |at: Option<Timestamp>| at.map(|at| Time::new(at, now));
+        Self {
+            count: count(group.count),
+            reason: reason_word(group.reason),
+            workers: workers(&group),
+            first: time(group.first_at),
+            last: time(group.last_at),
+            help: help(group.reason),
+            path: of.path("", None),
+            is_on: filter.group.as_ref() == Some(&group.id),
+            text: match group.text.as_str() {
+                "" => "no detail".to_owned(),
+                text => visible(text),
+            },
+        }
+    }
+}
+
+/// Whose images they were: three workers at the most.
+fn workers(group: &Group) -> String {
+    let known: u64 = group.workers.iter().map(|(_, n)| n).sum();
+    match group.workers.as_slice() {
+        [] => String::new(),
+        [(name, n)] if *n == group.count => format!("all by {}", visible(name)),
+        all => {
+            let named = all.iter().take(3);
+            let named: Vec<String> = named
+                .map(|(name, n)| format!("{} {}", visible(name), count(*n)))
+                .collect();
+            let others = known - all.iter().take(3).map(|(_, n)| n).sum::<u64>();
+            let others = if others > 0 {
+                format!(", others {}", count(others))
+            } else {
+                String::new()
+            };
+            format!("by {}{others}", named.join(", "))
+        }
+    }
+}
+
+pub(super) fn reason_word(reason: FailReason) -> &'static str {
+    match reason {
+        FailReason::WorkerError => "error of the worker",
+        FailReason::Lost => "lost",
+        FailReason::InvalidResult => "result can't be saved",
+        FailReason::NoUrl => "no address",
+    }
+}
+
+/// What somebody can do.
+fn help(reason: FailReason) -> &'static str {
+    match reason {
+        FailReason::WorkerError => {
+            "The worker reported this. Open one of the images: if it does not load, the photographs have moved, or need a network \
+             that you or the worker is not in. If all are by one worker, look at that machine. Then retry."
+        }
+        FailReason::Lost => {
+            "These were handed out, and no answer came each time. Either the image makes its worker fail (it is broken, or too \
+             large), or the machine went away: see whose they were, then retry."
+        }
+        FailReason::InvalidResult => {
+            "The worker answered, and its result could not be saved: the detail says why. A retry helps when the worker is mended."
+        }
+        FailReason::NoUrl => {
+            "These images have no address from which a worker could load them. A retry does not help."
+        }
+    }
+}
+
+/// An image of the list.
+struct Row {
+    id: CaptureId,
+    /// What is shown of its address.
+    url: String,
+    /// Where it leads; empty if it is not for browsers.
+    href: String,
+    reason: &'static str,
+    detail: String,
+    /// The whole of a long detail, and how long it is.
+    whole: Option<(String, String)>,
+    attempts: i64,
+    worker: String,
+    detections: String,
+    at: Option<Time>,
+}
+
+impl Row {
+    fn new(app: &AppState, row: ImageRow, now: Timestamp) -> Self {
+        let detail = row.detail.unwrap_or_default();
+        let characters = detail.chars().count() as u64;
+        let is_link = ["http://", "https://"]
+            .iter()
+            .any(|scheme| row.url.starts_with(scheme));
+        Self {
+            id: row.capture,
+            url: visible(&middle_cut(&row.url)),
+            href: if is_link { row.url } else { String::new() },
+            reason: row.reason.map_or("", reason_word),
+            whole: (characters > DETAIL_MAX as u64).then(|| (visible_lines(&detail), count(characters))),
+            detail: visible_lines(head(&detail, DETAIL_MAX)),
+            attempts: row.attempts,
+            worker: row.worker.as_deref().map(visible).unwrap_or_default(),
+            detections: count(u64::try_from(row.detections).unwrap_or(0)),
+            at: row.settled_at.map(|at| Time::new(app.engine.shown(at), now)),
+        }
+    }
+}
+
+/// An address with its host and its end.
+fn middle_cut(url: &str) -> String {
+    const END: usize = 60;
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or(("", rest));
+    let length = path.chars().count();
+    if length <= END {
+        return rest.to_owned();
+    }
+    let end: String = path.chars().skip(length - END).collect();
+    format!("{}/…{end}", head(host, END))
+}
+
+#[derive(Template)]
+#[template(path = "images.html")]
+struct ImagesPage {
+    frame: Frame,
+    head: Head,
+    word: &'static str,
+    states: Vec<Chip>,
+    kinds: Vec<Kind>,
+    /// What the groups are made from, if that is not all.
+    partly: Option<String>,
+    all: String,
+    is_filtered: bool,
+    is_failed: bool,
+    is_first: bool,
+    rows: Vec<Row>,
+    next: Option<String>,
+    /// How many rows were looked at, if few of them are shown.
+    examined: Option<String>,
+    csv: String,
+    urls: String,
+    /// What the button says, if the failed images can be run again.
+    retry: Option<String>,
+    is_running: bool,
+}
+
+async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
+    let job = app.visible_job(&visitor.principal, id).await?;
+    let filter = Filter::read(job.id, &params)?;
+    let after = params.int("after")?;
+    let now = app.engine.wall_now();
+    let is_failed = filter.state == ImageState::Failed;
+    let failures = match is_failed {
+        true => app.engine.failures(job.id).await?,
+        false => Failures::default(),
+    };
+    let start = CaptureId(after.unwrap_or(i64::MIN));
+    let found = find(&app, &filter, start, PAGE).await?;
+    let word = STATES[filter.place()].1;
+    let tab = if is_failed { "Failed" } else { "" };
+    let mut frame = Frame::new(
+        format!("{word} images of {}", visible(&job.name)),
+        "jobs",
+        &visitor,
+    );
+    frame.refreshes = job.status.is_running();
+    let kinds = failures.groups.into_iter().take(GROUPS_MAX);
+    let page = ImagesPage {
+        frame,
+        head: Head::new(&job, &visitor, tab),
+        word,
+        states: states(&filter, &job),
+        kinds: kinds.map(|group| Kind::new(&filter, group, now)).collect(),
+        partly: failures.more.then(|| {
+            format!(
+                "of the first {} of {}",
+                count(FAILURES_MAX),
+                counted(job.counts.failed, "failed image")
+            )
+        }),
+        all: all(&filter).path("", None),
+        is_filtered: filter.reason.is_some() || filter.group.is_some(),
+        is_failed,
+        is_first: after.is_none(),
+        examined: (found.next.is_some() && found.rows.len() < PAGE).then(|| count(found.examined)),
+        next: found.next.map(|next| filter.path("", Some(next))),
+        rows: found
+            .rows
+            .into_iter()
+            .map(|row| Row::new(&app, row, now))
+            .collect(),
+        csv: filter.path(".csv", None),
+        urls: filter.path(".txt", None),
+        retry: retry(&job).filter(|_| is_failed),
+        is_running: job.status.is_running(),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+fn all(filter: &Filter) -> Filter {
+    Filter {
+        reason: None,
+        group: None,
+        ..filter.clone()
+    }
+}
+
+fn states(filter: &Filter, job: &Job) -> Vec<Chip> {
+    let c = &job.counts;
+    let numbers = [c.failed, c.pending, c.in_flight, c.processed];
+    let chip = |((_, word, state), n): (&(&str, &str, ImageState), u64)| Chip {
+        word: format!("{word} {}", count(n)),
+        path: Filter {
+            state: *state,
+            ..all(filter)
+        }
+        .path("", None),
+        is_on: *state == filter.state,
+    };
+    STATES.iter().zip(numbers).map(chip).collect()
+}
+
+/// What the button says that runs the failed images again. What was never done is run with them.
+fn retry(job: &Job) -> Option<String> {
+    let c = &job.counts;
+    let undone = c.pending + c.in_flight;
+    let failed = counted(c.failed, "failed image");
+    match (c.failed, undone) {
+        (0, _) => None,
+        (_, 0) => Some(format!("Retry {failed}")),
+        _ => Some(format!("Retry {failed} and {} never done", count(undone))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_address_its_host_and_its_end_are_shown() {
+        let long = format!("https://x.test/{}/215-snapshot.jpg", "june/".repeat(40));
+        let shown = middle_cut(&long);
+        assert!(
+            shown.starts_with("x.test/…") && shown.ends_with("june//215-snapshot.jpg"),
+            "{shown}"
+        );
+        assert_eq!(middle_cut("https://x.test/1.jpg"), "x.test/1.jpg");
+        assert_eq!(middle_cut("Ω"), "Ω");
+    }
+}
