@@ -78,7 +78,7 @@ pub(crate) fn done_on_page(app: &AppState, principal: &Principal, job: JobId, wh
 
 impl AppState {
     /// Writes the lines that wait before a log is read: whoever looks right after a call finds its line.
-    pub(super) async fn tell_notes(&self) {
+    pub(crate) async fn tell_notes(&self) {
         if let Err(error) = self.engine.write_log().await {
             tracing::warn!(error = chain(&error), "lines of jobs' logs are not written yet");
         }

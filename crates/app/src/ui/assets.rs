@@ -19,7 +19,7 @@ struct Asset {
     bytes: &'static [u8],
 }
 
-const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 4] = [
     Asset {
         name: "app.css",
         content_type: "text/css; charset=utf-8",
@@ -29,6 +29,11 @@ const ASSETS: [Asset; 3] = [
         name: "favicon.svg",
         content_type: "image/svg+xml",
         bytes: include_bytes!("../../assets/favicon.svg"),
+    },
+    Asset {
+        name: "log.js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../../assets/log.js"),
     },
     Asset {
         name: "live.js",

@@ -12,6 +12,7 @@ mod images;
 mod job;
 mod jobs;
 mod live;
+mod log;
 mod login;
 mod origin;
 mod page;
@@ -37,6 +38,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(jobs::routes())
         .merge(job::routes())
         .merge(images::routes())
+        .merge(log::routes())
         .merge(actions::routes())
         .merge(live::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
