@@ -11,6 +11,7 @@ use trapline_core::{
 
 use super::{
     bar::Bar,
+    downloads::{Download, downloads},
     jobs::Row,
     page::{Frame, PageResult, render},
     session::Visitor,
@@ -44,6 +45,7 @@ struct JobPage {
     is_open: bool,
     why: Option<Why>,
     facts: Vec<Fact>,
+    downloads: Vec<Download>,
     errors: Vec<String>,
     /// What was done just now.
     done: Option<&'static str>,
@@ -68,6 +70,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         None => None,
     };
     let project = app.catalog.project(job.project).await?.map(|p| p.name);
+    let downloads = downloads(&job);
     let facts = facts(&job, set, project.unwrap_or_default());
     let (tabs, is_open) = (tabs(&job, "Overview"), !job.status.is_final());
     let title = words::title(&job, Bar::new(&job.counts).percent);
@@ -83,6 +86,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         is_open,
         why,
         facts,
+        downloads,
         errors,
         done: params.text("did").and_then(super::actions::done),
     };

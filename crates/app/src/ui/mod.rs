@@ -7,6 +7,7 @@
 mod actions;
 mod assets;
 mod bar;
+mod downloads;
 mod headers;
 mod images;
 mod job;
@@ -38,6 +39,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(jobs::routes())
         .merge(job::routes())
         .merge(images::routes())
+        .merge(downloads::routes())
         .merge(log::routes())
         .merge(actions::routes())
         .merge(live::routes())

@@ -91,7 +91,11 @@ fn evidence(of: &Explanation, now: Timestamp) -> Vec<String> {
             count(queue.num_ack_pending)
         ));
     }
-    for (name, reach) in [("store", &of.store), ("queue", &of.queue), ("progress", &of.progress)] {
+    for (name, reach) in [
+        ("store", &of.store),
+        ("queue", &of.queue),
+        ("progress", &of.progress),
+    ] {
         if let Reach::Unreachable(why) = reach {
             lines.push(format!("The {name} can't be reached: {}", visible(why)));
         }
