@@ -190,6 +190,15 @@ impl Browser {
         .await;
     }
 
+    /// Waits until an expression is true in the page.
+    pub(crate) async fn until(&self, expression: &str) {
+        until(expression, PATIENCE, async || {
+            let is_so = self.run(&format!("return {expression}"), json!([])).await;
+            (is_so == true).then_some(()).ok_or_else(|| is_so.to_string())
+        })
+        .await;
+    }
+
     /// Leaves a mark that is gone when the page is read again.
     pub(crate) async fn mark(&self) {
         self.run("window.marked = true", json!([])).await;

@@ -89,6 +89,12 @@ fn of_job(prefix: &str, job: i64) -> Pages {
         (name("job", "worst-job"), format!("/jobs/{job}")),
         (name("why", "worst-why"), format!("/jobs/{job}?why")),
         (name("stop", "worst-stop"), format!("/jobs/{job}/stop")),
+        (name("failed", "worst-failed"), format!("/jobs/{job}/images")),
+        (
+            name("waiting", "worst-waiting"),
+            format!("/jobs/{job}/images?state=waiting"),
+        ),
+        (name("log", "worst-log"), format!("/jobs/{job}/log")),
     ]
 }
 

@@ -4,6 +4,7 @@
 
 mod browser;
 mod colours;
+mod job;
 mod looks;
 
 use std::{path::Path, time::Duration};

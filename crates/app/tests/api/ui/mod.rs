@@ -2,6 +2,7 @@
 
 mod browser;
 mod errors;
+mod failures;
 mod jobs;
 mod live;
 mod session;

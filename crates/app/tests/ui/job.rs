@@ -1,0 +1,139 @@
+//! The pages of one job in a browser.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use trapline_testkit::{SERVER_TOKEN, Server};
+
+use super::{BINARY, browser::Browser, half_done};
+
+async fn signed_in(server: &Server, path: &str) -> Browser {
+    let browser = Browser::start(&server.url()).await;
+    browser.open(path).await;
+    browser.enter("#token", SERVER_TOKEN).await;
+    browser.press("button.primary").await;
+    browser
+}
+
+/// Claims what is left and fails it.
+async fn fail_the_rest(server: &Server, job: i64, held: &Value) {
+    let client = server.client();
+    let claim = json!({"pipelines": ["moths"], "batch_size": 9, "wait_seconds": 25});
+    let more = client.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();
+    let tasks = std::iter::once(held).chain(more.as_array().unwrap());
+    let results: Vec<Value> = tasks
+        .map(|task| {
+            let why = format!("HTTP 404 for {}", task["image_url"].as_str().unwrap());
+            json!({"reply_subject": task["reply_subject"], "result": {"error": why, "image_id": task["id"]}})
+        })
+        .collect();
+    let path = format!("/api/v2/jobs/{job}/result/");
+    client.post(&path, &json!({ "results": results })).await;
+}
+
+#[tokio::test]
+async fn failed_images_are_shown_by_reason_and_retried() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, held) = half_done(&server).await;
+    fail_the_rest(&server, job, &held).await;
+    let browser = signed_in(&server, "/jobs").await;
+
+    browser.is_wide(375).await;
+    browser.shows("[data-f=word]", "Failed, 3 of 4").await;
+    browser.press("td a[data-f=failed]").await;
+    browser.shows(".kind", "3 HTTP 404 for …").await;
+    browser.press(".button.main").await;
+    browser.shows("h1", "Run 3 failed images again?").await;
+    browser.press("button.primary").await;
+    browser.shows("h1", "June night").await;
+    browser
+        .shows(".notice.ok", "The failed images are run again.")
+        .await;
+    browser.shows(".tabs a:nth-child(2)", "Failed 0").await;
+    browser.end().await;
+}
+
+#[tokio::test]
+async fn why_is_one_press_away_and_is_read_again_while_it_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, held) = half_done(&server).await;
+    let browser = signed_in(&server, "/jobs").await;
+    browser.is_wide(375).await;
+    browser.press("Why?").await;
+    browser.shows("#why .large", "1 lease is out").await;
+    browser.mark().await;
+    let done = trapline_testkit::empty_result(&held, "moths");
+    let path = format!("/api/v2/jobs/{job}/result/");
+    server.client().post(&path, &json!({ "results": [done] })).await;
+    browser.shows("#why .large", "waiting for workers").await;
+    assert!(browser.is_marked().await, "the page was read again");
+    browser.end().await;
+}
+
+#[tokio::test]
+async fn the_log_follows_and_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, held) = half_done(&server).await;
+    let client = server.client();
+    let browser = signed_in(&server, &format!("/jobs/{job}/log")).await;
+    browser.shows("#follow:not([hidden])", "Follow").await;
+    // So few lines fit on any screen; this one is low.
+    browser
+        .run(
+            "document.getElementById('log').style.maxHeight = '40px'",
+            json!([]),
+        )
+        .await;
+    browser
+        .run("document.getElementById('log').scrollTop = 1e6", json!([]))
+        .await;
+    browser.mark().await;
+    let say = async |text: &str| {
+        let claim = json!({"batch_size": 1});
+        let tasks = client.post(&format!("/api/v2/jobs/{job}/tasks/"), &claim).await["tasks"].clone();
+        let task = if tasks[0].is_null() {
+            held.clone()
+        } else {
+            tasks[0].clone()
+        };
+        let result = json!({"reply_subject": task["reply_subject"], "result": {"error": text, "image_id": task["id"]}});
+        client
+            .post(
+                &format!("/api/v2/jobs/{job}/result/"),
+                &json!({"results": [result]}),
+            )
+            .await;
+    };
+    say("the first moth is missing").await;
+    browser
+        .until("document.getElementById('log').innerText.includes('the first moth is missing')")
+        .await;
+    browser.until("(log => log.scrollHeight - log.scrollTop - log.clientHeight < 40)(document.getElementById('log'))").await;
+
+    browser
+        .run("document.getElementById('log').scrollTop = 0", json!([]))
+        .await;
+    browser
+        .until("!document.querySelector('#follow input').checked")
+        .await;
+    say("the second moth is missing").await;
+    browser
+        .until("document.getElementById('log').innerText.includes('the second moth is missing')")
+        .await;
+    browser
+        .until("document.getElementById('log').scrollTop === 0")
+        .await;
+    browser
+        .until("/^[0-9]+ new lines? ↓$/.test(document.getElementById('news').innerText)")
+        .await;
+    browser.press("#news").await;
+    browser
+        .until("document.querySelector('#follow input').checked")
+        .await;
+    browser.until("document.getElementById('news').hidden").await;
+    assert!(browser.is_marked().await, "the page was read again");
+    browser.end().await;
+}
