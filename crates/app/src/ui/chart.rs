@@ -1,0 +1,90 @@
+//! What a job settled over time: bars that the server draws, with a caption that says what is seen, and a table.
+
+use trapline_core::{
+    Timestamp,
+    pace::{Chart as Bars, Window},
+    ports::Job,
+    words::{count, counted},
+};
+
+use super::words::Time;
+use crate::http::{ApiError, AppState, Params};
+
+/// The height of the drawing, in its own units; a bar is 10 wide.
+const HEIGHT: u64 = 100;
+
+pub(super) struct Bar {
+    pub(super) x: usize,
+    /// From the top: of the processed part, then of the failed part above it.
+    pub(super) processed: (u64, u64),
+    pub(super) failed: (u64, u64),
+    pub(super) at: String,
+    pub(super) numbers: (String, String),
+    pub(super) is_empty: bool,
+}
+
+pub(super) struct Chart {
+    pub(super) bars: Vec<Bar>,
+    pub(super) width: usize,
+    pub(super) caption: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    /// Links to other lengths of time, and whether each is shown.
+    pub(super) windows: Vec<(&'static str, bool)>,
+}
+
+impl Chart {
+    /// `None` if there is nothing to draw.
+    pub(super) async fn read(app: &AppState, job: &Job, params: &Params) -> Result<Option<Self>, ApiError> {
+        let window = match params.text("window").unwrap_or_default() {
+            "" => Window::All,
+            text => Window::parse(text)
+                .ok_or_else(|| ApiError::invalid(format!("`{text}` is not a length of time")))?,
+        };
+        if job.started_at.is_none() {
+            return Ok(None);
+        }
+        let (bars, from) = app.engine.chart(job, window).await?;
+        let is_empty = bars.bars.iter().all(|bar| *bar == (0, 0));
+        Ok((!is_empty || params.has("window")).then(|| Self::new(&bars, from, window)))
+    }
+
+    fn new(of: &Bars, from: Timestamp, window: Window) -> Self {
+        let most = of.bars.iter().map(|(p, f)| p + f).max().unwrap_or(0);
+        let high = |n: u64| (n * HEIGHT).div_ceil(most.max(1));
+        let starts = |at: usize| {
+            let minutes = i64::try_from(at).unwrap_or(0) * of.step;
+            let time = Time::new(Timestamp(from.0 + minutes * 60_000_000), from);
+            time.full.get(..16).unwrap_or_default().to_owned()
+        };
+        let bars = of.bars.iter().enumerate().map(|(at, &(processed, failed))| {
+            let (p, f) = (high(processed), high(failed).min(HEIGHT - high(processed).min(HEIGHT)));
+            Bar {
+                x: at * 10,
+                processed: (HEIGHT - p, p),
+                failed: (HEIGHT - p - f, f),
+                at: starts(at),
+                numbers: (count(processed), count(failed)),
+                is_empty: (processed, failed) == (0, 0),
+            }
+        });
+        let length = match of.step {
+            1 => "minute".to_owned(),
+            60 => "hour".to_owned(),
+            step if step % 1_440 == 0 => counted(u64::try_from(step / 1_440).unwrap_or(0), "day"),
+            step if step % 60 == 0 => counted(u64::try_from(step / 60).unwrap_or(0), "hour"),
+            step => counted(u64::try_from(step).unwrap_or(0), "minute"),
+        };
+        Self {
+            width: of.bars.len() * 10,
+            caption: format!("At most {} in {}", counted(most, "image"), match length.as_str() {
+                "minute" | "hour" => format!("one {length}"),
+                _ => length,
+            }),
+            from: starts(0),
+            to: starts(of.bars.len()),
+            bars: bars.collect(),
+            windows: Window::ALL.map(|w| (w.as_str(), w == window)).to_vec(),
+        }
+    }
+}
