@@ -19,6 +19,7 @@ pub mod headline;
 pub mod health;
 pub mod ids;
 pub mod job;
+pub mod pace;
 pub mod plan;
 pub mod ports;
 pub mod receipt;

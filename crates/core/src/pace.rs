@@ -15,7 +15,17 @@ const QUIET: Duration = Duration::from_secs(120);
 /// A chart has no more bars.
 const BARS_MAX: i64 = 120;
 /// How long bars may be, in minutes.
-const STEPS: [i64; 9] = [1, 5, 15, HOUR, 6 * HOUR, 24 * HOUR, 7 * 24 * HOUR, 30 * 24 * HOUR, 365 * 24 * HOUR];
+const STEPS: [i64; 9] = [
+    1,
+    5,
+    15,
+    HOUR,
+    6 * HOUR,
+    24 * HOUR,
+    7 * 24 * HOUR,
+    30 * 24 * HOUR,
+    365 * 24 * HOUR,
+];
 
 /// What a job settled in a minute, or in an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,7 +188,12 @@ mod tests {
     #[test]
     fn a_chart_has_a_bounded_number_of_bars_in_which_nothing_is_lost() {
         let minutes: Vec<JobMinute> = (0..300).map(|m| row(1, 1_000 + m, 2)).collect();
-        for (first, last) in [(1_000, 1_299), (990, 1_299), (1_000, 900_000), (1_000, 90_000_000)] {
+        for (first, last) in [
+            (1_000, 1_299),
+            (990, 1_299),
+            (1_000, 900_000),
+            (1_000, 90_000_000),
+        ] {
             let chart = chart(&minutes, (first, last));
             assert!(chart.bars.len() <= 120, "{}", chart.bars.len());
             let sum = chart.bars.iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
@@ -191,6 +206,9 @@ mod tests {
     #[test]
     fn bars_are_as_long_as_the_longest_row() {
         let chart = chart(&[row(HOUR, 1_200, 90), row(1, 1_275, 3)], (1_200, 1_279));
-        assert_eq!((chart.step, chart.from, chart.bars), (HOUR, 1_200, vec![(90, 1), (3, 1)]));
+        assert_eq!(
+            (chart.step, chart.from, chart.bars),
+            (HOUR, 1_200, vec![(90, 1), (3, 1)])
+        );
     }
 }

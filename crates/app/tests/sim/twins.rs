@@ -25,6 +25,7 @@ use trapline_core::{
     },
     health::TickReport,
     job::{Expect, JobMove},
+    pace::JobMinute,
     ports::*,
     receipt::{Receipt, ReceiptKey},
     verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit, verify},
@@ -316,6 +317,9 @@ twins! { Store {
     attempts(captures: &[CaptureId]) -> Vec<Attempt>;
     detections(of: DetectionsOf<'_>, scores: bool) -> Vec<DetectionRow>;
     log(lines: &[LogLine], now: Timestamp) -> ();
+    add_minutes(minutes: &[JobMinute]) -> ();
+    minutes(jobs: &[JobId], since: i64) -> Vec<JobMinute>;
+    fold_minutes(before: i64) -> bool;
     logs(query: &LogQuery) -> Vec<LogRow>;
 }
 

@@ -34,18 +34,26 @@ async fn add_in<S: Cold>(conn: &mut S::Conn, minutes: &[JobMinute]) -> sqlx::Res
 pub(crate) async fn read<S: Cold>(store: &S, jobs: &[JobId], since: i64) -> sqlx::Result<Vec<JobMinute>> {
     let jobs: Vec<i64> = jobs.iter().map(|job| job.0).collect();
     let mut conn = store.reader().await?;
-    conn.list(sql!(each "minutes/read.sql"), &[&List(jobs), &since], rows::job_minute)
-        .await
+    conn.list(
+        sql!(each "minutes/read.sql"),
+        &[&List(jobs), &since],
+        rows::job_minute,
+    )
+    .await
 }
 
 /// Folds the minutes of one hour of one job that are before a minute; returns whether there were any.
 pub(crate) async fn fold<S: Cold>(store: &S, before: i64) -> sqlx::Result<bool> {
     let mut conn = store.reader().await?;
     let oldest = conn
-        .find(sql!("minutes/oldest.sql"), &[&before], |row| Ok((row.at(0)?, row.at(1)?)))
+        .find(sql!("minutes/oldest.sql"), &[&before], |row| {
+            Ok((row.at(0)?, row.at(1)?))
+        })
         .await?;
     drop(conn);
-    let Some((job, hour)) = oldest else { return Ok(false) };
+    let Some((job, hour)) = oldest else {
+        return Ok(false);
+    };
     retried::<S, _>(|| Box::pin(fold_once(store, job, hour))).await?;
     Ok(true)
 }
@@ -53,7 +61,9 @@ pub(crate) async fn fold<S: Cold>(store: &S, before: i64) -> sqlx::Result<bool> 
 async fn fold_once<S: Cold>(store: &S, job: i64, hour: i64) -> sqlx::Result<()> {
     let mut tx = store.begin(Turn::Background).await?;
     let taken: Vec<(i64, i64)> = tx
-        .list(sql!("minutes/take.sql"), &[&job, &hour], |row| Ok((row.at(0)?, row.at(1)?)))
+        .list(sql!("minutes/take.sql"), &[&job, &hour], |row| {
+            Ok((row.at(0)?, row.at(1)?))
+        })
         .await?;
     let sum = |of: fn(&(i64, i64)) -> i64| u64::try_from(taken.iter().map(of).sum::<i64>()).unwrap_or(0);
     let folded = JobMinute {

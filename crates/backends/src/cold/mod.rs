@@ -5,6 +5,7 @@ pub(crate) mod catalog;
 pub(crate) mod collect;
 mod health;
 pub(crate) mod jobs;
+pub(crate) mod minutes;
 mod parts;
 pub(crate) mod purge;
 pub(crate) mod recent;

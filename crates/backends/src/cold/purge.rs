@@ -38,6 +38,7 @@ async fn purge_in<S: Cold>(conn: &mut S::Conn, job: i64) -> sqlx::Result<()> {
     if conn.run(sql!("jobs/purge_log.sql"), &[&job, &SLICE_ROWS]).await? > 0 {
         return Ok(());
     }
+    conn.run(sql!("jobs/purge_minutes.sql"), &[&job]).await?;
     conn.run(sql!("jobs/purge_runs.sql"), &[&job]).await?;
     conn.run(sql!("jobs/purge_job.sql"), &[&job]).await.map(drop)
 }

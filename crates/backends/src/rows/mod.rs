@@ -18,7 +18,8 @@ pub(crate) use catalog::{
 pub(crate) use job::{JobSource, audit, job, job_head, run_algorithms, vitals, waiting};
 pub(crate) use lease::{cluster, due_grant, gap, recent_answers, signs_of, stored};
 pub(crate) use results::{
-    PlacedClass, classifications, classify, detection, detection_keys, log_row, own_labels, strays,
+    PlacedClass, classifications, classify, detection, detection_keys, job_minute, log_row, own_labels,
+    strays,
 };
 pub(crate) use task::{
     attempt, free_task, held_task, idle_task, image, lease_row, oldest_lease, receipt, task_audit, task_view,

@@ -2,6 +2,7 @@
 
 use trapline_core::{
     AlgorithmId, CaptureId, JobId,
+    pace::JobMinute,
     plan::settle::Placed,
     ports::{ClassificationRow, DetectionRow, Level, LogRow},
     result::{Classification, DetectionId, unpack},
@@ -89,6 +90,17 @@ pub(crate) fn log_row(row: &impl Columns) -> sqlx::Result<LogRow> {
         level: word(&row.col::<String>("level")?, Level::parse)?,
         message: row.col("message")?,
         capture: row.col::<Option<i64>>("capture_id")?.map(CaptureId),
+    })
+}
+
+/// What a job settled in a minute or an hour.
+pub(crate) fn job_minute(row: &impl Columns) -> sqlx::Result<JobMinute> {
+    Ok(JobMinute {
+        job: JobId(row.col("job_id")?),
+        step: row.col("step")?,
+        minute: row.col("minute")?,
+        processed: row.unsigned("processed")?,
+        failed: row.unsigned("failed")?,
     })
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use trapline_core::{
     CaptureId, Error, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::{Expect, JobMove},
+    pace::JobMinute,
     plan::lost::By,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
@@ -18,7 +19,7 @@ use trapline_core::{
 };
 
 use super::{SqliteStore, grant, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, purge, recent, reports};
+use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, minutes, purge, recent, reports};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -197,6 +198,18 @@ impl Store for SqliteStore {
 
     async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {
         self.add_log(lines, now).await
+    }
+
+    async fn add_minutes(&self, rows: &[JobMinute]) -> Result<()> {
+        self.aside(minutes::add(self, rows)).await
+    }
+
+    async fn minutes(&self, jobs: &[JobId], since: i64) -> Result<Vec<JobMinute>> {
+        self.aside(minutes::read(self, jobs, since)).await
+    }
+
+    async fn fold_minutes(&self, before: i64) -> Result<bool> {
+        self.aside(minutes::fold(self, before)).await
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

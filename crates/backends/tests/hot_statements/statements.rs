@@ -174,6 +174,8 @@ pub(crate) const HOT: &[Statement] = &[
     hot("jobs/run_algorithms.sql", 1, &[JOB, (INT, "'1'")]),
     with("jobs/job.sql", " AND j.id = $1", IN_FLIGHT / 2, &[JOB]),
     with("jobs/log.sql", " AND id > $2 ORDER BY id LIMIT $3", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
+    hot("minutes/add.sql", 1, &[(TEXT, "'[[2, 1, 7, 1, 0]]'")]),
+    hot("minutes/read.sql", 24, &[(INTS, "'{2}'"), (INT, "'0'")]),
     with("jobs/log_bad.sql", " AND id > $2 ORDER BY id LIMIT $3", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images_failed.sql", 24, &[JOB, (TEXT, "NULL"), (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images.sql", 24, &[JOB, (TEXT, "NULL"), (TEXT, "NULL"), (INT, known!("last")), (INT, "'24'")]),

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use crate::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::{Expect, JobMove},
+    pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
         GrantRequest, Granted, Health, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer,
@@ -138,6 +139,12 @@ pub trait Store: Catalog + Health {
     async fn detections(&self, of: DetectionsOf<'_>, scores: bool) -> Result<Vec<DetectionRow>>;
     /// Adds lines to job logs.
     async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()>;
+    /// Adds what jobs settled in minutes to what is stored. Of a deleted job nothing is kept.
+    async fn add_minutes(&self, minutes: &[JobMinute]) -> Result<()>;
+    /// Returns what jobs settled since a minute, by job and minute.
+    async fn minutes(&self, jobs: &[JobId], since: i64) -> Result<Vec<JobMinute>>;
+    /// Makes one row of the minutes of one hour of one job that are before a minute. Returns whether there were any.
+    async fn fold_minutes(&self, before: i64) -> Result<bool>;
     /// A page of a job's log.
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>>;
 }

@@ -2,6 +2,8 @@
 
 use trapline_core::{
     CaptureId, FailReason,
+    job::JobMove,
+    pace::{HOUR, JobMinute},
     ports::{ImageQuery, ImageState, Level, LogPage, LogQuery, Posted, Settlement},
 };
 
@@ -54,5 +56,33 @@ cases! { World;
         assert_eq!(read(older).await, bad[1..]);
         let errors = LogQuery { level: Some(Level::Error), page: LogPage::After(0), ..query };
         assert_eq!(read(errors).await, bad[..1]);
+    }
+
+    async fn minutes_of_a_job_add_up_and_old_ones_become_hours(w: World) {
+        let (job, other) = (w.job_of(1).await, w.job_of(1).await);
+        let of = |job, minute, processed| JobMinute { job, step: 1, minute, processed, failed: 1 };
+        let hour = |minute, processed, failed| JobMinute { job, step: HOUR, minute, processed, failed };
+        let add = async |minutes: &[JobMinute]| w.store.add_minutes(minutes).await.unwrap();
+        add(&[of(job, 181, 5), of(job, 125, 2), of(other, 125, 9), of(job, 120, 1)]).await;
+        add(&[of(job, 125, 4), of(trapline_core::JobId(99), 125, 4)]).await;
+        let read = async |since| w.store.minutes(&[job], since).await.unwrap();
+        let sum = JobMinute { failed: 2, ..of(job, 125, 6) };
+        assert_eq!(read(121).await, [sum, of(job, 181, 5)]);
+        assert!(w.store.fold_minutes(180).await.unwrap());
+        assert!(w.store.fold_minutes(180).await.unwrap());
+        assert!(!w.store.fold_minutes(180).await.unwrap());
+        assert_eq!(read(0).await, [hour(120, 7, 3), of(job, 181, 5)]);
+        add(&[of(job, 121, 1)]).await;
+        assert!(w.store.fold_minutes(180).await.unwrap());
+        assert_eq!(read(0).await, [hour(120, 8, 4), of(job, 181, 5)]);
+        for by in [JobMove::Cancel, JobMove::Revoke] { w.go(job, by).await; }
+        w.store.delete_job(job, w.now()).await.unwrap().unwrap();
+        add(&[of(job, 190, 1)]).await;
+        for (job, run) in w.store.cleanup_due(10).await.unwrap() {
+            w.store.cleaned(job, run).await.unwrap();
+        }
+        while w.store.purge().await.unwrap() {}
+        assert!(read(0).await.is_empty());
+        assert_eq!(w.store.minutes(&[job, other], 0).await.unwrap().len(), 1);
     }
 }

@@ -8,6 +8,7 @@ use trapline_core::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     error::chain,
     job::{Expect, JobMove},
+    pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
@@ -281,6 +282,18 @@ impl Store for FaultyStore {
 
     async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {
         self.call("log", self.inner.log(lines, now)).await
+    }
+
+    async fn add_minutes(&self, minutes: &[JobMinute]) -> Result<()> {
+        self.call("add_minutes", self.inner.add_minutes(minutes)).await
+    }
+
+    async fn minutes(&self, jobs: &[JobId], since: i64) -> Result<Vec<JobMinute>> {
+        self.call("minutes", self.inner.minutes(jobs, since)).await
+    }
+
+    async fn fold_minutes(&self, before: i64) -> Result<bool> {
+        self.call("fold_minutes", self.inner.fold_minutes(before)).await
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

@@ -144,6 +144,7 @@ impl Db {
             self.logs.retain(|_, (_, line)| line.job != job);
         } else if captures.is_empty() {
             self.specs.retain(|(of, _), _| *of != job);
+            self.minutes.retain(|(of, ..), _| *of != job);
             self.jobs.remove(&job);
         }
         for capture in captures {

@@ -33,7 +33,10 @@ impl Db {
     }
 
     pub(super) fn fold_minutes(&mut self, before: i64) -> bool {
-        let old = self.minutes.keys().filter(|(_, minute, step)| *step == 1 && *minute < before);
+        let old = self
+            .minutes
+            .keys()
+            .filter(|(_, minute, step)| *step == 1 && *minute < before);
         let Some(&(job, minute, _)) = old.min_by_key(|(_, minute, _)| *minute) else {
             return false;
         };

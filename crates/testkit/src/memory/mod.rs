@@ -13,6 +13,7 @@ mod idle;
 mod jobs;
 mod leases;
 mod lost;
+mod minutes;
 mod mutation;
 mod progress;
 mod queue;
@@ -104,6 +105,8 @@ pub struct Db {
     /// By job, `ord`, capture and number.
     detections: BTreeMap<(JobId, i64, CaptureId, i64), Detection>,
     logs: BTreeMap<i64, (Timestamp, LogLine)>,
+    /// By job, minute and length: processed and failed images.
+    minutes: BTreeMap<(JobId, i64, i64), (u64, u64)>,
     ticks: TickRows,
     /// Identifiers grow and are never used again.
     last: Last,

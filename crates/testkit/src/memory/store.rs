@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use trapline_core::{
     CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::{Expect, JobMove},
+    pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
@@ -206,6 +207,19 @@ impl Store for MemoryStore {
     async fn log(&self, lines: &[LogLine], now: Timestamp) -> Result<()> {
         self.rows().add_log(lines, now);
         Ok(())
+    }
+
+    async fn add_minutes(&self, minutes: &[JobMinute]) -> Result<()> {
+        self.rows().add_minutes(minutes);
+        Ok(())
+    }
+
+    async fn minutes(&self, jobs: &[JobId], since: i64) -> Result<Vec<JobMinute>> {
+        Ok(self.rows().read_minutes(jobs, since))
+    }
+
+    async fn fold_minutes(&self, before: i64) -> Result<bool> {
+        Ok(self.rows().fold_minutes(before))
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
