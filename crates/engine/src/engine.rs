@@ -16,9 +16,19 @@ use trapline_core::{
 };
 
 use crate::{
-    Supervisor, health::Ticking, job_cache::JobCache, journal::Journal, liveness::Liveness,
-    lost_replies::LostReplies, presence::Presence, project::Owed, settle::Settler, store_time::StoreTime,
-    tried::Tried, turns::Turns,
+    Supervisor,
+    health::Ticking,
+    job_cache::JobCache,
+    journal::Journal,
+    liveness::Liveness,
+    lost_replies::LostReplies,
+    minutes::{self, Minutes},
+    presence::Presence,
+    project::Owed,
+    settle::Settler,
+    store_time::StoreTime,
+    tried::Tried,
+    turns::Turns,
 };
 
 /// The ports that a node is given.
@@ -128,6 +138,7 @@ pub(crate) struct Inner {
     pub(crate) owed: Owed,
     pub(crate) tried: Tried,
     pub(crate) lost_replies: LostReplies,
+    pub(crate) minutes: Minutes,
 }
 
 /// How many jobs are dispatched at the same time.
@@ -163,6 +174,7 @@ impl Engine {
             owed: Owed::default(),
             tried: Tried::default(),
             lost_replies: LostReplies::default(),
+            minutes: Minutes::default(),
             key,
             image_url,
             settler,
@@ -194,6 +206,9 @@ impl Engine {
             Box::pin(async move { e.flush_signs().await })
         });
         every("job log", BEAT, |e| Box::pin(async move { e.write_log().await }));
+        every("job minutes", minutes::WRITE_EVERY, |e| {
+            Box::pin(async move { e.write_minutes().await })
+        });
         every("sweep", policy.sweep_interval, |e| {
             Box::pin(async move { e.sweep_once().await.map(drop) })
         });
@@ -243,6 +258,12 @@ impl Engine {
             tracing::warn!(
                 error = chain(&error),
                 "the last lines of jobs' logs were not written"
+            );
+        }
+        if let Err(error) = self.write_minutes().await {
+            tracing::warn!(
+                error = chain(&error),
+                "the last minutes of charts were not written"
             );
         }
         if let Err(error) = self.take_back_lost_replies().await {

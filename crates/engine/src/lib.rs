@@ -15,6 +15,7 @@ mod journal;
 mod leases;
 mod liveness;
 mod lost_replies;
+mod minutes;
 mod presence;
 mod project;
 mod reserve;
