@@ -309,6 +309,18 @@ pub struct Image {
     pub detections: i64,
 }
 
+/// `GET /jobs/{id}/timeline/`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Timeline {
+    /// The length of a bar, in minutes.
+    pub step: i64,
+    /// When the first begins.
+    pub from: Time,
+    /// For each: its beginning in minutes after `from`, processed and failed images.
+    pub points: Vec<(i64, u64, u64)>,
+}
+
 /// `GET /jobs/{id}/failures/`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -45,6 +45,7 @@ mod results;
 mod results_export;
 mod services;
 mod timed;
+mod timeline;
 pub(crate) mod tokens;
 mod unread;
 mod upload;
@@ -223,6 +224,7 @@ pub fn private() -> Router<AppState> {
         .merge(health::routes())
         .merge(explain::routes())
         .merge(failures::routes())
+        .merge(timeline::routes())
 }
 
 /// The endpoints for which none is (docs/rules.md B2).

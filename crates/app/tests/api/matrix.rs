@@ -98,6 +98,7 @@ const ROWS: &[Row] = &[
     ("GET", "/jobs/{job}/explain", "", NotThere),
     ("GET", "/jobs/{job}/images", "", NotThere),
     ("GET", "/jobs/{job}/failures", "", NotThere),
+    ("GET", "/jobs/{job}/timeline", "", NotThere),
     ("GET", "/jobs/{job}/results", "", NotThere),
     ("GET", "/jobs/{job}/logs", "", NotThere),
     ("POST", "/jobs/{job}/tasks", r#"{"batch_size": 1}"#, NotThere),
