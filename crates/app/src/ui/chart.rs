@@ -58,7 +58,10 @@ impl Chart {
             time.full.get(..16).unwrap_or_default().to_owned()
         };
         let bars = of.bars.iter().enumerate().map(|(at, &(processed, failed))| {
-            let (p, f) = (high(processed), high(failed).min(HEIGHT - high(processed).min(HEIGHT)));
+            let (p, f) = (
+                high(processed),
+                high(failed).min(HEIGHT - high(processed).min(HEIGHT)),
+            );
             Bar {
                 x: at * 10,
                 processed: (HEIGHT - p, p),
@@ -77,10 +80,14 @@ impl Chart {
         };
         Self {
             width: of.bars.len() * 10,
-            caption: format!("At most {} in {}", counted(most, "image"), match length.as_str() {
-                "minute" | "hour" => format!("one {length}"),
-                _ => length,
-            }),
+            caption: format!(
+                "At most {} in {}",
+                counted(most, "image"),
+                match length.as_str() {
+                    "minute" | "hour" => format!("one {length}"),
+                    _ => length,
+                }
+            ),
             from: starts(0),
             to: starts(of.bars.len()),
             bars: bars.collect(),

@@ -11,6 +11,7 @@ use trapline_core::{
 
 use super::{
     bar::Bar,
+    chart::Chart,
     downloads::{Download, downloads},
     jobs::Row,
     page::{Frame, PageResult, render},
@@ -46,6 +47,7 @@ struct JobPage {
     why: Option<Why>,
     facts: Vec<Fact>,
     downloads: Vec<Download>,
+    chart: Option<Chart>,
     errors: Vec<String>,
     /// What was done just now.
     done: Option<&'static str>,
@@ -70,12 +72,13 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         None => None,
     };
     let project = app.catalog.project(job.project).await?.map(|p| p.name);
+    let chart = Chart::read(&app, &job, &params).await?;
     let downloads = downloads(&job);
     let facts = facts(&job, set, project.unwrap_or_default());
     let (tabs, is_open) = (tabs(&job, "Overview"), !job.status.is_final());
     let title = words::title(&job, Bar::new(&job.counts).percent);
     let (run, errors) = (job.run, job.errors.iter().map(|e| visible(e)).collect());
-    let job = Row::new(&app, &visitor, job, now);
+    let job = Row::all(&app, &visitor, vec![job], now).await?.remove(0);
     let mut frame = Frame::new(title, "jobs", &visitor);
     frame.refreshes = is_running;
     let page = JobPage {
@@ -87,6 +90,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         why,
         facts,
         downloads,
+        chart,
         errors,
         done: params.text("did").and_then(super::actions::done),
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
-    JobId, ProjectId, Timestamp,
+    JobId, ProjectId, Result, Timestamp,
     catalog::Project,
     headline::headline,
     ports::{Job, JobGroup, OffsetPage, RecentQuery},
@@ -53,10 +53,22 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Costs no read: all of it is in the job's row.
-    pub(super) fn new(app: &AppState, visitor: &Visitor, job: Job, now: Timestamp) -> Self {
-        let actions = actions::offered(&job, &visitor.principal);
-        let view = app.engine.paced(job);
+    /// Costs one read, whatever their number: how fast they are now.
+    pub(super) async fn all(
+        app: &AppState,
+        visitor: &Visitor,
+        jobs: Vec<Job>,
+        now: Timestamp,
+    ) -> Result<Vec<Self>> {
+        let views = app.engine.recent(jobs).await?;
+        Ok(views
+            .into_iter()
+            .map(|view| Self::new(visitor, view, now))
+            .collect())
+    }
+
+    fn new(visitor: &Visitor, view: JobView, now: Timestamp) -> Self {
+        let actions = actions::offered(&view.job, &visitor.principal);
         let (left, rate) = (left(&view), rate(&view));
         let job = view.job;
         Self {
@@ -209,14 +221,15 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         path: path(&asked, chosen, group, None),
         is_on: asked.group == group,
     };
-    let row = |job| Row::new(&app, &visitor, job, now);
+    let more_running = running.len() > NOW_MAX;
+    running.truncate(NOW_MAX);
     let mut frame = Frame::new("Jobs", "jobs", &visitor);
     frame.refreshes = !running.is_empty();
     let page = JobsPage {
         frame,
-        more_running: running.len() > NOW_MAX,
-        now: running.into_iter().take(NOW_MAX).map(row).collect(),
-        rows: found.rows.into_iter().map(row).collect(),
+        more_running,
+        now: Row::all(&app, &visitor, running, now).await?,
+        rows: Row::all(&app, &visitor, found.rows, now).await?,
         chips: std::iter::once(None)
             .chain(JobGroup::ALL.map(Some))
             .map(chip)

@@ -272,9 +272,9 @@ async fn read(app: &AppState, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (Proje
         examined_max: 0,
     };
     let rows = app.engine.store().recent_jobs(&query).await?.rows;
-    let numbers = rows.into_iter().map(|job| {
-        let (id, project) = (job.id, job.project);
-        let view = app.engine.paced(job);
+    let views = app.engine.recent(rows).await?;
+    let numbers = views.into_iter().map(|view| {
+        let (id, project) = (view.job.id, view.job.project);
         let text = serde_json::to_string(&Numbers::new(&view)).expect("texts serialise");
         (id, (project, text.into()))
     });

@@ -7,6 +7,7 @@
 mod actions;
 mod assets;
 mod bar;
+mod chart;
 mod downloads;
 mod headers;
 mod images;
