@@ -256,3 +256,39 @@ async fn why_says_what_helps_and_leads_there() {
     let wrong = browser.get(&format!("/jobs/{job}?part=odd")).await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn a_job_shows_how_fast_it_is_and_what_it_settled_over_time() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(6).await;
+    let tasks = fleet.tasks(job, 4).await;
+    let mut items: Vec<Value> = tasks[..3].iter().map(success).collect();
+    items.push(failure(&tasks[3], "no moth"));
+    fleet.settle(job, &items).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let page = browser.get(&format!("/jobs/{job}")).await;
+    page.has("Settled over time")
+        .has("At most 4 images in one minute")
+        .has("/min<");
+    page.has("data-label=\"Processed\">3</td><td class=\"number\" data-label=\"Failed\">1</td>");
+    page.has("About 1 min left.");
+
+    // Written, it is seen at every node; and once.
+    fleet.app.state.engine.write_minutes().await.unwrap();
+    let other = fleet.app.second_node().await;
+    for client in [&fleet.admin, &other.client_of(&fleet.admin)] {
+        let body = client
+            .get(&format!("/api/v2/jobs/{job}/timeline/?window=1h"))
+            .await
+            .body;
+        assert_eq!(body["step"], 1);
+        let points = body["points"].as_array().unwrap();
+        assert_eq!((points.len(), &points[59]), (60, &json!([59, 3, 1])), "{body}");
+    }
+    let wrong = browser.get(&format!("/jobs/{job}?window=odd")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+
+    fleet.pass(Duration::from_secs(121)).await;
+    let page = browser.get(&format!("/jobs/{job}")).await;
+    page.has("Settled over time").has_not("/min<").has_not(" left.");
+}
