@@ -137,9 +137,11 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn chart(&self, job: &Job, window: Window) -> Result<(Chart, Timestamp)> {
-        let range = window.range(job, self.now());
-        let minutes = self.minutes(&[job.id], range.0).await?;
-        let chart = pace::chart(&minutes, range);
+        let (first, last) = window.range(job, self.now());
+        let minutes = self.minutes(&[job.id], first).await?;
+        let begun = minutes.iter().map(|m| m.minute).min();
+        let first = begun.filter(|_| window == Window::All).unwrap_or(first);
+        let chart = pace::chart(&minutes, (first, last));
         let from = self.shown(pace::begin(chart.from));
         Ok((chart, from))
     }

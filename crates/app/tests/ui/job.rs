@@ -16,7 +16,7 @@ async fn signed_in(server: &Server, path: &str) -> Browser {
 }
 
 /// Claims what is left and fails it.
-async fn fail_the_rest(server: &Server, job: i64, held: &Value) {
+pub(super) async fn fail_the_rest(server: &Server, job: i64, held: &Value) {
     let client = server.client();
     let claim = json!({"pipelines": ["moths"], "batch_size": 9, "wait_seconds": 25});
     let more = client.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();

@@ -9,7 +9,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use trapline_testkit::{Client, SERVER_TOKEN, Server};
 
-use super::{BINARY, browser::Browser, half_done};
+use super::{BINARY, browser::Browser, half_done, job::fail_the_rest};
 
 /// axe-core 4.14.1, as its package has it; MPL-2.0, in `vendor/axe.LICENSE`.
 const AXE: &str = include_str!("vendor/axe.min.js");
@@ -67,10 +67,13 @@ impl Tour {
             let title = self.browser.title().await;
             assert!(!title.starts_with("Not found"), "{path} is no page");
         };
-        let (usual, _) = half_done(&self.server).await;
+        let (usual, held) = half_done(&self.server).await;
         for (name, path) in of_job("", usual) {
             look(name, &path).await;
         }
+        fail_the_rest(&self.server, usual, &held).await;
+        look("done", &format!("/jobs/{usual}")).await;
+        look("done-failed", &format!("/jobs/{usual}/images")).await;
         let worst = worst(&self.server.client()).await;
         for (name, path) in of_job("worst-", worst) {
             look(name, &path).await;
