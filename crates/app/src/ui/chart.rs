@@ -12,6 +12,8 @@ use crate::http::{ApiError, AppState, Params};
 
 /// The height of the drawing, in its own units; a bar is 10 wide.
 const HEIGHT: u64 = 100;
+/// So many bars have room: one alone would fill the page.
+const BARS_MIN: usize = 40;
 
 pub(super) struct Bar {
     pub(super) x: usize,
@@ -78,16 +80,19 @@ impl Chart {
             step if step % 60 == 0 => counted(u64::try_from(step / 60).unwrap_or(0), "hour"),
             step => counted(u64::try_from(step).unwrap_or(0), "minute"),
         };
+        let length = match length.as_str() {
+            "minute" | "hour" => format!("one {length}"),
+            _ => length,
+        };
+        let failed = if of.bars.iter().any(|bar| bar.1 > 0) {
+            "; failed images are on top, in red"
+        } else {
+            ""
+        };
+        let caption = format!("At most {} in {length}{failed}", counted(most, "image"));
         Self {
-            width: of.bars.len() * 10,
-            caption: format!(
-                "At most {} in {}",
-                counted(most, "image"),
-                match length.as_str() {
-                    "minute" | "hour" => format!("one {length}"),
-                    _ => length,
-                }
-            ),
+            width: of.bars.len().max(BARS_MIN) * 10,
+            caption,
             from: starts(0),
             to: starts(of.bars.len()),
             bars: bars.collect(),
