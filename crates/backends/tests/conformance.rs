@@ -19,7 +19,7 @@ use trapline_testkit::{
         Case, World, apart, budget, captures, catalog, creates, deaths, definitions, found, frozen, grants,
         health, last_tries, pages,
         projections::{self, Fixture},
-        recent, sessions, store, suspects, timeline,
+        recent, results, sessions, store, suspects, timeline,
     },
     memory::MemoryStore,
     services::{Nats, NatsBinary, Redis},
@@ -46,6 +46,7 @@ const STORE: [&[Case<World>]; 18] = [
     catalog::CASES,
     pages::CASES,
     recent::CASES,
+    results::CASES,
     sessions::CASES,
 ];
 
@@ -156,6 +157,7 @@ fn main() {
         captures::CASES,
         pages::CASES,
         recent::CASES,
+        results::CASES,
         sessions::CASES,
     ] {
         all.extend(trials("memory", cases, memory));

@@ -314,6 +314,7 @@ twins! { Store {
     jobs(filter: &JobFilter, page: OffsetPage) -> Total<Job>;
     recent_jobs(query: &RecentQuery) -> RecentJobs;
     images(query: &ImageQuery) -> Vec<ImageRow>;
+    results(query: &ResultQuery) -> Vec<ResultRow>;
     attempts(captures: &[CaptureId]) -> Vec<Attempt>;
     detections(of: DetectionsOf<'_>, scores: bool) -> Vec<DetectionRow>;
     log(lines: &[LogLine], now: Timestamp) -> ();

@@ -2,7 +2,9 @@
 
 use trapline_core::{
     CaptureId, FailReason,
-    ports::{Attempt, ImageQuery, ImageRow, ImageState, Level, LogPage, LogQuery, LogRow},
+    ports::{
+        Attempt, ImageQuery, ImageRow, ImageState, Level, LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
+    },
 };
 
 use super::{Cold, parts::Parts};
@@ -36,6 +38,16 @@ pub(crate) async fn images<S: Cold>(store: &S, query: &ImageQuery) -> sqlx::Resu
     let mut conn = store.reader().await?;
     conn.list(sql!(each "reports/images.sql"), &values, rows::image)
         .await
+}
+
+pub(crate) async fn results<S: Cold>(store: &S, query: &ResultQuery) -> sqlx::Result<Vec<ResultRow>> {
+    let sql = match query.back {
+        false => sql!(each "reports/results.sql"),
+        true => sql!(each "reports/results_before.sql"),
+    };
+    let (job, from, limit) = (query.job.0, query.from.0, bound(query.limit));
+    let mut conn = store.reader().await?;
+    conn.list(sql, &[&job, &from, &limit], rows::result).await
 }
 
 pub(crate) async fn attempts<S: Cold>(store: &S, captures: &[CaptureId]) -> sqlx::Result<Vec<Attempt>> {

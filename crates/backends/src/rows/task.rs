@@ -4,12 +4,12 @@ use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, TaskState, WorkerId,
     handout::last_try::Turn,
     plan::{TaskKey, leases::LeaseRow, lost::IdleTask, settle::TaskView, sweep::HeldTask},
-    ports::{Attempt, Candidate, FreeCursor, ImageRow, OldestLease, WorkerNow},
+    ports::{Attempt, Candidate, FreeCursor, ImageRow, OldestLease, ResultRow, WorkerNow},
     receipt::Receipt,
     verify::{LeaseAudit, TaskAudit},
 };
 
-use super::{Columns, lease::signs_of, status, word};
+use super::{Columns, catalog::capture, lease::signs_of, status, word};
 
 fn state(row: &impl Columns) -> sqlx::Result<TaskState> {
     word(&row.col::<String>("state")?, TaskState::parse)
@@ -128,6 +128,15 @@ pub(crate) fn attempt(row: &impl Columns) -> sqlx::Result<Attempt> {
         state: state(row)?,
         reason: reason(row)?,
         detail: row.col("detail")?,
+        settled_at: row.maybe_time("settled_at")?,
+        detections: row.col("n_detections")?,
+    })
+}
+
+pub(crate) fn result(row: &impl Columns) -> sqlx::Result<ResultRow> {
+    Ok(ResultRow {
+        capture: capture(row)?,
+        state: state(row)?,
         settled_at: row.maybe_time("settled_at")?,
         detections: row.col("n_detections")?,
     })

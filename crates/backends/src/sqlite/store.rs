@@ -12,8 +12,8 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
         LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
-        RecentQuery, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept,
-        Total, WaitingJob, WorkerIdentity,
+        RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
+        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -186,6 +186,10 @@ impl Store for SqliteStore {
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
         self.aside(reports::images(self, query)).await
+    }
+
+    async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>> {
+        self.aside(reports::results(self, query)).await
     }
 
     async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {

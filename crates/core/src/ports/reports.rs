@@ -54,6 +54,32 @@ pub struct ImageQuery {
     pub limit: u64,
 }
 
+/// A page of a job's tasks by key, in either direction, whatever their state: it reads as many rows as it returns.
+#[derive(Clone, Copy, Debug)]
+pub struct ResultQuery {
+    /// The job.
+    pub job: JobId,
+    /// Only captures beyond this one.
+    pub from: CaptureId,
+    /// Whether the page goes back: captures before `from`, the nearest first.
+    pub back: bool,
+    /// The maximum number of rows.
+    pub limit: u64,
+}
+
+/// A task and its capture, as a page of results shows them.
+#[derive(Clone, Debug)]
+pub struct ResultRow {
+    /// The capture, and what is known of it.
+    pub capture: Capture,
+    /// The state.
+    pub state: TaskState,
+    /// The time of the settlement.
+    pub settled_at: Option<Timestamp>,
+    /// The number of stored detections.
+    pub detections: i64,
+}
+
 /// Selects the detections to read.
 #[derive(Clone, Copy, Debug)]
 pub enum DetectionsOf<'a> {

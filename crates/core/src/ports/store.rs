@@ -15,8 +15,8 @@ use crate::{
         Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
         GrantRequest, Granted, Health, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer,
         LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RecentJobs, RecentQuery, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept,
-        Total, WaitingJob, WorkerIdentity,
+        RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
+        Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -132,6 +132,8 @@ pub trait Store: Catalog + Health {
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs>;
     /// A page of tasks by key.
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>>;
+    /// A page of tasks by key, in either direction, with their captures.
+    async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>>;
     /// Returns what jobs that are not deleted did with these captures, by capture and job; a page of captures at a
     /// time.
     async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>>;

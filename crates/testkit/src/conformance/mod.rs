@@ -16,6 +16,7 @@ pub mod last_tries;
 pub mod pages;
 pub mod projections;
 pub mod recent;
+pub mod results;
 pub mod sessions;
 pub mod store;
 pub mod suspects;

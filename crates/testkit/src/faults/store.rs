@@ -13,8 +13,8 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
         LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
-        RecentQuery, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept,
-        Total, WaitingJob, WorkerIdentity,
+        RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
+        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -270,6 +270,10 @@ impl Store for FaultyStore {
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
         self.call("images", self.inner.images(query)).await
+    }
+
+    async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>> {
+        self.call("results", self.inner.results(query)).await
     }
 
     async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {

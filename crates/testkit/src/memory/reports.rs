@@ -4,7 +4,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, JobId, TaskState, Timestamp,
     ports::{
         Attempt, ClassificationRow, DetectionRow, DetectionsOf, ImageQuery, ImageRow, ImageState, LogLine,
-        LogPage, LogQuery, LogRow,
+        LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
     },
     result::{Classification, Detection, DetectionId},
     task::{DETAIL_MAX_CHARS, cut},
@@ -47,6 +47,29 @@ impl Db {
                 detections: t.n_detections,
             })
             .collect()
+    }
+
+    pub(super) fn result_page(&self, query: &ResultQuery) -> Vec<ResultRow> {
+        let mut rows: Vec<_> = self
+            .tasks(query.job)
+            .filter(|(capture, _)| match query.back {
+                false => *capture > query.from,
+                true => *capture < query.from,
+            })
+            .collect();
+        if query.back {
+            rows.reverse();
+        }
+        rows.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
+        let row = |(capture, t): (CaptureId, &TaskRow)| {
+            Some(ResultRow {
+                capture: self.catalog.capture(capture)?.clone(),
+                state: t.state,
+                settled_at: t.settled_at,
+                detections: t.n_detections,
+            })
+        };
+        rows.into_iter().filter_map(row).collect()
     }
 
     pub(super) fn attempts(&self, captures: &[CaptureId]) -> Vec<Attempt> {

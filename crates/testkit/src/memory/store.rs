@@ -11,8 +11,8 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
         LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
-        RecentQuery, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept,
-        Total, WaitingJob, WorkerIdentity,
+        RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
+        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
     timeline::Reading,
@@ -194,6 +194,10 @@ impl Store for MemoryStore {
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
         Ok(self.rows().image_page(query))
+    }
+
+    async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>> {
+        Ok(self.rows().result_page(query))
     }
 
     async fn attempts(&self, captures: &[CaptureId]) -> Result<Vec<Attempt>> {

@@ -1,0 +1,7 @@
+-- A page of a job's tasks by key, of any state, with their captures. $1 job, $2 after, $3 limit.
+SELECT c.id, c.project_id, c.url, c.taken_at, c.taken_offset, c.width, c.height, c.camera, c.file_size, c.file_modified,
+       c.file_digest, t.state, t.settled_at, t.n_detections
+FROM tasks t JOIN captures c ON c.id = t.capture_id
+WHERE t.job_id = $1 AND t.capture_id > $2
+ORDER BY t.capture_id
+LIMIT $3
