@@ -23,7 +23,7 @@ use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 pub use self::beside::{look_at_store, looking_at_store, open_store};
 use crate::{
     config::{Config, Database},
-    http::{self, AppState, Guards, auth, router},
+    http::{self, AppState, Guards, LocalFiles, auth, router},
     serve::{ConnectionCounts, Serving, listen},
 };
 
@@ -33,6 +33,8 @@ pub struct NodeOptions {
     pub image_url: ImageUrl,
     /// Whether captures may have `file` URLs, as in `trapline run`.
     pub allow_file_urls: bool,
+    /// Whether a signed-in person may see the photographs of this machine that captures name.
+    pub shows_files: bool,
     /// Routes beside the API's, without a token.
     pub beside: Router,
     /// An address that is listened on already.
@@ -46,6 +48,7 @@ impl Default for NodeOptions {
         Self {
             image_url: Arc::new(|_, _, url| url.to_owned()),
             allow_file_urls: false,
+            shows_files: false,
             beside: Router::new(),
             listener: None,
             sole_worker: false,
@@ -221,6 +224,10 @@ impl Node {
             guards: guards.clone(),
             limits: config.limits,
             allow_file_urls: options.allow_file_urls,
+            local_files: match options.shows_files {
+                true => LocalFiles::All,
+                false => LocalFiles::below(config.files.as_deref())?,
+            },
             allow_chaos: config.allow_chaos,
             ..AppState::of(engine.clone(), config.admin_token.as_deref())
         };

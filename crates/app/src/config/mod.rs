@@ -62,6 +62,8 @@ pub struct Config {
     pub max_projected_jobs: Option<usize>,
     /// The file with the broker's user and key.
     pub queue_credentials: Option<PathBuf>,
+    /// The folder whose photographs a signed-in person may see, where captures are files of this machine.
+    pub files: Option<PathBuf>,
     /// How long a result waits for the store.
     pub settle_wait: Duration,
     /// Whether an admin may wipe projections and take tasks that no worker answers.
@@ -96,6 +98,7 @@ impl Default for Config {
             queue_replicas: 1,
             max_projected_jobs: None,
             queue_credentials: None,
+            files: None,
             settle_wait: Duration::from_secs(25),
             allow_chaos: false,
             health: HealthPolicy::default(),

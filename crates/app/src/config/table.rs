@@ -167,6 +167,20 @@ pub const SETTINGS: &[Setting] = &[
         },
     ),
     setting(
+        "files",
+        &["TRAPLINE_FILES"],
+        "folder whose photographs a signed-in person may see, if captures are files of this machine, as those of `trapline run`",
+        |c, v| {
+            c.files = Some(v.into());
+            Ok(())
+        },
+        |c| {
+            c.files
+                .as_deref()
+                .map_or_else(String::new, |p| p.display().to_string())
+        },
+    ),
+    setting(
         "settle_wait",
         &["TRAPLINE_SETTLE_WAIT"],
         "seconds that a result waits for the store",

@@ -68,7 +68,7 @@ use trapline_core::{
 };
 use trapline_engine::Engine;
 
-pub use crate::ui::LiveBoard;
+pub use crate::{local_file::LocalFiles, ui::LiveBoard};
 
 pub use self::{
     auth::{Access, Auth, Principal},
@@ -145,6 +145,8 @@ pub struct AppState {
     pub limits: Limits,
     /// Whether a capture may be a `file` URL, as in `trapline run`.
     pub allow_file_urls: bool,
+    /// Which files of this machine a signed-in person may see.
+    pub local_files: LocalFiles,
     /// Whether the endpoints of the chaos tools are there.
     pub allow_chaos: bool,
     /// How many labels each category map has.
@@ -170,6 +172,7 @@ impl AppState {
             clock,
             limits,
             allow_file_urls: false,
+            local_files: LocalFiles::default(),
             allow_chaos: false,
             map_sizes: MapSizes::default(),
             live: LiveBoard::default(),

@@ -188,6 +188,7 @@ impl Run {
         let options = NodeOptions {
             image_url: images.urls(format!("http://{address}")),
             allow_file_urls: true,
+            shows_files: true,
             beside: images.clone().routes(),
             listener: Some(listener),
             sole_worker: true,

@@ -15,7 +15,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::UNIX_EPOCH,
 };
 
 use sha2::{Digest as _, Sha256};
@@ -24,7 +23,11 @@ use trapline_core::{
     catalog::{Capture, CaptureFacts, FileVersion, Learnt, NewCapture},
 };
 
-use crate::{capture_lines::file_name, file_url};
+use crate::{
+    capture_lines::file_name,
+    file_url,
+    local_file::{Stat, hex, stat},
+};
 
 /// A local file that the sources name.
 #[derive(Clone, Debug, Default)]
@@ -33,9 +36,6 @@ pub(super) struct LocalFile {
     /// What a manifest says about it.
     pub(super) about: CaptureFacts,
 }
-
-/// Size and time of a file.
-pub(super) type Stat = (i64, Timestamp);
 
 /// Where files are looked at.
 pub(super) trait Disk {
@@ -107,24 +107,6 @@ impl Disk for RealDisk {
         };
         self.stat(path).and_then(|_| read().ok())
     }
-}
-
-/// Hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// Size and time as they are stored.
-pub(super) fn stat(metadata: &std::fs::Metadata) -> Stat {
-    let modified = metadata
-        .modified()
-        .ok()
-        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    let micros = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-    (
-        i64::try_from(metadata.len()).unwrap_or(i64::MAX),
-        Timestamp(micros),
-    )
 }
 
 /// A photograph that the store knows.
