@@ -21,6 +21,12 @@ function show(place, job) {
     location.replace(place.dataset.page);
     return;
   }
+  if ("had" in place.dataset) {
+    const more = Number(job.parts[0][2].replaceAll(",", "")) - Number(place.dataset.had);
+    place.hidden = more <= 0;
+    set(place, "more", `${more.toLocaleString("en")} more ${more === 1 ? "image is" : "images are"} done`);
+    return;
+  }
   for (const name of ["sentence", "settled", "total", "failed", "rate"]) set(place, name, job[name]);
   const state = place.querySelector(".state");
   if (state) {

@@ -148,7 +148,7 @@ impl Image {
 }
 
 /// The classification that a row names: the best terminal one, else the best of the others.
-fn best(all: &[ClassificationRow]) -> Option<&ClassificationRow> {
+pub(crate) fn best(all: &[ClassificationRow]) -> Option<&ClassificationRow> {
     all.iter().max_by(|a, b| {
         let key = |c: &ClassificationRow| (c.terminal, c.score.unwrap_or(f32::NEG_INFINITY));
         let (a, b) = (key(a), key(b));

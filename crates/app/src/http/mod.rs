@@ -68,7 +68,10 @@ use trapline_core::{
 };
 use trapline_engine::Engine;
 
-pub use crate::{local_file::LocalFiles, ui::LiveBoard};
+pub use crate::{
+    local_file::LocalFiles,
+    ui::{LiveBoard, PhotoMemory},
+};
 
 pub use self::{
     auth::{Access, Auth, Principal},
@@ -147,6 +150,8 @@ pub struct AppState {
     pub allow_file_urls: bool,
     /// Which files of this machine a signed-in person may see.
     pub local_files: LocalFiles,
+    /// How many of them are sent at once.
+    pub photo_memory: PhotoMemory,
     /// Whether the endpoints of the chaos tools are there.
     pub allow_chaos: bool,
     /// How many labels each category map has.
@@ -173,6 +178,7 @@ impl AppState {
             limits,
             allow_file_urls: false,
             local_files: LocalFiles::default(),
+            photo_memory: PhotoMemory::default(),
             allow_chaos: false,
             map_sizes: MapSizes::default(),
             live: LiveBoard::default(),

@@ -40,6 +40,11 @@ const ASSETS: &[Asset] = &[
         content_type: "text/javascript; charset=utf-8",
         bytes: include_bytes!("../../assets/live.js"),
     },
+    Asset {
+        name: "viewer.js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../../assets/viewer.js"),
+    },
 ];
 
 /// The paths of the files, by name.

@@ -18,6 +18,7 @@ mod log;
 mod login;
 mod origin;
 mod page;
+mod results;
 mod session;
 mod tabs;
 mod why;
@@ -30,6 +31,7 @@ use axum::{
 use tower_http::compression::CompressionLayer;
 
 pub use live::LiveBoard;
+pub use results::PhotoMemory;
 
 use crate::http::{ApiError, AppState, bodies, wrong_method};
 
@@ -44,6 +46,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(log::routes())
         .merge(actions::routes())
         .merge(live::routes())
+        .merge(results::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check));
     Router::new()

@@ -11,7 +11,7 @@ use super::{assets, session::Visitor};
 use crate::http::{ApiError, Principal, error::Said};
 
 /// The result of a page's handler.
-pub(super) type PageResult = Result<Response, PageError>;
+pub(super) type PageResult<T = Response> = Result<T, PageError>;
 
 /// The frame of a page.
 pub(super) struct Frame {

@@ -1,0 +1,181 @@
+// Lays boxes over photographs whose size only the browser knows, and makes the page of one image follow the hand. Without it all
+// of that is links and a form.
+const number = (text) => Number(text ?? "");
+
+// A photograph that does not load leaves its frame with the boxes.
+function broken(photo, img) {
+  img.remove();
+  photo.classList.add("broken");
+  const told = document.querySelector("[data-broken]");
+  if (told && photo.classList.contains("one")) told.hidden = false;
+}
+
+// `image` has the size at which the photograph is seen. Browsers turn it as its camera says.
+function fit(photo, image) {
+  const svg = photo.querySelector("svg.boxes");
+  const turn = svg.querySelector("[data-turn]");
+  const [, , w, h] = svg.getAttribute("viewBox").split(" ").map(Number);
+  const [seenW, seenH] = [image.naturalWidth, image.naturalHeight];
+  if (!seenW || !seenH) return;
+  const turned = () => {
+    turn.setAttribute("transform", `matrix(0 1 -1 0 ${svg.viewBox.baseVal.width} 0)`);
+    for (const text of svg.querySelectorAll("text")) {
+      const at = text.transform.baseVal[0].matrix;
+      text.setAttribute("transform", `matrix(0 -1 1 0 ${at.e} ${at.f})`);
+    }
+    const told = document.querySelector("[data-turned]");
+    if (told && photo.classList.contains("one")) told.hidden = false;
+  };
+  const show = (width, height) => svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const isPlain = turn.dataset.turn === "1" && !new URLSearchParams(location.search).has("turn");
+  if ("unsized" in svg.dataset) {
+    if (w === 1 && h === 1) {
+      // Boxes in shares of the sides.
+      svg.setAttribute("preserveAspectRatio", "none");
+    } else {
+      const far = [...svg.querySelectorAll("rect")].reduce(
+        ([x, y], r) => [
+          Math.max(x, r.x.baseVal.value + r.width.baseVal.value),
+          Math.max(y, r.y.baseVal.value + r.height.baseVal.value),
+        ],
+        [0, 0],
+      );
+      show(seenW, seenH);
+      const fits = (width, height) => far[0] <= width + 1 && far[1] <= height + 1;
+      if (isPlain && !fits(seenW, seenH) && fits(seenH, seenW)) turned();
+    }
+    delete svg.dataset.unsized;
+    photo.classList.add("fitted");
+  } else if (isPlain && w !== h && w > h !== seenW > seenH) {
+    show(h, w);
+    turned();
+  }
+}
+
+for (const photo of document.querySelectorAll("[data-photo]")) {
+  const img = photo.querySelector("img");
+  if (!img) continue;
+  img.addEventListener("load", () => fit(photo, img));
+  img.addEventListener("error", () => broken(photo, img));
+  if (img.complete && img.currentSrc) img.naturalWidth ? fit(photo, img) : broken(photo, img);
+}
+
+const one = document.querySelector(".photo.one");
+if (one) view();
+
+function view() {
+  const form = document.querySelector("form.score");
+  const list = document.querySelector(".entries");
+  const entries = [...document.querySelectorAll(".entry")];
+  const box = (entry) => one.querySelector(`.box[data-n="${entry.dataset.n}"]`);
+
+  // Keeps a choice in the address and in the links that lead on.
+  function carry(name, value) {
+    const changed = (href) => {
+      const url = new URL(href, location.href);
+      value ? url.searchParams.set(name, value) : url.searchParams.delete(name);
+      return url.pathname + url.search + url.hash;
+    };
+    history.replaceState(history.state, "", changed(location.href));
+    for (const link of document.querySelectorAll("a[data-carry]")) {
+      // A link with a choice of its own keeps it.
+      if (!(name === "zoom" && "zoom" in link.dataset)) link.setAttribute("href", changed(link.href));
+    }
+  }
+
+  if (form) {
+    const slider = form.elements.min;
+    const label = new URLSearchParams(location.search).get("label");
+    form.querySelector("button").hidden = true;
+    slider.addEventListener("input", () => {
+      let taken = 0;
+      for (const entry of entries) {
+        const isOther = label && !entry.dataset.labelled;
+        const isBelow = isOther || (entry.dataset.score !== "" && number(entry.dataset.score) < number(slider.value));
+        entry.classList.toggle("below", isBelow);
+        box(entry)?.classList.toggle("below", isBelow);
+        if (!isBelow) taken += 1;
+      }
+      const all = `${entries.length.toLocaleString("en")} ${entries.length === 1 ? "detection" : "detections"}`;
+      form.querySelector("output").textContent = `${taken} of ${all} at ${number(slider.value).toFixed(2)} or above`;
+    });
+    slider.addEventListener("change", () => carry("min", number(slider.value) > 0 ? slider.value : ""));
+    form.elements.hide.addEventListener("change", (event) => {
+      for (const part of [one, list]) part.classList.toggle("hides", event.target.checked);
+      carry("hide", event.target.checked ? "1" : "");
+    });
+  }
+
+  const light = (n, on) => {
+    for (const part of document.querySelectorAll(`[data-n="${n}"]`)) part.classList.toggle("lit", on);
+  };
+  for (const entry of entries) {
+    const n = entry.dataset.n;
+    for (const [on, off] of [["mouseenter", "mouseleave"], ["focusin", "focusout"]]) {
+      entry.addEventListener(on, () => light(n, true));
+      entry.addEventListener(off, () => light(n, false));
+    }
+    const shape = box(entry);
+    shape?.addEventListener("mouseenter", () => light(n, true));
+    shape?.addEventListener("mouseleave", () => light(n, false));
+    shape?.addEventListener("click", () => entry.querySelector("summary").focus());
+  }
+
+  const zooms = [...document.querySelectorAll("[data-zoom]")];
+  const levels = zooms.map((link) => link.dataset.zoom);
+  const zoom = () => levels.findIndex((level) => one.classList.contains(`z${level}`));
+  function zoomTo(at) {
+    const level = levels[Math.min(Math.max(at, 0), levels.length - 1)];
+    const scroll = one.parentElement;
+    const [x, y] = [
+      (scroll.scrollLeft + scroll.clientWidth / 2) / one.clientWidth,
+      (scroll.scrollTop + scroll.clientHeight / 2) / one.clientHeight,
+    ];
+    for (const link of zooms) {
+      one.classList.toggle(`z${link.dataset.zoom}`, link.dataset.zoom === level);
+      link.dataset.zoom === level ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+    }
+    scroll.scrollTo(x * one.clientWidth - scroll.clientWidth / 2, y * one.clientHeight - scroll.clientHeight / 2);
+    carry("zoom", level === "1" ? "" : level);
+  }
+  for (const link of zooms) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      zoomTo(levels.indexOf(link.dataset.zoom));
+    });
+  }
+  function zoomToEntry() {
+    const entry = document.activeElement?.closest?.(".entry") ?? entries[0];
+    if (!entry || !box(entry)) return;
+    zoomTo(2);
+    box(entry).scrollIntoView({ block: "center", inline: "center" });
+  }
+
+  const follow = (css) => document.querySelector(css)?.click();
+  const keys = {
+    ArrowLeft: () => follow("[rel=prev]"),
+    ArrowRight: () => follow("[rel=next]"),
+    k: () => follow("[rel=prev]"),
+    j: () => follow("[rel=next]"),
+    b: () => one.classList.toggle("no-boxes"),
+    l: () => one.classList.toggle("no-letters"),
+    "+": () => zoomTo(zoom() + 1),
+    "-": () => zoomTo(zoom() - 1),
+    0: () => zoomTo(0),
+    z: zoomToEntry,
+    f: () => (document.fullscreenElement ? document.exitFullscreen() : one.parentElement.requestFullscreen()),
+    Escape: () => document.fullscreenElement || follow("[data-back]"),
+  };
+  const choice = document.querySelector("[data-keys]");
+  choice.checked = localStorage.getItem("keys") !== "off";
+  choice.addEventListener("change", () => localStorage.setItem("keys", choice.checked ? "on" : "off"));
+  document.addEventListener("keydown", (event) => {
+    const { target, key } = event;
+    const isTyping = target.matches("input:not([type=checkbox]), select, textarea");
+    // The arrows scroll a photograph that is larger than its frame.
+    const scrolls = key.startsWith("Arrow") && target.matches(".scroll") && zoom() > 0;
+    if (!choice.checked || isTyping || scrolls || event.ctrlKey || event.metaKey || event.altKey || !keys[key]) return;
+    event.preventDefault();
+    keys[key]();
+  });
+}

@@ -1,0 +1,402 @@
+//! `/jobs/{id}/results`: what was found, image by image, and `/jobs/{id}/results/{image}`: whether it is right.
+//!
+//! The server opens no photograph to draw a page. A tile is a *box map*, the frame with the boxes of what was found; the browser
+//! lays the original under it where it may have it.
+
+mod filter;
+mod one;
+mod photo;
+mod picture;
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+    routing::get,
+};
+use trapline_core::{
+    CaptureId,
+    ports::Job,
+    words::{count, counted},
+};
+
+pub use photo::PhotoMemory;
+
+use self::{
+    filter::{EXAMINED_MAX, Filter, Image, OF_ONE_MAX, find, label_of},
+    picture::{Picture, Source, colour},
+};
+use super::{
+    page::{Frame, PageResult, render, with_query},
+    session::Visitor,
+    words::{self, visible},
+};
+use crate::{
+    file_url,
+    http::{AppState, Id, LocalFiles, Params},
+};
+
+const TILES: usize = 60;
+/// Labels that a tile names.
+const NAMED_MAX: usize = 3;
+/// Labels of the page that are offered as a filter.
+const OFFERED_MAX: usize = 12;
+/// As [`super::headers`] has it, but for photographs of other servers.
+const POLICY_WITH_PHOTOGRAPHS: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http:; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/jobs/{id}/results", get(grid))
+        .route("/jobs/{id}/results/{image}", get(one::show))
+        .route("/jobs/{id}/results/{image}/next", get(one::next))
+        .route("/jobs/{id}/results/{image}/previous", get(one::previous))
+        .route("/captures/{id}/image", get(photo::show))
+}
+
+/// A label of some detections, and how many they are.
+struct Label {
+    text: String,
+    colour: u32,
+    n: usize,
+}
+
+/// How often each label is there, the most frequent first.
+fn labels<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<(String, usize)> {
+    let mut by_label: BTreeMap<&str, usize> = BTreeMap::new();
+    for detection in images.flat_map(|image| &image.detections) {
+        *by_label
+            .entry(label_of(detection).unwrap_or_default())
+            .or_default() += 1;
+    }
+    let mut labels: Vec<_> = by_label
+        .into_iter()
+        .map(|(label, n)| (label.to_owned(), n))
+        .collect();
+    labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    labels
+}
+
+fn label((text, n): (String, usize)) -> Label {
+    Label {
+        colour: colour(&text),
+        text: match text.as_str() {
+            "" => "no label".to_owned(),
+            text => visible(text),
+        },
+        n,
+    }
+}
+
+struct Tile {
+    id: CaptureId,
+    name: String,
+    path: String,
+    picture: Picture,
+    found: String,
+    labels: Vec<Label>,
+    /// Labels that are not named.
+    more: usize,
+    /// What is not drawn, in words.
+    left_out: Option<String>,
+}
+
+/// A filter that is a link.
+struct Chip {
+    word: String,
+    path: String,
+    is_on: bool,
+}
+
+#[derive(Template)]
+#[template(path = "results.html")]
+struct Grid {
+    frame: Frame,
+    job: i64,
+    name: String,
+    /// Tells whether the job is of the state that the page shows.
+    key: String,
+    processed: u64,
+    is_running: bool,
+    /// What stands in place of the tiles.
+    empty: Option<String>,
+    tiles: Vec<Tile>,
+    chips: Vec<Chip>,
+    offered: Vec<Chip>,
+    filter: Filter,
+    has_photos: bool,
+    /// To the same page with photographs, or without.
+    photos: Chip,
+    here: String,
+    first: Option<String>,
+    next: Option<String>,
+    /// What was looked at, if that is why the page ends.
+    stopped: Option<String>,
+}
+
+/// The name of an image for people: the end of its path, and its host if it is of the web.
+fn image_name(url: &str) -> String {
+    let whole = file_url::shown(url);
+    let plain = whole.split(['?', '#']).next().unwrap_or_default();
+    let plain = if url.starts_with("file:") {
+        whole.as_str()
+    } else {
+        plain
+    };
+    let end = plain.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    match end {
+        "" => visible(&cut(&whole)),
+        end => visible(&cut(end)),
+    }
+}
+
+/// At most 60 characters, the middle left out.
+fn cut(text: &str) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= 60 {
+        return text.to_owned();
+    }
+    let (start, end) = (&chars[..28], &chars[chars.len() - 30..]);
+    format!(
+        "{}…{}",
+        start.iter().collect::<String>(),
+        end.iter().collect::<String>()
+    )
+}
+
+/// The host of this server, as the browser calls it.
+fn host(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::HOST).and_then(|host| host.to_str().ok())
+}
+
+/// Lets the page load photographs of other servers.
+fn with_photographs(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY_WITH_PHOTOGRAPHS);
+    response
+}
+
+/// A page of results, as its URL names it.
+#[derive(Clone)]
+struct Place {
+    job: i64,
+    filter: Filter,
+    photos: Option<bool>,
+    after: Option<i64>,
+}
+
+impl Place {
+    fn read(job: i64, params: &Params) -> Result<Self, crate::http::ApiError> {
+        Ok(Self {
+            job,
+            filter: Filter::read(params)?,
+            photos: match params.text("photos").unwrap_or_default() {
+                "" => None,
+                word => Some(word != "0"),
+            },
+            after: params.int("after")?,
+        })
+    }
+
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let mut query = self.filter.query();
+        query.extend(self.photos.map(|on| ("photos", u8::from(on).to_string())));
+        query.extend(self.after.map(|after| ("after", after.to_string())));
+        query
+    }
+
+    fn path(&self) -> String {
+        with_query(&format!("/jobs/{}/results", self.job), self.query())
+    }
+
+    fn path_of(&self, image: CaptureId) -> String {
+        with_query(&format!("/jobs/{}/results/{image}", self.job), self.query())
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
+        let mut changed = Self {
+            after: None,
+            ..self.clone()
+        };
+        change(&mut changed);
+        changed
+    }
+}
+
+async fn grid(
+    State(app): State<AppState>,
+    visitor: Visitor,
+    Id(id): Id,
+    params: Params,
+    headers: HeaderMap,
+) -> PageResult {
+    let place = Place::read(id, &params)?;
+    let job = app.visible_job(&visitor.principal, id).await?;
+    let after = CaptureId(place.after.unwrap_or(0));
+    let found = find(
+        app.engine.store().as_ref(),
+        job.id,
+        &place.filter,
+        (after, false),
+        TILES,
+    )
+    .await?;
+    // On this machine they cost no network.
+    let wants_photos = place.photos.unwrap_or(app.local_files == LocalFiles::All);
+    let offered = labels(found.images.iter());
+    let tiles: Vec<Tile> = found
+        .images
+        .iter()
+        .map(|image| tile(&app, &place, image, wants_photos.then(|| host(&headers))))
+        .collect();
+    let loads_others = tiles
+        .iter()
+        .any(|t| t.picture.src.as_ref().is_some_and(|src| src.contains("://")));
+    let stopped = found.stopped.then(|| {
+        format!(
+            "{} looked at, {} found.",
+            counted(found.looked_at as u64, "image"),
+            found.images.len()
+        )
+    });
+    let page = Grid {
+        frame: Frame::new(format!("Results of {}", visible(&job.name)), "jobs", &visitor),
+        job: id,
+        name: visible(&job.name),
+        key: words::key(&job),
+        processed: job.counts.processed,
+        is_running: job.status.is_running(),
+        empty: tiles.is_empty().then(|| empty(&job, &place, found.stopped)),
+        tiles,
+        chips: chips(&place),
+        offered: offer(&place, offered),
+        has_photos: wants_photos,
+        photos: Chip {
+            word: match wants_photos {
+                true => "Boxes only".to_owned(),
+                false => "Load the photographs here (about 1 to 5 MB each)".to_owned(),
+            },
+            path: Place {
+                photos: Some(!wants_photos),
+                ..place.clone()
+            }
+            .path(),
+            is_on: wants_photos,
+        },
+        here: place.path(),
+        first: place.after.map(|_| place.with(|_| {}).path()),
+        next: found
+            .next
+            .map(|last| place.with(|p| p.after = Some(last.0)).path()),
+        stopped,
+        filter: place.filter,
+    };
+    let response = render(StatusCode::OK, &page);
+    Ok(if loads_others {
+        with_photographs(response)
+    } else {
+        response
+    })
+}
+
+/// `photos` has the name of this server, if photographs are to be shown.
+fn tile(app: &AppState, place: &Place, image: &Image, photos: Option<Option<&str>>) -> Tile {
+    let capture = &image.row.capture;
+    let src = photos.and_then(|host| Source::of(app, capture, host).url().map(str::to_owned));
+    let picture = Picture::new(capture, &image.detections, &place.filter, None, src);
+    let taken = image.detections.iter().filter(|d| place.filter.takes(d)).count();
+    let all = u64::try_from(image.row.detections).unwrap_or(0);
+    let found = match all {
+        0 => "nothing found".to_owned(),
+        all if place.filter.is_any() || taken == image.detections.len() => counted(all, "detection"),
+        all => format!("{taken} of {}", counted(all, "detection")),
+    };
+    let mut labels = labels(std::iter::once(image));
+    let more = labels.len().saturating_sub(NAMED_MAX);
+    labels.truncate(NAMED_MAX);
+    let (picture, undrawn) = picture.thinned();
+    let undrawn = undrawn as u64 + all.saturating_sub(OF_ONE_MAX as u64);
+    Tile {
+        id: capture.id,
+        name: image_name(&capture.url),
+        path: place.path_of(capture.id),
+        picture,
+        found,
+        labels: labels.into_iter().map(label).collect(),
+        more,
+        left_out: (undrawn > 0).then(|| format!("{} not drawn here", count(undrawn))),
+    }
+}
+
+/// What may be asked for with a click.
+fn chips(place: &Place) -> Vec<Chip> {
+    [
+        ("All", None),
+        ("With detections", Some(true)),
+        ("Without", Some(false)),
+    ]
+    .map(|(word, found)| Chip {
+        word: word.to_owned(),
+        path: place
+            .with(|p| {
+                p.filter.found = found;
+                if found == Some(false) {
+                    // Nothing has neither label nor score.
+                    (p.filter.label, p.filter.min) = (None, 0.0);
+                }
+            })
+            .path(),
+        is_on: place.filter.found == found,
+    })
+    .into()
+}
+
+/// The labels of this page, and the one that is asked for.
+fn offer(place: &Place, labels: Vec<(String, usize)>) -> Vec<Chip> {
+    let asked = place.filter.label.clone();
+    let others = labels.into_iter().map(|(label, _)| label);
+    let others = others.filter(|label| !label.is_empty() && Some(label) != asked.as_ref());
+    let offered = asked.clone().into_iter().chain(others).take(OFFERED_MAX);
+    offered
+        .map(|label| {
+            let is_on = Some(&label) == asked.as_ref();
+            let path = place.with(|p| {
+                p.filter.label = (!is_on).then(|| label.clone());
+                p.filter.found = p.filter.found.filter(|found| *found);
+            });
+            Chip {
+                word: visible(&label),
+                path: path.path(),
+                is_on,
+            }
+        })
+        .collect()
+}
+
+/// Why there are no tiles.
+fn empty(job: &Job, place: &Place, stopped: bool) -> String {
+    let counts = &job.counts;
+    match (job.status.is_running(), counts.processed) {
+        _ if stopped => format!(
+            "None of these match. A page looks at {} rows at most.",
+            count(EXAMINED_MAX as u64)
+        ),
+        _ if place.after.is_some() => "There are no more.".to_owned(),
+        (_, n) if n > 0 && !place.filter.is_any() => "No image matches the filter.".to_owned(),
+        (true, 0) => "No image is processed yet. They are shown here as they are done.".to_owned(),
+        (false, 0) if counts.failed > 0 => {
+            format!(
+                "No image was processed: {} failed.",
+                counted(counts.failed, "image")
+            )
+        }
+        (false, 0) if counts.total == 0 => "The job has no image that is to be processed.".to_owned(),
+        _ => "No image was processed.".to_owned(),
+    }
+}
