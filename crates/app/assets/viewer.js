@@ -10,46 +10,49 @@ function broken(photo, img) {
   if (told && photo.classList.contains("one")) told.hidden = false;
 }
 
-// `image` has the size at which the photograph is seen. Browsers turn it as its camera says.
-function fit(photo, image) {
+// From the pixels that are stored to those that are seen, of a photograph that is seen at this size; as in picture.rs.
+const matrix = (turn, w, h) =>
+  [
+    [1, 0, 0, 1, 0, 0], [-1, 0, 0, 1, w, 0], [-1, 0, 0, -1, w, h], [1, 0, 0, -1, 0, h],
+    [0, 1, 1, 0, 0, 0], [0, 1, -1, 0, w, 0], [0, -1, -1, 0, w, h], [0, -1, 1, 0, 0, h],
+  ][turn - 1];
+
+// Fits the boxes to a photograph that has come. Browsers turn it as its camera says.
+function fit(photo, img) {
   const svg = photo.querySelector("svg.boxes");
-  const turn = svg.querySelector("[data-turn]");
-  const [, , w, h] = svg.getAttribute("viewBox").split(" ").map(Number);
-  const [seenW, seenH] = [image.naturalWidth, image.naturalHeight];
+  const group = svg.querySelector("[data-turn]");
+  const { width: w, height: h } = svg.viewBox.baseVal;
+  const [seenW, seenH] = [img.naturalWidth, img.naturalHeight];
   if (!seenW || !seenH) return;
-  const turned = () => {
-    turn.setAttribute("transform", `matrix(0 1 -1 0 ${svg.viewBox.baseVal.width} 0)`);
-    for (const text of svg.querySelectorAll("text")) {
-      const at = text.transform.baseVal[0].matrix;
-      text.setAttribute("transform", `matrix(0 -1 1 0 ${at.e} ${at.f})`);
-    }
-    const told = document.querySelector("[data-turned]");
-    if (told && photo.classList.contains("one")) told.hidden = false;
-  };
-  const show = (width, height) => svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const isPlain = turn.dataset.turn === "1" && !new URLSearchParams(location.search).has("turn");
-  if ("unsized" in svg.dataset) {
-    if (w === 1 && h === 1) {
-      // Boxes in shares of the sides.
-      svg.setAttribute("preserveAspectRatio", "none");
-    } else {
-      const far = [...svg.querySelectorAll("rect")].reduce(
-        ([x, y], r) => [
-          Math.max(x, r.x.baseVal.value + r.width.baseVal.value),
-          Math.max(y, r.y.baseVal.value + r.height.baseVal.value),
-        ],
-        [0, 0],
-      );
-      show(seenW, seenH);
-      const fits = (width, height) => far[0] <= width + 1 && far[1] <= height + 1;
-      if (isPlain && !fits(seenW, seenH) && fits(seenH, seenW)) turned();
-    }
-    delete svg.dataset.unsized;
-    photo.classList.add("fitted");
-  } else if (isPlain && w !== h && w > h !== seenW > seenH) {
-    show(h, w);
-    turned();
+  const far = [0, 0];
+  for (const rect of svg.querySelectorAll("rect")) {
+    far[0] = Math.max(far[0], rect.x.baseVal.value + rect.width.baseVal.value);
+    far[1] = Math.max(far[1], rect.y.baseVal.value + rect.height.baseVal.value);
   }
+  const fits = (width, height) => far[0] <= width + 1 && far[1] <= height + 1;
+  const isUnsized = "unsized" in svg.dataset;
+  const isAsked = new URLSearchParams(location.search).has("turn");
+  const isSwapped = isUnsized ? !fits(seenW, seenH) && fits(seenH, seenW) : w !== h && w > h !== seenW > seenH;
+  const turn = isSwapped && !isAsked && group.dataset.turn === "1" ? 6 : Number(group.dataset.turn);
+  if (!isUnsized && turn === Number(group.dataset.turn)) return;
+  delete svg.dataset.unsized;
+  photo.classList.add("fitted");
+  if (isUnsized && far[0] <= 1.5 && far[1] <= 1.5) {
+    // In shares of the sides.
+    svg.setAttribute("preserveAspectRatio", "none");
+    return;
+  }
+  const size = isUnsized ? [seenW, seenH] : [h, w];
+  const [a, b, c, d, e, f] = matrix(turn, ...size);
+  svg.setAttribute("viewBox", `0 0 ${size.join(" ")}`);
+  group.setAttribute("transform", `matrix(${[a, b, c, d, e, f].join(" ")})`);
+  for (const text of svg.querySelectorAll("text")) {
+    const at = text.transform.baseVal[0].matrix;
+    text.setAttribute("transform", `matrix(${[a, c, b, d, at.e, at.f].join(" ")})`);
+    text.setAttribute("font-size", Math.max(...size) / 45);
+  }
+  const told = document.querySelector("[data-turned]");
+  if (told && photo.classList.contains("one")) told.hidden = !isSwapped || isAsked;
 }
 
 for (const photo of document.querySelectorAll("[data-photo]")) {

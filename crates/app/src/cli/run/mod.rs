@@ -87,6 +87,9 @@ pub(super) struct RunArgs {
     /// Keep the store in this file: a run that was cut short goes on, what was processed is skipped.
     #[arg(long, value_name = "FILE")]
     database: Option<String>,
+    /// Keep the pages that show what is found open afterwards, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
     /// Also process what this pipeline has processed before.
     #[arg(long)]
     reprocess: bool,
@@ -229,6 +232,10 @@ impl Run {
                 return Ok(Exit::Interrupted);
             }
         };
+        if self.args.watch && matches!(ended, Ok(Some(_))) {
+            output::note("the pages stay open until Ctrl-C");
+            signals.next().await;
+        }
         node.stop().await?;
         let refused = worked.err().map(refused);
         match ended? {
