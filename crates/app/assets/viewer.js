@@ -25,7 +25,7 @@ function fit(photo, img) {
   const [seenW, seenH] = [img.naturalWidth, img.naturalHeight];
   if (!seenW || !seenH) return;
   const far = [0, 0];
-  for (const rect of svg.querySelectorAll("rect")) {
+  for (const rect of group.querySelectorAll("rect")) {
     far[0] = Math.max(far[0], rect.x.baseVal.value + rect.width.baseVal.value);
     far[1] = Math.max(far[1], rect.y.baseVal.value + rect.height.baseVal.value);
   }
@@ -46,10 +46,14 @@ function fit(photo, img) {
   const [a, b, c, d, e, f] = matrix(turn, ...size);
   svg.setAttribute("viewBox", `0 0 ${size.join(" ")}`);
   group.setAttribute("transform", `matrix(${[a, b, c, d, e, f].join(" ")})`);
+  const letter = Math.max(...size) / 45;
+  svg.querySelector("[font-size]")?.setAttribute("font-size", letter);
   for (const text of svg.querySelectorAll("text")) {
-    const at = text.transform.baseVal[0].matrix;
-    text.setAttribute("transform", `matrix(${[a, c, b, d, at.e, at.f].join(" ")})`);
-    text.setAttribute("font-size", Math.max(...size) / 45);
+    const { x, y, width, height } = svg.querySelector(`.box[data-n="${text.dataset.n}"] rect`).getBBox();
+    const corners = [[x, y], [x + width, y + height]].map(([x, y]) => [a * x + c * y + e, b * x + d * y + f]);
+    const [top, bottom] = corners.map((corner) => corner[1]).sort((one, other) => one - other);
+    text.setAttribute("x", Math.min(...corners.map((corner) => corner[0])));
+    text.setAttribute("y", top < letter ? bottom + letter : top - letter * 0.2);
   }
   const told = document.querySelector("[data-turned]");
   if (told && photo.classList.contains("one")) told.hidden = !isSwapped || isAsked;
@@ -70,6 +74,8 @@ function view() {
   const form = document.querySelector("form.score");
   const list = document.querySelector(".entries");
   const entries = [...document.querySelectorAll(".entry")];
+  // A detection's entry, its box and its letter.
+  const parts = (n) => document.querySelectorAll(`[data-n="${n}"]`);
   const box = (entry) => one.querySelector(`.box[data-n="${entry.dataset.n}"]`);
 
   // Keeps a choice in the address and in the links that lead on.
@@ -95,12 +101,13 @@ function view() {
       for (const entry of entries) {
         const isOther = label && !entry.dataset.labelled;
         const isBelow = isOther || (entry.dataset.score !== "" && number(entry.dataset.score) < number(slider.value));
-        entry.classList.toggle("below", isBelow);
-        box(entry)?.classList.toggle("below", isBelow);
+        for (const part of parts(entry.dataset.n)) part.classList.toggle("below", isBelow);
         if (!isBelow) taken += 1;
       }
       const all = `${entries.length.toLocaleString("en")} ${entries.length === 1 ? "detection" : "detections"}`;
-      form.querySelector("output").textContent = `${taken} of ${all} at ${number(slider.value).toFixed(2)} or above`;
+      const least = number(slider.value);
+      const told = least > 0 ? `${taken} of ${all} at ${least.toFixed(2)} or above` : all;
+      form.querySelector("output").textContent = told;
     });
     slider.addEventListener("change", () => carry("min", number(slider.value) > 0 ? slider.value : ""));
     form.elements.hide.addEventListener("change", (event) => {
@@ -109,9 +116,7 @@ function view() {
     });
   }
 
-  const light = (n, on) => {
-    for (const part of document.querySelectorAll(`[data-n="${n}"]`)) part.classList.toggle("lit", on);
-  };
+  const light = (n, on) => parts(n).forEach((part) => part.classList.toggle("lit", on));
   for (const entry of entries) {
     const n = entry.dataset.n;
     for (const [on, off] of [["mouseenter", "mouseleave"], ["focusin", "focusout"]]) {

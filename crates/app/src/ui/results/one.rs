@@ -214,11 +214,10 @@ pub(super) async fn show(
             )
         }),
         min: asked.place.filter.min.to_string(),
-        counted: format!(
-            "{taken} of {} at {:.2} or above",
-            counted(entries.len() as u64, "detection"),
-            asked.place.filter.min
-        ),
+        counted: match (counted(entries.len() as u64, "detection"), asked.place.filter.min) {
+            (all, min) if min > 0.0 => format!("{taken} of {all} at {min:.2} or above"),
+            (all, _) => all,
+        },
         entries,
         hides: asked.hides,
         hidden: asked
@@ -364,7 +363,7 @@ async fn entry(
         exact: score.map_or_else(String::new, |score| score.to_string()),
         score: score_text(score),
         size: match (shape, d.bbox) {
-            (Some(shape), Some(_)) => format!("{} × {}", shape.w(), shape.h()),
+            (Some(shape), Some(_)) => shape.pixels(),
             _ => "whole image".to_owned(),
         },
         is_below: !asked.place.filter.takes(d),

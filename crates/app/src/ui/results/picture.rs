@@ -117,6 +117,12 @@ impl Shape {
         number(self.corners[1])
     }
 
+    /// Its sides in words.
+    pub(super) fn pixels(&self) -> String {
+        let [x1, y1, x2, y2] = self.corners;
+        format!("{:.0} × {:.0} px", x2 - x1, y2 - y1)
+    }
+
     pub(super) fn w(&self) -> String {
         number(self.corners[2] - self.corners[0])
     }
@@ -222,16 +228,29 @@ impl Picture {
         format!("matrix({})", m.join(" "))
     }
 
-    /// Where the letter of a box stands, upright whichever way the box is turned.
-    pub(super) fn letter_at(&self, shape: &Shape) -> String {
-        let [a, b, c, d, ..] = self.orientation.matrix(self.size);
-        let [x, y, ..] = shape.corners;
-        format!("matrix({a} {c} {b} {d} {} {})", number(x), number(y))
+    /// Where the letter of a box stands: above it, or below if there is no room.
+    pub(super) fn letter_at(&self, shape: &Shape) -> (String, String) {
+        let [a, b, c, d, e, f] = self.orientation.matrix(self.size);
+        let [x1, y1, x2, y2] = shape.corners;
+        let seen = |x: f64, y: f64| (a * x + c * y + e, b * x + d * y + f);
+        let (one, other) = (seen(x1, y1), seen(x2, y2));
+        let (top, bottom) = (one.1.min(other.1), one.1.max(other.1));
+        let height = self.letter_height();
+        let y = if top < height {
+            bottom + height
+        } else {
+            top - height * 0.2
+        };
+        (number(one.0.min(other.0)), number(y))
+    }
+
+    fn letter_height(&self) -> f64 {
+        self.size.0.max(self.size.1) / 45.0
     }
 
     /// The height of letters.
     pub(super) fn letter_size(&self) -> String {
-        number(self.size.0.max(self.size.1) / 45.0)
+        number(self.letter_height())
     }
 }
 
