@@ -12,7 +12,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tower::ServiceExt as _;
-use trapline::http::{AppState, Guards, Limits, TrustedProxies, assemble, auth, router};
+use trapline::http::{AppState, Guards, Limits, LocalFiles, TrustedProxies, assemble, auth, router};
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
 use trapline_core::{
     Clock, ProjectId, Timestamp,
@@ -139,6 +139,12 @@ impl TestApp {
             self.state.engine.check_store().map_err(|e| e.to_string())
         })
         .await;
+    }
+
+    /// From now on it shows the photographs below a folder.
+    pub(crate) fn show_files(&mut self, folder: &Path) {
+        self.state.local_files = LocalFiles::below(Some(folder)).unwrap();
+        self.router = router(self.state.clone());
     }
 
     /// Keeps the store from writing until the connection is closed.

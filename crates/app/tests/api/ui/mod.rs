@@ -5,4 +5,5 @@ mod errors;
 mod failures;
 mod jobs;
 mod live;
+mod results;
 mod session;

@@ -1,0 +1,291 @@
+//! The pages of what was found, without JavaScript, and the photographs of this disk.
+
+use std::{fs, os::unix::fs::symlink};
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use trapline_core::{
+    CaptureId, ProjectId,
+    catalog::{CaptureFacts, FileVersion, Learnt, Role},
+    ports::Catalog,
+};
+
+use super::browser::Browser;
+use crate::{
+    fleet::{Fleet, failure, nothing, success},
+    support::ADMIN,
+};
+
+/// A result with moths of these scores.
+fn moths(task: &Value, scores: &[f64]) -> Value {
+    let mut item = success(task);
+    let first = item["result"]["detections"][0].clone();
+    let detection = |(at, score): (usize, &f64)| {
+        let mut detection = first.clone();
+        detection["bbox"]["x1"] = json!(at);
+        detection["classifications"][0]["scores"] = json!([score, 0.0]);
+        detection
+    };
+    item["result"]["detections"] = scores.iter().enumerate().map(detection).collect();
+    item
+}
+
+#[tokio::test]
+async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_without_javascript() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let job = fleet.job(5).await;
+    let grid = format!("/jobs/{job}/results");
+    browser.get(&grid).await.has("No image is processed yet.");
+    let tasks = fleet.tasks(job, 5).await;
+    let items = [
+        moths(&tasks[0], &[0.9, 0.4, 0.2]),
+        moths(&tasks[1], &[0.5]),
+        nothing(&tasks[2]),
+        failure(&tasks[3], "no picture"),
+    ];
+    fleet.settle(job, &items).await;
+    let id = |at: usize| tasks[at]["id"].as_str().unwrap().to_owned();
+    let tiles = async |query: &str| {
+        let page = browser.get(&format!("{grid}?{query}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{query}");
+        let tiles = page.html.split("class=\"tile\" id=\"i").skip(1);
+        let tiles: Vec<String> = tiles.map(|t| t.split('"').next().unwrap().to_owned()).collect();
+        tiles
+    };
+    assert_eq!(tiles("").await, [id(0), id(1), id(2)]);
+    assert_eq!(tiles("n=0").await, [id(2)]);
+    assert_eq!(tiles("n=1%2B").await, [id(0), id(1)]);
+    assert_eq!(tiles("label=moth&min=0.6").await, [id(0)]);
+    assert_eq!(tiles("label=nonmoth").await, Vec::<String>::new());
+    assert_eq!(tiles(&format!("after={}", id(0))).await, [id(1), id(2)]);
+    let page = browser.get(&grid).await;
+    page.has("3 detections")
+        .has("nothing found")
+        .has("data-had=\"3\"")
+        .has_not("<img");
+    browser
+        .get(&format!("{grid}?min=0.3"))
+        .await
+        .has("2 of 3 detections");
+    browser
+        .get(&format!("{grid}?label=x"))
+        .await
+        .has("No image matches the filter.");
+    for wrong in ["min=2", "min=x", "n=3", "after=x"] {
+        let page = browser.get(&format!("{grid}?{wrong}")).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+
+    let page = browser.get(&format!("{grid}/{}?min=0.3", id(0))).await;
+    page.has("2 of 3 detections at 0.30 or above")
+        .has("<input type=\"range\"")
+        .has("<bdi class=\"label\">moth</bdi> <span class=\"numbers\">0.90</span>")
+        .has("class=\"box c");
+    browser
+        .get(&format!("{grid}/{}?top=1", id(0)))
+        .await
+        .has("<li><bdi>nonmoth</bdi> <span class=\"numbers\">0.00</span></li>");
+    browser
+        .get(&format!("{grid}/{}", id(2)))
+        .await
+        .has("Nothing was found");
+    browser
+        .get(&format!("{grid}/{}", id(3)))
+        .await
+        .has("This image failed")
+        .has("no picture");
+    let leads = async |from: usize, way: &str| {
+        browser
+            .get(&format!("{grid}/{}/{way}", id(from)))
+            .await
+            .location()
+            .to_owned()
+    };
+    assert_eq!(
+        leads(0, "next?min=0.3").await,
+        format!("{grid}/{}?min=0.3", id(1))
+    );
+    assert_eq!(
+        leads(1, "next?min=0.3").await,
+        format!("{grid}/{}?min=0.3&end=next", id(1))
+    );
+    assert_eq!(
+        leads(2, "previous?n=1%2B").await,
+        format!("{grid}/{}?n=1%2B", id(1))
+    );
+    assert_eq!(
+        leads(0, "previous").await,
+        format!("{grid}/{}?end=previous", id(0))
+    );
+}
+
+#[tokio::test]
+async fn results_are_those_of_a_job_that_one_sees_and_of_its_images() {
+    let fleet = Fleet::new().await;
+    let (job, other_job) = (fleet.job(1).await, fleet.job(2).await);
+    let task = &fleet.tasks(job, 1).await[0];
+    fleet.settle(job, &[success(task)]).await;
+    let image = task["id"].as_str().unwrap();
+    let viewer = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let elsewhere = fleet.app.other_project().await;
+    let stranger = Browser::of(&fleet.app, Role::Admin, Some(elsewhere)).await;
+    for path in [
+        format!("/jobs/{job}/results"),
+        format!("/jobs/{job}/results/{image}"),
+        format!("/jobs/{job}/results/{image}/next"),
+    ] {
+        let status = viewer.get(&path).await.status;
+        assert!(status.is_success() || status.is_redirection(), "{path}");
+        assert_eq!(stranger.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in [
+        format!("/jobs/{other_job}/results/{image}0"),
+        format!("/jobs/{job}/results/99999"),
+        "/jobs/99999/results".to_owned(),
+        // This server shows no files.
+        format!("/captures/{image}/image"),
+        "/captures/99999/image".to_owned(),
+    ] {
+        assert_eq!(viewer.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_finds_little_says_where_it_stopped_and_goes_on() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let job = fleet.job(5_100).await;
+    let path = format!("/jobs/{job}/results");
+    let page = browser.get(&path).await;
+    page.has("5,000 images looked at, 0 found.").has("Go on");
+    let next = page
+        .html
+        .split("rel=\"next\"")
+        .next()
+        .unwrap()
+        .rsplit("href=\"")
+        .next()
+        .unwrap();
+    let next = next.split('"').next().unwrap();
+    browser.get(next).await.has("There are no more.").has_not("Go on");
+}
+
+#[tokio::test]
+async fn a_photograph_of_this_disk_is_sent_to_whoever_sees_it_and_nothing_else_is() {
+    let mut fleet = Fleet::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let (photos, secret) = (root.join("photos"), root.join("secret.jpg"));
+    fs::create_dir(&photos).unwrap();
+    let jpeg = b"\xff\xd8\xff\xe0 a photograph";
+    fs::write(photos.join("a b.jpg"), jpeg).unwrap();
+    fs::write(
+        photos.join("page.jpg"),
+        "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+    )
+    .unwrap();
+    fs::write(&secret, jpeg).unwrap();
+    symlink(&secret, photos.join("link.jpg")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(photos.join("pipe.jpg"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    fleet.app.show_files(&photos);
+    let (store, at) = (fleet.app.store.clone(), photos.display());
+    // `serve` takes no such URLs; `run` stores them.
+    let mut made = Vec::new();
+    let urls = [
+        format!("file://{at}/a%20b.jpg"),
+        format!("file://{at}/page.jpg"),
+        format!("file://{at}/link.jpg"),
+        format!("file://{at}/../secret.jpg"),
+        format!("file://{at}/%2e%2e%2fsecret.jpg"),
+        format!("file://{}", secret.display()),
+        format!("file://{at}/pipe.jpg"),
+        format!("file://{at}/gone.jpg"),
+        format!("file://{at}/"),
+    ];
+    fleet.create(urls.len(), json!({})).await;
+    let scope = trapline_core::catalog::CaptureScope::Project(ProjectId(1));
+    let captures = store.captures(scope, CaptureId(0), 50).await.unwrap();
+    for (capture, url) in captures.iter().zip(&urls) {
+        let learnt = Learnt {
+            capture: capture.id,
+            url: Some(url.clone()),
+            facts: CaptureFacts::default(),
+        };
+        store.describe_captures(&[learnt]).await.unwrap();
+        made.push(capture.id);
+    }
+    let viewer = Browser::of(&fleet.app, Role::Viewer, Some(ProjectId(1))).await;
+    let path = |at: usize| format!("/captures/{}/image", made[at]);
+    let headers = [("cookie", viewer.cookie.as_str())];
+    let sent = fleet
+        .app
+        .anon()
+        .exchange(
+            axum::http::Method::GET,
+            &path(0),
+            None,
+            axum::body::Body::empty(),
+            &headers,
+        )
+        .await;
+    assert_eq!((sent.0.status, &sent.1[..]), (StatusCode::OK, &jpeg[..]));
+    for (name, value) in [
+        ("content-type", "image/jpeg"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+        ("cache-control", "private, max-age=600"),
+    ] {
+        assert_eq!(sent.0.headers[name], value);
+    }
+    let answers = [
+        (
+            1,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "no photograph that a browser shows",
+        ),
+        (2, StatusCode::NOT_FOUND, "There is nothing here."),
+        (3, StatusCode::NOT_FOUND, "There is nothing here."),
+        (4, StatusCode::NOT_FOUND, "There is nothing here."),
+        (5, StatusCode::NOT_FOUND, "There is nothing here."),
+        (6, StatusCode::UNPROCESSABLE_ENTITY, "not a regular file"),
+        (7, StatusCode::GONE, "file not found"),
+        (8, StatusCode::UNPROCESSABLE_ENTITY, "not a regular file"),
+    ];
+    for (at, status, words) in answers {
+        let page = viewer.get(&path(at)).await;
+        assert_eq!(page.status, status, "{}: {}", urls[at], page.html);
+        page.has(words);
+    }
+    let elsewhere = fleet.app.other_project().await;
+    let stranger = Browser::of(&fleet.app, Role::Admin, Some(elsewhere)).await;
+    assert_eq!(stranger.get(&path(0)).await.status, StatusCode::NOT_FOUND);
+    let nobody = Browser::new(&fleet.app).get(&path(0)).await;
+    assert_eq!(nobody.status, StatusCode::SEE_OTHER);
+
+    // What was processed is another photograph than what is there now.
+    let file = FileVersion {
+        size: 1,
+        modified: trapline_core::Timestamp(0),
+        digest: Some("0".repeat(64)),
+    };
+    let facts = CaptureFacts {
+        file: Some(file),
+        ..CaptureFacts::default()
+    };
+    store
+        .describe_captures(&[Learnt {
+            capture: made[0],
+            url: None,
+            facts,
+        }])
+        .await
+        .unwrap();
+    let page = viewer.get(&path(0)).await;
+    assert_eq!(page.status, StatusCode::GONE);
+    page.has("the file holds another photograph now");
+}
