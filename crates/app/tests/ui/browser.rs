@@ -48,6 +48,8 @@ pub(crate) struct Browser {
     /// The path of its session.
     session: String,
     server: String,
+    /// Where else it may load photographs from.
+    photographs: Option<String>,
     told: Arc<Mutex<Told>>,
     is_checked: bool,
     _listening: JoinSet<()>,
@@ -121,11 +123,27 @@ impl Browser {
             driver,
             session: format!("/session/{}", made["sessionId"].as_str().unwrap()),
             server: server.to_owned(),
+            photographs: None,
             told,
             is_checked: false,
             _listening: listening,
             _driver: process,
         }
+    }
+
+    /// Its pages show photographs of this server.
+    pub(crate) fn loads_from(&mut self, url: &str) {
+        self.photographs = Some(format!("{url}/"));
+    }
+
+    /// Whether a URL with this part was asked for.
+    pub(crate) fn has_asked(&self, part: &str) -> bool {
+        self.told
+            .lock()
+            .unwrap()
+            .requests
+            .iter()
+            .any(|url| url.contains(part))
     }
 
     async fn ask(&self, path: &str, body: Value) -> Value {
@@ -260,6 +278,11 @@ impl Browser {
             .requests
             .iter()
             .filter(|url| !url.starts_with(&own))
+            .filter(|url| {
+                self.photographs
+                    .as_ref()
+                    .is_none_or(|other| !url.starts_with(other))
+            })
             .collect();
         assert!(foreign.is_empty(), "other hosts were asked: {foreign:#?}");
         assert!(!told.requests.is_empty(), "no request was heard of");

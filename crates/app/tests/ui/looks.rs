@@ -68,20 +68,22 @@ impl Tour {
             assert!(!title.starts_with("Not found"), "{path} is no page");
         };
         let (usual, held) = half_done(&self.server).await;
-        for (name, path) in of_job("", usual) {
+        let image = first_image(&self.server.client(), usual).await;
+        for (name, path) in of_job("", usual, &image) {
             look(name, &path).await;
         }
         fail_the_rest(&self.server, usual, &held).await;
         look("done", &format!("/jobs/{usual}")).await;
         look("done-failed", &format!("/jobs/{usual}/images")).await;
         let worst = worst(&self.server.client()).await;
-        for (name, path) in of_job("worst-", worst) {
+        let image = first_image(&self.server.client(), worst).await;
+        for (name, path) in of_job("worst-", worst, &image) {
             look(name, &path).await;
         }
     }
 }
 
-fn of_job(prefix: &str, job: i64) -> Pages {
+fn of_job(prefix: &str, job: i64, image: &str) -> Pages {
     let name = |usual, worst| if prefix.is_empty() { usual } else { worst };
     vec![
         (name("jobs", "worst-jobs"), "/jobs".to_owned()),
@@ -98,7 +100,22 @@ fn of_job(prefix: &str, job: i64) -> Pages {
             format!("/jobs/{job}/images?state=waiting"),
         ),
         (name("log", "worst-log"), format!("/jobs/{job}/log")),
+        (name("results", "worst-results"), format!("/jobs/{job}/results")),
+        (
+            name("results-none", "worst-results-none"),
+            format!("/jobs/{job}/results?label=none"),
+        ),
+        // The photographs are of a host that is not there.
+        (
+            name("result", "worst-result"),
+            format!("/jobs/{job}/results/{image}?photos=0"),
+        ),
     ]
+}
+
+async fn first_image(client: &Client, job: i64) -> String {
+    let images = client.get(&format!("/api/v2/jobs/{job}/images/?limit=1")).await;
+    images["results"][0]["image_id"].as_str().unwrap().to_owned()
 }
 
 /// A job whose every text is as long and as strange as may be. It runs, and two of its images failed.

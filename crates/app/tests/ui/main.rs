@@ -6,6 +6,7 @@ mod browser;
 mod colours;
 mod job;
 mod looks;
+mod results;
 
 use std::{path::Path, time::Duration};
 

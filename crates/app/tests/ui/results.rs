@@ -1,0 +1,411 @@
+//! What was found, on photographs: real ones of this disk, and of another server.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use axum::{Router, routing::get};
+use serde_json::{Value, json};
+use trapline_testkit::{Client, SERVER_TOKEN, Server, until};
+use trapline_worker::samples::{SAMPLE_COUNT, SAMPLE_SEED, sample, write_samples};
+
+use super::{BINARY, PATIENCE, browser::Browser, half_done};
+
+/// The boxes that are drawn where the photograph is as bright as its sheet, of how many.
+const MISSES: &str = "
+    const done = arguments[arguments.length - 1];
+    const img = document.querySelector('.photo.one img');
+    img.decode().then(() => {
+        const canvas = document.createElement('canvas');
+        [canvas.width, canvas.height] = [img.naturalWidth, img.naturalHeight];
+        const context = canvas.getContext('2d');
+        context.drawImage(img, 0, 0);
+        const seen = img.getBoundingClientRect();
+        const scale = img.naturalWidth / seen.width;
+        const lights = (x, y, w, h) => {
+            const data = context.getImageData(x, y, Math.max(1, w), Math.max(1, h)).data;
+            return Array.from({length: data.length / 4}, (_, i) => data[4 * i] + data[4 * i + 1] + data[4 * i + 2]);
+        };
+        const all = lights(0, 0, canvas.width, canvas.height).sort((a, b) => a - b);
+        const sheet = all[all.length >> 1];
+        const boxes = [...document.querySelectorAll('.photo.one .box rect:not(.case)')].map(r => r.getBoundingClientRect());
+        const misses = boxes.filter(b => {
+            const inside = lights((b.left - seen.left + b.width / 4) * scale, (b.top - seen.top + b.height / 4) * scale,
+                b.width / 2 * scale, b.height / 2 * scale);
+            return Math.min(...inside) > sheet - 150;
+        });
+        done([misses.length, boxes.length]);
+    }, error => done(String(error)));";
+
+/// A JPEG that says how its camera was held. Its pixels stay as they are.
+fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let exif = b"\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";
+    let value = [orientation, 0, 0, 0, 0, 0, 0, 0];
+    [&jpeg[..2], exif, &value, &jpeg[2..]].concat()
+}
+
+/// `trapline run` on the folder `photos` beside its store, without what the machine of the test has set.
+fn run(folder: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder).args(["run", "photos"]).args(more);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    for (name, _) in std::env::vars() {
+        if name.starts_with("TRAPLINE_") || name.starts_with("NATS_") || name == "DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A server on what a run left, which shows the photographs of that run.
+async fn serve(folder: &Path) -> Server {
+    let ran = run(folder, &["--database", "run.db"]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let (store, photos) = (folder.join("run.db"), folder.join("photos"));
+    let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    let settings = [("DATABASE_URL", path(&store)), ("TRAPLINE_FILES", path(&photos))];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    Server::start(Path::new(BINARY), folder, &settings).await
+}
+
+async fn sign_in(browser: &Browser) {
+    browser.open("/login").await;
+    browser.enter("#token", SERVER_TOKEN).await;
+    browser.press("button.primary").await;
+    browser.shows("h1", "Jobs").await;
+}
+
+/// The images of a job and its detections, by image.
+async fn found(client: &Client, job: i64) -> Vec<(String, Vec<Value>)> {
+    let images = client.get(&format!("/api/v2/jobs/{job}/images/")).await["results"].clone();
+    let rows = client
+        .get(&format!("/api/v2/jobs/{job}/results/?limit=1000"))
+        .await["results"]
+        .clone();
+    let of = |image: &Value| {
+        let id = image["image_id"].as_str().unwrap();
+        let rows = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["image_id"] == id);
+        (id.to_owned(), rows.cloned().collect())
+    };
+    images.as_array().unwrap().iter().map(of).collect()
+}
+
+/// Registers a pipeline of one detector.
+async fn register(client: &Client, slug: &str) {
+    let pipelines = json!({"processing_service_name": slug, "pipelines": [{"name": slug, "slug": slug, "version": 1,
+        "algorithms": [{"name": "Detector", "key": "detector", "version": 1}]}]});
+    client.post("/api/v2/projects/1/pipelines/", &pipelines).await;
+}
+
+/// Posts the same boxes for every image of a job.
+async fn post_boxes(client: &Client, job: i64, slug: &str, boxes: &[Value]) {
+    let claim = json!({"pipelines": [slug], "batch_size": 50, "wait_seconds": 25});
+    let tasks = client.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();
+    let result = |task: &Value| {
+        let detection = |(at, bbox): (usize, &Value)| {
+            json!({"source_image_id": task["image_id"], "bbox": bbox, "algorithm": {"name": "Detector", "key": "detector"},
+                "score": 0.9 - 0.1 * f64::from(u32::try_from(at % 9).unwrap()), "timestamp": "2026-06-21T22:14:30Z"})
+        };
+        let detections: Vec<Value> = boxes.iter().enumerate().map(detection).collect();
+        json!({"reply_subject": task["reply_subject"], "result": {"pipeline": slug, "total_time": 0.1, "detections": detections,
+            "source_images": [{"id": task["image_id"], "url": task["image_url"]}]}})
+    };
+    let results: Vec<Value> = tasks.as_array().unwrap().iter().map(result).collect();
+    let answer = client
+        .post(
+            &format!("/api/v2/jobs/{job}/result/"),
+            &json!({ "results": results }),
+        )
+        .await;
+    assert_eq!(answer["results_queued"], results.len(), "{answer}");
+}
+
+#[tokio::test]
+async fn boxes_fit_in_all_eight_orientations() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    let made = write_samples(&folder.path().join("made"), SAMPLE_SEED, SAMPLE_COUNT).unwrap();
+    let fullest = (0..SAMPLE_COUNT)
+        .max_by_key(|n| sample(SAMPLE_SEED, *n).insects.len())
+        .unwrap();
+    let upright = fs::read(&made[fullest as usize]).unwrap();
+    fs::create_dir(&photos).unwrap();
+    for orientation in 1..=8 {
+        fs::write(
+            photos.join(format!("{orientation}.jpg")),
+            turned(&upright, orientation),
+        )
+        .unwrap();
+    }
+    let server = serve(folder.path()).await;
+    let client = server.client();
+    let ours = found(&client, 1).await;
+    // Of a service that reads a photograph as it is stored.
+    register(&client, "stored").await;
+    let set = client.get("/api/v2/jobs/1/").await["source_image_collection"]["id"].clone();
+    let job = json!({"name": "stored", "delay": 0, "project_id": 1, "pipeline_slug": "stored",
+        "source_image_collection_id": set});
+    let stored = client.post("/api/v2/jobs/?start_now", &job).await["id"]
+        .as_i64()
+        .unwrap();
+    let corners = ["x1", "y1", "x2", "y2"];
+    let boxes: Vec<Value> = ours[0]
+        .1
+        .iter()
+        .map(|row| {
+            corners
+                .map(|corner| (corner, row[corner].clone()))
+                .into_iter()
+                .collect()
+        })
+        .collect();
+    post_boxes(&client, stored, "stored", &boxes).await;
+
+    let browser = Browser::start(&server.url()).await;
+    sign_in(&browser).await;
+    let misses = async |path: &str| {
+        browser.open(path).await;
+        let counted = browser.run_async(MISSES).await;
+        let numbers = counted
+            .as_array()
+            .map(|n| (n[0].as_u64().unwrap(), n[1].as_u64().unwrap()));
+        numbers.unwrap_or_else(|| panic!("{path}: {counted}"))
+    };
+    for (orientation, (image, rows)) in (1..).zip(&ours) {
+        let all = rows.len() as u64;
+        assert!(all > 2, "{all} insects in orientation {orientation}");
+        let path = format!("/jobs/1/results/{image}");
+        assert_eq!(misses(&path).await, (0, all), "orientation {orientation}, ours");
+        let path = format!("/jobs/{stored}/results/{image}?turn={orientation}");
+        let all = boxes.len() as u64;
+        assert_eq!(
+            misses(&path).await,
+            (0, all),
+            "orientation {orientation}, as stored"
+        );
+        let wrong = format!("/jobs/{stored}/results/{image}?turn={}", orientation % 8 + 1);
+        assert!(
+            misses(&wrong).await.0 > 0,
+            "orientation {orientation}: any box fits"
+        );
+    }
+    browser.end().await;
+}
+
+#[tokio::test]
+async fn back_brings_the_filter_and_the_tile() {
+    let folder = tempfile::tempdir().unwrap();
+    write_samples(&folder.path().join("photos"), SAMPLE_SEED, 4).unwrap();
+    let server = serve(folder.path()).await;
+    let images = found(&server.client(), 1).await;
+    let browser = Browser::start(&server.url()).await;
+    sign_in(&browser).await;
+    browser.open("/jobs/1").await;
+    browser.press("Results").await;
+    browser.press("With detections").await;
+    let place = async || {
+        let place = browser
+            .run(
+                "return location.pathname + location.search + location.hash",
+                json!([]),
+            )
+            .await;
+        place.as_str().unwrap().to_owned()
+    };
+    assert_eq!(place().await, "/jobs/1/results?n=1%2B");
+    let (second, third) = (&images[1].0, &images[2].0);
+    browser.press(&format!("#i{second} a")).await;
+    browser.shows("h2", "Detections").await;
+    assert_eq!(place().await, format!("/jobs/1/results/{second}?n=1%2B"));
+
+    let press = async |key: &str| {
+        let script =
+            "document.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))";
+        let script = script.replace("document.dispatch", "document.body.dispatch");
+        browser.run(&script, json!([key])).await;
+    };
+    let arrives = async |path: String| {
+        until(&path, PATIENCE, async || match place().await {
+            now if now == path => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    };
+    press("j").await;
+    arrives(format!("/jobs/1/results/{third}?n=1%2B")).await;
+    press("ArrowLeft").await;
+    arrives(format!("/jobs/1/results/{second}?n=1%2B")).await;
+
+    // The slider: what lies below it stays, thin, and the choice goes along.
+    let slide = "const s = document.querySelector('#min'); s.value = 1;
+        s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change'));
+        return [...document.querySelectorAll('.box')].every(b => b.classList.contains('below') && b.checkVisibility())";
+    assert_eq!(browser.run(slide, json!([])).await, true);
+    arrives(format!("/jobs/1/results/{second}?n=1%2B&min=1")).await;
+    assert!(browser.text("output").await.unwrap().starts_with("0 of "));
+    press("j").await;
+    browser
+        .shows("[role=status]", "This is the last image of the filter.")
+        .await;
+    press("Escape").await;
+    until("the grid", PATIENCE, async || match place().await {
+        now if now.starts_with("/jobs/1/results?min=1&n=1%2B") && now.ends_with(&format!("#i{second}")) => {
+            Ok(())
+        }
+        other => Err(other),
+    })
+    .await;
+    browser.end().await;
+}
+
+#[tokio::test]
+async fn photographs_of_another_server_are_loaded_if_asked_for_and_their_boxes_stay_without_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = write_samples(&folder.path().join("made"), SAMPLE_SEED, 1).unwrap();
+    let jpeg = fs::read(&made[0]).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let photographs = format!("http://{}", listener.local_addr().unwrap());
+    let photograph = get(async move || ([("content-type", "image/jpeg")], jpeg));
+    let app = Router::new().route("/there.jpg", photograph);
+    let serving = tokio::spawn(axum::serve(listener, app).into_future());
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let client = server.client();
+    register(&client, "moths").await;
+    let urls = [
+        format!("{photographs}/there.jpg"),
+        format!("{photographs}/gone.jpg"),
+        format!("{}/logout", server.url()),
+        format!("{photographs}/{}.jpg", "long".repeat(500)),
+    ];
+    let captures: Vec<Value> = urls.iter().map(|url| json!({ "url": url })).collect();
+    let job =
+        json!({"name": "web", "delay": 0, "project_id": 1, "pipeline_slug": "moths", "captures": captures});
+    let job = client.post("/api/v2/jobs/?start_now", &job).await["id"]
+        .as_i64()
+        .unwrap();
+    let boxes = [
+        json!({"x1": 100, "y1": 50, "x2": 300, "y2": 200}),
+        json!({"x1": 10, "y1": 10, "x2": 20, "y2": 30}),
+    ];
+    post_boxes(&client, job, "moths", &boxes).await;
+    let images = found(&client, job).await;
+
+    let mut browser = Browser::start(&server.url()).await;
+    browser.loads_from(&photographs);
+    sign_in(&browser).await;
+    browser.open(&format!("/jobs/{job}/results")).await;
+    browser.shows(".tile .found", "2 detections").await;
+    assert!(!browser.has_asked(".jpg"), "nobody asked for photographs");
+    let one = async |at: usize| {
+        browser
+            .open(&format!("/jobs/{job}/results/{}", images[at].0))
+            .await
+    };
+    one(2).await;
+    browser
+        .shows(".notice:not([hidden])", "Its address is that of this server")
+        .await;
+    assert!(
+        !browser.has_asked("/logout"),
+        "a page asked for what its image names"
+    );
+    one(3).await;
+    browser
+        .shows("[data-broken]:not([hidden])", "The photograph does not load here")
+        .await;
+    one(1).await;
+    browser
+        .shows("[data-broken]:not([hidden])", "The photograph does not load here")
+        .await;
+    let boxes = "return [...document.querySelectorAll('.box')].filter(b => b.checkVisibility({visibilityProperty: true})).length";
+    assert_eq!(browser.run(boxes, json!([])).await, 2);
+    one(0).await;
+    // Its size is known when it has come.
+    browser.shows(".photo.fitted", "").await;
+    let view = "return document.querySelector('.boxes').getAttribute('viewBox') ===
+        `0 0 ${document.images[0].naturalWidth} ${document.images[0].naturalHeight}`";
+    assert_eq!(browser.run(view, json!([])).await, true);
+    browser.open(&format!("/jobs/{job}/results?photos=1")).await;
+    browser.shows(".tile .photo.fitted", "").await;
+    browser.end().await;
+    serving.abort();
+}
+
+#[tokio::test]
+async fn new_results_are_announced_and_no_tile_moves() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, held) = half_done(&server).await;
+    let browser = Browser::start(&server.url()).await;
+    sign_in(&browser).await;
+    browser.open(&format!("/jobs/{job}/results")).await;
+    browser.mark().await;
+    let tiles = async || {
+        browser
+            .run("return document.querySelectorAll('.tile').length", json!([]))
+            .await
+    };
+    assert_eq!(tiles().await, 1);
+    let done = trapline_testkit::empty_result(&held, "moths");
+    let result = format!("/api/v2/jobs/{job}/result/");
+    server.client().post(&result, &json!({ "results": [done] })).await;
+    browser
+        .shows("[data-had]:not([hidden])", "1 more image is done · show")
+        .await;
+    assert_eq!(tiles().await, 1);
+    assert!(browser.is_marked().await, "the page was read again");
+    browser.press("[data-had] a").await;
+    until("two tiles", PATIENCE, async || match tiles().await {
+        n if n == 2 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
+    browser.end().await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_watched_shows_its_photographs_to_whoever_has_its_link() {
+    let folder = tempfile::tempdir().unwrap();
+    write_samples(&folder.path().join("photos"), SAMPLE_SEED, 2).unwrap();
+    let mut running = run(folder.path(), &["--watch"]).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(running.stderr.take().unwrap()));
+    let mut lines = lines.map_while(Result::ok);
+    let link = lines
+        .find_map(|line| line.strip_prefix("watch it: ").map(str::to_owned))
+        .unwrap();
+    let (server, path) = link.split_at(link.find("/login").unwrap());
+    let browser = Browser::start(server).await;
+    browser.open("/jobs").await;
+    browser.shows("h1", "Sign in").await;
+    browser.open(path).await;
+    browser.press("button.primary").await;
+    browser.shows("h1", "Jobs").await;
+    assert!(lines.any(|line| line.contains("stay open until Ctrl-C")));
+    browser.open("/jobs/1/results").await;
+    let loaded = "return [...document.images].filter(i => i.complete && i.naturalWidth > 0).length";
+    until("two photographs", PATIENCE, async || {
+        match browser.run(loaded, json!([])).await {
+            n if n == 2 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await;
+    browser.press("header button").await;
+    browser.open(path).await;
+    browser.press("button.primary").await;
+    browser.shows("main", "Not done").await;
+    browser.end().await;
+    let pid = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ended = tokio::task::spawn_blocking(move || running.wait()).await.unwrap();
+    assert_eq!(ended.unwrap().code(), Some(0), "the exit code is that of the run");
+}
