@@ -308,7 +308,11 @@ async fn grid(
 /// `photos` has the name of this server, if photographs are to be shown.
 fn tile(app: &AppState, place: &Place, image: &Image, photos: Option<Option<&str>>) -> Tile {
     let capture = &image.row.capture;
-    let src = photos.and_then(|host| Source::of(app, capture, host).url().map(str::to_owned));
+    let src = photos.and_then(|host| {
+        Source::of(&app.local_files, capture, host)
+            .url()
+            .map(str::to_owned)
+    });
     let picture = Picture::new(capture, &image.detections, &place.filter, None, src);
     let taken = image.detections.iter().filter(|d| place.filter.takes(d)).count();
     let all = u64::try_from(image.row.detections).unwrap_or(0);

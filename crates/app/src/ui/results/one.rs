@@ -168,7 +168,7 @@ pub(super) async fn show(
         scored.into_iter().for_each(|scored| *wanted = scored);
     }
     let capture = &row.capture;
-    let source = Source::of(&app, capture, host(&headers));
+    let source = Source::of(&app.local_files, capture, host(&headers));
     let shows = asked.place.photos != Some(false);
     let src = source.url().filter(|_| shows).map(str::to_owned);
     let loads_others = src.as_ref().is_some_and(|src| src.contains("://"));

@@ -6,7 +6,7 @@ use super::{
     super::words::visible,
     filter::{Filter, label_of},
 };
-use crate::{file_url, http::AppState};
+use crate::{file_url, http::LocalFiles};
 
 /// Boxes that are drawn on a tile.
 const DRAWN_MAX: usize = 200;
@@ -62,9 +62,9 @@ pub(super) enum Source {
 
 impl Source {
     /// `host` is that of this server: no photograph is there, and asking for one would be a request of ours.
-    pub(super) fn of(app: &AppState, capture: &Capture, host: Option<&str>) -> Self {
+    pub(super) fn of(files: &LocalFiles, capture: &Capture, host: Option<&str>) -> Self {
         if let Some(path) = file_url::path(&capture.url) {
-            return match app.local_files.may_be(&capture.url) {
+            return match files.may_be(&capture.url) {
                 true => Self::Here(format!("/captures/{}/image", capture.id)),
                 false => Self::Nowhere(format!(
                     "The photograph is on the machine that ran it: {}",
@@ -288,6 +288,38 @@ mod tests {
     #[test]
     fn detections_have_letters_to_the_last() {
         assert_eq!([0, 25, 26, 701, 702].map(letter), ["A", "Z", "AA", "ZZ", "AAA"]);
+    }
+
+    #[test]
+    fn no_address_but_one_of_the_web_is_loaded_or_linked() {
+        let source = |url: &str| {
+            let capture = Capture {
+                id: trapline_core::CaptureId(7),
+                project: trapline_core::ProjectId(1),
+                url: url.to_owned(),
+                facts: trapline_core::catalog::CaptureFacts::default(),
+            };
+            Source::of(&LocalFiles::None, &capture, Some("lab:8000"))
+        };
+        let long = format!("https://photos.example/{}.jpg", "x".repeat(2_000));
+        for url in ["http://photos.example/1.jpg", long.as_str(), "http://lab/1.jpg"] {
+            assert_eq!(source(url).url(), Some(url));
+        }
+        for url in [
+            "javascript:alert(1)",
+            " JavaScript:alert(1)",
+            "data:image/svg+xml,<svg onload=alert(1)>",
+            "/logout",
+            "//photos.example/1.jpg",
+            "http://lab:8000/logout",
+            "http://LAB:8000/captures/8/image",
+            "file:///etc/passwd",
+            "ftp://photos.example/1.jpg",
+            "blob:http://lab:8000/1",
+            "",
+        ] {
+            assert_eq!(source(url).url(), None, "{url}");
+        }
     }
 
     /// The corners of a photograph of 4 x 3 pixels that is stored, as EXIF says where they are seen.
