@@ -30,6 +30,10 @@ pub(super) struct ServeArgs {
     /// Without one, and without one in the store, one is made and shown once.
     #[arg(long, value_name = "TOKEN")]
     admin_token: Option<String>,
+    /// A folder whose photographs a signed-in person may see, where captures are files of this machine: a store of `trapline
+    /// run`.
+    #[arg(long, value_name = "DIR")]
+    files: Option<String>,
     /// Let an admin wipe the projections, and take tasks that nobody answers (`trapline chaos`).
     #[arg(long)]
     allow_chaos: bool,
@@ -46,6 +50,7 @@ impl ServeArgs {
             ("queue", self.queue.as_deref()),
             ("progress", self.progress.as_deref()),
             ("admin_token", self.admin_token.as_deref()),
+            ("files", self.files.as_deref()),
             ("allow_chaos", self.allow_chaos.then_some("true")),
         ];
         let config = self.sources.load(&flags)?.config;
