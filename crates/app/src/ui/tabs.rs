@@ -29,6 +29,7 @@ pub(super) fn tabs(job: &Job, at: &str) -> Vec<Tab> {
     vec![
         tab("Overview", "", None),
         tab("Failed", "/images?state=failed", Some(count(failed))),
+        tab("Results", "/results", None),
         tab("Log", "/log", None),
     ]
 }

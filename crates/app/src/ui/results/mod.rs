@@ -33,7 +33,8 @@ use self::{
 use super::{
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
-    words::{self, visible},
+    tabs::Head,
+    words::visible,
 };
 use crate::{
     file_url,
@@ -119,9 +120,7 @@ struct Chip {
 struct Grid {
     frame: Frame,
     job: i64,
-    name: String,
-    /// Tells whether the job is of the state that the page shows.
-    key: String,
+    head: Head,
     processed: u64,
     is_running: bool,
     /// What stands in place of the tiles.
@@ -268,8 +267,7 @@ async fn grid(
     let page = Grid {
         frame: Frame::new(format!("Results of {}", visible(&job.name)), "jobs", &visitor),
         job: id,
-        name: visible(&job.name),
-        key: words::key(&job),
+        head: Head::new(&job, &visitor, "Results"),
         processed: job.counts.processed,
         is_running: job.status.is_running(),
         empty: tiles.is_empty().then(|| empty(&job, &place, found.stopped)),
