@@ -1,12 +1,14 @@
 //! Who looks at a page: a browser that signed in with a token, and holds the secret of a session in a cookie.
 
+use std::time::Duration;
+
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
 use trapline_core::{
-    Result,
-    catalog::{NewSession, SESSION_MAX, SessionOwner},
+    Result, TokenId,
+    catalog::{NewSession, SESSION_IDLE, SESSION_MAX, SessionOwner, Token},
 };
 
 use super::page::PageError;
@@ -72,7 +74,7 @@ fn secret(headers: &HeaderMap, tls: bool) -> Option<&str> {
         .find_map(|(key, value)| (key == name).then_some(value))
 }
 
-/// The caller of a session. Nothing else knows what a session speaks for.
+/// The caller of a session, which goes on for being used. Nothing else knows what a session speaks for.
 pub(super) async fn look_up(app: &AppState, session: &[u8; 32]) -> Result<Option<Principal>> {
     let now = app.clock.now();
     let Some(found) = app.catalog.session(session).await?.filter(|s| now < s.expires_at) else {
@@ -81,30 +83,74 @@ pub(super) async fn look_up(app: &AppState, session: &[u8; 32]) -> Result<Option
     if let Some(end) = found.extended(now) {
         app.catalog.extend_session(session, end).await?;
     }
-    Ok(match found.owner {
+    Ok(caller(app, found.owner))
+}
+
+/// The caller of a session that is still one, and for what it speaks.
+pub(super) async fn valid(
+    app: &AppState,
+    session: &[u8; 32],
+) -> Result<Option<(Principal, SessionOwner<TokenId>)>> {
+    let now = app.clock.now();
+    let found = app.catalog.session(session).await?.filter(|s| now < s.expires_at);
+    Ok(found.and_then(|session| {
+        let owner = match &session.owner {
+            SessionOwner::AdminToken(hash) => SessionOwner::AdminToken(*hash),
+            SessionOwner::Token(token) => SessionOwner::Token(token.id),
+        };
+        Some((caller(app, session.owner)?, owner))
+    }))
+}
+
+fn caller(app: &AppState, owner: SessionOwner<Token>) -> Option<Principal> {
+    match owner {
         SessionOwner::AdminToken(hash) => app.auth.admin(&hash),
-        SessionOwner::Token(token) if token.expires_at.is_some_and(|end| end <= now) => None,
+        SessionOwner::Token(token) if token.expires_at.is_some_and(|end| end <= app.clock.now()) => None,
         SessionOwner::Token(token) => Some(token.into()),
-    })
+    }
 }
 
 /// Signs in with a token: stores a session, and returns its cookie. `None` if the token is not valid.
 pub(super) async fn open(app: &AppState, token: &str, tls: bool) -> Result<Option<HeaderValue>> {
+    match owner(app, token).await? {
+        Some(owner) => begin(app, owner, tls).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What a session of this token speaks for; `None` if it is not valid.
+pub(super) async fn owner(app: &AppState, token: &str) -> Result<Option<SessionOwner<TokenId>>> {
     let Some(principal) = app.auth.of_secret(token).await? else {
         return Ok(None);
     };
-    let owner = match app.auth.admin(&hash(token)) {
+    Ok(Some(match app.auth.admin(&hash(token)) {
         Some(_) => SessionOwner::AdminToken(hash(token)),
         None => SessionOwner::Token(principal.token),
-    };
+    }))
+}
+
+/// Stores a session, and returns its cookie.
+pub(super) async fn begin(app: &AppState, owner: SessionOwner<TokenId>, tls: bool) -> Result<HeaderValue> {
     let secret = new_secret();
+    store(app, hash(&secret), owner, SESSION_IDLE).await?;
+    Ok(cookie(tls, &secret, SESSION_MAX.as_secs()))
+}
+
+/// Stores a session that ends after `life`, if it is not used.
+pub(super) async fn store(
+    app: &AppState,
+    hash: [u8; 32],
+    owner: SessionOwner<TokenId>,
+    life: Duration,
+) -> Result<()> {
+    let now = app.clock.now();
     let session = NewSession {
-        hash: hash(&secret),
+        hash,
         owner,
-        created_at: app.clock.now(),
+        created_at: now,
+        expires_at: now.plus(life),
     };
-    app.catalog.open_session(&session).await?;
-    Ok(Some(cookie(tls, &secret, SESSION_MAX.as_secs())))
+    app.catalog.open_session(&session).await
 }
 
 /// The cookie that takes a session's cookie away.

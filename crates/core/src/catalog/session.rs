@@ -30,6 +30,8 @@ pub struct NewSession {
     pub owner: SessionOwner<TokenId>,
     /// The time of the sign-in.
     pub created_at: Timestamp,
+    /// The time from which it is not valid, if it is not used before.
+    pub expires_at: Timestamp,
 }
 
 /// A session.

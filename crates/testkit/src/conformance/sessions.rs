@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trapline_core::{
     Timestamp,
-    catalog::{NewSession, NewToken, Role, SESSION_IDLE, SessionOwner, Token},
+    catalog::{NewSession, NewToken, Role, SESSION_IDLE, SessionOwner, Token, session_end},
 };
 
 use super::{World, cases};
@@ -26,6 +26,7 @@ async fn open(w: &World, hash: u8, owner: SessionOwner<trapline_core::TokenId>) 
         hash: [hash; 32],
         owner,
         created_at: w.now(),
+        expires_at: session_end(w.now(), w.now()),
     };
     w.store.open_session(&new).await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use trapline_core::{
     Timestamp,
-    catalog::{NewSession, Session, SessionOwner, session_end},
+    catalog::{NewSession, Session, SessionOwner},
 };
 
 use super::{Cold, Turn, write};
@@ -16,11 +16,10 @@ pub(crate) async fn open<S: Cold>(store: &S, new: &NewSession) -> sqlx::Result<(
         SessionOwner::Token(id) => (Some(id.0), None),
         SessionOwner::AdminToken(hash) => (None, Some(hash.as_slice())),
     };
-    let (hash, now) = (new.hash.as_slice(), new.created_at);
-    let end = session_end(now, now).0;
+    let (hash, now, end) = (new.hash.as_slice(), new.created_at, new.expires_at);
     let mut tx = store.begin(Turn::Foreground).await?;
     tx.run(sql!("sessions/forget.sql"), &[&now.0]).await?;
-    let values: [&dyn Value<'_>; 5] = [&hash, &token, &admin, &now.0, &end];
+    let values: [&dyn Value<'_>; 5] = [&hash, &token, &admin, &now.0, &end.0];
     tx.run(sql!("sessions/open.sql"), &values).await?;
     S::commit(tx).await
 }

@@ -9,7 +9,7 @@ use trapline_core::{
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
         NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
-        Registration, Service, Session, SessionOwner, Token, session_end,
+        Registration, Service, Session, SessionOwner, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -94,7 +94,7 @@ impl Catalog for MemoryStore {
         let session = Session {
             owner,
             created_at: new.created_at,
-            expires_at: session_end(new.created_at, new.created_at),
+            expires_at: new.expires_at,
         };
         catalog.sessions.insert(new.hash, session);
         Ok(())
