@@ -16,8 +16,10 @@ use axum::{
 };
 use tracing::Instrument as _;
 
-use super::{ApiError, AppState, paging::Links, proxies::Client};
+use super::{ApiError, AppState, auth::prefix, paging::Links, proxies::Client};
 
+/// Where the paths of sign-in links begin.
+const LINK: &str = "/login/link/";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the layers inside say about a request for its line.
@@ -42,12 +44,20 @@ fn request_id(headers: &HeaderMap) -> String {
     }
 }
 
+/// A path of which no more is kept of the code of a sign-in link than of a token.
+fn without_code(path: &str) -> String {
+    match path.strip_prefix(LINK) {
+        Some(code) => format!("{LINK}{}", prefix(code)),
+        None => path.to_owned(),
+    }
+}
+
 /// Around everything.
 pub(super) async fn log(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let began = state.clock.monotonic();
     let id = request_id(request.headers());
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let path = without_code(request.uri().path());
     let note = Note::default();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let client = Client::of(request.headers(), peer.map(|p| p.0.ip()), state.guards.proxies());

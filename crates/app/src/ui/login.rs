@@ -44,7 +44,7 @@ impl LoginPage {
 }
 
 /// A path of this server, and no other: `//host` and `/\host` are other servers.
-fn place(next: Option<&str>) -> &str {
+pub(super) fn place(next: Option<&str>) -> &str {
     let own = |path: &&str| {
         let mut chars = path.chars();
         chars.next() == Some('/')
@@ -54,7 +54,7 @@ fn place(next: Option<&str>) -> &str {
     next.filter(own).unwrap_or(HOME)
 }
 
-fn is_tls(client: Option<&Extension<Client>>) -> bool {
+pub(super) fn is_tls(client: Option<&Extension<Client>>) -> bool {
     client.is_some_and(|Extension(client)| client.https)
 }
 
@@ -75,7 +75,7 @@ async fn show(
 }
 
 /// A page that no cache keeps.
-fn secret_page(mut response: Response) -> Response {
+pub(super) fn secret_page(mut response: Response) -> Response {
     let no_store = axum::http::HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, no_store);
     response

@@ -13,6 +13,7 @@ mod headers;
 mod images;
 mod job;
 mod jobs;
+pub(crate) mod link;
 mod live;
 mod log;
 mod login;
@@ -39,6 +40,7 @@ use crate::http::{ApiError, AppState, bodies, wrong_method};
 pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     let pages = Router::new()
         .merge(login::routes())
+        .merge(link::routes())
         .merge(jobs::routes())
         .merge(job::routes())
         .merge(images::routes())
