@@ -67,6 +67,16 @@ pub struct NewToken<'a> {
     pub expires_at: Option<Time>,
 }
 
+/// `POST /tokens/{id}/link/`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SignInLink {
+    /// Where a browser is signed in, once.
+    pub url: String,
+    /// The time from which it no longer works.
+    pub expires_at: Time,
+}
+
 /// `POST /auth/token/login/`.
 #[derive(Debug, Serialize)]
 pub struct Login {

@@ -42,6 +42,11 @@ enum TokenCommand {
         /// Its id, as `trapline token list` shows it
         id: i64,
     },
+    /// Print a link that signs a browser in with a token, once and within 5 minutes
+    Link {
+        /// Its id, as `trapline token list` shows it
+        id: i64,
+    },
 }
 
 /// What a new token is to be.
@@ -75,6 +80,7 @@ impl TokenArgs {
             TokenCommand::Create(new) => self.create(new).await,
             TokenCommand::List => self.list().await,
             TokenCommand::Revoke { id } => self.revoke(*id).await,
+            TokenCommand::Link { id } => self.link(*id).await,
         }
     }
 
@@ -136,6 +142,19 @@ impl TokenArgs {
         } else {
             output::note(format_args!("token {id} is revoked"));
         }
+        Ok(Exit::Done)
+    }
+
+    async fn link(&self, id: i64) -> CliResult {
+        let client = self.server.client()?;
+        let path = format!("tokens/{id}/link/");
+        let made: Answer<wire::SignInLink> = client.post(&path, &Query::new(), &json!({})).await?;
+        if self.server.json {
+            output::json(&made)?;
+            return Ok(Exit::Done);
+        }
+        output::line(clean(&made.url))?;
+        output::note("it signs in once, and within 5 minutes");
         Ok(Exit::Done)
     }
 }

@@ -55,6 +55,12 @@ impl Links {
         format!("{}/api/v2/{path}/", self.origin)
     }
 
+    /// The URL of a page of the web interface.
+    #[must_use]
+    pub fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
     /// This list with some parameters set, or left out if `None`; sorted by name.
     #[must_use]
     pub fn here(&self, params: &Params, changes: &[(&str, Option<&str>)]) -> String {

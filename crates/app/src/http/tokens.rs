@@ -10,7 +10,7 @@ use axum::{
 use serde_json::Value;
 use trapline_core::{
     ProjectId, TokenId,
-    catalog::{Role, Token},
+    catalog::{Role, SessionOwner, Token},
 };
 use trapline_wire as wire;
 
@@ -19,11 +19,13 @@ use super::{
     error::{ApiError, ApiResult},
     paging::{PAGE_DEFAULT, offset_page},
 };
+use crate::ui::link::{self, LINK_LIFE};
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/tokens", get(list).post(create))
         .route("/tokens/{id}", delete(remove))
+        .route("/tokens/{id}/link", post(make_link))
 }
 
 pub(super) fn login_routes() -> Router<AppState> {
@@ -126,6 +128,24 @@ async fn remove(State(state): State<AppState>, principal: Principal, Id(id): Id)
     }
     state.auth.forget();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A link for whoever is to sign in with this token and need not see it.
+async fn make_link(
+    State(state): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+    links: Links,
+) -> ApiResult {
+    principal.require_unbound_admin()?;
+    let expires_at = state.clock.now().plus(LINK_LIFE);
+    let owner = SessionOwner::Token(TokenId(id));
+    let path = link::make(&state, owner, LINK_LIFE).await?;
+    let made = wire::SignInLink {
+        url: links.page(&path.ok_or_else(ApiError::not_found)?),
+        expires_at: expires_at.to_string(),
+    };
+    Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
 /// There are no passwords; whoever gives a token as one gets it back, so that a client's login form works.

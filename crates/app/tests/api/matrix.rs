@@ -73,6 +73,7 @@ const ROWS: &[Row] = &[
     ),
     ("GET", "/tokens", "", Forbidden),
     ("POST", "/tokens", r#"{"name": "t", "role": "viewer"}"#, Forbidden),
+    ("POST", "/tokens/{token}/link", "", Forbidden),
     ("DELETE", "/tokens/{token}", "", Forbidden),
     ("GET", "/users/me", "", Own),
     ("GET", "/health/ticks", "", Forbidden),

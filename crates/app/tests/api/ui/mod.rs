@@ -4,6 +4,7 @@ mod browser;
 mod errors;
 mod failures;
 mod jobs;
+mod links;
 mod live;
 mod results;
 mod session;
