@@ -25,6 +25,7 @@ use crate::{
     config::{Config, Database},
     http::{self, AppState, Guards, LocalFiles, auth, router},
     serve::{ConnectionCounts, Serving, listen},
+    ui::link,
 };
 
 /// How a node differs from a plain server.
@@ -65,7 +66,7 @@ pub struct Node {
     supervisor: Supervisor,
     store: Opened,
     clock: Arc<dyn Clock>,
-    guards: Guards,
+    state: AppState,
     connections: Arc<ConnectionCounts>,
     close_http: CancellationToken,
     http: tokio::task::JoinHandle<()>,
@@ -221,7 +222,7 @@ impl Node {
         let engine = Engine::start(ports, policy, options.image_url, supervisor.clone()).await?;
         let guards = Guards::new(&config.limits, config.trusted_proxies.clone(), &clock);
         let state = AppState {
-            guards: guards.clone(),
+            guards,
             limits: config.limits,
             allow_file_urls: options.allow_file_urls,
             local_files: match options.shows_files {
@@ -231,7 +232,7 @@ impl Node {
             allow_chaos: config.allow_chaos,
             ..AppState::of(engine.clone(), config.admin_token.as_deref())
         };
-        let app = options.beside.fallback_service(router(state));
+        let app = options.beside.fallback_service(router(state.clone()));
         let close_http = CancellationToken::new();
         let closing = close_http.clone();
         let connections = Arc::new(ConnectionCounts::default());
@@ -249,7 +250,7 @@ impl Node {
             supervisor,
             store,
             clock,
-            guards,
+            state,
             connections,
             close_http,
             http,
@@ -267,6 +268,15 @@ impl Node {
         format!("http://{address}")
     }
 
+    /// A link that signs in once with this token, if it is valid, and leads to a page. It works for `life`.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn sign_in_link(&self, token: &str, page: &str, life: Duration) -> Result<Option<String>> {
+        let path = link::of_token(&self.state, token, life).await?;
+        Ok(path.map(|path| format!("{}{path}?next={page}", self.url())))
+    }
+
     /// What became of its connections.
     #[must_use]
     pub fn connections(&self) -> &ConnectionCounts {
@@ -276,7 +286,7 @@ impl Node {
     /// What keeps one caller from harming the others.
     #[must_use]
     pub fn guards(&self) -> &Guards {
-        &self.guards
+        &self.state.guards
     }
 
     /// Where tasks that outlive a request are spawned.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config::{Config, without_password},
+    ui::link::LINK_LIFE,
     wiring::{Node, NodeOptions, first_admin_token},
 };
 
@@ -69,6 +70,11 @@ async fn serve(config: &Config) -> CliResult {
         output::note(format_args!(
             "this admin token is shown once; keep it, or make others with `trapline token create`:\n{secret}"
         ));
+        if let Some(link) = node.sign_in_link(&secret, "/jobs", LINK_LIFE).await? {
+            output::note(format_args!(
+                "to sign in with a browser, once and within 5 minutes: {link}"
+            ));
+        }
     }
     tracing::info!(
         url = node.url(),

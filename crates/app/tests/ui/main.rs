@@ -7,6 +7,7 @@ mod colours;
 mod job;
 mod looks;
 mod results;
+mod run;
 
 use std::{path::Path, time::Duration};
 

@@ -16,6 +16,7 @@ mod walk;
 mod watch;
 
 use std::{
+    io::{self, IsTerminal as _},
     num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,7 +25,7 @@ use std::{
 
 use tokio::sync::watch as watch_channel;
 
-use trapline_core::{Error, ErrorKind, JobId, Result, ports::Catalog};
+use trapline_core::{Error, ErrorKind, JobId, Result, catalog::SESSION_MAX, ports::Catalog};
 use trapline_engine::Engine;
 use trapline_worker::{
     Counts, Pipeline, Stop, Worker, WorkerConfig, WorkerError,
@@ -116,6 +117,7 @@ impl RunArgs {
             place,
             sources,
             facts,
+            token: auth::new_secret(),
         }
         .run(config, pipelines)
         .await
@@ -167,6 +169,8 @@ struct Run {
     place: Place,
     sources: Sources,
     facts: Facts,
+    /// The admin token of this process.
+    token: String,
 }
 
 /// What is known before the job starts.
@@ -179,14 +183,13 @@ struct Prepared {
 impl Run {
     async fn run(self, mut config: Config, pipelines: Vec<Arc<dyn Pipeline>>) -> CliResult {
         let mut signals = Signals::listen()?;
-        let token = auth::new_secret();
         let listener = listen("127.0.0.1:0").await?;
         let address = listener
             .local_addr()
             .map_err(|e| Error::internal("the listening address is unknown").with_source(e))?;
-        let worker = worker(&self.args, &format!("http://{address}"), &token, pipelines)?;
+        let worker = worker(&self.args, &format!("http://{address}"), &self.token, pipelines)?;
         config.database = format!("sqlite:{}", self.place.database.display());
-        config.admin_token = Some(token);
+        config.admin_token = Some(self.token.clone());
         let images = LocalImages::new(self.facts.clone());
         let options = NodeOptions {
             image_url: images.urls(format!("http://{address}")),
@@ -290,6 +293,7 @@ impl Run {
             Some(job) => job,
             None => job::start(&self.args, engine, &self.sources, &images).await?,
         };
+        self.invite(node, job).await?;
         let landed = watch::until_final(engine, job, &self.facts).await?;
         for export in &exports {
             export.write(engine.store()).await?;
@@ -308,6 +312,18 @@ impl Run {
         };
         summary.print(self.args.json)?;
         Ok(summary.exit())
+    }
+
+    /// Shows a person who looks on where the job can be watched. The link works as long as this process does.
+    async fn invite(&self, node: &Node, job: JobId) -> Result<()> {
+        if !io::stderr().is_terminal() {
+            return Ok(());
+        }
+        let page = format!("/jobs/{job}");
+        if let Some(link) = node.sign_in_link(&self.token, &page, SESSION_MAX).await? {
+            output::note(format_args!("Watch it: {link}"));
+        }
+        Ok(())
     }
 
     /// The store, if it stays.
