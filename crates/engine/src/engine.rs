@@ -158,6 +158,27 @@ impl Engine {
         supervisor: Supervisor,
     ) -> Result<Self> {
         let key = ports.store.receipt_key().await?;
+        let (engine, inbox) = Self::assemble(ports, policy, image_url, supervisor, key);
+        engine.beat(true).await?;
+        engine.spawn_services(inbox);
+        Ok(engine)
+    }
+
+    /// An engine that shows what a store holds: it has no services, and writes nothing.
+    #[must_use]
+    pub fn idle(ports: Ports, supervisor: Supervisor) -> Self {
+        let image_url: ImageUrl = Arc::new(|_, _, url| url.to_owned());
+        let no_key = ReceiptKey::new([0; 32]);
+        Self::assemble(ports, Policy::default(), image_url, supervisor, no_key).0
+    }
+
+    fn assemble(
+        ports: Ports,
+        policy: Policy,
+        image_url: ImageUrl,
+        supervisor: Supervisor,
+        key: ReceiptKey,
+    ) -> (Self, crate::settle::Inbox) {
         let (settler, inbox) = Settler::new(&policy);
         let inner = Inner {
             time: StoreTime::new(Arc::clone(&ports.clock)),
@@ -185,9 +206,7 @@ impl Engine {
         let engine = Self {
             inner: Arc::new(inner),
         };
-        engine.beat(true).await?;
-        engine.spawn_services(inbox);
-        Ok(engine)
+        (engine, inbox)
     }
 
     fn spawn_services(&self, inbox: crate::settle::Inbox) {

@@ -167,10 +167,16 @@ impl SqliteStore {
                 Error::invalid(format!("`{}` is not a database of Trapline's", path.display())).with_source(e)
             })?;
         if applied != known_migrations() {
-            return Err(Error::invalid(format!(
-                "the schema of `{}` is not that of this version; start `trapline serve` of this version on it once",
-                path.display()
-            )));
+            let known = known_migrations();
+            let path = path.display();
+            return Err(Error::invalid(
+                match applied.iter().any(|version| !known.contains(version)) {
+                    true => format!("`{path}` was written by a newer version of Trapline; use that one"),
+                    false => format!(
+                        "the schema of `{path}` is not that of this version; start `trapline serve` of this version on it once"
+                    ),
+                },
+            ));
         }
         Ok(Self {
             writer: Writer::new(conn),
@@ -179,6 +185,22 @@ impl SqliteStore {
             empty_after: Mutex::default(),
             look: Some(look),
             _lock: None,
+        })
+    }
+
+    /// As [`Self::open_read_only`], for as long as it takes: the file is held, so that nobody writes to it meanwhile.
+    ///
+    /// # Errors
+    /// As that, and `Invalid` if another process holds it (naming its pid).
+    pub async fn open_kept(path: &Path, clock: Arc<dyn Clock>) -> Result<Self> {
+        // First, so that no lock is left beside what is no store.
+        let seen = Self::open_read_only(path, Arc::clone(&clock)).await?;
+        seen.close().await;
+        let lock = FileLock::take(path)?;
+        let store = Self::open_read_only(path, clock).await?;
+        Ok(Self {
+            _lock: Some(lock),
+            ..store
         })
     }
 
