@@ -3,9 +3,9 @@
 
 mod beside;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trapline_backends::{
@@ -23,7 +23,7 @@ use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 pub use self::beside::{look_at_store, looking_at_store, open_store};
 use crate::{
     config::{Config, Database},
-    http::{self, AppState, Guards, LocalFiles, auth, router},
+    http::{self, AppState, Auth, Guards, LocalFiles, Sessions, Site, auth, kept_router, router},
     serve::{ConnectionCounts, Serving, listen},
     ui::link,
 };
@@ -186,6 +186,20 @@ fn shared(config: &Config) -> Option<Check> {
     (!alone.is_empty()).then(|| Check::warn("nodes", format!("embedded: {}", alone.join(", ")), advice))
 }
 
+/// What a node is made of.
+struct Parts {
+    store: Opened,
+    supervisor: Supervisor,
+    state: AppState,
+    app: Router,
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
+    listener
+        .local_addr()
+        .map_err(|e| Error::internal("the listening address is unknown").with_source(e))
+}
+
 impl Node {
     /// Starts a node: store, engine, HTTP.
     ///
@@ -196,9 +210,7 @@ impl Node {
             Some(listener) => listener,
             None => listen(&config.listen).await?,
         };
-        let address = listener
-            .local_addr()
-            .map_err(|e| Error::internal("the listening address is unknown").with_source(e))?;
+        let address = local_address(&listener)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let access = match options.sole_worker {
             true => Access::Alone,
@@ -223,6 +235,10 @@ impl Node {
         let guards = Guards::new(&config.limits, config.trusted_proxies.clone(), &clock);
         let state = AppState {
             guards,
+            site: Site {
+                public: config.public_url.clone(),
+                is_local: address.ip().is_loopback(),
+            },
             limits: config.limits,
             allow_file_urls: options.allow_file_urls,
             local_files: match options.shows_files {
@@ -232,30 +248,85 @@ impl Node {
             allow_chaos: config.allow_chaos,
             ..AppState::of(engine.clone(), config.admin_token.as_deref())
         };
-        let app = options.beside.fallback_service(router(state.clone()));
+        let checked = middleware::from_fn_with_state(state.clone(), http::site::check);
+        let app = options
+            .beside
+            .layer(checked)
+            .fallback_service(router(state.clone()));
+        let parts = Parts {
+            store,
+            supervisor,
+            state,
+            app,
+        };
+        Ok(Self::serve(parts, listener, address, config))
+    }
+
+    /// Starts a node that shows a kept store to whoever has `token`, processes nothing, and serves no program.
+    ///
+    /// # Errors
+    /// `Invalid` if the file is no store, of another version, or in use.
+    pub async fn view(path: &Path, listener: TcpListener, token: &str) -> Result<Self> {
+        let address = local_address(&listener)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let store = Opened::Sqlite(Arc::new(SqliteStore::open_kept(path, Arc::clone(&clock)).await?));
+        let ports = Ports {
+            store: store.store(),
+            queue: Arc::new(EmbeddedQueue::new(Arc::clone(&clock))),
+            progress: Arc::new(EmbeddedProgress::new()),
+            clock: Arc::clone(&clock),
+        };
+        let supervisor = Supervisor::new(Arc::clone(&clock));
+        let shown = AppState::of(Engine::idle(ports, supervisor.clone()), None);
+        let state = AppState {
+            auth: Auth::viewer(Arc::clone(&shown.catalog), clock, token),
+            sessions: Sessions::in_memory(),
+            is_kept: true,
+            local_files: LocalFiles::All,
+            site: Site {
+                public: None,
+                is_local: address.ip().is_loopback(),
+            },
+            ..shown
+        };
+        let parts = Parts {
+            store,
+            supervisor,
+            app: kept_router(state.clone()),
+            state,
+        };
+        Ok(Self::serve(parts, listener, address, &Config::default()))
+    }
+
+    fn serve(parts: Parts, listener: TcpListener, address: SocketAddr, config: &Config) -> Self {
+        let Parts {
+            store,
+            supervisor,
+            state,
+            app,
+        } = parts;
         let close_http = CancellationToken::new();
-        let closing = close_http.clone();
         let connections = Arc::new(ConnectionCounts::default());
         let serving = Serving {
             app,
             limits: config.connections,
-            clock: Arc::clone(&clock),
+            clock: Arc::clone(&state.clock),
             counts: Arc::clone(&connections),
-            closing,
+            closing: close_http.clone(),
         };
         let http = supervisor.once("http server", serving.run(listener));
-        Ok(Self {
-            engine,
+        Self {
+            engine: state.engine.clone(),
             address,
             supervisor,
             store,
-            clock,
+            clock: Arc::clone(&state.clock),
             state,
             connections,
             close_http,
             http,
             drain: config.drain,
-        })
+        }
     }
 
     /// The root of its API, for clients on this machine.
@@ -274,7 +345,10 @@ impl Node {
     /// As the store's.
     pub async fn sign_in_link(&self, token: &str, page: &str, life: Duration) -> Result<Option<String>> {
         let path = link::of_token(&self.state, token, life).await?;
-        Ok(path.map(|path| format!("{}{path}?next={page}", self.url())))
+        Ok(path.map(|path| match &self.state.site.public {
+            Some(public) => format!("{public}{path}?next={page}"),
+            None => format!("{}{path}?next={page}", self.url()),
+        }))
     }
 
     /// What became of its connections.
@@ -314,7 +388,10 @@ impl Node {
             .saturating_sub(self.clock.monotonic())
             .max(Duration::from_secs(1));
         let hung = self.supervisor.stop(left).await;
-        let written = self.engine.finish().await;
+        let written = match self.state.is_kept {
+            true => Ok(()),
+            false => self.engine.finish().await,
+        };
         self.store.close().await;
         written?;
         hung.map_err(|names| Error::internal(format!("did not stop in time: {}", names.join(", "))))

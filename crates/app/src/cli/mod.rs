@@ -17,6 +17,7 @@ mod serve;
 pub mod signals;
 pub mod token;
 mod verify;
+mod view;
 pub mod worker;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +35,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    View(view::ViewArgs),
     Export(export::ExportArgs),
     Serve(serve::ServeArgs),
     Worker(worker::WorkerArgs),
@@ -54,6 +56,7 @@ impl Cli {
     pub async fn run(self) -> CliResult {
         match self.command {
             Command::Run(args) => args.run().await,
+            Command::View(args) => args.run().await,
             Command::Export(args) => args.run().await,
             Command::Serve(args) => args.run().await,
             Command::Config(args) => args.run(),

@@ -41,7 +41,7 @@ mod tests {
     use crate::config::{Config, SETTINGS};
 
     /// Another value than the default's for every key that has one to show.
-    const OTHER: [(&str, &str); 34] = [
+    const OTHER: [(&str, &str); 35] = [
         ("listen", "0.0.0.0:9000"),
         ("database", "sqlite:/srv/night \"1\"/t\\é.db"),
         ("queue", "nats://a:4222,tls://b:4222"),
@@ -70,6 +70,7 @@ mod tests {
         ("body_memory_wait", "6"),
         ("login_per_minute", "11"),
         ("trusted_proxies", "10.0.0.0/8,192.168.1.1"),
+        ("public_url", "https://lab.example:8443"),
         ("connections_max", "1234"),
         ("header_timeout", "16"),
         ("idle_timeout", "76"),

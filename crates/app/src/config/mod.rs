@@ -19,7 +19,7 @@ pub use self::{
     urls::{Database, sqlite_path, without_password},
 };
 use crate::{
-    http::{Limits, TrustedProxies},
+    http::{Limits, PublicUrl, TrustedProxies},
     serve::ConnectionLimits,
 };
 
@@ -74,6 +74,8 @@ pub struct Config {
     pub limits: Limits,
     /// Proxies whose `X-Forwarded-*` is believed.
     pub trusted_proxies: TrustedProxies,
+    /// Where people find this server.
+    pub public_url: Option<PublicUrl>,
     /// How many connections there may be, and how long each may keep the server waiting.
     pub connections: ConnectionLimits,
     /// How long a graceful stop may take.
@@ -104,6 +106,7 @@ impl Default for Config {
             health: HealthPolicy::default(),
             limits: Limits::default(),
             trusted_proxies: TrustedProxies::default(),
+            public_url: None,
             connections: ConnectionLimits::default(),
             drain: Duration::from_secs(30),
             log: "info".to_owned(),

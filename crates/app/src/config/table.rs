@@ -319,6 +319,18 @@ pub const SETTINGS: &[Setting] = &[
         |c| c.trusted_proxies.to_string(),
     ),
     setting(
+        "public_url",
+        &["TRAPLINE_PUBLIC_URL"],
+        "where people find the pages, as https://trapline.example: they answer to no other name; unset: to any, on a loopback \
+         address to those of this machine",
+        |c, v| v.parse().map(|v| c.public_url = Some(v)),
+        |c| {
+            c.public_url
+                .as_ref()
+                .map_or_else(String::new, ToString::to_string)
+        },
+    ),
+    setting(
         "connections_max",
         &["TRAPLINE_CONNECTIONS_MAX"],
         "connections at once; more are closed as they come",

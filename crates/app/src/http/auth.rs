@@ -240,6 +240,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// The hash of `--admin-token`, and what may be shown of it.
     admin: Option<([u8; 32], String)>,
+    /// Whether that is the only token that is known, and may look and no more.
+    is_viewer: bool,
     /// A token that was valid may be deleted since: what is remembered grants, for a bounded time, and an unknown token is
     /// always asked of the store. What a token may do never changes, so a role may refuse.
     cache: MaybeStale<[u8; 32], Principal>,
@@ -254,6 +256,19 @@ impl Auth {
             catalog,
             clock,
             admin,
+            is_viewer: false,
+            cache: MaybeStale::new(CACHED_MAX, STALE),
+        }))
+    }
+
+    /// `token` alone, with which one may look at a store and no more.
+    #[must_use]
+    pub fn viewer(catalog: Arc<dyn Catalog>, clock: Arc<dyn Clock>, token: &str) -> Self {
+        Self(Arc::new(Inner {
+            catalog,
+            clock,
+            admin: Some((hash(token), prefix(token))),
+            is_viewer: true,
             cache: MaybeStale::new(CACHED_MAX, STALE),
         }))
     }
@@ -278,6 +293,9 @@ impl Auth {
         if let Some(admin) = self.admin(&hash) {
             return Ok(Some(admin));
         }
+        if self.0.is_viewer {
+            return Ok(None);
+        }
         let found = self.look_up(&hash).await?;
         let now = self.0.clock.now();
         Ok(found.filter(|p| p.expires_at.is_none_or(|end| now < end)))
@@ -289,8 +307,12 @@ impl Auth {
         let (admin, prefix) = self.0.admin.as_ref()?;
         bool::from(admin.ct_eq(hash)).then(|| Principal {
             token: TokenId(0),
-            name: "--admin-token".to_owned(),
-            role: Role::Admin,
+            name: if self.0.is_viewer { "you" } else { "--admin-token" }.to_owned(),
+            role: if self.0.is_viewer {
+                Role::Viewer
+            } else {
+                Role::Admin
+            },
             project: None,
             prefix: prefix.clone(),
             expires_at: None,

@@ -44,6 +44,7 @@ mod result_item;
 mod results;
 mod results_export;
 mod services;
+pub(crate) mod site;
 mod timed;
 mod timeline;
 pub(crate) mod tokens;
@@ -70,7 +71,7 @@ use trapline_engine::Engine;
 
 pub use crate::{
     local_file::LocalFiles,
-    ui::{LiveBoard, PhotoMemory},
+    ui::{LiveBoard, PhotoMemory, Sessions},
 };
 
 pub use self::{
@@ -84,6 +85,7 @@ pub use self::{
     pipelines::MapSizes,
     proxies::TrustedProxies,
     query::Params,
+    site::{PublicUrl, Site},
 };
 
 /// A name is never longer (docs/rules.md B10).
@@ -160,6 +162,12 @@ pub struct AppState {
     pub guards: Guards,
     /// What open pages show.
     pub live: LiveBoard,
+    /// By which names it is called.
+    pub site: Site,
+    /// Who is signed in.
+    pub sessions: Sessions,
+    /// Whether it only shows what a store holds.
+    pub is_kept: bool,
 }
 
 impl AppState {
@@ -171,6 +179,7 @@ impl AppState {
         let limits = Limits::default();
         Self {
             guards: Guards::new(&limits, TrustedProxies::default(), &clock),
+            sessions: Sessions::in_store(Arc::clone(&catalog)),
             auth: Auth::new(Arc::clone(&catalog), Arc::clone(&clock), admin_token),
             engine,
             catalog,
@@ -182,6 +191,8 @@ impl AppState {
             allow_chaos: false,
             map_sizes: MapSizes::default(),
             live: LiveBoard::default(),
+            site: Site::default(),
+            is_kept: false,
         }
     }
 
@@ -260,6 +271,11 @@ pub fn router(state: AppState) -> Router {
     let chaos = state.allow_chaos.then(chaos::routes).unwrap_or_default();
     let root = health::probes().merge(crate::ui::routes(&state));
     assemble(private().merge(chaos), public(), root, state)
+}
+
+/// The pages of a store that is only shown. No program is served, and nobody has a role by which anything is changed.
+pub fn kept_router(state: AppState) -> Router {
+    assemble(Router::new(), Router::new(), crate::ui::routes(&state), state)
 }
 
 /// Puts areas together: `private` and `public` under `/api/v2`, `root` at the root, without a token. Each gets the

@@ -71,6 +71,8 @@ pub(crate) struct Client {
     pub(crate) https: bool,
     /// What `X-Forwarded-Host` says.
     pub(crate) host: Option<String>,
+    /// A proxy that is trusted sent it.
+    pub(crate) through_proxy: bool,
     /// From where `X-Forwarded-For` came that was not believed.
     pub(super) disbelieved: Option<IpAddr>,
 }
@@ -125,6 +127,7 @@ impl Client {
             ip: Some(client),
             https: outermost("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https")),
             host: outermost("x-forwarded-host"),
+            through_proxy: true,
             disbelieved: None,
         }
     }

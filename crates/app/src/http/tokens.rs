@@ -141,8 +141,12 @@ async fn make_link(
     let expires_at = state.clock.now().plus(LINK_LIFE);
     let owner = SessionOwner::Token(TokenId(id));
     let path = link::make(&state, owner, LINK_LIFE).await?;
+    let path = path.ok_or_else(ApiError::not_found)?;
     let made = wire::SignInLink {
-        url: links.page(&path.ok_or_else(ApiError::not_found)?),
+        url: match &state.site.public {
+            Some(public) => format!("{public}{path}"),
+            None => links.page(&path),
+        },
         expires_at: expires_at.to_string(),
     };
     Ok((StatusCode::CREATED, Json(made)).into_response())

@@ -45,6 +45,11 @@ const ASSETS: &[Asset] = &[
         content_type: "text/javascript; charset=utf-8",
         bytes: include_bytes!("../../assets/viewer.js"),
     },
+    Asset {
+        name: "look.js",
+        content_type: "text/javascript; charset=utf-8",
+        bytes: include_bytes!("../../assets/look.js"),
+    },
 ];
 
 /// The paths of the files, by name.

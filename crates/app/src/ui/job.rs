@@ -56,13 +56,14 @@ struct JobPage {
 async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
     let job = app.visible_job(&visitor.principal, id).await?;
     let now = app.engine.wall_now();
-    let is_running = job.status.is_running();
+    // Of a store that is only shown, nothing moves.
+    let is_running = job.status.is_running() && !app.is_kept;
     match params.text("part") {
         None => {}
         Some("why") => return Ok(Why::read(&app, &visitor, &job).await?.part()),
         Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
     }
-    let why = if params.has("why") || is_running && is_quiet(&app, &job) {
+    let why = if !app.is_kept && params.has("why") || is_running && is_quiet(&app, &job) {
         Some(Why::read(&app, &visitor, &job).await?)
     } else {
         None

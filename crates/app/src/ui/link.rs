@@ -46,7 +46,7 @@ pub(crate) async fn make(
 ) -> Result<Option<String>> {
     let code = new_secret();
     session::store(app, key(&code), owner, life).await?;
-    let is_stored = app.catalog.session(&key(&code)).await?.is_some();
+    let is_stored = app.sessions.find(&key(&code)).await?.is_some();
     Ok(is_stored.then(|| format!("/login/link/{code}")))
 }
 
@@ -113,7 +113,7 @@ async fn spend(
     let Some((_, owner)) = session::valid(&app, &key(&code)).await? else {
         return gone();
     };
-    if !app.catalog.end_session(&key(&code)).await? {
+    if !app.sessions.end(&key(&code)).await? {
         return gone();
     }
     let cookie = session::begin(&app, owner, is_tls(client.as_ref())).await?;

@@ -110,7 +110,7 @@ async fn sign_out(
 ) -> PageResult {
     match visitor {
         Ok(visitor) => {
-            app.catalog.end_session(&visitor.session).await?;
+            app.sessions.end(&visitor.session).await?;
         }
         Err(PageError::SignIn { .. }) => {}
         Err(error) => return Err(error),

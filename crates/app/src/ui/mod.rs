@@ -17,10 +17,12 @@ pub(crate) mod link;
 mod live;
 mod log;
 mod login;
+mod look;
 mod origin;
 mod page;
 mod results;
 mod session;
+mod sessions;
 mod tabs;
 mod why;
 mod words;
@@ -31,8 +33,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-pub use live::LiveBoard;
-pub use results::PhotoMemory;
+pub use self::{live::LiveBoard, results::PhotoMemory, sessions::Sessions};
 
 use crate::http::{ApiError, AppState, bodies, wrong_method};
 
@@ -49,13 +50,16 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(actions::routes())
         .merge(live::routes())
         .merge(results::routes())
+        .merge(look::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
-        .route_layer(middleware::from_fn(origin::check));
+        .route_layer(middleware::from_fn(origin::check))
+        .route_layer(middleware::from_fn_with_state(state.clone(), origin::by_name));
     Router::new()
         .merge(pages)
         .merge(assets::routes())
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(headers::add))
+        .layer(middleware::from_fn_with_state(state.clone(), look::know))
         .layer(CompressionLayer::new())
 }
 

@@ -4,14 +4,28 @@
 //! server. A request with neither is refused, since each browser sends one of them with a POST.
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 
 use super::page::PageError;
-use crate::http::proxies::Client;
+use crate::http::{AppState, proxies::Client, site};
+
+/// In front of every page: refuses what was meant for another server. Behind it, a request is seen as its sender sees it.
+pub(super) async fn by_name(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    if !site::is_meant(&app.site, &request) {
+        return PageError::Misdirected.into_response();
+    }
+    if let Some(public) = &app.site.public {
+        let mut client = request.extensions().get::<Client>().cloned().unwrap_or_default();
+        client.https = public.https;
+        client.host = Some(public.host.clone());
+        request.extensions_mut().insert(client);
+    }
+    next.run(request).await
+}
 
 /// In front of every page.
 pub(super) async fn check(request: Request, next: Next) -> Response {

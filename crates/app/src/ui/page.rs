@@ -7,11 +7,18 @@ use axum::{
 };
 use trapline_core::{Error, error::chain};
 
-use super::{assets, session::Visitor};
+use super::{
+    assets,
+    look::{self, Look},
+    session::Visitor,
+};
 use crate::http::{ApiError, Principal, error::Said};
 
 /// The result of a page's handler.
 pub(super) type PageResult<T = Response> = Result<T, PageError>;
+
+/// The places in the bar: their words in [`Frame::at`], their paths, and what stands there.
+const PLACES: &[(&str, &str, &str)] = &[("jobs", "/jobs", "Jobs")];
 
 /// The frame of a page.
 pub(super) struct Frame {
@@ -23,6 +30,7 @@ pub(super) struct Frame {
     pub(super) who: Option<(String, &'static str)>,
     /// Whether a browser without JavaScript reads the page again after a while.
     pub(super) refreshes: bool,
+    pub(super) look: Look,
 }
 
 impl Frame {
@@ -33,6 +41,7 @@ impl Frame {
             at,
             who: Some((name.clone(), role.as_str())),
             refreshes: false,
+            look: look::now(),
         }
     }
 
@@ -43,11 +52,16 @@ impl Frame {
             at: "",
             who: None,
             refreshes: false,
+            look: look::now(),
         }
     }
 
     pub(super) fn asset(&self, name: &str) -> &'static str {
         assets::path(name)
+    }
+
+    pub(super) fn places(&self) -> &'static [(&'static str, &'static str, &'static str)] {
+        PLACES
     }
 
     pub(super) fn version(&self) -> &'static str {
@@ -73,6 +87,8 @@ pub(super) enum PageError {
     SignIn { next: Option<String> },
     /// Another site sent it.
     Forged,
+    /// It was meant for a server of another name.
+    Misdirected,
     /// As the API would answer.
     Failed(ApiError),
 }
@@ -106,6 +122,11 @@ impl IntoResponse for PageError {
             Self::Forged => {
                 let what = "This was not sent from a page of this server. Open the page here and try again.";
                 failed(StatusCode::FORBIDDEN, "Not done", what.to_owned(), None)
+            }
+            Self::Misdirected => {
+                let what = "This server has another name. Use the address that it was announced with, or set `public_url` to this one.";
+                let status = StatusCode::MISDIRECTED_REQUEST;
+                failed(status, "Not the address of this server", what.to_owned(), None)
             }
             // `for_people` makes a page of it, as of what no handler has seen.
             Self::Failed(error) => error.into_response(),

@@ -65,7 +65,11 @@ pub(super) async fn signed_in(app: &AppState, headers: &HeaderMap, tls: bool) ->
 }
 
 fn secret(headers: &HeaderMap, tls: bool) -> Option<&str> {
-    let name = if tls { COOKIE_TLS } else { COOKIE };
+    cookie(headers, if tls { COOKIE_TLS } else { COOKIE })
+}
+
+/// A cookie of a request.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).into_iter();
     lines
         .filter_map(|line| line.to_str().ok())
@@ -77,11 +81,11 @@ fn secret(headers: &HeaderMap, tls: bool) -> Option<&str> {
 /// The caller of a session, which goes on for being used. Nothing else knows what a session speaks for.
 pub(super) async fn look_up(app: &AppState, session: &[u8; 32]) -> Result<Option<Principal>> {
     let now = app.clock.now();
-    let Some(found) = app.catalog.session(session).await?.filter(|s| now < s.expires_at) else {
+    let Some(found) = app.sessions.find(session).await?.filter(|s| now < s.expires_at) else {
         return Ok(None);
     };
     if let Some(end) = found.extended(now) {
-        app.catalog.extend_session(session, end).await?;
+        app.sessions.extend(session, end).await?;
     }
     Ok(caller(app, found.owner))
 }
@@ -92,7 +96,7 @@ pub(super) async fn valid(
     session: &[u8; 32],
 ) -> Result<Option<(Principal, SessionOwner<TokenId>)>> {
     let now = app.clock.now();
-    let found = app.catalog.session(session).await?.filter(|s| now < s.expires_at);
+    let found = app.sessions.find(session).await?.filter(|s| now < s.expires_at);
     Ok(found.and_then(|session| {
         let owner = match &session.owner {
             SessionOwner::AdminToken(hash) => SessionOwner::AdminToken(*hash),
@@ -133,7 +137,7 @@ pub(super) async fn owner(app: &AppState, token: &str) -> Result<Option<SessionO
 pub(super) async fn begin(app: &AppState, owner: SessionOwner<TokenId>, tls: bool) -> Result<HeaderValue> {
     let secret = new_secret();
     store(app, hash(&secret), owner, SESSION_IDLE).await?;
-    Ok(cookie(tls, &secret, SESSION_MAX.as_secs()))
+    Ok(set_cookie(tls, &secret, SESSION_MAX.as_secs()))
 }
 
 /// Stores a session that ends after `life`, if it is not used.
@@ -150,15 +154,15 @@ pub(super) async fn store(
         created_at: now,
         expires_at: now.plus(life),
     };
-    app.catalog.open_session(&session).await
+    app.sessions.open(&session).await
 }
 
 /// The cookie that takes a session's cookie away.
 pub(super) fn no_cookie(tls: bool) -> HeaderValue {
-    cookie(tls, "", 0)
+    set_cookie(tls, "", 0)
 }
 
-fn cookie(tls: bool, secret: &str, seconds: u64) -> HeaderValue {
+fn set_cookie(tls: bool, secret: &str, seconds: u64) -> HeaderValue {
     let (name, secure) = if tls {
         (COOKIE_TLS, "; Secure")
     } else {

@@ -1,6 +1,10 @@
 //! How pages say what jobs, times and texts are.
 
+use std::time::Duration;
+
 use trapline_core::{JobStatus, Outcome, Timestamp, ports::Job, words};
+
+use super::look::{self, Look};
 
 /// A job's state on a page: a word, a colour and an icon.
 pub(super) struct State {
@@ -86,19 +90,35 @@ impl Counted {
 pub(super) struct Time {
     /// For programs.
     pub(super) iso: String,
-    /// For people: how far away it is.
+    /// For people: how far away it is, or its date.
     pub(super) short: String,
     /// For people who look closer.
     pub(super) full: String,
 }
 
+/// Older times are dates: `3 months ago` is of no night.
+const NEAR: Duration = Duration::from_secs(24 * 3_600);
+
 impl Time {
+    /// A time in the zone of whoever looks.
     pub(super) fn new(at: Timestamp, now: Timestamp) -> Self {
+        Self::in_zone(at, now, &look::now())
+    }
+
+    fn in_zone(at: Timestamp, now: Timestamp, look: &Look) -> Self {
         let iso = at.to_string();
-        let full = iso.get(..19).map_or_else(|| iso.clone(), |t| t.replace('T', " "));
+        let Ok(time) = jiff::Timestamp::from_microsecond(at.0) else {
+            let (short, full) = (iso.clone(), iso.clone());
+            return Self { iso, short, full };
+        };
+        let time = time.to_zoned_datetime(look.zone.clone());
+        let is_near = now.since(at).max(at.since(now)) < NEAR;
         Self {
-            short: words::when(at, now),
-            full: format!("{full} UTC"),
+            short: match is_near {
+                true => words::when(at, now),
+                false => time.strftime("%-d %b %Y, %H:%M").to_string(),
+            },
+            full: format!("{} {}", time.strftime("%Y-%m-%d %H:%M:%S"), look.zone_name()),
             iso,
         }
     }
@@ -147,6 +167,26 @@ mod tests {
         assert_eq!(
             visible("Nacht 3, größer <b>Ω</b> 蛾 👩\u{200d}🔬"),
             "Nacht 3, größer <b>Ω</b> 蛾 👩\u{200d}🔬"
+        );
+    }
+
+    #[test]
+    fn a_time_is_in_the_zone_of_whoever_looks_and_a_date_once_it_is_a_day_old() {
+        let at = Timestamp::parse("2026-06-12T20:14:03Z").unwrap();
+        let berlin = Look {
+            zone: jiff::tz::TimeZone::get("Europe/Berlin").unwrap(),
+            ..Look::default()
+        };
+        let soon = Time::in_zone(at, at.plus(Duration::from_secs(180)), &berlin);
+        assert_eq!(
+            (&*soon.short, &*soon.full),
+            ("3 min ago", "2026-06-12 22:14:03 Europe/Berlin")
+        );
+        let later = at.plus(NEAR);
+        assert_eq!(Time::in_zone(at, later, &berlin).short, "12 Jun 2026, 22:14");
+        assert_eq!(
+            Time::in_zone(at, later, &Look::default()).full,
+            "2026-06-12 20:14:03 UTC"
         );
     }
 }

@@ -25,7 +25,7 @@ use trapline_testkit::{ManualClock, until};
 pub(crate) const ADMIN: &str = "an-admin-token-of-this-process";
 
 pub(crate) struct TestApp {
-    router: Router,
+    pub(crate) router: Router,
     pub(crate) state: AppState,
     pub(crate) store: Arc<SqliteStore>,
     clock: ManualClock,
@@ -293,10 +293,10 @@ impl Client {
         body: Body,
         headers: &[(&str, &str)],
     ) -> Response {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("host", "trapline.test");
+        let mut request = Request::builder().method(method).uri(path);
+        if headers.iter().all(|(name, _)| *name != "host") {
+            request = request.header("host", "trapline.test");
+        }
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }

