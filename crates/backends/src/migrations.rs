@@ -27,6 +27,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0011_results_by_dispatch"),
         embedded!("sqlite/0012_sessions"),
         embedded!("sqlite/0013_pages_of_a_job"),
+        embedded!("sqlite/0015_jobs_by_status"),
     ])
 }
 
@@ -45,6 +46,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0011_results_by_dispatch"),
         embedded!("postgres/0012_sessions"),
         embedded!("postgres/0013_pages_of_a_job"),
+        embedded!("postgres/0015_jobs_by_status"),
     ])
 }
 

@@ -194,6 +194,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         project: asked.project,
         group: asked.group,
         search: (!asked.q.is_empty()).then(|| asked.q.clone()),
+        pipeline: None,
         among: None,
         before: asked.after,
         limit: PAGE,

@@ -267,6 +267,7 @@ async fn read(app: &AppState, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (Proje
         group: None,
         search: None,
         limit: jobs.len() as u64,
+        pipeline: None,
         among: Some(jobs),
         before: None,
         examined_max: 0,

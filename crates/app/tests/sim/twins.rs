@@ -313,6 +313,7 @@ twins! { Store {
     run_algorithms(job: JobId, run: i64) -> Option<RunAlgorithms>;
     jobs(filter: &JobFilter, page: OffsetPage) -> Total<Job>;
     recent_jobs(query: &RecentQuery) -> RecentJobs;
+    group_counts(project: Option<ProjectId>, count_max: u64) -> Vec<(JobGroup, u64)>;
     images(query: &ImageQuery) -> Vec<ImageRow>;
     results(query: &ResultQuery) -> Vec<ResultRow>;
     attempts(captures: &[CaptureId]) -> Vec<Attempt>;

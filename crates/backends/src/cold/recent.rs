@@ -1,7 +1,7 @@
 //! The newest jobs, of which a bounded number is looked at.
 
 use trapline_core::{
-    JobId,
+    JobId, ProjectId,
     ports::{JobFilter, JobGroup, RecentJobs, RecentQuery},
 };
 
@@ -34,11 +34,13 @@ pub(crate) async fn page<S: Cold>(store: &S, of: &RecentQuery) -> sqlx::Result<R
         project: of.project,
         status: of.group.map_or_else(Vec::new, |g| g.statuses().to_vec()),
         search: of.search.clone(),
+        pipeline_slugs: of.pipeline.iter().cloned().collect(),
         ..JobFilter::default()
     };
     let mut conn = store.reader().await?;
     let before = of.before.map_or(i64::MAX, |id| id.0);
-    let is_bounded = of.search.is_some() || of.group.is_some_and(|g| g != JobGroup::Running);
+    let is_bounded =
+        of.search.is_some() || of.pipeline.is_some() || of.group.is_some_and(|g| g != JobGroup::Running);
     let edge: Option<i64> = match is_bounded {
         true => {
             let values: [&dyn Value<'_>; 2] = [&before, &bound(of.examined_max)];
@@ -69,6 +71,33 @@ pub(crate) async fn page<S: Cold>(store: &S, of: &RecentQuery) -> sqlx::Result<R
         stopped: !is_full && edge.is_some(),
         rows,
     })
+}
+
+/// One look-up for each status, which ends where the index says so.
+pub(crate) async fn group_counts<S: Cold>(
+    store: &S,
+    project: Option<ProjectId>,
+    count_max: u64,
+) -> sqlx::Result<Vec<(JobGroup, u64)>> {
+    let mut conn = store.reader().await?;
+    let most = bound(count_max);
+    let mut counts = Vec::new();
+    for group in JobGroup::ALL {
+        let mut n = 0;
+        for status in group.statuses() {
+            let word = status.as_str();
+            let found: Option<i64> = match project.map(|p| p.0) {
+                None => conn.find(sql!("jobs/few.sql"), &[&word, &most], first).await?,
+                Some(project) => {
+                    let values: [&dyn Value<'_>; 3] = [&word, &most, &project];
+                    conn.find(sql!("jobs/few_of_project.sql"), &values, first).await?
+                }
+            };
+            n += found.map_or(0, i64::cast_unsigned);
+        }
+        counts.push((group, n));
+    }
+    Ok(counts)
 }
 
 #[cfg(test)]

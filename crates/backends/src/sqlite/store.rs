@@ -10,7 +10,7 @@ use trapline_core::{
     plan::lost::By,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
-        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
+        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer, LeaseChange,
         LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
         RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
         Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
@@ -182,6 +182,10 @@ impl Store for SqliteStore {
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {
         self.aside(recent::page(self, query)).await
+    }
+
+    async fn group_counts(&self, project: Option<ProjectId>, count_max: u64) -> Result<Vec<(JobGroup, u64)>> {
+        self.aside(recent::group_counts(self, project, count_max)).await
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {

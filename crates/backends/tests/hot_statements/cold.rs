@@ -31,6 +31,8 @@ pub(crate) const COLD: &[&str] = &[
     "jobs/deleted.sql",
     "jobs/edge.sql",
     "jobs/edit.sql",
+    "jobs/few.sql",
+    "jobs/few_of_project.sql",
     "jobs/has_tasks.sql",
     "jobs/hide.sql",
     "jobs/lock.sql",

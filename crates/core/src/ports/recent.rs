@@ -43,6 +43,8 @@ pub struct RecentQuery {
     pub group: Option<JobGroup>,
     /// A text in the name of the job or of its pipeline.
     pub search: Option<String>,
+    /// Only jobs of the pipeline that this slug means.
+    pub pipeline: Option<String>,
     /// Only these jobs.
     pub among: Option<Vec<JobId>>,
     /// Only jobs that are older than this one.

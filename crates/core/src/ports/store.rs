@@ -13,10 +13,10 @@ use crate::{
     pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
-        GrantRequest, Granted, Health, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer,
-        LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
-        Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
+        GrantRequest, Granted, Health, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
+        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
+        QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport,
+        Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
 };
@@ -130,6 +130,9 @@ pub trait Store: Catalog + Health {
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>>;
     /// The newest jobs, of which a bounded number is looked at.
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs>;
+    /// How many jobs of each group there are, of all projects or of one; none of its statuses is counted further than
+    /// `count_max`.
+    async fn group_counts(&self, project: Option<ProjectId>, count_max: u64) -> Result<Vec<(JobGroup, u64)>>;
     /// A page of tasks by key.
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>>;
     /// A page of tasks by key, in either direction, with their captures.

@@ -1,7 +1,7 @@
 //! The cases of the newest jobs, and of moves of a job that is not as somebody saw it.
 
 use trapline_core::{
-    ErrorKind, JobId, JobStatus,
+    ErrorKind, JobId, JobStatus, ProjectId,
     job::{Expect, JobMove},
     ports::{JobGroup, NewJob, RecentJobs, RecentQuery},
 };
@@ -12,6 +12,7 @@ const ALL: RecentQuery = RecentQuery {
     project: None,
     group: None,
     search: None,
+    pipeline: None,
     among: None,
     before: None,
     limit: 100,
@@ -67,6 +68,32 @@ cases! { World;
         assert_eq!((names(&page), page.stopped), (vec!["moth 2"], true));
         let page = read(&w, &search(page.next, 2)).await;
         assert_eq!((names(&page), page.next, page.stopped), (vec!["moth"], None, false));
+    }
+
+    async fn jobs_are_counted_by_group_and_no_further_than_asked(w: World) {
+        let made = jobs(&w, &["a", "b", "c", "d"]).await;
+        w.go(made[0], JobMove::Run).await;
+        w.store.delete_job(made[1], w.now()).await.unwrap();
+        let counted = async |project, most| {
+            let counts = w.store.group_counts(project, most).await.unwrap();
+            counts.into_iter().filter(|(_, n)| *n > 0).collect::<Vec<_>>()
+        };
+        let all = vec![(JobGroup::Running, 1), (JobGroup::New, 2)];
+        assert_eq!(counted(None, 10).await, all);
+        assert_eq!(counted(Some(ProjectId(1)), 10).await, all);
+        assert_eq!(counted(None, 1).await, [(JobGroup::Running, 1), (JobGroup::New, 1)]);
+        let other = w.store.create_project("other", "", &Default::default()).await.unwrap().id;
+        assert_eq!(counted(Some(other), 10).await, []);
+    }
+
+    async fn jobs_of_a_pipeline_are_looked_for_among_so_many(w: World) {
+        jobs(&w, &["a", "b"]).await;
+        let slug = read(&w, &ALL).await.rows[0].pipeline.clone().unwrap().1;
+        let of = |pipeline: &str, examined_max| RecentQuery { pipeline: Some(pipeline.to_owned()), examined_max, ..ALL };
+        assert_eq!(names(&read(&w, &of(&slug, 100)).await), ["b", "a"]);
+        assert!(read(&w, &of("another", 100)).await.rows.is_empty());
+        let page = read(&w, &of(&slug, 1)).await;
+        assert_eq!((names(&page), page.stopped), (vec!["b"], true));
     }
 
     async fn running_jobs_are_found_however_old_they_are(w: World) {

@@ -11,7 +11,7 @@ use trapline_core::{
     pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
-        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
+        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer, LeaseChange,
         LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
         RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
         Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
@@ -266,6 +266,11 @@ impl Store for FaultyStore {
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {
         self.call("recent_jobs", self.inner.recent_jobs(query)).await
+    }
+
+    async fn group_counts(&self, project: Option<ProjectId>, count_max: u64) -> Result<Vec<(JobGroup, u64)>> {
+        self.call("group_counts", self.inner.group_counts(project, count_max))
+            .await
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {

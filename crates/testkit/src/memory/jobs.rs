@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, time::Duration};
 
 use trapline_core::{
-    CaptureId, Error, JobId, JobStatus, Result, TaskState, Timestamp,
+    CaptureId, Error, JobId, JobStatus, ProjectId, Result, TaskState, Timestamp,
     job::{Expect, JobMove, RunMode, Seen, check_startable},
     ports::{
         Job, JobEdit, JobFilter, JobGroup, JobHead, JobOrder, Moved, NewJob, OffsetPage, RecentJobs,
@@ -212,6 +212,17 @@ impl Db {
         Total { rows, count }
     }
 
+    pub(super) fn count_groups(&self, project: Option<ProjectId>, count_max: u64) -> Vec<(JobGroup, u64)> {
+        let is_there = |row: &&JobRow| !row.deleted && project.is_none_or(|p| row.job.project == p);
+        let count = |status: &JobStatus| {
+            let rows = self.jobs.values().filter(is_there);
+            let n = rows.filter(|row| row.job.status == *status).count() as u64;
+            n.min(count_max)
+        };
+        let of_group = |group: JobGroup| (group, group.statuses().iter().map(count).sum());
+        JobGroup::ALL.map(of_group).to_vec()
+    }
+
     pub(super) fn read_recent(&self, query: &RecentQuery) -> RecentJobs {
         let before = query.before.unwrap_or(JobId(i64::MAX));
         let mut older = self
@@ -224,9 +235,12 @@ impl Db {
             project: query.project,
             status: query.group.map_or_else(Vec::new, |g| g.statuses().to_vec()),
             search: query.search.clone(),
+            pipeline_slugs: query.pipeline.iter().cloned().collect(),
             ..JobFilter::default()
         };
-        let is_bounded = query.search.is_some() || query.group.is_some_and(|g| g != JobGroup::Running);
+        let is_bounded = query.search.is_some()
+            || query.pipeline.is_some()
+            || query.group.is_some_and(|g| g != JobGroup::Running);
         let examined = if is_bounded { query.examined_max } else { u64::MAX };
         let looked_at = older
             .by_ref()

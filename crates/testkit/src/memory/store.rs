@@ -9,7 +9,7 @@ use trapline_core::{
     pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
-        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobHead, LeaseAnswer, LeaseChange,
+        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer, LeaseChange,
         LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
         RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
         Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
@@ -190,6 +190,10 @@ impl Store for MemoryStore {
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {
         Ok(self.rows().read_recent(query))
+    }
+
+    async fn group_counts(&self, project: Option<ProjectId>, count_max: u64) -> Result<Vec<(JobGroup, u64)>> {
+        Ok(self.rows().count_groups(project, count_max))
     }
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
