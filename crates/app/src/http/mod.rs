@@ -60,6 +60,7 @@ use axum::{
     http::{HeaderMap, Method, Uri, header},
     middleware,
     response::{IntoResponse as _, Response},
+    routing::any,
 };
 use tower::Layer as _;
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePathLayer};
@@ -275,7 +276,8 @@ pub fn router(state: AppState) -> Router {
 
 /// The pages of a store that is only shown. No program is served, and nobody has a role by which anything is changed.
 pub fn kept_router(state: AppState) -> Router {
-    assemble(Router::new(), Router::new(), crate::ui::routes(&state), state)
+    let none = Router::new().route("/", any(async || ApiError::not_found()));
+    assemble(none, Router::new(), crate::ui::routes(&state), state)
 }
 
 /// Puts areas together: `private` and `public` under `/api/v2`, `root` at the root, without a token. Each gets the

@@ -33,7 +33,7 @@ pub(super) struct Look {
     pub(super) theme: &'static str,
     pub(super) zone: TimeZone,
     /// The zone of the browser, also if pages are in UTC.
-    own_zone: Option<String>,
+    pub(super) own_zone: Option<String>,
     /// The page, for a form that leads back to it.
     pub(super) here: String,
     /// Whether the store has answered lately; `None` if nothing is processed here.
