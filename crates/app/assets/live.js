@@ -5,6 +5,8 @@ for (const place of document.querySelectorAll("[data-job]")) {
   places.set(id, [...(places.get(id) ?? []), place]);
 }
 const COUNTED = ["processed", "failed", "in-flight", "waiting"];
+// Rows never move under the cursor: new ones are announced.
+const news = document.getElementById("news");
 const banner = document.getElementById("away");
 let source = null;
 let wait = 1000;
@@ -59,9 +61,19 @@ function heard() {
 }
 
 function open() {
-  if (source || document.hidden || places.size === 0) return;
-  source = new EventSource(`/live?jobs=${[...places.keys()].slice(0, 200).join(",")}`);
-  source.addEventListener("hello", heard);
+  if (source || document.hidden || (places.size === 0 && !news)) return;
+  const asked = new URLSearchParams({ jobs: [...places.keys()].slice(0, 200).join(","), ...news?.dataset });
+  source = new EventSource(`/live?${asked}`);
+  source.addEventListener("hello", (event) => {
+    heard();
+    const is_other = JSON.parse(event.data).build !== document.body.dataset.build;
+    document.getElementById("updated").hidden = !is_other;
+  });
+  source.addEventListener("news", (event) => {
+    const { n } = JSON.parse(event.data);
+    news.querySelector("span").textContent = n === 1 ? "1 new job" : `${n > 99 ? "99+" : n} new jobs`;
+    news.hidden = false;
+  });
   source.addEventListener("jobs", (event) => {
     heard();
     const jobs = JSON.parse(event.data);

@@ -64,6 +64,20 @@ static PATHS: LazyLock<BTreeMap<&str, String>> = LazyLock::new(|| {
     ASSETS.iter().map(path).collect()
 });
 
+/// This version with these files.
+static BUILD: LazyLock<String> = LazyLock::new(|| {
+    let all = ASSETS
+        .iter()
+        .fold(Sha256::new(), |all, asset| all.chain_update(asset.bytes));
+    let hash: String = all.finalize()[..4].iter().map(|b| format!("{b:02x}")).collect();
+    format!("{}-{hash}", env!("CARGO_PKG_VERSION"))
+});
+
+/// What a page says of which build it is, so that it notices when there is another.
+pub(super) fn build() -> &'static str {
+    &BUILD
+}
+
 /// The path of a file, for templates.
 pub(super) fn path(name: &str) -> &'static str {
     PATHS.get(name).map_or("", String::as_str)

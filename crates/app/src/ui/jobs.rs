@@ -23,8 +23,14 @@ use super::{
 use crate::http::{ApiError, AppState, Params};
 
 const PAGE: u64 = 50;
-/// How many jobs a search looks at.
+/// How many jobs a filter looks at.
 const EXAMINED_MAX: u64 = 5_000;
+/// How many names a search looks at.
+const NAMES_MAX: u64 = 20_000;
+/// Chips count no further.
+const COUNT_MAX: u64 = 1_000;
+/// Pipelines that the filter offers.
+const PIPELINES_MAX: u64 = 200;
 /// Cards above the table.
 const NOW_MAX: usize = 20;
 /// Projects that the filter offers.
@@ -125,6 +131,8 @@ fn group_words(group: JobGroup) -> (&'static str, &'static str) {
 /// A filter that is a link.
 struct Chip {
     word: &'static str,
+    /// Empty if it is not counted.
+    count: String,
     path: String,
     is_on: bool,
 }
@@ -139,11 +147,18 @@ struct JobsPage {
     rows: Vec<Row>,
     chips: Vec<Chip>,
     projects: Vec<(Project, bool)>,
+    /// Whether there is one to choose.
+    has_pipelines: bool,
+    /// Slugs.
+    pipelines: Vec<(String, bool)>,
     state: String,
     q: String,
     is_filtered: bool,
     is_first: bool,
     next: Option<String>,
+    /// Of a page that is told of newer jobs.
+    newest: Option<JobId>,
+    project: Option<ProjectId>,
     /// How many jobs were looked at, if that is why the page ends.
     examined: Option<String>,
 }
@@ -152,6 +167,7 @@ struct JobsPage {
 struct Asked {
     project: Option<ProjectId>,
     group: Option<JobGroup>,
+    pipeline: Option<String>,
     q: String,
     after: Option<JobId>,
 }
@@ -171,6 +187,10 @@ async fn asked(app: &AppState, visitor: &Visitor, params: &Params) -> Result<Ask
     Ok(Asked {
         project,
         group,
+        pipeline: params
+            .text("pipeline")
+            .filter(|slug| !slug.is_empty())
+            .map(str::to_owned),
         q: params.text("q").unwrap_or_default().trim().to_owned(),
         after: params.int("after")?.map(JobId),
     })
@@ -181,9 +201,37 @@ fn path(asked: &Asked, chosen: Option<ProjectId>, group: Option<JobGroup>, after
     let mut query = Vec::new();
     query.extend(group.map(|g| ("state", group_words(g).0.to_owned())));
     query.extend(chosen.map(|id| ("project", id.to_string())));
+    query.extend(asked.pipeline.clone().map(|slug| ("pipeline", slug)));
     query.extend((!asked.q.is_empty()).then(|| ("q", asked.q.clone())));
     query.extend(after.map(|id| ("after", id.to_string())));
     with_query("/jobs", query)
+}
+
+/// A number that was counted no further than [`COUNT_MAX`].
+fn up_to(n: u64) -> String {
+    match n < COUNT_MAX {
+        true => count(n),
+        false => format!("{}+", count(COUNT_MAX - 1)),
+    }
+}
+
+/// The slugs that the filter offers, and which of them is chosen.
+async fn pipelines(app: &AppState, asked: &Asked) -> Result<Vec<(String, bool)>, ApiError> {
+    let page = OffsetPage {
+        limit: PIPELINES_MAX,
+        offset: 0,
+    };
+    let chosen = asked.pipeline.as_ref();
+    let known = app.catalog.pipelines(asked.project, page).await?.rows;
+    let mut slugs: Vec<String> = known.into_iter().map(|p| p.slug).collect();
+    slugs.extend(chosen.cloned());
+    slugs.sort();
+    slugs.dedup();
+    Ok(slugs
+        .into_iter()
+        .map(|slug| (chosen == Some(&slug), slug))
+        .map(|(on, slug)| (slug, on))
+        .collect())
 }
 
 async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
@@ -194,17 +242,23 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         project: asked.project,
         group: asked.group,
         search: (!asked.q.is_empty()).then(|| asked.q.clone()),
-        pipeline: None,
+        pipeline: asked.pipeline.clone(),
         among: None,
         before: asked.after,
         limit: PAGE,
-        examined_max: EXAMINED_MAX,
+        examined_max: if asked.q.is_empty() {
+            EXAMINED_MAX
+        } else {
+            NAMES_MAX
+        },
     };
+    let examined_max = query.examined_max;
     let found = store.recent_jobs(&query).await?;
-    let is_filtered = asked.group.is_some() || !asked.q.is_empty() || chosen.is_some();
+    let is_searched = !asked.q.is_empty() || asked.pipeline.is_some();
+    let is_filtered = asked.group.is_some() || is_searched || chosen.is_some();
     let is_first = asked.after.is_none();
     let mut running = Vec::new();
-    if is_first && asked.group.is_none() && asked.q.is_empty() {
+    if is_first && asked.group.is_none() && !is_searched {
         let query = RecentQuery {
             group: Some(JobGroup::Running),
             ..query
@@ -217,15 +271,28 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         offset: 0,
     };
     let projects = app.catalog.projects(visitor.principal.project, page).await?.rows;
+    let pipelines = pipelines(&app, &asked).await?;
+    // Of a search nothing is counted: a number would need all jobs to be looked at.
+    let counts = match is_searched {
+        true => Vec::new(),
+        false => store.group_counts(asked.project, COUNT_MAX).await?,
+    };
     let chip = |group: Option<JobGroup>| Chip {
         word: group.map_or("All", |g| group_words(g).1),
+        count: counts
+            .iter()
+            .find(|(of, _)| Some(*of) == group)
+            .map_or_else(String::new, |(_, n)| up_to(*n)),
         path: path(&asked, chosen, group, None),
         is_on: asked.group == group,
     };
     let more_running = running.len() > NOW_MAX;
     running.truncate(NOW_MAX);
+    let has_news = is_first && asked.group.is_none() && !is_searched;
+    let newest = found.rows.first().map(|job| job.id).filter(|_| has_news);
     let mut frame = Frame::new("Jobs", "jobs", &visitor);
     frame.refreshes = !running.is_empty();
+    frame.follows = newest.is_some();
     let page = JobsPage {
         frame,
         more_running,
@@ -240,6 +307,10 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
             .map(|p| (chosen == Some(p.id), p))
             .map(|(on, p)| (p, on))
             .collect(),
+        has_pipelines: pipelines.len() > 1 || asked.pipeline.is_some(),
+        pipelines,
+        newest,
+        project: chosen,
         state: asked
             .group
             .map_or_else(String::new, |g| group_words(g).0.to_owned()),
@@ -247,7 +318,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         is_filtered,
         is_first,
         next: found.next.map(|id| path(&asked, chosen, asked.group, Some(id))),
-        examined: found.stopped.then(|| count(EXAMINED_MAX)),
+        examined: found.stopped.then(|| count(examined_max)),
     };
     Ok(render(StatusCode::OK, &page))
 }

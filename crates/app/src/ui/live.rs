@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use trapline_core::{JobId, ProjectId, Result, error::chain, ports::RecentQuery};
 
 use super::{
+    assets,
     bar::Bar,
     jobs::{left, rate},
     page::PageResult,
@@ -42,6 +43,10 @@ const STREAM_MAX: Duration = Duration::from_secs(1_800);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const STREAMS_MAX: usize = 1_000;
 const STREAMS_OF_SESSION_MAX: usize = 4;
+/// How often it is looked whether there are new jobs.
+const NEWS_EVERY: Duration = Duration::from_secs(5);
+/// New jobs are counted no further.
+const NEWS_MAX: u64 = 100;
 /// Jobs of one page.
 const JOBS_MAX: usize = 200;
 /// Jobs of all pages together.
@@ -72,6 +77,15 @@ struct Shown {
     /// The jobs that were read, also those that are gone.
     asked: BTreeSet<JobId>,
     jobs: BTreeMap<JobId, (ProjectId, Arc<str>)>,
+    /// The newest jobs of all projects or of one, and when they were read.
+    newest: BTreeMap<Option<ProjectId>, (Duration, Vec<JobId>)>,
+}
+
+/// The list of jobs that a page shows.
+#[derive(Clone, Copy)]
+struct Listed {
+    project: Option<ProjectId>,
+    newest: JobId,
 }
 
 /// A job's numbers, as a page shows them.
@@ -101,6 +115,9 @@ struct Stream {
     app: AppState,
     visitor: Visitor,
     jobs: Vec<JobId>,
+    list: Option<Listed>,
+    /// How many new jobs were told of.
+    news: usize,
     sent: BTreeMap<JobId, Arc<str>>,
     began: Duration,
     checked: Duration,
@@ -114,7 +131,8 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         .iter()
         .filter_map(|id| id.parse().ok().map(JobId))
         .collect();
-    if jobs.is_empty() || jobs.len() > JOBS_MAX {
+    let list = listed(&app, &visitor, &params).await?;
+    if (jobs.is_empty() && list.is_none()) || jobs.len() > JOBS_MAX {
         return Err(ApiError::invalid(format!("`jobs` names 1 to {JOBS_MAX} jobs, by commas")).into());
     }
     if !app.live.enter(visitor.session, &jobs) {
@@ -128,6 +146,8 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         app,
         visitor,
         jobs,
+        list,
+        news: 0,
         sent: BTreeMap::new(),
         began: now,
         checked: now,
@@ -146,13 +166,25 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     Ok(response)
 }
 
+/// The list whose news a page asks for.
+async fn listed(app: &AppState, visitor: &Visitor, params: &Params) -> Result<Option<Listed>, ApiError> {
+    let Some(newest) = params.int("newest")?.map(JobId) else {
+        return Ok(None);
+    };
+    let project = match params.int("project")? {
+        None => visitor.principal.project,
+        Some(id) => Some(app.known_project(&visitor.principal, id).await?),
+    };
+    Ok(Some(Listed { project, newest }))
+}
+
 impl Stream {
     /// The next event; `None` at the end.
     async fn next(&mut self) -> Option<Event> {
         if !self.is_open {
             self.is_open = true;
             let retry = Duration::from_millis(rand::random_range(1_500..4_000));
-            return Some(Event::default().event("hello").retry(retry).data("{}"));
+            return Some(Event::default().event("hello").retry(retry).data(hello()));
         }
         loop {
             if !self.is_allowed().await {
@@ -174,11 +206,29 @@ impl Stream {
                     return None;
                 }
             }
+            if let Some(event) = self.news().await {
+                return Some(event);
+            }
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 () = self.app.clock.sleep(EVERY) => {}
             }
         }
+    }
+
+    /// That there are more new jobs than before.
+    async fn news(&mut self) -> Option<Event> {
+        let list = self.list?;
+        let n = match self.app.live.news(&self.app, list).await {
+            Ok(n) => n,
+            Err(error) => {
+                tracing::debug!(error = chain(&error), "new jobs can't be looked for now");
+                return None;
+            }
+        };
+        let is_more = n > self.news;
+        self.news = n;
+        is_more.then(|| Event::default().event("news").data(format!("{{\"n\":{n}}}")))
     }
 
     /// Whether it may go on: the node stays, it is not too old, and somebody is still signed in.
@@ -261,17 +311,49 @@ impl LiveBoard {
     }
 }
 
-async fn read(app: &AppState, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (ProjectId, Arc<str>)>> {
-    let query = RecentQuery {
+impl LiveBoard {
+    /// How many jobs are newer than the list that a page shows.
+    async fn news(&self, app: &AppState, list: Listed) -> Result<usize> {
+        let mut shown = self.0.shown.lock().await;
+        let now = app.clock.monotonic();
+        shown
+            .newest
+            .retain(|_, (at, _)| now.saturating_sub(*at) < NEWS_EVERY);
+        if !shown.newest.contains_key(&list.project) {
+            let query = RecentQuery {
+                project: list.project,
+                limit: NEWS_MAX,
+                ..jobs_query(None)
+            };
+            let rows = app.engine.store().recent_jobs(&query).await?.rows;
+            let ids = rows.iter().map(|job| job.id).collect();
+            shown.newest.insert(list.project, (now, ids));
+        }
+        let newest = shown.newest.get(&list.project);
+        Ok(newest.map_or(0, |(_, ids)| ids.iter().filter(|id| **id > list.newest).count()))
+    }
+}
+
+/// Which Trapline this is, for pages of one before it.
+fn hello() -> String {
+    format!("{{\"v\":1,\"build\":\"{}\"}}", assets::build())
+}
+
+fn jobs_query(among: Option<Vec<JobId>>) -> RecentQuery {
+    RecentQuery {
         project: None,
         group: None,
         search: None,
-        limit: jobs.len() as u64,
         pipeline: None,
-        among: Some(jobs),
+        limit: among.as_ref().map_or(0, |jobs| jobs.len() as u64),
+        among,
         before: None,
         examined_max: 0,
-    };
+    }
+}
+
+async fn read(app: &AppState, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (ProjectId, Arc<str>)>> {
+    let query = jobs_query(Some(jobs));
     let rows = app.engine.store().recent_jobs(&query).await?.rows;
     let views = app.engine.recent(rows).await?;
     let numbers = views.into_iter().map(|view| {

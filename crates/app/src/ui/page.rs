@@ -30,6 +30,8 @@ pub(super) struct Frame {
     pub(super) who: Option<(String, &'static str)>,
     /// Whether a browser without JavaScript reads the page again after a while.
     pub(super) refreshes: bool,
+    /// Whether it is told of what is new, also if nothing on it changes by itself.
+    pub(super) follows: bool,
     pub(super) look: Look,
 }
 
@@ -41,6 +43,7 @@ impl Frame {
             at,
             who: Some((name.clone(), role.as_str())),
             refreshes: false,
+            follows: false,
             look: look::now(),
         }
     }
@@ -52,6 +55,7 @@ impl Frame {
             at: "",
             who: None,
             refreshes: false,
+            follows: false,
             look: look::now(),
         }
     }
@@ -62,6 +66,10 @@ impl Frame {
 
     pub(super) fn places(&self) -> &'static [(&'static str, &'static str, &'static str)] {
         PLACES
+    }
+
+    pub(super) fn build(&self) -> &'static str {
+        assets::build()
     }
 
     pub(super) fn version(&self) -> &'static str {

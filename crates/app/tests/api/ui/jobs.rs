@@ -258,3 +258,24 @@ async fn a_running_job_says_where_it_stands_and_why_it_waits() {
     fleet.pass(Duration::from_secs(121)).await;
     browser.get(&format!("/jobs/{job}")).await.has("id=\"why\"");
 }
+
+#[tokio::test]
+async fn chips_are_counted_and_jobs_are_found_by_their_pipeline() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    fleet.job(1).await;
+    for _ in 0..2 {
+        fleet.create(1, json!({})).await;
+    }
+    let page = browser.get("/jobs").await;
+    page.has("Running <span class=\"numbers\">1</span>")
+        .has("Not started <span class=\"numbers\">2</span>")
+        .has("Failed <span class=\"numbers\">0</span>");
+    let found = browser.get("/jobs?pipeline=moths").await;
+    assert_eq!(found.html.matches("<tr data-job").count(), 3);
+    found
+        .has("<option value=\"moths\" selected>")
+        .has_not("id=\"news\"");
+    let none = browser.get("/jobs?pipeline=%3Cb%3E").await;
+    none.has("matches the filter").has("&#60;b&#62;").has_not("<b>");
+}

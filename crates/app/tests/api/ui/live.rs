@@ -72,3 +72,39 @@ async fn a_stream_shows_no_job_of_another_project_and_ends_with_the_server() {
     assert_eq!(event(&fleet.app, &mut stream, 1).await, None);
     assert_eq!(browser.get("/live").await.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn a_list_is_told_of_newer_jobs_of_its_project_and_of_the_build() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    let other = fleet.app.other_project().await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    browser.get("/jobs").await.has(&format!(
+        "id=\"news\" role=\"status\" data-newest=\"{job}\" hidden"
+    ));
+    let mut stream = browser.stream(&format!("/live?newest={job}")).await;
+    let hello = event(&fleet.app, &mut stream, 0).await.unwrap();
+    let build = hello
+        .split("\"build\":\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    browser.get("/jobs").await.has(&format!("data-build=\"{build}\""));
+    let mut elsewhere = browser
+        .stream(&format!("/live?newest={job}&project={}", other.0))
+        .await;
+    event(&fleet.app, &mut elsewhere, 0).await.unwrap();
+    fleet.job(1).await;
+    fleet.job(1).await;
+    let news = event(&fleet.app, &mut stream, 5).await.unwrap();
+    assert!(
+        news.contains("event: news") && news.contains("{\"n\":2}"),
+        "{news}"
+    );
+    fleet.app.state.engine.stop_waiting();
+    assert_eq!(event(&fleet.app, &mut elsewhere, 5).await, None);
+    let strange = format!("/live?newest={job}&project=99");
+    assert_eq!(browser.get(&strange).await.status, StatusCode::BAD_REQUEST);
+}
