@@ -38,6 +38,15 @@ fn statements(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// A store without rows, of the newest schema.
+async fn empty() -> SqliteConnection {
+    let options = SqliteConnectOptions::new().in_memory(true);
+    let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    Migrator::new(folder).await.unwrap().run(&mut conn).await.unwrap();
+    conn
+}
+
 async fn plan(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
     sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
         .fetch_all(conn)
@@ -50,10 +59,7 @@ async fn plan(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn no_statement_reads_past_the_settled_tasks_of_a_job_or_past_ended_jobs_or_hand_outs() {
-    let options = SqliteConnectOptions::new().in_memory(true);
-    let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
-    Migrator::new(folder).await.unwrap().run(&mut conn).await.unwrap();
+    let mut conn = empty().await;
     let mut seen = 0;
     for file in SQL.iter().flat_map(|folder| statements(Path::new(folder))) {
         let name = file.file_name().unwrap().to_str().unwrap();
@@ -79,6 +85,29 @@ async fn no_statement_reads_past_the_settled_tasks_of_a_job_or_past_ended_jobs_o
         }
     }
     assert!(seen > 10, "only {seen} statements were found");
+}
+
+#[tokio::test]
+async fn what_every_page_reads_beside_its_rows_does_not_grow_with_the_store() {
+    let mut conn = empty().await;
+    for (file, found_by) in [
+        ("jobs/few.sql", "COVERING INDEX jobs_status (status=?)"),
+        (
+            "jobs/few_of_project.sql",
+            "COVERING INDEX jobs_status (status=? AND project_id=?)",
+        ),
+        ("jobs/edge.sql", "INTEGER PRIMARY KEY (rowid<?)"),
+        ("sessions/find.sql", "SEARCH s USING PRIMARY KEY (hash=?)"),
+    ] {
+        let sql = std::fs::read_to_string(Path::new(SQL[1]).join(file)).unwrap();
+        let steps = plan(&mut conn, &sql).await;
+        assert!(
+            steps.iter().any(|step| step.contains(found_by)),
+            "{file}: {steps:?}"
+        );
+        let is_read_whole = |step: &String| step.starts_with("SCAN") && !step.contains("few");
+        assert!(!steps.iter().any(is_read_whole), "{file}: {steps:?}");
+    }
 }
 
 #[tokio::test]
