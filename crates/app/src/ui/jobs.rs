@@ -149,8 +149,8 @@ struct JobsPage {
     projects: Vec<(Project, bool)>,
     /// Whether there is one to choose.
     has_pipelines: bool,
-    /// Slugs.
-    pipelines: Vec<(String, bool)>,
+    /// Slugs, and how they are shown.
+    pipelines: Vec<(String, String, bool)>,
     state: String,
     q: String,
     is_filtered: bool,
@@ -215,8 +215,8 @@ fn up_to(n: u64) -> String {
     }
 }
 
-/// The slugs that the filter offers, and which of them is chosen.
-async fn pipelines(app: &AppState, asked: &Asked) -> Result<Vec<(String, bool)>, ApiError> {
+/// The slugs that the filter offers, how they are shown, and which of them is chosen.
+async fn pipelines(app: &AppState, asked: &Asked) -> Result<Vec<(String, String, bool)>, ApiError> {
     let page = OffsetPage {
         limit: PIPELINES_MAX,
         offset: 0,
@@ -229,8 +229,10 @@ async fn pipelines(app: &AppState, asked: &Asked) -> Result<Vec<(String, bool)>,
     slugs.dedup();
     Ok(slugs
         .into_iter()
-        .map(|slug| (chosen == Some(&slug), slug))
-        .map(|(on, slug)| (slug, on))
+        .map(|slug| {
+            let (shown, is_on) = (visible(&slug), chosen == Some(&slug));
+            (slug, shown, is_on)
+        })
         .collect())
 }
 
