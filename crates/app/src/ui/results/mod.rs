@@ -129,7 +129,8 @@ struct Grid {
     chips: Vec<Chip>,
     offered: Vec<Chip>,
     filter: Filter,
-    has_photos: bool,
+    /// What the form leaves as it is.
+    kept: Vec<(&'static str, String)>,
     /// To the same page with photographs, or without.
     photos: Chip,
     here: String,
@@ -274,7 +275,11 @@ async fn grid(
         tiles,
         chips: chips(&place),
         offered: offer(&place, offered),
-        has_photos: wants_photos,
+        kept: place
+            .query()
+            .into_iter()
+            .filter(|(name, _)| matches!(*name, "n" | "photos"))
+            .collect(),
         photos: Chip {
             word: match wants_photos {
                 true => "Boxes only".to_owned(),
