@@ -68,7 +68,7 @@ impl Tour {
             assert!(!title.starts_with("Not found"), "{path} is no page");
         };
         let (usual, held) = half_done(&self.server).await;
-        let image = first_image(&self.server.client(), usual).await;
+        let image = processed_image(&self.server.client(), usual).await;
         for (name, path) in of_job("", usual, &image) {
             look(name, &path).await;
         }
@@ -76,7 +76,7 @@ impl Tour {
         look("done", &format!("/jobs/{usual}")).await;
         look("done-failed", &format!("/jobs/{usual}/images")).await;
         let worst = worst(&self.server.client()).await;
-        let image = first_image(&self.server.client(), worst).await;
+        let image = processed_image(&self.server.client(), worst).await;
         for (name, path) in of_job("worst-", worst, &image) {
             look(name, &path).await;
         }
@@ -113,8 +113,10 @@ fn of_job(prefix: &str, job: i64, image: &str) -> Pages {
     ]
 }
 
-async fn first_image(client: &Client, job: i64) -> String {
-    let images = client.get(&format!("/api/v2/jobs/{job}/images/?limit=1")).await;
+async fn processed_image(client: &Client, job: i64) -> String {
+    let images = client
+        .get(&format!("/api/v2/jobs/{job}/images/?state=processed&limit=1"))
+        .await;
     images["results"][0]["image_id"].as_str().unwrap().to_owned()
 }
 
@@ -123,9 +125,10 @@ async fn worst(client: &Client) -> i64 {
     let slug = "m".repeat(100);
     let pipelines = json!({"processing_service_name": "\u{202e}xob", "pipelines": [{
         "name": "<img src=x onerror=alert(1)> ".repeat(8), "slug": slug, "version": 1,
-        "algorithms": [{"name": "Ω".repeat(255), "key": "detector", "version": 1}]}]});
+        "algorithms": [{"name": "Ω".repeat(255), "key": "detector", "version": 1},
+            {"name": "C", "key": "classifier", "version": 1}]}]});
     client.post("/api/v2/projects/1/pipelines/", &pipelines).await;
-    let captures: Vec<Value> = (0..4)
+    let captures: Vec<Value> = (0..5)
         .map(|n| json!({"url": format!("http://photos.invalid/{}/{n}.jpg", "long".repeat(480))}))
         .collect();
     let name = format!("\u{202e}\u{7}<b>{}", "Ω".repeat(250));
@@ -133,21 +136,36 @@ async fn worst(client: &Client) -> i64 {
     let id = client.post("/api/v2/jobs/?start_now", &job).await["id"]
         .as_i64()
         .unwrap();
-    let claim = json!({"pipelines": [slug], "batch_size": 3, "wait_seconds": 25,
+    let claim = json!({"pipelines": [slug], "batch_size": 4, "wait_seconds": 25,
         "client_info": {"hostname": "gpu".repeat(80)}});
     let tasks = client.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();
     let reasons = ["no space ".repeat(1_100), "x".repeat(10_000)];
-    let results: Vec<Value> = reasons
+    let labels = [
+        "Ω".repeat(255),
+        "\u{202e}htom".to_owned(),
+        "<img src=x onerror=alert(1)>".to_owned(),
+    ];
+    let detection = |at: usize| {
+        json!({"source_image_id": tasks[2]["image_id"], "algorithm": {"name": "D", "key": "detector"},
+            "bbox": {"x1": at * 70, "y1": at * 31 % 400, "x2": at * 70 + 60, "y2": at * 31 % 400 + 90}, "classifications": [{
+                "classification": labels[at % 3], "scores": [0.5], "labels": [labels[at % 3]], "terminal": true,
+                "algorithm": {"name": "C", "key": "classifier"}, "timestamp": "2026-06-21T22:14:30Z"}]})
+    };
+    let found = json!({"pipeline": slug, "total_time": 0.1, "source_images": [{"id": tasks[2]["image_id"]}],
+        "detections": (0..30).map(detection).collect::<Vec<_>>()});
+    let mut results: Vec<Value> = reasons
         .iter()
         .enumerate()
         .map(|(n, why)| json!({"reply_subject": tasks[n]["reply_subject"], "result": {"error": why, "image_id": tasks[n]["id"]}}))
         .collect();
-    client
+    results.push(json!({"reply_subject": tasks[2]["reply_subject"], "result": found}));
+    let answer = client
         .post(
             &format!("/api/v2/jobs/{id}/result/"),
             &json!({ "results": results }),
         )
         .await;
+    assert_eq!(answer["results_queued"], 3, "{answer}");
     id
 }
 

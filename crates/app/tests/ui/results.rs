@@ -106,11 +106,11 @@ async fn register(client: &Client, slug: &str) {
     client.post("/api/v2/projects/1/pipelines/", &pipelines).await;
 }
 
-/// Posts the same boxes for every image of a job.
-async fn post_boxes(client: &Client, job: i64, slug: &str, boxes: &[Value]) {
+/// Posts boxes for every image of a job, by turns those of each list.
+async fn post_boxes(client: &Client, job: i64, slug: &str, lists: &[&[Value]]) {
     let claim = json!({"pipelines": [slug], "batch_size": 50, "wait_seconds": 25});
     let tasks = client.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();
-    let result = |task: &Value| {
+    let result = |(boxes, task): (&&[Value], &Value)| {
         let detection = |(at, bbox): (usize, &Value)| {
             json!({"source_image_id": task["image_id"], "bbox": bbox, "algorithm": {"name": "Detector", "key": "detector"},
                 "score": 0.9 - 0.1 * f64::from(u32::try_from(at % 9).unwrap()), "timestamp": "2026-06-21T22:14:30Z"})
@@ -119,7 +119,12 @@ async fn post_boxes(client: &Client, job: i64, slug: &str, boxes: &[Value]) {
         json!({"reply_subject": task["reply_subject"], "result": {"pipeline": slug, "total_time": 0.1, "detections": detections,
             "source_images": [{"id": task["image_id"], "url": task["image_url"]}]}})
     };
-    let results: Vec<Value> = tasks.as_array().unwrap().iter().map(result).collect();
+    let results: Vec<Value> = lists
+        .iter()
+        .cycle()
+        .zip(tasks.as_array().unwrap())
+        .map(result)
+        .collect();
     let answer = client
         .post(
             &format!("/api/v2/jobs/{job}/result/"),
@@ -127,6 +132,33 @@ async fn post_boxes(client: &Client, job: i64, slug: &str, boxes: &[Value]) {
         )
         .await;
     assert_eq!(answer["results_queued"], results.len(), "{answer}");
+}
+
+async fn place(browser: &Browser) -> String {
+    let place = "return location.pathname + location.search + location.hash";
+    browser.run(place, json!([])).await.as_str().unwrap().to_owned()
+}
+
+async fn arrives(browser: &Browser, path: &str) {
+    until(path, PATIENCE, async || match place(browser).await {
+        now if now == path => Ok(()),
+        other => Err(other),
+    })
+    .await;
+}
+
+/// Presses a key in the page, once it listens.
+async fn press_key(browser: &Browser, key: &str) {
+    until("a whole page", PATIENCE, async || {
+        let state = browser.run("return document.readyState", json!([])).await;
+        (state == "complete")
+            .then_some(())
+            .ok_or_else(|| state.to_string())
+    })
+    .await;
+    let script =
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))";
+    browser.run(script, json!([key])).await;
 }
 
 #[tokio::test]
@@ -168,7 +200,7 @@ async fn boxes_fit_in_all_eight_orientations() {
                 .collect()
         })
         .collect();
-    post_boxes(&client, stored, "stored", &boxes).await;
+    post_boxes(&client, stored, "stored", &[&boxes]).await;
 
     let browser = Browser::start(&server.url()).await;
     sign_in(&browser).await;
@@ -212,58 +244,72 @@ async fn back_brings_the_filter_and_the_tile() {
     browser.open("/jobs/1").await;
     browser.press("Results").await;
     browser.press("With detections").await;
-    let place = async || {
-        let place = browser
-            .run(
-                "return location.pathname + location.search + location.hash",
-                json!([]),
-            )
-            .await;
-        place.as_str().unwrap().to_owned()
-    };
-    assert_eq!(place().await, "/jobs/1/results?n=1%2B");
+    assert_eq!(place(&browser).await, "/jobs/1/results?n=1%2B");
     let (second, third) = (&images[1].0, &images[2].0);
     browser.press(&format!("#i{second} a")).await;
     browser.shows("h2", "Detections").await;
-    assert_eq!(place().await, format!("/jobs/1/results/{second}?n=1%2B"));
+    assert_eq!(place(&browser).await, format!("/jobs/1/results/{second}?n=1%2B"));
 
-    let press = async |key: &str| {
-        let script =
-            "document.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))";
-        let script = script.replace("document.dispatch", "document.body.dispatch");
-        browser.run(&script, json!([key])).await;
-    };
-    let arrives = async |path: String| {
-        until(&path, PATIENCE, async || match place().await {
-            now if now == path => Ok(()),
-            other => Err(other),
-        })
-        .await;
-    };
-    press("j").await;
-    arrives(format!("/jobs/1/results/{third}?n=1%2B")).await;
-    press("ArrowLeft").await;
-    arrives(format!("/jobs/1/results/{second}?n=1%2B")).await;
+    press_key(&browser, "j").await;
+    arrives(&browser, &format!("/jobs/1/results/{third}?n=1%2B")).await;
+    press_key(&browser, "ArrowLeft").await;
+    arrives(&browser, &format!("/jobs/1/results/{second}?n=1%2B")).await;
 
     // The slider: what lies below it stays, thin, and the choice goes along.
     let slide = "const s = document.querySelector('#min'); s.value = 1;
         s.dispatchEvent(new Event('input')); s.dispatchEvent(new Event('change'));
         return [...document.querySelectorAll('.box')].every(b => b.classList.contains('below') && b.checkVisibility())";
     assert_eq!(browser.run(slide, json!([])).await, true);
-    arrives(format!("/jobs/1/results/{second}?n=1%2B&min=1")).await;
+    arrives(&browser, &format!("/jobs/1/results/{second}?n=1%2B&min=1")).await;
     assert!(browser.text("output").await.unwrap().starts_with("0 of "));
-    press("j").await;
+    press_key(&browser, "j").await;
     browser
         .shows("[role=status]", "This is the last image of the filter.")
         .await;
-    press("Escape").await;
-    until("the grid", PATIENCE, async || match place().await {
+    press_key(&browser, "Escape").await;
+    until("the grid", PATIENCE, async || match place(&browser).await {
         now if now.starts_with("/jobs/1/results?min=1&n=1%2B") && now.ends_with(&format!("#i{second}")) => {
             Ok(())
         }
         other => Err(other),
     })
     .await;
+    browser.end().await;
+}
+
+#[tokio::test]
+async fn keys_walk_the_filter_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let client = server.client();
+    register(&client, "moths").await;
+    let captures: Vec<Value> = (0..4)
+        .map(|n| json!({"url": format!("http://photos.invalid/{n}.jpg")}))
+        .collect();
+    let job =
+        json!({"name": "web", "delay": 0, "project_id": 1, "pipeline_slug": "moths", "captures": captures});
+    let job = client.post("/api/v2/jobs/?start_now", &job).await["id"]
+        .as_i64()
+        .unwrap();
+    let box_ = json!({"x1": 1, "y1": 1, "x2": 9, "y2": 9});
+    post_boxes(&client, job, "moths", &[&[box_], &[]]).await;
+    let images = found(&client, job).await;
+    let browser = Browser::start(&server.url()).await;
+    sign_in(&browser).await;
+    let path = |at: usize| format!("/jobs/{job}/results/{}?n=1%2B&photos=0", images[at].0);
+    browser.open(&path(0)).await;
+    for (key, at) in [("j", 2), ("ArrowLeft", 0), ("ArrowRight", 2), ("k", 0)] {
+        press_key(&browser, key).await;
+        arrives(&browser, &path(at)).await;
+    }
+    // A key is no command where somebody types, and none at all where somebody turned them off.
+    browser.press("details:has([data-keys]) summary").await;
+    browser.press("[data-keys]").await;
+    press_key(&browser, "j").await;
+    browser.press("[data-keys]").await;
+    press_key(&browser, "b").await;
+    browser.shows(".photo.no-boxes", "").await;
+    assert_eq!(place(&browser).await, path(0));
     browser.end().await;
 }
 
@@ -296,7 +342,7 @@ async fn photographs_of_another_server_are_loaded_if_asked_for_and_their_boxes_s
         json!({"x1": 100, "y1": 50, "x2": 300, "y2": 200}),
         json!({"x1": 10, "y1": 10, "x2": 20, "y2": 30}),
     ];
-    post_boxes(&client, job, "moths", &boxes).await;
+    post_boxes(&client, job, "moths", &[&boxes]).await;
     let images = found(&client, job).await;
 
     let mut browser = Browser::start(&server.url()).await;
