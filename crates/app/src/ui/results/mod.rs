@@ -119,7 +119,6 @@ struct Chip {
 #[template(path = "results.html")]
 struct Grid {
     frame: Frame,
-    job: i64,
     head: Head,
     processed: u64,
     is_running: bool,
@@ -265,9 +264,10 @@ async fn grid(
             found.images.len()
         )
     });
+    let mut frame = Frame::new(format!("Results of {}", visible(&job.name)), "jobs", &visitor);
+    frame.refreshes = job.status.is_running();
     let page = Grid {
-        frame: Frame::new(format!("Results of {}", visible(&job.name)), "jobs", &visitor),
-        job: id,
+        frame,
         head: Head::new(&job, &visitor, "Results"),
         processed: job.counts.processed,
         is_running: job.status.is_running(),
