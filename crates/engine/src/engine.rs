@@ -279,12 +279,7 @@ impl Engine {
                 "the last lines of jobs' logs were not written"
             );
         }
-        if let Err(error) = self.write_minutes().await {
-            tracing::warn!(
-                error = chain(&error),
-                "the last minutes of charts were not written"
-            );
-        }
+        self.write_last_minutes().await;
         if let Err(error) = self.take_back_lost_replies().await {
             tracing::warn!(
                 error = chain(&error),

@@ -9,6 +9,7 @@ use std::{
 
 use trapline_core::{
     JobId, Result, Timestamp,
+    error::chain,
     pace::{self, Chart, JobMinute, MINUTES_KEPT, Window},
     ports::{Job, Touched},
 };
@@ -89,6 +90,16 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Writes the minutes that wait when a node ends.
+    pub(crate) async fn write_last_minutes(&self) {
+        if let Err(error) = self.write_minutes().await {
+            tracing::warn!(
+                error = chain(&error),
+                "the last minutes of charts were not written"
+            );
+        }
     }
 
     /// What jobs settled since a minute, by job and minute, with what this node has not written yet.
