@@ -68,11 +68,11 @@ fn percent(share: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{JobId, ProjectId, Timestamp, counts::Counts, ports::NewJob};
 
-    fn job(status: JobStatus, [total, pending, in_flight, processed, failed]: [u64; 5]) -> Job {
+    pub(crate) fn job(status: JobStatus, [total, pending, in_flight, processed, failed]: [u64; 5]) -> Job {
         let new = NewJob {
             project: ProjectId(1),
             name: "June night".to_owned(),

@@ -175,6 +175,43 @@ pub fn chart(minutes: &[JobMinute], (first, last): (i64, i64)) -> Chart {
 mod tests {
     use super::*;
 
+    fn running(left: u64) -> Job {
+        let job = crate::headline::tests::job(JobStatus::Started, [left + 9, left, 0, 9, 0]);
+        Job {
+            started_at: Some(begin(1_000)),
+            last_result_at: Some(begin(1_020)),
+            ..job
+        }
+    }
+
+    #[test]
+    fn a_rate_is_that_of_the_last_minutes_and_none_if_nothing_came_for_two() {
+        let job = running(1);
+        let minutes: Vec<JobMinute> = (1_000..1_020).map(|m| row(1, m, 5)).collect();
+        let now = begin(1_020);
+        // Six a minute, in the nine that were whole of the last ten.
+        assert_eq!(rate(&job, &minutes, now), Some(6.0));
+        assert!(rate(&job, &minutes, now.plus(Duration::from_secs(119))).is_some());
+        assert_eq!(rate(&job, &minutes, now.plus(QUIET)), None);
+        assert_eq!(rate(&job, &[], now), None);
+        let ended = Job {
+            status: JobStatus::Success,
+            ..job
+        };
+        assert_eq!(rate(&ended, &minutes, now), None);
+    }
+
+    #[test]
+    fn what_is_left_is_told_in_steps() {
+        let minutes = |images, rate| left(&running(images), Some(rate)).map(|left| left.as_secs() / 60);
+        assert_eq!(minutes(1, 600.0), Some(1));
+        assert_eq!(minutes(34, 10.0), Some(4));
+        assert_eq!(minutes(110, 10.0), Some(15));
+        assert_eq!(minutes(610, 10.0), Some(75));
+        assert_eq!(left(&running(0), Some(10.0)), None);
+        assert_eq!(left(&running(1), None), None);
+    }
+
     fn row(step: i64, minute: i64, processed: u64) -> JobMinute {
         JobMinute {
             job: JobId(1),
