@@ -6,7 +6,7 @@ use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
     CaptureId, FailReason, JobId, Result, TaskState, Timestamp,
-    failures::{Group, group_of},
+    failures::group_of,
     ports::{ImageQuery, ImageRow, ImageState, Job},
     time::head,
     words::{count, counted},
@@ -14,6 +14,7 @@ use trapline_core::{
 use trapline_engine::{FAILURES_MAX, Failures};
 
 use super::{
+    kinds::{Kind, reason_word},
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
     tabs::Head,
@@ -49,8 +50,8 @@ const STATES: [(&str, &str, ImageState); 4] = [
 pub(super) struct Filter {
     pub(super) job: JobId,
     pub(super) state: ImageState,
-    reason: Option<FailReason>,
-    group: Option<String>,
+    pub(super) reason: Option<FailReason>,
+    pub(super) group: Option<String>,
 }
 
 impl Filter {
@@ -69,6 +70,15 @@ impl Filter {
             reason,
             group: given("group").map(str::to_owned),
         })
+    }
+
+    /// Without what narrows it.
+    pub(super) fn whole(&self) -> Self {
+        Self {
+            reason: None,
+            group: None,
+            ..self.clone()
+        }
     }
 
     pub(super) fn word(&self) -> &'static str {
@@ -165,95 +175,6 @@ struct Chip {
     word: String,
     path: String,
     is_on: bool,
-}
-
-/// Failed images that failed for the same reason.
-struct Kind {
-    count: String,
-    text: String,
-    reason: &'static str,
-    workers: String,
-    first: Option<Time>,
-    last: Option<Time>,
-    help: &'static str,
-    path: String,
-    is_on: bool,
-}
-
-impl Kind {
-    fn new(filter: &Filter, group: Group, now: Timestamp) -> Self {
-        let of = Filter {
-            reason: None,
-            group: Some(group.id.clone()),
-            ..filter.clone()
-        };
-        let time = |at: Option<Timestamp>| at.map(|at| Time::new(at, now));
-        Self {
-            count: count(group.count),
-            reason: reason_word(group.reason),
-            workers: workers(&group),
-            first: time(group.first_at),
-            last: time(group.last_at),
-            help: help(group.reason),
-            path: of.path("", None),
-            is_on: filter.group.as_ref() == Some(&group.id),
-            text: match group.text.as_str() {
-                "" => "no detail".to_owned(),
-                text => visible(text),
-            },
-        }
-    }
-}
-
-/// Whose images they were: three workers at the most.
-fn workers(group: &Group) -> String {
-    let known: u64 = group.workers.iter().map(|(_, n)| n).sum();
-    match group.workers.as_slice() {
-        [] => String::new(),
-        [(name, n)] if *n == group.count => format!("all by {}", visible(name)),
-        all => {
-            let named = all.iter().take(3);
-            let named: Vec<String> = named
-                .map(|(name, n)| format!("{} {}", visible(name), count(*n)))
-                .collect();
-            let others = known - all.iter().take(3).map(|(_, n)| n).sum::<u64>();
-            let others = if others > 0 {
-                format!(", others {}", count(others))
-            } else {
-                String::new()
-            };
-            format!("by {}{others}", named.join(", "))
-        }
-    }
-}
-
-pub(super) fn reason_word(reason: FailReason) -> &'static str {
-    match reason {
-        FailReason::WorkerError => "error of the worker",
-        FailReason::Lost => "lost",
-        FailReason::InvalidResult => "result can't be saved",
-        FailReason::NoUrl => "no address",
-    }
-}
-
-/// What somebody can do.
-fn help(reason: FailReason) -> &'static str {
-    match reason {
-        FailReason::WorkerError => {
-            "The worker reported this. Open one of the images: if it does not load, the photographs have moved, or need a network \
-             that you or the worker is not in. If all are by one worker, look at that machine. Then retry."
-        }
-        FailReason::Lost => {
-            "These were handed out, and no answer came each time. Either the image makes its worker fail (it is broken, or too \
-             large), or the machine went away: see whose they were, then retry."
-        }
-        FailReason::InvalidResult => {
-            "The worker answered, and its result could not be saved: the detail says why. A retry helps when the worker is mended."
-        }
-        FailReason::NoUrl => {
-            "These images have no address from which a worker could load them. A retry does not help."
-        }
-    }
 }
 
 /// An image of the list.
@@ -367,7 +288,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
                 counted(job.counts.failed, "failed image")
             )
         }),
-        all: all(&filter).path("", None),
+        all: filter.whole().path("", None),
         is_filtered: filter.reason.is_some() || filter.group.is_some(),
         is_failed,
         is_first: after.is_none(),
@@ -386,14 +307,6 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     Ok(render(StatusCode::OK, &page))
 }
 
-fn all(filter: &Filter) -> Filter {
-    Filter {
-        reason: None,
-        group: None,
-        ..filter.clone()
-    }
-}
-
 fn states(filter: &Filter, job: &Job) -> Vec<Chip> {
     let c = &job.counts;
     let numbers = [c.failed, c.pending, c.in_flight, c.processed];
@@ -401,7 +314,7 @@ fn states(filter: &Filter, job: &Job) -> Vec<Chip> {
         word: format!("{word} {}", count(n)),
         path: Filter {
             state: *state,
-            ..all(filter)
+            ..filter.whole()
         }
         .path("", None),
         is_on: *state == filter.state,

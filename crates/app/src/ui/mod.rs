@@ -13,6 +13,7 @@ mod headers;
 mod images;
 mod job;
 mod jobs;
+mod kinds;
 pub(crate) mod link;
 mod live;
 mod log;
