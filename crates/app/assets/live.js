@@ -100,7 +100,8 @@ function close() {
 
 // A part that is open is read again, unless somebody is in it.
 async function reread(part) {
-  if (document.hidden || !part.closest("details").open || part.contains(document.activeElement)) return;
+  const isUsed = part.contains(document.activeElement) || part.querySelector("details[open]");
+  if (document.hidden || isUsed || part.closest("details")?.open === false) return;
   const answer = await fetch(part.dataset.part).catch(() => null);
   if (answer?.redirected) location.reload();
   else if (answer?.ok) part.innerHTML = await answer.text();

@@ -1,13 +1,15 @@
 //! What a job settled over time: bars that the server draws, with a caption that says what is seen, and a table.
 
+use askama::Template;
+use axum::{http::StatusCode, response::Response};
 use trapline_core::{
-    Timestamp,
+    JobId, Timestamp,
     pace::{Chart as Bars, Window},
     ports::Job,
     words::{count, counted},
 };
 
-use super::words::Time;
+use super::{page::render, words::Time};
 use crate::http::{ApiError, AppState, Params};
 
 /// The height of the drawing, in its own units; a bar is 10 wide.
@@ -26,6 +28,8 @@ pub(super) struct Bar {
 }
 
 pub(super) struct Chart {
+    pub(super) job: JobId,
+    pub(super) window: &'static str,
     pub(super) bars: Vec<Bar>,
     pub(super) width: usize,
     pub(super) caption: String,
@@ -35,7 +39,18 @@ pub(super) struct Chart {
     pub(super) windows: Vec<(&'static str, bool)>,
 }
 
+/// The part of a job's page that is read again while it is open.
+#[derive(Template)]
+#[template(path = "parts/chart.html")]
+struct ChartPart {
+    chart: Chart,
+}
+
 impl Chart {
+    pub(super) fn part(self) -> Response {
+        render(StatusCode::OK, &ChartPart { chart: self })
+    }
+
     /// `None` if there is nothing to draw.
     pub(super) async fn read(app: &AppState, job: &Job, params: &Params) -> Result<Option<Self>, ApiError> {
         let window = match params.text("window").unwrap_or_default() {
@@ -48,10 +63,10 @@ impl Chart {
         }
         let (bars, from) = app.engine.chart(job, window).await?;
         let is_empty = bars.bars.iter().all(|bar| *bar == (0, 0));
-        Ok((!is_empty || params.has("window")).then(|| Self::new(&bars, from, window)))
+        Ok((!is_empty || params.has("window")).then(|| Self::new(job.id, &bars, from, window)))
     }
 
-    fn new(of: &Bars, from: Timestamp, window: Window) -> Self {
+    fn new(job: JobId, of: &Bars, from: Timestamp, window: Window) -> Self {
         let most = of.bars.iter().map(|(p, f)| p + f).max().unwrap_or(0);
         let high = |n: u64| (n * HEIGHT).div_ceil(most.max(1));
         let starts = |at: usize| {
@@ -91,6 +106,8 @@ impl Chart {
         };
         let caption = format!("At most {} in {length}{failed}", counted(most, "image"));
         Self {
+            job,
+            window: window.as_str(),
             width: of.bars.len().max(BARS_MIN) * 10,
             caption,
             from: starts(0),

@@ -60,6 +60,10 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let is_running = job.status.is_running() && !app.is_kept;
     match params.text("part") {
         None => {}
+        Some("chart") => {
+            let chart = Chart::read(&app, &job, &params).await?;
+            return Ok(chart.ok_or_else(ApiError::not_found)?.part());
+        }
         Some("why") => return Ok(Why::read(&app, &visitor, &job).await?.part()),
         Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
     }

@@ -285,6 +285,10 @@ async fn a_job_shows_how_fast_it_is_and_what_it_settled_over_time() {
         let points = body["points"].as_array().unwrap();
         assert_eq!((points.len(), &points[59]), (60, &json!([59, 3, 1])), "{body}");
     }
+    let part = browser.get(&format!("/jobs/{job}?part=chart&window=6h")).await;
+    part.has("aria-current=\"true\">6h<")
+        .has("<rect ")
+        .has_not("<html");
     let wrong = browser.get(&format!("/jobs/{job}?window=odd")).await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
 
