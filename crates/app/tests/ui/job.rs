@@ -55,7 +55,7 @@ async fn failed_images_are_shown_by_reason_and_retried() {
 }
 
 #[tokio::test]
-async fn why_is_one_press_away_and_is_read_again_while_it_is_open() {
+async fn why_is_one_press_away_and_is_read_again_as_the_chart_is() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
     let (job, held) = half_done(&server).await;
@@ -68,6 +68,9 @@ async fn why_is_one_press_away_and_is_read_again_while_it_is_open() {
     let path = format!("/api/v2/jobs/{job}/result/");
     server.client().post(&path, &json!({ "results": [done] })).await;
     browser.shows("#why .large", "waiting for workers").await;
+    let settled = "[...document.querySelectorAll('td[data-label=Processed]')]
+        .reduce((sum, cell) => sum + Number(cell.textContent), 0)";
+    browser.until(&format!("{settled} === 2")).await;
     assert!(browser.is_marked().await, "the page was read again");
     browser.end().await;
 }
