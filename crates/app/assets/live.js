@@ -6,7 +6,7 @@ for (const place of document.querySelectorAll("[data-job]")) {
 }
 const COUNTED = ["processed", "failed", "in-flight", "waiting"];
 // Rows never move under the cursor: new ones are announced.
-const news = document.getElementById("news");
+const news = document.querySelector("[data-newest]");
 const banner = document.getElementById("away");
 let source = null;
 let wait = 1000;
@@ -67,7 +67,7 @@ function open() {
   source.addEventListener("hello", (event) => {
     heard();
     const is_other = JSON.parse(event.data).build !== document.body.dataset.build;
-    document.getElementById("updated").hidden = !is_other;
+    document.getElementById("updated")?.toggleAttribute("hidden", !is_other);
   });
   source.addEventListener("news", (event) => {
     const { n } = JSON.parse(event.data);

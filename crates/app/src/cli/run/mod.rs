@@ -316,7 +316,7 @@ impl Run {
 
     /// Shows a person who looks on where the job can be watched. The link works as long as this process does.
     async fn invite(&self, node: &Node, job: JobId) -> Result<()> {
-        if !io::stderr().is_terminal() {
+        if !io::stderr().is_terminal() && !self.args.watch {
             return Ok(());
         }
         let page = format!("/jobs/{job}");
