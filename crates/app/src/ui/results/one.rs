@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Redirect, Response},
 };
@@ -33,6 +33,9 @@ const ZOOMS: [i64; 4] = [1, 2, 4, 8];
 /// Classes that are named for a detection and a classifier.
 const TOP: usize = 5;
 
+/// The job and the image that a path names.
+type Named = Result<Path<(i64, i64)>, PathRejection>;
+
 /// What the URL of an image asks for.
 struct Asked {
     place: Place,
@@ -43,7 +46,8 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(job: i64, image: i64, params: &Params) -> Result<Self, ApiError> {
+    fn read(path: Named, params: &Params) -> Result<Self, ApiError> {
+        let Path((job, image)) = path.map_err(|_| ApiError::not_found())?;
         let turn = match params.int("turn")? {
             None => None,
             Some(n) => Some(Orientation::new(n).ok_or_else(|| ApiError::invalid("`turn` is from 1 to 8"))?),
@@ -115,7 +119,7 @@ struct ResultPage {
     link: Option<String>,
     /// Why there is no photograph.
     nowhere: Option<String>,
-    state: String,
+    state: &'static str,
     facts: Vec<(&'static str, String)>,
     picture: Picture,
     entries: Vec<Entry>,
@@ -140,12 +144,12 @@ struct ResultPage {
 pub(super) async fn show(
     State(app): State<AppState>,
     visitor: Visitor,
-    Path((job, image)): Path<(i64, i64)>,
+    path: Named,
     params: Params,
     headers: HeaderMap,
 ) -> PageResult {
-    let asked = Asked::read(job, image, &params)?;
-    let job = app.visible_job(&visitor.principal, job).await?;
+    let asked = Asked::read(path, &params)?;
+    let job = app.visible_job(&visitor.principal, asked.place.job).await?;
     let store = app.engine.store();
     let before = CaptureId(asked.image.0.saturating_sub(1));
     let query = ResultQuery {
@@ -200,10 +204,10 @@ pub(super) async fn show(
             _ => None,
         },
         state: match (state, all) {
-            (TaskState::Processed, 0) => "Nothing was found in this image.".to_owned(),
-            (TaskState::Processed, _) => String::new(),
-            (TaskState::Failed, _) => "This image failed; it has no results.".to_owned(),
-            (TaskState::Pending, _) => "This image is not processed yet.".to_owned(),
+            (TaskState::Processed, 0) => "Nothing was found in this image.",
+            (TaskState::Processed, _) => "",
+            (TaskState::Failed, _) => "This image failed; it has no results.",
+            (TaskState::Pending, _) => "This image is not processed yet.",
         },
         facts,
         cut: (all > entries.len() as u64).then(|| {
@@ -409,7 +413,7 @@ async fn top(app: &AppState, class: &ClassificationRow) -> PageResult<Vec<(Strin
 pub(super) async fn next(
     state: State<AppState>,
     visitor: Visitor,
-    path: Path<(i64, i64)>,
+    path: Named,
     params: Params,
 ) -> PageResult {
     beyond(state, visitor, path, params, false).await
@@ -418,7 +422,7 @@ pub(super) async fn next(
 pub(super) async fn previous(
     state: State<AppState>,
     visitor: Visitor,
-    path: Path<(i64, i64)>,
+    path: Named,
     params: Params,
 ) -> PageResult {
     beyond(state, visitor, path, params, true).await
@@ -428,12 +432,12 @@ pub(super) async fn previous(
 async fn beyond(
     State(app): State<AppState>,
     visitor: Visitor,
-    Path((job, image)): Path<(i64, i64)>,
+    path: Named,
     params: Params,
     back: bool,
 ) -> PageResult {
-    let mut asked = Asked::read(job, image, &params)?;
-    let job = app.visible_job(&visitor.principal, job).await?.id;
+    let mut asked = Asked::read(path, &params)?;
+    let job = app.visible_job(&visitor.principal, asked.place.job).await?.id;
     let store = app.engine.store().as_ref();
     let found = find(store, job, &asked.place.filter, (asked.image, back), 1).await?;
     let to = match (found.images.first(), found.next.filter(|_| found.stopped)) {

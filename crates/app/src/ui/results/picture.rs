@@ -174,6 +174,7 @@ impl Picture {
         });
         let size = known.unwrap_or_else(|| {
             let (w, h) = match is_shares {
+                true if far == (0.0, 0.0) => (4.0, 3.0),
                 true => (1.0, 1.0),
                 false => ((far.0 * 1.05).ceil(), (far.1 * 1.05).ceil()),
             };

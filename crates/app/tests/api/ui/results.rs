@@ -142,6 +142,8 @@ async fn results_are_those_of_a_job_that_one_sees_and_of_its_images() {
     for path in [
         format!("/jobs/{other_job}/results/{image}0"),
         format!("/jobs/{job}/results/99999"),
+        format!("/jobs/{job}/results/odd"),
+        format!("/jobs/{job}/results/odd/next"),
         "/jobs/99999/results".to_owned(),
         // This server shows no files.
         format!("/captures/{image}/image"),
