@@ -9,7 +9,7 @@ use trapline_core::{
 
 use crate::Engine;
 
-/// How many failed images are looked at.
+/// How many failed images are looked at where they are the subject.
 pub const FAILURES_MAX: u64 = 5_000;
 /// How many are read at a time: their details may be 10,000 characters each.
 const PAGE: u64 = 500;
@@ -26,11 +26,11 @@ pub struct Failures {
 }
 
 impl Engine {
-    /// Groups the first failed images of a job.
+    /// Groups the first failed images of a job: about so many.
     ///
     /// # Errors
     /// As the store's.
-    pub async fn failures(&self, job: JobId) -> Result<Failures> {
+    pub async fn failures(&self, job: JobId, most: u64) -> Result<Failures> {
         let mut found = Failures::default();
         let mut groups = Groups::default();
         let mut query = ImageQuery {
@@ -48,7 +48,7 @@ impl Engine {
                 Some(last) => query.after = last.capture,
                 None => break,
             }
-            if found.examined >= FAILURES_MAX {
+            if found.examined >= most {
                 query.limit = 1;
                 found.more = !self.inner.ports.store.images(&query).await?.is_empty();
                 break;

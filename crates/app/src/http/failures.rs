@@ -2,6 +2,7 @@
 
 use axum::{Json, Router, extract::State, routing::get};
 use trapline_core::failures::Group;
+use trapline_engine::FAILURES_MAX;
 use trapline_wire as wire;
 
 use super::{AppState, Id, Principal, error::ApiResult};
@@ -16,7 +17,7 @@ async fn failures(
     Id(id): Id,
 ) -> ApiResult<Json<wire::Failures>> {
     let job = app.visible_job(&principal, id).await?.id;
-    let found = app.engine.failures(job).await?;
+    let found = app.engine.failures(job, FAILURES_MAX).await?;
     Ok(Json(wire::Failures {
         results: found.groups.into_iter().map(view).collect(),
         examined: found.examined,

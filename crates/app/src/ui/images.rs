@@ -14,7 +14,7 @@ use trapline_core::{
 use trapline_engine::{FAILURES_MAX, Failures};
 
 use super::{
-    kinds::{Kind, reason_word},
+    kinds::{Kind, partly, reason_word},
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
     tabs::Head,
@@ -78,6 +78,16 @@ impl Filter {
             reason: None,
             group: None,
             ..self.clone()
+        }
+    }
+
+    /// The failed images of a job.
+    pub(super) fn failed(job: JobId) -> Self {
+        Self {
+            job,
+            state: ImageState::Failed,
+            reason: None,
+            group: None,
         }
     }
 
@@ -261,7 +271,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let now = app.engine.wall_now();
     let is_failed = filter.state == ImageState::Failed;
     let failures = match is_failed {
-        true => app.engine.failures(job.id).await?,
+        true => app.engine.failures(job.id, FAILURES_MAX).await?,
         false => Failures::default(),
     };
     let start = CaptureId(after.unwrap_or(i64::MIN));
@@ -274,6 +284,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         &visitor,
     );
     frame.refreshes = job.status.is_running();
+    let partly = partly(&failures, &job);
     let kinds = failures.groups.into_iter().take(GROUPS_MAX);
     let page = ImagesPage {
         frame,
@@ -281,13 +292,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         word,
         states: states(&filter, &job),
         kinds: kinds.map(|group| Kind::new(&filter, group, now)).collect(),
-        partly: failures.more.then(|| {
-            format!(
-                "of the first {} of {}",
-                count(FAILURES_MAX),
-                counted(job.counts.failed, "failed image")
-            )
-        }),
+        partly,
         all: filter.whole().path("", None),
         is_filtered: filter.reason.is_some() || filter.group.is_some(),
         is_failed,

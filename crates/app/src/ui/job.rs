@@ -8,12 +8,15 @@ use trapline_core::{
     ports::Job,
     words::{count, counted, span},
 };
+use trapline_engine::Failures;
 
 use super::{
     bar::Bar,
     chart::Chart,
     downloads::{Download, downloads},
+    images::Filter,
     jobs::Row,
+    kinds::{Kind, partly},
     page::{Frame, PageResult, render},
     session::Visitor,
     tabs::{Tab, tabs},
@@ -24,6 +27,10 @@ use crate::http::{ApiError, AppState, Id, Params};
 
 /// A running job that settled nothing for this long is explained without being asked.
 const QUIET: Duration = Duration::from_secs(120);
+
+/// How many failed images are looked at for the reasons that this page shows.
+const FAILED_MAX: u64 = 500;
+const KINDS_MAX: usize = 5;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/jobs/{id}", get(show))
@@ -48,6 +55,9 @@ struct JobPage {
     facts: Vec<Fact>,
     downloads: Vec<Download>,
     chart: Option<Chart>,
+    kinds: Vec<Kind>,
+    more_kinds: bool,
+    partly: Option<String>,
     errors: Vec<String>,
     /// What was done just now.
     done: Option<&'static str>,
@@ -77,6 +87,15 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         None => None,
     };
     let project = app.catalog.project(job.project).await?.map(|p| p.name);
+    let failures = match job.counts.failed {
+        0 => Failures::default(),
+        _ => app.engine.failures(job.id, FAILED_MAX).await?,
+    };
+    let partly = partly(&failures, &job);
+    let first = failures.groups.iter().take(KINDS_MAX).cloned();
+    let kinds = first
+        .map(|group| Kind::new(&Filter::failed(job.id), group, now))
+        .collect();
     let chart = Chart::read(&app, &job, &params).await?;
     let downloads = downloads(&job);
     let facts = facts(&job, set, project.unwrap_or_default());
@@ -96,6 +115,9 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         facts,
         downloads,
         chart,
+        more_kinds: failures.groups.len() > KINDS_MAX,
+        kinds,
+        partly,
         errors,
         done: params.text("did").and_then(super::actions::done),
     };

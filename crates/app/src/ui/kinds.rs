@@ -1,6 +1,12 @@
 //! Failed images by why they failed: how many, whose and when, and what somebody can do.
 
-use trapline_core::{FailReason, Timestamp, failures::Group, words::count};
+use trapline_core::{
+    FailReason, Timestamp,
+    failures::Group,
+    ports::Job,
+    words::{count, counted},
+};
+use trapline_engine::Failures;
 
 use super::{
     images::Filter,
@@ -93,4 +99,13 @@ fn help(reason: FailReason) -> &'static str {
             "These images have no address from which a worker could load them. A retry does not help."
         }
     }
+}
+
+/// What groups are made from, if that is not all.
+pub(super) fn partly(failures: &Failures, job: &Job) -> Option<String> {
+    let (some, all) = (
+        count(failures.examined),
+        counted(job.counts.failed, "failed image"),
+    );
+    failures.more.then(|| format!("of the first {some} of {all}"))
 }

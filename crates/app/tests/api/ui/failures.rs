@@ -157,6 +157,9 @@ async fn a_page_says_of_how_many_failed_images_it_speaks() {
     let page = browser.get(&format!("/jobs/{job}/images?state=failed")).await;
     page.has("of the first 5,000 of 5,010 failed images")
         .has("<span class=\"numbers\">5,000</span>");
+    let page = browser.get(&format!("/jobs/{job}")).await;
+    page.has("of the first 500 of 5,010 failed images")
+        .has("<span class=\"numbers\">500</span> <bdi>no moth</bdi>");
     let page = browser
         .get(&format!("/jobs/{job}/images?state=failed&reason=lost"))
         .await;
