@@ -248,7 +248,7 @@ struct Inner {
 }
 
 impl Auth {
-    /// Tokens of `catalog`, and `admin_token`, which is valid for this process and never stored.
+    /// Tokens of `catalog`, and `admin_token`, which is valid for this process; of it no more than a hash is stored, by sessions.
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>, clock: Arc<dyn Clock>, admin_token: Option<&str>) -> Self {
         let admin = admin_token.map(|secret| (hash(secret), prefix(secret)));

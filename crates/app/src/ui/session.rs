@@ -9,6 +9,7 @@ use axum::{
 use trapline_core::{
     Result, TokenId,
     catalog::{NewSession, SESSION_IDLE, SESSION_MAX, SessionOwner, Token},
+    error::chain,
 };
 
 use super::page::PageError;
@@ -23,6 +24,11 @@ use crate::http::{
 const COOKIE: &str = "trapline";
 /// Over TLS: no other host and no plain connection can set it.
 const COOKIE_TLS: &str = "__Host-trapline";
+
+/// Cookies of the name that are tried.
+const SECRETS_MAX: usize = 4;
+/// How long a page waits for its session to be extended.
+const EXTEND_MAX: Duration = Duration::from_millis(500);
 
 /// Whoever is signed in.
 pub(super) struct Visitor {
@@ -57,25 +63,27 @@ fn is_tls(parts: &Parts) -> bool {
 
 /// Who is signed in, by the headers of a request.
 pub(super) async fn signed_in(app: &AppState, headers: &HeaderMap, tls: bool) -> Result<Option<Visitor>> {
-    let Some(session) = secret(headers, tls).map(hash) else {
-        return Ok(None);
-    };
-    let principal = look_up(app, &session).await?;
-    Ok(principal.map(|principal| Visitor { principal, session }))
-}
-
-fn secret(headers: &HeaderMap, tls: bool) -> Option<&str> {
-    cookie(headers, if tls { COOKIE_TLS } else { COOKIE })
+    let name = if tls { COOKIE_TLS } else { COOKIE };
+    for session in cookies(headers, name).take(SECRETS_MAX).map(hash) {
+        if let Some(principal) = look_up(app, &session).await? {
+            return Ok(Some(Visitor { principal, session }));
+        }
+    }
+    Ok(None)
 }
 
 /// A cookie of a request.
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    cookies(headers, name).next()
+}
+
+/// The cookies of this name. A browser sends those of every port and path of the host, in one line.
+fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(header::COOKIE).into_iter();
     lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(key, value)| (key == name).then_some(value))
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
+        .filter_map(move |(key, value)| (key == name).then_some(value))
 }
 
 /// The caller of a session, which goes on for being used. Nothing else knows what a session speaks for.
@@ -84,10 +92,19 @@ pub(super) async fn look_up(app: &AppState, session: &[u8; 32]) -> Result<Option
     let Some(found) = app.sessions.find(session).await?.filter(|s| now < s.expires_at) else {
         return Ok(None);
     };
-    if let Some(end) = found.extended(now) {
-        app.sessions.extend(session, end).await?;
+    let end = found.extended(now);
+    let Some(caller) = caller(app, found.owner) else {
+        return Ok(None);
+    };
+    if let Some(end) = end {
+        // Pages are looked at most when the store can't write.
+        match tokio::time::timeout(EXTEND_MAX, app.sessions.extend(session, end)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = chain(&error), "a session was not extended"),
+            Err(_) => tracing::warn!("a session was not extended: the store does not answer"),
+        }
     }
-    Ok(caller(app, found.owner))
+    Ok(Some(caller))
 }
 
 /// The caller of a session that is still one, and for what it speaks.
