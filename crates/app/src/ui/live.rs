@@ -50,7 +50,9 @@ const NEWS_MAX: u64 = 100;
 /// Jobs of one page.
 const JOBS_MAX: usize = 200;
 /// Jobs of all pages together.
-const WATCHED_MAX: usize = 500;
+const WATCHED_MAX: usize = 5_000;
+/// Jobs that are read at once.
+const SLICE: usize = 500;
 
 /// What watchers share; cheap to clone.
 #[derive(Clone, Default)]
@@ -135,6 +137,7 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     if (jobs.is_empty() && list.is_none()) || jobs.len() > JOBS_MAX {
         return Err(ApiError::invalid(format!("`jobs` names 1 to {JOBS_MAX} jobs, by commas")).into());
     }
+    let jobs = visible(&app, &visitor, jobs).await?;
     if !app.live.enter(visitor.session, &jobs) {
         return Err(ApiError::unavailable("too many pages are open")
             .retry_after(10)
@@ -164,6 +167,16 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     headers.insert("cache-control", HeaderValue::from_static("no-store"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// Those jobs that there are, and that this visitor may see: nobody takes a place for any other.
+async fn visible(app: &AppState, visitor: &Visitor, jobs: Vec<JobId>) -> Result<Vec<JobId>> {
+    let found = app.engine.store().recent_jobs(&jobs_query(Some(jobs))).await?;
+    let seen = found
+        .rows
+        .into_iter()
+        .filter(|job| visitor.principal.sees(job.project));
+    Ok(seen.map(|job| job.id).collect())
 }
 
 /// The list whose news a page asks for.
@@ -295,8 +308,12 @@ impl LiveBoard {
         let is_fresh = shown.read_at.is_some_and(|at| now.saturating_sub(at) < EVERY);
         if !is_fresh || !stream.jobs.iter().all(|job| shown.asked.contains(job)) {
             let watched: Vec<JobId> = self.watchers().jobs.keys().copied().collect();
-            shown.asked = watched.iter().copied().collect();
-            shown.jobs = read(app, watched).await?;
+            let mut jobs = BTreeMap::new();
+            for slice in watched.chunks(SLICE) {
+                jobs.extend(read(app, slice.to_vec()).await?);
+            }
+            shown.jobs = jobs;
+            shown.asked = watched.into_iter().collect();
             shown.read_at = Some(now);
         }
         let of_stream = stream

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::{body::Body, http::StatusCode};
 use http_body_util::BodyExt as _;
+use serde_json::json;
 use trapline_core::catalog::Role;
 use trapline_testkit::within;
 
@@ -66,8 +67,17 @@ async fn a_stream_shows_no_job_of_another_project_and_ends_with_the_server() {
     let job = fleet.job(3).await;
     let other = fleet.app.other_project().await;
     let browser = Browser::of(&fleet.app, Role::Viewer, Some(other)).await;
-    let mut stream = browser.stream(&format!("/live?jobs={job}")).await;
+    let own = fleet
+        .create(1, json!({"project_id": other.0, "pipeline_slug": null}))
+        .await["id"]
+        .clone();
+    let mut stream = browser.stream(&format!("/live?jobs={job},{own}")).await;
     event(&fleet.app, &mut stream, 0).await.unwrap();
+    let shown = event(&fleet.app, &mut stream, 0).await.unwrap();
+    assert!(
+        shown.contains(&format!("[{{\"id\":{own},")) && !shown.contains(&format!("\"id\":{job},")),
+        "{shown}"
+    );
     fleet.app.state.engine.stop_waiting();
     assert_eq!(event(&fleet.app, &mut stream, 1).await, None);
     assert_eq!(browser.get("/live").await.status, StatusCode::BAD_REQUEST);
