@@ -30,6 +30,7 @@ function show(place, job) {
     return;
   }
   for (const name of ["sentence", "settled", "total", "failed", "rate"]) set(place, name, job[name]);
+  set(place, "left", job.left ? `in about ${job.left}` : "");
   const state = place.querySelector(".state");
   if (state) {
     state.className = `state ${job.state[1]}`;
@@ -81,15 +82,19 @@ function open() {
       for (const job of jobs) for (const place of places.get(String(job.id)) ?? []) show(place, job);
     });
   });
-  source.addEventListener("error", () => {
+  source.addEventListener("error", async () => {
     close();
     setTimeout(open, wait * (0.5 + Math.random()));
     wait = Math.min(wait * 2, 30000);
     silentSince ??= new Date();
-    if (banner && Date.now() - silentSince > 5000) {
-      banner.textContent = `No answer since ${silentSince.toLocaleTimeString()}. What you see is from then.`;
-      banner.hidden = false;
-    }
+    if (!banner || Date.now() - silentSince <= 5000) return;
+    const then = silentSince.toLocaleTimeString();
+    const page = await fetch(location.pathname, { method: "HEAD", redirect: "manual" }).catch(() => null);
+    banner.textContent =
+      page?.type === "opaqueredirect"
+        ? `You are signed out since ${then}, and what you see is from then. Read the page again to sign in.`
+        : `No answer since ${then}. What you see is from then.`;
+    banner.hidden = silentSince === null;
   });
 }
 
