@@ -51,7 +51,11 @@ pub(super) fn state(job: &Job) -> State {
 
 /// What makes a page of a job another one: it has other buttons.
 pub(super) fn key(job: &Job) -> String {
-    format!("{}.{}", job.run, job.status)
+    let status = match job.status {
+        JobStatus::Pending | JobStatus::Retry => JobStatus::Started,
+        other => other,
+    };
+    format!("{}.{status}", job.run)
 }
 
 /// A job's title in the browser's tab.
