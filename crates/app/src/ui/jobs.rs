@@ -6,7 +6,6 @@ use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
     JobId, ProjectId, Result, Timestamp,
-    catalog::Project,
     headline::headline,
     ports::{Job, JobGroup, OffsetPage, RecentQuery},
     words::{about, count},
@@ -33,6 +32,8 @@ const COUNT_MAX: u64 = 1_000;
 const PIPELINES_MAX: u64 = 200;
 /// Cards above the table.
 const NOW_MAX: usize = 20;
+/// Running jobs among which the cards are chosen.
+const RUNNING_MAX: u64 = 500;
 /// Projects that the filter offers.
 const PROJECTS_MAX: u64 = 200;
 
@@ -146,7 +147,7 @@ struct JobsPage {
     more_running: bool,
     rows: Vec<Row>,
     chips: Vec<Chip>,
-    projects: Vec<(Project, bool)>,
+    projects: Vec<(ProjectId, String, bool)>,
     /// Whether there is one to choose.
     has_pipelines: bool,
     /// Slugs, and how they are shown.
@@ -263,10 +264,12 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     if is_first && asked.group.is_none() && !is_searched {
         let query = RecentQuery {
             group: Some(JobGroup::Running),
+            limit: RUNNING_MAX,
             ..query
         };
         running = store.recent_jobs(&query).await?.rows;
-        running.sort_by_key(|job| std::cmp::Reverse(job.priority));
+        // As workers take them.
+        running.sort_by_key(|job| (std::cmp::Reverse(job.priority), job.id));
     }
     let page = OffsetPage {
         limit: PROJECTS_MAX,
@@ -293,7 +296,10 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     let has_news = is_first && asked.group.is_none() && !is_searched;
     let newest = found.rows.first().map(|job| job.id).filter(|_| has_news);
     let mut frame = Frame::new("Jobs", "jobs", &visitor);
-    frame.refreshes = !running.is_empty();
+    frame.refreshes = running
+        .iter()
+        .chain(&found.rows)
+        .any(|job| job.status.is_running());
     frame.follows = newest.is_some();
     let page = JobsPage {
         frame,
@@ -306,8 +312,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
             .collect(),
         projects: projects
             .into_iter()
-            .map(|p| (chosen == Some(p.id), p))
-            .map(|(on, p)| (p, on))
+            .map(|p| (p.id, visible(&p.name), chosen == Some(p.id)))
             .collect(),
         has_pipelines: pipelines.len() > 1 || asked.pipeline.is_some(),
         pipelines,
