@@ -268,6 +268,7 @@ impl Node {
     /// `Invalid` if the file is no store, of another version, or in use.
     pub async fn view(path: &Path, listener: TcpListener, token: &str) -> Result<Self> {
         let address = local_address(&listener)?;
+        let is_local = address.ip().is_loopback();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let store = Opened::Sqlite(Arc::new(SqliteStore::open_kept(path, Arc::clone(&clock)).await?));
         let ports = Ports {
@@ -282,10 +283,11 @@ impl Node {
             auth: Auth::viewer(Arc::clone(&shown.catalog), clock, token),
             sessions: Sessions::in_memory(),
             is_kept: true,
-            local_files: LocalFiles::All,
+            // A store names files of this machine: they are for whoever sits at it.
+            local_files: if is_local { LocalFiles::All } else { LocalFiles::None },
             site: Site {
                 public: None,
-                is_local: address.ip().is_loopback(),
+                is_local,
             },
             ..shown
         };

@@ -190,6 +190,8 @@ impl Run {
         let worker = worker(&self.args, &format!("http://{address}"), &self.token, pipelines)?;
         config.database = format!("sqlite:{}", self.place.database.display());
         config.admin_token = Some(self.token.clone());
+        // That is the name of a server, not of this process.
+        config.public_url = None;
         let images = LocalImages::new(self.facts.clone());
         let options = NodeOptions {
             image_url: images.urls(format!("http://{address}")),
