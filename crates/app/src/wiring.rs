@@ -284,7 +284,11 @@ impl Node {
             sessions: Sessions::in_memory(),
             is_kept: true,
             // A store names files of this machine: they are for whoever sits at it.
-            local_files: if is_local { LocalFiles::All } else { LocalFiles::None },
+            local_files: if is_local {
+                LocalFiles::All
+            } else {
+                LocalFiles::None
+            },
             site: Site {
                 public: None,
                 is_local,

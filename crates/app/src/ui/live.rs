@@ -4,7 +4,7 @@
 //! have yet, so that nothing is queued for a client that is slow: it gets the newest numbers when it takes any.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -336,7 +336,7 @@ impl LiveBoard {
         shown
             .newest
             .retain(|_, (at, _)| now.saturating_sub(*at) < NEWS_EVERY);
-        if !shown.newest.contains_key(&list.project) {
+        if let Entry::Vacant(place) = shown.newest.entry(list.project) {
             let query = RecentQuery {
                 project: list.project,
                 limit: NEWS_MAX,
@@ -344,7 +344,7 @@ impl LiveBoard {
             };
             let rows = app.engine.store().recent_jobs(&query).await?.rows;
             let ids = rows.iter().map(|job| job.id).collect();
-            shown.newest.insert(list.project, (now, ids));
+            place.insert((now, ids));
         }
         let newest = shown.newest.get(&list.project);
         Ok(newest.map_or(0, |(_, ids)| ids.iter().filter(|id| **id > list.newest).count()))
