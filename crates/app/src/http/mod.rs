@@ -60,7 +60,6 @@ use axum::{
     http::{HeaderMap, Method, Uri, header},
     middleware,
     response::{IntoResponse as _, Response},
-    routing::any,
 };
 use tower::Layer as _;
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePathLayer};
@@ -274,10 +273,9 @@ pub fn router(state: AppState) -> Router {
     assemble(private().merge(chaos), public(), root, state)
 }
 
-/// The pages of a store that is only shown. No program is served, and nobody has a role by which anything is changed.
+/// The pages of a store that is only shown. A program learns who it is and no more, and nobody has a role by which anything is changed.
 pub fn kept_router(state: AppState) -> Router {
-    let none = Router::new().route("/", any(async || ApiError::not_found()));
-    assemble(none, Router::new(), crate::ui::routes(&state), state)
+    assemble(users::routes(), Router::new(), crate::ui::routes(&state), state)
 }
 
 /// Puts areas together: `private` and `public` under `/api/v2`, `root` at the root, without a token. Each gets the
