@@ -3,10 +3,14 @@
 //! The server opens no photograph to draw a page. A tile is a *box map*, the frame with the boxes of what was found; the browser
 //! lays the original under it where it may have it.
 
+mod asked;
+mod beyond;
+mod entry;
 mod filter;
 mod one;
 mod photo;
 mod picture;
+mod place;
 
 use std::collections::BTreeMap;
 
@@ -29,17 +33,15 @@ pub use photo::PhotoMemory;
 use self::{
     filter::{EXAMINED_MAX, Filter, Image, OF_ONE_MAX, find, label_of},
     picture::{Picture, Source, colour},
+    place::{Place, image_name},
 };
 use super::{
-    page::{Frame, PageResult, render, with_query},
+    page::{Frame, PageResult, render},
     session::Visitor,
     tabs::Head,
     words::visible,
 };
-use crate::{
-    file_url,
-    http::{AppState, Id, LocalFiles, Params},
-};
+use crate::http::{AppState, Id, LocalFiles, Params};
 
 const TILES: usize = 60;
 /// Labels that a tile names.
@@ -56,8 +58,8 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/jobs/{id}/results", get(grid))
         .route("/jobs/{id}/results/{image}", get(one::show))
-        .route("/jobs/{id}/results/{image}/next", get(one::next))
-        .route("/jobs/{id}/results/{image}/previous", get(one::previous))
+        .route("/jobs/{id}/results/{image}/next", get(beyond::next))
+        .route("/jobs/{id}/results/{image}/previous", get(beyond::previous))
         .route("/captures/{id}/image", get(photo::show))
 }
 
@@ -139,92 +141,34 @@ struct Grid {
     stopped: Option<String>,
 }
 
-/// The name of an image for people: the end of its path, and its host if it is of the web.
-fn image_name(url: &str) -> String {
-    let whole = file_url::shown(url);
-    let plain = whole.split(['?', '#']).next().unwrap_or_default();
-    let plain = if url.starts_with("file:") {
-        whole.as_str()
-    } else {
-        plain
-    };
-    let end = plain.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    match end {
-        "" => visible(&cut(&whole)),
-        end => visible(&cut(end)),
-    }
-}
-
-/// At most 60 characters, the middle left out.
-fn cut(text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    if chars.len() <= 60 {
-        return text.to_owned();
-    }
-    let (start, end) = (&chars[..28], &chars[chars.len() - 30..]);
-    format!(
-        "{}…{}",
-        start.iter().collect::<String>(),
-        end.iter().collect::<String>()
-    )
-}
-
 /// The host of this server, as the browser calls it.
 fn host(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::HOST).and_then(|host| host.to_str().ok())
 }
 
-/// Lets the page load photographs of other servers.
-fn with_photographs(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY_WITH_PHOTOGRAPHS);
+/// Lets the page load photographs of other servers, if it does.
+fn with_photographs(mut response: Response, loads_others: bool) -> Response {
+    if loads_others {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, POLICY_WITH_PHOTOGRAPHS);
+    }
     response
 }
 
-/// A page of results, as its URL names it.
-#[derive(Clone)]
-struct Place {
-    job: i64,
-    filter: Filter,
-    photos: Option<bool>,
-    after: Option<i64>,
-}
-
-impl Place {
-    fn read(job: i64, params: &Params) -> Result<Self, crate::http::ApiError> {
-        Ok(Self {
-            job,
-            filter: Filter::read(params)?,
-            photos: match params.text("photos").unwrap_or_default() {
-                "" => None,
-                word => Some(word != "0"),
-            },
-            after: params.int("after")?,
-        })
-    }
-
-    fn query(&self) -> Vec<(&'static str, String)> {
-        let mut query = self.filter.query();
-        query.extend(self.photos.map(|on| ("photos", u8::from(on).to_string())));
-        query.extend(self.after.map(|after| ("after", after.to_string())));
-        query
-    }
-
-    fn path(&self) -> String {
-        with_query(&format!("/jobs/{}/results", self.job), self.query())
-    }
-
-    fn path_of(&self, image: CaptureId) -> String {
-        with_query(&format!("/jobs/{}/results/{image}", self.job), self.query())
-    }
-
-    fn with(&self, change: impl FnOnce(&mut Self)) -> Self {
-        let mut changed = Self {
-            after: None,
-            ..self.clone()
-        };
-        change(&mut changed);
-        changed
+/// To the same page with photographs, or without.
+fn photos(place: &Place, has_them: bool) -> Chip {
+    let word = match has_them {
+        true => "Boxes only",
+        false => "Load the photographs here (about 1 to 5 MB each)",
+    };
+    let other = Place {
+        photos: Some(!has_them),
+        ..place.clone()
+    };
+    Chip {
+        word: word.to_owned(),
+        path: other.path(),
+        is_on: has_them,
     }
 }
 
@@ -264,6 +208,8 @@ async fn grid(
             found.images.len()
         )
     });
+    let mut kept = place.query();
+    kept.retain(|(name, _)| matches!(*name, "n" | "photos"));
     let mut frame = Frame::new(format!("Results of {}", visible(&job.name)), "jobs", &visitor);
     frame.refreshes = job.status.is_running();
     let page = Grid {
@@ -275,23 +221,8 @@ async fn grid(
         tiles,
         chips: chips(&place),
         offered: offer(&place, offered),
-        kept: place
-            .query()
-            .into_iter()
-            .filter(|(name, _)| matches!(*name, "n" | "photos"))
-            .collect(),
-        photos: Chip {
-            word: match wants_photos {
-                true => "Boxes only".to_owned(),
-                false => "Load the photographs here (about 1 to 5 MB each)".to_owned(),
-            },
-            path: Place {
-                photos: Some(!wants_photos),
-                ..place.clone()
-            }
-            .path(),
-            is_on: wants_photos,
-        },
+        kept,
+        photos: photos(&place, wants_photos),
         here: place.path(),
         first: place.after.map(|_| place.with(|_| {}).path()),
         next: found
@@ -301,11 +232,7 @@ async fn grid(
         filter: place.filter,
     };
     let response = render(StatusCode::OK, &page);
-    Ok(if loads_others {
-        with_photographs(response)
-    } else {
-        response
-    })
+    Ok(with_photographs(response, loads_others))
 }
 
 /// `photos` has the name of this server, if photographs are to be shown.

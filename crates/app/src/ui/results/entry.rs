@@ -1,0 +1,122 @@
+//! A detection in the list of an image.
+
+use trapline_core::ports::{ClassificationRow, DetectionRow};
+
+use super::{
+    super::{page::PageResult, words::visible},
+    asked::Asked,
+    filter::{label_of, score_of},
+    picture::{Orientation, Picture, colour, letter},
+};
+use crate::http::AppState;
+
+/// Classes that are named for a detection and a classifier.
+const TOP: usize = 5;
+
+pub(super) struct Class {
+    pub(super) algorithm: String,
+    pub(super) label: String,
+    pub(super) score: String,
+    /// The labels with the highest scores, if they were asked for.
+    pub(super) top: Vec<(String, String)>,
+}
+
+pub(super) struct Entry {
+    pub(super) n: i64,
+    pub(super) letter: String,
+    pub(super) colour: u32,
+    pub(super) label: String,
+    pub(super) detector: String,
+    /// For the slider; empty if it has none.
+    pub(super) exact: String,
+    pub(super) score: String,
+    pub(super) size: String,
+    pub(super) is_below: bool,
+    /// Whether it has the label that is asked for, whatever its score.
+    pub(super) is_labelled: bool,
+    /// The part of the photograph, as `x y width height`.
+    pub(super) crop: Option<String>,
+    pub(super) classes: Vec<Class>,
+    /// The page that names more classes.
+    pub(super) more: Option<String>,
+}
+
+fn score_text(score: Option<f32>) -> String {
+    score.map_or_else(|| "–".to_owned(), |score| format!("{score:.2}"))
+}
+
+pub(super) async fn entry(
+    app: &AppState,
+    asked: &Asked,
+    picture: &Picture,
+    at: usize,
+    d: &DetectionRow,
+) -> PageResult<Entry> {
+    let (label, score) = (label_of(d).unwrap_or_default(), score_of(d));
+    let mut classes = Vec::new();
+    let mut is_scored = false;
+    for class in &d.classifications {
+        is_scored |= !class.scores.is_empty();
+        classes.push(Class {
+            algorithm: visible(&class.algorithm),
+            label: visible(&class.label),
+            score: score_text(class.score),
+            top: top(app, class).await?,
+        });
+    }
+    let shape = picture.shapes.iter().find(|shape| shape.n == d.id.n);
+    let is_upright = picture.is_sized && picture.orientation == Orientation::UPRIGHT && picture.src.is_some();
+    Ok(Entry {
+        n: d.id.n,
+        letter: letter(at),
+        colour: colour(label),
+        label: match label {
+            "" => "no label".to_owned(),
+            label => visible(label),
+        },
+        detector: visible(&d.detector),
+        exact: score.map_or_else(String::new, |score| score.to_string()),
+        score: score_text(score),
+        size: match (shape, d.bbox) {
+            (Some(shape), Some(_)) => shape.pixels(),
+            _ => "whole image".to_owned(),
+        },
+        is_below: !asked.place.filter.takes(d),
+        is_labelled: asked.place.filter.label.as_deref() == Some(label),
+        crop: shape
+            .filter(|_| is_upright)
+            .map(|shape| [shape.x(), shape.y(), shape.w(), shape.h()].join(" ")),
+        more: (!classes.is_empty() && !is_scored).then(|| {
+            format!(
+                "{}#d{}",
+                asked.path(asked.image, "", &[("top", d.id.n.to_string())]),
+                d.id.n
+            )
+        }),
+        classes,
+    })
+}
+
+/// The labels of a classification with the highest scores.
+async fn top(app: &AppState, class: &ClassificationRow) -> PageResult<Vec<(String, String)>> {
+    if class.scores.is_empty() {
+        return Ok(Vec::new());
+    }
+    let labels = match &class.labels {
+        Some(labels) => labels.clone(),
+        None => {
+            let found = app.catalog.algorithms(None, &[class.algorithm_id]).await?;
+            let map = found
+                .into_iter()
+                .find_map(|algorithm| algorithm.spec.category_map);
+            map.map(|map| map.labels).unwrap_or_default()
+        }
+    };
+    let mut scored: Vec<_> = labels.into_iter().zip(class.scores.iter().copied()).collect();
+    scored.sort_by(|a, b| b.1.total_cmp(&a.1));
+    scored.truncate(TOP);
+    Ok(scored
+        .into_iter()
+        .map(|(label, score)| (visible(&label), score_text(Some(score))))
+        .collect())
+}
