@@ -2,11 +2,14 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use axum::http::StatusCode;
+use axum::{
+    body::Body,
+    http::{Method, StatusCode},
+};
 use serde_json::{Value, json};
 use trapline_core::{
     CaptureId, ProjectId,
-    catalog::{CaptureFacts, FileVersion, Learnt, Role},
+    catalog::{Capture, CaptureFacts, CaptureScope, FileVersion, Learnt, Role},
     ports::Catalog,
 };
 
@@ -30,13 +33,9 @@ fn moths(task: &Value, scores: &[f64]) -> Value {
     item
 }
 
-#[tokio::test]
-async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_without_javascript() {
-    let fleet = Fleet::new().await;
-    let browser = Browser::with(&fleet.app, ADMIN).await;
+/// A running job of five images: three moths, one, none, a failure, and one that is at a worker.
+async fn some_results(fleet: &Fleet) -> (i64, Vec<Value>) {
     let job = fleet.job(5).await;
-    let grid = format!("/jobs/{job}/results");
-    browser.get(&grid).await.has("No image is processed yet.");
     let tasks = fleet.tasks(job, 5).await;
     let items = [
         moths(&tasks[0], &[0.9, 0.4, 0.2]),
@@ -45,6 +44,18 @@ async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_wit
         failure(&tasks[3], "no picture"),
     ];
     fleet.settle(job, &items).await;
+    (job, tasks)
+}
+
+#[tokio::test]
+async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_without_javascript() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let empty = fleet.job(1).await;
+    let page = browser.get(&format!("/jobs/{empty}/results")).await;
+    page.has("No image is processed yet.");
+    let (job, tasks) = some_results(&fleet).await;
+    let grid = format!("/jobs/{job}/results");
     let id = |at: usize| tasks[at]["id"].as_str().unwrap().to_owned();
     let tiles = async |query: &str| {
         let page = browser.get(&format!("{grid}?{query}")).await;
@@ -76,7 +87,15 @@ async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_wit
         let page = browser.get(&format!("{grid}?{wrong}")).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{wrong}");
     }
+}
 
+#[tokio::test]
+async fn an_image_has_its_detections_and_leads_to_the_next_of_the_filter() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let (job, tasks) = some_results(&fleet).await;
+    let grid = format!("/jobs/{job}/results");
+    let id = |at: usize| tasks[at]["id"].as_str().unwrap().to_owned();
     let page = browser.get(&format!("{grid}/{}?min=0.3", id(0))).await;
     page.has("2 of 3 detections at 0.30 or above")
         .has("<input type=\"range\"")
@@ -173,103 +192,101 @@ async fn a_search_that_finds_little_says_where_it_stopped_and_goes_on() {
     browser.get(next).await.has("There are no more.").has_not("Go on");
 }
 
+/// Captures with these URLs. `serve` takes no URL of a file; `run` stores them.
+async fn stored(fleet: &Fleet, urls: &[String]) -> Vec<CaptureId> {
+    let store = &fleet.app.store;
+    fleet.create(urls.len(), json!({})).await;
+    let scope = CaptureScope::Project(ProjectId(1));
+    let captures = store.captures(scope, CaptureId(0), 50).await.unwrap();
+    let learnt = |(capture, url): (&Capture, &String)| Learnt {
+        capture: capture.id,
+        url: Some(url.clone()),
+        facts: CaptureFacts::default(),
+    };
+    let learnt: Vec<_> = captures.iter().zip(urls).map(learnt).collect();
+    store.describe_captures(&learnt).await.unwrap();
+    captures.iter().map(|capture| capture.id).collect()
+}
+
+const JPEG: &[u8] = b"\xff\xd8\xff\xe0 a photograph";
+
 #[tokio::test]
-async fn a_photograph_of_this_disk_is_sent_to_whoever_sees_it_and_nothing_else_is() {
+async fn a_photograph_of_this_disk_is_sent_to_whoever_sees_its_project() {
     let mut fleet = Fleet::new().await;
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
-    let (photos, secret) = (root.join("photos"), root.join("secret.jpg"));
-    fs::create_dir(&photos).unwrap();
-    let jpeg = b"\xff\xd8\xff\xe0 a photograph";
-    fs::write(photos.join("a b.jpg"), jpeg).unwrap();
-    fs::write(
-        photos.join("page.jpg"),
-        "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
-    )
-    .unwrap();
-    fs::write(&secret, jpeg).unwrap();
-    symlink(&secret, photos.join("link.jpg")).unwrap();
-    let made = std::process::Command::new("mkfifo")
-        .arg(photos.join("pipe.jpg"))
-        .status()
-        .unwrap();
-    assert!(made.success());
-    fleet.app.show_files(&photos);
-    let (store, at) = (fleet.app.store.clone(), photos.display());
-    // `serve` takes no such URLs; `run` stores them.
-    let mut made = Vec::new();
-    let urls = [
-        format!("file://{at}/a%20b.jpg"),
-        format!("file://{at}/page.jpg"),
-        format!("file://{at}/link.jpg"),
-        format!("file://{at}/../secret.jpg"),
-        format!("file://{at}/%2e%2e%2fsecret.jpg"),
-        format!("file://{}", secret.display()),
-        format!("file://{at}/pipe.jpg"),
-        format!("file://{at}/gone.jpg"),
-        format!("file://{at}/"),
-    ];
-    fleet.create(urls.len(), json!({})).await;
-    let scope = trapline_core::catalog::CaptureScope::Project(ProjectId(1));
-    let captures = store.captures(scope, CaptureId(0), 50).await.unwrap();
-    for (capture, url) in captures.iter().zip(&urls) {
-        let learnt = Learnt {
-            capture: capture.id,
-            url: Some(url.clone()),
-            facts: CaptureFacts::default(),
-        };
-        store.describe_captures(&[learnt]).await.unwrap();
-        made.push(capture.id);
-    }
+    fs::write(root.join("a b.jpg"), JPEG).unwrap();
+    fleet.app.show_files(&root);
+    let made = stored(&fleet, &[format!("file://{}/a%20b.jpg", root.display())]).await;
+    let path = format!("/captures/{}/image", made[0]);
     let viewer = Browser::of(&fleet.app, Role::Viewer, Some(ProjectId(1))).await;
-    let path = |at: usize| format!("/captures/{}/image", made[at]);
-    let headers = [("cookie", viewer.cookie.as_str())];
-    let sent = fleet
-        .app
-        .anon()
-        .exchange(
-            axum::http::Method::GET,
-            &path(0),
-            None,
-            axum::body::Body::empty(),
-            &headers,
-        )
+    let (headers, anybody) = ([("cookie", viewer.cookie.as_str())], fleet.app.anon());
+    let (parts, body) = anybody
+        .exchange(Method::GET, &path, None, Body::empty(), &headers)
         .await;
-    assert_eq!((sent.0.status, &sent.1[..]), (StatusCode::OK, &jpeg[..]));
+    assert_eq!((parts.status, &body[..]), (StatusCode::OK, JPEG));
     for (name, value) in [
         ("content-type", "image/jpeg"),
         ("x-content-type-options", "nosniff"),
         ("content-security-policy", "default-src 'none'; sandbox"),
         ("cache-control", "private, max-age=600"),
     ] {
-        assert_eq!(sent.0.headers[name], value);
-    }
-    let answers = [
-        (
-            1,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "no photograph that a browser shows",
-        ),
-        (2, StatusCode::NOT_FOUND, "There is nothing here."),
-        (3, StatusCode::NOT_FOUND, "There is nothing here."),
-        (4, StatusCode::NOT_FOUND, "There is nothing here."),
-        (5, StatusCode::NOT_FOUND, "There is nothing here."),
-        (6, StatusCode::UNPROCESSABLE_ENTITY, "not a regular file"),
-        (7, StatusCode::GONE, "file not found"),
-        (8, StatusCode::UNPROCESSABLE_ENTITY, "not a regular file"),
-    ];
-    for (at, status, words) in answers {
-        let page = viewer.get(&path(at)).await;
-        assert_eq!(page.status, status, "{}: {}", urls[at], page.html);
-        page.has(words);
+        assert_eq!(parts.headers[name], value);
     }
     let elsewhere = fleet.app.other_project().await;
     let stranger = Browser::of(&fleet.app, Role::Admin, Some(elsewhere)).await;
-    assert_eq!(stranger.get(&path(0)).await.status, StatusCode::NOT_FOUND);
-    let nobody = Browser::new(&fleet.app).get(&path(0)).await;
+    assert_eq!(stranger.get(&path).await.status, StatusCode::NOT_FOUND);
+    let nobody = Browser::new(&fleet.app).get(&path).await;
     assert_eq!(nobody.status, StatusCode::SEE_OTHER);
+}
 
-    // What was processed is another photograph than what is there now.
+#[tokio::test]
+async fn nothing_but_a_photograph_below_the_folder_is_sent() {
+    let mut fleet = Fleet::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    let (photos, secret) = (root.join("photos"), root.join("secret.jpg"));
+    fs::create_dir(&photos).unwrap();
+    let page = "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>";
+    fs::write(photos.join("page.jpg"), page).unwrap();
+    fs::write(&secret, JPEG).unwrap();
+    symlink(&secret, photos.join("link.jpg")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(photos.join("pipe.jpg"))
+        .status();
+    assert!(made.unwrap().success());
+    fleet.app.show_files(&photos);
+    let hidden = (StatusCode::NOT_FOUND, "There is nothing here.");
+    let odd = (StatusCode::UNPROCESSABLE_ENTITY, "not a regular file");
+    let no_picture = "no photograph that a browser shows";
+    let files = [
+        ("page.jpg", (StatusCode::UNSUPPORTED_MEDIA_TYPE, no_picture)),
+        ("link.jpg", hidden),
+        ("../secret.jpg", hidden),
+        ("%2e%2e%2fsecret.jpg", hidden),
+        ("pipe.jpg", odd),
+        ("gone.jpg", (StatusCode::GONE, "file not found")),
+        ("", odd),
+    ];
+    let urls = files.map(|(name, _)| format!("file://{}/{name}", photos.display()));
+    let made = stored(&fleet, &urls).await;
+    let viewer = Browser::of(&fleet.app, Role::Viewer, None).await;
+    for ((name, (status, words)), id) in files.into_iter().zip(made) {
+        let page = viewer.get(&format!("/captures/{id}/image")).await;
+        assert_eq!(page.status, status, "{name}: {}", page.html);
+        page.has(words);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_holds_another_photograph_now_is_not_shown() {
+    let mut fleet = Fleet::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap();
+    fs::write(root.join("1.jpg"), JPEG).unwrap();
+    fleet.app.show_files(&root);
+    let made = stored(&fleet, &[format!("file://{}/1.jpg", root.display())]).await;
+    let viewer = Browser::of(&fleet.app, Role::Viewer, None).await;
     let file = FileVersion {
         size: 1,
         modified: trapline_core::Timestamp(0),
@@ -279,7 +296,9 @@ async fn a_photograph_of_this_disk_is_sent_to_whoever_sees_it_and_nothing_else_i
         file: Some(file),
         ..CaptureFacts::default()
     };
-    store
+    fleet
+        .app
+        .store
         .describe_captures(&[Learnt {
             capture: made[0],
             url: None,
@@ -287,7 +306,7 @@ async fn a_photograph_of_this_disk_is_sent_to_whoever_sees_it_and_nothing_else_i
         }])
         .await
         .unwrap();
-    let page = viewer.get(&path(0)).await;
+    let page = viewer.get(&format!("/captures/{}/image", made[0])).await;
     assert_eq!(page.status, StatusCode::GONE);
     page.has("the file holds another photograph now");
 }
