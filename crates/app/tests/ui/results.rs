@@ -419,13 +419,29 @@ async fn new_results_are_announced_and_no_tile_moves() {
 }
 
 #[tokio::test]
-async fn the_pages_of_a_run_that_is_watched_stay_until_it_is_ended() {
+async fn a_run_that_is_watched_shows_its_photographs_until_it_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     write_samples(&folder.path().join("photos"), SAMPLE_SEED, 2).unwrap();
     let mut running = run(folder.path(), &["--watch"]).spawn().unwrap();
     let lines = std::io::BufRead::lines(std::io::BufReader::new(running.stderr.take().unwrap()));
     let mut lines = lines.map_while(Result::ok);
+    let link = lines
+        .find_map(|line| line.strip_prefix("Watch it: ").map(str::to_owned))
+        .unwrap();
+    let (server, path) = link.split_at(link.find("/login").unwrap());
     assert!(lines.any(|line| line.contains("stay open until Ctrl-C")));
+    let browser = Browser::start(server).await;
+    browser.open(path).await;
+    browser.press("button.primary").await;
+    browser.shows("h1", "run: photos").await;
+    browser.press("Results").await;
+    let loaded = "return [...document.images].filter(i => i.complete && i.naturalWidth > 0).length";
+    until("two photographs", PATIENCE, async || {
+        let loaded = browser.run(loaded, json!([])).await;
+        (loaded == 2).then_some(()).ok_or_else(|| loaded.to_string())
+    })
+    .await;
+    browser.end().await;
     let pid = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let ended = tokio::task::spawn_blocking(move || running.wait()).await.unwrap();
