@@ -132,8 +132,9 @@ impl Browser {
     }
 
     /// Its pages show photographs of this server.
-    pub(crate) fn loads_from(&mut self, url: &str) {
+    pub(crate) fn loads_from(mut self, url: &str) -> Self {
         self.photographs = Some(format!("{url}/"));
+        self
     }
 
     /// Whether a URL with this part was asked for.
