@@ -28,7 +28,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 18] = [
+const STORE: [&[Case<World>]; 19] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
