@@ -2,8 +2,9 @@
 //! `chaos/ground.rs` name a concrete backend.
 
 mod beside;
+mod view;
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
@@ -23,7 +24,7 @@ use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 pub use self::beside::{look_at_store, looking_at_store, open_store};
 use crate::{
     config::{Config, Database},
-    http::{self, AppState, Auth, Guards, LocalFiles, Sessions, Site, auth, kept_router, router},
+    http::{self, AppState, Guards, LocalFiles, Site, auth, router},
     serve::{ConnectionCounts, Serving, listen},
     ui::link,
 };
@@ -260,48 +261,6 @@ impl Node {
             app,
         };
         Ok(Self::serve(parts, listener, address, config))
-    }
-
-    /// Starts a node that shows a kept store to whoever has `token`, processes nothing, and serves no program.
-    ///
-    /// # Errors
-    /// `Invalid` if the file is no store, of another version, or in use.
-    pub async fn view(path: &Path, listener: TcpListener, token: &str) -> Result<Self> {
-        let address = local_address(&listener)?;
-        let is_local = address.ip().is_loopback();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let store = Opened::Sqlite(Arc::new(SqliteStore::open_kept(path, Arc::clone(&clock)).await?));
-        let ports = Ports {
-            store: store.store(),
-            queue: Arc::new(EmbeddedQueue::new(Arc::clone(&clock))),
-            progress: Arc::new(EmbeddedProgress::new()),
-            clock: Arc::clone(&clock),
-        };
-        let supervisor = Supervisor::new(Arc::clone(&clock));
-        let shown = AppState::of(Engine::idle(ports, supervisor.clone()), None);
-        let state = AppState {
-            auth: Auth::viewer(Arc::clone(&shown.catalog), clock, token),
-            sessions: Sessions::in_memory(),
-            is_kept: true,
-            // A store names files of this machine: they are for whoever sits at it.
-            local_files: if is_local {
-                LocalFiles::All
-            } else {
-                LocalFiles::None
-            },
-            site: Site {
-                public: None,
-                is_local,
-            },
-            ..shown
-        };
-        let parts = Parts {
-            store,
-            supervisor,
-            app: kept_router(state.clone()),
-            state,
-        };
-        Ok(Self::serve(parts, listener, address, &Config::default()))
     }
 
     fn serve(parts: Parts, listener: TcpListener, address: SocketAddr, config: &Config) -> Self {
