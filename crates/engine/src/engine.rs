@@ -16,19 +16,9 @@ use trapline_core::{
 };
 
 use crate::{
-    Supervisor,
-    health::Ticking,
-    job_cache::JobCache,
-    journal::Journal,
-    liveness::Liveness,
-    lost_replies::LostReplies,
-    minutes::{self, Minutes},
-    presence::Presence,
-    project::Owed,
-    settle::Settler,
-    store_time::StoreTime,
-    tried::Tried,
-    turns::Turns,
+    Supervisor, health::Ticking, job_cache::JobCache, journal::Journal, liveness::Liveness,
+    lost_replies::LostReplies, minutes::Minutes, presence::Presence, project::Owed, settle::Settler,
+    store_time::StoreTime, tried::Tried, turns::Turns,
 };
 
 /// The ports that a node is given.
@@ -141,10 +131,8 @@ pub(crate) struct Inner {
     pub(crate) minutes: Minutes,
 }
 
-/// How many jobs are dispatched at the same time.
-const DISPATCHERS: usize = 2;
 /// How often the cluster's row is touched.
-const BEAT: Duration = Duration::from_secs(1);
+pub(crate) const BEAT: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Starts a node: records a gap if there was one, then runs its services under `supervisor`.
@@ -207,53 +195,6 @@ impl Engine {
             inner: Arc::new(inner),
         };
         (engine, inbox)
-    }
-
-    fn spawn_services(&self, inbox: crate::settle::Inbox) {
-        let supervisor = &self.inner.supervisor;
-        let policy = &self.inner.policy;
-        let settling = self.clone();
-        supervisor.once("settler", async move { settling.settle_loop(inbox).await });
-        let every = |name, interval, what: fn(Self) -> futures::future::BoxFuture<'static, Result<()>>| {
-            let engine = self.clone();
-            supervisor.every(name, interval, move || what(engine.clone()));
-        };
-        every("heartbeat", BEAT, |e| {
-            Box::pin(async move { e.beat(false).await })
-        });
-        every("signs of life", policy.flush_interval(), |e| {
-            Box::pin(async move { e.flush_signs().await })
-        });
-        every("job log", BEAT, |e| Box::pin(async move { e.write_log().await }));
-        every("job minutes", minutes::WRITE_EVERY, |e| {
-            Box::pin(async move { e.write_minutes().await })
-        });
-        every("sweep", policy.sweep_interval, |e| {
-            Box::pin(async move { e.sweep_once().await.map(drop) })
-        });
-        every("lost replies", policy.sweep_interval, |e| {
-            Box::pin(async move { e.take_back_lost_replies().await })
-        });
-        every("progress", BEAT, |e| {
-            Box::pin(async move { e.pay_progress().await })
-        });
-        every("purge", policy.sweep_interval, |e| {
-            Box::pin(async move { e.purge_once().await })
-        });
-        every("health check", policy.health.health_interval, |e| {
-            Box::pin(async move { e.tick_on_time().await })
-        });
-        for _ in 0..DISPATCHERS {
-            let dispatching = self.clone();
-            supervisor.once("dispatcher", async move { dispatching.dispatch_loop().await });
-        }
-        let projecting = self.clone();
-        supervisor.once("projection at start", async move {
-            if let Err(error) = projecting.project_running().await {
-                // Tasks that are not projected are found by the fill from the store.
-                tracing::warn!(error = chain(&error), "running jobs were not all projected");
-            }
-        });
     }
 
     /// Ends every wait for work. This is the first step of a stop, so that waiting requests can be answered.

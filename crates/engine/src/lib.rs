@@ -19,6 +19,7 @@ mod minutes;
 mod presence;
 mod project;
 mod reserve;
+mod services;
 mod settle;
 mod store_time;
 pub mod supervisor;
