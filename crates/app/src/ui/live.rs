@@ -20,17 +20,14 @@ use axum::{
     routing::get,
 };
 use futures::stream;
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use trapline_core::{JobId, ProjectId, Result, error::chain, ports::RecentQuery};
 
 use super::{
     assets,
-    bar::Bar,
-    jobs::{left, rate},
+    numbers::Numbers,
     page::PageResult,
     session::{self, Visitor},
-    words,
 };
 use crate::http::{ApiError, AppState, Params};
 
@@ -88,24 +85,6 @@ struct Shown {
 struct Listed {
     project: Option<ProjectId>,
     newest: JobId,
-}
-
-/// A job's numbers, as a page shows them.
-#[derive(Serialize)]
-struct Numbers {
-    id: i64,
-    /// The page is not of the same state if this differs.
-    key: String,
-    title: String,
-    sentence: String,
-    percent: u64,
-    settled: String,
-    total: String,
-    failed: String,
-    rate: String,
-    left: Option<String>,
-    state: (String, &'static str, &'static str),
-    parts: Vec<(String, String, String)>,
 }
 
 pub(super) fn routes() -> Router<AppState> {
@@ -379,30 +358,4 @@ async fn read(app: &AppState, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (Proje
         (id, (project, text.into()))
     });
     Ok(numbers.collect())
-}
-
-impl Numbers {
-    fn new(view: &trapline_engine::JobView) -> Self {
-        let job = &view.job;
-        let (bar, state) = (Bar::new(&job.counts), words::state(job));
-        let numbers = words::Counted::new(job);
-        let parts = bar
-            .parts
-            .iter()
-            .map(|part| (part.x(), part.width(), part.n.clone()));
-        Self {
-            id: job.id.0,
-            key: words::key(job),
-            title: format!("{} – Trapline", words::title(job, bar.percent)),
-            sentence: trapline_core::headline::headline(job, left(view)),
-            percent: bar.percent,
-            settled: numbers.settled,
-            total: numbers.total,
-            failed: numbers.failed,
-            rate: rate(view),
-            left: left(view).map(trapline_core::words::about),
-            state: (state.word, state.tone, state.icon),
-            parts: parts.collect(),
-        }
-    }
 }
