@@ -237,6 +237,57 @@ async fn pipelines(app: &AppState, asked: &Asked) -> Result<Vec<(String, String,
         .collect())
 }
 
+/// The running jobs among those that are asked for, as workers take them.
+async fn running(app: &AppState, query: RecentQuery) -> Result<Vec<Job>> {
+    let query = RecentQuery {
+        group: Some(JobGroup::Running),
+        limit: RUNNING_MAX,
+        ..query
+    };
+    let mut running = app.engine.store().recent_jobs(&query).await?.rows;
+    running.sort_by_key(|job| (std::cmp::Reverse(job.priority), job.id));
+    Ok(running)
+}
+
+/// The filters by state. Of a search nothing is counted: a number would need all jobs to be looked at.
+async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Result<Vec<Chip>> {
+    let is_searched = !asked.q.is_empty() || asked.pipeline.is_some();
+    let counts = match is_searched {
+        true => Vec::new(),
+        false => app.engine.store().group_counts(asked.project, COUNT_MAX).await?,
+    };
+    let chip = |group: Option<JobGroup>| Chip {
+        word: group.map_or("All", |g| group_words(g).1),
+        count: counts
+            .iter()
+            .find(|(of, _)| Some(*of) == group)
+            .map_or_else(String::new, |(_, n)| up_to(*n)),
+        path: path(asked, chosen, group, None),
+        is_on: asked.group == group,
+    };
+    Ok(std::iter::once(None)
+        .chain(JobGroup::ALL.map(Some))
+        .map(chip)
+        .collect())
+}
+
+/// The projects that the filter offers, how they are shown, and which of them is chosen.
+async fn projects(
+    app: &AppState,
+    visitor: &Visitor,
+    chosen: Option<ProjectId>,
+) -> Result<Vec<(ProjectId, String, bool)>> {
+    let page = OffsetPage {
+        limit: PROJECTS_MAX,
+        offset: 0,
+    };
+    let known = app.catalog.projects(visitor.principal.project, page).await?.rows;
+    Ok(known
+        .into_iter()
+        .map(|p| (p.id, visible(&p.name), chosen == Some(p.id)))
+        .collect())
+}
+
 async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
     let asked = asked(&app, &visitor, &params).await?;
     let chosen = params.int("project")?.map(ProjectId);
@@ -260,41 +311,15 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     let is_searched = !asked.q.is_empty() || asked.pipeline.is_some();
     let is_filtered = asked.group.is_some() || is_searched || chosen.is_some();
     let is_first = asked.after.is_none();
-    let mut running = Vec::new();
-    if is_first && asked.group.is_none() && !is_searched {
-        let query = RecentQuery {
-            group: Some(JobGroup::Running),
-            limit: RUNNING_MAX,
-            ..query
-        };
-        running = store.recent_jobs(&query).await?.rows;
-        // As workers take them.
-        running.sort_by_key(|job| (std::cmp::Reverse(job.priority), job.id));
-    }
-    let page = OffsetPage {
-        limit: PROJECTS_MAX,
-        offset: 0,
+    let is_whole = is_first && asked.group.is_none() && !is_searched;
+    let mut running = match is_whole {
+        true => running(&app, query).await?,
+        false => Vec::new(),
     };
-    let projects = app.catalog.projects(visitor.principal.project, page).await?.rows;
     let pipelines = pipelines(&app, &asked).await?;
-    // Of a search nothing is counted: a number would need all jobs to be looked at.
-    let counts = match is_searched {
-        true => Vec::new(),
-        false => store.group_counts(asked.project, COUNT_MAX).await?,
-    };
-    let chip = |group: Option<JobGroup>| Chip {
-        word: group.map_or("All", |g| group_words(g).1),
-        count: counts
-            .iter()
-            .find(|(of, _)| Some(*of) == group)
-            .map_or_else(String::new, |(_, n)| up_to(*n)),
-        path: path(&asked, chosen, group, None),
-        is_on: asked.group == group,
-    };
     let more_running = running.len() > NOW_MAX;
     running.truncate(NOW_MAX);
-    let has_news = is_first && asked.group.is_none() && !is_searched;
-    let newest = found.rows.first().map(|job| job.id).filter(|_| has_news);
+    let newest = found.rows.first().map(|job| job.id).filter(|_| is_whole);
     let mut frame = Frame::new("Jobs", "jobs", &visitor);
     frame.refreshes = running
         .iter()
@@ -306,14 +331,8 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         more_running,
         now: Row::all(&app, &visitor, running, now).await?,
         rows: Row::all(&app, &visitor, found.rows, now).await?,
-        chips: std::iter::once(None)
-            .chain(JobGroup::ALL.map(Some))
-            .map(chip)
-            .collect(),
-        projects: projects
-            .into_iter()
-            .map(|p| (p.id, visible(&p.name), chosen == Some(p.id)))
-            .collect(),
+        chips: chips(&app, &asked, chosen).await?,
+        projects: projects(&app, &visitor, chosen).await?,
         has_pipelines: pipelines.len() > 1 || asked.pipeline.is_some(),
         pipelines,
         newest,
