@@ -58,12 +58,25 @@ impl Client {
         Self::of_nodes(vec![url.to_owned()], token)
     }
 
+    /// A client that keeps one connection and no more, however its requests race, for whoever counts those of a server.
+    ///
+    /// # Panics
+    /// If no client can be made.
+    #[must_use]
+    pub fn of_one_connection(url: &str, token: &str) -> Self {
+        Self::keeping(1, vec![url.to_owned()], token)
+    }
+
     /// A client that asks each of these nodes in turn.
     ///
     /// # Panics
     /// If no client can be made.
     #[must_use]
     pub fn of_nodes(urls: Vec<String>, token: &str) -> Self {
+        Self::keeping(usize::MAX, urls, token)
+    }
+
+    fn keeping(idle: usize, urls: Vec<String>, token: &str) -> Self {
         static CRYPTO: Once = Once::new();
         // Another crate may have installed a provider already; that is as good.
         CRYPTO.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -71,6 +84,7 @@ impl Client {
             .no_proxy()
             .tls_certs_only(std::iter::empty::<reqwest::Certificate>())
             .timeout(Duration::from_secs(60))
+            .pool_max_idle_per_host(idle)
             .build()
             .unwrap();
         Self {

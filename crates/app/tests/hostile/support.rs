@@ -35,7 +35,7 @@ impl Site {
         };
         change(&mut config);
         let node = Node::start(&config, NodeOptions::default()).await.unwrap();
-        let admin = Client::new(&node.url(), TOKEN);
+        let admin = Client::of_one_connection(&node.url(), TOKEN);
         register(&admin).await;
         // As it would be on the command line of a doctor.
         config.listen = node.address.to_string();
