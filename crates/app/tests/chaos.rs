@@ -209,7 +209,8 @@ fn scenarios_touch_nothing_of_others_on_their_servers(services: &Services) -> Re
         let job = theirs.post("/api/v2/jobs/?start_now", &job).await["id"].take();
         let before = until("their task is offered", PATIENCE, async || {
             let found = evidence(&job).await;
-            let offered = found[0]["num_pending"] == 1 && found[2]["state"] == "ok";
+            let offered =
+                found[0]["num_pending"] == 1 && found[2]["state"] == "ok" && found[3]["pending"] == 1;
             if offered {
                 Ok(found)
             } else {
