@@ -29,8 +29,7 @@ async fn an_early_refusal_of_a_large_body_arrives_and_the_connection_serves_on()
         (&format!("PUT /api/v2/jobs/{job}/result/"), TOKEN, json, 405),
         (&"POST /api/v2/jobs/".to_owned(), TOKEN, json, 413),
         (&result, TOKEN, "Content-Type: text/plain\r\n", 415),
-        // Not a refusal, but a body that nobody asked for.
-        (&format!("POST /api/v2/jobs/{job}/cancel/"), TOKEN, json, 200),
+        (&format!("POST /api/v2/jobs/{job}/cancel/"), TOKEN, json, 413),
     ] {
         let mut stream = site.connect().await;
         send(&mut stream, &head(line, token, body.len(), more)).await;
