@@ -71,6 +71,7 @@ mod tests {
         ("login_per_minute", "11"),
         ("trusted_proxies", "10.0.0.0/8,192.168.1.1"),
         ("public_url", "https://lab.example:8443"),
+        ("files", "/photographs"),
         ("connections_max", "1234"),
         ("header_timeout", "16"),
         ("idle_timeout", "76"),
