@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod release;
+mod screenshots;
 mod services;
 mod soak;
 mod tools;
@@ -28,6 +29,8 @@ enum Chore {
     SoakCluster(soak::cluster::Args),
     /// Private PostgreSQL, NATS and Redis on free ports, until Ctrl-C; prints how to run nodes on them.
     Services(services::Args),
+    /// Pictures of the pages as the tests see them: all in `target/screenshots`, and those of the README in `docs/pictures`.
+    Screenshots,
     /// Benchmarks of the health check and of a cluster; build xtask in release for figures: `cargo run --release -p xtask -- bench …`.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Chore::Soak(args) => soak::run(&args),
         Chore::SoakCluster(args) => soak::cluster::run(&args),
         Chore::Services(args) => services::run(&args),
+        Chore::Screenshots => screenshots::take(),
         Chore::Bench(bench) => bench::run(&bench),
         Chore::Sim {
             seeds,

@@ -174,7 +174,10 @@ fn pictures() -> Option<PathBuf> {
     std::env::var_os("TRAPLINE_SCREENSHOTS").map(PathBuf::from)
 }
 
-async fn take(browser: &Browser, picture: &Path) {
+/// Takes the page that is open, if anybody wants pictures.
+pub(crate) async fn picture(browser: &Browser, name: &str) {
+    let Some(folder) = pictures() else { return };
+    let picture = folder.join(format!("{name}.png"));
     let taken = browser
         .cdp("Page.captureScreenshot", json!({"captureBeyondViewport": true}))
         .await;
@@ -189,7 +192,6 @@ async fn axe_finds_nothing_serious() {
     browser
         .cdp("Page.addScriptToEvaluateOnNewDocument", json!({ "source": AXE }))
         .await;
-    let pictures = pictures();
     let mut found = Vec::new();
     tour.each(async |name, path| {
         for theme in ["light", "dark"] {
@@ -204,9 +206,7 @@ async fn axe_finds_nothing_serious() {
                 if serious != json!([]) {
                     found.push(format!("{path} ({theme}, {width} px): {serious:#}"));
                 }
-                if let Some(folder) = &pictures {
-                    take(browser, &folder.join(format!("{name}-{theme}-{width}.png"))).await;
-                }
+                picture(browser, &format!("{name}-{theme}-{width}")).await;
             }
         }
     })

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use trapline_testkit::{Client, SERVER_TOKEN, Server, until};
 use trapline_worker::samples::{SAMPLE_SEED, write_samples};
 
-use super::{BINARY, PATIENCE, browser::Browser, half_done};
+use super::{BINARY, PATIENCE, browser::Browser, half_done, looks::picture};
 
 /// `trapline run` on the folder `photos` beside its store, without what the machine of the test has set.
 fn run(folder: &Path, more: &[&str]) -> Command {
@@ -325,6 +325,7 @@ async fn a_run_that_is_watched_shows_its_photographs_until_it_is_ended() {
     let (server, path) = link.split_at(link.find("/login").unwrap());
     assert!(lines.any(|line| line.contains("stay open until Ctrl-C")));
     let browser = Browser::start(server).await;
+    browser.is_wide(1_280).await;
     browser.open(path).await;
     browser.press("button.primary").await;
     browser.shows("h1", "run: photos").await;
@@ -335,6 +336,7 @@ async fn a_run_that_is_watched_shows_its_photographs_until_it_is_ended() {
         (loaded == 2).then_some(()).ok_or_else(|| loaded.to_string())
     })
     .await;
+    picture(&browser, "run").await;
     browser.end().await;
     let pid = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
