@@ -19,7 +19,7 @@ use crate::{
 #[tokio::test]
 async fn a_queue_or_a_progress_that_vanished_is_projected_at_the_next_tick() {
     let node = node(quiet()).await;
-    let job = node.job_of(30).await;
+    let job = node.projected_job_of(30).await;
     assert_eq!(numbers(&node.tick().await.missing_queues), (1, 0, 0));
     node.ports.queue.remove(job).await.unwrap();
     let dry = node.engine.tick_once(true).await.unwrap().unwrap();
@@ -40,7 +40,7 @@ async fn a_queue_or_a_progress_that_vanished_is_projected_at_the_next_tick() {
 #[tokio::test]
 async fn a_queue_that_is_short_for_two_ticks_in_a_row_is_projected_again() {
     let node = node(quiet()).await;
-    let job = node.job_of(30).await;
+    let job = node.projected_job_of(30).await;
     node.ports.queue.propose(job, 10).await.unwrap();
     assert_eq!(
         did(&node.tick().await.missing_queues),
@@ -54,7 +54,7 @@ async fn a_queue_that_is_short_for_two_ticks_in_a_row_is_projected_again() {
 #[tokio::test]
 async fn old_queues_of_no_job_or_an_ended_one_are_removed_and_those_of_running_jobs_stay() {
     let node = node(quiet()).await;
-    let job = node.job_of(3).await;
+    let job = node.projected_job_of(3).await;
     let ended = node.engine.create_job(&node.new_job(0).await).await.unwrap();
     until("the landing", Duration::from_secs(20), async || {
         let status = node.job(ended).await.status;
@@ -103,7 +103,7 @@ async fn is_projected(ports: &Ports, job: JobId, tasks: u64) -> bool {
 #[tokio::test]
 async fn what_a_slow_clean_up_removes_of_a_new_run_is_projected_again_at_once() {
     let (node, meddler) = meddled(quiet()).await;
-    let job = node.job_of(5).await;
+    let job = node.projected_job_of(5).await;
     let worker = node.worker("w").await;
     let receipts = node.reserve(job, 5, worker).await;
     node.answer(job, &receipts).await;
@@ -135,7 +135,7 @@ async fn what_a_slow_clean_up_removes_of_a_new_run_is_projected_again_at_once() 
 #[tokio::test]
 async fn the_counts_of_a_running_job_are_in_its_log_and_it_does_not_grow_while_they_stay() {
     let node = node(quiet()).await;
-    let job = node.job_of(3).await;
+    let job = node.projected_job_of(3).await;
     let before = node.job(job).await.updated_at;
     node.live(8).await;
     assert_eq!(numbers(&node.tick().await.running_job_snapshots), (1, 0, 0));
@@ -177,7 +177,7 @@ async fn the_counts_of_a_running_job_are_in_its_log_and_it_does_not_grow_while_t
 #[tokio::test]
 async fn checks_that_need_the_broker_break_off_and_those_that_do_not_go_on() {
     let node = node(quiet()).await;
-    let job = node.job_of(20).await;
+    let job = node.projected_job_of(20).await;
     node.all_but(job, 2).await;
     node.live(11 * 60).await;
     for _ in 0..2 {
@@ -185,7 +185,7 @@ async fn checks_that_need_the_broker_break_off_and_those_that_do_not_go_on() {
         node.each_to_a_silent_one(job).await;
         node.live(70).await;
     }
-    let other = node.job_of(1).await;
+    let other = node.projected_job_of(1).await;
     node.queue_outage.begin();
     let tick = node.tick().await;
     assert_eq!(did(&tick.lost_images), [(job, Action::MarkedLost)]);

@@ -135,6 +135,20 @@ impl Node {
         job
     }
 
+    /// As `job_of`, and its progress is there, so that no tick has to make it.
+    pub(crate) async fn projected_job_of(&self, n: usize) -> JobId {
+        let job = self.job_of(n).await;
+        until("its progress", BOUND, async || {
+            let progress = self.ports.progress.read(job).await.unwrap();
+            match progress.map(|p| p.pending) {
+                Some(pending) if pending == n as u64 => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        job
+    }
+
     pub(crate) async fn worker(&self, name: &str) -> WorkerId {
         let who = WorkerIdentity {
             token: TokenId(1),
