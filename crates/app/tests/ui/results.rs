@@ -337,6 +337,12 @@ async fn a_run_that_is_watched_shows_its_photographs_until_it_is_ended() {
     })
     .await;
     picture(&browser, "run").await;
+    browser.press("Overview").await;
+    browser.press("Run all again").await;
+    browser.press("input[name=consent]").await;
+    browser.press("button.primary").await;
+    browser.shows(".head .line .quiet", "run 2").await;
+    browser.shows("[data-f=word]", "Done").await;
     browser.end().await;
     let pid = rustix::process::Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();

@@ -229,6 +229,10 @@ impl Run {
             ended = self.drive(&node, prepared, counts) => ended.map(Some),
             _ = signals.next() => Ok(None),
         };
+        if self.args.watch && matches!(ended, Ok(Some(_))) {
+            output::note("the pages stay open until Ctrl-C; what is run again there is done here");
+            signals.next().await;
+        }
         stop.drain();
         let worked = tokio::select! {
             worked = working => worked.map_err(|e| Error::internal("the worker panicked").with_source(e))?,
@@ -237,10 +241,6 @@ impl Run {
                 return Ok(Exit::Interrupted);
             }
         };
-        if self.args.watch && matches!(ended, Ok(Some(_))) {
-            output::note("the pages stay open until Ctrl-C");
-            signals.next().await;
-        }
         node.stop().await?;
         let refused = worked.err().map(refused);
         match ended? {
