@@ -20,8 +20,9 @@ use tokio_tungstenite::{connect_async, tungstenite::Message};
 use trapline_testkit::{Client, until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "--headless",
+    "--hide-scrollbars",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
