@@ -41,7 +41,7 @@ mod tests {
     use crate::config::{Config, SETTINGS};
 
     /// Another value than the default's for every key that has one to show.
-    const OTHER: [(&str, &str); 35] = [
+    const OTHER: &[(&str, &str)] = &[
         ("listen", "0.0.0.0:9000"),
         ("database", "sqlite:/srv/night \"1\"/t\\é.db"),
         ("queue", "nats://a:4222,tls://b:4222"),
