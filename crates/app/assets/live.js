@@ -18,9 +18,11 @@ const set = (place, name, text) => {
 };
 
 function show(place, job) {
+  // What was read before the page was is of a run before it.
+  if (parseInt(job.key, 10) < parseInt(place.dataset.key, 10)) return;
   if (place.dataset.key !== job.key && "page" in place.dataset) {
     // Another state has other buttons, which the server knows.
-    location.replace(place.dataset.page);
+    location.reload();
     return;
   }
   if ("had" in place.dataset) {
