@@ -19,37 +19,25 @@ struct Asset {
     bytes: &'static [u8],
 }
 
+macro_rules! asset {
+    ($name:literal, $content_type:expr) => {
+        Asset {
+            name: $name,
+            content_type: $content_type,
+            bytes: include_bytes!(concat!("../../assets/", $name)),
+        }
+    };
+}
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
 const ASSETS: &[Asset] = &[
-    Asset {
-        name: "app.css",
-        content_type: "text/css; charset=utf-8",
-        bytes: include_bytes!("../../assets/app.css"),
-    },
-    Asset {
-        name: "favicon.svg",
-        content_type: "image/svg+xml",
-        bytes: include_bytes!("../../assets/favicon.svg"),
-    },
-    Asset {
-        name: "log.js",
-        content_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../../assets/log.js"),
-    },
-    Asset {
-        name: "live.js",
-        content_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../../assets/live.js"),
-    },
-    Asset {
-        name: "viewer.js",
-        content_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../../assets/viewer.js"),
-    },
-    Asset {
-        name: "look.js",
-        content_type: "text/javascript; charset=utf-8",
-        bytes: include_bytes!("../../assets/look.js"),
-    },
+    asset!("app.css", "text/css; charset=utf-8"),
+    asset!("favicon.svg", "image/svg+xml"),
+    asset!("log.js", JAVASCRIPT),
+    asset!("live.js", JAVASCRIPT),
+    asset!("viewer.js", JAVASCRIPT),
+    asset!("look.js", JAVASCRIPT),
 ];
 
 /// The paths of the files, by name.
