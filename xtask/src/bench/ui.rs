@@ -79,10 +79,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
         }
         let (cpu, began) = (process::cpu(server.pid()), Instant::now());
         let batches = settle(&client, job, usize::MAX, PACED_BATCH, Some(PACE));
-        tokio::select! {
-            () = batches => {}
-            () = tokio::time::sleep(length) => {} // the length of the measurement
-        }
+        tokio::time::timeout(length, batches).await.ok();
         let took = began.elapsed().as_secs_f64();
         let share = 100.0 * (process::cpu(server.pid()) - cpu) / took;
         let sent = bytes.load(Ordering::Relaxed);
