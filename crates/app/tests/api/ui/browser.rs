@@ -46,6 +46,13 @@ impl Page {
         self.headers.get("location").map_or("", |l| l.to_str().unwrap())
     }
 
+    /// The path of the page after it, as its link has it.
+    pub(super) fn next(&self) -> String {
+        let (before, _) = self.html.split_once("rel=\"next\"").unwrap();
+        let (_, path) = before.rsplit_once("href=\"").unwrap();
+        path.split('"').next().unwrap().replace("&#38;", "&")
+    }
+
     /// The hidden fields of its form, as a browser posts them.
     pub(super) fn form(&self) -> String {
         let main = self.html.split("</main>").next().unwrap();
