@@ -7,7 +7,7 @@ use crate::{JobId, JobStatus, Timestamp, ports::Job};
 /// The length of a row that is not a minute any more, in minutes.
 pub const HOUR: i64 = 60;
 /// Minutes are kept as such for so long, in minutes.
-pub const MINUTES_KEPT: i64 = 24 * HOUR;
+const MINUTES_KEPT: i64 = 24 * HOUR;
 /// The rate is that of the last minutes.
 const RATE_OF: i64 = 10;
 /// A job that settled nothing for this long has no rate.
@@ -52,6 +52,18 @@ pub fn minute(at: Timestamp) -> i64 {
 #[must_use]
 pub fn begin(minute: i64) -> Timestamp {
     Timestamp(minute.saturating_mul(60_000_000))
+}
+
+/// Returns the first minute of the hour of a minute: where its row is, once it is folded.
+#[must_use]
+pub fn hour_of(minute: i64) -> i64 {
+    minute - minute.rem_euclid(HOUR)
+}
+
+/// Returns the minute before which minutes are folded into hours: a whole hour, so that none is folded that is kept.
+#[must_use]
+pub fn fold_before(now: Timestamp) -> i64 {
+    hour_of(minute(now) - MINUTES_KEPT)
 }
 
 /// The first minute that is read for a rate.
@@ -238,6 +250,22 @@ mod tests {
         }
         let hour = chart(&minutes, (1_240, 1_299));
         assert_eq!((hour.step, hour.bars.len(), hour.bars[59]), (1, 60, (2, 1)));
+    }
+
+    #[test]
+    fn an_hour_is_folded_when_all_of_it_is_older_than_a_day() {
+        for past in 0..HOUR {
+            let now = begin(100 * HOUR + past);
+            assert_eq!(fold_before(now), 76 * HOUR, "{past}");
+        }
+    }
+
+    #[test]
+    fn of_a_job_that_ended_long_ago_the_hours_of_its_end_are_shown() {
+        let (first, last) = (1_203, 1_262);
+        let rows = [row(HOUR, 1_200, 90), row(HOUR, 1_260, 3)];
+        let read: Vec<_> = rows.into_iter().filter(|m| m.minute >= hour_of(first)).collect();
+        assert_eq!(chart(&read, (first, last)).bars, [(90, 1), (3, 1)]);
     }
 
     #[test]

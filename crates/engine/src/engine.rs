@@ -220,13 +220,13 @@ impl Engine {
                 "the last lines of jobs' logs were not written"
             );
         }
-        self.write_last_minutes().await;
         if let Err(error) = self.take_back_lost_replies().await {
             tracing::warn!(
                 error = chain(&error),
                 "the tasks of grants whose reply was lost were not given back"
             );
         }
+        self.write_last_minutes().await;
         self.inner.ports.store.stopped_cleanly().await
     }
 

@@ -10,7 +10,7 @@ use std::{
 use trapline_core::{
     JobId, Result, Timestamp,
     error::chain,
-    pace::{self, Chart, JobMinute, MINUTES_KEPT, Window},
+    pace::{self, Chart, JobMinute, Window},
     ports::{Job, Touched},
 };
 
@@ -69,6 +69,17 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn write_minutes(&self) -> Result<()> {
+        self.write_waiting_minutes().await?;
+        let old = pace::fold_before(self.now());
+        for _ in 0..FOLDS_MAX {
+            if !self.inner.ports.store.fold_minutes(old).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_waiting_minutes(&self) -> Result<()> {
         let store = &self.inner.ports.store;
         let taken: Vec<JobMinute> = std::mem::take(&mut *self.inner.minutes.waiting())
             .into_iter()
@@ -83,18 +94,12 @@ impl Engine {
                 return Err(error);
             }
         }
-        let old = pace::minute(self.now()) - MINUTES_KEPT;
-        for _ in 0..FOLDS_MAX {
-            if !store.fold_minutes(old).await? {
-                break;
-            }
-        }
         Ok(())
     }
 
     /// Writes the minutes that wait when a node ends.
     pub(crate) async fn write_last_minutes(&self) {
-        if let Err(error) = self.write_minutes().await {
+        if let Err(error) = self.write_waiting_minutes().await {
             tracing::warn!(
                 error = chain(&error),
                 "the last minutes of charts were not written"
@@ -108,9 +113,9 @@ impl Engine {
             return Ok(Vec::new());
         }
         let mut minutes = self.inner.ports.store.minutes(jobs, since).await?;
-        let waiting = self.inner.minutes.waiting().clone();
-        let of_these = waiting.into_iter().map(row);
-        minutes.extend(of_these.filter(|m| m.minute >= since && jobs.contains(&m.job)));
+        let waiting = self.inner.minutes.waiting();
+        let of = |job: &JobId| waiting.range((*job, since)..=(*job, i64::MAX));
+        minutes.extend(jobs.iter().flat_map(of).map(|(at, n)| row((*at, *n))));
         Ok(minutes)
     }
 
@@ -149,7 +154,7 @@ impl Engine {
     /// As the store's.
     pub async fn chart(&self, job: &Job, window: Window) -> Result<(Chart, Timestamp)> {
         let (first, last) = window.range(job, self.now());
-        let minutes = self.minutes(&[job.id], first).await?;
+        let minutes = self.minutes(&[job.id], pace::hour_of(first)).await?;
         let begun = minutes.iter().map(|m| m.minute).min();
         let first = begun.filter(|_| window == Window::All).unwrap_or(first);
         let chart = pace::chart(&minutes, (first, last));

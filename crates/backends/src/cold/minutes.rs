@@ -42,7 +42,7 @@ pub(crate) async fn read<S: Cold>(store: &S, jobs: &[JobId], since: i64) -> sqlx
     .await
 }
 
-/// Folds the minutes of one hour of one job that are before a minute; returns whether there were any.
+/// Folds the minutes of the oldest hour of a job that has any before a minute; returns whether there were any.
 pub(crate) async fn fold<S: Cold>(store: &S, before: i64) -> sqlx::Result<bool> {
     let mut conn = store.reader().await?;
     let oldest = conn

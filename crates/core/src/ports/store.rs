@@ -148,7 +148,7 @@ pub trait Store: Catalog + Health {
     async fn add_minutes(&self, minutes: &[JobMinute]) -> Result<()>;
     /// Returns what jobs settled since a minute, by job and minute.
     async fn minutes(&self, jobs: &[JobId], since: i64) -> Result<Vec<JobMinute>>;
-    /// Makes one row of the minutes of one hour of one job that are before a minute. Returns whether there were any.
+    /// Makes one row of the minutes of the oldest hour of a job that has any before a minute. Returns whether there were any.
     async fn fold_minutes(&self, before: i64) -> Result<bool>;
     /// A page of a job's log.
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>>;
