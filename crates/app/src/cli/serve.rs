@@ -1,5 +1,7 @@
 //! `trapline serve`: a node, until a signal.
 
+use trapline_core::error::chain;
+
 use super::{
     config::Sources,
     exit::{CliResult, Exit},
@@ -70,10 +72,14 @@ async fn serve(config: &Config) -> CliResult {
         output::note(format_args!(
             "this admin token is shown once; keep it, or make others with `trapline token create`:\n{secret}"
         ));
-        if let Some(link) = node.sign_in_link(&secret, "/jobs", LINK_LIFE).await? {
-            output::note(format_args!(
-                "to sign in with a browser, once and within 5 minutes: {link}"
-            ));
+        match node.sign_in_link(&secret, "/jobs", LINK_LIFE).await {
+            Ok(link) => link.into_iter().for_each(|link| {
+                output::note(format_args!(
+                    "to sign in with a browser, once and within 5 minutes: {link}"
+                ));
+            }),
+            // The token is shown, and signs in as well.
+            Err(error) => tracing::warn!(error = chain(&error), "no sign-in link could be made"),
         }
     }
     tracing::info!(

@@ -17,9 +17,8 @@ use axum::{
 use tracing::Instrument as _;
 
 use super::{ApiError, AppState, auth::prefix, paging::Links, proxies::Client};
+use crate::ui::link;
 
-/// Where the paths of sign-in links begin.
-const LINK: &str = "/login/link/";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the layers inside say about a request for its line.
@@ -46,8 +45,8 @@ fn request_id(headers: &HeaderMap) -> String {
 
 /// A path of which no more is kept of the code of a sign-in link than of a token.
 fn without_code(path: &str) -> String {
-    match path.strip_prefix(LINK) {
-        Some(code) => format!("{LINK}{}", prefix(code)),
+    match path.strip_prefix(link::PATH) {
+        Some(code) => format!("{}{}", link::PATH, prefix(code)),
         None => path.to_owned(),
     }
 }

@@ -26,11 +26,13 @@ use crate::http::{
     proxies::Client,
 };
 
+/// Where the paths of links begin.
+pub(crate) const PATH: &str = "/login/link/";
 /// A link that is not opened for this long is none any more.
 pub(crate) const LINK_LIFE: Duration = Duration::from_secs(300);
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/login/link/{code}", get(show).post(spend))
+    Router::new().route(&format!("{PATH}{{code}}"), get(show).post(spend))
 }
 
 /// The hash of a link's session. No cookie has a line break.
@@ -38,7 +40,7 @@ fn key(code: &str) -> [u8; 32] {
     hash(&format!("link\n{code}"))
 }
 
-/// Makes a link for a token, and returns its path; `None` if there is no such token.
+/// Makes a link for a token, and returns its path; `None` if there is no such token, or it has expired.
 pub(crate) async fn make(
     app: &AppState,
     owner: SessionOwner<TokenId>,
@@ -46,8 +48,8 @@ pub(crate) async fn make(
 ) -> Result<Option<String>> {
     let code = new_secret();
     session::store(app, key(&code), owner, life).await?;
-    let is_stored = app.sessions.find(&key(&code)).await?.is_some();
-    Ok(is_stored.then(|| format!("/login/link/{code}")))
+    let is_valid = session::valid(app, &key(&code)).await?.is_some();
+    Ok(is_valid.then(|| format!("{PATH}{code}")))
 }
 
 /// Makes a link for a token by its secret; `None` if it is not valid.

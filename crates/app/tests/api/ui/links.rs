@@ -79,3 +79,17 @@ async fn a_link_ends_after_five_minutes_and_with_its_token_and_is_no_session() {
         .await;
     assert_eq!(gone.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn there_is_no_link_for_a_token_that_has_expired() {
+    let app = TestApp::new().await;
+    let end = app.state.clock.now().plus(std::time::Duration::from_secs(60));
+    let token = json!({"name": "t", "role": "viewer", "expires_at": end.to_string()});
+    let id = app.admin().post("/api/v2/tokens/", &token).await.body["id"].clone();
+    let link = format!("/api/v2/tokens/{id}/link/");
+    let made = app.admin().post(&link, &json!({})).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    app.pass(std::time::Duration::from_secs(60));
+    let made = app.admin().post(&link, &json!({})).await;
+    assert_eq!(made.status, StatusCode::NOT_FOUND, "{}", made.body);
+}
