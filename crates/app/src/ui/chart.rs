@@ -9,7 +9,7 @@ use trapline_core::{
     words::{count, counted},
 };
 
-use super::{page::render, words::Time};
+use super::{look, page::render, words::Time};
 use crate::http::{ApiError, AppState, Params};
 
 /// The height of the drawing, in its own units; a bar is 10 wide.
@@ -33,6 +33,8 @@ pub(super) struct Chart {
     pub(super) bars: Vec<Bar>,
     pub(super) width: usize,
     pub(super) caption: String,
+    /// The zone of its times.
+    pub(super) zone: String,
     pub(super) from: String,
     pub(super) to: String,
     /// Links to other lengths of time, and whether each is shown.
@@ -110,6 +112,7 @@ impl Chart {
             window: window.as_str(),
             width: of.bars.len().max(BARS_MIN) * 10,
             caption,
+            zone: look::now().zone_name().to_owned(),
             from: starts(0),
             to: starts(of.bars.len()),
             bars: bars.collect(),
