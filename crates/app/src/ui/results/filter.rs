@@ -185,7 +185,7 @@ pub(super) async fn find(
     }
 }
 
-fn many(row: &ResultRow) -> usize {
+pub(super) fn many(row: &ResultRow) -> usize {
     usize::try_from(row.detections).unwrap_or(0).min(OF_ONE_MAX)
 }
 
@@ -194,7 +194,7 @@ async fn with_detections(store: &dyn Store, job: JobId, rows: Vec<ResultRow>) ->
     let some: Vec<_> = rows.iter().filter(|row| row.detections > 0).collect();
     let found = match some.as_slice() {
         [] => Vec::new(),
-        [one] => of_one(store, job, one.capture.id, 0, OF_ONE_MAX, false).await?,
+        [one] => of_one(store, job, one.capture.id, 0, many(one), false).await?,
         several => {
             let keys: Vec<_> = several.iter().map(|row| (job, row.capture.id)).collect();
             store.detections(DetectionsOf::Tasks(&keys), false).await?

@@ -20,7 +20,7 @@ use super::{
     asked::{Asked, Named, Score, Ways},
     beyond,
     entry::{Entry, entry},
-    filter::{OF_ONE_MAX, of_one},
+    filter::{many, of_one},
     host,
     picture::{Picture, Source},
     place::image_name,
@@ -133,7 +133,7 @@ async fn detections(
         return Ok(Vec::new());
     }
     let (store, image) = (app.engine.store().as_ref(), row.capture.id);
-    let mut detections = of_one(store, job.id, image, 0, OF_ONE_MAX, false).await?;
+    let mut detections = of_one(store, job.id, image, 0, many(row), false).await?;
     if let Some(wanted) = top.and_then(|n| detections.iter_mut().find(|d| d.id.n == n)) {
         let scored = of_one(store, job.id, image, wanted.id.n - 1, 1, true).await?;
         scored.into_iter().for_each(|scored| *wanted = scored);
