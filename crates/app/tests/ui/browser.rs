@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_tungstenite::{connect_async, tungstenite::Message};
-use trapline_testkit::{Client, until};
+use trapline_testkit::{Client, SERVER_TOKEN, until};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const FLAGS: [&str; 10] = [
@@ -217,6 +217,12 @@ impl Browser {
             (is_so == true).then_some(()).ok_or_else(|| is_so.to_string())
         })
         .await;
+    }
+
+    /// Signs in as the server's admin on the form that is open.
+    pub(crate) async fn sign_in(&self) {
+        self.enter("#token", SERVER_TOKEN).await;
+        self.press("button.primary").await;
     }
 
     /// Leaves a mark that is gone when the page is read again.

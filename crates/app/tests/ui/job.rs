@@ -3,15 +3,14 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trapline_testkit::{SERVER_TOKEN, Server};
+use trapline_testkit::Server;
 
 use super::{BINARY, browser::Browser, half_done};
 
 async fn signed_in(server: &Server, path: &str) -> Browser {
     let browser = Browser::start(&server.url()).await;
     browser.open(path).await;
-    browser.enter("#token", SERVER_TOKEN).await;
-    browser.press("button.primary").await;
+    browser.sign_in().await;
     browser
 }
 

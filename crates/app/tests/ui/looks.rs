@@ -7,7 +7,7 @@ use std::{fs, path::Path, path::PathBuf};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use trapline_testkit::{Client, SERVER_TOKEN, Server};
+use trapline_testkit::{Client, Server};
 
 use super::{BINARY, browser::Browser, half_done, job::fail_the_rest};
 
@@ -51,8 +51,7 @@ impl Tour {
 
     async fn sign_in(&self) {
         self.browser.open("/login").await;
-        self.browser.enter("#token", SERVER_TOKEN).await;
-        self.browser.press("button.primary").await;
+        self.browser.sign_in().await;
         self.browser.shows("h1", "Jobs").await;
     }
 

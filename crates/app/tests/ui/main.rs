@@ -13,7 +13,7 @@ mod run;
 use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
-use trapline_testkit::{SERVER_TOKEN, Server, until};
+use trapline_testkit::{Server, until};
 
 use browser::Browser;
 
@@ -52,8 +52,7 @@ async fn somebody_signs_in_sees_a_running_job_and_stops_it() {
 
     browser.open(&format!("/jobs/{job}")).await;
     browser.shows("h1", "Sign in").await;
-    browser.enter("#token", SERVER_TOKEN).await;
-    browser.press("button.primary").await;
+    browser.sign_in().await;
     browser.shows("h1", "June night").await;
     browser
         .shows(".sentence", "1 of 4 processed, 1 in flight, 2 waiting.")
@@ -81,8 +80,7 @@ async fn an_open_page_follows_its_job_and_says_when_the_server_is_away() {
     let (job, held) = half_done(&server).await;
     let browser = Browser::start(&server.url()).await;
     browser.open(&format!("/jobs/{job}")).await;
-    browser.enter("#token", SERVER_TOKEN).await;
-    browser.press("button.primary").await;
+    browser.sign_in().await;
     browser
         .shows(".sentence", "1 of 4 processed, 1 in flight, 2 waiting.")
         .await;

@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Router, routing::get};
 use serde_json::{Value, json};
-use trapline_testkit::{Client, SERVER_TOKEN, Server, until};
+use trapline_testkit::{Client, Server, until};
 use trapline_worker::samples::{SAMPLE_SEED, write_samples};
 
 use super::{BINARY, PATIENCE, browser::Browser, half_done, looks::picture};
@@ -42,8 +42,7 @@ pub(crate) async fn serve(folder: &Path) -> Server {
 
 pub(crate) async fn sign_in(browser: &Browser) {
     browser.open("/login").await;
-    browser.enter("#token", SERVER_TOKEN).await;
-    browser.press("button.primary").await;
+    browser.sign_in().await;
     browser.shows("h1", "Jobs").await;
 }
 
