@@ -65,7 +65,7 @@ use tower::Layer as _;
 use tower_http::{catch_panic::CatchPanicLayer, normalize_path::NormalizePathLayer};
 use trapline_core::{
     Clock, ProjectId,
-    ports::{Catalog, Store},
+    ports::{Catalog, Job, Store},
 };
 use trapline_engine::Engine;
 
@@ -171,6 +171,11 @@ pub struct AppState {
 }
 
 impl AppState {
+    /// Whether a job goes on here. Of a store that is only shown, nothing moves.
+    pub(crate) fn goes_on(&self, job: &Job) -> bool {
+        job.status.is_running() && !self.is_kept
+    }
+
     /// What the handlers of a node have that runs this engine: its store, its clock, and the usual bounds.
     #[must_use]
     pub fn of(engine: Engine, admin_token: Option<&str>) -> Self {

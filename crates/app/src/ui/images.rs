@@ -283,7 +283,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         "jobs",
         &visitor,
     );
-    frame.refreshes = job.status.is_running();
+    frame.refreshes = app.goes_on(&job);
     let partly = partly(&failures, &job);
     let kinds = failures.groups.into_iter().take(GROUPS_MAX);
     let page = ImagesPage {
@@ -307,7 +307,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         csv: filter.path(".csv", None),
         urls: filter.path(".txt", None),
         retry: retry(&job).filter(|_| is_failed),
-        is_running: job.status.is_running(),
+        is_running: app.goes_on(&job),
     };
     Ok(render(StatusCode::OK, &page))
 }

@@ -66,8 +66,7 @@ struct JobPage {
 async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
     let job = app.visible_job(&visitor.principal, id).await?;
     let now = app.engine.wall_now();
-    // Of a store that is only shown, nothing moves.
-    let is_running = job.status.is_running() && !app.is_kept;
+    let is_running = app.goes_on(&job);
     match params.text("part") {
         None => {}
         Some("chart") => {

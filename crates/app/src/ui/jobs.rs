@@ -319,12 +319,13 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     let pipelines = pipelines(&app, &asked).await?;
     let more_running = running.len() > NOW_MAX;
     running.truncate(NOW_MAX);
-    let newest = found.rows.first().map(|job| job.id).filter(|_| is_whole);
+    let newest = found
+        .rows
+        .first()
+        .map(|job| job.id)
+        .filter(|_| is_whole && !app.is_kept);
     let mut frame = Frame::new("Jobs", "jobs", &visitor);
-    frame.refreshes = running
-        .iter()
-        .chain(&found.rows)
-        .any(|job| job.status.is_running());
+    frame.refreshes = running.iter().chain(&found.rows).any(|job| app.goes_on(job));
     frame.follows = newest.is_some();
     let page = JobsPage {
         frame,

@@ -121,7 +121,7 @@ async fn log(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: 
         .filter(|_| rows.len() as u64 == PAGE)
         .map(|row| row.id);
     let mut frame = Frame::new(format!("Log of {}", visible(&job.name)), "jobs", &visitor);
-    let follows = job.status.is_running() && before.is_none();
+    let follows = app.goes_on(&job) && before.is_none();
     frame.refreshes = follows;
     let page = LogPageOf {
         frame,

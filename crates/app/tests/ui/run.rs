@@ -1,12 +1,14 @@
 //! The way in for somebody who has photographs and no server: the link that a command prints.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
 };
 
+use serde_json::json;
 use trapline_testkit::Server;
 
 use super::{BINARY, browser::Browser};
@@ -43,6 +45,27 @@ impl Terminal {
         let (server, path) = shown.unwrap_or_else(|| panic!("no link is shown: {seen}"));
         (Self(child), server, path)
     }
+}
+
+impl Terminal {
+    /// Presses Ctrl-C, and waits until the command has ended.
+    fn interrupt(mut self) {
+        self.0.stdin.take().unwrap().write_all(b"\x03").unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// The files of a folder with what is in them, but the lock, which names its last holder.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let entries = entries.filter(|e| e.path().extension() != Some("lock".as_ref()));
+    let read = |e: std::fs::DirEntry| {
+        (
+            e.file_name().into_string().unwrap(),
+            std::fs::read(e.path()).unwrap(),
+        )
+    };
+    entries.map(read).collect()
 }
 
 impl Drop for Terminal {
@@ -82,7 +105,7 @@ async fn a_kept_store_is_looked_at_without_a_server_and_stays_as_it_is() {
     let in_use = view(folder.path(), &named);
     assert!(in_use.contains("is in use by the process"), "{in_use}");
     server.stop().await;
-    let before = std::fs::read(&database).unwrap();
+    let before = files(database.parent().unwrap());
 
     let (terminal, link, path) = Terminal::shows_link(folder.path(), &format!("view {named}"));
     let browser = Browser::start(&link).await;
@@ -93,9 +116,17 @@ async fn a_kept_store_is_looked_at_without_a_server_and_stays_as_it_is() {
     browser.open(&format!("/jobs/{job}")).await;
     browser.shows("h1", "June night").await;
     assert_eq!(browser.text(".head .button").await, None, "no action is offered");
+    let follows = "return document.querySelectorAll('script[src$=\"/live.js\"], [data-more]').length";
+    for page in ["", "/results?photos=0", "/images?state=waiting", "/log"] {
+        browser.open(&format!("/jobs/{job}{page}")).await;
+        assert_eq!(browser.run(follows, json!([])).await, 0, "{page}");
+    }
     browser.end().await;
-    drop(terminal);
-    assert_eq!(std::fs::read(&database).unwrap(), before);
+    terminal.interrupt();
+    assert!(
+        files(database.parent().unwrap()) == before,
+        "the store was changed"
+    );
 }
 
 /// Why a file is not shown.

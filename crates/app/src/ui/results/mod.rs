@@ -211,13 +211,16 @@ async fn grid(
     let mut kept = place.query();
     kept.retain(|(name, _)| matches!(*name, "n" | "photos"));
     let mut frame = Frame::new(format!("Results of {}", visible(&job.name)), "jobs", &visitor);
-    frame.refreshes = job.status.is_running();
+    let is_running = app.goes_on(&job);
+    frame.refreshes = is_running;
     let page = Grid {
         frame,
         head: Head::new(&job, &visitor, "Results"),
         processed: job.counts.processed,
-        is_running: job.status.is_running(),
-        empty: tiles.is_empty().then(|| empty(&job, &place, found.stopped)),
+        is_running,
+        empty: tiles
+            .is_empty()
+            .then(|| empty(&job, is_running, &place, found.stopped)),
         tiles,
         chips: chips(&place),
         offered: offer(&place, offered),
@@ -314,9 +317,9 @@ fn offer(place: &Place, labels: Vec<(String, usize)>) -> Vec<Chip> {
 }
 
 /// Why there are no tiles.
-fn empty(job: &Job, place: &Place, stopped: bool) -> String {
+fn empty(job: &Job, is_running: bool, place: &Place, stopped: bool) -> String {
     let counts = &job.counts;
-    match (job.status.is_running(), counts.processed) {
+    match (is_running, counts.processed) {
         _ if stopped => format!(
             "None of these match. A page looks at {} rows at most.",
             count(EXAMINED_MAX as u64)
