@@ -33,6 +33,9 @@ pub(crate) enum Bench {
         jobs: u64,
         #[arg(long, default_value_t = 100)]
         idle: u64,
+        /// How many ticks, one after the other.
+        #[arg(long, default_value_t = 10)]
+        ticks: u64,
     },
     /// One job whose images are all lost, settled in chunks while another job's results keep flowing.
     Lost {
@@ -76,7 +79,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     }
     tokio::runtime::Runtime::new()?.block_on(async {
         match bench {
-            Bench::Tick { jobs, idle } => tick(*jobs, *idle).await,
+            Bench::Tick { jobs, idle, ticks } => tick(*jobs, *idle, *ticks).await,
             Bench::Lost { images } => lost(*images).await,
             Bench::Landing => landing::landing().await,
             Bench::Connections { requests } => cluster::connections(*requests).await,
@@ -128,18 +131,19 @@ async fn node(rows: rows::Rows) -> Result<Node> {
     clippy::disallowed_methods,
     reason = "a benchmark measures and prints"
 )]
-async fn tick(jobs: u64, idle: u64) -> Result<()> {
+async fn tick(jobs: u64, idle: u64, ticks: u64) -> Result<()> {
     let node = node(rows::Rows::ManyJobs { jobs, idle }).await?;
-    for turn in 1..=3 {
-        let began = Instant::now();
+    for turn in 1..=ticks {
+        let (began, cpu) = (Instant::now(), process::cpu(std::process::id()));
         let report = node
             .engine
             .tick_once(false)
             .await?
             .context("another node ticks")?;
         let took = began.elapsed();
+        let cpu = process::cpu(std::process::id()) - cpu;
         println!(
-            "tick {turn}: {jobs} running jobs in {took:.2?}; lost_images checked {} fixed {}, snapshots {}",
+            "tick {turn}: {jobs} running jobs in {took:.2?}, {cpu:.2} s of CPU; lost_images checked {} fixed {}, snapshots {}",
             report.lost_images.checked, report.lost_images.fixed, report.running_job_snapshots.checked
         );
     }
