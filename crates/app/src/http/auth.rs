@@ -248,7 +248,7 @@ struct Inner {
 }
 
 impl Auth {
-    /// Tokens of `catalog`, and `admin_token`, which is valid for this process; of it no more than a hash is stored, by sessions.
+    /// Tokens of `catalog`, and `admin_token`, which is valid for this process; sessions store it sealed by their own secret.
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>, clock: Arc<dyn Clock>, admin_token: Option<&str>) -> Self {
         let admin = admin_token.map(|secret| (hash(secret), prefix(secret)));
@@ -290,7 +290,7 @@ impl Auth {
     /// `Unavailable` if the store can't be asked.
     pub async fn of_secret(&self, secret: &str) -> Result<Option<Principal>> {
         let hash = hash(secret);
-        if let Some(admin) = self.admin(&hash) {
+        if let Some((_, admin)) = self.admin(|admin| *admin, &hash) {
             return Ok(Some(admin));
         }
         if self.0.is_viewer {
@@ -301,11 +301,18 @@ impl Auth {
         Ok(found.filter(|p| p.expires_at.is_none_or(|end| now < end)))
     }
 
-    /// The caller behind `--admin-token`, if this is its hash.
+    /// The hash of `--admin-token` and the caller behind it, if `seal` makes `sealed` of it.
     #[must_use]
-    pub fn admin(&self, hash: &[u8; 32]) -> Option<Principal> {
+    pub fn admin(
+        &self,
+        seal: impl FnOnce(&[u8; 32]) -> [u8; 32],
+        sealed: &[u8; 32],
+    ) -> Option<([u8; 32], Principal)> {
         let (admin, prefix) = self.0.admin.as_ref()?;
-        bool::from(admin.ct_eq(hash)).then(|| Principal {
+        if !bool::from(seal(admin).ct_eq(sealed)) {
+            return None;
+        }
+        let principal = Principal {
             token: TokenId(0),
             name: if self.0.is_viewer { "you" } else { "--admin-token" }.to_owned(),
             role: if self.0.is_viewer {
@@ -316,7 +323,8 @@ impl Auth {
             project: None,
             prefix: prefix.clone(),
             expires_at: None,
-        })
+        };
+        Some((*admin, principal))
     }
 
     /// Forgets what is cached, after a token was deleted.

@@ -5,7 +5,7 @@ use std::{net::IpAddr, str::FromStr};
 
 use axum::{
     extract::{Request, State},
-    http::{Request as HttpRequest, StatusCode, header},
+    http::{Extensions, HeaderMap, Request as HttpRequest, StatusCode, Uri, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -93,13 +93,23 @@ fn is_of_this_machine(host: &str) -> bool {
     address.is_ok_and(|a| a.is_loopback()) || name == "localhost" || name.ends_with(".localhost")
 }
 
+/// How a client calls this server: by its name, and its port if that is not the scheme's.
+pub(crate) fn called<'a>(
+    extensions: &'a Extensions,
+    headers: &'a HeaderMap,
+    uri: &'a Uri,
+) -> Option<&'a str> {
+    let client = extensions.get::<Client>();
+    client
+        .and_then(|c| c.host.as_deref())
+        .or_else(|| headers.get(header::HOST)?.to_str().ok())
+        .or_else(|| uri.authority().map(Authority::as_str))
+}
+
 /// Whether this server is the one that a request was meant for.
 pub(crate) fn is_meant<B>(site: &Site, request: &HttpRequest<B>) -> bool {
     let client = request.extensions().get::<Client>();
-    let host = client
-        .and_then(|c| c.host.as_deref())
-        .or_else(|| request.headers().get(header::HOST)?.to_str().ok())
-        .or_else(|| request.uri().authority().map(axum::http::uri::Authority::as_str));
+    let host = called(request.extensions(), request.headers(), request.uri());
     site.is(host, client.is_some_and(|c| c.through_proxy))
 }
 

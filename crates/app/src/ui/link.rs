@@ -16,9 +16,9 @@ use axum::{
 use trapline_core::{Result, TokenId, catalog::SessionOwner};
 
 use super::{
-    login::{is_tls, place, secret_page},
+    login::{place, secret_page},
     page::{Frame, PageResult, render},
-    session,
+    session::{self, Jar},
 };
 use crate::http::{
     ApiError, AppState, Fields, NAME_MAX, Params,
@@ -81,7 +81,7 @@ fn gone() -> PageResult {
 async fn show(
     State(app): State<AppState>,
     Path(code): Path<String>,
-    client: Option<Extension<Client>>,
+    jar: Jar,
     headers: HeaderMap,
     params: Params,
 ) -> PageResult {
@@ -95,8 +95,7 @@ async fn show(
         return Ok(secret_page(render(StatusCode::OK, &page)));
     }
     // Whoever has used it and opens it again wants to go where it leads.
-    let tls = is_tls(client.as_ref());
-    match session::signed_in(&app, &headers, tls).await? {
+    match session::signed_in(&app, &headers, &jar).await? {
         Some(_) => Ok(Redirect::to(next).into_response()),
         None => gone(),
     }
@@ -105,6 +104,7 @@ async fn show(
 async fn spend(
     State(app): State<AppState>,
     Path(code): Path<String>,
+    jar: Jar,
     client: Option<Extension<Client>>,
     fields: Result<Fields, ApiError>,
 ) -> PageResult {
@@ -118,7 +118,7 @@ async fn spend(
     if !app.sessions.end(&key(&code)).await? {
         return gone();
     }
-    let cookie = session::begin(&app, owner, is_tls(client.as_ref())).await?;
+    let cookie = session::begin(&app, owner, &jar).await?;
     let mut response = Redirect::to(place(next.as_deref())).into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(secret_page(response))

@@ -11,7 +11,7 @@ use axum::{
 
 use super::{
     page::{Frame, PageError, PageResult, render},
-    session::{self, Visitor},
+    session::{self, Jar, Visitor},
 };
 use crate::http::{ApiError, AppState, Fields, NAME_MAX, Params, proxies::Client};
 
@@ -58,17 +58,9 @@ pub(super) fn is_tls(client: Option<&Extension<Client>>) -> bool {
     client.is_some_and(|Extension(client)| client.https)
 }
 
-async fn show(
-    State(app): State<AppState>,
-    client: Option<Extension<Client>>,
-    headers: HeaderMap,
-    params: Params,
-) -> PageResult {
+async fn show(State(app): State<AppState>, jar: Jar, headers: HeaderMap, params: Params) -> PageResult {
     let next = place(params.text("next"));
-    if session::signed_in(&app, &headers, is_tls(client.as_ref()))
-        .await?
-        .is_some()
-    {
+    if session::signed_in(&app, &headers, &jar).await?.is_some() {
         return Ok(Redirect::to(next).into_response());
     }
     Ok(secret_page(render(StatusCode::OK, &LoginPage::new(next, false))))
@@ -83,6 +75,7 @@ pub(super) fn secret_page(mut response: Response) -> Response {
 
 async fn sign_in(
     State(app): State<AppState>,
+    jar: Jar,
     client: Option<Extension<Client>>,
     fields: Result<Fields, ApiError>,
 ) -> PageResult {
@@ -93,8 +86,7 @@ async fn sign_in(
     let next = fields.maybe_text("next", NAME_MAX * 8);
     let token = fields.maybe_text("token", NAME_MAX).unwrap_or_default();
     let next = place(next.as_deref());
-    let tls = is_tls(client.as_ref());
-    let Some(cookie) = session::open(&app, token.trim(), tls).await? else {
+    let Some(cookie) = session::open(&app, token.trim(), &jar).await? else {
         let page = LoginPage::new(next, true);
         return Ok(secret_page(render(StatusCode::UNAUTHORIZED, &page)));
     };
@@ -103,11 +95,7 @@ async fn sign_in(
     Ok(secret_page(response))
 }
 
-async fn sign_out(
-    State(app): State<AppState>,
-    client: Option<Extension<Client>>,
-    visitor: Result<Visitor, PageError>,
-) -> PageResult {
+async fn sign_out(State(app): State<AppState>, jar: Jar, visitor: Result<Visitor, PageError>) -> PageResult {
     match visitor {
         Ok(visitor) => {
             app.sessions.end(&visitor.session).await?;
@@ -117,7 +105,7 @@ async fn sign_out(
     }
     let mut response = Redirect::to("/login").into_response();
     let headers = response.headers_mut();
-    headers.insert(header::SET_COOKIE, session::no_cookie(is_tls(client.as_ref())));
+    headers.insert(header::SET_COOKIE, jar.empty());
     // Pages that a browser keeps for its back button show what only a signed-in person may see.
     headers.insert(
         HeaderName::from_static("clear-site-data"),

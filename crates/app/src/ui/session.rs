@@ -1,14 +1,15 @@
 //! Who looks at a page: a browser that signed in with a token, and holds the secret of a session in a cookie.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
+use sha2::{Digest as _, Sha256};
 use trapline_core::{
     Result, TokenId,
-    catalog::{NewSession, SESSION_IDLE, SESSION_MAX, SessionOwner, Token},
+    catalog::{NewSession, SESSION_IDLE, SESSION_MAX, Session, SessionOwner},
     error::chain,
 };
 
@@ -18,12 +19,52 @@ use crate::http::{
     access_log::Note,
     auth::{hash, new_secret},
     proxies::Client,
+    site::called,
 };
 
 /// Over plain HTTP.
 const COOKIE: &str = "trapline";
 /// Over TLS: no other host and no plain connection can set it.
 const COOKIE_TLS: &str = "__Host-trapline";
+
+/// The cookie that holds a session's secret.
+pub(super) struct Jar {
+    /// With the server's port: a browser sends a cookie to all ports of its host, and each server there has sessions of its own.
+    name: String,
+    is_tls: bool,
+}
+
+impl Jar {
+    fn of(parts: &Parts) -> Self {
+        // Of the browser, which talks TLS to this server or to a proxy that is trusted.
+        let is_tls = parts.extensions.get::<Client>().is_some_and(|c| c.https);
+        let port = called(&parts.extensions, &parts.headers, &parts.uri)
+            .and_then(|host| host.rsplit_once(':')?.1.parse::<u16>().ok());
+        let name = if is_tls { COOKIE_TLS } else { COOKIE };
+        let name = port.map_or_else(|| name.to_owned(), |port| format!("{name}-{port}"));
+        Self { name, is_tls }
+    }
+
+    /// The header that takes the cookie away.
+    pub(super) fn empty(&self) -> HeaderValue {
+        self.set("", 0)
+    }
+
+    fn set(&self, secret: &str, seconds: u64) -> HeaderValue {
+        let secure = if self.is_tls { "; Secure" } else { "" };
+        let name = &self.name;
+        let text = format!("{name}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+        HeaderValue::from_str(&text).expect("letters and digits can stand in a header")
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Jar {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
 
 /// Cookies of the name that are tried.
 const SECRETS_MAX: usize = 4;
@@ -40,7 +81,7 @@ impl FromRequestParts<AppState> for Visitor {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        match signed_in(app, &parts.headers, is_tls(parts)).await? {
+        match signed_in(app, &parts.headers, &Jar::of(parts)).await? {
             Some(visitor) => {
                 if let Some(note) = parts.extensions.get::<Note>() {
                     note.token(&visitor.principal.prefix);
@@ -56,15 +97,9 @@ impl FromRequestParts<AppState> for Visitor {
     }
 }
 
-/// Whether the browser talks TLS, to this server or to a proxy that is trusted.
-fn is_tls(parts: &Parts) -> bool {
-    parts.extensions.get::<Client>().is_some_and(|c| c.https)
-}
-
 /// Who is signed in, by the headers of a request.
-pub(super) async fn signed_in(app: &AppState, headers: &HeaderMap, tls: bool) -> Result<Option<Visitor>> {
-    let name = if tls { COOKIE_TLS } else { COOKIE };
-    for session in cookies(headers, name).take(SECRETS_MAX).map(hash) {
+pub(super) async fn signed_in(app: &AppState, headers: &HeaderMap, jar: &Jar) -> Result<Option<Visitor>> {
+    for session in cookies(headers, &jar.name).take(SECRETS_MAX).map(hash) {
         if let Some(principal) = look_up(app, &session).await? {
             return Ok(Some(Visitor { principal, session }));
         }
@@ -88,15 +123,10 @@ fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a s
 
 /// The caller of a session, which goes on for being used. Nothing else knows what a session speaks for.
 pub(super) async fn look_up(app: &AppState, session: &[u8; 32]) -> Result<Option<Principal>> {
-    let now = app.clock.now();
-    let Some(found) = app.sessions.find(session).await?.filter(|s| now < s.expires_at) else {
+    let Some((found, caller, _)) = found(app, session).await? else {
         return Ok(None);
     };
-    let end = found.extended(now);
-    let Some(caller) = caller(app, found.owner) else {
-        return Ok(None);
-    };
-    if let Some(end) = end {
+    if let Some(end) = found.extended(app.clock.now()) {
         // Pages are looked at most when the store can't write.
         match tokio::time::timeout(EXTEND_MAX, app.sessions.extend(session, end)).await {
             Ok(Ok(())) => {}
@@ -112,29 +142,46 @@ pub(super) async fn valid(
     app: &AppState,
     session: &[u8; 32],
 ) -> Result<Option<(Principal, SessionOwner<TokenId>)>> {
-    let now = app.clock.now();
-    let found = app.sessions.find(session).await?.filter(|s| now < s.expires_at);
-    Ok(found.and_then(|session| {
-        let owner = match &session.owner {
-            SessionOwner::AdminToken(hash) => SessionOwner::AdminToken(*hash),
-            SessionOwner::Token(token) => SessionOwner::Token(token.id),
-        };
-        Some((caller(app, session.owner)?, owner))
-    }))
+    Ok(found(app, session)
+        .await?
+        .map(|(_, caller, owner)| (caller, owner)))
 }
 
-fn caller(app: &AppState, owner: SessionOwner<Token>) -> Option<Principal> {
-    match owner {
-        SessionOwner::AdminToken(hash) => app.auth.admin(&hash),
-        SessionOwner::Token(token) if token.expires_at.is_some_and(|end| end <= app.clock.now()) => None,
-        SessionOwner::Token(token) => Some(token.into()),
-    }
+async fn found(
+    app: &AppState,
+    session: &[u8; 32],
+) -> Result<Option<(Session, Principal, SessionOwner<TokenId>)>> {
+    let now = app.clock.now();
+    let Some(found) = app.sessions.find(session).await?.filter(|s| now < s.expires_at) else {
+        return Ok(None);
+    };
+    let (caller, owner) = match &found.owner {
+        SessionOwner::AdminToken(seal) => {
+            let Some((admin, caller)) = app.auth.admin(|admin| sealed(session, admin), seal) else {
+                return Ok(None);
+            };
+            (caller, SessionOwner::AdminToken(admin))
+        }
+        SessionOwner::Token(token) if token.expires_at.is_some_and(|end| end <= now) => return Ok(None),
+        SessionOwner::Token(token) => (token.clone().into(), SessionOwner::Token(token.id)),
+    };
+    Ok(Some((found, caller, owner)))
+}
+
+/// What is stored of `--admin-token`. Without the secret of the session, which only its cookie tells, no guess at the token can be
+/// tried on a copy of the store.
+fn sealed(session: &[u8; 32], admin: &[u8; 32]) -> [u8; 32] {
+    Sha256::new()
+        .chain_update(session)
+        .chain_update(admin)
+        .finalize()
+        .into()
 }
 
 /// Signs in with a token: stores a session, and returns its cookie. `None` if the token is not valid.
-pub(super) async fn open(app: &AppState, token: &str, tls: bool) -> Result<Option<HeaderValue>> {
+pub(super) async fn open(app: &AppState, token: &str, jar: &Jar) -> Result<Option<HeaderValue>> {
     match owner(app, token).await? {
-        Some(owner) => begin(app, owner, tls).await.map(Some),
+        Some(owner) => begin(app, owner, jar).await.map(Some),
         None => Ok(None),
     }
 }
@@ -144,17 +191,17 @@ pub(super) async fn owner(app: &AppState, token: &str) -> Result<Option<SessionO
     let Some(principal) = app.auth.of_secret(token).await? else {
         return Ok(None);
     };
-    Ok(Some(match app.auth.admin(&hash(token)) {
-        Some(_) => SessionOwner::AdminToken(hash(token)),
+    Ok(Some(match app.auth.admin(|admin| *admin, &hash(token)) {
+        Some((admin, _)) => SessionOwner::AdminToken(admin),
         None => SessionOwner::Token(principal.token),
     }))
 }
 
 /// Stores a session, and returns its cookie.
-pub(super) async fn begin(app: &AppState, owner: SessionOwner<TokenId>, tls: bool) -> Result<HeaderValue> {
+pub(super) async fn begin(app: &AppState, owner: SessionOwner<TokenId>, jar: &Jar) -> Result<HeaderValue> {
     let secret = new_secret();
     store(app, hash(&secret), owner, SESSION_IDLE).await?;
-    Ok(set_cookie(tls, &secret, SESSION_MAX.as_secs()))
+    Ok(jar.set(&secret, SESSION_MAX.as_secs()))
 }
 
 /// Stores a session that ends after `life`, if it is not used.
@@ -165,26 +212,15 @@ pub(super) async fn store(
     life: Duration,
 ) -> Result<()> {
     let now = app.clock.now();
+    let owner = match owner {
+        SessionOwner::AdminToken(admin) => SessionOwner::AdminToken(sealed(&hash, &admin)),
+        token => token,
+    };
     let session = NewSession {
         hash,
         owner,
         created_at: now,
         expires_at: now.plus(life),
     };
-    app.sessions.open(&session).await
-}
-
-/// The cookie that takes a session's cookie away.
-pub(super) fn no_cookie(tls: bool) -> HeaderValue {
-    set_cookie(tls, "", 0)
-}
-
-fn set_cookie(tls: bool, secret: &str, seconds: u64) -> HeaderValue {
-    let (name, secure) = if tls {
-        (COOKIE_TLS, "; Secure")
-    } else {
-        (COOKIE, "")
-    };
-    let text = format!("{name}={secret}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
-    HeaderValue::from_str(&text).expect("hexadecimal digits can stand in a header")
+    app.sessions.open(session).await
 }

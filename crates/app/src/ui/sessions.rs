@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use sha2::{Digest as _, Sha256};
 use trapline_core::{
     Result, Timestamp,
     catalog::{NewSession, Session, SessionOwner},
@@ -21,6 +22,11 @@ pub struct Sessions(Kept);
 enum Kept {
     Store(Arc<dyn Catalog>),
     Memory(Arc<Mutex<Here>>),
+}
+
+/// The key of a session's row. A copy of the store does not hold what seals a token in it.
+fn row(session: &[u8; 32]) -> [u8; 32] {
+    Sha256::digest(session).into()
 }
 
 fn locked(here: &Mutex<Here>) -> MutexGuard<'_, Here> {
@@ -40,9 +46,10 @@ impl Sessions {
         Self(Kept::Memory(Arc::default()))
     }
 
-    pub(super) async fn open(&self, new: &NewSession) -> Result<()> {
+    pub(super) async fn open(&self, mut new: NewSession) -> Result<()> {
+        new.hash = row(&new.hash);
         let here = match &self.0 {
-            Kept::Store(catalog) => return catalog.open_session(new).await,
+            Kept::Store(catalog) => return catalog.open_session(&new).await,
             Kept::Memory(here) => here,
         };
         if let SessionOwner::AdminToken(hash) = new.owner {
@@ -59,6 +66,7 @@ impl Sessions {
     }
 
     pub(super) async fn find(&self, hash: &[u8; 32]) -> Result<Option<Session>> {
+        let hash = &row(hash);
         match &self.0 {
             Kept::Store(catalog) => catalog.session(hash).await,
             Kept::Memory(here) => Ok(locked(here).get(hash).cloned()),
@@ -66,6 +74,7 @@ impl Sessions {
     }
 
     pub(super) async fn extend(&self, hash: &[u8; 32], until: Timestamp) -> Result<()> {
+        let hash = &row(hash);
         match &self.0 {
             Kept::Store(catalog) => return catalog.extend_session(hash, until).await,
             Kept::Memory(here) => {
@@ -79,6 +88,7 @@ impl Sessions {
 
     /// Whether there was one.
     pub(super) async fn end(&self, hash: &[u8; 32]) -> Result<bool> {
+        let hash = &row(hash);
         match &self.0 {
             Kept::Store(catalog) => catalog.end_session(hash).await,
             Kept::Memory(here) => Ok(locked(here).remove(hash).is_some()),

@@ -17,14 +17,15 @@ const EXTEND_BY: Duration = Duration::from_secs(3_600);
 pub enum SessionOwner<T> {
     /// A token of the store, with which the session ends.
     Token(T),
-    /// The token given to a process by `--admin-token`, by its hash: the session ends when that token changes.
+    /// The token given to a process by `--admin-token`, as what its hash and the session's secret make together: the session ends
+    /// when that token changes.
     AdminToken([u8; 32]),
 }
 
 /// A session to be stored.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// The SHA-256 of its secret. The secret itself is only in the browser.
+    /// Its key, a hash of a hash of its secret. The secret itself is only in the browser.
     pub hash: [u8; 32],
     /// For whom it speaks.
     pub owner: SessionOwner<TokenId>,

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use trapline_core::catalog::{Role, SESSION_IDLE, SESSION_MAX};
+use sha2::{Digest as _, Sha256};
+use trapline::http::auth::hash;
+use trapline_core::{
+    catalog::{Role, SESSION_IDLE, SESSION_MAX, SessionOwner},
+    ports::Catalog as _,
+};
 
 use super::browser::{Browser, OWN, Page};
 use crate::{
@@ -187,4 +192,46 @@ fn headers(page: &Page) -> String {
         .collect();
     lines.sort();
     lines.join("\n")
+}
+
+#[tokio::test]
+async fn a_copy_of_the_store_tells_nothing_of_the_admin_token() {
+    let app = TestApp::new().await;
+    let browser = Browser::with(&app, ADMIN).await;
+    let (_, secret) = browser.cookie.split_once('=').unwrap();
+    let session = hash(secret);
+    assert!(
+        app.store.session(&session).await.unwrap().is_none(),
+        "what seals the token is not in the store"
+    );
+    let row: [u8; 32] = Sha256::digest(session).into();
+    let owner = app.store.session(&row).await.unwrap().unwrap().owner;
+    let SessionOwner::AdminToken(sealed) = owner else {
+        panic!("{owner:?}")
+    };
+    assert_ne!(sealed, hash(ADMIN), "a guess could be tried on it");
+}
+
+#[tokio::test]
+async fn two_servers_of_one_host_have_sessions_of_their_own() {
+    let app = TestApp::new().await;
+    let host = ("host", "lab:8001");
+    let form = format!("token={ADMIN}");
+    let browser = Browser::new(&app);
+    let own = ("origin", "http://lab:8001");
+    let page = browser.send(Method::POST, "/login", &form, &[host, own]).await;
+    let cookie = page.headers["set-cookie"]
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap();
+    assert!(cookie.starts_with("trapline-8001="), "{cookie}");
+    let at = async |host: (&str, &str)| {
+        browser
+            .send(Method::GET, "/jobs", "", &[host, ("cookie", cookie)])
+            .await
+    };
+    assert_eq!(at(host).await.status, StatusCode::OK);
+    assert_eq!(at(("host", "lab:8002")).await.status, StatusCode::SEE_OTHER);
 }
