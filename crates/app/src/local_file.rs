@@ -8,7 +8,9 @@ use std::{
 
 use axum::http::StatusCode;
 use bytes::Bytes;
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
 use trapline_core::{
     Error, Result, Timestamp,
     catalog::{Capture, FileVersion},
@@ -17,7 +19,7 @@ use trapline_core::{
 use crate::file_url;
 
 /// No worker of ours takes more.
-const BYTES_MAX: i64 = 128 << 20;
+const BYTES_MAX: usize = 128 << 20;
 
 /// Which files of this machine a signed-in person may see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,37 +85,74 @@ pub(crate) struct Read {
     pub(crate) version: FileVersion,
 }
 
-/// Reads a capture's file at a path. Its content is what was processed, or nobody has processed it yet.
-pub(crate) async fn read(capture: &Capture, path: &Path) -> Result<Read, Unreadable> {
-    // Opening a FIFO would wait for a writer.
-    let metadata = tokio::fs::metadata(path).await?;
-    if !metadata.is_file() {
-        return Err(Unreadable::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "not a regular file",
-        ));
+/// A file that is no larger than may be read. What lies at its path may be another by now.
+pub(crate) struct Opened {
+    file: tokio::fs::File,
+    stat: Stat,
+}
+
+impl Opened {
+    pub(crate) async fn at(path: &Path) -> Result<Self, Unreadable> {
+        // Opening a FIFO would wait for a writer.
+        let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+        let mut options = tokio::fs::OpenOptions::new();
+        let file = options.read(true).custom_flags(nonblocking).open(path).await?;
+        let metadata = file.metadata().await?;
+        if !metadata.is_file() {
+            return Err(Unreadable::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not a regular file",
+            ));
+        }
+        let opened = Self {
+            file,
+            stat: stat(&metadata),
+        };
+        match opened.size() > BYTES_MAX {
+            true => Err(too_large()),
+            false => Ok(opened),
+        }
     }
-    let (size, modified) = stat(&metadata);
-    if size > BYTES_MAX {
-        let why = format!("larger than {BYTES_MAX} bytes");
-        return Err(Unreadable::new(StatusCode::PAYLOAD_TOO_LARGE, why));
+
+    /// In bytes.
+    pub(crate) fn size(&self) -> usize {
+        usize::try_from(self.stat.0).unwrap_or(usize::MAX)
     }
-    let bytes = Bytes::from(tokio::fs::read(path).await?);
-    let whole = bytes.clone();
-    let digest = tokio::task::spawn_blocking(move || hex(&Sha256::digest(&whole)))
-        .await
-        .map_err(|_| Unreadable::new(StatusCode::UNPROCESSABLE_ENTITY, "the file can't be read"))?;
-    let before = capture.facts.file.as_ref().and_then(|f| f.digest.as_ref());
-    if before.is_some_and(|before| *before != digest) {
-        let why = "the file holds another photograph now; run the folder again to process that one";
-        return Err(Unreadable::new(StatusCode::GONE, why));
+
+    /// Reads it whole. Its content is what was processed of the capture, or nobody has processed that yet.
+    pub(crate) async fn read(self, capture: &Capture) -> Result<Read, Unreadable> {
+        let (size, modified) = self.stat;
+        let mut bytes = Vec::with_capacity(self.size());
+        // It may grow meanwhile.
+        self.file
+            .take(BYTES_MAX as u64 + 1)
+            .read_to_end(&mut bytes)
+            .await?;
+        if bytes.len() > BYTES_MAX {
+            return Err(too_large());
+        }
+        let bytes = Bytes::from(bytes);
+        let whole = bytes.clone();
+        let digest = tokio::task::spawn_blocking(move || hex(&Sha256::digest(&whole)))
+            .await
+            .map_err(|_| Unreadable::new(StatusCode::UNPROCESSABLE_ENTITY, "the file can't be read"))?;
+        let before = capture.facts.file.as_ref().and_then(|f| f.digest.as_ref());
+        if before.is_some_and(|before| *before != digest) {
+            let why = "the file holds another photograph now; run the folder again to process that one";
+            return Err(Unreadable::new(StatusCode::GONE, why));
+        }
+        let version = FileVersion {
+            size,
+            modified,
+            digest: Some(digest),
+        };
+        Ok(Read { bytes, version })
     }
-    let version = FileVersion {
-        size,
-        modified,
-        digest: Some(digest),
-    };
-    Ok(Read { bytes, version })
+}
+
+fn too_large() -> Unreadable {
+    let why = format!("larger than {BYTES_MAX} bytes");
+    Unreadable::new(StatusCode::PAYLOAD_TOO_LARGE, why)
 }
 
 /// Why a file can't be had, in words for people.

@@ -1,4 +1,4 @@
-//! The memory that bodies in flight may take, all together and of one token.
+//! The memory that bodies in flight may take, or photographs, all together and of one token.
 //!
 //! A caller takes what its body may need once, before it reads: first of its token's share, then of the whole, in the order
 //! of arrival. So nobody who holds memory waits for more, and there is no deadlock.
@@ -173,7 +173,7 @@ impl Drop for Hold {
 }
 
 fn busy() -> ApiError {
-    ApiError::unavailable("The server is reading as many bodies as its memory allows; try again later.")
+    ApiError::unavailable("The server holds as much as its memory allows; try again later.")
         .retry_after(RETRY_AFTER)
 }
 

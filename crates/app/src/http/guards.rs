@@ -29,8 +29,14 @@ const FAILURES_AT_ONCE: u32 = 20;
 #[derive(Clone)]
 pub struct Guards(Arc<Inner>);
 
+/// Bytes of photographs that are being sent to browsers.
+const PHOTOGRAPHS: usize = 512 << 20;
+/// How long a photograph waits for its memory.
+const PHOTOGRAPH_WAIT: Duration = Duration::from_secs(30);
+
 struct Inner {
     budget: Budget,
+    photographs: Budget,
     logins: Rate,
     failures: Rate,
     proxies: TrustedProxies,
@@ -47,6 +53,7 @@ impl Guards {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self(Arc::new(Inner {
             budget: Budget::new(limits.body_memory, limits.body_memory_wait, Arc::clone(clock)),
+            photographs: Budget::new(PHOTOGRAPHS, PHOTOGRAPH_WAIT, Arc::clone(clock)),
             logins: Rate::new(per_minute, per_minute, Arc::clone(clock)),
             failures: Rate::new(per_minute, FAILURES_AT_ONCE, Arc::clone(clock)),
             proxies,
@@ -59,6 +66,11 @@ impl Guards {
     #[must_use]
     pub fn budget(&self) -> &Budget {
         &self.0.budget
+    }
+
+    /// The memory of photographs on their way to browsers.
+    pub(crate) fn photographs(&self) -> &Budget {
+        &self.0.photographs
     }
 
     pub(super) fn parsers(&self) -> &Semaphore {

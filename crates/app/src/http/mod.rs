@@ -71,7 +71,7 @@ use trapline_engine::Engine;
 
 pub use crate::{
     local_file::LocalFiles,
-    ui::{LiveBoard, PhotoMemory, Sessions},
+    ui::{LiveBoard, Sessions},
 };
 
 pub use self::{
@@ -152,8 +152,6 @@ pub struct AppState {
     pub allow_file_urls: bool,
     /// Which files of this machine a signed-in person may see.
     pub local_files: LocalFiles,
-    /// How many of them are sent at once.
-    pub photo_memory: PhotoMemory,
     /// Whether the endpoints of the chaos tools are there.
     pub allow_chaos: bool,
     /// How many labels each category map has.
@@ -192,7 +190,6 @@ impl AppState {
             limits,
             allow_file_urls: false,
             local_files: LocalFiles::default(),
-            photo_memory: PhotoMemory::default(),
             allow_chaos: false,
             map_sizes: MapSizes::default(),
             live: LiveBoard::default(),

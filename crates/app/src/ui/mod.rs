@@ -35,7 +35,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-pub use self::{live::LiveBoard, results::PhotoMemory, sessions::Sessions};
+pub use self::{live::LiveBoard, sessions::Sessions};
 
 use crate::http::{ApiError, AppState, bodies, wrong_method};
 

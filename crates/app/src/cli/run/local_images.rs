@@ -26,7 +26,7 @@ use trapline_worker::photograph::Photograph;
 use super::facts::{self, Facts};
 use crate::{
     file_url,
-    local_file::{self, Unreadable, hex},
+    local_file::{Opened, Unreadable, hex},
 };
 
 const SCHEME: &str = "file://";
@@ -103,7 +103,7 @@ async fn file(images: &LocalImages, id: CaptureId) -> Result<Bytes, Unreadable> 
     let away = |e: trapline_core::Error| Unreadable::new(StatusCode::SERVICE_UNAVAILABLE, e.message);
     let capture = catalog.capture(id).await.map_err(away)?.ok_or_else(foreign)?;
     let path = file_url::path(&capture.url).ok_or_else(foreign)?;
-    let read = local_file::read(&capture, &path).await?;
+    let read = Opened::at(&path).await?.read(&capture).await?;
     let bytes = read.bytes.clone();
     let photograph = tokio::task::spawn_blocking(move || Photograph::of(&bytes))
         .await

@@ -28,8 +28,6 @@ use trapline_core::{
     words::{count, counted},
 };
 
-pub use photo::PhotoMemory;
-
 use self::{
     filter::{EXAMINED_MAX, Filter, Image, OF_ONE_MAX, find, label_of},
     picture::{Picture, Source, colour},

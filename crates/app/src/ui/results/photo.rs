@@ -1,7 +1,5 @@
 //! `/captures/{id}/image`: a photograph that is a file of this machine, as it lies on its disk.
 
-use std::time::Duration;
-
 use axum::{
     body::Body,
     extract::State,
@@ -9,7 +7,6 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trapline_core::CaptureId;
 
 use super::super::{
@@ -17,30 +14,17 @@ use super::super::{
     session::Visitor,
 };
 use crate::{
-    http::{ApiError, AppState, Id},
-    local_file::{self, Unreadable},
+    http::{ApiError, AppState, Hold, Id},
+    local_file::{Opened, Unreadable},
 };
 
-/// Photographs in memory at once.
-const AT_ONCE: usize = 8;
-const WAIT_MAX: Duration = Duration::from_secs(30);
 /// What is loaded runs nothing, wherever it is opened.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 
-/// How many photographs are held.
-#[derive(Clone, Debug)]
-pub struct PhotoMemory(std::sync::Arc<Semaphore>);
-
-impl Default for PhotoMemory {
-    fn default() -> Self {
-        Self(std::sync::Arc::new(Semaphore::new(AT_ONCE)))
-    }
-}
-
-/// A photograph, which keeps its place until it is sent.
+/// A photograph, which holds its memory until it is sent.
 struct Held {
     bytes: Bytes,
-    _place: OwnedSemaphorePermit,
+    _memory: Hold,
 }
 
 impl AsRef<[u8]> for Held {
@@ -57,19 +41,18 @@ pub(super) async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): 
         .ok_or_else(ApiError::not_found)?;
     visitor.principal.require_project(capture.project)?;
     let path = app.local_files.find(&capture.url).await?;
-    let places = std::sync::Arc::clone(&app.photo_memory.0);
-    let place = tokio::time::timeout(WAIT_MAX, places.acquire_owned()).await;
-    let Ok(Ok(place)) = place else {
-        return Err(ApiError::unavailable("too many photographs are being sent")
-            .retry_after(5)
-            .into());
-    };
-    let bytes = local_file::read(&capture, &path).await?.bytes;
+    let file = Opened::at(&path).await?;
+    let budget = app.guards.photographs();
+    let memory = budget.acquire(visitor.principal.token, file.size()).await?;
+    let bytes = file.read(&capture).await?.bytes;
     let Some(kind) = kind(&bytes) else {
         let why = "the file holds no photograph that a browser shows";
         return Err(Unreadable::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into());
     };
-    let body = Body::from(Bytes::from_owner(Held { bytes, _place: place }));
+    let body = Body::from(Bytes::from_owner(Held {
+        bytes,
+        _memory: memory,
+    }));
     let mut response = Response::new(body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
