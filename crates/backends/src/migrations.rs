@@ -28,6 +28,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0012_sessions"),
         embedded!("sqlite/0013_pages_of_a_job"),
         embedded!("sqlite/0015_jobs_by_status"),
+        embedded!("sqlite/0016_drafts"),
     ])
 }
 
@@ -47,6 +48,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0012_sessions"),
         embedded!("postgres/0013_pages_of_a_job"),
         embedded!("postgres/0015_jobs_by_status"),
+        embedded!("postgres/0016_drafts"),
     ])
 }
 

@@ -1,12 +1,14 @@
 //! What jobs are made of: projects, tokens, captures and their sets, algorithms, pipelines, processing services.
 
 mod capture;
+mod draft;
 mod pointer;
 mod session;
 
 use serde::{Deserialize, Serialize};
 
 pub use capture::{Capture, CaptureFacts, CaptureScope, FileVersion, Files, Learnt, NewCapture};
+pub use draft::{DRAFT_LIFE, Draft};
 pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
 pub use session::{NewSession, SESSION_IDLE, SESSION_MAX, Session, SessionOwner, session_end};
 
