@@ -19,7 +19,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, Clock, CollectionId, JobId, PipelineId, ProjectId, Result, ServiceId, Timestamp,
     TokenId, WorkerId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files, Learnt,
         NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
         Registration, Service, Session, Token,
     },
@@ -254,6 +254,10 @@ twins! { Catalog {
     collection_progress(sets: &[CollectionId]) -> Vec<CollectionProgress>;
     merge_collection(into: CollectionId, from: CollectionId) -> ();
     delete_collection(id: CollectionId) -> bool;
+    save_draft(draft: &Draft) -> ();
+    draft(set: CollectionId) -> Option<Draft>;
+    end_draft(set: CollectionId, name: &str) -> bool;
+    forget_draft(before: Timestamp) -> bool;
     capture(id: CaptureId) -> Option<Capture>;
     captures(of: CaptureScope, after: CaptureId, limit: u64) -> Vec<Capture>;
     file_captures(project: ProjectId, files: Files<'_>) -> Vec<Capture>;

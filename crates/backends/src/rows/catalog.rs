@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TakenAt, TokenId,
     catalog::{
-        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, CollectionProgress,
+        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, CollectionProgress, Draft,
         FileVersion, Pipeline, Project, Role, Service, Session, SessionOwner, Token,
     },
 };
@@ -60,6 +60,15 @@ pub(crate) fn collection(row: &impl Columns) -> sqlx::Result<Collection> {
         captures: row.unsigned("captures")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
+    })
+}
+
+pub(crate) fn draft(row: &impl Columns) -> sqlx::Result<Draft> {
+    Ok(Draft {
+        set: CollectionId(row.col("collection_id")?),
+        name: row.col("name")?,
+        report: row.col("report")?,
+        created_at: row.time("created_at")?,
     })
 }
 

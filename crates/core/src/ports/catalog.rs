@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files, Learnt,
         NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
         Registration, Service, Session, Token,
     },
@@ -102,6 +102,15 @@ pub trait Catalog: Send + Sync + 'static {
     async fn merge_collection(&self, into: CollectionId, from: CollectionId) -> Result<()>;
     /// Removes a set to which no job refers, in one background slice; `false` if one does, or there is no such set. Its captures stay.
     async fn delete_collection(&self, id: CollectionId) -> Result<bool>;
+    /// Stores a draft, or what is new of it.
+    async fn save_draft(&self, draft: &Draft) -> Result<()>;
+    /// The draft of a set.
+    async fn draft(&self, set: CollectionId) -> Result<Option<Draft>>;
+    /// Ends a draft whose job is made: its set stays, and has this name from now on. `false` if there is none.
+    async fn end_draft(&self, set: CollectionId, name: &str) -> Result<bool>;
+    /// Removes one draft that was begun before a time, in one background slice, with its set if no job refers to that; `false` if
+    /// there is none.
+    async fn forget_draft(&self, before: Timestamp) -> Result<bool>;
     /// One capture.
     async fn capture(&self, id: CaptureId) -> Result<Option<Capture>>;
     /// Captures after one, by id.

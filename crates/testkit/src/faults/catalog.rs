@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files, Learnt,
         NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
         Registration, Service, Session, Token,
     },
@@ -151,6 +151,22 @@ impl Catalog for FaultyStore {
     async fn delete_collection(&self, id: CollectionId) -> Result<bool> {
         self.call("delete_collection", self.inner.delete_collection(id))
             .await
+    }
+
+    async fn save_draft(&self, draft: &Draft) -> Result<()> {
+        self.call("save_draft", self.inner.save_draft(draft)).await
+    }
+
+    async fn draft(&self, set: CollectionId) -> Result<Option<Draft>> {
+        self.call("draft", self.inner.draft(set)).await
+    }
+
+    async fn end_draft(&self, set: CollectionId, name: &str) -> Result<bool> {
+        self.call("end_draft", self.inner.end_draft(set, name)).await
+    }
+
+    async fn forget_draft(&self, before: Timestamp) -> Result<bool> {
+        self.call("forget_draft", self.inner.forget_draft(before)).await
     }
 
     async fn file_captures(&self, project: ProjectId, files: Files<'_>) -> Result<Vec<Capture>> {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp,
     catalog::{
-        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, Learnt, NewCapture,
+        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, Draft, Learnt, NewCapture,
         Pipeline, PipelineSpec, Pointer, Project, ProjectSettings, Registered, Registration, Session, Token,
         moves_pointer,
     },
@@ -37,6 +37,7 @@ pub(super) struct CatalogRows {
     tokens: Vec<(Token, [u8; 32])>,
     last_token: i64,
     sessions: BTreeMap<[u8; 32], Session>,
+    drafts: BTreeMap<CollectionId, Draft>,
 }
 
 /// A service, the slug that it registers in a project, and which of its processes does.

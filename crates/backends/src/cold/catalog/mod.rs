@@ -1,6 +1,7 @@
 //! What jobs are made of. Each write is one transaction, so a registration or a slice of captures is there whole or not at all.
 
 mod captures;
+mod drafts;
 mod pipelines;
 mod projects;
 mod register;
@@ -12,7 +13,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, Timestamp,
     TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files, Learnt,
         NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
         Registration, Service, Session, Token,
     },
@@ -150,6 +151,22 @@ macro_rules! catalog {
 
             async fn delete_collection(&self, id: CollectionId) -> Result<bool> {
                 self.aside(captures::delete_set(self, id)).await
+            }
+
+            async fn save_draft(&self, draft: &Draft) -> Result<()> {
+                self.aside(drafts::save(self, draft)).await
+            }
+
+            async fn draft(&self, set: CollectionId) -> Result<Option<Draft>> {
+                self.aside(drafts::find(self, set)).await
+            }
+
+            async fn end_draft(&self, set: CollectionId, name: &str) -> Result<bool> {
+                self.aside(drafts::end(self, set, name)).await
+            }
+
+            async fn forget_draft(&self, before: Timestamp) -> Result<bool> {
+                self.aside(drafts::forget(self, before)).await
             }
 
             async fn file_captures(&self, project: ProjectId, files: Files<'_>) -> Result<Vec<Capture>> {

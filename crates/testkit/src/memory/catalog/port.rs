@@ -7,7 +7,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState,
     Timestamp, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Files, Learnt,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files, Learnt,
         NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
         Registration, Service, Session, SessionOwner, Token,
     },
@@ -295,6 +295,45 @@ impl Catalog for MemoryStore {
         (set.id, set.captures) = (CollectionId(0), 0);
         set.name.clear();
         members.clear();
+        rows.catalog.drafts.remove(&id);
+        Ok(true)
+    }
+
+    async fn save_draft(&self, draft: &Draft) -> Result<()> {
+        let mut rows = self.rows();
+        let begun = rows.catalog.drafts.get(&draft.set).map(|d| d.created_at);
+        let draft = Draft {
+            created_at: begun.unwrap_or(draft.created_at),
+            ..draft.clone()
+        };
+        rows.catalog.drafts.insert(draft.set, draft);
+        Ok(())
+    }
+
+    async fn draft(&self, set: CollectionId) -> Result<Option<Draft>> {
+        Ok(self.rows().catalog.drafts.get(&set).cloned())
+    }
+
+    async fn end_draft(&self, set: CollectionId, name: &str) -> Result<bool> {
+        let catalog = &mut self.rows().catalog;
+        if catalog.drafts.remove(&set).is_none() {
+            return Ok(false);
+        }
+        if let Some((collection, _)) = catalog.collections.get_mut(at(set.0)) {
+            name.clone_into(&mut collection.name);
+        }
+        Ok(true)
+    }
+
+    async fn forget_draft(&self, before: Timestamp) -> Result<bool> {
+        let old = {
+            let drafts = &mut self.rows().catalog.drafts;
+            let of = drafts.values().filter(|d| d.created_at < before);
+            let old = of.min_by_key(|d| d.created_at).map(|d| d.set);
+            old.inspect(|set| drop(drafts.remove(set)))
+        };
+        let Some(set) = old else { return Ok(false) };
+        self.delete_collection(set).await?;
         Ok(true)
     }
 
