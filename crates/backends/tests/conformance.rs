@@ -16,7 +16,7 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, apart, budget, captures, catalog, creates, deaths, definitions, found, frozen, grants,
+        Case, World, apart, budget, captures, catalog, creates, deaths, definitions, drafts, found, frozen, grants,
         health, last_tries, pages,
         projections::{self, Fixture},
         recent, results, sessions, store, suspects, timeline,
@@ -28,7 +28,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 19] = [
+const STORE: [&[Case<World>]; 20] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
@@ -42,6 +42,7 @@ const STORE: [&[Case<World>]; 19] = [
     creates::CASES,
     frozen::CASES,
     definitions::CASES,
+    drafts::CASES,
     captures::CASES,
     catalog::CASES,
     pages::CASES,
@@ -154,6 +155,7 @@ fn main() {
         found::CASES,
         creates::CASES,
         frozen::CASES,
+        drafts::CASES,
         captures::CASES,
         pages::CASES,
         recent::CASES,

@@ -1,6 +1,6 @@
 //! What a node does by itself, as long as it runs.
 
-use trapline_core::{Result, error::chain};
+use trapline_core::{Result, catalog::DRAFT_LIFE, error::chain};
 
 use crate::{Engine, engine::BEAT, minutes, settle::Inbox};
 
@@ -38,6 +38,9 @@ impl Engine {
         });
         every("purge", policy.sweep_interval, |e| {
             Box::pin(async move { e.purge_once().await })
+        });
+        every("drafts", DRAFT_LIFE / 24, |e| {
+            Box::pin(async move { e.forget_drafts().await })
         });
         every("health check", policy.health.health_interval, |e| {
             Box::pin(async move { e.tick_on_time().await })

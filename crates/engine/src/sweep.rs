@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use trapline_core::{
-    Result, Timestamp, fault,
+    Result, Timestamp, catalog::DRAFT_LIFE, fault,
     ports::{Hint, QueueCounters, Swept},
 };
 
@@ -108,6 +108,17 @@ impl Engine {
             self.hint(Hint::Job(*job)).await;
         }
         Ok(seen.len() as u64)
+    }
+
+    /// Removes drafts that are too old.
+    pub(crate) async fn forget_drafts(&self) -> Result<()> {
+        let before = self.now().minus(DRAFT_LIFE);
+        for _ in 0..SLICES_MAX {
+            if !self.inner.ports.store.forget_draft(before).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Removes rows of deleted jobs.

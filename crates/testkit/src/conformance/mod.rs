@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod creates;
 pub mod deaths;
 pub mod definitions;
+pub mod drafts;
 pub mod found;
 pub mod frozen;
 pub mod grants;

@@ -1,0 +1,58 @@
+//! The cases of drafts of the web interface.
+
+use trapline_core::{CollectionId, catalog::Draft};
+
+use super::{
+    World, cases,
+    catalog::{DEFAULT, capture},
+};
+
+async fn draft(w: &World, url: &str) -> Draft {
+    let set = w.store.create_collection(DEFAULT, "").await.unwrap().id;
+    w.store.add_captures(set, &[capture(url)]).await.unwrap();
+    let draft = Draft {
+        set,
+        name: "June".into(),
+        report: "{}".into(),
+        created_at: w.now(),
+    };
+    w.store.save_draft(&draft).await.unwrap();
+    draft
+}
+
+async fn is_there(w: &World, set: CollectionId) -> bool {
+    w.store.collection(set).await.unwrap().is_some()
+}
+
+cases! { World;
+    async fn a_draft_keeps_its_beginning_and_gives_its_set_a_name_when_it_ends(w: World) {
+        let begun = draft(&w, "http://h/a").await;
+        w.pass(60);
+        let read = Draft { name: "July".into(), report: "[1]".into(), created_at: w.now(), ..begun.clone() };
+        w.store.save_draft(&read).await.unwrap();
+        let kept = Draft { created_at: begun.created_at, ..read };
+        assert_eq!(w.store.draft(begun.set).await.unwrap(), Some(kept));
+        assert!(w.store.end_draft(begun.set, "Night 7").await.unwrap());
+        assert_eq!(w.store.collection(begun.set).await.unwrap().unwrap().name, "Night 7");
+        assert_eq!(w.store.draft(begun.set).await.unwrap(), None);
+        assert!(!w.store.end_draft(begun.set, "another").await.unwrap());
+        assert_eq!(w.store.collection(begun.set).await.unwrap().unwrap().name, "Night 7");
+    }
+
+    async fn an_old_draft_goes_with_its_set_unless_a_job_refers_to_that(w: World) {
+        let old = draft(&w, "http://h/a").await;
+        w.pass(60);
+        let used = draft(&w, "http://h/b").await;
+        let pipeline = w.pipeline().await;
+        w.create(&w.new_job(pipeline, used.set)).await;
+        w.pass(60);
+        let before = w.now();
+        let young = draft(&w, "http://h/c").await;
+        assert!(w.store.forget_draft(before).await.unwrap());
+        assert!(!is_there(&w, old.set).await && is_there(&w, used.set).await);
+        assert!(w.store.forget_draft(before).await.unwrap());
+        assert!(is_there(&w, used.set).await && w.store.draft(used.set).await.unwrap().is_none());
+        assert!(!w.store.forget_draft(before).await.unwrap());
+        assert!(is_there(&w, young.set).await && w.store.draft(young.set).await.unwrap().is_some());
+    }
+}
