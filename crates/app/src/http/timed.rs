@@ -42,8 +42,8 @@ impl std::error::Error for Slow {}
 
 impl Slow {
     /// What made reading a body fail, if it was this.
-    pub(super) fn of(error: &axum::Error) -> Option<Self> {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    pub(super) fn of(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let mut cause = Some(error);
         while let Some(error) = cause {
             if let Some(slow) = error.downcast_ref::<Self>() {
                 return Some(*slow);

@@ -5,13 +5,13 @@
 
 use axum::{
     Json, Router,
-    body::{Body, Bytes},
+    body::Bytes,
     extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse as _, Response},
     routing::post,
 };
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use trapline_core::{
     CollectionId,
     catalog::{Added, NewCapture},
@@ -31,7 +31,7 @@ use crate::capture_lines::{Files, Format, Found, Line, Reader};
 const SLICE: usize = 2_000;
 /// How many bytes of URLs are held before they are stored.
 const SLICE_BYTES: usize = 1 << 20;
-/// How many rejected lines, and warnings, are listed; all are counted.
+/// How many rejected lines, and warnings, an answer lists; all are counted.
 const LISTED_MAX: usize = 1_000;
 
 pub(super) fn routes() -> Router<AppState> {
@@ -39,11 +39,10 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 /// Why a body could not be read to its end.
-type Broken = (StatusCode, String);
+pub(crate) type Broken = (StatusCode, String);
 
-/// What the lines of a body become.
-#[derive(Default)]
-struct Upload {
+/// What the lines of a list become.
+pub(crate) struct Upload {
     ready: Vec<NewCapture>,
     ready_bytes: usize,
     rejected: Told,
@@ -52,16 +51,24 @@ struct Upload {
 }
 
 /// Lines with something to say of them.
-#[derive(Default)]
 struct Told {
     listed: Vec<wire::LineNote>,
+    listed_max: usize,
     count: u64,
 }
 
 impl Told {
+    fn new(listed_max: usize) -> Self {
+        Self {
+            listed: Vec::new(),
+            listed_max,
+            count: 0,
+        }
+    }
+
     fn push(&mut self, line: u64, why: &str) {
         self.count += 1;
-        if self.listed.len() < LISTED_MAX {
+        if self.listed.len() < self.listed_max {
             let detail = head(why, 300).to_owned();
             self.listed.push(wire::LineNote { line, detail });
         }
@@ -69,6 +76,17 @@ impl Told {
 }
 
 impl Upload {
+    /// Lists as many rejected lines, and as many warnings.
+    pub(crate) fn new(listed_max: usize) -> Self {
+        Self {
+            ready: Vec::new(),
+            ready_bytes: 0,
+            rejected: Told::new(listed_max),
+            warnings: Told::new(listed_max),
+            added: Added::default(),
+        }
+    }
+
     fn take(&mut self, (line, found): Line) {
         match found {
             Found::Capture(capture) => {
@@ -97,9 +115,9 @@ impl Upload {
         Ok(())
     }
 
-    fn answer(self, broken: Option<Broken>) -> Response {
-        let (status, detail) = broken.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
-        let body = wire::Upload {
+    /// What became of them, and why they were not read to the end.
+    pub(crate) fn told(self, detail: Option<String>) -> wire::Upload {
+        wire::Upload {
             added: self.added.added,
             already_there: self.added.already_there,
             rejected: self.rejected.listed,
@@ -107,8 +125,7 @@ impl Upload {
             warnings: self.warnings.listed,
             warnings_count: self.warnings.count,
             detail,
-        };
-        (status, Json(body)).into_response()
+        }
     }
 }
 
@@ -139,26 +156,27 @@ async fn upload(
     let set = collections::find(&state, &principal, id).await?;
     principal.require(Access::Operate)?;
     let reader = reader(&request, Files::of_urls(state.allow_file_urls))?;
-    let mut upload = Upload::default();
-    let broken = read(&state, set.id, request.into_body(), reader, &mut upload).await?;
-    Ok(upload.answer(broken))
+    let mut upload = Upload::new(LISTED_MAX);
+    let body = request.into_body().into_data_stream();
+    let broken = read(&state, set.id, body, reader, &mut upload).await?;
+    let (status, detail) = broken.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
+    Ok((status, Json(upload.told(detail))).into_response())
 }
 
 fn bad(detail: String) -> Broken {
     (StatusCode::BAD_REQUEST, detail)
 }
 
-/// Reads a body to its end; `Some` says why it could not.
-async fn read(
+/// Reads a list to its end; `Some` says why it could not.
+pub(crate) async fn read<E: std::error::Error + 'static>(
     state: &AppState,
     set: CollectionId,
-    body: Body,
+    mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     mut reader: Reader,
     upload: &mut Upload,
 ) -> ApiResult<Option<Broken>> {
-    let mut stream = body.into_data_stream();
     let mut broken = None;
-    'body: while let Some(chunk) = stream.next().await {
+    'body: while let Some(chunk) = body.next().await {
         let chunk: Bytes = match chunk {
             Ok(chunk) => chunk,
             Err(error) => {
