@@ -11,17 +11,17 @@ const PRIORITY_MAX: i64 = 1_000_000;
 const LIMIT_MAX: i64 = 1_000_000;
 
 /// What a body says of a job, for creating and for changing one.
-pub(super) struct Parts {
+pub(crate) struct Parts {
     /// What the project means by it now, and its slug.
-    pub(super) pipeline: Option<(PipelineId, String)>,
-    pub(super) collection: Option<CollectionId>,
-    pub(super) capture: Option<CaptureId>,
-    pub(super) captures: Option<Vec<NewCapture>>,
-    pub(super) limit: Option<u64>,
-    pub(super) shuffle: Option<bool>,
-    pub(super) priority: Option<i64>,
-    pub(super) failure_threshold: Option<f64>,
-    pub(super) reprocess: Option<bool>,
+    pub(crate) pipeline: Option<(PipelineId, String)>,
+    pub(crate) collection: Option<CollectionId>,
+    pub(crate) capture: Option<CaptureId>,
+    pub(crate) captures: Option<Vec<NewCapture>>,
+    pub(crate) limit: Option<u64>,
+    pub(crate) shuffle: Option<bool>,
+    pub(crate) priority: Option<i64>,
+    pub(crate) failure_threshold: Option<f64>,
+    pub(crate) reprocess: Option<bool>,
 }
 
 impl Parts {

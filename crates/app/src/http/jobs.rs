@@ -21,13 +21,12 @@ use super::{
     job_body::{self, Around},
     job_fields::{check_delay, parts},
     job_list,
+    new_job::Asked,
     request_key::RequestKey,
 };
 
 const LOGS_DEFAULT: i64 = 1_000;
 const LOGS_MAX: i64 = 5_000;
-/// The priority of a job on a single capture: somebody looks on.
-const PRIORITY_SINGLE: i64 = 100;
 
 pub(super) fn routes() -> Router<AppState> {
     let verb = |verb| {
@@ -129,64 +128,10 @@ async fn create(
     principal.require(Access::Operate)?;
     let start = params.flag("start_now", false);
     let key = key.of(&fields, start);
-    let name = fields.text("name", NAME_MAX);
-    let delay = u64::try_from(fields.int("delay", 0)).unwrap_or(0);
-    check_delay(&mut fields, delay);
-    let project = fields.int("project_id", i64::MIN);
-    let job_type = fields
-        .maybe_text("job_type_key", NAME_MAX)
-        .unwrap_or_else(|| "ml".to_owned());
-    if job_type != "ml" {
-        fields.error("job_type_key", "Only `ml` jobs run here.");
-    }
-    let home = app.known_project(&principal, project).await;
-    let parts = parts(&app, &principal, home.as_ref().ok().copied(), &mut fields).await?;
-    if parts.sources() > 1 {
-        fields.error(
-            "non_field_errors",
-            "Give one of a capture set, a single capture and inline captures.",
-        );
-    }
-    fields.check()?;
-    let project = home?;
-    let settings = app
-        .catalog
-        .project(project)
-        .await?
-        .ok_or_else(ApiError::not_found)?
-        .settings;
-    if start && parts.pipeline.is_none() {
-        return Err(ApiError::field(
-            "pipeline_id",
-            "The job needs a pipeline to start: give `pipeline_slug` or `pipeline_id`.",
-        ));
-    }
-    let collection = match parts.captures {
-        Some(captures) => Some(app.engine.inline_captures(project, &captures).await?),
-        None => parts.collection,
-    };
-    let priority = if parts.capture.is_some() {
-        PRIORITY_SINGLE
-    } else {
-        0
-    };
-    let job = NewJob {
-        project,
-        name,
-        delay_seconds: delay,
-        priority: parts.priority.unwrap_or(priority),
-        failure_threshold: parts.failure_threshold.unwrap_or(settings.failure_threshold),
-        pipeline: parts.pipeline.as_ref().map(|(id, _)| *id),
-        collection,
-        capture: parts.capture,
-        limit: parts.limit,
-        shuffle: parts.shuffle.unwrap_or(true),
-        reprocess: parts.reprocess.unwrap_or(settings.reprocess_all_images),
-        job_type,
-        start,
-        key,
-    };
-    make(&app, &principal, &links, &job, parts.pipeline).await
+    let asked = Asked::read(&app, &principal, &mut fields).await?;
+    let pipeline = asked.parts.pipeline.clone();
+    let job = asked.job(&app, start, key).await?;
+    make(&app, &principal, &links, &job, pipeline).await
 }
 
 /// Makes a job. Once it is made the answer says so, whatever can be read of it: who is told to try again would make another.

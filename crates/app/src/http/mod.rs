@@ -31,6 +31,7 @@ pub mod json;
 mod lenient;
 mod logs;
 mod mend;
+mod new_job;
 pub mod paging;
 mod path;
 mod pipelines;
