@@ -184,7 +184,7 @@ impl ApiError {
     }
 
     /// What it says first: of the whole request, or of a field.
-    fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         let first = |value: &Value| value.as_str().or_else(|| value[0].as_str()).map(str::to_owned);
         match &self.body {
             Value::Object(fields) => match fields.get("detail") {

@@ -50,7 +50,7 @@ mod timed;
 mod timeline;
 pub(crate) mod tokens;
 mod unread;
-mod upload;
+pub(crate) mod upload;
 mod users;
 mod worker;
 
