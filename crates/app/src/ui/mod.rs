@@ -19,6 +19,7 @@ mod live;
 mod log;
 mod login;
 mod look;
+mod new_job;
 mod numbers;
 mod origin;
 mod page;

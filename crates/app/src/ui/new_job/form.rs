@@ -1,0 +1,185 @@
+//! What the first step's form holds. Lists are read as they come, and are never whole in memory.
+
+use axum::{
+    body::Bytes,
+    extract::{
+        Multipart,
+        multipart::{Field, MultipartError},
+    },
+};
+use futures::{Stream, StreamExt as _, stream};
+use serde_json::json;
+use trapline_core::{ProjectId, catalog::Draft};
+use trapline_wire as wire;
+
+use crate::{
+    capture_lines::{Files, Format, Reader},
+    http::{
+        ApiError, AppState, Fields, NAME_MAX,
+        upload::{self, Upload},
+    },
+    ui::{page::PageError, session::Visitor},
+};
+
+/// How much of what was pasted is shown again, in bytes.
+const SHOWN_MAX: usize = 256 << 10;
+/// What other fields hold, in bytes.
+const TEXT_MAX: usize = NAME_MAX * 4;
+/// How many rejected lines a draft keeps; all are counted.
+pub(super) const REJECTED_MAX: usize = 10_000;
+
+const ONE: &str = "Give the images in one way: as addresses, or as a file.";
+const NONE: &str = "Give the images: paste addresses, or choose a file.";
+
+/// What a person has typed, for a form that is shown again.
+#[derive(Default)]
+pub(super) struct Typed {
+    pub(super) name: String,
+    pub(super) project: String,
+    pub(super) urls: String,
+    /// Whether more was pasted than is shown again.
+    pub(super) is_cut: bool,
+}
+
+impl Typed {
+    /// Reads what can be shown again, and no list.
+    pub(super) async fn only(form: &mut Multipart) -> Result<Self, ApiError> {
+        let mut typed = Self::default();
+        while let Some(field) = form.next_field().await.map_err(broken)? {
+            match field.name().unwrap_or_default() {
+                "name" => typed.name = text(field, TEXT_MAX).await?.0,
+                "project" => typed.project = text(field, TEXT_MAX).await?.0,
+                "urls" => (typed.urls, typed.is_cut) = text(field, SHOWN_MAX).await?,
+                // It comes last, and nobody is there for whom it would be read.
+                "list" => break,
+                _ => {}
+            }
+        }
+        Ok(typed)
+    }
+}
+
+fn broken(error: MultipartError) -> ApiError {
+    ApiError::detail(error.status(), error.body_text())
+}
+
+/// The beginning of a field, and whether it goes on.
+async fn text(mut field: Field<'_>, bytes_max: usize) -> Result<(String, bool), ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        let rest = bytes_max - bytes.len();
+        if chunk.len() > rest {
+            bytes.extend_from_slice(&chunk[..rest]);
+            return Ok((String::from_utf8_lossy(&bytes).into_owned(), true));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok((String::from_utf8_lossy(&bytes).into_owned(), false))
+}
+
+/// The chunks of a list; `None` if it is empty, as a field is that nobody has filled in.
+async fn list(
+    mut field: Field<'_>,
+) -> Result<Option<impl Stream<Item = Result<Bytes, MultipartError>> + Unpin>, ApiError> {
+    let first = field.chunk().await.map_err(broken)?;
+    let first = first.filter(|chunk| !chunk.trim_ascii().is_empty());
+    Ok(first.map(|chunk| Box::pin(stream::iter([Ok(chunk)]).chain(field))))
+}
+
+/// Reads the form, and stores its images as a draft. Returns where to go on, or what is wrong with what was typed.
+pub(super) async fn read(
+    app: &AppState,
+    visitor: &Visitor,
+    form: &mut Multipart,
+    typed: &mut Typed,
+) -> Result<Result<String, String>, PageError> {
+    let mut found: Option<(Draft, wire::Upload)> = None;
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        match name.as_str() {
+            "name" => typed.name = text(field, TEXT_MAX).await?.0,
+            "project" => typed.project = text(field, TEXT_MAX).await?.0,
+            "urls" | "list" => {
+                let format = field.file_name().and_then(Format::of_name);
+                let Some(chunks) = list(field).await? else {
+                    continue;
+                };
+                if found.is_some() {
+                    return Ok(Err(ONE.to_owned()));
+                }
+                let draft = match begin(app, visitor, typed).await? {
+                    Ok(draft) => draft,
+                    Err(problem) => return Ok(Err(problem)),
+                };
+                let chunks = chunks.inspect(|chunk| {
+                    if let (true, Ok(chunk)) = (name == "urls", chunk) {
+                        typed.keep(chunk);
+                    }
+                });
+                let told = store(app, &draft, chunks, format).await?;
+                found = Some((draft, told));
+            }
+            _ => {}
+        }
+    }
+    let Some((draft, told)) = found else {
+        return Ok(Err(NONE.to_owned()));
+    };
+    if told.added == 0 && told.rejected_count == 0 {
+        return Ok(Err(told
+            .detail
+            .map_or_else(|| NONE.to_owned(), |why| format!("The list can't be read: {why}."))));
+    }
+    let set = draft.set;
+    let report = serde_json::to_string(&told).unwrap_or_default();
+    app.catalog.save_draft(&Draft { report, ..draft }).await?;
+    Ok(Ok(format!("/jobs/new/{set}")))
+}
+
+/// A draft whose lines are still to be read.
+async fn begin(app: &AppState, visitor: &Visitor, typed: &Typed) -> Result<Result<Draft, String>, PageError> {
+    let mut fields = Fields::of(json!({ "name": typed.name, "project": typed.project }))?;
+    let name = fields.maybe_text("name", NAME_MAX).unwrap_or_default();
+    let project = fields.maybe_int("project", 1).unwrap_or_default();
+    let project: Result<ProjectId, ApiError> = match fields.check() {
+        Ok(()) => app.known_project(&visitor.principal, project).await,
+        Err(wrong) => Err(wrong),
+    };
+    let project = match project {
+        Ok(project) => project,
+        Err(error) if error.status().is_client_error() => {
+            return Ok(Err(error.text().unwrap_or_default()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let set = app.catalog.create_collection(project, "").await?.id;
+    let draft = Draft {
+        set,
+        name,
+        report: String::new(),
+        created_at: app.engine.now(),
+    };
+    app.catalog.save_draft(&draft).await?;
+    Ok(Ok(draft))
+}
+
+async fn store(
+    app: &AppState,
+    draft: &Draft,
+    chunks: impl Stream<Item = Result<Bytes, MultipartError>> + Unpin,
+    format: Option<Format>,
+) -> Result<wire::Upload, ApiError> {
+    let reader = Reader::new(format, Files::of_urls(app.allow_file_urls));
+    let mut upload = Upload::new(REJECTED_MAX);
+    let broken = upload::read(app, draft.set, chunks, reader, &mut upload).await?;
+    Ok(upload.told(broken.map(|(_, why)| why)))
+}
+
+impl Typed {
+    fn keep(&mut self, chunk: &Bytes) {
+        let rest = SHOWN_MAX.saturating_sub(self.urls.len());
+        self.is_cut |= chunk.len() > rest;
+        self.urls
+            .push_str(&String::from_utf8_lossy(&chunk[..rest.min(chunk.len())]));
+    }
+}
