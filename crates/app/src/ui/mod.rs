@@ -54,6 +54,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(live::routes())
         .merge(results::routes())
         .merge(look::routes())
+        .merge(new_job::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check))
         .route_layer(middleware::from_fn_with_state(state.clone(), origin::by_name));

@@ -4,3 +4,105 @@
 //! step has an address, can be read again, and says what became of each line before anything is started.
 
 mod form;
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Multipart, State, multipart::MultipartRejection},
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect, Response},
+    routing::get,
+};
+use trapline_core::{ProjectId, Result, ports::OffsetPage};
+
+use self::form::Typed;
+use super::{
+    page::{Frame, PageError, PageResult, render},
+    session::Visitor,
+    words::visible,
+};
+use crate::http::{Access, ApiError, AppState, Params};
+
+/// Projects that the form offers.
+const PROJECTS_MAX: u64 = 200;
+
+pub(super) fn routes() -> Router<AppState> {
+    let form = get(ask).post(send).layer(DefaultBodyLimit::disable());
+    Router::new().route("/jobs/new", form)
+}
+
+#[derive(Template)]
+#[template(path = "new_job.html")]
+struct NewJobPage {
+    frame: Frame,
+    typed: Typed,
+    /// Projects, how they are shown, and whether they are chosen.
+    projects: Vec<(ProjectId, String, bool)>,
+    problem: Option<String>,
+    is_signed_out: bool,
+}
+
+impl NewJobPage {
+    async fn new(app: &AppState, visitor: &Visitor, typed: Typed, problem: Option<String>) -> Result<Self> {
+        let page = OffsetPage {
+            limit: PROJECTS_MAX,
+            offset: 0,
+        };
+        let known = app.catalog.projects(visitor.principal.project, page).await?.rows;
+        let projects = known
+            .into_iter()
+            .map(|p| (p.id, visible(&p.name), p.id.to_string() == typed.project))
+            .collect();
+        Ok(Self {
+            frame: Frame::new("New job", "jobs", visitor),
+            typed,
+            projects,
+            problem,
+            is_signed_out: false,
+        })
+    }
+}
+
+async fn ask(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
+    visitor.principal.require(Access::Operate)?;
+    let typed = Typed {
+        name: params.text("name").unwrap_or_default().to_owned(),
+        project: params.text("project").unwrap_or_default().to_owned(),
+        ..Typed::default()
+    };
+    let page = NewJobPage::new(&app, &visitor, typed, None).await?;
+    Ok(render(StatusCode::OK, &page))
+}
+
+async fn send(
+    State(app): State<AppState>,
+    visitor: Result<Visitor, PageError>,
+    form: Result<Multipart, MultipartRejection>,
+) -> PageResult {
+    let mut form = form.map_err(|e| ApiError::invalid(e.body_text()))?;
+    let mut typed = Typed::default();
+    let visitor = match visitor {
+        Err(PageError::SignIn { .. }) => return Ok(signed_out(form).await?),
+        visitor => visitor?,
+    };
+    visitor.principal.require(Access::Operate)?;
+    match form::read(&app, &visitor, &mut form, &mut typed).await? {
+        Ok(path) => Ok(Redirect::to(&path).into_response()),
+        Err(problem) => {
+            let page = NewJobPage::new(&app, &visitor, typed, Some(problem)).await?;
+            Ok(render(StatusCode::BAD_REQUEST, &page))
+        }
+    }
+}
+
+/// The form with what was typed, for a person whose session has ended meanwhile. It shows nothing of the store.
+async fn signed_out(mut form: Multipart) -> Result<Response, ApiError> {
+    let page = NewJobPage {
+        frame: Frame::public("New job"),
+        typed: Typed::only(&mut form).await?,
+        projects: Vec::new(),
+        problem: None,
+        is_signed_out: true,
+    };
+    Ok(render(StatusCode::UNAUTHORIZED, &page))
+}
