@@ -271,6 +271,20 @@ pub struct Pipeline {
     pub updated_at: Timestamp,
 }
 
+impl Pipeline {
+    /// What tells two runs that do the same work: the keys and versions of the algorithms.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut specs: Vec<&AlgorithmSpec> = self.algorithms.iter().map(|a| &a.spec).collect();
+        specs.sort_by_key(|spec| (spec.key.as_str(), spec.version));
+        let names: Vec<String> = specs
+            .iter()
+            .map(|s| format!("{}@{}", s.key, s.version))
+            .collect();
+        names.join(" ")
+    }
+}
+
 /// A processing service.
 #[derive(Clone, Debug)]
 pub struct Service {

@@ -119,13 +119,9 @@ impl CatalogRows {
         let found = pipeline.and_then(|p| self.pipelines.get(at(p.0)));
         let mut algorithms: Vec<&Algorithm> = found.into_iter().flat_map(|p| &p.algorithms).collect();
         algorithms.sort_by_key(|a| (a.spec.key.as_str(), a.spec.version));
-        let keys: Vec<String> = algorithms
-            .iter()
-            .map(|a| format!("{}@{}", a.spec.key, a.spec.version))
-            .collect();
         RunSpec {
             algorithms: algorithms.iter().map(|a| (a.id, a.category_map_id)).collect(),
-            fingerprint: keys.join(" "),
+            fingerprint: found.map_or_else(String::new, Pipeline::fingerprint),
         }
     }
 
