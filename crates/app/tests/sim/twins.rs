@@ -248,10 +248,13 @@ twins! { Catalog {
     service(project: Option<ProjectId>, id: ServiceId) -> Option<Service>;
     create_service(service: &NewService) -> ServiceId;
     delete_service(id: ServiceId) -> bool;
+    online_workers(project: ProjectId, seen_since: Timestamp) -> Vec<(String, u64)>;
     create_collection(project: ProjectId, name: &str) -> Collection;
     collections(project: Option<ProjectId>, page: OffsetPage) -> Total<Collection>;
     collection(id: CollectionId) -> Option<Collection>;
     collection_progress(sets: &[CollectionId]) -> Vec<CollectionProgress>;
+    set_captures(set: CollectionId, after: CaptureId, limit: u64) -> Vec<CaptureId>;
+    count_processed(captures: &[CaptureId], fingerprint: &str) -> u64;
     merge_collection(into: CollectionId, from: CollectionId) -> ();
     delete_collection(id: CollectionId) -> bool;
     save_draft(draft: &Draft) -> ();

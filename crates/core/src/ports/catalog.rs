@@ -86,6 +86,8 @@ pub trait Catalog: Send + Sync + 'static {
     async fn create_service(&self, service: &NewService) -> Result<ServiceId>;
     /// Removes a service; `false` if there was none. Its pipelines stay.
     async fn delete_service(&self, id: ServiceId) -> Result<bool>;
+    /// How many workers that may work for a project were seen since a time, by the slugs that they last asked for, sorted.
+    async fn online_workers(&self, project: ProjectId, seen_since: Timestamp) -> Result<Vec<(String, u64)>>;
 
     /// Stores a set.
     async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection>;
@@ -95,6 +97,10 @@ pub trait Catalog: Send + Sync + 'static {
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>>;
     /// Returns what jobs have processed of these sets, in any order. A set without processed captures may be missing.
     async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>>;
+    /// The captures of a set after one, by id.
+    async fn set_captures(&self, set: CollectionId, after: CaptureId, limit: u64) -> Result<Vec<CaptureId>>;
+    /// How many of these captures a job has processed by a pipeline of this fingerprint; at most 5,000 at a time.
+    async fn count_processed(&self, captures: &[CaptureId], fingerprint: &str) -> Result<u64>;
     /// Adds captures to a set in one background slice; at most 2,000 at a time. A capture whose URL the project has
     /// already is not stored again.
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added>;

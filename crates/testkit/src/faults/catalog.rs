@@ -119,6 +119,11 @@ impl Catalog for FaultyStore {
         self.call("delete_service", self.inner.delete_service(id)).await
     }
 
+    async fn online_workers(&self, project: ProjectId, seen_since: Timestamp) -> Result<Vec<(String, u64)>> {
+        self.call("online_workers", self.inner.online_workers(project, seen_since))
+            .await
+    }
+
     async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
         self.call("create_collection", self.inner.create_collection(project, name))
             .await
@@ -135,6 +140,16 @@ impl Catalog for FaultyStore {
 
     async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
         self.call("collection_progress", self.inner.collection_progress(sets))
+            .await
+    }
+
+    async fn set_captures(&self, set: CollectionId, after: CaptureId, limit: u64) -> Result<Vec<CaptureId>> {
+        self.call("set_captures", self.inner.set_captures(set, after, limit))
+            .await
+    }
+
+    async fn count_processed(&self, captures: &[CaptureId], fingerprint: &str) -> Result<u64> {
+        self.call("count_processed", self.inner.count_processed(captures, fingerprint))
             .await
     }
 

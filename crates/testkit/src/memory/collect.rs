@@ -192,6 +192,18 @@ impl Db {
                 .any(|other| other.job.id != row.job.id && !other.deleted && same(other.job.id))
     }
 
+    /// Whether a job that is there has processed a capture by a pipeline of this fingerprint.
+    pub(super) fn is_processed(&self, capture: CaptureId, fingerprint: &str) -> bool {
+        self.jobs.values().filter(|job| !job.deleted).any(|job| {
+            self.task(job.job.id, capture).is_some_and(|t| {
+                let spec = self.specs.get(&(job.job.id, t.spec_run.unwrap_or(t.run)));
+                t.state == TaskState::Processed
+                    && !fingerprint.is_empty()
+                    && spec.is_some_and(|s| s.fingerprint == fingerprint)
+            })
+        })
+    }
+
     /// Where a limit cuts the order: the place of the last capture that is in.
     fn cut(&self, row: &JobRow) -> (i64, i64) {
         let limit = row.job.limit.and_then(|l| usize::try_from(l).ok()).unwrap_or(0);

@@ -101,6 +101,29 @@ pub(crate) async fn progress<S: Cold>(
     .await
 }
 
+pub(crate) async fn of_set<S: Cold>(
+    store: &S,
+    set: CollectionId,
+    after: CaptureId,
+    limit: u64,
+) -> sqlx::Result<Vec<CaptureId>> {
+    let mut conn = store.reader().await?;
+    let values: [&dyn Value<'_>; 4] = [&set.0, &after.0, &i64::MAX, &bound(limit)];
+    let ids: Vec<i64> = conn.list(sql!("collect/captures.sql"), &values, first).await?;
+    Ok(ids.into_iter().map(CaptureId).collect())
+}
+
+pub(crate) async fn count_processed<S: Cold>(
+    store: &S,
+    captures: &[CaptureId],
+    fingerprint: &str,
+) -> sqlx::Result<u64> {
+    let ids: Vec<i64> = captures.iter().map(|c| c.0).collect();
+    let mut conn = store.worker_reader().await?;
+    let sql = sql!(each "catalog/count_processed.sql");
+    counted(&mut *conn, sql, &[&List(&ids), &fingerprint]).await
+}
+
 /// Adds a slice; `None` if there is no such set.
 pub(crate) async fn add<S: Cold>(
     store: &S,

@@ -124,6 +124,10 @@ macro_rules! catalog {
                 self.aside(pipelines::delete_service(self, id)).await
             }
 
+            async fn online_workers(&self, project: ProjectId, seen_since: Timestamp) -> Result<Vec<(String, u64)>> {
+                self.aside(pipelines::online_workers(self, project, seen_since)).await
+            }
+
             async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
                 self.aside(captures::create_set(self, project, name)).await
             }
@@ -138,6 +142,14 @@ macro_rules! catalog {
 
             async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
                 self.for_worker(SLOW, captures::progress(self, sets)).await
+            }
+
+            async fn set_captures(&self, set: CollectionId, after: CaptureId, limit: u64) -> Result<Vec<CaptureId>> {
+                self.aside(captures::of_set(self, set, after, limit)).await
+            }
+
+            async fn count_processed(&self, captures: &[CaptureId], fingerprint: &str) -> Result<u64> {
+                self.for_worker(SLOW, captures::count_processed(self, captures, fingerprint)).await
             }
 
             async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {

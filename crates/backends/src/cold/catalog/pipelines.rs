@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use trapline_core::{
-    AlgorithmId, PipelineId, ProjectId, ServiceId,
+    AlgorithmId, PipelineId, ProjectId, ServiceId, Timestamp,
     catalog::{Algorithm, CategoryMap, Pipeline, Service},
     ports::{OffsetPage, Total},
 };
@@ -175,4 +175,17 @@ pub(crate) async fn delete_service<S: Cold>(store: &S, id: ServiceId) -> sqlx::R
     )
     .await?
         > 0)
+}
+
+pub(crate) async fn online_workers<S: Cold>(
+    store: &S,
+    project: ProjectId,
+    seen_since: Timestamp,
+) -> sqlx::Result<Vec<(String, u64)>> {
+    let mut conn = store.reader().await?;
+    let sql = sql!(each "catalog/online_workers.sql");
+    conn.list(sql, &[&project.0, &seen_since.0], |row| {
+        Ok((row.col("slug")?, row.unsigned("workers")?))
+    })
+    .await
 }

@@ -193,6 +193,18 @@ impl Catalog for MemoryStore {
         Ok(false)
     }
 
+    async fn online_workers(&self, project: ProjectId, seen_since: Timestamp) -> Result<Vec<(String, u64)>> {
+        let rows = self.rows();
+        let mut online: BTreeMap<String, u64> = BTreeMap::new();
+        for worker in rows.workers.values().filter(|w| w.last_seen >= seen_since) {
+            let bound = rows.catalog.bound_to(worker.token);
+            for slug in worker.pipelines.iter().filter(|_| bound.is_none_or(|of| of == project)) {
+                *online.entry(slug.clone()).or_default() += 1;
+            }
+        }
+        Ok(online.into_iter().collect())
+    }
+
     async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
         let now = self.clock.now();
         let mut rows = self.rows();
@@ -246,6 +258,19 @@ impl Catalog for MemoryStore {
             }
         };
         Ok(sets.iter().map(of).collect())
+    }
+
+    async fn set_captures(&self, set: CollectionId, after: CaptureId, limit: u64) -> Result<Vec<CaptureId>> {
+        let rows = self.rows();
+        let of_set = rows.catalog.set(Some(set)).map(CaptureId);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(of_set.filter(|id| *id > after).take(limit).collect())
+    }
+
+    async fn count_processed(&self, captures: &[CaptureId], fingerprint: &str) -> Result<u64> {
+        let rows = self.rows();
+        let done = captures.iter().filter(|c| rows.is_processed(**c, fingerprint));
+        Ok(done.count() as u64)
     }
 
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {
