@@ -108,6 +108,12 @@ cases! { World;
             outlook.workers.into_iter().map(|n| n.name).collect::<Vec<_>>()
         };
         assert_eq!(names().await, ["mine", "anybody's"]);
+        for (project, workers) in [(DEFAULT, 2), (other, 2), (ProjectId(99), 1)] {
+            let online = w.store.online_workers(project, w.now()).await.unwrap();
+            assert_eq!(online, [("p".to_owned(), workers)], "{project}");
+        }
+        w.pass(1);
+        assert_eq!(w.store.online_workers(DEFAULT, w.now()).await.unwrap(), []);
         w.store.delete_token(theirs).await.unwrap();
         assert_eq!(names().await, ["mine", "anybody's"], "whose token is gone");
     }

@@ -1,6 +1,6 @@
 //! The cases of drafts of the web interface.
 
-use trapline_core::{CollectionId, catalog::Draft};
+use trapline_core::{CaptureId, CollectionId, catalog::Draft, job::JobMove};
 
 use super::{
     World, cases,
@@ -25,6 +25,29 @@ async fn is_there(w: &World, set: CollectionId) -> bool {
 }
 
 cases! { World;
+    async fn what_a_job_would_skip_is_counted_before_it_is_made(w: World) {
+        let (pipeline, set) = (w.pipeline().await, w.set(&[true, true, true]).await);
+        let all = w.store.set_captures(set, CaptureId(0), 9).await.unwrap();
+        assert_eq!((all.len(), w.store.set_captures(set, all[0], 1).await.unwrap()), (3, vec![all[1]]));
+        let definition = w.store.pipeline(None, pipeline).await.unwrap().unwrap();
+        let fingerprint = definition.fingerprint();
+        let processed = async |fingerprint: &str| w.store.count_processed(&all, fingerprint).await.unwrap();
+        let job = w.create(&w.new_job(pipeline, set)).await;
+        w.collect().await;
+        for (n, grant) in w.grant(job, 2, "w").await.into_iter().enumerate() {
+            w.succeed(grant, n).await;
+        }
+        assert_eq!(processed(&fingerprint).await, 2);
+        assert_eq!((processed("detector@2").await, processed("").await), (0, 0));
+        assert_eq!(w.store.count_processed(&all[..0], &fingerprint).await.unwrap(), 0);
+        let again = w.create(&w.new_job(pipeline, set)).await;
+        w.collect().await;
+        assert_eq!(w.job(again).await.counts.skipped, 2);
+        w.go(job, JobMove::Cancel).await;
+        w.store.delete_job(job, w.now()).await.unwrap();
+        assert_eq!(processed(&fingerprint).await, 0);
+    }
+
     async fn a_draft_keeps_its_beginning_and_gives_its_set_a_name_when_it_ends(w: World) {
         let begun = draft(&w, "http://h/a").await;
         w.pass(60);
