@@ -97,9 +97,17 @@ pub fn rate(job: &Job, minutes: &[JobMinute], now: Timestamp) -> Option<f64> {
 #[must_use]
 pub fn left(job: &Job, rate: Option<f64>) -> Option<Duration> {
     let remaining = job.counts.pending + job.counts.in_flight;
-    let rate = rate.filter(|_| job.status == JobStatus::Started && job.collected && remaining > 0)?;
+    time_for(
+        remaining,
+        rate.filter(|_| job.status == JobStatus::Started && job.collected && remaining > 0)?,
+    )
+}
+
+/// Returns how long so many images take at a rate, in the same steps.
+#[must_use]
+pub fn time_for(images: u64, rate: f64) -> Option<Duration> {
     #[expect(clippy::cast_precision_loss, reason = "a rate is rough")]
-    let minutes = remaining as f64 / rate;
+    let minutes = images as f64 / rate;
     let step = match minutes {
         m if m < 10.0 => 1.0,
         m if m < 60.0 => 5.0,

@@ -254,6 +254,7 @@ twins! { Catalog {
     collection(id: CollectionId) -> Option<Collection>;
     collection_progress(sets: &[CollectionId]) -> Vec<CollectionProgress>;
     set_captures(set: CollectionId, after: CaptureId, limit: u64) -> Vec<CaptureId>;
+    known_captures(project: ProjectId, urls: &[String]) -> Vec<CaptureId>;
     count_processed(captures: &[CaptureId], fingerprint: &str) -> u64;
     merge_collection(into: CollectionId, from: CollectionId) -> ();
     delete_collection(id: CollectionId) -> bool;

@@ -99,6 +99,8 @@ pub trait Catalog: Send + Sync + 'static {
     async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>>;
     /// The captures of a set after one, by id.
     async fn set_captures(&self, set: CollectionId, after: CaptureId, limit: u64) -> Result<Vec<CaptureId>>;
+    /// The captures of a project that have one of these URLs, by id; at most 5,000 at a time.
+    async fn known_captures(&self, project: ProjectId, urls: &[String]) -> Result<Vec<CaptureId>>;
     /// How many of these captures a job has processed by a pipeline of this fingerprint; at most 5,000 at a time.
     async fn count_processed(&self, captures: &[CaptureId], fingerprint: &str) -> Result<u64>;
     /// Adds captures to a set in one background slice; at most 2,000 at a time. A capture whose URL the project has

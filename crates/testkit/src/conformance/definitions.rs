@@ -1,7 +1,7 @@
 //! The cases of definitions, of what slugs mean, and of what one project sees of another.
 
 use trapline_core::{
-    Timestamp, TokenId,
+    ProjectId, Timestamp, TokenId,
     catalog::{NewToken, Registration, Role},
     ports::{SignOfLife, WorkerIdentity},
 };

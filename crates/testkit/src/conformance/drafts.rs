@@ -1,6 +1,10 @@
 //! The cases of drafts of the web interface.
 
-use trapline_core::{CaptureId, CollectionId, catalog::Draft, job::JobMove};
+use trapline_core::{
+    CaptureId, CollectionId, ProjectId,
+    catalog::{CaptureScope, Draft},
+    job::JobMove,
+};
 
 use super::{
     World, cases,
@@ -29,6 +33,10 @@ cases! { World;
         let (pipeline, set) = (w.pipeline().await, w.set(&[true, true, true]).await);
         let all = w.store.set_captures(set, CaptureId(0), 9).await.unwrap();
         assert_eq!((all.len(), w.store.set_captures(set, all[0], 1).await.unwrap()), (3, vec![all[1]]));
+        let known = w.store.captures(CaptureScope::Collection(set), all[1], 9).await.unwrap().remove(0);
+        let urls = [known.url, "https://x.test/other".to_owned(), String::new()];
+        assert_eq!(w.store.known_captures(DEFAULT, &urls).await.unwrap(), [known.id]);
+        assert_eq!(w.store.known_captures(ProjectId(9), &urls).await.unwrap(), []);
         let definition = w.store.pipeline(None, pipeline).await.unwrap().unwrap();
         let fingerprint = definition.fingerprint();
         let processed = async |fingerprint: &str| w.store.count_processed(&all, fingerprint).await.unwrap();

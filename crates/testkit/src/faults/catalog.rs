@@ -148,6 +148,11 @@ impl Catalog for FaultyStore {
             .await
     }
 
+    async fn known_captures(&self, project: ProjectId, urls: &[String]) -> Result<Vec<CaptureId>> {
+        self.call("known_captures", self.inner.known_captures(project, urls))
+            .await
+    }
+
     async fn count_processed(&self, captures: &[CaptureId], fingerprint: &str) -> Result<u64> {
         self.call("count_processed", self.inner.count_processed(captures, fingerprint))
             .await

@@ -113,6 +113,17 @@ pub(crate) async fn of_set<S: Cold>(
     Ok(ids.into_iter().map(CaptureId).collect())
 }
 
+pub(crate) async fn known<S: Cold>(
+    store: &S,
+    project: ProjectId,
+    urls: &[String],
+) -> sqlx::Result<Vec<CaptureId>> {
+    let mut conn = store.reader().await?;
+    let sql = sql!(each "catalog/known_captures.sql");
+    let ids: Vec<i64> = conn.list(sql, &[&project.0, &List(urls)], first).await?;
+    Ok(ids.into_iter().map(CaptureId).collect())
+}
+
 pub(crate) async fn count_processed<S: Cold>(
     store: &S,
     captures: &[CaptureId],

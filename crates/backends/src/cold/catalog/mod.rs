@@ -148,6 +148,10 @@ macro_rules! catalog {
                 self.aside(captures::of_set(self, set, after, limit)).await
             }
 
+            async fn known_captures(&self, project: ProjectId, urls: &[String]) -> Result<Vec<CaptureId>> {
+                self.aside(captures::known(self, project, urls)).await
+            }
+
             async fn count_processed(&self, captures: &[CaptureId], fingerprint: &str) -> Result<u64> {
                 self.for_worker(SLOW, captures::count_processed(self, captures, fingerprint)).await
             }

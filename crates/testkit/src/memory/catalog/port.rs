@@ -267,6 +267,13 @@ impl Catalog for MemoryStore {
         Ok(of_set.filter(|id| *id > after).take(limit).collect())
     }
 
+    async fn known_captures(&self, project: ProjectId, urls: &[String]) -> Result<Vec<CaptureId>> {
+        let rows = self.rows();
+        let known = urls.iter().filter(|url| !url.is_empty());
+        let found = known.filter_map(|url| rows.catalog.by_url.get(&(project, url.clone())).copied());
+        Ok(found.collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
     async fn count_processed(&self, captures: &[CaptureId], fingerprint: &str) -> Result<u64> {
         let rows = self.rows();
         let done = captures.iter().filter(|c| rows.is_processed(**c, fingerprint));
