@@ -48,6 +48,7 @@ impl Kind {
             "/jobs/new" => Self::Upload,
             route if !route.is_empty() && !route.starts_with("/api/") => Self::Form,
             "/api/v2/jobs"
+            | "/api/v2/jobs/preflight"
             | "/api/v2/jobs/{id}"
             | "/api/v2/jobs/{id}/leases"
             | "/api/v2/projects/{id}/pipelines" => Self::LargeJson,

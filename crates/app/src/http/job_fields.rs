@@ -17,6 +17,8 @@ pub(crate) struct Parts {
     pub(crate) collection: Option<CollectionId>,
     pub(crate) capture: Option<CaptureId>,
     pub(crate) captures: Option<Vec<NewCapture>>,
+    /// Inline captures that are none, and why.
+    pub(crate) rejected: Vec<String>,
     pub(crate) limit: Option<u64>,
     pub(crate) shuffle: Option<bool>,
     pub(crate) priority: Option<i64>,
@@ -25,6 +27,13 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// Refuses inline captures that are none, which a new job does without only if it is not made.
+    pub(super) fn refuse_rejected(&self, fields: &mut Fields) {
+        for why in &self.rejected {
+            fields.error("captures", why);
+        }
+    }
+
     /// How many sources of captures are named.
     pub(super) fn sources(&self) -> usize {
         usize::from(self.collection.is_some())
@@ -91,11 +100,13 @@ pub(super) async fn parts(
             format!("Ensure this value is less than or equal to {PRIORITY_MAX}."),
         );
     }
+    let (captures, rejected) = inline_captures(app, fields).unzip();
     Ok(Parts {
         pipeline,
         collection,
         capture,
-        captures: inline_captures(app, fields),
+        captures,
+        rejected: rejected.unwrap_or_default(),
         limit: limit.and_then(|l| u64::try_from(l).ok()),
         shuffle: fields.maybe_bool("shuffle"),
         priority,
@@ -151,15 +162,16 @@ async fn pipeline(
     Ok(Some((current.unwrap_or(id), named.slug)))
 }
 
-fn inline_captures(app: &AppState, fields: &mut Fields) -> Option<Vec<NewCapture>> {
+/// The inline captures, and those that are none.
+fn inline_captures(app: &AppState, fields: &mut Fields) -> Option<(Vec<NewCapture>, Vec<String>)> {
     let list = fields.maybe_list("captures")?;
     let files = Files::of_urls(app.allow_file_urls);
-    let mut captures = Vec::with_capacity(list.len());
+    let (mut captures, mut rejected) = (Vec::with_capacity(list.len()), Vec::new());
     for (at, item) in list.iter().enumerate() {
         match capture_lines::from_json(item, &files) {
             Ok(capture) => captures.push(capture),
-            Err(why) => fields.error("captures", format!("{}: {why}", at + 1)),
+            Err(why) => rejected.push(format!("{}: {why}", at + 1)),
         }
     }
-    Some(captures)
+    Some((captures, rejected))
 }

@@ -31,11 +31,12 @@ pub mod json;
 mod lenient;
 mod logs;
 mod mend;
-mod new_job;
+pub(crate) mod new_job;
 pub mod paging;
 mod path;
 mod pipelines;
 mod projects;
+pub(crate) mod preflight;
 pub(crate) mod proxies;
 pub mod query;
 mod rates;
@@ -239,6 +240,7 @@ pub fn private() -> Router<AppState> {
         .merge(tokens::routes())
         .merge(users::routes())
         .merge(jobs::routes())
+        .merge(preflight::routes())
         .merge(worker::routes())
         .merge(results::routes())
         .merge(results_export::routes())

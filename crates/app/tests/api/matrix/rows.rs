@@ -72,6 +72,12 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/jobs/next?pipeline__slug__in=moths", "", Own),
     (
         "POST",
+        "/jobs/preflight",
+        r#"{"name": "j", "delay": 0, "project_id": {project}}"#,
+        Invalid,
+    ),
+    (
+        "POST",
         "/jobs",
         r#"{"name": "j", "delay": 0, "project_id": {project}, "pipeline_slug": "moths"}"#,
         Invalid,
