@@ -16,8 +16,8 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, apart, budget, captures, catalog, creates, deaths, definitions, drafts, found, frozen, grants,
-        health, last_tries, pages,
+        Case, World, apart, budget, captures, catalog, creates, deaths, definitions, drafts, found, frozen,
+        grants, health, last_tries, pages,
         projections::{self, Fixture},
         recent, results, sessions, store, suspects, timeline,
     },

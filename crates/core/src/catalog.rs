@@ -277,10 +277,7 @@ impl Pipeline {
     pub fn fingerprint(&self) -> String {
         let mut specs: Vec<&AlgorithmSpec> = self.algorithms.iter().map(|a| &a.spec).collect();
         specs.sort_by_key(|spec| (spec.key.as_str(), spec.version));
-        let names: Vec<String> = specs
-            .iter()
-            .map(|s| format!("{}@{}", s.key, s.version))
-            .collect();
+        let names: Vec<String> = specs.iter().map(|s| format!("{}@{}", s.key, s.version)).collect();
         names.join(" ")
     }
 }

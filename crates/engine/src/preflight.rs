@@ -132,7 +132,11 @@ impl Engine {
             Some(images) => self.look_at(plan.project, images, &fingerprint).await?,
             None => Preflight::default(),
         };
-        let skipped = if plan.reprocess { 0 } else { found.already_processed };
+        let skipped = if plan.reprocess {
+            0
+        } else {
+            found.already_processed
+        };
         found.to_do = found.candidates - skipped;
         // Which images are in a limit is decided when the job is started, so how many of those it skips is not known.
         found.to_do = plan.limit.map_or(found.to_do, |limit| limit.min(found.to_do));
@@ -187,12 +191,14 @@ impl Engine {
                     found.candidates += slice.len() as u64;
                     found.already_processed += store.count_processed(&slice, fingerprint).await?;
                 }
-                found.at_least = found.candidates >= LOOKED_AT_MAX
-                    && !store.set_captures(set, after, 1).await?.is_empty();
+                found.at_least =
+                    found.candidates >= LOOKED_AT_MAX && !store.set_captures(set, after, 1).await?.is_empty();
             }
             Images::Listed(captures) => {
-                let (without, mut urls): (Vec<&str>, Vec<&str>) =
-                    captures.iter().map(|c| c.url.as_str()).partition(|url| url.is_empty());
+                let (without, mut urls): (Vec<&str>, Vec<&str>) = captures
+                    .iter()
+                    .map(|c| c.url.as_str())
+                    .partition(|url| url.is_empty());
                 urls.sort_unstable();
                 urls.dedup();
                 let most = usize::try_from(LOOKED_AT_MAX).unwrap_or(usize::MAX);

@@ -5,7 +5,9 @@
 use std::collections::HashSet;
 
 use trapline_core::{
-    Result, Timestamp, catalog::DRAFT_LIFE, fault,
+    Result, Timestamp,
+    catalog::DRAFT_LIFE,
+    fault,
     ports::{Hint, QueueCounters, Swept},
 };
 

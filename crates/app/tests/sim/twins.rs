@@ -19,8 +19,8 @@ use trapline_core::{
     AlgorithmId, CaptureId, Clock, CollectionId, JobId, PipelineId, ProjectId, Result, ServiceId, Timestamp,
     TokenId, WorkerId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files, Learnt,
-        NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files,
+        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
         Registration, Service, Session, Token,
     },
     health::TickReport,

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files, Learnt,
-        NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files,
+        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
         Registration, Service, Session, Token,
     },
     ports::{Catalog, OffsetPage, Total},
@@ -154,8 +154,11 @@ impl Catalog for FaultyStore {
     }
 
     async fn count_processed(&self, captures: &[CaptureId], fingerprint: &str) -> Result<u64> {
-        self.call("count_processed", self.inner.count_processed(captures, fingerprint))
-            .await
+        self.call(
+            "count_processed",
+            self.inner.count_processed(captures, fingerprint),
+        )
+        .await
     }
 
     async fn add_captures(&self, set: CollectionId, captures: &[NewCapture]) -> Result<Added> {

@@ -11,14 +11,9 @@ use crate::{
 pub(crate) async fn save<S: Cold>(store: &S, draft: &Draft) -> sqlx::Result<()> {
     let (name, report) = (draft.name.as_str(), draft.report.as_str());
     let values: [&dyn Value<'_>; 4] = [&draft.set.0, &name, &report, &draft.created_at.0];
-    write(
-        store,
-        Turn::Foreground,
-        sql!("catalog/save_draft.sql"),
-        &values,
-    )
-    .await
-    .map(drop)
+    write(store, Turn::Foreground, sql!("catalog/save_draft.sql"), &values)
+        .await
+        .map(drop)
 }
 
 pub(crate) async fn find<S: Cold>(store: &S, set: CollectionId) -> sqlx::Result<Option<Draft>> {

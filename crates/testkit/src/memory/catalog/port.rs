@@ -7,8 +7,8 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, Error, PipelineId, ProjectId, Result, ServiceId, TaskState,
     Timestamp, TokenId,
     catalog::{
-        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files, Learnt,
-        NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
+        Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files,
+        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
         Registration, Service, Session, SessionOwner, Token,
     },
     ports::{Catalog, OffsetPage, Total},
@@ -198,7 +198,11 @@ impl Catalog for MemoryStore {
         let mut online: BTreeMap<String, u64> = BTreeMap::new();
         for worker in rows.workers.values().filter(|w| w.last_seen >= seen_since) {
             let bound = rows.catalog.bound_to(worker.token);
-            for slug in worker.pipelines.iter().filter(|_| bound.is_none_or(|of| of == project)) {
+            for slug in worker
+                .pipelines
+                .iter()
+                .filter(|_| bound.is_none_or(|of| of == project))
+            {
                 *online.entry(slug.clone()).or_default() += 1;
             }
         }
