@@ -120,7 +120,7 @@ async fn create(
 }
 
 /// A set that the caller sees.
-pub(super) async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Collection> {
+pub(crate) async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Collection> {
     let set = state
         .catalog
         .collection(CollectionId(id))

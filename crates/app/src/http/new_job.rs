@@ -142,9 +142,7 @@ impl Asked {
             name: self.name,
             delay_seconds: self.delay,
             priority,
-            failure_threshold: parts
-                .failure_threshold
-                .unwrap_or(self.settings.failure_threshold),
+            failure_threshold: parts.failure_threshold.unwrap_or(self.settings.failure_threshold),
             pipeline: parts.pipeline.as_ref().map(|(id, _)| *id),
             collection,
             capture: parts.capture,

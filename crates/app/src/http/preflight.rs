@@ -50,7 +50,10 @@ pub(crate) fn warnings(asked: &Asked, found: &Preflight) -> Vec<String> {
         said.push(format!("{all} processed already, so nothing would be done."));
     }
     let parts = &asked.parts;
-    if let Some(limit) = parts.limit.filter(|_| found.to_do < found.candidates && found.to_do > 0) {
+    if let Some(limit) = parts
+        .limit
+        .filter(|_| found.to_do < found.candidates && found.to_do > 0)
+    {
         said.push(format!(
             "Which {} it takes is decided when it is started; of those, it skips what was processed already.",
             counted(limit, "image")

@@ -12,6 +12,7 @@ use axum::{
     routing::post,
 };
 use futures::{Stream, StreamExt as _};
+use serde::{Deserialize, Serialize};
 use trapline_core::{
     CollectionId,
     catalog::{Added, NewCapture},
@@ -25,7 +26,7 @@ use super::{
     json::{media_type, require_unpacked},
     timed::Slow,
 };
-use crate::capture_lines::{Files, Format, Found, Line, Reader};
+use crate::capture_lines::{Files, Format, Found, Line, Reader, file_name::taken_at_of_url};
 
 /// How many captures are stored at once.
 const SLICE: usize = 2_000;
@@ -48,6 +49,38 @@ pub(crate) struct Upload {
     rejected: Told,
     warnings: Told,
     added: Added,
+    /// Counted only if somebody asks for it.
+    pub(crate) times: Option<Times>,
+}
+
+/// How many images have a time, and by what.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Times {
+    /// In their lines.
+    pub(crate) given: u64,
+    /// In the names of their files.
+    pub(crate) named: u64,
+    /// The first of these names.
+    pub(crate) example: String,
+    pub(crate) without: u64,
+}
+
+impl Times {
+    fn count(&mut self, capture: &NewCapture) {
+        if capture.facts.taken_at.is_some() {
+            self.given += 1;
+        } else if taken_at_of_url(&capture.url).is_none() {
+            self.without += 1;
+        } else {
+            self.named += 1;
+            if self.named == 1 {
+                let name = capture.url.split(['?', '#']).next().unwrap_or_default();
+                let name = name.rsplit('/').next().unwrap_or_default();
+                head(name, 60).clone_into(&mut self.example);
+            }
+        }
+    }
 }
 
 /// Lines with something to say of them.
@@ -84,6 +117,15 @@ impl Upload {
             rejected: Told::new(listed_max),
             warnings: Told::new(listed_max),
             added: Added::default(),
+            times: None,
+        }
+    }
+
+    /// Counts the times of its images, too.
+    pub(crate) fn with_times(self) -> Self {
+        Self {
+            times: Some(Times::default()),
+            ..self
         }
     }
 
@@ -91,6 +133,9 @@ impl Upload {
         match found {
             Found::Capture(capture) => {
                 self.ready_bytes += capture.url.len();
+                if let Some(times) = &mut self.times {
+                    times.count(&capture);
+                }
                 self.ready.push(capture);
             }
             // No reader of an upload hands on files.
