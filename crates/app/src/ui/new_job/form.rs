@@ -10,8 +10,8 @@ use axum::{
 use futures::{Stream, StreamExt as _, stream};
 use serde_json::json;
 use trapline_core::{ProjectId, catalog::Draft};
-use trapline_wire as wire;
 
+use super::report::Report;
 use crate::{
     capture_lines::{Files, Format, Reader},
     http::{
@@ -26,7 +26,7 @@ const SHOWN_MAX: usize = 256 << 10;
 /// What other fields hold, in bytes.
 const TEXT_MAX: usize = NAME_MAX * 4;
 /// How many rejected lines a draft keeps; all are counted.
-pub(super) const REJECTED_MAX: usize = 10_000;
+const REJECTED_MAX: usize = 10_000;
 
 const ONE: &str = "Give the images in one way: as addresses, or as a file.";
 const NONE: &str = "Give the images: paste addresses, or choose a file.";
@@ -93,7 +93,7 @@ pub(super) async fn read(
     form: &mut Multipart,
     typed: &mut Typed,
 ) -> Result<Result<String, String>, PageError> {
-    let mut found: Option<(Draft, wire::Upload)> = None;
+    let mut found: Option<(Draft, Report)> = None;
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
@@ -116,22 +116,23 @@ pub(super) async fn read(
                         typed.keep(chunk);
                     }
                 });
-                let told = store(app, &draft, chunks, format).await?;
-                found = Some((draft, told));
+                let report = store(app, &draft, chunks, format).await?;
+                found = Some((draft, report));
             }
             _ => {}
         }
     }
-    let Some((draft, told)) = found else {
+    let Some((draft, found)) = found else {
         return Ok(Err(NONE.to_owned()));
     };
-    if told.added == 0 && told.rejected_count == 0 {
-        return Ok(Err(told
-            .detail
-            .map_or_else(|| NONE.to_owned(), |why| format!("The list can't be read: {why}."))));
+    if found.told.added == 0 && found.told.rejected_count == 0 {
+        return Ok(Err(found.told.detail.map_or_else(
+            || NONE.to_owned(),
+            |why| format!("The list can't be read: {why}."),
+        )));
     }
     let set = draft.set;
-    let report = serde_json::to_string(&told).unwrap_or_default();
+    let report = serde_json::to_string(&found).unwrap_or_default();
     app.catalog.save_draft(&Draft { report, ..draft }).await?;
     Ok(Ok(format!("/jobs/new/{set}")))
 }
@@ -168,11 +169,14 @@ async fn store(
     draft: &Draft,
     chunks: impl Stream<Item = Result<Bytes, MultipartError>> + Unpin,
     format: Option<Format>,
-) -> Result<wire::Upload, ApiError> {
+) -> Result<Report, ApiError> {
     let reader = Reader::new(format, Files::of_urls(app.allow_file_urls));
-    let mut upload = Upload::new(REJECTED_MAX);
+    let mut upload = Upload::new(REJECTED_MAX).with_times();
     let broken = upload::read(app, draft.set, chunks, reader, &mut upload).await?;
-    Ok(upload.told(broken.map(|(_, why)| why)))
+    Ok(Report {
+        times: upload.times.take().unwrap_or_default(),
+        told: upload.told(broken.map(|(_, why)| why)),
+    })
 }
 
 impl Typed {

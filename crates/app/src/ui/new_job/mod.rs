@@ -4,6 +4,7 @@
 //! step has an address, can be read again, and says what became of each line before anything is started.
 
 mod form;
+mod report;
 
 use askama::Template;
 use axum::{
