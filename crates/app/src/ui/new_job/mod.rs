@@ -3,6 +3,7 @@
 //! The first step stores the images as a draft: a set without a name, which goes after a day if no job is made of it. So the second
 //! step has an address, can be read again, and says what became of each line before anything is started.
 
+mod ahead;
 mod choice;
 mod form;
 mod report;
