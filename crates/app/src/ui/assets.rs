@@ -38,6 +38,7 @@ const ASSETS: &[Asset] = &[
     asset!("live.js", JAVASCRIPT),
     asset!("viewer.js", JAVASCRIPT),
     asset!("look.js", JAVASCRIPT),
+    asset!("new.js", JAVASCRIPT),
 ];
 
 /// The paths of the files, by name.

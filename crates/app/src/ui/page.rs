@@ -32,6 +32,8 @@ pub(super) struct Frame {
     pub(super) refreshes: bool,
     /// Whether it is told of what is new, also if nothing on it changes by itself.
     pub(super) follows: bool,
+    /// A script of its own; empty if it has none.
+    pub(super) script: &'static str,
     pub(super) look: Look,
 }
 
@@ -44,6 +46,7 @@ impl Frame {
             who: Some((name.clone(), role.as_str())),
             refreshes: false,
             follows: false,
+            script: "",
             look: look::now(),
         }
     }
@@ -56,6 +59,7 @@ impl Frame {
             who: None,
             refreshes: false,
             follows: false,
+            script: "",
             look: look::now(),
         }
     }
