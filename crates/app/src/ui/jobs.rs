@@ -19,7 +19,7 @@ use super::{
     session::Visitor,
     words::{self, Counted, Time, visible},
 };
-use crate::http::{ApiError, AppState, Params};
+use crate::http::{Access, ApiError, AppState, Params};
 
 const PAGE: u64 = 50;
 /// How many jobs a filter looks at.
@@ -103,9 +103,10 @@ pub(super) fn left(view: &JobView) -> Option<Duration> {
 
 /// How fast a job is; empty if that is not known.
 pub(super) fn rate(view: &JobView) -> String {
-    let Some(rate) = view.rate_per_minute else {
-        return String::new();
-    };
+    view.rate_per_minute.map_or_else(String::new, per_minute)
+}
+
+pub(super) fn per_minute(rate: f64) -> String {
     if rate < 10.0 {
         return format!("{rate:.1}/min");
     }
@@ -142,6 +143,7 @@ struct Chip {
 #[template(path = "jobs.html")]
 struct JobsPage {
     frame: Frame,
+    may_create: bool,
     now: Vec<Row>,
     /// Running jobs that have no card.
     more_running: bool,
@@ -329,6 +331,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     frame.follows = newest.is_some();
     let page = JobsPage {
         frame,
+        may_create: visitor.principal.may(Access::Operate),
         more_running,
         now: Row::all(&app, &visitor, running, now).await?,
         rows: Row::all(&app, &visitor, found.rows, now).await?,
