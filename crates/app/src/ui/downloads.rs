@@ -281,6 +281,15 @@ fn attachment(
     (headers, body(job, rows)).into_response()
 }
 
+/// A CSV that is no job's.
+pub(super) fn attached(name: &str, csv: Vec<u8>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, kind("csv")),
+        (header::CONTENT_DISPOSITION, disposition(name)),
+    ];
+    (headers, csv).into_response()
+}
+
 /// The header that names a file, by RFC 6266: in ASCII for old clients, and as it is.
 fn disposition(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);

@@ -7,6 +7,7 @@ mod ahead;
 mod choice;
 mod form;
 mod report;
+mod start;
 
 use askama::Template;
 use axum::{
@@ -31,7 +32,10 @@ const PROJECTS_MAX: u64 = 200;
 
 pub(super) fn routes() -> Router<AppState> {
     let form = get(ask).post(send).layer(DefaultBodyLimit::disable());
-    Router::new().route("/jobs/new", form)
+    Router::new()
+        .route("/jobs/new", form)
+        .route("/jobs/new/{id}", get(start::show))
+        .route("/jobs/new/{id}/rejected.csv", get(start::rejected))
 }
 
 #[derive(Template)]
