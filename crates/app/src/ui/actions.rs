@@ -99,6 +99,7 @@ impl Action {
 pub(super) fn done(word: &str) -> Option<&'static str> {
     match word {
         "nothing" => Some("There was nothing to do."),
+        "keep" => Some("The job is kept. It starts when somebody presses Run."),
         _ => Action::ALL
             .into_iter()
             .find(|a| a.word() == word)

@@ -6,6 +6,7 @@
 mod ahead;
 mod choice;
 mod form;
+mod make;
 mod report;
 mod start;
 
@@ -34,7 +35,7 @@ pub(super) fn routes() -> Router<AppState> {
     let form = get(ask).post(send).layer(DefaultBodyLimit::disable());
     Router::new()
         .route("/jobs/new", form)
-        .route("/jobs/new/{id}", get(start::show))
+        .route("/jobs/new/{id}", get(start::show).post(make::act))
         .route("/jobs/new/{id}/rejected.csv", get(start::rejected))
 }
 
