@@ -7,7 +7,7 @@ use trapline_testkit::Server;
 
 use super::{BINARY, browser::Browser, half_done};
 
-async fn signed_in(server: &Server, path: &str) -> Browser {
+pub(super) async fn signed_in(server: &Server, path: &str) -> Browser {
     let browser = Browser::start(&server.url()).await;
     browser.open(path).await;
     browser.sign_in().await;

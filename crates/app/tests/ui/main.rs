@@ -6,6 +6,7 @@ mod browser;
 mod colours;
 mod job;
 mod looks;
+mod new_job;
 mod orientations;
 mod results;
 mod run;
