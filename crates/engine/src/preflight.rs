@@ -222,6 +222,7 @@ fn recent(project: ProjectId) -> RecentQuery {
         group: None,
         search: None,
         pipeline: None,
+        sets: None,
         among: None,
         before: None,
         limit: 0,

@@ -299,6 +299,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         group: asked.group,
         search: (!asked.q.is_empty()).then(|| asked.q.clone()),
         pipeline: asked.pipeline.clone(),
+        sets: None,
         among: None,
         before: asked.after,
         limit: PAGE,

@@ -342,6 +342,7 @@ fn jobs_query(among: Option<Vec<JobId>>) -> RecentQuery {
         search: None,
         pipeline: None,
         limit: among.as_ref().map_or(0, |jobs| jobs.len() as u64),
+        sets: None,
         among,
         before: None,
         examined_max: 0,

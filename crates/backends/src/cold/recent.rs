@@ -20,6 +20,11 @@ const AMONG: Sql = Sql {
     postgres: " AND j.id = ANY ($)",
 };
 
+const OF_SETS: Sql = Sql {
+    sqlite: " AND j.collection_id IN (SELECT value FROM json_each($))",
+    postgres: " AND j.collection_id = ANY ($)",
+};
+
 /// By the index of running jobs, since a list of parameters does not lead there. Its words are those of `JobStatus::RUNNING`.
 const RUNNING: Sql = Sql {
     sqlite: " AND j.id IN (SELECT id FROM jobs INDEXED BY jobs_running \
@@ -39,8 +44,10 @@ pub(crate) async fn page<S: Cold>(store: &S, of: &RecentQuery) -> sqlx::Result<R
     };
     let mut conn = store.reader().await?;
     let before = of.before.map_or(i64::MAX, |id| id.0);
-    let is_bounded =
-        of.search.is_some() || of.pipeline.is_some() || of.group.is_some_and(|g| g != JobGroup::Running);
+    let is_bounded = of.search.is_some()
+        || of.pipeline.is_some()
+        || of.sets.is_some()
+        || of.group.is_some_and(|g| g != JobGroup::Running);
     let edge: Option<i64> = match is_bounded {
         true => {
             let values: [&dyn Value<'_>; 2] = [&before, &bound(of.examined_max)];
@@ -57,6 +64,10 @@ pub(crate) async fn page<S: Cold>(store: &S, of: &RecentQuery) -> sqlx::Result<R
     if let Some(jobs) = &of.among {
         let ids: Vec<i64> = jobs.iter().map(|job| job.0).collect();
         query.add(<S::Conn as Conn>::text(AMONG), List(ids));
+    }
+    if let Some(sets) = &of.sets {
+        let ids: Vec<i64> = sets.iter().map(|set| set.0).collect();
+        query.add(<S::Conn as Conn>::text(OF_SETS), List(ids));
     }
     narrow(&mut query, &filter);
     query.push(" ORDER BY j.id DESC");

@@ -1,6 +1,6 @@
 //! The newest jobs, a page at a time, at a cost that does not grow with the number of jobs.
 
-use crate::{JobId, JobStatus, ProjectId, ports::Job};
+use crate::{CollectionId, JobId, JobStatus, ProjectId, ports::Job};
 
 /// Jobs by what people call their state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct RecentQuery {
     pub search: Option<String>,
     /// Only jobs of the pipeline that this slug means.
     pub pipeline: Option<String>,
+    /// Only jobs of these sets.
+    pub sets: Option<Vec<CollectionId>>,
     /// Only these jobs.
     pub among: Option<Vec<JobId>>,
     /// Only jobs that are older than this one.

@@ -1,7 +1,7 @@
 //! The cases of the newest jobs, and of moves of a job that is not as somebody saw it.
 
 use trapline_core::{
-    ErrorKind, JobId, JobStatus, ProjectId,
+    CollectionId, ErrorKind, JobId, JobStatus, ProjectId,
     job::{Expect, JobMove},
     ports::{JobGroup, NewJob, RecentJobs, RecentQuery},
 };
@@ -13,6 +13,7 @@ const ALL: RecentQuery = RecentQuery {
     group: None,
     search: None,
     pipeline: None,
+    sets: None,
     among: None,
     before: None,
     limit: 100,
@@ -53,6 +54,12 @@ cases! { World;
         let among = Some(vec![made[0], made[3], made[4], JobId(99)]);
         assert_eq!(names(&read(&w, &RecentQuery { among, ..ALL }).await), ["e", "a"]);
         let other = w.store.create_project("other", "", &Default::default()).await.unwrap().id;
+        let set = w.job(made[0]).await.collection.unwrap();
+        let sets = Some(vec![set]);
+        assert_eq!(read(&w, &RecentQuery { sets, ..ALL }).await.rows.len(), 4);
+        let none = RecentQuery { sets: Some(vec![CollectionId(999)]), examined_max: 2, ..ALL };
+        let none = read(&w, &none).await;
+        assert_eq!((none.rows.len(), none.stopped), (0, true));
         assert!(read(&w, &RecentQuery { project: Some(other), ..ALL }).await.rows.is_empty());
     }
 

@@ -240,6 +240,7 @@ impl Db {
         };
         let is_bounded = query.search.is_some()
             || query.pipeline.is_some()
+            || query.sets.is_some()
             || query.group.is_some_and(|g| g != JobGroup::Running);
         let examined = if is_bounded { query.examined_max } else { u64::MAX };
         let looked_at = older
@@ -247,6 +248,13 @@ impl Db {
             .take(usize::try_from(examined).unwrap_or(usize::MAX));
         let mut rows: Vec<&JobRow> = looked_at
             .filter(|row| is_shown(&row.job, &filter, &self.catalog))
+            .filter(|row| {
+                let of = row.job.collection;
+                query
+                    .sets
+                    .as_ref()
+                    .is_none_or(|sets| of.is_some_and(|of| sets.contains(&of)))
+            })
             .filter(|row| query.among.as_ref().is_none_or(|jobs| jobs.contains(&row.job.id)))
             .collect();
         let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
