@@ -96,6 +96,12 @@ async fn what_every_page_reads_beside_its_rows_does_not_grow_with_the_store() {
             "jobs/few_of_project.sql",
             "INDEX jobs_status (status=? AND project_id=?)",
         ),
+        ("catalog/recent_sets.sql", "USING INDEX collections_named (id<?)"),
+        (
+            "catalog/recent_sets_of_project.sql",
+            "USING INDEX collections_named_of (project_id=? AND id<?)",
+        ),
+        ("catalog/old_draft.sql", "INDEX drafts_created (created_at<?)"),
         ("jobs/edge.sql", "INTEGER PRIMARY KEY (rowid<?)"),
         ("sessions/find.sql", "SEARCH s USING PRIMARY KEY (hash=?)"),
     ] {

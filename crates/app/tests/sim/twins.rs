@@ -251,6 +251,7 @@ twins! { Catalog {
     online_workers(project: ProjectId, seen_since: Timestamp) -> Vec<(String, u64)>;
     create_collection(project: ProjectId, name: &str) -> Collection;
     collections(project: Option<ProjectId>, page: OffsetPage) -> Total<Collection>;
+    recent_sets(project: Option<ProjectId>, before: Option<CollectionId>, limit: u64, count_max: u64) -> Vec<Collection>;
     collection(id: CollectionId) -> Option<Collection>;
     collection_progress(sets: &[CollectionId]) -> Vec<CollectionProgress>;
     set_captures(set: CollectionId, after: CaptureId, limit: u64) -> Vec<CaptureId>;

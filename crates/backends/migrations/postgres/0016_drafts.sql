@@ -7,3 +7,6 @@ CREATE TABLE drafts (
     created_at    BIGINT NOT NULL
 );
 CREATE INDEX drafts_created ON drafts (created_at);
+-- The web interface lists the sets that have a name.
+CREATE INDEX collections_named ON collections (id) WHERE name <> '';
+CREATE INDEX collections_named_of ON collections (project_id, id) WHERE name <> '';

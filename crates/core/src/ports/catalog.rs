@@ -93,6 +93,14 @@ pub trait Catalog: Send + Sync + 'static {
     async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection>;
     /// Named sets by id.
     async fn collections(&self, project: Option<ProjectId>, page: OffsetPage) -> Result<Total<Collection>>;
+    /// Named sets that are older than one, newest first. Their captures are counted no further than `count_max`.
+    async fn recent_sets(
+        &self,
+        project: Option<ProjectId>,
+        before: Option<CollectionId>,
+        limit: u64,
+        count_max: u64,
+    ) -> Result<Vec<Collection>>;
     /// One set, named or not.
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>>;
     /// Returns what jobs have processed of these sets, in any order. A set without processed captures may be missing.

@@ -70,6 +70,25 @@ cases! { World;
         assert_eq!(w.store.collection(begun.set).await.unwrap().unwrap().name, "Night 7");
     }
 
+    async fn named_sets_are_listed_newest_first_and_counted_no_further_than_asked(w: World) {
+        let before = w.set(&[true, true, true]).await;
+        let of_draft = draft(&w, "http://h/a").await.set;
+        let newest = w.set(&[true]).await;
+        let other = w.store.create_project("Other", "", &Default::default()).await.unwrap().id;
+        let listed = async |project, before, limit| {
+            let sets = w.store.recent_sets(project, before, limit, 2).await.unwrap();
+            sets.iter().map(|s| (s.id, s.captures)).collect::<Vec<_>>()
+        };
+        for project in [None, Some(DEFAULT)] {
+            assert_eq!(listed(project, None, 9).await, [(newest, 1), (before, 2)]);
+            assert_eq!(listed(project, None, 1).await, [(newest, 1)]);
+            assert_eq!(listed(project, Some(newest), 9).await, [(before, 2)]);
+        }
+        assert_eq!(listed(Some(other), None, 9).await, []);
+        w.store.end_draft(of_draft, "named").await.unwrap();
+        assert_eq!(listed(None, Some(newest), 1).await, [(of_draft, 1)]);
+    }
+
     async fn an_old_draft_goes_with_its_set_unless_a_job_refers_to_that(w: World) {
         let old = draft(&w, "http://h/a").await;
         w.pass(60);

@@ -134,6 +134,17 @@ impl Catalog for FaultyStore {
             .await
     }
 
+    async fn recent_sets(
+        &self,
+        project: Option<ProjectId>,
+        before: Option<CollectionId>,
+        limit: u64,
+        count_max: u64,
+    ) -> Result<Vec<Collection>> {
+        let asked = self.inner.recent_sets(project, before, limit, count_max);
+        self.call("recent_sets", asked).await
+    }
+
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
         self.call("collection", self.inner.collection(id)).await
     }

@@ -81,6 +81,29 @@ pub(crate) async fn sets<S: Cold>(
     Ok(Total { rows, count })
 }
 
+pub(crate) async fn recent_sets<S: Cold>(
+    store: &S,
+    project: Option<ProjectId>,
+    before: Option<CollectionId>,
+    (limit, count_max): (u64, u64),
+) -> sqlx::Result<Vec<Collection>> {
+    let before = before.map_or(i64::MAX, |set| set.0);
+    let (limit, count_max) = (bound(limit), bound(count_max));
+    let mut conn = store.reader().await?;
+    match project {
+        None => {
+            let sql = sql!("catalog/recent_sets.sql");
+            conn.list(sql, &[&before, &limit, &count_max], rows::collection)
+                .await
+        }
+        Some(project) => {
+            let sql = sql!("catalog/recent_sets_of_project.sql");
+            let values: [&dyn Value<'_>; 4] = [&before, &limit, &count_max, &project.0];
+            conn.list(sql, &values, rows::collection).await
+        }
+    }
+}
+
 pub(crate) async fn set<S: Cold>(store: &S, id: CollectionId) -> sqlx::Result<Option<Collection>> {
     let mut conn = store.reader().await?;
     conn.find(sql!("catalog/collection.sql"), &[&id.0], rows::collection)

@@ -136,6 +136,16 @@ macro_rules! catalog {
                 self.aside(captures::sets(self, project, page)).await
             }
 
+            async fn recent_sets(
+                &self,
+                project: Option<ProjectId>,
+                before: Option<CollectionId>,
+                limit: u64,
+                count_max: u64,
+            ) -> Result<Vec<Collection>> {
+                self.aside(captures::recent_sets(self, project, before, (limit, count_max))).await
+            }
+
             async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
                 self.aside(captures::set(self, id)).await
             }

@@ -233,6 +233,27 @@ impl Catalog for MemoryStore {
         Ok(page(shown.cloned().collect(), by))
     }
 
+    async fn recent_sets(
+        &self,
+        project: Option<ProjectId>,
+        before: Option<CollectionId>,
+        limit: u64,
+        count_max: u64,
+    ) -> Result<Vec<Collection>> {
+        let rows = self.rows();
+        let newest = rows.catalog.collections.iter().rev().map(|(set, _)| set);
+        let shown = newest.filter(|set| {
+            let is_older = before.is_none_or(|before| set.id < before);
+            is_older && !set.name.is_empty() && project.is_none_or(|of| set.project == of)
+        });
+        let counted = |set: &Collection| Collection {
+            captures: set.captures.min(count_max),
+            ..set.clone()
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(shown.take(limit).map(counted).collect())
+    }
+
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
         Ok(self
             .rows()

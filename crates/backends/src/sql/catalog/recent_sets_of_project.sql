@@ -1,0 +1,7 @@
+-- The same of one project. $4 project.
+SELECT c.id, c.project_id, c.name, c.created_at, c.updated_at,
+       (SELECT COUNT(*) FROM (SELECT 1 AS one FROM collection_captures AS cc WHERE cc.collection_id = c.id LIMIT $3) AS few) AS captures
+FROM collections AS c
+WHERE c.project_id = $4 AND c.id < $1 AND c.name <> ''
+ORDER BY c.id DESC
+LIMIT $2
