@@ -9,7 +9,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt as _, stream};
 use serde_json::json;
-use trapline_core::{ProjectId, catalog::Draft};
+use trapline_core::{CollectionId, ProjectId, catalog::Draft};
 
 use super::report::Report;
 use crate::{
@@ -18,7 +18,10 @@ use crate::{
         ApiError, AppState, Fields, NAME_MAX,
         upload::{self, Upload},
     },
-    ui::{page::PageError, session::Visitor},
+    ui::{
+        page::{PageError, with_query},
+        session::Visitor,
+    },
 };
 
 /// How much of what was pasted is shown again, in bytes.
@@ -28,14 +31,15 @@ const TEXT_MAX: usize = NAME_MAX * 4;
 /// How many rejected lines a draft keeps; all are counted.
 const REJECTED_MAX: usize = 10_000;
 
-const ONE: &str = "Give the images in one way: as addresses, or as a file.";
-const NONE: &str = "Give the images: paste addresses, or choose a file.";
+const ONE: &str = "Give the images in one way only.";
+pub(super) const NONE: &str = "Give the images: paste addresses, choose a file, or choose a capture set.";
 
 /// What a person has typed, for a form that is shown again.
 #[derive(Default)]
 pub(super) struct Typed {
     pub(super) name: String,
     pub(super) project: String,
+    pub(super) set: String,
     pub(super) urls: String,
     /// Whether more was pasted than is shown again.
     pub(super) is_cut: bool,
@@ -49,6 +53,7 @@ impl Typed {
             match field.name().unwrap_or_default() {
                 "name" => typed.name = text(field, TEXT_MAX).await?.0,
                 "project" => typed.project = text(field, TEXT_MAX).await?.0,
+                "set" => typed.set = text(field, TEXT_MAX).await?.0,
                 "urls" => (typed.urls, typed.is_cut) = text(field, SHOWN_MAX).await?,
                 // It comes last, and nobody is there for whom it would be read.
                 "list" => break,
@@ -99,6 +104,7 @@ pub(super) async fn read(
         match name.as_str() {
             "name" => typed.name = text(field, TEXT_MAX).await?.0,
             "project" => typed.project = text(field, TEXT_MAX).await?.0,
+            "set" => typed.set = text(field, TEXT_MAX).await?.0,
             "urls" | "list" => {
                 let format = field.file_name().and_then(Format::of_name);
                 let Some(chunks) = list(field).await? else {
@@ -116,25 +122,66 @@ pub(super) async fn read(
                         typed.keep(chunk);
                     }
                 });
-                let report = store(app, &draft, chunks, format).await?;
+                let report = store(app, draft.set, chunks, format).await?;
                 found = Some((draft, report));
             }
             _ => {}
         }
     }
-    let Some((draft, found)) = found else {
-        return Ok(Err(NONE.to_owned()));
+    let (draft, found) = match (found, typed.set.is_empty()) {
+        (None, true) => return Ok(Err(NONE.to_owned())),
+        (None, false) => return of_set(app, visitor, typed).await,
+        (Some(_), false) => return Ok(Err(ONE.to_owned())),
+        (Some(found), true) => found,
     };
-    if found.told.added == 0 && found.told.rejected_count == 0 {
-        return Ok(Err(found.told.detail.map_or_else(
-            || NONE.to_owned(),
-            |why| format!("The list can't be read: {why}."),
-        )));
-    }
+    let found = match found.or_problem() {
+        Ok(found) => found,
+        Err(problem) => return Ok(Err(problem)),
+    };
     let set = draft.set;
     let report = serde_json::to_string(&found).unwrap_or_default();
     app.catalog.save_draft(&Draft { report, ..draft }).await?;
     Ok(Ok(format!("/jobs/new/{set}")))
+}
+
+/// The second step of a set that is there.
+async fn of_set(
+    app: &AppState,
+    visitor: &Visitor,
+    typed: &Typed,
+) -> Result<Result<String, String>, PageError> {
+    let set = typed.set.parse().map(CollectionId);
+    let found = match set {
+        Ok(set) => app.catalog.collection(set).await?,
+        Err(_) => None,
+    };
+    Ok(match found.filter(|set| visitor.principal.sees(set.project)) {
+        Some(set) => {
+            let name = (!typed.name.is_empty()).then_some(("name", &typed.name));
+            Ok(with_query(&format!("/jobs/new/{}", set.id), name))
+        }
+        None => Err("That capture set is gone; choose another one.".to_owned()),
+    })
+}
+
+/// Adds the images of a form to a set that is there.
+pub(in crate::ui) async fn add(
+    app: &AppState,
+    set: CollectionId,
+    form: &mut Multipart,
+) -> Result<Result<Report, String>, PageError> {
+    let mut found: Option<Report> = None;
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        let format = field.file_name().and_then(Format::of_name);
+        let Some(chunks) = list(field).await? else {
+            continue;
+        };
+        if found.is_some() {
+            return Ok(Err(ONE.to_owned()));
+        }
+        found = Some(store(app, set, chunks, format).await?);
+    }
+    Ok(found.map_or_else(|| Err(NONE.to_owned()), Report::or_problem))
 }
 
 /// A draft whose lines are still to be read.
@@ -166,13 +213,13 @@ async fn begin(app: &AppState, visitor: &Visitor, typed: &Typed) -> Result<Resul
 
 async fn store(
     app: &AppState,
-    draft: &Draft,
+    set: CollectionId,
     chunks: impl Stream<Item = Result<Bytes, MultipartError>> + Unpin,
     format: Option<Format>,
 ) -> Result<Report, ApiError> {
     let reader = Reader::new(format, Files::of_urls(app.allow_file_urls));
     let mut upload = Upload::new(REJECTED_MAX).with_times();
-    let broken = upload::read(app, draft.set, chunks, reader, &mut upload).await?;
+    let broken = upload::read(app, set, chunks, reader, &mut upload).await?;
     Ok(Report {
         times: upload.times.take().unwrap_or_default(),
         told: upload.told(broken.map(|(_, why)| why)),

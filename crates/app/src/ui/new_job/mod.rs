@@ -18,9 +18,10 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
     routing::get,
 };
-use trapline_core::{ProjectId, Result, ports::OffsetPage};
+use trapline_core::{CollectionId, ProjectId, Result, ports::OffsetPage};
 
 use self::form::Typed;
+pub(super) use self::{form::add, report::Report};
 use super::{
     page::{Frame, PageError, PageResult, render},
     session::Visitor,
@@ -30,6 +31,8 @@ use crate::http::{Access, ApiError, AppState, Params};
 
 /// Projects that the form offers.
 const PROJECTS_MAX: u64 = 200;
+/// Capture sets that the form offers.
+const SETS_MAX: u64 = 100;
 
 pub(super) fn routes() -> Router<AppState> {
     let form = get(ask).post(send).layer(DefaultBodyLimit::disable());
@@ -46,6 +49,8 @@ struct NewJobPage {
     typed: Typed,
     /// Projects, how they are shown, and whether they are chosen.
     projects: Vec<(ProjectId, String, bool)>,
+    /// The newest capture sets, in the same way.
+    sets: Vec<(CollectionId, String, bool)>,
     problem: Option<String>,
     is_signed_out: bool,
 }
@@ -61,10 +66,19 @@ impl NewJobPage {
             .into_iter()
             .map(|p| (p.id, visible(&p.name), p.id.to_string() == typed.project))
             .collect();
+        let sets = app
+            .catalog
+            .recent_sets(visitor.principal.project, None, SETS_MAX, 0)
+            .await?;
+        let sets = sets
+            .into_iter()
+            .map(|s| (s.id, visible(&s.name), s.id.to_string() == typed.set))
+            .collect();
         Ok(Self {
             frame: Frame::new("New job", "jobs", visitor),
             typed,
             projects,
+            sets,
             problem,
             is_signed_out: false,
         })
@@ -109,6 +123,7 @@ async fn signed_out(mut form: Multipart) -> Result<Response, ApiError> {
         frame: Frame::public("New job"),
         typed: Typed::only(&mut form).await?,
         projects: Vec::new(),
+        sets: Vec::new(),
         problem: None,
         is_signed_out: true,
     };

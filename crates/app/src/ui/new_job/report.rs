@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use trapline_core::words::{count, counted};
 use trapline_wire as wire;
 
+use super::form::NONE;
 use crate::{http::upload::Times, ui::words::visible};
 
 /// Rejected lines, and warnings, that a page shows.
@@ -12,19 +13,32 @@ const LINES_MAX: usize = 100;
 /// The report that a draft keeps.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Report {
-    pub(super) told: wire::Upload,
-    pub(super) times: Times,
+pub(in crate::ui) struct Report {
+    pub(in crate::ui) told: wire::Upload,
+    pub(in crate::ui) times: Times,
 }
 
 impl Report {
     /// Reads one; of a list that is still being read there is none.
-    pub(super) fn of(text: &str) -> Option<Self> {
+    pub(in crate::ui) fn of(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
+    /// What is wrong with a list in which nothing was found.
+    pub(super) fn or_problem(self) -> Result<Self, String> {
+        let told = &self.told;
+        if told.added + told.already_there + told.rejected_count > 0 {
+            return Ok(self);
+        }
+        let why = told.detail.as_deref();
+        Err(why.map_or_else(
+            || NONE.to_owned(),
+            |why| format!("The list can't be read: {why}."),
+        ))
+    }
+
     /// What was found, in a sentence.
-    pub(super) fn sentence(&self) -> String {
+    pub(in crate::ui) fn sentence(&self) -> String {
         let told = &self.told;
         let lines = told.added + told.already_there + told.rejected_count;
         let mut parts = vec![counted(told.added, "image")];
@@ -38,7 +52,7 @@ impl Report {
     }
 
     /// Which times are known.
-    pub(super) fn times(&self) -> String {
+    pub(in crate::ui) fn times(&self) -> String {
         let times = &self.times;
         let mut parts = Vec::new();
         if times.given > 0 {
@@ -54,7 +68,7 @@ impl Report {
         parts.join(", ")
     }
 
-    pub(super) fn broken_lines(&self) -> String {
+    pub(in crate::ui) fn broken_lines(&self) -> String {
         match self.told.rejected_count {
             1 => "1 line is no image".to_owned(),
             n => format!("{} lines are no images", count(n)),
@@ -62,18 +76,21 @@ impl Report {
     }
 
     /// The first rejected lines.
-    pub(super) fn rejected(&self) -> Vec<(u64, String)> {
+    pub(in crate::ui) fn rejected(&self) -> Vec<(u64, String)> {
         first(&self.told.rejected)
     }
 
     /// The first warnings.
-    pub(super) fn warnings(&self) -> Vec<(u64, String)> {
+    pub(in crate::ui) fn warnings(&self) -> Vec<(u64, String)> {
         first(&self.told.warnings)
     }
 
-    /// Whether there are more rejected lines than the first.
-    pub(super) fn has_more(&self) -> bool {
-        self.told.rejected_count > LINES_MAX as u64
+    /// Rejected lines beyond the first; empty if there are none.
+    pub(in crate::ui) fn more(&self) -> String {
+        match self.told.rejected_count.saturating_sub(LINES_MAX as u64) {
+            0 => String::new(),
+            n => counted(n, "more line"),
+        }
     }
 }
 
