@@ -45,7 +45,7 @@ impl Kind {
     fn of(route: Option<&str>) -> Self {
         match route.unwrap_or_default() {
             "/api/v2/auth/token/login" => Self::Login,
-            "/jobs/new" => Self::Upload,
+            "/jobs/new" | "/sets/{id}" => Self::Upload,
             route if !route.is_empty() && !route.starts_with("/api/") => Self::Form,
             "/api/v2/jobs"
             | "/api/v2/jobs/preflight"

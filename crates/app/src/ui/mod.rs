@@ -26,6 +26,7 @@ mod page;
 mod results;
 mod session;
 mod sessions;
+mod sets;
 mod tabs;
 mod why;
 mod words;
@@ -55,6 +56,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(results::routes())
         .merge(look::routes())
         .merge(new_job::routes())
+        .merge(sets::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check))
         .route_layer(middleware::from_fn_with_state(state.clone(), origin::by_name));

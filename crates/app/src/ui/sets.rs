@@ -1,0 +1,213 @@
+//! `/sets` and `/sets/{id}`: what there is to run on, and what was run on it.
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Multipart, State, multipart::MultipartRejection},
+    http::StatusCode,
+    routing::get,
+};
+use trapline_core::{
+    CollectionId, Result, Timestamp,
+    catalog::Collection,
+    ports::{Job, RecentQuery},
+    words::{count, counted},
+};
+
+use super::{
+    jobs::Row,
+    new_job::{self, Report},
+    page::{Frame, PageResult, render, with_query},
+    session::Visitor,
+    words::{self, Time, visible},
+};
+use crate::http::{Access, ApiError, AppState, Id, Params, collections};
+
+const PAGE: u64 = 25;
+/// The captures of a set in a list are counted no further.
+const COUNT_MAX: u64 = 1_000;
+/// The newest jobs among which those of sets are looked for.
+const EXAMINED_MAX: u64 = 5_000;
+/// Jobs of all sets of a list.
+const LISTED_MAX: u64 = 500;
+/// Jobs of a set that are shown.
+const JOBS_MAX: u64 = 50;
+
+pub(super) fn routes() -> Router<AppState> {
+    let one = get(show).post(add).layer(DefaultBodyLimit::disable());
+    Router::new().route("/sets", get(list)).route("/sets/{id}", one)
+}
+
+/// A pipeline that a set was processed by, or is.
+struct Run {
+    job: String,
+    slug: String,
+    state: words::State,
+}
+
+struct SetRow {
+    id: CollectionId,
+    name: String,
+    images: String,
+    runs: Vec<Run>,
+    added: Time,
+}
+
+#[derive(Template)]
+#[template(path = "sets.html")]
+struct SetsPage {
+    frame: Frame,
+    rows: Vec<SetRow>,
+    may_create: bool,
+    is_first: bool,
+    next: Option<String>,
+    /// Whether all jobs were looked at.
+    is_whole: bool,
+}
+
+#[derive(Template)]
+#[template(path = "set.html")]
+struct SetPage {
+    frame: Frame,
+    id: CollectionId,
+    name: String,
+    images: String,
+    added: Time,
+    changed: Time,
+    jobs: Vec<Row>,
+    more_jobs: bool,
+    examined: Option<String>,
+    may_create: bool,
+    /// What was added just now.
+    report: Option<Report>,
+    problem: Option<String>,
+}
+
+fn jobs_of(sets: Vec<CollectionId>, limit: u64) -> RecentQuery {
+    RecentQuery {
+        project: None,
+        group: None,
+        search: None,
+        pipeline: None,
+        sets: Some(sets),
+        among: None,
+        before: None,
+        limit,
+        examined_max: EXAMINED_MAX,
+    }
+}
+
+/// The newest job of each pipeline on a set.
+fn runs(set: &Collection, jobs: &[Job]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for job in jobs.iter().filter(|job| job.collection == Some(set.id)) {
+        let Some((_, slug)) = &job.pipeline else { continue };
+        let slug = visible(slug);
+        if !runs.iter().any(|run| run.slug == slug) {
+            runs.push(Run {
+                job: job.id.to_string(),
+                slug,
+                state: words::state(job),
+            });
+        }
+    }
+    runs
+}
+
+fn row(set: &Collection, jobs: &[Job], now: Timestamp) -> SetRow {
+    SetRow {
+        id: set.id,
+        name: visible(&set.name),
+        images: match set.captures {
+            n if n > COUNT_MAX => format!("more than {}", count(COUNT_MAX)),
+            n => count(n),
+        },
+        runs: runs(set, jobs),
+        added: Time::new(set.created_at, now),
+    }
+}
+
+async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
+    let before = params.int("before")?.map(CollectionId);
+    let project = visitor.principal.project;
+    let mut sets = app
+        .catalog
+        .recent_sets(project, before, PAGE + 1, COUNT_MAX + 1)
+        .await?;
+    let is_full = sets.len() as u64 > PAGE;
+    sets.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
+    let ids = sets.iter().map(|set| set.id).collect();
+    let jobs = app.engine.store().recent_jobs(&jobs_of(ids, LISTED_MAX)).await?;
+    let now = app.engine.wall_now();
+    let page = SetsPage {
+        frame: Frame::new("Capture sets", "sets", &visitor),
+        rows: sets.iter().map(|set| row(set, &jobs.rows, now)).collect(),
+        may_create: visitor.principal.may(Access::Operate),
+        is_first: before.is_none(),
+        next: sets
+            .last()
+            .filter(|_| is_full)
+            .map(|set| with_query("/sets", [("before", set.id.to_string())])),
+        is_whole: jobs.next.is_none(),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetPage> {
+    let now = app.engine.wall_now();
+    let found = app
+        .engine
+        .store()
+        .recent_jobs(&jobs_of(vec![set.id], JOBS_MAX))
+        .await?;
+    let more_jobs = found.next.is_some() && !found.stopped;
+    let name = match set.name.as_str() {
+        "" => format!("Set {}", set.id),
+        name => visible(name),
+    };
+    Ok(SetPage {
+        frame: Frame::new(name.clone(), "sets", visitor),
+        id: set.id,
+        name,
+        images: counted(set.captures, "image"),
+        added: Time::new(set.created_at, now),
+        changed: Time::new(set.updated_at, now),
+        examined: found.stopped.then(|| count(EXAMINED_MAX)),
+        jobs: Row::all(app, visitor, found.rows, now).await?,
+        more_jobs,
+        may_create: visitor.principal.may(Access::Operate),
+        report: None,
+        problem: None,
+    })
+}
+
+async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
+    let set = collections::find(&app, &visitor.principal, id).await?;
+    Ok(render(StatusCode::OK, &page(&app, &visitor, set).await?))
+}
+
+async fn add(
+    State(app): State<AppState>,
+    visitor: Visitor,
+    Id(id): Id,
+    form: std::result::Result<Multipart, MultipartRejection>,
+) -> PageResult {
+    let set = collections::find(&app, &visitor.principal, id).await?;
+    visitor.principal.require(Access::Operate)?;
+    let mut form = form.map_err(|e| ApiError::invalid(e.body_text()))?;
+    let found = new_job::add(&app, set.id, &mut form).await?;
+    // Again, with what is in it now.
+    let set = collections::find(&app, &visitor.principal, id).await?;
+    let mut page = page(&app, &visitor, set).await?;
+    let status = match found {
+        Ok(report) => {
+            page.report = Some(report);
+            StatusCode::OK
+        }
+        Err(problem) => {
+            page.problem = Some(problem);
+            StatusCode::BAD_REQUEST
+        }
+    };
+    Ok(render(status, &page))
+}
