@@ -18,7 +18,6 @@ use trapline_core::{
     result::DetectionId,
 };
 
-pub(crate) use rows::best;
 pub use rows::{FullDetection, Image};
 
 /// Images read at a time: with their detections and all scores of a 29,000-class model, still some tens of MB.

@@ -147,15 +147,6 @@ impl Image {
     }
 }
 
-/// The classification that a row names: the best terminal one, else the best of the others.
-pub(crate) fn best(all: &[ClassificationRow]) -> Option<&ClassificationRow> {
-    all.iter().max_by(|a, b| {
-        let key = |c: &ClassificationRow| (c.terminal, c.score.unwrap_or(f32::NEG_INFINITY));
-        let (a, b) = (key(a), key(b));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
-    })
-}
-
 /// What labels mean, by the category maps of the algorithms.
 #[derive(Debug, Default)]
 pub(super) struct Meanings(HashMap<AlgorithmId, HashMap<String, String>>);
@@ -202,7 +193,7 @@ fn short(corners: [f64; 4]) -> [f32; 4] {
 impl FullDetection {
     /// The row of a detection; with all scores and logits if asked for.
     pub(super) fn new(d: DetectionRow, meanings: &Meanings, scores: bool) -> Self {
-        let chosen = best(&d.classifications);
+        let chosen = d.best();
         let [x1, y1, x2, y2] = d.bbox.map_or([None; 4], |b| short(b).map(Some));
         let detection = Detection {
             job_id: d.id.job,
@@ -212,13 +203,13 @@ impl FullDetection {
             y1,
             x2,
             y2,
-            detector: d.detector,
             label: chosen.map(|c| c.label.clone()),
             score: chosen.and_then(|c| c.score),
             classifier: chosen.map(|c| c.algorithm.clone()),
             terminal: chosen.map(|c| c.terminal),
             detection_score: d.score,
             label_meaning: chosen.and_then(|c| meanings.of(c)),
+            detector: d.detector,
             image_path: local(&d.capture.url),
             taken_at: taken_at(&d.capture),
             image_width: d.capture.facts.width,

@@ -164,6 +164,30 @@ pub struct DetectionRow {
     pub classifications: Vec<ClassificationRow>,
 }
 
+impl DetectionRow {
+    /// The classification that names it: the best one of the pipeline's last word.
+    #[must_use]
+    pub fn best(&self) -> Option<&ClassificationRow> {
+        self.classifications.iter().max_by(|a, b| {
+            let key = |c: &ClassificationRow| (c.terminal, c.score.unwrap_or(f32::NEG_INFINITY));
+            let (a, b) = (key(a), key(b));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        })
+    }
+
+    /// The label of that classification.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.best().map(|c| c.label.as_str())
+    }
+
+    /// How sure that classifier is, or the detector where there is none.
+    #[must_use]
+    pub fn best_score(&self) -> Option<f32> {
+        self.best().map_or(self.score, |c| c.score)
+    }
+}
+
 /// The severity of a line in a job's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "each is named as on the wire")]

@@ -94,12 +94,12 @@ impl Filter {
 
 /// The best label of the last classifier.
 pub(super) fn label_of(detection: &DetectionRow) -> Option<&str> {
-    best(&detection.classifications).map(|c| c.label.as_str())
+    detection.label()
 }
 
 /// How sure that classifier is, or the detector where there is none.
 pub(super) fn score_of(detection: &DetectionRow) -> Option<f32> {
-    best(&detection.classifications).map_or(detection.score, |c| c.score)
+    detection.best_score()
 }
 
 /// An image that was found, with the first [`OF_ONE_MAX`] of its detections.
