@@ -29,6 +29,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0013_pages_of_a_job"),
         embedded!("sqlite/0015_jobs_by_status"),
         embedded!("sqlite/0016_drafts"),
+        embedded!("sqlite/0018_summaries"),
     ])
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0013_pages_of_a_job"),
         embedded!("postgres/0015_jobs_by_status"),
         embedded!("postgres/0016_drafts"),
+        embedded!("postgres/0018_summaries"),
     ])
 }
 
