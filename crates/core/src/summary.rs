@@ -1,0 +1,155 @@
+//! What a job found, added up by label, score and time: a projection of its rows, made in the background. It may be dropped at any
+//! moment and made again; nothing reads it to decide what is true.
+//!
+//! Detections lie in the order of dispatch, so they are counted up to the first task that is not settled, in slices, each with its
+//! watermark in the same transaction. What comes late behind the watermark (a success after a failure) is not seen. So the sum is
+//! compared with the job's own counter when the job has ended, and the summary is made again if they differ: at the landing it
+//! is exact.
+
+use crate::{CaptureId, JobStatus, Timestamp};
+
+/// Bins of scores, from the best; one more holds what has no score.
+pub const BINS: usize = 20;
+/// Detections that one slice counts: each changes four rows at the most.
+pub const DETECTIONS_MAX: u64 = 500;
+/// Photographs that one slice counts: each changes two rows.
+pub const PHOTOGRAPHS_MAX: u64 = 1_000;
+/// Rows that one slice removes of each table.
+pub const CLEARED_MAX: i64 = 500;
+/// Labels, and half-hours, that are read of a summary.
+pub const READ_MAX: u64 = 5_000;
+/// The label under which all detections are counted.
+pub const ALL: i64 = 0;
+/// The label under which photographs are counted.
+pub const PHOTOGRAPHS: i64 = -1;
+/// The bin of the sum of a label.
+pub const SUM: i64 = -1;
+/// The rank of a detection without a score, after all others.
+pub const UNSCORED: i64 = 2_000_000;
+/// Half-hours of a day.
+pub const DAY: i64 = 48;
+
+/// The place of a detection: `ord` and capture of its task, and its number.
+pub type Place = (i64, CaptureId, i64);
+/// Before the first.
+pub const START: Place = (-1, CaptureId(0), 0);
+/// After the last.
+pub const END: (i64, CaptureId) = (i64::MAX, CaptureId(i64::MAX));
+
+/// What a slice does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Removes an older summary.
+    Clear,
+    /// Counts photographs by time.
+    Photographs,
+    /// Counts detections.
+    Detections,
+    /// Nothing: all is counted.
+    Done,
+}
+
+impl Phase {
+    const ALL: [Self; 4] = [Self::Clear, Self::Photographs, Self::Detections, Self::Done];
+
+    /// The stored value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Photographs => "photographs",
+            Self::Detections => "detections",
+            Self::Done => "done",
+        }
+    }
+
+    /// Reads the stored value.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.as_str() == text)
+    }
+}
+
+/// Where a summary stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The run that it is of.
+    pub run: i64,
+    /// Grows with each slice.
+    pub version: i64,
+    /// What the next slice does.
+    pub phase: Phase,
+    /// The last row that is counted.
+    pub at: Place,
+    /// Detections that are counted.
+    pub seen: u64,
+    /// The number of the job's detections when it was begun after the end of the run.
+    pub against: Option<u64>,
+    /// Images with 1, 2 to 5, 6 to 20 and more detections.
+    pub images: [u64; 4],
+    /// The time of the last slice.
+    pub as_of: Timestamp,
+}
+
+/// What of a job its summary depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Of {
+    /// The run.
+    pub run: i64,
+    /// The status.
+    pub status: JobStatus,
+    /// Whether the task set of this run is complete.
+    pub collected: bool,
+    /// Its detections.
+    pub detections: u64,
+}
+
+/// The next step of a summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There is nothing to do now.
+    Nothing,
+    /// It begins, or begins anew; with [`State::against`].
+    Begin(Option<u64>),
+    /// A slice of this phase.
+    Slice(Phase),
+}
+
+/// Decides the next step.
+#[must_use]
+pub fn step(job: &Of, state: Option<&State>) -> Step {
+    let has_ended = job.status.is_final();
+    if !has_ended && !job.collected {
+        return Step::Nothing;
+    }
+    let begin = Step::Begin(has_ended.then_some(job.detections));
+    match state {
+        // Until a later run has ended, detections of both are there.
+        None if has_ended || job.run == 1 => begin,
+        None => Step::Nothing,
+        Some(state) if state.run != job.run => match has_ended {
+            true => begin,
+            false => Step::Nothing,
+        },
+        Some(state) if state.phase == Phase::Done => match is_short(job, state) {
+            true => begin,
+            false => Step::Nothing,
+        },
+        Some(state) => Step::Slice(state.phase),
+    }
+}
+
+/// Whether detections came behind the watermark. One that was begun with as many as there are now would not find them again.
+fn is_short(job: &Of, state: &State) -> bool {
+    state.seen != job.detections && state.against != Some(job.detections)
+}
+
+/// Decides what follows when no detection is left to be counted.
+#[must_use]
+pub fn at_the_end(job: &Of, state: &State) -> Step {
+    match (job.status.is_final(), is_short(job, state)) {
+        (false, _) => Step::Nothing,
+        (true, true) => Step::Begin(Some(job.detections)),
+        (true, false) => Step::Slice(Phase::Done),
+    }
+}
