@@ -6,7 +6,11 @@
 //! compared with the job's own counter when the job has ended, and the summary is made again if they differ: at the landing it
 //! is exact.
 
-use crate::{CaptureId, JobStatus, Timestamp};
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{CaptureId, JobStatus, TakenAt, Timestamp};
 
 /// Bins of scores, from the best; one more holds what has no score.
 pub const BINS: usize = 20;
@@ -154,6 +158,115 @@ pub fn at_the_end(job: &Of, state: &State) -> Step {
     }
 }
 
+/// A detection that is to be counted.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Its place.
+    pub at: Place,
+    /// Its label; empty if it has no class.
+    pub label: String,
+    /// The score of its class, or its own if it has none.
+    pub score: Option<f32>,
+    /// When its photograph was taken.
+    pub taken_at: Option<TakenAt>,
+    /// How many detections its image has.
+    pub of_image: u64,
+}
+
+/// What a slice of detections adds.
+#[derive(Clone, Debug, Default)]
+pub struct Counted {
+    /// Labels by their ids.
+    pub labels: BTreeMap<i64, String>,
+    /// By label and bin.
+    pub counts: BTreeMap<(i64, i64), u64>,
+    /// By label and half-hour.
+    pub activity: BTreeMap<(i64, i64), u64>,
+    /// Label, rank, capture and number of each.
+    pub index: Vec<(i64, i64, CaptureId, i64)>,
+}
+
+/// Counts a slice of detections, in their order; `state` moves on.
+#[must_use]
+pub fn count(state: &mut State, slice: &[Seen]) -> Counted {
+    let mut counted = Counted::default();
+    for d in slice {
+        let label = label_id(&d.label);
+        counted.labels.entry(label).or_insert_with(|| d.label.clone());
+        for key in [(label, SUM), (label, bin(d.score)), (ALL, bin(d.score))] {
+            *counted.counts.entry(key).or_default() += 1;
+        }
+        if let Some(taken) = d.taken_at {
+            for of in [label, ALL] {
+                *counted.activity.entry((of, half_hour(taken))).or_default() += 1;
+            }
+        }
+        counted.index.push((label, rank(d.score), d.at.1, d.at.2));
+        if d.at.2 == 1 {
+            state.images[size_class(d.of_image)] += 1;
+        }
+        state.seen += 1;
+        state.at = d.at;
+    }
+    counted
+}
+
+/// The place in [`State::images`] of an image with so many detections.
+#[must_use]
+pub fn size_class(detections: u64) -> usize {
+    match detections {
+        0 | 1 => 0,
+        2..=5 => 1,
+        6..=20 => 2,
+        _ => 3,
+    }
+}
+
+/// The id of a label: the beginning of its SHA-256, so that every node knows it.
+#[must_use]
+pub fn label_id(label: &str) -> i64 {
+    let hash = Sha256::digest(label.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash[..8]);
+    (i64::from_le_bytes(first) & i64::MAX).max(1)
+}
+
+/// How far a score is from 1, in millionths.
+#[must_use]
+pub fn rank(score: Option<f32>) -> i64 {
+    #[expect(clippy::cast_possible_truncation, reason = "it is from 0 to 1,000,000")]
+    score.map_or(UNSCORED, |score| {
+        ((1.0 - f64::from(score)).clamp(0.0, 1.0) * 1e6).round() as i64
+    })
+}
+
+/// The bin of a score, 0 for the best.
+#[must_use]
+pub fn bin(score: Option<f32>) -> i64 {
+    const BINS: i64 = self::BINS as i64;
+    score.map_or(BINS, |_| (rank(score) * BINS / 1_000_000).min(BINS - 1))
+}
+
+/// The half-hour of a time since 1970, by the camera's clock.
+#[must_use]
+pub fn half_hour(taken: TakenAt) -> i64 {
+    let local = taken.at.0 + i64::from(taken.offset_minutes.unwrap_or(0)) * 60_000_000;
+    local.div_euclid(1_800_000_000)
+}
+
+/// The night of a half-hour, from noon to noon, as the days from 1970 to its evening; and the half-hour in it.
+#[must_use]
+pub fn night(half_hour: i64) -> (i64, i64) {
+    let since_noon = half_hour - DAY / 2;
+    (since_noon.div_euclid(DAY), since_noon.rem_euclid(DAY))
+}
+
+/// The first half-hour of a night.
+#[must_use]
+pub fn noon(night: i64) -> i64 {
+    night * DAY + DAY / 2
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,5 +331,18 @@ mod tests {
             step(&late, Some(&state(1, Phase::Done, 5, Some(5)))),
             Step::Begin(Some(6))
         );
+    }
+
+    #[test]
+    fn a_score_has_its_bin_and_a_time_its_night() {
+        let bins = [Some(1.0), Some(0.96), Some(0.95), Some(0.0), None].map(bin);
+        assert_eq!(bins, [0, 0, 1, 19, 20]);
+        let at = |text: &str| half_hour(TakenAt::parse(text).unwrap());
+        let evening = at("2022-06-23T22:10:00");
+        assert_eq!(at("2022-06-23T22:10:00+05:00"), evening);
+        assert_eq!(night(evening).1, 20);
+        assert_eq!(night(at("2022-06-24T11:59:59")), (night(evening).0, 47));
+        assert_eq!(night(at("2022-06-24T12:00:00")), (night(evening).0 + 1, 0));
+        assert_eq!(noon(night(evening).0), at("2022-06-23T12:00:00"));
     }
 }
