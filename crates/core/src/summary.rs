@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{CaptureId, JobStatus, TakenAt, Timestamp};
+use crate::{CaptureId, JobId, JobStatus, TakenAt, Timestamp, ports::DetectionRow};
 
 /// Bins of scores, from the best; one more holds what has no score.
 pub const BINS: usize = 20;
@@ -186,6 +186,40 @@ pub struct Counted {
     pub index: Vec<(i64, i64, CaptureId, i64)>,
 }
 
+impl Counted {
+    /// Adds another slice, without its index.
+    pub fn add(&mut self, other: Self) {
+        self.labels.extend(other.labels);
+        for (key, n) in other.counts {
+            *self.counts.entry(key).or_default() += n;
+        }
+        for (key, n) in other.activity {
+            *self.activity.entry(key).or_default() += n;
+        }
+    }
+
+    /// Shows what is counted, with the scores and times of a label.
+    pub fn show(&self, summary: &mut Summary, label: i64) {
+        let most = usize::try_from(READ_MAX).unwrap_or(usize::MAX);
+        for (&(of, bin), &n) in &self.counts {
+            if bin == SUM {
+                let text = self.labels.get(&of).cloned().unwrap_or_default();
+                summary.labels.push((text, n));
+            } else if of == label {
+                summary.put_score(bin, n);
+            }
+        }
+        summary.labels.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        summary.labels.truncate(most);
+        let times = |wanted: i64| {
+            let of = self.activity.iter().filter(move |((of, _), _)| *of == wanted);
+            of.map(|((_, at), n)| (*at, *n)).take(most)
+        };
+        summary.activity.extend(times(label));
+        summary.photographs.extend(times(PHOTOGRAPHS));
+    }
+}
+
 /// Counts a slice of detections, in their order; `state` moves on.
 #[must_use]
 pub fn count(state: &mut State, slice: &[Seen]) -> Counted {
@@ -265,6 +299,93 @@ pub fn night(half_hour: i64) -> (i64, i64) {
 #[must_use]
 pub fn noon(night: i64) -> i64 {
     night * DAY + DAY / 2
+}
+
+/// A summary as it is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The run that it is of.
+    pub run: i64,
+    /// The time of the last slice.
+    pub as_of: Timestamp,
+    /// Whether all is counted that the job has.
+    pub complete: bool,
+    /// Detections that are counted.
+    pub seen: u64,
+    /// Images with 1, 2 to 5, 6 to 20 and more detections.
+    pub images: [u64; 4],
+    /// The most frequent labels, at most [`READ_MAX`].
+    pub labels: Vec<(String, u64)>,
+    /// By score from the best; the last has none. Of the label that was asked for, or of all.
+    pub scores: [u64; BINS + 1],
+    /// Detections by half-hour, the first [`READ_MAX`]; of that label, or of all.
+    pub activity: BTreeMap<i64, u64>,
+    /// Photographs by half-hour, the first [`READ_MAX`].
+    pub photographs: BTreeMap<i64, u64>,
+}
+
+impl Summary {
+    /// A summary that stands here, without its counts.
+    #[must_use]
+    pub fn of(state: &State) -> Self {
+        Self {
+            run: state.run,
+            as_of: state.as_of,
+            complete: state.phase == Phase::Done,
+            seen: state.seen,
+            images: state.images,
+            ..Self::default()
+        }
+    }
+
+    /// Takes a count of a bin.
+    pub fn put_score(&mut self, bin: i64, n: u64) {
+        if let Some(count) = usize::try_from(bin).ok().and_then(|bin| self.scores.get_mut(bin)) {
+            *count += n;
+        }
+    }
+}
+
+/// Asks for the detections of a label, the best first.
+#[derive(Clone, Debug)]
+pub struct LabelledQuery {
+    /// The job.
+    pub job: JobId,
+    /// The label.
+    pub label: String,
+    /// Only detections beyond this one: rank, capture and number.
+    pub from: (i64, CaptureId, i64),
+    /// Whether the page goes back.
+    pub back: bool,
+    /// The maximum number of rows.
+    pub limit: u64,
+}
+
+/// Asks for images by the half-hour in which they were taken.
+#[derive(Clone, Copy, Debug)]
+pub struct TakenQuery {
+    /// The job.
+    pub job: JobId,
+    /// The half-hours: from one, and before another.
+    pub among: (i64, i64),
+    /// Only images beyond this one: half-hour and capture.
+    pub from: (i64, CaptureId),
+    /// Whether the page goes back.
+    pub back: bool,
+    /// The maximum number of rows.
+    pub limit: u64,
+}
+
+/// A detection of a page, as it is counted; `at` is its place.
+#[must_use]
+pub fn seen(d: &DetectionRow, at: Place, of_image: u64) -> Seen {
+    Seen {
+        at,
+        label: d.label().unwrap_or_default().to_owned(),
+        score: d.best_score(),
+        taken_at: d.capture.facts.taken_at,
+        of_image,
+    }
 }
 
 #[cfg(test)]
