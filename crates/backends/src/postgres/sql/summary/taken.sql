@@ -1,0 +1,13 @@
+-- The images of a job that were taken in some half-hours, beyond one. $1 job, $2 and $3 the half-hours from and before, $4 and $5
+-- half-hour and capture, $6 limit.
+SELECT p.half_hour, c.*, t.state, t.settled_at, t.n_detections
+FROM (SELECT i.job_id, i.half_hour, i.capture_id FROM taken_index i
+      WHERE i.job_id = $1 AND i.half_hour >= $2 AND i.half_hour < $3 AND (i.half_hour, i.capture_id) > ($4, $5)
+      ORDER BY i.half_hour, i.capture_id
+      LIMIT (SELECT $6::bigint)) p
+CROSS JOIN LATERAL (SELECT t.state, t.settled_at, t.n_detections FROM tasks t
+                    WHERE t.job_id = p.job_id AND t.capture_id = p.capture_id OFFSET 0) t
+CROSS JOIN LATERAL (SELECT c.id, c.project_id, c.url, c.taken_at, c.taken_offset, c.width, c.height, c.camera, c.file_size,
+                           c.file_modified, c.file_digest
+                    FROM captures c WHERE c.id = p.capture_id OFFSET 0) c
+ORDER BY p.half_hour, p.capture_id
