@@ -10,6 +10,7 @@ mod parts;
 pub(crate) mod purge;
 pub(crate) mod recent;
 pub(crate) mod reports;
+pub(crate) mod summary;
 
 use std::{ops::DerefMut, time::Duration};
 

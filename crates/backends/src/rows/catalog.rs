@@ -80,8 +80,13 @@ pub(crate) fn collection_progress(row: &impl Columns) -> sqlx::Result<Collection
     })
 }
 
-pub(crate) fn capture(row: &impl Columns) -> sqlx::Result<Capture> {
+pub(crate) fn taken_at(row: &impl Columns) -> sqlx::Result<Option<TakenAt>> {
     let offset_minutes = row.col("taken_offset")?;
+    let at = row.maybe_time("taken_at")?;
+    Ok(at.map(|at| TakenAt { at, offset_minutes }))
+}
+
+pub(crate) fn capture(row: &impl Columns) -> sqlx::Result<Capture> {
     let file = match (row.col("file_size")?, row.maybe_time("file_modified")?) {
         (Some(size), Some(modified)) => Some(FileVersion {
             size,
@@ -95,9 +100,7 @@ pub(crate) fn capture(row: &impl Columns) -> sqlx::Result<Capture> {
         project: ProjectId(row.col("project_id")?),
         url: row.col("url")?,
         facts: CaptureFacts {
-            taken_at: row
-                .maybe_time("taken_at")?
-                .map(|at| TakenAt { at, offset_minutes }),
+            taken_at: taken_at(row)?,
             width: row.col("width")?,
             height: row.col("height")?,
             camera: row.col("camera")?,
