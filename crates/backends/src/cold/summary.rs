@@ -26,12 +26,188 @@ fn tables() -> [Sql; 4] {
     ]
 }
 
+/// What one slice writes.
+#[derive(Default)]
+struct Written {
+    /// Statements, each with its rows as JSON.
+    rows: Vec<(Sql, String)>,
+    /// Whether rows of the summary before it are removed.
+    clears: bool,
+}
+
 pub(crate) async fn due<S: Cold>(store: &S, limit: u64) -> sqlx::Result<Vec<JobId>> {
     let mut conn = store.reader().await?;
     conn.list(sql!(each "summary/due.sql"), &[&bound(limit)], |row| {
         row.at(0).map(JobId)
     })
     .await
+}
+
+pub(crate) async fn slice<S: Cold>(store: &S, job: JobId, now: Timestamp) -> sqlx::Result<bool> {
+    let mut conn = store.reader().await?;
+    let of = conn.find(sql!("summary/job.sql"), &[&job.0], of).await?;
+    let Some(of) = of else { return Ok(false) };
+    let state = conn.find(sql!("summary/row.sql"), &[&job.0], state).await?;
+    let (mut next, written) = match (summary::step(&of, state.as_ref()), state) {
+        (Step::Nothing, _) | (Step::Slice(_), None) => return Ok(false),
+        (Step::Begin(against), _) => {
+            drop(conn);
+            return begin(store, job, &of, against, state.map_or(0, |s| s.version), now).await;
+        }
+        (Step::Slice(Phase::Clear), Some(state)) => (
+            state,
+            Written {
+                clears: true,
+                ..Written::default()
+            },
+        ),
+        (Step::Slice(Phase::Photographs), Some(state)) => photographs::<S>(&mut conn, job, state).await?,
+        (Step::Slice(_), Some(state)) => match detections::<S>(&mut conn, job, &of, state).await? {
+            Ok(slice) => slice,
+            Err(Step::Nothing) => return Ok(false),
+            Err(Step::Begin(against)) => {
+                drop(conn);
+                return begin(store, job, &of, against, state.version, now).await;
+            }
+            Err(Step::Slice(phase)) => (State { phase, ..state }, Written::default()),
+        },
+    };
+    drop(conn);
+    next.as_of = now;
+    let is_written = retried::<S, _>(|| Box::pin(write(store, job, next, &written))).await?;
+    Ok(is_written && next.phase != Phase::Done)
+}
+
+async fn begin<S: Cold>(
+    store: &S,
+    job: JobId,
+    of: &Of,
+    against: Option<u64>,
+    version: i64,
+    now: Timestamp,
+) -> sqlx::Result<bool> {
+    let against = against.map(bound);
+    let values: [&dyn Value<'_>; 5] = [&job.0, &of.run, &against, &now.0, &version];
+    let begun = super::write(store, Turn::Background, sql!("summary/begin.sql"), &values).await?;
+    Ok(begun > 0)
+}
+
+/// A page of photographs with their times.
+async fn photographs<S: Cold>(
+    conn: &mut S::Conn,
+    job: JobId,
+    mut state: State,
+) -> sqlx::Result<(State, Written)> {
+    let page = conn
+        .list(
+            sql!(each "summary/photographs.sql"),
+            &[&job.0, &state.at.1.0, &bound(PHOTOGRAPHS_MAX)],
+            |row| Ok((row.col::<i64>("capture_id")?, rows::taken_at(row)?)),
+        )
+        .await?;
+    match page.last() {
+        Some((last, _)) if page.len() as u64 == PHOTOGRAPHS_MAX => state.at.1 = CaptureId(*last),
+        _ => (state.phase, state.at) = (Phase::Detections, START),
+    }
+    let mut counts = std::collections::BTreeMap::<i64, i64>::new();
+    let mut taken = Vec::new();
+    for (capture, at) in page {
+        if let Some(half_hour) = at.map(summary::half_hour) {
+            *counts.entry(half_hour).or_default() += 1;
+            taken.push((job.0, half_hour, capture));
+        }
+    }
+    taken.sort_unstable();
+    let counts: Vec<_> = counts
+        .into_iter()
+        .map(|(at, n)| (job.0, PHOTOGRAPHS, at, n))
+        .collect();
+    let rows = vec![
+        (sql!(each "summary/add_activity.sql"), json(&counts)),
+        (sql!(each "summary/add_taken.sql"), json(&taken)),
+    ];
+    Ok((state, Written { rows, clears: false }))
+}
+
+/// A page of detections; or what follows if none is left.
+async fn detections<S: Cold>(
+    conn: &mut S::Conn,
+    job: JobId,
+    of: &Of,
+    mut state: State,
+) -> sqlx::Result<Result<(State, Written), Step>> {
+    // What is before it is settled; while the job runs on, what is there now may be followed by more.
+    let frontier = match of.status.is_final() {
+        true => None,
+        false => {
+            conn.find(sql!(each "summary/frontier.sql"), &[&job.0], |row| {
+                Ok((row.at(0)?, CaptureId(row.at(1)?)))
+            })
+            .await?
+        }
+    };
+    let (before, (ord, capture, n)) = (frontier.unwrap_or(END), state.at);
+    let limit = bound(DETECTIONS_MAX);
+    let values: [&dyn Value<'_>; 7] = [&job.0, &ord, &capture.0, &n, &before.0, &before.1.0, &limit];
+    let page = conn.list(sql!(each "summary/slice.sql"), &values, seen).await?;
+    if page.is_empty() {
+        return Ok(Err(summary::at_the_end(of, &state)));
+    }
+    let mut counted = summary::count(&mut state, &page);
+    let labels: Vec<_> = counted.labels.into_iter().collect();
+    let counts = counted.counts.into_iter();
+    let counts: Vec<_> = counts.map(|((label, bin), n)| (job.0, label, bin, n)).collect();
+    let activity = counted.activity.into_iter();
+    let activity: Vec<_> = activity.map(|((label, at), n)| (job.0, label, at, n)).collect();
+    counted.index.sort_unstable();
+    let index = counted.index.iter();
+    let index: Vec<_> = index
+        .map(|(label, rank, capture, n)| (job.0, label, rank, capture.0, n))
+        .collect();
+    let rows = vec![
+        (sql!(each "summary/add_labels.sql"), json(&labels)),
+        (sql!(each "summary/add_counts.sql"), json(&counts)),
+        (sql!(each "summary/add_activity.sql"), json(&activity)),
+        (sql!(each "summary/add_index.sql"), json(&index)),
+    ];
+    Ok(Ok((state, Written { rows, clears: false })))
+}
+
+fn json(rows: &impl serde::Serialize) -> String {
+    serde_json::to_string(rows).expect("numbers and texts serialise")
+}
+
+/// Writes a slice, unless another node was faster.
+async fn write<S: Cold>(store: &S, job: JobId, mut next: State, slice: &Written) -> sqlx::Result<bool> {
+    let mut tx = store.begin(Turn::Background).await?;
+    if slice.clears && !clear::<S>(&mut tx, job).await? {
+        next.phase = Phase::Photographs;
+    }
+    let counts = next.images.map(bound);
+    let (phase, seen) = (next.phase.as_str(), bound(next.seen));
+    let (ord, capture, n) = next.at;
+    let values: [&dyn Value<'_>; 12] = [
+        &job.0,
+        &next.version,
+        &phase,
+        &ord,
+        &capture.0,
+        &n,
+        &seen,
+        &counts[0],
+        &counts[1],
+        &counts[2],
+        &counts[3],
+        &next.as_of.0,
+    ];
+    if tx.run(sql!("summary/advance.sql"), &values).await? == 0 {
+        return Ok(false);
+    }
+    for (sql, rows) in &slice.rows {
+        tx.run(*sql, &[rows]).await?;
+    }
+    S::commit(tx).await?;
+    Ok(true)
 }
 
 /// Removes rows of the summary of a job; returns whether there were any.
@@ -116,6 +292,15 @@ fn pair(row: &impl Columns) -> sqlx::Result<(i64, i64)> {
     Ok((row.at(0)?, row.at(1)?))
 }
 
+fn of(row: &impl Columns) -> sqlx::Result<Of> {
+    Ok(Of {
+        run: row.col("run")?,
+        status: rows::status(&row.col::<String>("status")?)?,
+        collected: row.col("collected")?,
+        detections: row.unsigned("detections")?,
+    })
+}
+
 fn state(row: &impl Columns) -> sqlx::Result<State> {
     Ok(State {
         run: row.col("run")?,
@@ -135,5 +320,20 @@ fn state(row: &impl Columns) -> sqlx::Result<State> {
             row.unsigned("images_21")?,
         ],
         as_of: row.time("as_of")?,
+    })
+}
+
+fn seen(row: &impl Columns) -> sqlx::Result<Seen> {
+    let label: Option<String> = row.col("label")?;
+    let score: Option<f64> = match label {
+        Some(_) => row.col("score")?,
+        None => row.col("detector_score")?,
+    };
+    Ok(Seen {
+        at: (row.col("ord")?, CaptureId(row.col("capture_id")?), row.col("n")?),
+        label: label.unwrap_or_default(),
+        score: score.map(|score| score as f32),
+        taken_at: rows::taken_at(row)?,
+        of_image: row.unsigned("n_detections")?,
     })
 }
