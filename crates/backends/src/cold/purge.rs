@@ -2,7 +2,7 @@
 
 use trapline_core::{CaptureId, JobId};
 
-use super::{Cold, SLICE_ROWS, Turn, retried};
+use super::{Cold, SLICE_ROWS, Turn, retried, summary};
 use crate::sql::{Conn as _, List, Value, first, sql};
 
 /// Removes the next rows of a deleted job; returns whether there was one.
@@ -38,6 +38,10 @@ async fn purge_in<S: Cold>(conn: &mut S::Conn, job: i64) -> sqlx::Result<()> {
     if conn.run(sql!("jobs/purge_log.sql"), &[&job, &SLICE_ROWS]).await? > 0 {
         return Ok(());
     }
+    if summary::clear::<S>(conn, JobId(job)).await? {
+        return Ok(());
+    }
+    conn.run(sql!("summary/forget.sql"), &[&job]).await?;
     conn.run(sql!("jobs/purge_minutes.sql"), &[&job]).await?;
     conn.run(sql!("jobs/purge_runs.sql"), &[&job]).await?;
     conn.run(sql!("jobs/purge_job.sql"), &[&job]).await.map(drop)
