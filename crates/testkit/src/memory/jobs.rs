@@ -47,7 +47,7 @@ impl Db {
         Ok(id)
     }
 
-    fn live_job(&mut self, job: JobId) -> Option<&mut JobRow> {
+    pub(super) fn live_job(&mut self, job: JobId) -> Option<&mut JobRow> {
         self.jobs.get_mut(&job).filter(|j| !j.deleted)
     }
 
@@ -145,6 +145,7 @@ impl Db {
         } else if captures.is_empty() {
             self.specs.retain(|(of, _), _| *of != job);
             self.minutes.retain(|(of, ..), _| *of != job);
+            self.summaries.remove(&job);
             self.jobs.remove(&job);
         }
         for capture in captures {

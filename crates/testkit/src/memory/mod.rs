@@ -20,6 +20,7 @@ mod queue;
 mod reports;
 mod settle;
 mod store;
+mod summary;
 mod suspects;
 mod sweep;
 
@@ -107,6 +108,7 @@ pub struct Db {
     logs: BTreeMap<i64, (Timestamp, LogLine)>,
     /// By job, minute and length: processed and failed images.
     minutes: BTreeMap<(JobId, i64, i64), (u64, u64)>,
+    summaries: BTreeMap<JobId, summary::SummaryRows>,
     ticks: TickRows,
     /// Identifiers grow and are never used again.
     last: Last,

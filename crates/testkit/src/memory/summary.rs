@@ -1,0 +1,195 @@
+//! The summaries of jobs.
+
+use std::collections::BTreeSet;
+
+use trapline_core::{
+    CaptureId, JobId, TaskState, Timestamp,
+    ports::{DetectionsOf, ResultRow},
+    summary::{
+        ALL, Counted, DETECTIONS_MAX, END, LabelledQuery, Of, PHOTOGRAPHS, Phase, START, Seen, State, Step,
+        Summary, TakenQuery, at_the_end, count, half_hour, label_id, seen, step,
+    },
+};
+
+use super::Db;
+
+/// The summary of a job.
+#[derive(Clone)]
+pub(super) struct SummaryRows {
+    state: State,
+    counted: Counted,
+    /// By label, rank, capture and number.
+    index: BTreeSet<(i64, i64, CaptureId, i64)>,
+    /// By half-hour.
+    taken: BTreeSet<(i64, CaptureId)>,
+}
+
+impl SummaryRows {
+    fn begun(run: i64, version: i64, against: Option<u64>, now: Timestamp) -> Self {
+        Self {
+            state: State {
+                run,
+                version,
+                phase: Phase::Clear,
+                at: START,
+                seen: 0,
+                against,
+                images: [0; 4],
+                as_of: now,
+            },
+            counted: Counted::default(),
+            index: BTreeSet::new(),
+            taken: BTreeSet::new(),
+        }
+    }
+}
+
+fn usize_of(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+impl Db {
+    pub(super) fn summaries_due(&self, limit: u64) -> Vec<JobId> {
+        let is_open = |job| matches!(self.summaries.get(job), Some(s) if s.state.phase != Phase::Done);
+        let due = self
+            .jobs
+            .iter()
+            .filter(|(id, row)| !row.deleted && (row.job.status.is_running() || is_open(id)));
+        due.map(|(id, _)| *id).take(usize_of(limit)).collect()
+    }
+
+    pub(super) fn summarise(&mut self, job: JobId, now: Timestamp) -> bool {
+        let Some(row) = self.live_job(job) else {
+            return false;
+        };
+        let of = Of {
+            run: row.job.run,
+            status: row.job.status,
+            collected: row.job.collected,
+            detections: row.job.counts.detections,
+        };
+        let state = self.summaries.get(&job).map(|s| s.state);
+        let mut next = step(&of, state.as_ref());
+        let page = match (next, state) {
+            (Step::Slice(Phase::Detections), Some(state)) => self.page_of(job, &of, &state),
+            _ => Vec::new(),
+        };
+        if let (Step::Slice(Phase::Detections), Some(state), true) = (next, state, page.is_empty()) {
+            next = at_the_end(&of, &state);
+        }
+        let photographs: Vec<_> = match next {
+            Step::Slice(Phase::Photographs) => self.photographs_of(job),
+            _ => Vec::new(),
+        };
+        if let Step::Begin(against) = next {
+            let begun = SummaryRows::begun(of.run, state.map_or(1, |s| s.version + 1), against, now);
+            self.summaries.insert(job, begun);
+            return true;
+        }
+        let (Step::Slice(phase), Some(summary)) = (next, self.summaries.get_mut(&job)) else {
+            return false;
+        };
+        summary.state.version += 1;
+        summary.state.as_of = now;
+        match phase {
+            Phase::Clear => summary.state.phase = Phase::Photographs,
+            Phase::Photographs => {
+                for (capture, at) in photographs {
+                    *summary.counted.activity.entry((PHOTOGRAPHS, at)).or_default() += 1;
+                    summary.taken.insert((at, capture));
+                }
+                summary.state.phase = Phase::Detections;
+            }
+            Phase::Detections => {
+                let mut counted = count(&mut summary.state, &page);
+                summary.index.extend(std::mem::take(&mut counted.index));
+                summary.counted.add(counted);
+            }
+            Phase::Done => summary.state.phase = Phase::Done,
+        }
+        phase != Phase::Done
+    }
+
+    /// The next detections that are counted.
+    fn page_of(&self, job: JobId, of: &Of, state: &State) -> Vec<Seen> {
+        let open = self.tasks(job).filter(|(_, t)| t.state == TaskState::Pending);
+        let frontier = open.map(|(capture, t)| (t.ord, capture)).min();
+        let before = frontier.filter(|_| !of.status.is_final()).unwrap_or(END);
+        let all = self.detection_page(DetectionsOf::first(job, u64::MAX), false);
+        let placed = all.iter().filter_map(|d| {
+            let task = self.task(job, d.id.capture)?;
+            Some(seen(
+                d,
+                (task.ord, d.id.capture, d.id.n),
+                u64::try_from(task.n_detections).unwrap_or(0),
+            ))
+        });
+        placed
+            .filter(|s| s.at > state.at && (s.at.0, s.at.1) < before)
+            .take(usize_of(DETECTIONS_MAX))
+            .collect()
+    }
+
+    fn photographs_of(&self, job: JobId) -> Vec<(CaptureId, i64)> {
+        let taken = |(capture, _)| {
+            let at = self.catalog.capture(capture)?.facts.taken_at?;
+            Some((capture, half_hour(at)))
+        };
+        self.tasks(job).filter_map(taken).collect()
+    }
+
+    pub(super) fn summary(&self, job: JobId, label: Option<&str>) -> Option<Summary> {
+        let rows = self.summaries.get(&job)?;
+        let mut summary = Summary::of(&rows.state);
+        rows.counted.show(&mut summary, label.map_or(ALL, label_id));
+        Some(summary)
+    }
+
+    fn result_row(&self, job: JobId, capture: CaptureId) -> Option<ResultRow> {
+        let t = self.task(job, capture)?;
+        Some(ResultRow {
+            capture: self.catalog.capture(capture)?.clone(),
+            state: t.state,
+            settled_at: t.settled_at,
+            detections: t.n_detections,
+        })
+    }
+
+    pub(super) fn labelled(&self, query: &LabelledQuery) -> Vec<(i64, i64, ResultRow)> {
+        let label = label_id(&query.label);
+        let index = self.summaries.get(&query.job).map(|s| &s.index);
+        let of = index.into_iter().flatten().filter(|row| row.0 == label);
+        let mut beyond: Vec<_> = of
+            .filter(|row| match query.back {
+                false => (row.1, row.2, row.3) > query.from,
+                true => (row.1, row.2, row.3) < query.from,
+            })
+            .collect();
+        if query.back {
+            beyond.reverse();
+        }
+        beyond.truncate(usize_of(query.limit));
+        let row = |&&(_, rank, capture, n): &&_| Some((rank, n, self.result_row(query.job, capture)?));
+        beyond.iter().filter_map(row).collect()
+    }
+
+    pub(super) fn taken(&self, query: &TakenQuery) -> Vec<(i64, ResultRow)> {
+        let index = self.summaries.get(&query.job).map(|s| &s.taken);
+        let among = (query.among.0..query.among.1, query.from);
+        let mut beyond: Vec<_> = index
+            .into_iter()
+            .flatten()
+            .filter(|row| among.0.contains(&row.0))
+            .filter(|row| match query.back {
+                false => **row > among.1,
+                true => **row < among.1,
+            })
+            .collect();
+        if query.back {
+            beyond.reverse();
+        }
+        beyond.truncate(usize_of(query.limit));
+        let row = |&&(at, capture): &&_| Some((at, self.result_row(query.job, capture)?));
+        beyond.iter().filter_map(row).collect()
+    }
+}
