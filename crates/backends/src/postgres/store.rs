@@ -16,10 +16,11 @@ use trapline_core::{
         Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
+    summary::{LabelledQuery, Summary, TakenQuery},
 };
 
 use super::{PostgresStore, WALK, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, minutes, purge, recent, reports};
+use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, minutes, purge, recent, reports, summary};
 
 #[async_trait]
 impl Store for PostgresStore {
@@ -236,6 +237,26 @@ impl Store for PostgresStore {
 
     async fn fold_minutes(&self, before: i64) -> Result<bool> {
         self.aside(minutes::fold(self, before)).await
+    }
+
+    async fn summarise(&self, job: JobId, now: Timestamp) -> Result<bool> {
+        self.aside(summary::slice(self, job, now)).await
+    }
+
+    async fn summaries_due(&self, limit: u64) -> Result<Vec<JobId>> {
+        self.aside(summary::due(self, limit)).await
+    }
+
+    async fn summary(&self, job: JobId, label: Option<&str>) -> Result<Option<Summary>> {
+        self.aside(summary::read(self, job, label)).await
+    }
+
+    async fn labelled(&self, query: &LabelledQuery) -> Result<Vec<(i64, i64, ResultRow)>> {
+        self.aside(summary::labelled(self, query)).await
+    }
+
+    async fn taken(&self, query: &TakenQuery) -> Result<Vec<(i64, ResultRow)>> {
+        self.aside(summary::taken(self, query)).await
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

@@ -19,6 +19,7 @@ use crate::{
         Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
+    summary::{LabelledQuery, Summary, TakenQuery},
 };
 
 /// The port of the store.
@@ -150,6 +151,17 @@ pub trait Store: Catalog + Health {
     async fn minutes(&self, jobs: &[JobId], since: i64) -> Result<Vec<JobMinute>>;
     /// Makes one row of the minutes of the oldest hour of a job that has any before a minute. Returns whether there were any.
     async fn fold_minutes(&self, before: i64) -> Result<bool>;
+    /// Makes the next slice of a job's summary, in one transaction with its watermark. Two nodes never count the same slice. Returns
+    /// whether there is more to do now.
+    async fn summarise(&self, job: JobId, now: Timestamp) -> Result<bool>;
+    /// Jobs whose summary may have to go on.
+    async fn summaries_due(&self, limit: u64) -> Result<Vec<JobId>>;
+    /// The summary of a job as far as it is made, with the scores and times of one label or of all.
+    async fn summary(&self, job: JobId, label: Option<&str>) -> Result<Option<Summary>>;
+    /// A page of the detections of a label by their score: rank and number of each, with its image.
+    async fn labelled(&self, query: &LabelledQuery) -> Result<Vec<(i64, i64, ResultRow)>>;
+    /// A page of images by the half-hour in which they were taken.
+    async fn taken(&self, query: &TakenQuery) -> Result<Vec<(i64, ResultRow)>>;
     /// A page of a job's log.
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>>;
 }

@@ -17,6 +17,7 @@ use trapline_core::{
         Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
+    summary::{LabelledQuery, Summary, TakenQuery},
 };
 
 use super::{Gate, Storm, Trace};
@@ -303,6 +304,26 @@ impl Store for FaultyStore {
 
     async fn fold_minutes(&self, before: i64) -> Result<bool> {
         self.call("fold_minutes", self.inner.fold_minutes(before)).await
+    }
+
+    async fn summarise(&self, job: JobId, now: Timestamp) -> Result<bool> {
+        self.call("summarise", self.inner.summarise(job, now)).await
+    }
+
+    async fn summaries_due(&self, limit: u64) -> Result<Vec<JobId>> {
+        self.call("summaries_due", self.inner.summaries_due(limit)).await
+    }
+
+    async fn summary(&self, job: JobId, label: Option<&str>) -> Result<Option<Summary>> {
+        self.call("summary", self.inner.summary(job, label)).await
+    }
+
+    async fn labelled(&self, query: &LabelledQuery) -> Result<Vec<(i64, i64, ResultRow)>> {
+        self.call("labelled", self.inner.labelled(query)).await
+    }
+
+    async fn taken(&self, query: &TakenQuery) -> Result<Vec<(i64, ResultRow)>> {
+        self.call("taken", self.inner.taken(query)).await
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

@@ -15,6 +15,7 @@ use trapline_core::{
         Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
     },
     receipt::{Receipt, ReceiptKey},
+    summary::{LabelledQuery, Summary, TakenQuery},
     timeline::Reading,
 };
 
@@ -228,6 +229,26 @@ impl Store for MemoryStore {
 
     async fn fold_minutes(&self, before: i64) -> Result<bool> {
         Ok(self.rows().fold_minutes(before))
+    }
+
+    async fn summarise(&self, job: JobId, now: Timestamp) -> Result<bool> {
+        Ok(self.rows().summarise(job, now))
+    }
+
+    async fn summaries_due(&self, limit: u64) -> Result<Vec<JobId>> {
+        Ok(self.rows().summaries_due(limit))
+    }
+
+    async fn summary(&self, job: JobId, label: Option<&str>) -> Result<Option<Summary>> {
+        Ok(self.rows().summary(job, label))
+    }
+
+    async fn labelled(&self, query: &LabelledQuery) -> Result<Vec<(i64, i64, ResultRow)>> {
+        Ok(self.rows().labelled(query))
+    }
+
+    async fn taken(&self, query: &TakenQuery) -> Result<Vec<(i64, ResultRow)>> {
+        Ok(self.rows().taken(query))
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
