@@ -19,7 +19,7 @@ use trapline_testkit::{
         Case, World, apart, budget, captures, catalog, creates, deaths, definitions, drafts, found, frozen,
         grants, health, last_tries, pages,
         projections::{self, Fixture},
-        recent, results, sessions, store, suspects, timeline,
+        recent, results, sessions, store, summaries, suspects, timeline,
     },
     memory::MemoryStore,
     services::{Nats, NatsBinary, Redis},
@@ -49,6 +49,7 @@ const STORE: [&[Case<World>]; 20] = [
     recent::CASES,
     results::CASES,
     sessions::CASES,
+    summaries::CASES,
 ];
 
 async fn sqlite() -> World {
@@ -161,6 +162,7 @@ fn main() {
         recent::CASES,
         results::CASES,
         sessions::CASES,
+        summaries::CASES,
     ] {
         all.extend(trials("memory", cases, memory));
     }

@@ -20,6 +20,7 @@ pub mod recent;
 pub mod results;
 pub mod sessions;
 pub mod store;
+pub mod summaries;
 pub mod suspects;
 pub mod timeline;
 mod world;
