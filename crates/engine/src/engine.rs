@@ -18,7 +18,7 @@ use trapline_core::{
 use crate::{
     Supervisor, health::Ticking, job_cache::JobCache, journal::Journal, liveness::Liveness,
     lost_replies::LostReplies, minutes::Minutes, presence::Presence, project::Owed, settle::Settler,
-    store_time::StoreTime, tried::Tried, turns::Turns,
+    store_time::StoreTime, summaries::Summaries, tried::Tried, turns::Turns,
 };
 
 /// The ports that a node is given.
@@ -129,6 +129,9 @@ pub(crate) struct Inner {
     pub(crate) tried: Tried,
     pub(crate) lost_replies: LostReplies,
     pub(crate) minutes: Minutes,
+    pub(crate) summaries: Summaries,
+    /// Whether it writes nothing.
+    pub(crate) is_idle: bool,
 }
 
 /// How often the cluster's row is touched.
@@ -146,7 +149,7 @@ impl Engine {
         supervisor: Supervisor,
     ) -> Result<Self> {
         let key = ports.store.receipt_key().await?;
-        let (engine, inbox) = Self::assemble(ports, policy, image_url, supervisor, key);
+        let (engine, inbox) = Self::assemble(ports, policy, image_url, supervisor, key, false);
         engine.beat(true).await?;
         engine.spawn_services(inbox);
         Ok(engine)
@@ -157,7 +160,7 @@ impl Engine {
     pub fn idle(ports: Ports, supervisor: Supervisor) -> Self {
         let image_url: ImageUrl = Arc::new(|_, _, url| url.to_owned());
         let no_key = ReceiptKey::new([0; 32]);
-        Self::assemble(ports, Policy::default(), image_url, supervisor, no_key).0
+        Self::assemble(ports, Policy::default(), image_url, supervisor, no_key, true).0
     }
 
     fn assemble(
@@ -166,6 +169,7 @@ impl Engine {
         image_url: ImageUrl,
         supervisor: Supervisor,
         key: ReceiptKey,
+        is_idle: bool,
     ) -> (Self, crate::settle::Inbox) {
         let (settler, inbox) = Settler::new(&policy);
         let inner = Inner {
@@ -184,6 +188,8 @@ impl Engine {
             tried: Tried::default(),
             lost_replies: LostReplies::default(),
             minutes: Minutes::default(),
+            summaries: Summaries::default(),
+            is_idle,
             key,
             image_url,
             settler,

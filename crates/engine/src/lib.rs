@@ -23,6 +23,7 @@ mod reserve;
 mod services;
 mod settle;
 mod store_time;
+mod summaries;
 pub mod supervisor;
 mod sweep;
 mod tried;

@@ -202,6 +202,7 @@ impl Engine {
     /// Tells the projections what a transaction changed.
     pub(crate) async fn tell(&self, touched: &[Touched]) {
         self.note_minutes(touched);
+        self.note_summaries(touched);
         for t in touched {
             let told = self.inner.ports.progress.settled(t.job, &t.settled).await;
             self.inner.progress_presence.heard(&told);

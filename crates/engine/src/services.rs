@@ -2,7 +2,7 @@
 
 use trapline_core::{Result, catalog::DRAFT_LIFE, error::chain};
 
-use crate::{Engine, engine::BEAT, minutes, settle::Inbox};
+use crate::{Engine, engine::BEAT, minutes, settle::Inbox, summaries};
 
 /// How many jobs are dispatched at the same time.
 const DISPATCHERS: usize = 2;
@@ -26,6 +26,9 @@ impl Engine {
         every("job log", BEAT, |e| Box::pin(async move { e.write_log().await }));
         every("job minutes", minutes::WRITE_EVERY, |e| {
             Box::pin(async move { e.write_minutes().await })
+        });
+        every("summaries", summaries::EVERY, |e| {
+            Box::pin(async move { e.summarise_once().await })
         });
         every("sweep", policy.sweep_interval, |e| {
             Box::pin(async move { e.sweep_once().await.map(drop) })
