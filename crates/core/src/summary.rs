@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{CaptureId, JobId, JobStatus, TakenAt, Timestamp, ports::DetectionRow};
+use crate::{
+    CaptureId, JobId, JobStatus, TakenAt, Timestamp,
+    ports::{DetectionRow, Job},
+};
 
 /// Bins of scores, from the best; one more holds what has no score.
 pub const BINS: usize = 20;
@@ -288,6 +291,13 @@ pub fn half_hour(taken: TakenAt) -> i64 {
     local.div_euclid(1_800_000_000)
 }
 
+/// The beginning of a half-hour by the camera's clock.
+#[must_use]
+pub fn starts(half_hour: i64) -> String {
+    let at = Timestamp(half_hour.saturating_mul(1_800_000_000)).to_string();
+    at.get(..16).unwrap_or(&at).to_owned()
+}
+
 /// The night of a half-hour, from noon to noon, as the days from 1970 to its evening; and the half-hour in it.
 #[must_use]
 pub fn night(half_hour: i64) -> (i64, i64) {
@@ -336,6 +346,22 @@ impl Summary {
             images: state.images,
             ..Self::default()
         }
+    }
+
+    /// The number of images by that of their detections: from, to, and how many. Those without any are known when all is counted.
+    #[must_use]
+    pub fn images_with(&self, job: &Job) -> [(u64, Option<u64>, Option<u64>); 5] {
+        let is_current = self.complete && self.run == job.run;
+        let found = self.images.iter().sum();
+        let none = is_current.then(|| job.counts.processed.saturating_sub(found));
+        let [one, two, six, more] = self.images.map(Some);
+        [
+            (0, Some(0), none),
+            (1, Some(1), one),
+            (2, Some(5), two),
+            (6, Some(20), six),
+            (21, None, more),
+        ]
     }
 
     /// Takes a count of a bin.
@@ -461,6 +487,7 @@ mod tests {
         let at = |text: &str| half_hour(TakenAt::parse(text).unwrap());
         let evening = at("2022-06-23T22:10:00");
         assert_eq!(at("2022-06-23T22:10:00+05:00"), evening);
+        assert_eq!(starts(evening), "2022-06-23T22:00");
         assert_eq!(night(evening).1, 20);
         assert_eq!(night(at("2022-06-24T11:59:59")), (night(evening).0, 47));
         assert_eq!(night(at("2022-06-24T12:00:00")), (night(evening).0 + 1, 0));

@@ -47,6 +47,7 @@ mod results;
 mod results_export;
 mod services;
 pub(crate) mod site;
+mod summary;
 mod timed;
 mod timeline;
 pub(crate) mod tokens;
@@ -250,6 +251,7 @@ pub fn private() -> Router<AppState> {
         .merge(explain::routes())
         .merge(failures::routes())
         .merge(timeline::routes())
+        .merge(summary::routes())
 }
 
 /// The endpoints for which none is (docs/rules.md B2).

@@ -93,6 +93,7 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/jobs/{job}/images", "", NotThere),
     ("GET", "/jobs/{job}/failures", "", NotThere),
     ("GET", "/jobs/{job}/timeline", "", NotThere),
+    ("GET", "/jobs/{job}/summary", "", NotThere),
     ("GET", "/jobs/{job}/results", "", NotThere),
     ("GET", "/jobs/{job}/logs", "", NotThere),
     ("POST", "/jobs/{job}/tasks", r#"{"batch_size": 1}"#, NotThere),
