@@ -28,6 +28,7 @@ mod session;
 mod sessions;
 mod sets;
 mod tabs;
+mod when;
 mod why;
 mod words;
 
