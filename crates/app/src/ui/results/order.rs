@@ -52,3 +52,156 @@ impl std::fmt::Display for Key {
         }
     }
 }
+
+pub(super) enum Order {
+    /// By number.
+    Listed,
+    /// By the score of a label, the best first.
+    Best(String),
+    /// By time, in these half-hours: each from one, and before another.
+    Taken(Vec<(i64, i64)>),
+}
+
+impl Order {
+    /// The order of a filter; by number if nothing else can be had, which finds the same images.
+    pub(super) async fn of(app: &AppState, job: JobId, filter: &Filter) -> Result<Self> {
+        let is_timed = filter.night.is_some() || filter.hour.is_some();
+        if !is_timed && !filter.best_first {
+            return Ok(Self::Listed);
+        }
+        let made = app.engine.store().summary(job, None).await?;
+        let Some(made) = made.filter(|made| made.complete || !app.is_kept) else {
+            return Ok(Self::Listed);
+        };
+        Ok(match (filter.night, filter.hour, &filter.label) {
+            (None, None, Some(label)) => Self::Best(label.clone()),
+            (None, None, None) => Self::Listed,
+            (Some(night), None, _) => Self::Taken(vec![(noon(night), noon(night + 1))]),
+            (Some(night), Some(hour), _) => Self::Taken(vec![(noon(night) + hour, noon(night) + hour + 1)]),
+            (None, Some(hour), _) => {
+                let taken = made.photographs.keys();
+                let of_hour = taken.filter(|at| trapline_core::summary::night(**at).1 == hour);
+                Self::Taken(of_hour.map(|at| (*at, at + 1)).collect())
+            }
+        })
+    }
+
+    /// The next rows, each with its place.
+    pub(super) async fn rows(
+        &self,
+        store: &dyn Store,
+        job: JobId,
+        (from, back): (Key, bool),
+        limit: u64,
+    ) -> Result<Vec<(Key, ResultRow)>> {
+        match self {
+            Self::Listed => {
+                let from = from.capture;
+                let query = ResultQuery {
+                    job,
+                    from,
+                    back,
+                    limit,
+                };
+                let rows = store.results(&query).await?.into_iter();
+                Ok(rows.map(|row| (Key::listed(row.capture.id.0), row)).collect())
+            }
+            Self::Best(label) => {
+                let query = LabelledQuery {
+                    job,
+                    label: label.clone(),
+                    from: (from.first, from.capture, from.n),
+                    back,
+                    limit,
+                };
+                let rows = store.labelled(&query).await?.into_iter();
+                Ok(rows
+                    .map(|(rank, n, row)| (Key::new(rank, row.capture.id, n), row))
+                    .collect())
+            }
+            Self::Taken(ranges) => taken(store, job, ranges, (from, back), limit).await,
+        }
+    }
+
+    /// Whether a row is the first one of its image.
+    pub(super) fn is_first(&self, key: Key, detections: &[DetectionRow]) -> bool {
+        let Self::Best(label) = self else { return true };
+        best_of(label, detections).is_none_or(|best| best >= (key.first, key.n))
+    }
+
+    /// Passes over what has too low a score, to what has none.
+    pub(super) fn skipped(&self, from: Key, back: bool, min: f32) -> Key {
+        // A score is rounded.
+        let last = rank(Some(min)) + 1;
+        match self {
+            Self::Best(_) if !back && from.first > last && from.first < UNSCORED => {
+                Key::new(UNSCORED - 1, CaptureId(i64::MAX), i64::MAX)
+            }
+            _ => from,
+        }
+    }
+
+    /// The place of an image.
+    pub(super) async fn place_of(&self, store: &dyn Store, job: JobId, image: CaptureId) -> Result<Key> {
+        let listed = Key::listed(image.0);
+        let query = ResultQuery {
+            job,
+            from: CaptureId(image.0.saturating_sub(1)),
+            back: false,
+            limit: 1,
+        };
+        Ok(match self {
+            Self::Listed => listed,
+            Self::Best(label) => {
+                let all = of_one(store, job, image, 0, OF_ONE_MAX, false).await?;
+                best_of(label, &all).map_or(listed, |(rank, n)| Key::new(rank, image, n))
+            }
+            Self::Taken(_) => {
+                let row = store.results(&query).await?.pop();
+                let taken = row.and_then(|row| row.capture.facts.taken_at);
+                taken.map_or(listed, |at| Key::new(half_hour(at), image, 0))
+            }
+        })
+    }
+}
+
+/// The rank and the number of the best detection of a label.
+fn best_of(label: &str, detections: &[DetectionRow]) -> Option<(i64, i64)> {
+    let of_label = detections.iter().filter(|d| d.label() == Some(label));
+    of_label.map(|d| (rank(d.best_score()), d.id.n)).min()
+}
+
+async fn taken(
+    store: &dyn Store,
+    job: JobId,
+    ranges: &[(i64, i64)],
+    (from, back): (Key, bool),
+    limit: u64,
+) -> Result<Vec<(Key, ResultRow)>> {
+    let mut rows = Vec::new();
+    let mut query = TakenQuery {
+        job,
+        among: (0, 0),
+        from: (from.first, from.capture),
+        back,
+        limit,
+    };
+    let is_passed = |&&(first, end): &&(i64, i64)| match back {
+        false => end <= from.first,
+        true => first > from.first,
+    };
+    let mut left: Vec<_> = ranges.iter().filter(|range| !is_passed(range)).collect();
+    if back {
+        left.reverse();
+    }
+    for among in left {
+        query.among = *among;
+        query.limit = limit - rows.len() as u64;
+        let found = store.taken(&query).await?.into_iter();
+        rows.extend(found.map(|(at, row)| (Key::new(at, row.capture.id, 0), row)));
+        if rows.len() as u64 == limit {
+            break;
+        }
+    }
+    Ok(rows)
+}
