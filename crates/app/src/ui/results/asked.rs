@@ -4,7 +4,8 @@ use axum::extract::{Path, rejection::PathRejection};
 use trapline_core::{CaptureId, words::counted};
 
 use super::{
-    super::{page::with_query, words::visible},
+    super::{page::with_query, when, words::visible},
+    order::Key,
     picture::{Orientation, Picture},
     place::Place,
 };
@@ -121,8 +122,13 @@ impl Score {
 
 /// The page of the grid from which the image was opened, or one that begins with it.
 fn grid_of(asked: &Asked) -> String {
+    let filter = &asked.place.filter;
+    let is_listed = !filter.best_first && filter.night.is_none() && filter.hour.is_none();
     let place = Place {
-        after: asked.place.after.or(Some(asked.image.0 - 1)),
+        after: asked
+            .place
+            .after
+            .or(is_listed.then(|| Key::listed(asked.image.0 - 1))),
         ..asked.place.clone()
     };
     format!("{}#i{}", place.path(), asked.image)
@@ -138,6 +144,13 @@ fn filter_words(asked: &Asked) -> String {
             .map(|label| format!("label: {}", visible(label))),
     );
     words.extend((filter.min > 0.0).then(|| format!("score ≥ {:.2}", filter.min)));
+    words.extend(
+        filter
+            .night
+            .map(|night| format!("night of {}", when::night_words(night))),
+    );
+    words.extend(filter.hour.map(|hour| format!("at {}", when::hour_text(hour))));
+    words.extend(filter.best_first.then(|| "best first".to_owned()));
     words.extend(filter.found.map(|found| {
         if found {
             "with detections"

@@ -9,6 +9,7 @@ use super::{
     super::{page::PageResult, session::Visitor},
     asked::{Asked, Named},
     filter::find,
+    order::Order,
 };
 use crate::http::{AppState, Params};
 
@@ -53,7 +54,10 @@ async fn beyond(
     let mut asked = Asked::read(path, &params)?;
     let job = app.visible_job(&visitor.principal, asked.place.job).await?.id;
     let store = app.engine.store().as_ref();
-    let found = find(store, job, &asked.place.filter, (asked.image, back), 1).await?;
+    let filter = &asked.place.filter;
+    let order = Order::of(&app, job, filter).await?;
+    let from = order.place_of(store, job, asked.image).await?;
+    let found = find(store, job, filter, &order, (from, back), 1).await?;
     let to = match (found.images.first(), found.next.filter(|_| found.stopped)) {
         (Some(image), _) => {
             // It may not be on the page of the grid from which the first one was opened.
@@ -61,7 +65,7 @@ async fn beyond(
             asked.path(image.row.capture.id, "", &[])
         }
         (None, Some(last)) if !back => {
-            asked.place.after = Some(last.0);
+            asked.place.after = Some(last);
             asked.place.path()
         }
         (None, stopped) => {

@@ -5,7 +5,6 @@ use trapline_core::ports::{ClassificationRow, DetectionRow};
 use super::{
     super::{page::PageResult, words::visible},
     asked::Asked,
-    filter::{label_of, score_of},
     picture::{Orientation, Picture, colour, letter},
 };
 use crate::http::AppState;
@@ -52,7 +51,7 @@ pub(super) async fn entry(
     at: usize,
     d: &DetectionRow,
 ) -> PageResult<Entry> {
-    let (label, score) = (label_of(d).unwrap_or_default(), score_of(d));
+    let (label, score) = (d.label().unwrap_or_default(), d.best_score());
     let mut classes = Vec::new();
     let mut is_scored = false;
     for class in &d.classifications {

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 
 use trapline_core::{
     CaptureId, JobId, Result, TaskState,
-    ports::{DetectionRow, DetectionsOf, ResultQuery, ResultRow, Store},
+    catalog::Capture,
+    ports::{DetectionRow, DetectionsOf, ResultRow, Store},
     result::DetectionId,
+    summary::{half_hour, night},
 };
 
-use crate::{
-    export::best,
-    http::{ApiError, Params},
-};
+use super::order::{Key, Order};
+
+use super::super::when;
+use crate::http::{ApiError, Params};
 
 /// Rows of tasks and detections that a page looks at.
 pub(super) const EXAMINED_MAX: usize = 5_000;
@@ -27,6 +29,27 @@ pub(super) struct Filter {
     pub(super) min: f32,
     /// Only images with detections, or only those without.
     pub(super) found: Option<bool>,
+    /// The night from noon to noon, in days from 1970 to its evening.
+    pub(super) night: Option<i64>,
+    /// The half-hour, counted from noon.
+    pub(super) hour: Option<i64>,
+    /// Whether images of the label are ordered by its score, the best first.
+    pub(super) best_first: bool,
+}
+
+/// A part of the filter that is empty or can be read.
+fn read<T>(
+    params: &Params,
+    name: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+    form: &str,
+) -> Result<Option<T>, ApiError> {
+    match params.text(name).unwrap_or_default() {
+        "" => Ok(None),
+        text => parse(text)
+            .map(Some)
+            .ok_or_else(|| ApiError::invalid(format!("`{name}` is {form}"))),
+    }
 }
 
 impl Filter {
@@ -46,10 +69,20 @@ impl Filter {
             "1+" | "1 " | "1" => Some(true),
             _ => return Err(ApiError::invalid("`n` is 0 or 1+")),
         };
+        let label = params.text("label").filter(|l| !l.is_empty()).map(str::to_owned);
+        let best_first = match params.text("sort").unwrap_or_default() {
+            "" => false,
+            // Without a label there is no score to go by.
+            "-score" => label.is_some(),
+            _ => return Err(ApiError::invalid("`sort` is -score, or empty")),
+        };
         Ok(Self {
-            label: params.text("label").filter(|l| !l.is_empty()).map(str::to_owned),
+            label,
             min,
             found,
+            night: read(params, "night", when::read_night, "a day, as 2022-06-23")?,
+            hour: read(params, "hour", when::read_hour, "a half-hour, as 22:30")?,
+            best_first,
         })
     }
 
@@ -66,14 +99,28 @@ impl Filter {
             self.found
                 .map(|found| ("n", if found { "1+" } else { "0" }.to_owned())),
         );
+        query.extend(self.night.map(|night| ("night", when::night_text(night))));
+        query.extend(self.hour.map(|hour| ("hour", when::hour_text(hour))));
+        query.extend(self.best_first.then(|| ("sort", "-score".to_owned())));
         query
+    }
+
+    /// Whether a photograph was taken when it is asked for.
+    fn takes_time(&self, capture: &Capture) -> bool {
+        if self.night.is_none() && self.hour.is_none() {
+            return true;
+        }
+        let taken = capture.facts.taken_at.map(|at| night(half_hour(at)));
+        taken.is_some_and(|(of, hour)| {
+            self.night.is_none_or(|night| night == of) && self.hour.is_none_or(|asked| asked == hour)
+        })
     }
 
     /// Whether a detection is one of those asked for. What has no score counts.
     pub(super) fn takes(&self, detection: &DetectionRow) -> bool {
         let label = self.label.as_deref();
-        label.is_none_or(|wanted| label_of(detection) == Some(wanted))
-            && score_of(detection).is_none_or(|score| score >= self.min)
+        label.is_none_or(|wanted| detection.label() == Some(wanted))
+            && detection.best_score().is_none_or(|score| score >= self.min)
     }
 
     fn needs_detections(&self) -> bool {
@@ -85,21 +132,12 @@ impl Filter {
         row.state == TaskState::Processed
             && self.found.is_none_or(|found| found == has_any)
             && (has_any || !self.needs_detections())
+            && self.takes_time(&row.capture)
     }
 
     fn takes_image(&self, detections: &[DetectionRow]) -> bool {
         !self.needs_detections() || detections.iter().any(|d| self.takes(d))
     }
-}
-
-/// The best label of the last classifier.
-pub(super) fn label_of(detection: &DetectionRow) -> Option<&str> {
-    detection.label()
-}
-
-/// How sure that classifier is, or the detector where there is none.
-pub(super) fn score_of(detection: &DetectionRow) -> Option<f32> {
-    detection.best_score()
 }
 
 /// An image that was found, with the first [`OF_ONE_MAX`] of its detections.
@@ -112,64 +150,55 @@ pub(super) struct Image {
 pub(super) struct Found {
     pub(super) images: Vec<Image>,
     /// From where to go on, if there may be more.
-    pub(super) next: Option<CaptureId>,
+    pub(super) next: Option<Key>,
     /// How many images were looked at.
     pub(super) looked_at: usize,
     /// Whether the search ended before it had found enough.
     pub(super) stopped: bool,
 }
 
-/// Looks for images beyond one of them, forward or back, in the order of their keys.
+/// Looks for images beyond a place, forward or back, in an order.
 pub(super) async fn find(
     store: &dyn Store,
     job: JobId,
     filter: &Filter,
-    (mut from, back): (CaptureId, bool),
+    order: &Order,
+    (mut from, back): (Key, bool),
     wanted: usize,
 ) -> Result<Found> {
     let mut found = Found::default();
     let mut examined = 0;
     loop {
-        let query = ResultQuery {
-            job,
-            from,
-            back,
-            limit: SLICE,
-        };
-        let rows = store.results(&query).await?;
+        let rows = order.rows(store, job, (from, back), SLICE).await?;
         let is_last = (rows.len() as u64) < SLICE;
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             // Few enough that their detections are read at once.
             let (mut group, mut detections) = (Vec::new(), 0);
-            while let Some(row) = rows.next_if(|row| detections == 0 || detections + many(row) <= OF_ONE_MAX)
+            while let Some((key, row)) =
+                rows.next_if(|(_, row)| detections == 0 || detections + many(row) <= OF_ONE_MAX)
             {
-                from = row.capture.id;
+                from = key;
                 found.looked_at += 1;
                 examined += 1;
                 if filter.may_take(&row) {
                     detections += many(&row);
-                    group.push(row);
+                    group.push((key, row));
                 }
                 if found.images.len() + group.len() >= wanted && !filter.needs_detections() {
                     break;
                 }
             }
             examined += detections;
-            for image in with_detections(store, job, group).await? {
-                if !filter.takes_image(&image.detections) {
+            let (keys, group): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+            for (key, image) in keys.into_iter().zip(with_detections(store, job, group).await?) {
+                if !filter.takes_image(&image.detections) || !order.is_first(key, &image.detections) {
                     continue;
                 }
-                let last = image.row.capture.id;
                 found.images.push(image);
                 if found.images.len() == wanted {
-                    let beyond = ResultQuery {
-                        from: last,
-                        limit: 1,
-                        ..query
-                    };
-                    let is_more = !store.results(&beyond).await?.is_empty();
-                    found.next = is_more.then_some(last);
+                    let is_more = !order.rows(store, job, (key, back), 1).await?.is_empty();
+                    found.next = is_more.then_some(key);
                     return Ok(found);
                 }
             }
@@ -182,6 +211,7 @@ pub(super) async fn find(
         if is_last {
             return Ok(found);
         }
+        from = order.skipped(from, back, filter.min);
     }
 }
 

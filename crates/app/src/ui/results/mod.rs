@@ -8,6 +8,7 @@ mod beyond;
 mod entry;
 mod filter;
 mod one;
+mod order;
 mod photo;
 mod picture;
 mod place;
@@ -29,7 +30,8 @@ use trapline_core::{
 };
 
 use self::{
-    filter::{EXAMINED_MAX, Filter, Image, OF_ONE_MAX, find, label_of},
+    filter::{EXAMINED_MAX, Filter, Image, OF_ONE_MAX, find},
+    order::{Key, Order},
     picture::{Picture, Source, colour},
     place::{Place, image_name},
 };
@@ -37,6 +39,7 @@ use super::{
     page::{Frame, PageResult, render},
     session::Visitor,
     tabs::Head,
+    when,
     words::visible,
 };
 use crate::http::{AppState, Id, LocalFiles, Params};
@@ -72,9 +75,7 @@ struct Label {
 fn labels<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<(String, usize)> {
     let mut by_label: BTreeMap<&str, usize> = BTreeMap::new();
     for detection in images.flat_map(|image| &image.detections) {
-        *by_label
-            .entry(label_of(detection).unwrap_or_default())
-            .or_default() += 1;
+        *by_label.entry(detection.label().unwrap_or_default()).or_default() += 1;
     }
     let mut labels: Vec<_> = by_label
         .into_iter()
@@ -137,6 +138,8 @@ struct Grid {
     next: Option<String>,
     /// What was looked at, if that is why the page ends.
     stopped: Option<String>,
+    /// That the index of the order is behind the results.
+    behind: Option<String>,
 }
 
 /// The host of this server, as the browser calls it.
@@ -179,15 +182,10 @@ async fn grid(
 ) -> PageResult {
     let place = Place::read(id, &params)?;
     let job = app.visible_job(&visitor.principal, id).await?;
-    let after = CaptureId(place.after.unwrap_or(0));
-    let found = find(
-        app.engine.store().as_ref(),
-        job.id,
-        &place.filter,
-        (after, false),
-        TILES,
-    )
-    .await?;
+    let (store, filter) = (app.engine.store().as_ref(), &place.filter);
+    let order = Order::of(&app, job.id, filter).await?;
+    let after = place.after.unwrap_or(Key::START);
+    let found = find(store, job.id, filter, &order, (after, false), TILES).await?;
     // On this machine they cost no network.
     let wants_photos = place.photos.unwrap_or(app.local_files == LocalFiles::All);
     let offered = labels(found.images.iter());
@@ -199,6 +197,7 @@ async fn grid(
     let loads_others = tiles
         .iter()
         .any(|t| t.picture.src.as_ref().is_some_and(|src| src.contains("://")));
+    let behind = behind(&app, &job, &order).await?;
     let stopped = found.stopped.then(|| {
         format!(
             "{} looked at, {} found.",
@@ -207,7 +206,7 @@ async fn grid(
         )
     });
     let mut kept = place.query();
-    kept.retain(|(name, _)| matches!(*name, "n" | "photos"));
+    kept.retain(|(name, _)| !matches!(*name, "label" | "min" | "after"));
     let mut frame = Frame::new(format!("Results of {}", visible(&job.name)), "jobs", &visitor);
     let is_running = app.goes_on(&job);
     frame.refreshes = is_running;
@@ -226,14 +225,29 @@ async fn grid(
         photos: photos(&place, wants_photos),
         here: place.path(),
         first: place.after.map(|_| place.with(|_| {}).path()),
-        next: found
-            .next
-            .map(|last| place.with(|p| p.after = Some(last.0)).path()),
+        next: found.next.map(|last| place.with(|p| p.after = Some(last)).path()),
         stopped,
+        behind,
         filter: place.filter,
     };
     let response = render(StatusCode::OK, &page);
     Ok(with_photographs(response, loads_others))
+}
+
+/// Whether results are not in the index of an order yet, in words.
+async fn behind(app: &AppState, job: &Job, order: &Order) -> PageResult<Option<String>> {
+    if !matches!(order, Order::Best(_)) {
+        return Ok(None);
+    }
+    let made = app.engine.summary(job, None).await?.unwrap_or_default();
+    let is_behind = made.run != job.run || made.seen != job.counts.detections;
+    Ok(is_behind.then(|| {
+        format!(
+            "{} of {} are in this order up to now.",
+            count(made.seen),
+            counted(job.counts.detections, "detection")
+        )
+    }))
 }
 
 /// `photos` has the name of this server, if photographs are to be shown.
@@ -271,7 +285,7 @@ fn tile(app: &AppState, place: &Place, image: &Image, photos: Option<Option<&str
 
 /// What may be asked for with a click.
 fn chips(place: &Place) -> Vec<Chip> {
-    [
+    let mut chips: Vec<Chip> = [
         ("All", None),
         ("With detections", Some(true)),
         ("Without", Some(false)),
@@ -283,13 +297,32 @@ fn chips(place: &Place) -> Vec<Chip> {
                 p.filter.found = found;
                 if found == Some(false) {
                     // Nothing has neither label nor score.
-                    (p.filter.label, p.filter.min) = (None, 0.0);
+                    (p.filter.label, p.filter.min, p.filter.best_first) = (None, 0.0, false);
                 }
             })
             .path(),
         is_on: place.filter.found == found,
     })
-    .into()
+    .into();
+    let filter = &place.filter;
+    if filter.label.is_some() {
+        chips.push(Chip {
+            word: "Best first".to_owned(),
+            path: place.with(|p| p.filter.best_first = !filter.best_first).path(),
+            is_on: filter.best_first,
+        });
+    }
+    chips.extend(filter.night.map(|night| Chip {
+        word: format!("Night of {} ×", when::night_words(night)),
+        path: place.with(|p| p.filter.night = None).path(),
+        is_on: true,
+    }));
+    chips.extend(filter.hour.map(|hour| Chip {
+        word: format!("{} ×", when::hour_words(hour)),
+        path: place.with(|p| p.filter.hour = None).path(),
+        is_on: true,
+    }));
+    chips
 }
 
 /// The labels of this page, and the one that is asked for.
@@ -303,6 +336,7 @@ fn offer(place: &Place, labels: Vec<(String, usize)>) -> Vec<Chip> {
             let is_on = Some(&label) == asked.as_ref();
             let path = place.with(|p| {
                 p.filter.label = (!is_on).then(|| label.clone());
+                p.filter.best_first &= !is_on;
                 p.filter.found = p.filter.found.filter(|found| *found);
             });
             Chip {

@@ -2,10 +2,7 @@
 
 use trapline_core::{catalog::Capture, ports::DetectionRow};
 
-use super::{
-    super::words::visible,
-    filter::{Filter, label_of},
-};
+use super::{super::words::visible, filter::Filter};
 use crate::{file_url, http::LocalFiles};
 
 /// Boxes that are drawn on a tile.
@@ -193,7 +190,7 @@ impl Picture {
             Some(Shape {
                 n: d.id.n,
                 letter: letter(at),
-                colour: colour(label_of(d).unwrap_or_default()),
+                colour: colour(d.label().unwrap_or_default()),
                 is_below: !filter.takes(d),
                 corners: scale(d.bbox?),
             })

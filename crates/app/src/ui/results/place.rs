@@ -5,6 +5,7 @@ use trapline_core::CaptureId;
 use super::{
     super::{page::with_query, words::visible},
     filter::Filter,
+    order::Key,
 };
 use crate::{
     file_url,
@@ -47,7 +48,7 @@ pub(super) struct Place {
     pub(super) job: i64,
     pub(super) filter: Filter,
     pub(super) photos: Option<bool>,
-    pub(super) after: Option<i64>,
+    pub(super) after: Option<Key>,
 }
 
 impl Place {
@@ -59,7 +60,7 @@ impl Place {
                 "" => None,
                 word => Some(word != "0"),
             },
-            after: params.int("after")?,
+            after: Key::read(params, "after")?,
         })
     }
 
