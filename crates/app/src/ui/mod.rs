@@ -27,6 +27,7 @@ mod results;
 mod session;
 mod sessions;
 mod sets;
+mod summary;
 mod tabs;
 mod when;
 mod why;
@@ -55,6 +56,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(actions::routes())
         .merge(live::routes())
         .merge(results::routes())
+        .merge(summary::routes())
         .merge(look::routes())
         .merge(new_job::routes())
         .merge(sets::routes())

@@ -30,6 +30,7 @@ pub(super) fn tabs(job: &Job, at: &str) -> Vec<Tab> {
         tab("Overview", "", None),
         tab("Failed", "/images?state=failed", Some(count(failed))),
         tab("Results", "/results", None),
+        tab("Summary", "/summary", None),
         tab("Log", "/log", None),
     ]
 }
