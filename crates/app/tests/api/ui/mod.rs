@@ -9,3 +9,4 @@ mod live;
 mod look;
 mod results;
 mod session;
+mod summary;

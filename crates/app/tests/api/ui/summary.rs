@@ -1,0 +1,183 @@
+//! The page of what results add up to, and the grid in its orders.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use trapline_core::catalog::Role;
+
+use super::browser::Browser;
+use crate::{
+    fleet::{Fleet, nothing, success},
+    support::ADMIN,
+};
+
+/// A result with moths of these scores.
+fn moths(task: &Value, scores: &[f64]) -> Value {
+    let mut item = success(task);
+    let first = item["result"]["detections"][0].clone();
+    let detection = |(at, score): (usize, &f64)| {
+        let mut detection = first.clone();
+        detection["bbox"]["x1"] = json!(at);
+        detection["classifications"][0]["scores"] = json!([score, 0.0]);
+        detection
+    };
+    item["result"]["detections"] = scores.iter().enumerate().map(detection).collect();
+    item
+}
+
+/// A landed job of four images of two nights, by their places: the first and the last two are of one half-hour.
+async fn two_nights(fleet: &Fleet) -> (i64, Vec<String>) {
+    let times = [
+        "2022-06-23T22:10:00",
+        "2022-06-23T23:40:00",
+        "2022-06-24T22:20:00",
+        "2022-06-24T22:29:00",
+    ];
+    let images: Vec<Value> = times
+        .iter()
+        .map(|at| json!({ "url": format!("https://x.test/{at}.jpg"), "taken_at": at }))
+        .collect();
+    let more = json!({ "captures": images });
+    let job = fleet.job_with(0, more).await;
+    let tasks = fleet.tasks(job, 4).await;
+    let results = [
+        moths(&tasks[0], &[0.62, 0.4]),
+        moths(&tasks[1], &[0.5]),
+        moths(&tasks[2], &[0.97, 0.1, 0.3]),
+        nothing(&tasks[3]),
+    ];
+    fleet.settle(job, &results).await;
+    fleet.app.state.engine.summarise_once().await.unwrap();
+    let ids = tasks.iter().map(|t| t["id"].as_str().unwrap().to_owned());
+    (job, ids.collect())
+}
+
+#[tokio::test]
+async fn a_summary_says_what_was_found_and_when_and_leads_to_the_images() {
+    let fleet = Fleet::new().await;
+    let (job, ids) = two_nights(&fleet).await;
+    let path = format!("/api/v2/jobs/{job}/summary/");
+    let body = fleet.admin.get(&path).await.body;
+    assert_eq!(
+        (&body["complete"], &body["seen"], &body["run"]),
+        (&json!(true), &json!(6), &json!(1))
+    );
+    assert_eq!(body["labels"], json!([{"label": "moth", "count": 6}]));
+    let images: Vec<_> = body["per_image"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i["images"].clone())
+        .collect();
+    assert_eq!(json!(images), json!([1, 1, 2, 0, 0]));
+    assert_eq!(body["scores"][19], 1);
+    assert_eq!(
+        body["activity"],
+        json!([
+            {"at": "2022-06-23T22:00", "detections": 2, "photographs": 1},
+            {"at": "2022-06-23T23:30", "detections": 1, "photographs": 1},
+            {"at": "2022-06-24T22:00", "detections": 3, "photographs": 2},
+        ])
+    );
+    let other = fleet.admin.get(&format!("{path}?label=nonmoth")).await.body;
+    assert_eq!(
+        (&other["activity"][0]["detections"], &other["unscored"]),
+        (&json!(0), &json!(0))
+    );
+
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let page = browser.get(&format!("/jobs/{job}/summary")).await;
+    page.has("6 detections in 4 processed images.")
+        .has(&format!("/jobs/{job}/results?label=moth&#38;sort=-score"))
+        .has("moth is 100% of what was found.")
+        .has("In 25% of 4 images nothing was found.")
+        .has("Most were found from 22:00 to 22:30: 5 detections in 3 photographs of 2 nights.")
+        .has("Half of 6 detections have a score of")
+        .has(&format!("/jobs/{job}/results?night=2022-06-24&#38;hour=22%3A00"));
+    let tiles = async |query: &str| {
+        let page = browser.get(&format!("/jobs/{job}/results?{query}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{query}");
+        let tiles = page.html.split("class=\"tile\" id=\"i").skip(1);
+        let tiles: Vec<String> = tiles.map(|t| t.split('"').next().unwrap().to_owned()).collect();
+        tiles
+    };
+    let of = |places: &[usize]| -> Vec<String> { places.iter().map(|at| ids[*at].clone()).collect() };
+    assert_eq!(tiles("label=moth&sort=-score").await, of(&[2, 0, 1]));
+    assert_eq!(tiles("label=moth&sort=-score&min=0.6").await, of(&[2, 0]));
+    assert_eq!(tiles("night=2022-06-24").await, of(&[2, 3]));
+    assert_eq!(tiles("night=2022-06-24&n=0").await, of(&[3]));
+    assert_eq!(tiles("hour=22:00").await, of(&[0, 2, 3]));
+    assert_eq!(tiles("night=2022-06-23&hour=22:00&label=moth").await, of(&[0]));
+    assert_eq!(tiles("hour=03:00").await, Vec::<String>::new());
+    for wrong in [
+        "night=x",
+        "night=2022-13-01",
+        "hour=22:10",
+        "sort=name",
+        "after=1.2",
+    ] {
+        let page = browser.get(&format!("/jobs/{job}/results?{wrong}")).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    let leads = async |from: usize, way: &str| {
+        let path = format!("/jobs/{job}/results/{}/{way}", ids[from]);
+        browser.get(&path).await.location().to_owned()
+    };
+    let best = "label=moth&sort=-score";
+    assert_eq!(
+        leads(2, &format!("next?{best}")).await,
+        format!("/jobs/{job}/results/{}?{best}", ids[0])
+    );
+    assert_eq!(
+        leads(1, &format!("previous?{best}")).await,
+        format!("/jobs/{job}/results/{}?{best}", ids[0])
+    );
+    assert!(leads(1, &format!("next?{best}")).await.ends_with("&end=next"));
+    assert!(
+        leads(0, "next?hour=22:00")
+            .await
+            .contains(&format!("/{}?", ids[2]))
+    );
+    assert!(
+        leads(3, "previous?hour=22:00")
+            .await
+            .contains(&format!("/{}?", ids[2]))
+    );
+}
+
+#[tokio::test]
+async fn a_summary_is_of_a_job_that_one_sees_and_says_what_it_does_not_know() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let page = browser.get(&format!("/jobs/{job}/summary")).await;
+    page.has("No image is processed yet.").has_not("Activity");
+    let tasks = fleet.tasks(job, 1).await;
+    fleet.settle(job, &[success(&tasks[0])]).await;
+    fleet.app.state.engine.summarise_once().await.unwrap();
+    let page = browser.get(&format!("/jobs/{job}/summary")).await;
+    page.has("No photograph of this job says when it was taken.")
+        .has("<code>taken_at</code>");
+    browser
+        .get(&format!("/jobs/{job}/summary?q=MOT"))
+        .await
+        .has("1 of 1 class match.");
+    browser
+        .get(&format!("/jobs/{job}/summary?q=zzz"))
+        .await
+        .has("0 of 1 class match.");
+    browser
+        .get(&format!("/jobs/{job}/summary?label=%3Cb%3E"))
+        .await
+        .has_not("<b>")
+        .has("Show all classes");
+    let wrong = browser.get(&format!("/jobs/{job}/summary?min=2")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    let elsewhere = fleet.app.other_project().await;
+    let stranger = Browser::of(&fleet.app, Role::Viewer, Some(elsewhere)).await;
+    let page = stranger.get(&format!("/jobs/{job}/summary")).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        browser.get("/jobs/99/summary").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
