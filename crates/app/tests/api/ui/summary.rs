@@ -181,3 +181,28 @@ async fn a_summary_is_of_a_job_that_one_sees_and_says_what_it_does_not_know() {
         StatusCode::NOT_FOUND
     );
 }
+
+#[tokio::test]
+async fn a_summary_that_is_dropped_is_made_again() {
+    let fleet = Fleet::new().await;
+    let (job, _) = two_nights(&fleet).await;
+    let read = async || {
+        let mut body = fleet
+            .admin
+            .get(&format!("/api/v2/jobs/{job}/summary/"))
+            .await
+            .body;
+        (body["as_of"].take(), body)
+    };
+    let (_, made) = read().await;
+    let mut conn = fleet.app.hold_writes().await;
+    // What it was made of stays behind.
+    sqlx::raw_sql("DELETE FROM summaries; COMMIT")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    let (as_of, none) = read().await;
+    assert_eq!((as_of, &none["seen"]), (Value::Null, &json!(0)));
+    fleet.app.state.engine.summarise_once().await.unwrap();
+    assert_eq!(read().await.1, made);
+}
