@@ -103,6 +103,12 @@ async fn what_every_page_reads_beside_its_rows_does_not_grow_with_the_store() {
         ),
         ("catalog/old_draft.sql", "INDEX drafts_created (created_at<?)"),
         ("jobs/edge.sql", "INTEGER PRIMARY KEY (rowid<?)"),
+        ("summary/row.sql", "INTEGER PRIMARY KEY (rowid=?)"),
+        (
+            "summary/scores.sql",
+            "PRIMARY KEY (job_id=? AND label_id=? AND bin>?)",
+        ),
+        ("summary/activity.sql", "PRIMARY KEY (job_id=? AND label_id=?)"),
         ("sessions/find.sql", "SEARCH s USING PRIMARY KEY (hash=?)"),
     ] {
         let sql = std::fs::read_to_string(Path::new(SQL[1]).join(file)).unwrap();

@@ -186,6 +186,36 @@ pub(crate) const HOT: &[Statement] = &[
     hot("classifications.sql", 24, &[
         JOBS, (INTS, known!("ords")), (INTS, known!("found")), (INTS, fill!("1")), (FLAG, "'true'"),
     ]),
+    // Summaries: a slice, and what pages read.
+    hot("summary/job.sql", 1, &[JOB]),
+    hot("summary/row.sql", 1, &[JOB]),
+    hot("summary/due.sql", 24, &[(INT, "'24'")]),
+    hot("summary/advance.sql", 1, &[
+        JOB, (INT, "'1'"), (TEXT, "'done'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"),
+        (INT, "'0'"), (INT, "'0'"), NOW,
+    ]),
+    hot("summary/photographs.sql", 24, &[JOB, (INT, known!("last")), (INT, "'24'")]),
+    hot("summary/frontier.sql", 24, &[JOB]),
+    hot("summary/slice.sql", 24, &[
+        JOB, (INT, "'-1'"), (INT, "'0'"), (INT, "'0'"), (INT, "'9223372036854775807'"), (INT, "'9223372036854775807'"),
+        (INT, "'24'"),
+    ]),
+    hot("summary/add_labels.sql", 1, &[(TEXT, "'[[8, \"m\"]]'")]),
+    hot("summary/add_counts.sql", 1, &[(TEXT, "'[[2, 7, 0, 1]]'")]),
+    hot("summary/add_activity.sql", 1, &[(TEXT, "'[[2, 7, 5, 1]]'")]),
+    hot("summary/add_index.sql", 1, &[(TEXT, "'[[2, 7, 5, 1, 1]]'")]),
+    hot("summary/add_taken.sql", 1, &[(TEXT, "'[[2, 5, 1]]'")]),
+    hot("summary/labels.sql", 24, &[JOB, (INT, "'24'")]),
+    hot("summary/scores.sql", 21, &[JOB, (INT, "'7'")]),
+    hot("summary/activity.sql", 24, &[JOB, (INT, "'7'"), (INT, "'24'")]),
+    hot("summary/labelled.sql", 24, &[JOB, (INT, "'7'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'24'")]),
+    hot("summary/labelled_before.sql", 24, &[
+        JOB, (INT, "'7'"), (INT, "'2000000'"), (INT, known!("last")), (INT, "'0'"), (INT, "'24'"),
+    ]),
+    hot("summary/taken.sql", 24, &[JOB, (INT, "'500'"), (INT, "'548'"), (INT, "'0'"), (INT, "'0'"), (INT, "'24'")]),
+    hot("summary/taken_before.sql", 24, &[
+        JOB, (INT, "'500'"), (INT, "'548'"), (INT, "'520'"), (INT, "'0'"), (INT, "'24'"),
+    ]),
     // The health check, and what explains a job.
     hot("health/take_tick.sql", 1, &[(TEXT, "'n'"), NOW, (INT, "'600'"), (INT, "NULL")]),
     hot("health/vitals.sql", IN_FLIGHT / 2, &[(INT, "'0'"), (INT, "'100'"), BUDGET]),
