@@ -226,7 +226,10 @@ async fn with_detections(store: &dyn Store, job: JobId, rows: Vec<ResultRow>) ->
         [] => Vec::new(),
         [one] => of_one(store, job, one.capture.id, 0, many(one), false).await?,
         several => {
-            let keys: Vec<_> = several.iter().map(|row| (job, row.capture.id)).collect();
+            let mut keys: Vec<_> = several.iter().map(|row| (job, row.capture.id)).collect();
+            // An image is there once for each detection of a label.
+            keys.sort_unstable();
+            keys.dedup();
             store.detections(DetectionsOf::Tasks(&keys), false).await?
         }
     };
@@ -238,7 +241,7 @@ async fn with_detections(store: &dyn Store, job: JobId, rows: Vec<ResultRow>) ->
             .push(detection);
     }
     let image = |row: ResultRow| Image {
-        detections: by_capture.remove(&row.capture.id).unwrap_or_default(),
+        detections: by_capture.get(&row.capture.id).cloned().unwrap_or_default(),
         row,
     };
     Ok(rows.into_iter().map(image).collect())

@@ -102,6 +102,11 @@ async fn a_summary_says_what_was_found_and_when_and_leads_to_the_images() {
     };
     let of = |places: &[usize]| -> Vec<String> { places.iter().map(|at| ids[*at].clone()).collect() };
     assert_eq!(tiles("label=moth&sort=-score").await, of(&[2, 0, 1]));
+    // An image that has the label often is there once, with as many detections as it has.
+    let page = browser
+        .get(&format!("/jobs/{job}/results?label=moth&sort=-score"))
+        .await;
+    page.has(">3 detections<").has(">2 detections<");
     assert_eq!(tiles("label=moth&sort=-score&min=0.6").await, of(&[2, 0]));
     assert_eq!(tiles("night=2022-06-24").await, of(&[2, 3]));
     assert_eq!(tiles("night=2022-06-24&n=0").await, of(&[3]));
