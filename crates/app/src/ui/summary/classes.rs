@@ -90,7 +90,7 @@ fn caption(wanted: &str, shown: usize, found: usize, made: &Summary) -> String {
             let percent = best * 100 / made.seen.max(1);
             format!(
                 "{} is {percent}% of what was found. The first {} of {all} are shown.",
-                name(label),
+                cut(&name(label)),
                 count(shown as u64),
             )
         }
@@ -101,6 +101,14 @@ fn many(n: u64) -> String {
     match n {
         1 => "1 class".to_owned(),
         n => format!("{} classes", count(n)),
+    }
+}
+
+/// A label in a sentence.
+fn cut(label: &str) -> String {
+    match label.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &label[..end]),
+        None => label.to_owned(),
     }
 }
 
