@@ -104,6 +104,7 @@ fn of_job(prefix: &str, job: i64, image: &str) -> Pages {
             name("results-none", "worst-results-none"),
             format!("/jobs/{job}/results?label=none"),
         ),
+        (name("summary", "worst-summary"), format!("/jobs/{job}/summary")),
         // The photographs are of a host that is not there.
         (
             name("result", "worst-result"),
