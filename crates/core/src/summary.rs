@@ -204,16 +204,18 @@ impl Counted {
     /// Shows what is counted, with the scores and times of a label.
     pub fn show(&self, summary: &mut Summary, label: i64) {
         let most = usize::try_from(READ_MAX).unwrap_or(usize::MAX);
+        let mut sums = Vec::new();
         for (&(of, bin), &n) in &self.counts {
             if bin == SUM {
-                let text = self.labels.get(&of).cloned().unwrap_or_default();
-                summary.labels.push((text, n));
+                sums.push((n, of));
             } else if of == label {
                 summary.put_score(bin, n);
             }
         }
-        summary.labels.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        summary.labels.truncate(most);
+        sums.sort_unstable_by(|a, b| b.cmp(a));
+        sums.truncate(most);
+        let text = |label| self.labels.get(&label).cloned().unwrap_or_default();
+        summary.labels = sums.into_iter().map(|(n, label)| (text(label), n)).collect();
         let times = |wanted: i64| {
             let of = self.activity.iter().filter(move |((of, _), _)| *of == wanted);
             of.map(|((_, at), n)| (*at, *n)).take(most)

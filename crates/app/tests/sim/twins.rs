@@ -28,6 +28,7 @@ use trapline_core::{
     pace::JobMinute,
     ports::*,
     receipt::{Receipt, ReceiptKey},
+    summary::{LabelledQuery, Summary, TakenQuery},
     verify::{JobAudit, RowKey, Stray, StrayKind, TaskAudit, verify},
 };
 use trapline_testkit::{
@@ -111,6 +112,7 @@ impl Twins {
             self.look([job]).await?;
             self.run_algorithms(job, run).await?;
             self.outlook(job, Timestamp(0)).await?;
+            self.summary(job, None).await?;
             self.detections(DetectionsOf::first(job, PAGE), true).await?;
             let images = ImageQuery {
                 job,
@@ -331,6 +333,11 @@ twins! { Store {
     add_minutes(minutes: &[JobMinute]) -> ();
     minutes(jobs: &[JobId], since: i64) -> Vec<JobMinute>;
     fold_minutes(before: i64) -> bool;
+    summarise(job: JobId, now: Timestamp) -> bool;
+    summaries_due(limit: u64) -> Vec<JobId>;
+    summary(job: JobId, label: Option<&str>) -> Option<Summary>;
+    labelled(query: &LabelledQuery) -> Vec<(i64, i64, ResultRow)>;
+    taken(query: &TakenQuery) -> Vec<(i64, ResultRow)>;
     logs(query: &LogQuery) -> Vec<LogRow>;
 }
 

@@ -142,7 +142,7 @@ impl Db {
         let captures: Vec<CaptureId> = self.tasks(job).map(|(c, _)| c).take(PURGE_ROWS).collect();
         if captures.is_empty() && self.logs.values().any(|(_, line)| line.job == job) {
             self.logs.retain(|_, (_, line)| line.job != job);
-        } else if captures.is_empty() {
+        } else if captures.is_empty() && !self.clear_summary(job) {
             self.specs.retain(|(of, _), _| *of != job);
             self.minutes.retain(|(of, ..), _| *of != job);
             self.summaries.remove(&job);

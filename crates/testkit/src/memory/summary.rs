@@ -22,9 +22,15 @@ pub(super) struct SummaryRows {
     index: BTreeSet<(i64, i64, CaptureId, i64)>,
     /// By half-hour.
     taken: BTreeSet<(i64, CaptureId)>,
+    /// Whether a slice must remove rows of the summary before it.
+    replaces: bool,
 }
 
 impl SummaryRows {
+    fn has_rows(&self) -> bool {
+        self.replaces || !self.counted.counts.is_empty() || !self.taken.is_empty()
+    }
+
     fn begun(run: i64, version: i64, against: Option<u64>, now: Timestamp) -> Self {
         Self {
             state: State {
@@ -40,6 +46,7 @@ impl SummaryRows {
             counted: Counted::default(),
             index: BTreeSet::new(),
             taken: BTreeSet::new(),
+            replaces: false,
         }
     }
 }
@@ -49,12 +56,22 @@ fn usize_of(limit: u64) -> usize {
 }
 
 impl Db {
+    /// Removes the rows of a job's summary; returns whether there were any.
+    pub(super) fn clear_summary(&mut self, job: JobId) -> bool {
+        let Some(rows) = self.summaries.get_mut(&job).filter(|rows| rows.has_rows()) else {
+            return false;
+        };
+        let state = rows.state;
+        *rows = SummaryRows::begun(state.run, state.version, state.against, state.as_of);
+        true
+    }
+
     pub(super) fn summaries_due(&self, limit: u64) -> Vec<JobId> {
         let is_open = |job| matches!(self.summaries.get(job), Some(s) if s.state.phase != Phase::Done);
         let due = self
             .jobs
             .iter()
-            .filter(|(id, row)| !row.deleted && (row.job.status.is_running() || is_open(id)));
+            .filter(|(id, row)| is_open(id) || (!row.deleted && row.job.status.is_running()));
         due.map(|(id, _)| *id).take(usize_of(limit)).collect()
     }
 
@@ -82,7 +99,8 @@ impl Db {
             _ => Vec::new(),
         };
         if let Step::Begin(against) = next {
-            let begun = SummaryRows::begun(of.run, state.map_or(1, |s| s.version + 1), against, now);
+            let mut begun = SummaryRows::begun(of.run, state.map_or(1, |s| s.version + 1), against, now);
+            begun.replaces = self.summaries.get(&job).is_some_and(SummaryRows::has_rows);
             self.summaries.insert(job, begun);
             return true;
         }
@@ -92,6 +110,7 @@ impl Db {
         summary.state.version += 1;
         summary.state.as_of = now;
         match phase {
+            Phase::Clear if summary.replaces => summary.replaces = false,
             Phase::Clear => summary.state.phase = Phase::Photographs,
             Phase::Photographs => {
                 for (capture, at) in photographs {

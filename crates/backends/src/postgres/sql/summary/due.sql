@@ -2,4 +2,4 @@
 SELECT id FROM jobs WHERE status IN ('PENDING', 'STARTED', 'RETRY', 'CANCELING', 'UNKNOWN') AND deleted_at IS NULL
 UNION
 SELECT job_id + 0 FROM summaries WHERE phase <> 'done'
-LIMIT $1
+ORDER BY 1 LIMIT $1

@@ -3,4 +3,4 @@
 SELECT id FROM jobs INDEXED BY jobs_running WHERE status IN ('PENDING', 'STARTED', 'RETRY', 'CANCELING', 'UNKNOWN') AND deleted_at IS NULL
 UNION
 SELECT job_id FROM summaries INDEXED BY summaries_open WHERE phase <> 'done'
-LIMIT $1
+ORDER BY 1 LIMIT $1
