@@ -28,7 +28,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 20] = [
+const STORE: [&[Case<World>]; 21] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
