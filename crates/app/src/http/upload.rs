@@ -68,10 +68,11 @@ pub(crate) struct Times {
 
 impl Times {
     fn count(&mut self, capture: &NewCapture) {
-        if capture.facts.taken_at.is_some() {
-            self.given += 1;
-        } else if taken_at_of_url(&capture.url).is_none() {
+        let taken_at = capture.facts.taken_at;
+        if taken_at.is_none() {
             self.without += 1;
+        } else if taken_at != taken_at_of_url(&capture.url) {
+            self.given += 1;
         } else {
             self.named += 1;
             if self.named == 1 {

@@ -120,6 +120,29 @@ impl Browser {
         }
     }
 
+    /// Posts a form that may have a file: fields with the names of their files, if they have any.
+    pub(super) async fn send_form(&self, path: &str, fields: &[(&str, Option<&str>, &str)]) -> Page {
+        let mut body = String::new();
+        for (name, file, value) in fields {
+            let file = file.map_or_else(String::new, |file| format!("; filename=\"{file}\""));
+            body.push_str(&format!(
+                "--line\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n{value}\r\n"
+            ));
+        }
+        body.push_str("--line--\r\n");
+        let headers = [OWN, ("cookie", self.cookie.as_str())];
+        let kind = Some("multipart/form-data; boundary=line");
+        let (parts, bytes) = self
+            .client
+            .exchange(Method::POST, path, kind, Body::from(body), &headers)
+            .await;
+        Page {
+            status: parts.status,
+            headers: parts.headers,
+            html: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
     /// The body of an answer that goes on.
     pub(super) async fn stream(&self, path: &str) -> Body {
         let headers = [("cookie", self.cookie.as_str())];

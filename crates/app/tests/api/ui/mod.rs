@@ -7,6 +7,7 @@ mod jobs;
 mod links;
 mod live;
 mod look;
+mod new_job;
 mod results;
 mod session;
 mod summary;
