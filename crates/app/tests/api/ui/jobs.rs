@@ -19,6 +19,9 @@ async fn a_viewer_sees_no_action_and_can_post_none() {
     let running = fleet.job(2).await;
     let new = fleet.create(1, json!({})).await["id"].as_i64().unwrap();
     let other = fleet.app.other_project().await;
+    let set = json!({"name": "May", "project_id": 1});
+    let set = fleet.admin.post("/api/v2/captures/collections/", &set).await;
+    let set = set.body["id"].as_i64().unwrap();
     let mut seen = Vec::new();
     for (who, role, project) in [
         ("viewer", Role::Viewer, None),
@@ -40,8 +43,13 @@ async fn a_viewer_sees_no_action_and_can_post_none() {
             format!("/jobs/{running}/stop"),
             format!("/jobs/{new}/run"),
             format!("/jobs/{running}/retry-failed"),
+            "/jobs/new".to_owned(),
+            format!("/jobs/new/{set}"),
+            format!("/sets/{set}"),
         ] {
             let name = path
+                .replace(&format!("new/{set}"), "new/SET")
+                .replace(&format!("sets/{set}"), "sets/SET")
                 .replace(&running.to_string(), "RUNNING")
                 .replace(&new.to_string(), "NEW");
             line.push_str(&format!(
@@ -59,14 +67,22 @@ async fn a_viewer_sees_no_action_and_can_post_none() {
                 .status
                 .as_u16()
         ));
+        for path in ["/jobs/new".to_owned(), format!("/sets/{set}")] {
+            line.push_str(&format!(
+                " {}",
+                browser.send_form(&path, &[]).await.status.as_u16()
+            ));
+        }
+        let page = browser.post(&format!("/jobs/new/{set}"), "").await;
+        line.push_str(&format!(" {}", page.status.as_u16()));
         seen.push(line);
     }
     insta::assert_snapshot!(seen.join("\n"), @r"
-    viewer: 0 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 403, GET /jobs/NEW/run 403, GET /jobs/RUNNING/retry-failed 403, POST 403
-    worker: 0 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 403, GET /jobs/NEW/run 403, GET /jobs/RUNNING/retry-failed 403, POST 403
-    operator: 1 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 200, GET /jobs/NEW/run 200, GET /jobs/RUNNING/retry-failed 200, POST 409
-    admin: 1 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 200, GET /jobs/NEW/run 200, GET /jobs/RUNNING/retry-failed 200, POST 409
-    admin elsewhere: 0 buttons, GET /jobs 200, GET /jobs/RUNNING 404, GET /jobs/RUNNING/stop 404, GET /jobs/NEW/run 404, GET /jobs/RUNNING/retry-failed 404, POST 404
+    viewer: 0 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 403, GET /jobs/NEW/run 403, GET /jobs/RUNNING/retry-failed 403, GET /jobs/new 403, GET /jobs/new/SET 403, GET /sets/SET 200, POST 403 403 403 403
+    worker: 0 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 403, GET /jobs/NEW/run 403, GET /jobs/RUNNING/retry-failed 403, GET /jobs/new 403, GET /jobs/new/SET 403, GET /sets/SET 200, POST 403 403 403 403
+    operator: 1 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 200, GET /jobs/NEW/run 200, GET /jobs/RUNNING/retry-failed 200, GET /jobs/new 200, GET /jobs/new/SET 200, GET /sets/SET 200, POST 409 400 400 400
+    admin: 1 buttons, GET /jobs 200, GET /jobs/RUNNING 200, GET /jobs/RUNNING/stop 200, GET /jobs/NEW/run 200, GET /jobs/RUNNING/retry-failed 200, GET /jobs/new 200, GET /jobs/new/SET 200, GET /sets/SET 200, POST 409 400 400 400
+    admin elsewhere: 0 buttons, GET /jobs 200, GET /jobs/RUNNING 404, GET /jobs/RUNNING/stop 404, GET /jobs/NEW/run 404, GET /jobs/RUNNING/retry-failed 404, GET /jobs/new 200, GET /jobs/new/SET 404, GET /sets/SET 404, POST 404 400 404 404
     ");
 }
 

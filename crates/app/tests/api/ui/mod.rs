@@ -11,3 +11,4 @@ mod new_job;
 mod results;
 mod session;
 mod summary;
+mod sets;

@@ -1,0 +1,64 @@
+//! The pages of capture sets.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use trapline_core::catalog::Role;
+
+use super::browser::Browser;
+use crate::fleet::Fleet;
+
+#[tokio::test]
+async fn sets_are_listed_with_what_has_processed_them_and_images_are_added() {
+    let fleet = Fleet::new().await;
+    let operator = Browser::of(&fleet.app, Role::Operator, None).await;
+    let viewer = Browser::of(&fleet.app, Role::Viewer, None).await;
+    operator.get("/sets").await.has("No capture set yet.");
+    for at in 0..27 {
+        let set = json!({"name": format!("set {at} <b>"), "project_id": 1});
+        fleet.admin.post("/api/v2/captures/collections/", &set).await;
+    }
+    let first = viewer.get("/sets").await;
+    first
+        .has("set 26 &#60;b&#62;")
+        .has("set 2 &#60;b&#62;")
+        .has_not("set 1 &#60;b&#62;");
+    viewer
+        .get(&first.next())
+        .await
+        .has("set 1 &#60;b&#62;")
+        .has_not("Older sets");
+    let list = ("urls", None, "https://h/1.jpg\nhttps://h/2.jpg\nnone\n");
+    let added = operator.send_form("/sets/27", &[list]).await;
+    assert_eq!(added.status, StatusCode::OK, "{}", added.html);
+    added
+        .has("3 lines: 2 images, 1 broken.")
+        .has("line 3: <bdi>")
+        .has("2 images</p>");
+    operator
+        .send_form("/sets/27", &[list])
+        .await
+        .has("3 lines: 0 images, 2 named before, 1 broken.");
+    assert_eq!(
+        operator.send_form("/sets/27", &[]).await.status,
+        StatusCode::BAD_REQUEST
+    );
+    let made = fleet
+        .create(0, json!({"captures": null, "source_image_collection_id": 27, "pipeline_slug": "moths", "name": "on it"}))
+        .await;
+    viewer
+        .get("/sets")
+        .await
+        .has(&format!("<a href=\"/jobs/{}\"><bdi>moths", made["id"]));
+    viewer
+        .get("/sets/27")
+        .await
+        .has("on it")
+        .has_not("Add images")
+        .has_not("Start a job");
+    operator.get("/sets/27").await.has("href=\"/jobs/new/27\"");
+    operator
+        .get("/jobs/new/27?name=Again")
+        .await
+        .has("value=\"Again\"")
+        .has("2 to do");
+}
