@@ -21,6 +21,7 @@ mod lists;
 mod matrix;
 mod online;
 mod pages;
+mod preflight;
 mod registration;
 mod repeats;
 mod reruns;
