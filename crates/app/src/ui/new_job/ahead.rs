@@ -69,6 +69,7 @@ impl Ahead {
             n => format!("after {} before it", counted(n, "job")),
         };
         parts.extend(match found.eta {
+            _ if found.to_do == 0 => None,
             Some(eta) if before.is_empty() => Some(format!("about {}", span(eta))),
             Some(eta) => Some(format!("about {} in all, {before}", span(eta))),
             None if before.is_empty() => None,

@@ -29,7 +29,7 @@ const ALGORITHMS_MAX: usize = 5;
 /// A pipeline that is offered, and who is online for it.
 struct Card {
     slug: String,
-    /// The slug, as it is shown.
+    /// Slug and version, as they are shown.
     shown: String,
     name: String,
     algorithms: String,
@@ -89,7 +89,7 @@ fn card(pipeline: &Pipeline, crew: &Crew, choice: &Choice) -> Card {
     }
     Card {
         slug: pipeline.slug.clone(),
-        shown: visible(&pipeline.slug),
+        shown: format!("{} v{}", visible(&pipeline.slug), pipeline.version),
         name: visible(&pipeline.name),
         algorithms: algorithms.join(", "),
         online,
