@@ -55,11 +55,34 @@ impl Tour {
         self.browser.shows("h1", "Jobs").await;
     }
 
+    /// A capture set of two images.
+    async fn set(&self, name: &str) -> String {
+        let client = self.server.client();
+        let set = json!({"name": name, "project_id": 1});
+        let set = client.post("/api/v2/captures/collections/", &set).await["id"].to_string();
+        let images = json!([{"url": format!("http://photos.invalid/{set}/1.jpg")}, {"url": "http://photos.invalid/2.jpg"}]);
+        let path = format!("/api/v2/captures/collections/{set}/captures/");
+        client.post(&path, &images).await;
+        set
+    }
+
+    /// The address of a list of which most lines are broken.
+    async fn draft(&self) -> String {
+        let send = "
+            const done = arguments[arguments.length - 1], form = new FormData();
+            form.set('name', '\\u202e<b>' + 'Ω'.repeat(250));
+            form.set('project', '1');
+            form.set('urls', 'http://photos.invalid/1.jpg\\n' + ('\\u202e' + 'Ω'.repeat(300) + '\\n').repeat(150));
+            fetch('/jobs/new', {method: 'POST', body: form}).then(page => done(new URL(page.url).pathname));";
+        self.browser.run_async(send).await.as_str().unwrap().to_owned()
+    }
+
     /// Each page in each of its states.
     async fn each(&self, mut look: impl AsyncFnMut(&str, &str)) {
         look("sign-in", "/login").await;
         self.sign_in().await;
         look("jobs-empty", "/jobs").await;
+        look("sets-empty", "/sets").await;
         look("not-found", "/jobs/404").await;
         let mut look = async |name: &str, path: &str| {
             look(name, path).await;
@@ -72,6 +95,10 @@ impl Tour {
             look(name, &path).await;
         }
         fail_the_rest(&self.server, usual, &held).await;
+        let set = self.set("QC-07, June").await;
+        for (name, path) in of_set("", &set) {
+            look(name, &path).await;
+        }
         look("done", &format!("/jobs/{usual}")).await;
         look("done-failed", &format!("/jobs/{usual}/images")).await;
         let worst = worst(&self.server.client()).await;
@@ -79,6 +106,11 @@ impl Tour {
         for (name, path) in of_job("worst-", worst, &image) {
             look(name, &path).await;
         }
+        let set = self.set(&"Ω".repeat(255)).await;
+        for (name, path) in of_set("worst-", &set) {
+            look(name, &path).await;
+        }
+        look("worst-list", &self.draft().await).await;
     }
 }
 
@@ -110,6 +142,16 @@ fn of_job(prefix: &str, job: i64, image: &str) -> Pages {
             name("result", "worst-result"),
             format!("/jobs/{job}/results/{image}?photos=0"),
         ),
+    ]
+}
+
+fn of_set(prefix: &str, set: &str) -> Pages {
+    let name = |usual, worst| if prefix.is_empty() { usual } else { worst };
+    vec![
+        (name("new-job", "worst-new-job"), "/jobs/new".to_owned()),
+        (name("start", "worst-start"), format!("/jobs/new/{set}")),
+        (name("sets", "worst-sets"), "/sets".to_owned()),
+        (name("set", "worst-set"), format!("/sets/{set}")),
     ]
 }
 

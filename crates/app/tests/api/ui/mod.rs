@@ -10,5 +10,5 @@ mod look;
 mod new_job;
 mod results;
 mod session;
-mod summary;
 mod sets;
+mod summary;
