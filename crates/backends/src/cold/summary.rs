@@ -271,12 +271,22 @@ pub(crate) async fn labelled<S: Cold>(
 }
 
 pub(crate) async fn taken<S: Cold>(store: &S, query: &TakenQuery) -> sqlx::Result<Vec<(i64, ResultRow)>> {
-    let sql = match query.back {
-        false => sql!(each "summary/taken.sql"),
-        true => sql!(each "summary/taken_before.sql"),
+    let (first, end) = query.among;
+    // One end of the half-hours is that of the page.
+    let (sql, other, from) = match query.back {
+        false => (
+            sql!(each "summary/taken.sql"),
+            end,
+            query.from.max((first, CaptureId(i64::MIN))),
+        ),
+        true => (
+            sql!(each "summary/taken_before.sql"),
+            first,
+            query.from.min((end, CaptureId(i64::MIN))),
+        ),
     };
-    let ((from, to), (at, capture), limit) = (query.among, query.from, bound(query.limit));
-    let values: [&dyn Value<'_>; 6] = [&query.job.0, &from, &to, &at, &capture.0, &limit];
+    let (at, capture, limit) = (from.0, from.1, bound(query.limit));
+    let values: [&dyn Value<'_>; 5] = [&query.job.0, &other, &at, &capture.0, &limit];
     let mut conn = store.reader().await?;
     conn.list(sql, &values, |row| {
         Ok((row.col("half_hour")?, rows::result(row)?))

@@ -1,10 +1,10 @@
--- The images of a job that were taken in some half-hours, back from one. $1 job, $2 and $3 the half-hours from and before, $4 and $5
--- half-hour and capture, $6 limit.
+-- The images of a job that were taken from a half-hour on, back from one. $1 job, $2 half-hour, $3 and $4 half-hour and capture,
+-- $5 limit.
 SELECT p.half_hour, c.*, t.state, t.settled_at, t.n_detections
 FROM (SELECT i.job_id, i.half_hour, i.capture_id FROM taken_index i
-      WHERE i.job_id = $1 AND i.half_hour >= $2 AND i.half_hour < $3 AND (i.half_hour, i.capture_id) < ($4, $5)
-      ORDER BY i.half_hour DESC, i.capture_id DESC
-      LIMIT (SELECT $6::bigint)) p
+      WHERE (i.job_id, i.half_hour, i.capture_id) < ($1, $3, $4) AND (i.job_id, i.half_hour) >= ($1, $2)
+      ORDER BY i.job_id DESC, i.half_hour DESC, i.capture_id DESC
+      LIMIT (SELECT $5::bigint)) p
 CROSS JOIN LATERAL (SELECT t.state, t.settled_at, t.n_detections FROM tasks t
                     WHERE t.job_id = p.job_id AND t.capture_id = p.capture_id OFFSET 0) t
 CROSS JOIN LATERAL (SELECT c.id, c.project_id, c.url, c.taken_at, c.taken_offset, c.width, c.height, c.camera, c.file_size,
