@@ -260,6 +260,7 @@ async fn end_leases(
         swept.touched.push(touched);
     }
     swept.freed.extend(plan.freed);
+    swept.unanswered = plan.unanswered;
     Ok(())
 }
 

@@ -192,6 +192,7 @@ async fn end_leases(
         }
     }
     swept.freed.extend(plan.freed);
+    swept.unanswered = plan.unanswered;
     Ok(())
 }
 

@@ -106,6 +106,8 @@ pub struct SweepPlan {
     pub lines: Vec<LogLine>,
     /// How the counters of jobs change.
     pub deltas: BTreeMap<JobId, Deltas>,
+    /// How many hand-outs of each worker ended without an answer that is excused.
+    pub unanswered: BTreeMap<WorkerId, u64>,
     /// Grants that hold nothing any more.
     pub done: Vec<GrantId>,
     /// Grants with live leases, and when to look at them again.
@@ -138,6 +140,7 @@ pub fn plan(
         let grant = &due[expired.grant];
         if expired.strike {
             *struck.entry(grant.id).or_default() += 1;
+            *plan.unanswered.entry(grant.worker).or_default() += 1;
         }
         let end = ends.get(&grant.id).filter(|_| expired.strike).copied();
         plan.end(expired.task, grant, end, policy);

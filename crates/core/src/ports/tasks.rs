@@ -279,6 +279,8 @@ pub struct Swept {
     /// Jobs that would lose tasks. Nothing of them was settled: the sweep must be repeated with the counters of their
     /// queues.
     pub losing: Vec<JobId>,
+    /// How many hand-outs of each worker ended without an answer.
+    pub unanswered: BTreeMap<WorkerId, u64>,
     /// Whether there is more that is due now.
     pub more: bool,
 }

@@ -348,6 +348,7 @@ impl World {
             let swept = self.store.sweep(&policy, Some(&counters), now).await.unwrap();
             all.freed.extend(swept.freed);
             all.touched.extend(swept.touched);
+            all.unanswered.extend(swept.unanswered);
             if !swept.more {
                 return all;
             }

@@ -90,6 +90,7 @@ impl Db {
             }
         }
         swept.freed = plan.freed;
+        swept.unanswered = plan.unanswered;
         swept
     }
 

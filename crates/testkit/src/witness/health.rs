@@ -32,8 +32,8 @@ impl Witness {
         let swept = Swept {
             freed: marked.freed.clone(),
             touched: marked.touched.iter().chain(&marked.others).cloned().collect(),
-            losing: Vec::new(),
             more: marked.more,
+            ..Swept::default()
         };
         self.swept(&swept, request.now);
     }
