@@ -338,6 +338,7 @@ twins! { Store {
     summary(job: JobId, label: Option<&str>) -> Option<Summary>;
     labelled(query: &LabelledQuery) -> Vec<(i64, i64, ResultRow)>;
     taken(query: &TakenQuery) -> Vec<(i64, ResultRow)>;
+    workers(only: Option<WorkerId>, limit: u64) -> Vec<WorkerRow>;
     logs(query: &LogQuery) -> Vec<LogRow>;
 }
 

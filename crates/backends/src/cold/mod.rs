@@ -11,6 +11,7 @@ pub(crate) mod purge;
 pub(crate) mod recent;
 pub(crate) mod reports;
 pub(crate) mod summary;
+pub(crate) mod workers;
 
 use std::{ops::DerefMut, time::Duration};
 

@@ -13,14 +13,14 @@ use trapline_core::{
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer, LeaseChange,
         LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
         RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
-        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
 };
 
 use super::{PostgresStore, WALK, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, minutes, purge, recent, reports, summary};
+use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, minutes, purge, recent, reports, summary, workers};
 
 #[async_trait]
 impl Store for PostgresStore {
@@ -257,6 +257,10 @@ impl Store for PostgresStore {
 
     async fn taken(&self, query: &TakenQuery) -> Result<Vec<(i64, ResultRow)>> {
         self.aside(summary::taken(self, query)).await
+    }
+
+    async fn workers(&self, only: Option<WorkerId>, limit: u64) -> Result<Vec<WorkerRow>> {
+        self.aside(workers::page(self, only, limit)).await
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

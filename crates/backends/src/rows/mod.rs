@@ -7,6 +7,7 @@ mod job;
 mod lease;
 mod results;
 mod task;
+mod worker;
 
 use sqlx::Row as _;
 use trapline_core::Timestamp;
@@ -25,6 +26,7 @@ pub(crate) use task::{
     attempt, free_task, held_task, idle_task, image, lease_row, oldest_lease, receipt, result, task_audit,
     task_view, turn, worker_now,
 };
+pub(crate) use worker::worker;
 
 use crate::sql::Column;
 

@@ -13,6 +13,7 @@ mod recent;
 mod reports;
 mod store;
 mod tasks;
+mod workers;
 
 pub use catalog::{Catalog, OffsetPage, Total};
 pub use health::*;
@@ -23,3 +24,4 @@ pub use recent::{JobGroup, RecentJobs, RecentQuery};
 pub use reports::*;
 pub use store::Store;
 pub use tasks::*;
+pub use workers::WorkerRow;

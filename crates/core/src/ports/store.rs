@@ -16,7 +16,7 @@ use crate::{
         GrantRequest, Granted, Health, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
         LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
         QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport,
-        Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
+        Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -162,6 +162,8 @@ pub trait Store: Catalog + Health {
     async fn labelled(&self, query: &LabelledQuery) -> Result<Vec<(i64, i64, ResultRow)>>;
     /// A page of images by the half-hour in which they were taken.
     async fn taken(&self, query: &TakenQuery) -> Result<Vec<(i64, ResultRow)>>;
+    /// The newest workers, or one, with their tokens.
+    async fn workers(&self, only: Option<WorkerId>, limit: u64) -> Result<Vec<WorkerRow>>;
     /// A page of a job's log.
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>>;
 }

@@ -14,7 +14,7 @@ use trapline_core::{
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer, LeaseChange,
         LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
         RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
-        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -324,6 +324,10 @@ impl Store for FaultyStore {
 
     async fn taken(&self, query: &TakenQuery) -> Result<Vec<(i64, ResultRow)>> {
         self.call("taken", self.inner.taken(query)).await
+    }
+
+    async fn workers(&self, only: Option<WorkerId>, limit: u64) -> Result<Vec<WorkerRow>> {
+        self.call("workers", self.inner.workers(only, limit)).await
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

@@ -164,6 +164,12 @@ impl CatalogRows {
         found.and_then(|(t, _)| t.project_id)
     }
 
+    /// The name of a token.
+    pub(super) fn token_name(&self, token: i64) -> Option<String> {
+        let found = self.tokens.iter().find(|(t, _)| t.id.0 == token);
+        found.map(|(t, _)| t.name.clone())
+    }
+
     pub(super) fn project_ids(&self) -> impl Iterator<Item = ProjectId> {
         self.projects.iter().map(|p| p.id)
     }

@@ -267,6 +267,7 @@ impl Db {
             life: None,
             charged_until: None,
             turn: Turn::default(),
+            draining: false,
         };
         self.workers.insert(id, row);
         id

@@ -23,6 +23,7 @@ mod store;
 mod summary;
 mod suspects;
 mod sweep;
+mod workers;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -238,6 +239,8 @@ struct WorkerRow {
     charged_until: Option<Timestamp>,
     /// Where it stands between batches and last tries.
     turn: Turn,
+    /// Whether it is handed nothing more.
+    draining: bool,
 }
 
 impl Db {

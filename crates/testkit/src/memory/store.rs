@@ -12,7 +12,7 @@ use trapline_core::{
         Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer, LeaseChange,
         LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
         RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
-        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -249,6 +249,10 @@ impl Store for MemoryStore {
 
     async fn taken(&self, query: &TakenQuery) -> Result<Vec<(i64, ResultRow)>> {
         Ok(self.rows().taken(query))
+    }
+
+    async fn workers(&self, only: Option<WorkerId>, limit: u64) -> Result<Vec<WorkerRow>> {
+        Ok(self.rows().worker_page(only, limit))
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

@@ -1,0 +1,24 @@
+//! Workers, as people see them.
+
+use crate::{ProjectId, Timestamp, WorkerId};
+
+/// A worker's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerRow {
+    /// The worker.
+    pub id: WorkerId,
+    /// The name that people see.
+    pub name: String,
+    /// `client_info` as JSON, if it sent any.
+    pub client_info: Option<String>,
+    /// The pipelines that it last asked for.
+    pub pipelines: Vec<String>,
+    /// The time of its last request.
+    pub last_seen: Timestamp,
+    /// Whether it is handed nothing more.
+    pub draining: bool,
+    /// The name of its token, unless that was deleted.
+    pub token: Option<String>,
+    /// The project that its token is bound to.
+    pub project: Option<ProjectId>,
+}

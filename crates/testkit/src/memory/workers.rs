@@ -1,0 +1,28 @@
+//! Workers, as people see them.
+
+use trapline_core::{
+    WorkerId,
+    ports::WorkerRow,
+};
+
+use super::Db;
+
+impl Db {
+    pub(super) fn worker_page(&self, only: Option<WorkerId>, limit: u64) -> Vec<WorkerRow> {
+        let asked = self.workers.iter().rev();
+        let asked = asked.filter(|(id, _)| only.is_none_or(|only| **id == only));
+        asked
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .map(|(id, row)| WorkerRow {
+                id: *id,
+                name: row.name.clone(),
+                client_info: row.client_info.clone(),
+                pipelines: row.pipelines.clone(),
+                last_seen: row.last_seen,
+                draining: row.draining,
+                token: self.catalog.token_name(row.token),
+                project: self.catalog.bound_to(row.token),
+            })
+            .collect()
+    }
+}
