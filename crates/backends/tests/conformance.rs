@@ -19,7 +19,7 @@ use trapline_testkit::{
         Case, World, apart, budget, captures, catalog, creates, deaths, definitions, drafts, found, frozen,
         grants, health, last_tries, pages,
         projections::{self, Fixture},
-        recent, results, sessions, store, summaries, suspects, timeline,
+        recent, results, sessions, store, summaries, suspects, timeline, workers,
     },
     memory::MemoryStore,
     services::{Nats, NatsBinary, Redis},
@@ -28,7 +28,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 21] = [
+const STORE: [&[Case<World>]; 22] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
@@ -50,6 +50,7 @@ const STORE: [&[Case<World>]; 21] = [
     results::CASES,
     sessions::CASES,
     summaries::CASES,
+    workers::CASES,
 ];
 
 async fn sqlite() -> World {
@@ -163,6 +164,7 @@ fn main() {
         results::CASES,
         sessions::CASES,
         summaries::CASES,
+        workers::CASES,
     ] {
         all.extend(trials("memory", cases, memory));
     }

@@ -339,6 +339,7 @@ twins! { Store {
     labelled(query: &LabelledQuery) -> Vec<(i64, i64, ResultRow)>;
     taken(query: &TakenQuery) -> Vec<(i64, ResultRow)>;
     workers(only: Option<WorkerId>, limit: u64) -> Vec<WorkerRow>;
+    holdings(limit: u64) -> Vec<Holding>;
     logs(query: &LogQuery) -> Vec<LogRow>;
 }
 

@@ -1,6 +1,9 @@
 //! Workers, as people see them: who they are, what they hold, and what they did in each minute and hour of the last day.
 
-use trapline_core::{WorkerId, ports::WorkerRow};
+use trapline_core::{
+    WorkerId,
+    ports::{Holding, WorkerRow},
+};
 
 use super::Cold;
 use crate::{
@@ -17,5 +20,11 @@ pub(crate) async fn page<S: Cold>(
     let mut conn = store.reader().await?;
     let values: [&dyn Value<'_>; 3] = [&least, &greatest, &bound(limit)];
     conn.list(sql!(each "workers/page.sql"), &values, rows::worker)
+        .await
+}
+
+pub(crate) async fn holdings<S: Cold>(store: &S, limit: u64) -> sqlx::Result<Vec<Holding>> {
+    let mut conn = store.reader().await?;
+    conn.list(sql!(each "workers/holdings.sql"), &[&bound(limit)], rows::holding)
         .await
 }

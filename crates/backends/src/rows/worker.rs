@@ -1,8 +1,8 @@
 //! Workers, as people see them.
 
 use trapline_core::{
-    ProjectId, WorkerId,
-    ports::WorkerRow,
+    JobId, ProjectId, WorkerId,
+    ports::{Holding, WorkerRow},
 };
 
 use super::Columns;
@@ -17,5 +17,15 @@ pub(crate) fn worker(row: &impl Columns) -> sqlx::Result<WorkerRow> {
         draining: row.col("draining")?,
         token: row.col("token")?,
         project: row.col::<Option<i64>>("project_id")?.map(ProjectId),
+    })
+}
+
+/// What a worker holds of one hand-out.
+pub(crate) fn holding(row: &impl Columns) -> sqlx::Result<Holding> {
+    Ok(Holding {
+        worker: WorkerId(row.col("worker_id")?),
+        job: JobId(row.col("job_id")?),
+        granted_at: row.time("granted_at")?,
+        images: row.unsigned("images")?,
     })
 }

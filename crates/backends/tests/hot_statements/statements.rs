@@ -78,6 +78,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("meet_worker.sql", 1, &[(INT, "'1'"), (TEXT, "'w3'"), (TEXT, "'w3'"), (TEXT, "NULL"), NOW, (FLAG, "'true'")]),
     hot("waiting.sql", 1, &[(TEXTS, "'{p}'"), (INT, "NULL"), BUDGET]),
     hot("workers/page.sql", 40, &[(INT, "'0'"), (INT, "'1000'"), (INT, "'24'")]),
+    hot("workers/holdings.sql", IN_FLIGHT, &[(INT, "'1000'")]),
     hot("workers/turn.sql", 1, &[(INT, "'3'")]),
     hot("workers/set_turn.sql", 1, &[
         (INT, "'3'"), (INT, "NULL"), (INT, "'0'"), (INT, "NULL"), (INT, "'7'"),

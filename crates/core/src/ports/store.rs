@@ -13,9 +13,9 @@ use crate::{
     pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
-        GrantRequest, Granted, Health, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
-        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
-        QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport,
+        GrantRequest, Granted, Health, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
+        JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
+        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport,
         Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
@@ -164,6 +164,8 @@ pub trait Store: Catalog + Health {
     async fn taken(&self, query: &TakenQuery) -> Result<Vec<(i64, ResultRow)>>;
     /// The newest workers, or one, with their tokens.
     async fn workers(&self, only: Option<WorkerId>, limit: u64) -> Result<Vec<WorkerRow>>;
+    /// What workers hold, by hand-out; so many hand-outs are looked at.
+    async fn holdings(&self, limit: u64) -> Result<Vec<Holding>>;
     /// A page of a job's log.
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>>;
 }

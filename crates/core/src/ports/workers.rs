@@ -1,6 +1,6 @@
 //! Workers, as people see them.
 
-use crate::{ProjectId, Timestamp, WorkerId};
+use crate::{JobId, ProjectId, Timestamp, WorkerId};
 
 /// A worker's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,4 +21,17 @@ pub struct WorkerRow {
     pub token: Option<String>,
     /// The project that its token is bound to.
     pub project: Option<ProjectId>,
+}
+
+/// What a worker holds of one hand-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The job.
+    pub job: JobId,
+    /// When it was handed out.
+    pub granted_at: Timestamp,
+    /// How many images of it are not answered.
+    pub images: u64,
 }

@@ -23,6 +23,7 @@ pub mod store;
 pub mod summaries;
 pub mod suspects;
 pub mod timeline;
+pub mod workers;
 mod world;
 
 use std::{future::Future, pin::Pin};

@@ -9,10 +9,10 @@ use trapline_core::{
     pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
-        Granted, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer, LeaseChange,
-        LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs,
-        RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice,
-        Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
+        Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
+        LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
+        RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
+        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -253,6 +253,10 @@ impl Store for MemoryStore {
 
     async fn workers(&self, only: Option<WorkerId>, limit: u64) -> Result<Vec<WorkerRow>> {
         Ok(self.rows().worker_page(only, limit))
+    }
+
+    async fn holdings(&self, limit: u64) -> Result<Vec<Holding>> {
+        Ok(self.rows().holdings(limit))
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

@@ -2,7 +2,7 @@
 
 use trapline_core::{
     WorkerId,
-    ports::WorkerRow,
+    ports::{Holding, WorkerRow},
 };
 
 use super::Db;
@@ -23,6 +23,18 @@ impl Db {
                 token: self.catalog.token_name(row.token),
                 project: self.catalog.bound_to(row.token),
             })
+            .collect()
+    }
+
+    pub(super) fn holdings(&self, limit: u64) -> Vec<Holding> {
+        let held = self.grants.iter().map(|(id, grant)| Holding {
+            worker: grant.worker,
+            job: grant.job,
+            granted_at: grant.granted_at,
+            images: self.held(*id, grant).count() as u64,
+        });
+        held.filter(|holding| holding.images > 0)
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
             .collect()
     }
 }

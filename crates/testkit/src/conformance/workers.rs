@@ -1,0 +1,51 @@
+//! The cases of workers, as people see them: who is there, what each holds and did, and that nothing is handed to one that drains.
+
+use trapline_core::{
+    TokenId, WorkerId,
+    catalog::{NewToken, Role},
+    ports::{Holding, Want, WorkerIdentity},
+};
+
+use super::{World, cases, catalog::DEFAULT};
+
+cases! { World;
+    async fn workers_are_listed_with_their_tokens_and_what_they_hold(w: World) {
+        let token = |hash| NewToken { name: "gpu".into(), role: Role::Worker, project_id: Some(DEFAULT), prefix: "p".into(), hash, expires_at: None };
+        let token = w.store.create_token(&token([1; 32])).await.unwrap();
+        let who = |token, instance: &str| WorkerIdentity {
+            token,
+            instance: instance.into(),
+            name: format!("host of {instance}"),
+            client_info: Some("{\"hostname\":\"h\"}".into()),
+            service: None,
+        };
+        let known = w.store.meet_worker(&who(token.id, "a"), w.now()).await.unwrap();
+        let stranger = w.store.meet_worker(&who(TokenId(99), "b"), w.now()).await.unwrap();
+        let all = w.store.workers(None, 9).await.unwrap();
+        assert_eq!(all.iter().map(|row| row.id).collect::<Vec<_>>(), [stranger, known], "the newest first");
+        assert_eq!((all[0].token.as_deref(), all[0].project), (None, None));
+        assert_eq!((all[1].token.as_deref(), all[1].project), (Some("gpu"), token.project_id));
+        assert_eq!((all[1].name.as_str(), all[1].last_seen), ("host of a", w.now()));
+        assert_eq!(all[1].client_info.as_deref(), Some("{\"hostname\":\"h\"}"));
+        assert_eq!(w.store.workers(None, 1).await.unwrap(), all[..1]);
+        assert_eq!(w.store.workers(Some(known), 1).await.unwrap(), all[1..]);
+        assert!(w.store.workers(Some(WorkerId(1_000)), 1).await.unwrap().is_empty());
+
+        let job = w.job_of(5).await;
+        let first = w.request(job, Want::Batch, 2, known);
+        assert_eq!(w.store.grant(&first).await.unwrap().tasks.len(), 2);
+        let second = w.request(job, Want::Batch, 3, stranger);
+        assert_eq!(w.store.grant(&second).await.unwrap().tasks.len(), 3);
+        let of = |worker, granted_at, images| Holding { worker, job, granted_at, images };
+        assert_eq!(w.store.holdings(9).await.unwrap(), [of(known, first.now, 2), of(stranger, second.now, 3)]);
+    }
+
+    async fn a_hand_out_that_ends_without_an_answer_is_told_of_its_worker(w: World) {
+        let job = w.job_of(5).await;
+        let worker = w.worker("w").await;
+        w.grant(job, 3, "w").await;
+        w.pass(3 * w.policy().ttr.as_secs());
+        let told = w.sweep().await.unanswered;
+        assert_eq!(told.into_iter().collect::<Vec<_>>(), [(worker, 3)]);
+    }
+}
