@@ -340,6 +340,7 @@ twins! { Store {
     taken(query: &TakenQuery) -> Vec<(i64, ResultRow)>;
     workers(only: Option<WorkerId>, limit: u64) -> Vec<WorkerRow>;
     holdings(limit: u64) -> Vec<Holding>;
+    drain(worker: WorkerId, draining: bool) -> bool;
     logs(query: &LogQuery) -> Vec<LogRow>;
 }
 

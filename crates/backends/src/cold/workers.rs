@@ -5,7 +5,7 @@ use trapline_core::{
     ports::{Holding, WorkerRow},
 };
 
-use super::Cold;
+use super::{Cold, Turn, write};
 use crate::{
     rows,
     sql::{Conn as _, Value, bound, sql},
@@ -27,4 +27,9 @@ pub(crate) async fn holdings<S: Cold>(store: &S, limit: u64) -> sqlx::Result<Vec
     let mut conn = store.reader().await?;
     conn.list(sql!(each "workers/holdings.sql"), &[&bound(limit)], rows::holding)
         .await
+}
+
+pub(crate) async fn drain<S: Cold>(store: &S, worker: WorkerId, draining: bool) -> sqlx::Result<bool> {
+    let values: [&dyn Value<'_>; 2] = [&worker.0, &draining];
+    Ok(write(store, Turn::Foreground, sql!("workers/drain.sql"), &values).await? > 0)
 }

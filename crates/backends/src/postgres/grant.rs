@@ -140,6 +140,15 @@ async fn grant_in(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Resu
         .bind(exclusive)
         .fetch_optional(&mut *conn)
         .await?;
+    if process
+        .as_ref()
+        .is_some_and(|row| row.col("draining").unwrap_or(false))
+    {
+        return Ok(Granted {
+            held_back: true,
+            ..Granted::default()
+        });
+    }
     let one_process = process.is_some_and(|row| row.col("one_process").unwrap_or(false));
     let mut turn = None;
     if one_process || exclusive {

@@ -267,6 +267,10 @@ impl Store for PostgresStore {
         self.aside(workers::holdings(self, limit)).await
     }
 
+    async fn drain(&self, worker: WorkerId, draining: bool) -> Result<bool> {
+        self.aside(workers::drain(self, worker, draining)).await
+    }
+
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
         self.aside(reports::log(self, query)).await
     }

@@ -54,6 +54,7 @@ pub(crate) const COLD: &[&str] = &[
     "summary/clear_taken.sql",
     "summary/forget.sql",
     "tokens/",
+    "workers/drain.sql",
     "collect/claim_set.sql",
     "collect/end.sql",
     "collect/total.sql",

@@ -166,6 +166,8 @@ pub trait Store: Catalog + Health {
     async fn workers(&self, only: Option<WorkerId>, limit: u64) -> Result<Vec<WorkerRow>>;
     /// What workers hold, by hand-out; so many hand-outs are looked at.
     async fn holdings(&self, limit: u64) -> Result<Vec<Holding>>;
+    /// Whether a worker is handed nothing more. Returns whether there is such a worker.
+    async fn drain(&self, worker: WorkerId, draining: bool) -> Result<bool>;
     /// A page of a job's log.
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>>;
 }

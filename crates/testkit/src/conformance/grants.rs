@@ -14,7 +14,7 @@ use super::{Grant, World, cases, suspects::new_run};
 const LAST_TRY: Want = Want::LastTry { only: true };
 
 /// Every way to ask for tasks of a job.
-const WANTS: [Want; 4] = [Want::Batch, Want::Suspect, LAST_TRY, Want::Alone];
+pub(super) const WANTS: [Want; 4] = [Want::Batch, Want::Suspect, LAST_TRY, Want::Alone];
 
 fn captures(grants: &[Grant]) -> Vec<CaptureId> {
     let mut all: Vec<_> = grants.iter().map(|g| g.0.capture).collect();

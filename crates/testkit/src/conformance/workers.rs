@@ -6,7 +6,7 @@ use trapline_core::{
     ports::{Holding, Want, WorkerIdentity},
 };
 
-use super::{World, cases, catalog::DEFAULT};
+use super::{World, cases, catalog::DEFAULT, grants::WANTS};
 
 cases! { World;
     async fn workers_are_listed_with_their_tokens_and_what_they_hold(w: World) {
@@ -38,6 +38,26 @@ cases! { World;
         assert_eq!(w.store.grant(&second).await.unwrap().tasks.len(), 3);
         let of = |worker, granted_at, images| Holding { worker, job, granted_at, images };
         assert_eq!(w.store.holdings(9).await.unwrap(), [of(known, first.now, 2), of(stranger, second.now, 3)]);
+    }
+
+    async fn a_worker_that_drains_is_handed_nothing_of_any_kind_and_finishes_what_it_holds(w: World) {
+        let job = w.job_of(6).await;
+        let held = w.grant_process(job, 2, "w").await;
+        let (worker, other) = (w.process("w").await, w.worker("other").await);
+        assert!(w.store.drain(worker, true).await.unwrap());
+        assert!(!w.store.drain(WorkerId(1_000), true).await.unwrap());
+        assert!(w.store.workers(Some(worker), 1).await.unwrap()[0].draining);
+        assert!(w.standing(worker).await.held_back);
+        for want in WANTS {
+            let granted = w.store.grant(&w.request(job, want, 9, worker)).await.unwrap();
+            assert!(granted.held_back && granted.tasks.is_empty(), "{want:?}");
+        }
+        assert!(!w.standing(other).await.held_back);
+        for grant in held { w.succeed(grant, 1).await; }
+        assert_eq!(w.counts(job).await[3], 2, "what it held is saved");
+        assert!(w.store.drain(worker, false).await.unwrap());
+        let granted = w.store.grant(&w.request(job, Want::Batch, 9, worker)).await.unwrap();
+        assert_eq!(granted.tasks.len(), 4);
     }
 
     async fn a_hand_out_that_ends_without_an_answer_is_told_of_its_worker(w: World) {

@@ -334,6 +334,10 @@ impl Store for FaultyStore {
         self.call("holdings", self.inner.holdings(limit)).await
     }
 
+    async fn drain(&self, worker: WorkerId, draining: bool) -> Result<bool> {
+        self.call("drain", self.inner.drain(worker, draining)).await
+    }
+
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
         self.call("logs", self.inner.logs(query)).await
     }

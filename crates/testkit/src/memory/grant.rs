@@ -171,7 +171,7 @@ impl Db {
         let waits_for = row.turn.waits_for;
         let waits_for = waits_for.filter(|job| self.has_free(*job, LAST_TRY, max_deliver));
         Standing {
-            held_back,
+            held_back: held_back || row.draining,
             waits_for,
             busy: waits_for.is_some() && self.is_busy(worker),
         }

@@ -259,6 +259,12 @@ impl Store for MemoryStore {
         Ok(self.rows().holdings(limit))
     }
 
+    async fn drain(&self, worker: WorkerId, draining: bool) -> Result<bool> {
+        let mut rows = self.rows();
+        let row = rows.workers.get_mut(&worker);
+        Ok(row.map(|row| row.draining = draining).is_some())
+    }
+
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
         Ok(self.rows().log_page(query))
     }

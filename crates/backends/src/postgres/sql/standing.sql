@@ -1,7 +1,7 @@
 -- Whether a worker may be given anything. It holds something beside which it gets nothing: what was handed out exclusively,
--- or a suspect if it is one process; by grants_suspects. Or it waits for last tries of a job, by tasks_suspects. $1 worker,
+-- or a suspect if it is one process; by grants_suspects. Or it drains, or waits for last tries of a job, by tasks_suspects. $1 worker,
 -- $2 budget, $3 by how many hand-outs it may be exceeded.
-SELECT EXISTS (
+SELECT w.draining OR EXISTS (
            SELECT 1 FROM grants g
            CROSS JOIN LATERAL (SELECT t.grant_id, t.suspect FROM tasks t
                                WHERE t.job_id = g.job_id AND t.capture_id = g.captures[1] OFFSET 0) t

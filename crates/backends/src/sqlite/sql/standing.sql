@@ -1,7 +1,7 @@
 -- Whether a worker may be given anything. It holds something beside which it gets nothing: what was handed out exclusively,
--- or a suspect if it is one process, with an instance of its own, not only an address that others may share. Or it waits for
--- last tries of a job. $1 worker, $2 budget, $3 by how many hand-outs it may be exceeded.
-SELECT EXISTS (
+-- or a suspect if it is one process, with an instance of its own, not only an address that others may share. Or it drains, or
+-- waits for last tries of a job. $1 worker, $2 budget, $3 by how many hand-outs it may be exceeded.
+SELECT w.draining OR EXISTS (
            SELECT 1 FROM grants g INDEXED BY grants_suspect
            CROSS JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = g.captures->>0
            WHERE g.worker_id = w.id AND g.suspect = 1 AND t.grant_id = g.id AND t.state = 'pending'
