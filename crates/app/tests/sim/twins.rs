@@ -341,6 +341,8 @@ twins! { Store {
     workers(only: Option<WorkerId>, limit: u64) -> Vec<WorkerRow>;
     holdings(limit: u64) -> Vec<Holding>;
     drain(worker: WorkerId, draining: bool) -> bool;
+    add_worker_minutes(minutes: &[WorkerMinute]) -> ();
+    worker_minutes(workers: &[WorkerId], step: i64, since: i64) -> Vec<WorkerMinute>;
     logs(query: &LogQuery) -> Vec<LogRow>;
 }
 

@@ -13,7 +13,7 @@ use trapline_core::{
         Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
         LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
         RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
-        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
+        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -269,6 +269,14 @@ impl Store for PostgresStore {
 
     async fn drain(&self, worker: WorkerId, draining: bool) -> Result<bool> {
         self.aside(workers::drain(self, worker, draining)).await
+    }
+
+    async fn add_worker_minutes(&self, minutes: &[WorkerMinute]) -> Result<()> {
+        self.aside(workers::add_minutes(self, minutes)).await
+    }
+
+    async fn worker_minutes(&self, workers: &[WorkerId], step: i64, since: i64) -> Result<Vec<WorkerMinute>> {
+        self.aside(workers::minutes(self, workers, step, since)).await
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

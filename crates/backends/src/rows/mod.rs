@@ -26,7 +26,7 @@ pub(crate) use task::{
     attempt, free_task, held_task, idle_task, image, lease_row, oldest_lease, receipt, result, task_audit,
     task_view, turn, worker_now,
 };
-pub(crate) use worker::{holding, worker};
+pub(crate) use worker::{holding, worker, worker_minute};
 
 use crate::sql::Column;
 

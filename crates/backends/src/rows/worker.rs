@@ -2,7 +2,7 @@
 
 use trapline_core::{
     JobId, ProjectId, WorkerId,
-    ports::{Holding, WorkerRow},
+    ports::{Holding, WorkerMinute, WorkerRow},
 };
 
 use super::Columns;
@@ -27,5 +27,17 @@ pub(crate) fn holding(row: &impl Columns) -> sqlx::Result<Holding> {
         job: JobId(row.col("job_id")?),
         granted_at: row.time("granted_at")?,
         images: row.unsigned("images")?,
+    })
+}
+
+/// What a worker did in a minute or an hour.
+pub(crate) fn worker_minute(row: &impl Columns) -> sqlx::Result<WorkerMinute> {
+    Ok(WorkerMinute {
+        worker: WorkerId(row.col("worker_id")?),
+        step: row.col("step")?,
+        minute: row.col("minute")?,
+        processed: row.unsigned("processed")?,
+        failed: row.unsigned("failed")?,
+        lost: row.unsigned("lost")?,
     })
 }

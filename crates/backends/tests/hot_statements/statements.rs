@@ -79,6 +79,8 @@ pub(crate) const HOT: &[Statement] = &[
     hot("waiting.sql", 1, &[(TEXTS, "'{p}'"), (INT, "NULL"), BUDGET]),
     hot("workers/page.sql", 40, &[(INT, "'0'"), (INT, "'1000'"), (INT, "'24'")]),
     hot("workers/holdings.sql", IN_FLIGHT, &[(INT, "'1000'")]),
+    hot("workers/add_minutes.sql", 1, &[(TEXT, "'[[3, 1, 7, 1, 0, 0]]'")]),
+    hot("workers/minutes.sql", 24, &[(INTS, "'{3}'"), (INT, "'1'"), (INT, "'0'")]),
     hot("workers/turn.sql", 1, &[(INT, "'3'")]),
     hot("workers/set_turn.sql", 1, &[
         (INT, "'3'"), (INT, "NULL"), (INT, "'0'"), (INT, "NULL"), (INT, "'7'"),

@@ -24,4 +24,4 @@ pub use recent::{JobGroup, RecentJobs, RecentQuery};
 pub use reports::*;
 pub use store::Store;
 pub use tasks::*;
-pub use workers::{Holding, WorkerRow};
+pub use workers::{Holding, WorkerMinute, WorkerRow};

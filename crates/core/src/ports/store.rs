@@ -16,7 +16,8 @@ use crate::{
         GrantRequest, Granted, Health, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
         JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
         Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport,
-        Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
+        Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute,
+        WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -168,6 +169,10 @@ pub trait Store: Catalog + Health {
     async fn holdings(&self, limit: u64) -> Result<Vec<Holding>>;
     /// Whether a worker is handed nothing more. Returns whether there is such a worker.
     async fn drain(&self, worker: WorkerId, draining: bool) -> Result<bool>;
+    /// Adds what workers did to what is stored.
+    async fn add_worker_minutes(&self, minutes: &[WorkerMinute]) -> Result<()>;
+    /// What workers did in minutes or in hours, by worker and time.
+    async fn worker_minutes(&self, workers: &[WorkerId], step: i64, since: i64) -> Result<Vec<WorkerMinute>>;
     /// A page of a job's log.
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>>;
 }

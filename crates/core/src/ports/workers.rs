@@ -35,3 +35,20 @@ pub struct Holding {
     /// How many images of it are not answered.
     pub images: u64,
 }
+
+/// What a worker did in a minute or an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerMinute {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its length in minutes: 1 or 60.
+    pub step: i64,
+    /// Its beginning, in minutes since 1970, in store time.
+    pub minute: i64,
+    /// Results that were saved.
+    pub processed: u64,
+    /// Errors that it posted, and results that could not be saved.
+    pub failed: u64,
+    /// Hand-outs that ended without an answer.
+    pub lost: u64,
+}

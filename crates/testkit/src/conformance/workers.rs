@@ -3,7 +3,8 @@
 use trapline_core::{
     TokenId, WorkerId,
     catalog::{NewToken, Role},
-    ports::{Holding, Want, WorkerIdentity},
+    pace::HOUR,
+    ports::{Holding, Want, WorkerIdentity, WorkerMinute},
 };
 
 use super::{World, cases, catalog::DEFAULT, grants::WANTS};
@@ -58,6 +59,20 @@ cases! { World;
         assert!(w.store.drain(worker, false).await.unwrap());
         let granted = w.store.grant(&w.request(job, Want::Batch, 9, worker)).await.unwrap();
         assert_eq!(granted.tasks.len(), 4);
+    }
+
+    async fn what_a_worker_did_adds_up_and_what_is_old_is_forgotten(w: World) {
+        let (a, b) = (w.worker("a").await, w.worker("b").await);
+        let of = |worker, step, minute, n| WorkerMinute { worker, step, minute, processed: n, failed: 1, lost: 2 };
+        let add = async |minutes: &[WorkerMinute]| w.store.add_worker_minutes(minutes).await.unwrap();
+        add(&[of(a, HOUR, 120, 5), of(a, 1, 121, 5), of(b, 1, 121, 9)]).await;
+        add(&[of(a, 1, 121, 4), of(a, 1, 122, 1)]).await;
+        let read = async |step, since| w.store.worker_minutes(&[a], step, since).await.unwrap();
+        let sum = WorkerMinute { failed: 2, lost: 4, ..of(a, 1, 121, 9) };
+        assert_eq!(read(1, 0).await, [sum, of(a, 1, 122, 1)]);
+        assert_eq!(read(1, 122).await, [of(a, 1, 122, 1)]);
+        assert_eq!(read(HOUR, 0).await, [of(a, HOUR, 120, 5)]);
+        assert_eq!(w.store.worker_minutes(&[a, b], 1, 121).await.unwrap().len(), 3);
     }
 
     async fn a_hand_out_that_ends_without_an_answer_is_told_of_its_worker(w: World) {

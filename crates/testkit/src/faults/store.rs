@@ -14,7 +14,7 @@ use trapline_core::{
         Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
         LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
         RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
-        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
+        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -336,6 +336,16 @@ impl Store for FaultyStore {
 
     async fn drain(&self, worker: WorkerId, draining: bool) -> Result<bool> {
         self.call("drain", self.inner.drain(worker, draining)).await
+    }
+
+    async fn add_worker_minutes(&self, minutes: &[WorkerMinute]) -> Result<()> {
+        self.call("add_worker_minutes", self.inner.add_worker_minutes(minutes))
+            .await
+    }
+
+    async fn worker_minutes(&self, workers: &[WorkerId], step: i64, since: i64) -> Result<Vec<WorkerMinute>> {
+        self.call("worker_minutes", self.inner.worker_minutes(workers, step, since))
+            .await
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

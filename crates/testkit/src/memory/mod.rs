@@ -110,6 +110,8 @@ pub struct Db {
     /// By job, minute and length: processed and failed images.
     minutes: BTreeMap<(JobId, i64, i64), (u64, u64)>,
     summaries: BTreeMap<JobId, summary::SummaryRows>,
+    /// By worker, length and minute: what was processed, failed and lost.
+    worker_minutes: BTreeMap<(WorkerId, i64, i64), [u64; 3]>,
     ticks: TickRows,
     /// Identifiers grow and are never used again.
     last: Last,

@@ -12,7 +12,7 @@ use trapline_core::{
         Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
         LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
         RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
-        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerRow,
+        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -263,6 +263,15 @@ impl Store for MemoryStore {
         let mut rows = self.rows();
         let row = rows.workers.get_mut(&worker);
         Ok(row.map(|row| row.draining = draining).is_some())
+    }
+
+    async fn add_worker_minutes(&self, minutes: &[WorkerMinute]) -> Result<()> {
+        self.rows().add_worker_minutes(minutes);
+        Ok(())
+    }
+
+    async fn worker_minutes(&self, workers: &[WorkerId], step: i64, since: i64) -> Result<Vec<WorkerMinute>> {
+        Ok(self.rows().read_worker_minutes(workers, step, since))
     }
 
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {

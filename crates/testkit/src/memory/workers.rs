@@ -2,7 +2,7 @@
 
 use trapline_core::{
     WorkerId,
-    ports::{Holding, WorkerRow},
+    ports::{Holding, WorkerMinute, WorkerRow},
 };
 
 use super::Db;
@@ -35,6 +35,40 @@ impl Db {
         });
         held.filter(|holding| holding.images > 0)
             .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .collect()
+    }
+
+    pub(super) fn add_worker_minutes(&mut self, minutes: &[WorkerMinute]) {
+        for m in minutes {
+            let sum = self
+                .worker_minutes
+                .entry((m.worker, m.step, m.minute))
+                .or_default();
+            for (sum, n) in sum.iter_mut().zip([m.processed, m.failed, m.lost]) {
+                *sum += n;
+            }
+        }
+    }
+
+    pub(super) fn read_worker_minutes(
+        &self,
+        workers: &[WorkerId],
+        step: i64,
+        since: i64,
+    ) -> Vec<WorkerMinute> {
+        let asked = self.worker_minutes.iter();
+        asked
+            .filter(|((worker, of, minute), _)| workers.contains(worker) && *of == step && *minute >= since)
+            .map(
+                |(&(worker, step, minute), &[processed, failed, lost])| WorkerMinute {
+                    worker,
+                    step,
+                    minute,
+                    processed,
+                    failed,
+                    lost,
+                },
+            )
             .collect()
     }
 }
