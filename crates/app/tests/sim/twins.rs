@@ -343,6 +343,7 @@ twins! { Store {
     drain(worker: WorkerId, draining: bool) -> bool;
     add_worker_minutes(minutes: &[WorkerMinute]) -> ();
     worker_minutes(workers: &[WorkerId], step: i64, since: i64) -> Vec<WorkerMinute>;
+    forget_worker_minutes(step: i64, before: i64, limit: u64) -> u64;
     logs(query: &LogQuery) -> Vec<LogRow>;
 }
 

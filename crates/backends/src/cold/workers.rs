@@ -63,3 +63,24 @@ pub(crate) async fn minutes<S: Cold>(
     conn.list(sql!(each "workers/minutes.sql"), &values, rows::worker_minute)
         .await
 }
+
+pub(crate) async fn forget_minutes<S: Cold>(
+    store: &S,
+    step: i64,
+    before: i64,
+    limit: u64,
+) -> sqlx::Result<u64> {
+    retried::<S, _>(|| {
+        Box::pin(async move {
+            let values: [&dyn Value<'_>; 3] = [&step, &before, &bound(limit)];
+            write(
+                store,
+                Turn::Background,
+                sql!("workers/forget_minutes.sql"),
+                &values,
+            )
+            .await
+        })
+    })
+    .await
+}

@@ -261,6 +261,11 @@ impl Store for SqliteStore {
         self.aside(workers::minutes(self, workers, step, since)).await
     }
 
+    async fn forget_worker_minutes(&self, step: i64, before: i64, limit: u64) -> Result<u64> {
+        self.aside(workers::forget_minutes(self, step, before, limit))
+            .await
+    }
+
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
         self.aside(reports::log(self, query)).await
     }

@@ -55,6 +55,7 @@ pub(crate) const COLD: &[&str] = &[
     "summary/forget.sql",
     "tokens/",
     "workers/drain.sql",
+    "workers/forget_minutes.sql",
     "collect/claim_set.sql",
     "collect/end.sql",
     "collect/total.sql",

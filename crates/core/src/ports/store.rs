@@ -173,6 +173,8 @@ pub trait Store: Catalog + Health {
     async fn add_worker_minutes(&self, minutes: &[WorkerMinute]) -> Result<()>;
     /// What workers did in minutes or in hours, by worker and time.
     async fn worker_minutes(&self, workers: &[WorkerId], step: i64, since: i64) -> Result<Vec<WorkerMinute>>;
+    /// Forgets minutes or hours before one; returns how many.
+    async fn forget_worker_minutes(&self, step: i64, before: i64, limit: u64) -> Result<u64>;
     /// A page of a job's log.
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>>;
 }

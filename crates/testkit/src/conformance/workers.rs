@@ -73,6 +73,11 @@ cases! { World;
         assert_eq!(read(1, 122).await, [of(a, 1, 122, 1)]);
         assert_eq!(read(HOUR, 0).await, [of(a, HOUR, 120, 5)]);
         assert_eq!(w.store.worker_minutes(&[a, b], 1, 121).await.unwrap().len(), 3);
+        assert_eq!(w.store.forget_worker_minutes(1, 122, 1).await.unwrap(), 1);
+        assert_eq!(w.store.forget_worker_minutes(1, 122, 9).await.unwrap(), 1);
+        assert_eq!(w.store.forget_worker_minutes(1, 122, 9).await.unwrap(), 0);
+        assert_eq!(read(1, 0).await, [of(a, 1, 122, 1)]);
+        assert_eq!(read(HOUR, 0).await.len(), 1);
     }
 
     async fn a_hand_out_that_ends_without_an_answer_is_told_of_its_worker(w: World) {

@@ -348,6 +348,14 @@ impl Store for FaultyStore {
             .await
     }
 
+    async fn forget_worker_minutes(&self, step: i64, before: i64, limit: u64) -> Result<u64> {
+        self.call(
+            "forget_worker_minutes",
+            self.inner.forget_worker_minutes(step, before, limit),
+        )
+        .await
+    }
+
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
         self.call("logs", self.inner.logs(query)).await
     }

@@ -274,6 +274,10 @@ impl Store for MemoryStore {
         Ok(self.rows().read_worker_minutes(workers, step, since))
     }
 
+    async fn forget_worker_minutes(&self, step: i64, before: i64, limit: u64) -> Result<u64> {
+        Ok(self.rows().forget_worker_minutes(step, before, limit))
+    }
+
     async fn logs(&self, query: &LogQuery) -> Result<Vec<LogRow>> {
         Ok(self.rows().log_page(query))
     }

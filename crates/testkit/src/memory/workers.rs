@@ -71,4 +71,18 @@ impl Db {
             )
             .collect()
     }
+
+    pub(super) fn forget_worker_minutes(&mut self, step: i64, before: i64, limit: u64) -> u64 {
+        let old = self.worker_minutes.keys();
+        let mut old: Vec<_> = old
+            .copied()
+            .filter(|(_, of, minute)| *of == step && *minute < before)
+            .collect();
+        old.sort_by_key(|(_, _, minute)| *minute);
+        old.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        for key in &old {
+            self.worker_minutes.remove(key);
+        }
+        old.len() as u64
+    }
 }
