@@ -176,6 +176,7 @@ mod tests {
             detail: Some(detail.to_owned()),
             attempts: 1,
             worker: Some(worker.to_owned()),
+            holder: None,
             settled_at: Some(Timestamp(capture)),
             detections: 0,
         }

@@ -152,6 +152,7 @@ pub(crate) fn image(row: &impl Columns) -> sqlx::Result<ImageRow> {
         detail: row.col("detail")?,
         attempts: row.col("attempts")?,
         worker: row.col("worker")?,
+        holder: row.col::<Option<i64>>("holder")?.map(WorkerId),
         settled_at: row.maybe_time("settled_at")?,
         detections: row.col("n_detections")?,
     })

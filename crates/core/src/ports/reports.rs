@@ -1,7 +1,8 @@
 //! Pages of a job's tasks, detections and log lines, as the store returns them.
 
 use crate::{
-    AlgorithmId, CaptureId, FailReason, JobId, TaskState, Timestamp, catalog::Capture, result::DetectionId,
+    AlgorithmId, CaptureId, FailReason, JobId, TaskState, Timestamp, WorkerId, catalog::Capture,
+    result::DetectionId,
 };
 
 /// A task, as people see it.
@@ -23,6 +24,8 @@ pub struct ImageRow {
     pub attempts: i64,
     /// The worker that it was last handed out to.
     pub worker: Option<String>,
+    /// The same by its number.
+    pub holder: Option<WorkerId>,
     /// The time of the settlement.
     pub settled_at: Option<Timestamp>,
     /// The number of stored detections.

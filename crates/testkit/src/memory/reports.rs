@@ -43,6 +43,7 @@ impl Db {
                     .holder
                     .and_then(|w| self.workers.get(&w))
                     .map(|w| w.name.clone()),
+                holder: t.holder,
                 settled_at: t.settled_at,
                 detections: t.n_detections,
             })

@@ -10,6 +10,6 @@ WITH page AS MATERIALIZED (
     LIMIT (SELECT $5::bigint)
 )
 SELECT t.capture_id, c.url, t.state, t.grant_id IS NOT NULL AS in_flight, t.reason, t.detail, t.attempts,
-       (SELECT w.name FROM workers w WHERE w.id = t.holder) AS worker, t.settled_at, t.n_detections
+       (SELECT w.name FROM workers w WHERE w.id = t.holder) AS worker, t.holder, t.settled_at, t.n_detections
 FROM page t CROSS JOIN LATERAL (SELECT c.url FROM captures c WHERE c.id = t.capture_id OFFSET 0) c
 ORDER BY t.capture_id
