@@ -25,6 +25,7 @@ pub mod ports;
 pub mod receipt;
 pub mod remembered;
 pub mod result;
+pub mod roster;
 pub mod summary;
 pub mod taken_at;
 pub mod task;
