@@ -193,3 +193,82 @@ fn member(row: WorkerRow, holdings: Vec<Holding>, did: &[WorkerMinute], now: Tim
         row,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{JobId, WorkerId};
+
+    fn row(id: i64, seen: Timestamp) -> WorkerRow {
+        WorkerRow {
+            id: WorkerId(id),
+            name: format!("w{id}"),
+            client_info: None,
+            pipelines: Vec::new(),
+            last_seen: seen,
+            draining: false,
+            token: None,
+            project: None,
+        }
+    }
+
+    fn did(worker: i64, step: i64, minute: i64, [processed, failed, lost]: [u64; 3]) -> WorkerMinute {
+        WorkerMinute {
+            worker: WorkerId(worker),
+            step,
+            minute,
+            processed,
+            failed,
+            lost,
+        }
+    }
+
+    #[test]
+    fn those_that_misbehave_come_first_then_those_that_are_live_then_the_one_seen_last() {
+        let now = begin(100 * HOUR + 30);
+        let ago = |seconds| now.minus(Duration::from_secs(seconds));
+        let rows = vec![
+            row(1, ago(400)),
+            row(2, ago(2)),
+            row(3, ago(90)),
+            row(4, ago(80)),
+            row(5, ago(1)),
+        ];
+        let held = Holding {
+            worker: WorkerId(4),
+            job: JobId(1),
+            granted_at: now,
+            images: 7,
+        };
+        let minutes = [
+            did(5, HOUR, 100 * HOUR, [1, 0, 3]),
+            did(2, HOUR, 98 * HOUR, [0, 90, 9]),
+            did(3, HOUR, 100 * HOUR, [8, 1, 0]),
+        ];
+        let all = roster(rows, &[held], &minutes, now);
+        let ids: Vec<i64> = all.iter().map(|m| m.row.id.0).collect();
+        assert_eq!(ids, [5, 4, 2, 3, 1]);
+        let trouble: Vec<_> = all.iter().map(|m| m.trouble).collect();
+        let (loses, silent) = (Trouble::Loses(3), Trouble::SilentWithImages);
+        assert_eq!(trouble, [Some(loses), Some(silent), None, None, None]);
+        assert_eq!(all.last().map(|m| m.presence), Some(Presence::Gone));
+        assert_eq!((all[2].hours[21], all[2].day.lost), (90, 9));
+    }
+
+    #[test]
+    fn a_rate_is_that_of_the_last_ten_minutes_and_errors_of_few_results_are_no_trouble() {
+        let now = begin(100 * HOUR + 30).plus(Duration::from_secs(59));
+        let minutes = [
+            did(1, 1, 100 * HOUR + 20, [500, 0, 0]),
+            did(1, 1, 100 * HOUR + 21, [90, 5, 0]),
+            did(1, 1, 100 * HOUR + 30, [5, 0, 0]),
+            did(1, HOUR, 100 * HOUR, [8, 1, 0]),
+        ];
+        let one = roster(vec![row(1, now)], &[], &minutes, now).remove(0);
+        assert!((one.per_minute - 10.0).abs() < 0.1, "{}", one.per_minute);
+        assert_eq!(one.trouble, None);
+        let more = [did(1, HOUR, 100 * HOUR, [9, 1, 0])];
+        let one = roster(vec![row(1, now)], &[], &more, now).remove(0);
+        assert_eq!(one.trouble, Some(Trouble::Errors(1)));
+    }
+}
