@@ -18,7 +18,7 @@ use trapline_core::{
 use crate::{
     Supervisor, health::Ticking, job_cache::JobCache, journal::Journal, liveness::Liveness,
     lost_replies::LostReplies, minutes::Minutes, presence::Presence, project::Owed, settle::Settler,
-    store_time::StoreTime, summaries::Summaries, tried::Tried, turns::Turns,
+    store_time::StoreTime, summaries::Summaries, tried::Tried, turns::Turns, workers::Workers,
 };
 
 /// The ports that a node is given.
@@ -132,6 +132,7 @@ pub(crate) struct Inner {
     pub(crate) summaries: Summaries,
     /// Whether it writes nothing.
     pub(crate) is_idle: bool,
+    pub(crate) workers: Workers,
 }
 
 /// How often the cluster's row is touched.
@@ -190,6 +191,7 @@ impl Engine {
             minutes: Minutes::default(),
             summaries: Summaries::default(),
             is_idle,
+            workers: Workers::default(),
             key,
             image_url,
             settler,

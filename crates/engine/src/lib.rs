@@ -28,6 +28,7 @@ pub mod supervisor;
 mod sweep;
 mod tried;
 mod turns;
+mod workers;
 
 pub use claim::{ClaimRequest, Claimed};
 pub use clock::SystemClock;

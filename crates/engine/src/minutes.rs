@@ -70,6 +70,8 @@ impl Engine {
     /// As the store's.
     pub async fn write_minutes(&self) -> Result<()> {
         self.write_waiting_minutes().await?;
+        self.write_worker_minutes().await?;
+        self.forget_worker_minutes().await?;
         let old = pace::fold_before(self.now());
         for _ in 0..FOLDS_MAX {
             if !self.inner.ports.store.fold_minutes(old).await? {
@@ -99,7 +101,8 @@ impl Engine {
 
     /// Writes the minutes that wait when a node ends.
     pub(crate) async fn write_last_minutes(&self) {
-        if let Err(error) = self.write_waiting_minutes().await {
+        let written = self.write_waiting_minutes().await;
+        if let Err(error) = written.and(self.write_worker_minutes().await) {
             tracing::warn!(
                 error = chain(&error),
                 "the last minutes of charts were not written"

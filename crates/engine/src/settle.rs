@@ -224,6 +224,7 @@ impl Engine {
                 .answered(s.receipt.worker, s.receipt.granted_at, now);
             self.inner.tried.answered(&s.receipt, now);
         }
+        self.note_answers(settlements, &report.items);
         self.tell(&report.touched).await;
         self.offer(report.freed).await;
         log_ignored(settlements, &report.items);

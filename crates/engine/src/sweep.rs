@@ -51,6 +51,7 @@ impl Engine {
             report.freed += swept.freed.len() as u64;
             report.lost += swept.touched.iter().map(|t| t.settled.len() as u64).sum::<u64>();
             report.landed += swept.touched.iter().filter(|t| t.landed).count() as u64;
+            self.note_unanswered(&swept.unanswered);
             self.tell(&swept.touched).await;
             self.offer(swept.freed).await;
             if !swept.more {
@@ -80,6 +81,7 @@ impl Engine {
         let rest = ports.store.sweep(&leases, Some(&queues), now).await?;
         swept.freed.extend(rest.freed);
         swept.touched.extend(rest.touched);
+        swept.unanswered.extend(rest.unanswered);
         swept.more = rest.more;
         Ok(swept)
     }
