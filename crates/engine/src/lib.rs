@@ -42,3 +42,4 @@ pub use reserve::{Caller, Reservation, ReservedTask};
 pub use settle::Pending;
 pub use supervisor::Supervisor;
 pub use sweep::SweepReport;
+pub use workers::{Roster, WORKERS_MAX};
