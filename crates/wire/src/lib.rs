@@ -13,6 +13,7 @@ mod jobs;
 mod server;
 mod service;
 mod work;
+mod workers;
 
 use std::borrow::Cow;
 
@@ -25,6 +26,7 @@ pub use jobs::*;
 pub use server::*;
 pub use service::*;
 pub use work::*;
+pub use workers::*;
 
 /// A time: UTC with microseconds, `2026-11-23T16:57:33.766542Z`.
 pub type Time = String;
