@@ -55,6 +55,7 @@ mod unread;
 pub(crate) mod upload;
 mod users;
 mod worker;
+pub(crate) mod workers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -243,6 +244,7 @@ pub fn private() -> Router<AppState> {
         .merge(jobs::routes())
         .merge(preflight::routes())
         .merge(worker::routes())
+        .merge(workers::routes())
         .merge(results::routes())
         .merge(results_export::routes())
         .merge(images::routes())

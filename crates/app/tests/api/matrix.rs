@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use trapline::http::private;
-use trapline_core::{ProjectId, catalog::Role};
+use trapline_core::{ProjectId, catalog::Role, ports::Store as _};
 
 use self::rows::{Forbidden, Invalid, NotThere, Own, ROWS, Row};
 use crate::{
@@ -117,7 +117,9 @@ impl Place {
         let posted = json!({ "results": [success(&tasks[0])] });
         ok(admin.post(&format!("{path}result/"), &posted).await).await;
         let pipeline = ok(admin.get("/api/v2/ml/pipelines/").await).await["results"][0].clone();
+        let worker = app.store.workers(None, 1).await.unwrap()[0].id;
         let numbers = vec![
+            ("{worker}", worker.to_string()),
             ("{project}", project.to_string()),
             ("{service}", registered["processing_service_id"].to_string()),
             ("{pipeline}", pipeline["id"].to_string()),

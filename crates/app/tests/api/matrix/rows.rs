@@ -65,6 +65,8 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/users/me", "", Own),
     ("GET", "/health/ticks", "", Forbidden),
     ("POST", "/health/check?dry_run=1", "{}", Forbidden),
+    ("GET", "/workers", "", Own),
+    ("GET", "/workers/{worker}", "", NotThere),
     ("GET", "/jobs", "", Own),
     ("GET", "/jobs?project_id={project}", "", Invalid),
     ("GET", "/jobs?pipeline={pipeline}", "", Own),
