@@ -31,3 +31,4 @@ mod sets;
 mod support;
 mod ui;
 mod worker;
+mod workers;
