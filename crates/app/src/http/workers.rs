@@ -1,12 +1,16 @@
 //! Workers, as people see them. A worker is of its token's project: whoever is bound to one sees its own workers only.
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
 use serde_json::Value;
 use trapline_core::{Timestamp, WorkerId, roster::Member};
 use trapline_wire as wire;
 
 use super::{
-    AppState, Id, Params, Principal,
+    Access, AppState, Id, Params, Principal,
     error::{ApiError, ApiResult},
 };
 
@@ -17,6 +21,8 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/workers", get(list))
         .route("/workers/{id}", get(show))
+        .route("/workers/{id}/drain", post(drain))
+        .route("/workers/{id}/resume", post(resume))
 }
 
 impl Principal {
@@ -32,6 +38,15 @@ impl AppState {
         let found = self.engine.member(WorkerId(id)).await?;
         let seen = found.filter(|member| principal.sees_worker(member));
         seen.ok_or_else(ApiError::not_found)
+    }
+
+    /// Hands a worker nothing more, or again something.
+    pub(crate) async fn drain_worker(&self, principal: &Principal, id: i64, draining: bool) -> ApiResult<()> {
+        principal.require(Access::Admin)?;
+        let worker = self.visible_worker(principal, id).await?.row.id;
+        self.engine.drain(worker, draining).await?;
+        tracing::info!(%worker, draining, by = principal.name, "whether a worker drains was changed");
+        Ok(())
     }
 }
 
@@ -108,4 +123,22 @@ async fn detail(app: &AppState, principal: &Principal, id: i64) -> ApiResult<Jso
         hours: member.hours.to_vec(),
         worker: view(app, &member),
     }))
+}
+
+async fn drain(
+    State(app): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+) -> ApiResult<Json<wire::WorkerDetail>> {
+    app.drain_worker(&principal, id, true).await?;
+    detail(&app, &principal, id).await
+}
+
+async fn resume(
+    State(app): State<AppState>,
+    principal: Principal,
+    Id(id): Id,
+) -> ApiResult<Json<wire::WorkerDetail>> {
+    app.drain_worker(&principal, id, false).await?;
+    detail(&app, &principal, id).await
 }

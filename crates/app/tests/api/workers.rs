@@ -104,3 +104,49 @@ async fn a_worker_that_goes_is_told_of_with_what_it_lost() {
         (&json!("quiet"), &json!(0), &json!(3))
     );
 }
+
+#[tokio::test]
+async fn a_worker_that_drains_gets_nothing_in_any_way_and_saves_what_it_holds() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(5).await;
+    let held = fleet.tasks(job, 2).await;
+    let id = roster(&fleet, &fleet.admin).await[0]["id"].clone();
+    let path = |verb: &str| format!("/api/v2/workers/{id}/{verb}/");
+    for role in [Role::Viewer, Role::Worker, Role::Operator] {
+        let client = fleet.app.client(role, None).await;
+        assert_eq!(
+            client.post(&path("drain"), &json!({})).await.status,
+            StatusCode::FORBIDDEN
+        );
+    }
+    let other = fleet.app.other_project().await;
+    let stranger = fleet.app.client(Role::Admin, Some(other)).await;
+    assert_eq!(
+        stranger.post(&path("drain"), &json!({})).await.status,
+        StatusCode::NOT_FOUND
+    );
+
+    let drained = fleet.admin.post(&path("drain"), &json!({})).await;
+    assert_eq!(
+        (drained.status, &drained.body["draining"]),
+        (StatusCode::OK, &json!(true))
+    );
+    assert!(fleet.tasks(job, 5).await.is_empty());
+    let claim = json!({ "pipelines": ["moths"], "batch_size": 1 });
+    assert_eq!(
+        fleet.worker.post("/api/v2/tasks/claim/", &claim).await.body["job_id"],
+        Value::Null
+    );
+    let poll = "/api/v2/jobs/?ids_only=1&pipeline__slug__in=moths";
+    assert_eq!(fleet.worker.get(poll).await.body["count"], 0);
+    fleet
+        .settle(job, &held.iter().map(success).collect::<Vec<_>>())
+        .await;
+
+    let resumed = fleet.admin.post(&path("resume"), &json!({})).await.body;
+    assert_eq!(
+        (&resumed["draining"], &resumed["holds"]),
+        (&json!(false), &json!(0))
+    );
+    assert_eq!(fleet.tasks(job, 5).await.len(), 3);
+}

@@ -117,6 +117,8 @@ pub(super) const ROWS: &[Row] = &[
     ("POST", "/jobs/{job}/cancel", "", NotThere),
     ("POST", "/jobs/{job}/retry", "", NotThere),
     ("POST", "/jobs/{job}/retry-failed", "", NotThere),
+    ("POST", "/workers/{worker}/drain", "", NotThere),
+    ("POST", "/workers/{worker}/resume", "", NotThere),
     ("DELETE", "/jobs/{job}", "", NotThere),
     ("DELETE", "/ml/processing_services/{service}", "", NotThere),
 ];
