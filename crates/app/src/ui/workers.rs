@@ -1,0 +1,183 @@
+//! `/workers`: who works, and who misbehaves.
+
+use std::collections::BTreeMap;
+
+use trapline_core::{
+    JobId, Result, Timestamp, WorkerId,
+    ports::RecentQuery,
+    roster::{Done, Member, Presence, Trouble},
+    words::{count, counted},
+};
+
+use super::{
+    jobs::per_minute,
+    words::{State as Word, Time, visible},
+};
+use crate::http::{AppState, Links, workers::said};
+
+/// Jobs that a row names.
+const JOBS_MAX: usize = 3;
+/// The height of the drawing of a worker's day, in its own units; an hour is 4 wide.
+const HEIGHT: u64 = 20;
+
+/// What a worker answered in each hour of the last day.
+pub(super) struct Day {
+    /// From the left and from the top, and the height.
+    pub(super) bars: Vec<(usize, u64, u64)>,
+    /// The same in words.
+    pub(super) text: String,
+}
+
+impl Day {
+    fn new(member: &Member) -> Self {
+        let most = member.hours.iter().copied().max().unwrap_or(0);
+        let bars = member.hours.iter().enumerate().filter(|(_, n)| **n > 0);
+        let bar = |(at, n): (usize, &u64)| {
+            let high = (n * HEIGHT).div_ceil(most.max(1));
+            (at * 4, HEIGHT - high, high)
+        };
+        Self {
+            bars: bars.map(bar).collect(),
+            text: match most {
+                0 => "nothing in the last 24 hours".to_owned(),
+                most => format!("at most {} in an hour of the last 24", counted(most, "image")),
+            },
+        }
+    }
+}
+
+/// A worker of a list.
+pub(super) struct Row {
+    pub(super) id: WorkerId,
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) token: String,
+    pub(super) state: Word,
+    pub(super) draining: bool,
+    pub(super) trouble: Option<String>,
+    pub(super) seen: Time,
+    pub(super) holds: String,
+    pub(super) rate: String,
+    pub(super) day: Day,
+    pub(super) errors: String,
+    pub(super) lost: String,
+    /// Jobs of which it holds images, with their names.
+    pub(super) jobs: Vec<(JobId, String)>,
+    /// How many others there are; empty if there are none.
+    pub(super) more_jobs: String,
+}
+
+/// A number, and nothing where it is 0.
+fn unless_none(n: u64) -> String {
+    match n {
+        0 => String::new(),
+        n => count(n),
+    }
+}
+
+/// The share of errors among answers, in per cent; empty if there were no answers.
+pub(super) fn errors(day: &Done) -> String {
+    let (failed, all) = (u128::from(day.failed), u128::from(day.answered()));
+    if all == 0 {
+        return String::new();
+    }
+    let tenths = failed * 1_000 / all;
+    match (tenths, failed) {
+        (0, 0) => "0%".to_owned(),
+        (0, _) => "< 0.1%".to_owned(),
+        (tenths, _) => format!("{}.{}%", tenths / 10, tenths % 10),
+    }
+}
+
+fn state(presence: Presence) -> Word {
+    let (word, tone, icon) = match presence {
+        Presence::Live => ("live", "ok", "●"),
+        Presence::Quiet => ("quiet", "warn", "◌"),
+        Presence::Gone => ("gone", "wait", "○"),
+    };
+    Word {
+        word: word.to_owned(),
+        tone,
+        icon,
+    }
+}
+
+fn trouble(of: Trouble) -> String {
+    match of {
+        Trouble::SilentWithImages => "holds images and is not heard of".to_owned(),
+        Trouble::Loses(n) => format!("lost {} lately", counted(n, "image")),
+        Trouble::Errors(n) => format!("answered {} with an error lately", counted(n, "image")),
+    }
+}
+
+impl Row {
+    pub(super) fn new(app: &AppState, member: &Member, names: &BTreeMap<JobId, String>) -> Self {
+        let row = &member.row;
+        let mut jobs: Vec<JobId> = member.holdings.iter().map(|h| h.job).collect();
+        jobs.sort_unstable();
+        jobs.dedup();
+        let named = |job: &JobId| Some((*job, names.get(job)?.clone()));
+        Self {
+            id: row.id,
+            name: visible(&row.name),
+            version: visible(&said(member, "version").unwrap_or_default()),
+            token: row
+                .token
+                .as_deref()
+                .map_or_else(|| "none now".to_owned(), visible),
+            state: state(member.presence),
+            draining: row.draining,
+            trouble: member.trouble.map(trouble),
+            seen: Time::new(app.engine.shown(row.last_seen), app.engine.wall_now()),
+            holds: unless_none(member.holds()),
+            rate: match member.per_minute {
+                0.0 => String::new(),
+                rate => per_minute(rate),
+            },
+            day: Day::new(member),
+            errors: errors(&member.day),
+            lost: unless_none(member.day.lost),
+            jobs: jobs.iter().filter_map(named).take(JOBS_MAX).collect(),
+            more_jobs: unless_none(jobs.len().saturating_sub(JOBS_MAX) as u64),
+        }
+    }
+}
+
+/// The names of the jobs of which these workers hold images, in one read.
+pub(super) async fn job_names(app: &AppState, members: &[&Member]) -> Result<BTreeMap<JobId, String>> {
+    let held = members.iter().flat_map(|m| &m.holdings).map(|h| h.job);
+    let mut jobs: Vec<JobId> = held.collect();
+    jobs.sort_unstable();
+    jobs.dedup();
+    if jobs.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = RecentQuery {
+        project: None,
+        group: None,
+        search: None,
+        pipeline: None,
+        limit: jobs.len() as u64,
+        sets: None,
+        among: Some(jobs),
+        before: None,
+        examined_max: 0,
+    };
+    let rows = app.engine.store().recent_jobs(&query).await?.rows;
+    Ok(rows.into_iter().map(|job| (job.id, visible(&job.name))).collect())
+}
+
+impl AppState {
+    /// Where workers and people find this server.
+    pub(super) fn server_url(&self, links: &Links) -> String {
+        match &self.site.public {
+            Some(public) => public.to_string(),
+            None => links.page(""),
+        }
+    }
+}
+
+/// Since when a worker holds something, as its page says it.
+pub(super) fn since(app: &AppState, at: Timestamp) -> Time {
+    Time::new(app.engine.shown(at), app.engine.wall_now())
+}
