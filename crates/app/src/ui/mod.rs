@@ -32,6 +32,7 @@ mod tabs;
 mod when;
 mod why;
 mod words;
+mod workers;
 
 use axum::{
     Router, middleware,
@@ -60,6 +61,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(look::routes())
         .merge(new_job::routes())
         .merge(sets::routes())
+        .merge(workers::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check))
         .route_layer(middleware::from_fn_with_state(state.clone(), origin::by_name));

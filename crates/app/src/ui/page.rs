@@ -18,7 +18,11 @@ use crate::http::{ApiError, Principal, error::Said};
 pub(super) type PageResult<T = Response> = Result<T, PageError>;
 
 /// The places in the bar: their words in [`Frame::at`], their paths, and what stands there.
-const PLACES: &[(&str, &str, &str)] = &[("jobs", "/jobs", "Jobs"), ("sets", "/sets", "Capture sets")];
+const PLACES: &[(&str, &str, &str)] = &[
+    ("jobs", "/jobs", "Jobs"),
+    ("workers", "/workers", "Workers"),
+    ("sets", "/sets", "Capture sets"),
+];
 
 /// The frame of a page.
 pub(super) struct Frame {

@@ -2,23 +2,34 @@
 
 use std::collections::BTreeMap;
 
+use askama::Template;
+use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
     JobId, Result, Timestamp, WorkerId,
     ports::RecentQuery,
     roster::{Done, Member, Presence, Trouble},
     words::{count, counted},
 };
+use trapline_engine::WORKERS_MAX;
 
 use super::{
     jobs::per_minute,
+    page::{Frame, PageResult, render, with_query},
+    session::Visitor,
     words::{State as Word, Time, visible},
 };
-use crate::http::{AppState, Links, workers::said};
+use crate::http::{AppState, Links, Params, workers::said};
 
+/// Workers of a page.
+const PAGE: usize = 200;
 /// Jobs that a row names.
 const JOBS_MAX: usize = 3;
 /// The height of the drawing of a worker's day, in its own units; an hour is 4 wide.
 const HEIGHT: u64 = 20;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/workers", get(list))
+}
 
 /// What a worker answered in each hour of the last day.
 pub(super) struct Day {
@@ -165,6 +176,102 @@ pub(super) async fn job_names(app: &AppState, members: &[&Member]) -> Result<BTr
     };
     let rows = app.engine.store().recent_jobs(&query).await?.rows;
     Ok(rows.into_iter().map(|job| (job.id, visible(&job.name))).collect())
+}
+
+/// What the list holds, which is read again while it is open.
+struct Rows {
+    rows: Vec<Row>,
+    /// Those that left more than a day ago.
+    left: Vec<Row>,
+    /// Says that there are others.
+    cut: Option<String>,
+    counts: String,
+}
+
+#[derive(Template)]
+#[template(path = "workers.html")]
+struct WorkersPage {
+    frame: Frame,
+    list: Rows,
+    /// From where its list is read again.
+    part: String,
+    q: String,
+    is_empty: bool,
+    /// The address of this server, for the line that starts a worker.
+    server: String,
+    makes_tokens: bool,
+    /// Whether workers of other tokens are there that are not shown.
+    is_bound: bool,
+}
+
+#[derive(Template)]
+#[template(path = "parts/workers.html")]
+struct WorkersPart {
+    list: Rows,
+}
+
+async fn read(app: &AppState, visitor: &Visitor, q: &str) -> Result<Rows> {
+    let roster = app.engine.roster().await?;
+    let now = app.engine.now();
+    let needle = q.to_lowercase();
+    let is_asked = |m: &&Member| {
+        visitor.principal.sees_worker(m) && (needle.is_empty() || m.row.name.to_lowercase().contains(&needle))
+    };
+    let asked = roster.members.iter().filter(is_asked);
+    let (left, here): (Vec<_>, Vec<_>) = asked.partition(|m| m.has_left(now));
+    let is_cut = left.len() > PAGE || here.len() > PAGE;
+    let of = |presence| here.iter().filter(|m| m.presence == presence).count() as u64;
+    let counts = [
+        (Presence::Live, "live"),
+        (Presence::Quiet, "quiet"),
+        (Presence::Gone, "gone today"),
+    ];
+    let counts = counts.map(|(presence, word)| format!("{} {word}", count(of(presence))));
+    let shown: Vec<&Member> = here.into_iter().take(PAGE).collect();
+    let names = job_names(app, &shown).await?;
+    let row = |m: &&Member| Row::new(app, m, &names);
+    Ok(Rows {
+        rows: shown.iter().map(row).collect(),
+        left: left.iter().take(PAGE).map(row).collect(),
+        cut: match (roster.more, is_cut) {
+            (true, _) => Some(format!(
+                "The newest {} were looked at.",
+                counted(WORKERS_MAX, "worker")
+            )),
+            (false, true) => Some(format!(
+                "{} are shown; a part of a name finds others.",
+                count(PAGE as u64)
+            )),
+            (false, false) => None,
+        },
+        counts: counts.join(" · "),
+    })
+}
+
+async fn list(State(app): State<AppState>, visitor: Visitor, params: Params, links: Links) -> PageResult {
+    let q = params.text("q").unwrap_or_default().trim().to_owned();
+    let list = read(&app, &visitor, &q).await?;
+    match params.text("part") {
+        None => {}
+        Some("rows") => return Ok(render(StatusCode::OK, &WorkersPart { list })),
+        Some(other) => {
+            let error = format!("`{other}` is not a part of this page");
+            return Err(crate::http::ApiError::invalid(error).into());
+        }
+    }
+    let mut frame = Frame::new("Workers", "workers", &visitor);
+    frame.refreshes = !app.is_kept;
+    let page = WorkersPage {
+        frame,
+        is_empty: q.is_empty() && list.rows.is_empty() && list.left.is_empty(),
+        list,
+        part: with_query("/workers", [("q", q.as_str()), ("part", "rows")]),
+        q,
+        server: app.server_url(&links),
+        makes_tokens: visitor.principal.is_unbound_admin(),
+        is_bound: visitor.principal.project.is_some(),
+    };
+    Ok(render(StatusCode::OK, &page))
 }
 
 impl AppState {
