@@ -33,6 +33,7 @@ mod tabs;
 mod when;
 mod why;
 mod words;
+mod worker;
 mod workers;
 
 use axum::{
@@ -63,6 +64,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(new_job::routes())
         .merge(sets::routes())
         .merge(workers::routes())
+        .merge(worker::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check))
         .route_layer(middleware::from_fn_with_state(state.clone(), origin::by_name));

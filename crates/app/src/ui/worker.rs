@@ -1,0 +1,176 @@
+//! `/workers/{id}`: what a worker holds and what failed with it; and whether it is handed more.
+
+use askama::Template;
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use trapline_core::{
+    CaptureId, JobId, ProjectId, Result, WorkerId,
+    ports::{ImageQuery, ImageRow, ImageState, RecentQuery},
+    roster::Member,
+    time::head,
+    words::counted,
+};
+
+use super::{
+    kinds::reason_word,
+    page::{Frame, PageResult, render},
+    session::Visitor,
+    words::{Time, visible, visible_lines},
+    workers::{Row, errors, job_names, since},
+};
+use crate::http::{AppState, Id, workers::said};
+
+/// Failed images that are shown.
+const FAILED_MAX: usize = 50;
+/// Jobs whose failed images are looked at, the newest first.
+const JOBS_MAX: u64 = 50;
+/// Failed images that are looked at.
+const EXAMINED_MAX: u64 = 5_000;
+const SLICE: u64 = 500;
+/// How much of a detail is shown, in characters.
+const DETAIL_MAX: usize = 300;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/workers/{id}", get(show))
+}
+
+/// What it holds of one hand-out.
+struct Lease {
+    job: JobId,
+    name: String,
+    images: String,
+    since: Time,
+}
+
+/// An image that failed with it.
+struct Failure {
+    job: JobId,
+    capture: CaptureId,
+    url: String,
+    reason: &'static str,
+    detail: String,
+    at: Option<Time>,
+}
+
+#[derive(Template)]
+#[template(path = "worker.html")]
+struct WorkerPage {
+    frame: Frame,
+    row: Row,
+    facts: Vec<(&'static str, String)>,
+    answered: String,
+    leases: Vec<Lease>,
+    failures: Vec<Failure>,
+    /// Where it was looked for them, if not everywhere.
+    looked: String,
+}
+
+/// Failed images whose last hand-out was to this worker, the newest first; how many were looked at, and whether that were all.
+async fn failures(
+    app: &AppState,
+    project: Option<ProjectId>,
+    worker: WorkerId,
+) -> Result<(Vec<(JobId, ImageRow)>, u64, bool)> {
+    let store = app.engine.store();
+    let query = RecentQuery {
+        project,
+        group: None,
+        search: None,
+        pipeline: None,
+        sets: None,
+        among: None,
+        before: None,
+        limit: JOBS_MAX,
+        examined_max: JOBS_MAX,
+    };
+    let jobs = store.recent_jobs(&query).await?;
+    let (mut found, mut examined, mut all) = (Vec::new(), 0, jobs.next.is_none());
+    for job in jobs.rows.iter().filter(|job| job.counts.failed > 0) {
+        let mut after = CaptureId(i64::MIN);
+        loop {
+            if examined >= EXAMINED_MAX {
+                all = false;
+                break;
+            }
+            let query = ImageQuery {
+                job: job.id,
+                state: Some(ImageState::Failed),
+                reason: None,
+                after,
+                limit: SLICE.min(EXAMINED_MAX - examined),
+            };
+            let rows = store.images(&query).await?;
+            examined += rows.len() as u64;
+            let is_last = (rows.len() as u64) < query.limit;
+            after = rows.last().map_or(after, |row| row.capture);
+            let own = rows.into_iter().filter(|row| row.holder == Some(worker));
+            found.extend(own.map(|row| (job.id, row)));
+            if is_last {
+                break;
+            }
+        }
+    }
+    found.sort_by_key(|(job, row)| std::cmp::Reverse((row.settled_at, *job, row.capture)));
+    found.truncate(FAILED_MAX);
+    Ok((found, examined, all))
+}
+
+fn facts(member: &Member) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    let mut fact = |name, value: Option<String>| {
+        let value = value
+            .map(|value| visible(&value))
+            .filter(|value| !value.is_empty());
+        facts.extend(value.map(|value| (name, value)));
+    };
+    fact("Host", said(member, "hostname"));
+    fact("Program", said(member, "software"));
+    fact("Version", said(member, "version"));
+    fact("Platform", said(member, "platform"));
+    fact("Pipelines", Some(member.row.pipelines.join(", ")));
+    facts
+}
+
+async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
+    let member = app.visible_worker(&visitor.principal, id).await?;
+    let names = job_names(&app, &[&member]).await?;
+    let leases = member.holdings.iter().map(|holding| Lease {
+        job: holding.job,
+        name: names.get(&holding.job).cloned().unwrap_or_default(),
+        images: counted(holding.images, "image"),
+        since: since(&app, holding.granted_at),
+    });
+    // A worker of no project works for all, and is seen by whoever sees all.
+    let (failed, examined, all) = failures(&app, member.row.project, member.row.id).await?;
+    let failures = failed.into_iter().map(|(job, row)| Failure {
+        job,
+        capture: row.capture,
+        url: visible(&row.url),
+        reason: row.reason.map_or("", reason_word),
+        detail: visible_lines(head(row.detail.as_deref().unwrap_or_default(), DETAIL_MAX)),
+        at: row.settled_at.map(|at| since(&app, at)),
+    });
+    let row = Row::new(&app, &member, &names);
+    let mut frame = Frame::new(row.name.clone(), "workers", &visitor);
+    frame.refreshes = !app.is_kept;
+    let day = &member.day;
+    let page = WorkerPage {
+        frame,
+        facts: facts(&member),
+        answered: match day.answered() {
+            0 => "nothing answered".to_owned(),
+            n => format!("{} answered, {} with an error", counted(n, "image"), errors(day)),
+        },
+        leases: leases.collect(),
+        failures: failures.collect(),
+        looked: match all {
+            true => String::new(),
+            false => format!(
+                "{} of the newest {} were looked at.",
+                counted(examined, "failed image"),
+                counted(JOBS_MAX, "job")
+            ),
+        },
+        row,
+    };
+    Ok(render(StatusCode::OK, &page))
+}
