@@ -1,7 +1,13 @@
 //! `/workers/{id}`: what a worker holds and what failed with it; and whether it is handed more.
 
 use askama::Template;
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect},
+    routing::get,
+};
 use trapline_core::{
     CaptureId, JobId, ProjectId, Result, WorkerId,
     ports::{ImageQuery, ImageRow, ImageState, RecentQuery},
@@ -11,13 +17,14 @@ use trapline_core::{
 };
 
 use super::{
+    confirm::Confirm,
     kinds::reason_word,
     page::{Frame, PageResult, render},
     session::Visitor,
     words::{Time, visible, visible_lines},
     workers::{Row, errors, job_names, since},
 };
-use crate::http::{AppState, Id, workers::said};
+use crate::http::{Access, AppState, Id, Params, workers::said};
 
 /// Failed images that are shown.
 const FAILED_MAX: usize = 50;
@@ -30,7 +37,15 @@ const SLICE: u64 = 500;
 const DETAIL_MAX: usize = 300;
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/workers/{id}", get(show))
+    let drain = |draining| {
+        let ask = move |app, visitor, id| ask(app, visitor, id, draining);
+        let act = move |app, visitor, id| act(app, visitor, id, draining);
+        get(ask).post(act)
+    };
+    Router::new()
+        .route("/workers/{id}", get(show))
+        .route("/workers/{id}/drain", drain(true))
+        .route("/workers/{id}/resume", drain(false))
 }
 
 /// What it holds of one hand-out.
@@ -62,6 +77,9 @@ struct WorkerPage {
     failures: Vec<Failure>,
     /// Where it was looked for them, if not everywhere.
     looked: String,
+    drains: bool,
+    /// What was done just now.
+    done: Option<&'static str>,
 }
 
 /// Failed images whose last hand-out was to this worker, the newest first; how many were looked at, and whether that were all.
@@ -130,7 +148,7 @@ fn facts(member: &Member) -> Vec<(&'static str, String)> {
     facts
 }
 
-async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
+async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
     let member = app.visible_worker(&visitor.principal, id).await?;
     let names = job_names(&app, &[&member]).await?;
     let leases = member.holdings.iter().map(|holding| Lease {
@@ -170,7 +188,50 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> Page
                 counted(JOBS_MAX, "job")
             ),
         },
+        drains: visitor.principal.may(Access::Admin),
+        done: match params.text("did") {
+            Some("drain") => Some("It is handed nothing more. What it holds it may finish."),
+            Some("resume") => Some("It is handed images again."),
+            _ => None,
+        },
         row,
     };
     Ok(render(StatusCode::OK, &page))
+}
+
+async fn ask(State(app): State<AppState>, visitor: Visitor, Id(id): Id, draining: bool) -> PageResult {
+    visitor.principal.require(Access::Admin)?;
+    let member = app.visible_worker(&visitor.principal, id).await?;
+    let held = match member.holds() {
+        0 => "It holds nothing now.".to_owned(),
+        n => format!("The {} that it holds it may finish.", counted(n, "image")),
+    };
+    let (question, what, button) = match draining {
+        true => (
+            "Hand this worker nothing more?",
+            format!("{held} Its process goes on, and asks in vain, until it is stopped or resumed."),
+            "Drain it",
+        ),
+        false => (
+            "Hand this worker images again?",
+            "It gets some when it asks next.".to_owned(),
+            "Resume it",
+        ),
+    };
+    let page = Confirm {
+        frame: Frame::new(button, "workers", &visitor),
+        of: Some((format!("/workers/{id}"), visible(&member.row.name))),
+        question,
+        what,
+        path: format!("/workers/{id}/{}", if draining { "drain" } else { "resume" }),
+        button,
+        back: format!("/workers/{id}"),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+async fn act(State(app): State<AppState>, visitor: Visitor, Id(id): Id, draining: bool) -> PageResult {
+    app.drain_worker(&visitor.principal, id, draining).await?;
+    let did = if draining { "drain" } else { "resume" };
+    Ok(Redirect::to(&format!("/workers/{id}?did={did}")).into_response())
 }
