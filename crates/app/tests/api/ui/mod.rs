@@ -12,3 +12,4 @@ mod results;
 mod session;
 mod sets;
 mod summary;
+mod workers;

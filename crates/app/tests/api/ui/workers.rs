@@ -1,0 +1,155 @@
+//! The pages of workers.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use trapline_core::{ProjectId, catalog::Role};
+
+use super::browser::Browser;
+use crate::{
+    fleet::{Fleet, failure, success},
+    support::ADMIN,
+    workers::roster,
+};
+
+#[tokio::test]
+async fn a_server_without_workers_says_how_one_is_started_and_to_an_admin_how_it_gets_a_token() {
+    let app = crate::support::TestApp::new().await;
+    let line = "trapline worker --server http://trapline.test --pipeline";
+    let admin = Browser::with(&app, ADMIN).await.get("/workers").await;
+    admin.has("No worker yet.").has(line).has("Make a token for it");
+    let viewer = Browser::of(&app, Role::Viewer, None).await.get("/workers").await;
+    viewer.has(line).has_not("Make a token for it");
+}
+
+#[tokio::test]
+async fn the_page_of_workers_shows_who_misbehaves_first_and_an_admin_drains_it() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(40).await;
+    let own = fleet.app.client(Role::Worker, Some(ProjectId(1))).await;
+    let info = json!({ "hostname": "<b>gpu-9</b>\u{202e}", "version": "9.9", "instance": "i" });
+    let path = format!("/api/v2/jobs/{job}/");
+    let asked = own
+        .post(
+            &format!("{path}tasks/"),
+            &json!({ "batch_size": 20, "client_info": info }),
+        )
+        .await;
+    let tasks = asked.body["tasks"].as_array().unwrap().clone();
+    let items: Vec<Value> = tasks[..12]
+        .iter()
+        .map(|t| failure(t, "<i>CUDA</i> out of memory"))
+        .collect();
+    own.post(
+        &format!("{path}result/"),
+        &json!({ "results": items, "client_info": info }),
+    )
+    .await;
+    let good = fleet.tasks(job, 10).await;
+    fleet
+        .settle(job, &good.iter().map(success).collect::<Vec<_>>())
+        .await;
+    let all = roster(&fleet, &fleet.admin).await;
+    let id = all[0]["id"].as_i64().unwrap();
+
+    let admin = Browser::with(&fleet.app, ADMIN).await;
+    let page = admin.get("/workers").await;
+    page.has("&#60;b&#62;gpu-9&#60;/b&#62;⟨U+202E⟩")
+        .has_not("<b>gpu-9")
+        .has("answered 12 images with an error lately");
+    page.has("2 live · 0 quiet · 0 gone today")
+        .has("100.0%")
+        .has("June night");
+    let rows: Vec<&str> = page.html.split("<tr data-id=\"").skip(1).collect();
+    assert!(rows[0].starts_with(&format!("{id}\"")), "{rows:?}");
+    admin
+        .get("/workers?part=rows")
+        .await
+        .has("gpu-9")
+        .has_not("<html");
+    admin
+        .get("/workers?q=GPU-9")
+        .await
+        .has("1 live · 0 quiet")
+        .has("gpu-9");
+    admin
+        .get("/workers?q=nobody")
+        .await
+        .has("No worker has this in its name.");
+    assert_eq!(
+        admin.get("/workers?part=nothing").await.status,
+        StatusCode::BAD_REQUEST
+    );
+
+    let page = format!("/workers/{id}");
+    let shown = admin.get(&page).await;
+    shown
+        .has("8 images")
+        .has("&#60;i&#62;CUDA")
+        .has("error of the worker")
+        .has("Drain…");
+    assert_eq!(shown.html.matches("&#60;i&#62;CUDA").count(), 12);
+    admin
+        .get(&format!("{page}/drain"))
+        .await
+        .has("Hand this worker nothing more?")
+        .has("The 8 images that it holds");
+    let done = admin.post(&format!("{page}/drain"), "").await;
+    assert_eq!(
+        (done.status, done.location()),
+        (StatusCode::SEE_OTHER, &*format!("{page}?did=drain"))
+    );
+    admin
+        .get(done.location())
+        .await
+        .has("It is handed nothing more.")
+        .has("Resume…")
+        .has("draining");
+    let asked = own
+        .post(
+            &format!("{path}tasks/"),
+            &json!({ "batch_size": 1, "client_info": info }),
+        )
+        .await;
+    assert_eq!(asked.body["tasks"], json!([]));
+    admin.post(&format!("{page}/resume"), "").await;
+    admin.get(&page).await.has("Drain…").has_not(">draining<");
+}
+
+/// Every page and action, with what each role gets.
+#[tokio::test]
+async fn a_worker_is_seen_within_its_project_and_drained_by_an_admin_alone() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(2).await;
+    let own = fleet.app.client(Role::Worker, Some(ProjectId(1))).await;
+    let asked = json!({ "batch_size": 1 });
+    own.post(&format!("/api/v2/jobs/{job}/tasks/"), &asked).await;
+    let all = roster(&fleet, &fleet.admin).await;
+    let id = all.iter().find(|w| w["project_id"] == 1).unwrap()["id"].clone();
+    let other = fleet.app.other_project().await;
+    let mut seen = Vec::new();
+    for (who, role, project) in [
+        ("viewer", Role::Viewer, None),
+        ("operator", Role::Operator, None),
+        ("viewer of it", Role::Viewer, Some(ProjectId(1))),
+        ("admin of it", Role::Admin, Some(ProjectId(1))),
+        ("admin elsewhere", Role::Admin, Some(other)),
+    ] {
+        let browser = Browser::of(&fleet.app, role, project).await;
+        let list = browser.get("/workers").await;
+        let mut line = format!("{who}: {} listed", list.html.matches("<tr data-id").count());
+        for path in ["", "/drain"] {
+            let status = browser.get(&format!("/workers/{id}{path}")).await.status;
+            line.push_str(&format!(", GET {path} {}", status.as_u16()));
+        }
+        let status = browser.post(&format!("/workers/{id}/resume"), "").await.status;
+        line.push_str(&format!(", POST /resume {}", status.as_u16()));
+        seen.push(line);
+    }
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    viewer: 2 listed, GET  200, GET /drain 403, POST /resume 403
+    operator: 2 listed, GET  200, GET /drain 403, POST /resume 403
+    viewer of it: 1 listed, GET  200, GET /drain 403, POST /resume 403
+    admin of it: 1 listed, GET  200, GET /drain 200, POST /resume 303
+    admin elsewhere: 0 listed, GET  404, GET /drain 404, POST /resume 404
+    ");
+}
