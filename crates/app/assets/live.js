@@ -7,6 +7,9 @@ for (const place of document.querySelectorAll("[data-job]")) {
 const COUNTED = ["processed", "failed", "in-flight", "waiting"];
 // Rows never move under the cursor: new ones are announced.
 const news = document.querySelector("[data-newest]");
+// Parts that are read again when the stream says that their topic has changed; the others are read every 10 s.
+const parts = [...document.querySelectorAll("[data-part]")];
+const topics = [...new Set(parts.map((part) => part.dataset.topic).filter(Boolean))];
 const banner = document.getElementById("away");
 let source = null;
 let wait = 1000;
@@ -64,8 +67,9 @@ function heard() {
 }
 
 function open() {
-  if (source || document.hidden || (places.size === 0 && !news)) return;
-  const asked = new URLSearchParams({ jobs: [...places.keys()].slice(0, 200).join(","), ...news?.dataset });
+  if (source || document.hidden || (places.size === 0 && !news && topics.length === 0)) return;
+  const jobs = [...places.keys()].slice(0, 200).join(",");
+  const asked = new URLSearchParams({ jobs, topics: topics.join(","), ...news?.dataset });
   source = new EventSource(`/live?${asked}`);
   source.addEventListener("hello", (event) => {
     heard();
@@ -77,6 +81,12 @@ function open() {
     news.querySelector("span").textContent = n === 1 ? "1 new job" : `${n > 99 ? "99+" : n} new jobs`;
     news.hidden = false;
   });
+  for (const topic of topics) {
+    source.addEventListener(topic, () => {
+      heard();
+      for (const part of parts) if (part.dataset.topic === topic) reread(part);
+    });
+  }
   source.addEventListener("jobs", (event) => {
     heard();
     const jobs = JSON.parse(event.data);
@@ -111,9 +121,23 @@ async function reread(part) {
   if (document.hidden || isUsed || part.closest("details")?.open === false) return;
   const answer = await fetch(part.dataset.part).catch(() => null);
   if (answer?.redirected) location.reload();
-  else if (answer?.ok) part.innerHTML = await answer.text();
+  else if (answer?.ok) show_part(part, await answer.text());
 }
-for (const part of document.querySelectorAll("[data-part]")) setInterval(reread, 10000, part);
+
+// Rows that have an id stay where they are; new ones come after them.
+function show_part(part, html) {
+  const read = document.createElement("template");
+  read.innerHTML = html;
+  const [old, now] = [part, read.content].map((of) => of.querySelector("tbody"));
+  const known = new Map([...(old?.rows ?? [])].map((row) => [row.dataset.id, row]));
+  if (now && !known.has(undefined)) {
+    const rows = new Map([...now.rows].map((row) => [row.dataset.id, row]));
+    const stay = [...known.keys()].filter((id) => rows.has(id));
+    now.prepend(...stay.map((id) => rows.get(id)));
+  }
+  part.replaceChildren(read.content);
+}
+for (const part of parts) if (!part.dataset.topic) setInterval(reread, 10000, part);
 
 document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 addEventListener("pagehide", close);

@@ -28,6 +28,7 @@ use super::{
     numbers::Numbers,
     page::PageResult,
     session::{self, Visitor},
+    topics::Topics,
 };
 use crate::http::{ApiError, AppState, Params};
 
@@ -97,6 +98,7 @@ struct Stream {
     visitor: Visitor,
     jobs: Vec<JobId>,
     list: Option<Listed>,
+    topics: Topics,
     /// How many new jobs were told of.
     news: usize,
     sent: BTreeMap<JobId, Arc<str>>,
@@ -113,7 +115,8 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         .filter_map(|id| id.parse().ok().map(JobId))
         .collect();
     let list = listed(&app, &visitor, &params).await?;
-    if (jobs.is_empty() && list.is_none()) || jobs.len() > JOBS_MAX {
+    let topics = Topics::read(&params)?;
+    if (jobs.is_empty() && list.is_none() && topics.is_empty()) || jobs.len() > JOBS_MAX {
         return Err(ApiError::invalid(format!("`jobs` names 1 to {JOBS_MAX} jobs, by commas")).into());
     }
     let jobs = visible(&app, &visitor, jobs).await?;
@@ -129,6 +132,7 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         visitor,
         jobs,
         list,
+        topics,
         news: 0,
         sent: BTreeMap::new(),
         began: now,
@@ -199,6 +203,9 @@ impl Stream {
                 }
             }
             if let Some(event) = self.news().await {
+                return Some(event);
+            }
+            if let Some(event) = self.topics.news(&self.app, &self.visitor).await {
                 return Some(event);
             }
             tokio::select! {

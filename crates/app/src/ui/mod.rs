@@ -30,6 +30,7 @@ mod sessions;
 mod sets;
 mod summary;
 mod tabs;
+mod topics;
 mod when;
 mod why;
 mod words;

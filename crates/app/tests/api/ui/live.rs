@@ -118,3 +118,37 @@ async fn a_list_is_told_of_newer_jobs_of_its_project_and_of_the_build() {
     let strange = format!("/live?newest={job}&project=99");
     assert_eq!(browser.get(&strange).await.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn a_stream_tells_that_workers_or_the_health_of_the_server_have_changed() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let mut stream = browser.stream("/live?topics=workers").await;
+    assert!(
+        event(&fleet.app, &mut stream, 0)
+            .await
+            .unwrap()
+            .contains("event: hello")
+    );
+    let first = event(&fleet.app, &mut stream, 0).await.unwrap();
+    assert!(
+        first.contains("event: workers") && first.contains("{\"live\":1,\"quiet\":0}"),
+        "{first}"
+    );
+    fleet.tasks(job, 2).await;
+    let next = event(&fleet.app, &mut stream, 6).await.unwrap();
+    assert!(next.contains("event: workers"), "{next}");
+    let mut stream = browser.stream("/live?topics=health").await;
+    event(&fleet.app, &mut stream, 0).await.unwrap();
+    let first = event(&fleet.app, &mut stream, 0).await.unwrap();
+    assert!(
+        first.contains("event: health") && first.contains("\"ready\":true"),
+        "{first}"
+    );
+    assert_eq!(
+        browser.get("/live?topics=nothing").await.status,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(browser.get("/live").await.status, StatusCode::BAD_REQUEST);
+}
