@@ -289,6 +289,10 @@ twins! { Store {
             self.model.receipt_key().await
         }
 
+        async fn room(&self) -> Result<Room> {
+            self.model.room().await
+        }
+
         async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat> {
             let model = self.model.heartbeat(pulse).await;
             let shipped = instant(&self.aside, || self.shipped.heartbeat(pulse));

@@ -12,8 +12,9 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
         LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
-        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute, WorkerRow,
+        RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport, Settlement,
+        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute,
+        WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -54,6 +55,16 @@ impl Store for PostgresStore {
                 .map_err(store_error)
         };
         self.connections.asking(QUICK, ping).await
+    }
+
+    async fn room(&self) -> Result<Room> {
+        let side = self.side();
+        let bytes = sqlx::query_scalar::<_, i64>(include_str!("sql/cluster/size.sql")).fetch_one(&side);
+        let bytes = self.aside(bytes).await?;
+        Ok(Room {
+            bytes: u64::try_from(bytes).unwrap_or(0),
+            free: None,
+        })
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {

@@ -1,6 +1,6 @@
 //! The port, method by method; the operations live beside this file.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use trapline_core::{
@@ -12,8 +12,9 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
         LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
-        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute, WorkerRow,
+        RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport, Settlement,
+        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute,
+        WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -21,6 +22,7 @@ use trapline_core::{
 
 use super::{SqliteStore, grant, store_error};
 use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, minutes, purge, recent, reports, summary, workers};
+use crate::rows::Columns as _;
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -49,6 +51,21 @@ impl Store for SqliteStore {
             .await
             .map(drop)
             .map_err(store_error)
+    }
+
+    async fn room(&self) -> Result<Room> {
+        let row = sqlx::query(include_str!("sql/cluster/size.sql"))
+            .fetch_one(&self.readers)
+            .await
+            .map_err(store_error)?;
+        let file: String = row.col("file").map_err(store_error)?;
+        let folder = Path::new(&file).parent().unwrap_or(Path::new("/"));
+        Ok(Room {
+            bytes: row.unsigned("bytes").map_err(store_error)?,
+            free: rustix::fs::statvfs(folder)
+                .ok()
+                .map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)),
+        })
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {

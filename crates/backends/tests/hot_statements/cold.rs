@@ -8,6 +8,7 @@ pub(crate) const COLD: &[&str] = &[
     "cluster/ping.sql",
     "cluster/receipt_key.sql",
     "cluster/recent_step.sql",
+    "cluster/size.sql",
     "cluster/stopped.sql",
     "doctor/",
     "lock.sql",

@@ -15,9 +15,9 @@ use crate::{
         Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
         GrantRequest, Granted, Health, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
         JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
-        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport,
-        Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute,
-        WorkerRow,
+        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
+        SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
+        WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -35,6 +35,8 @@ pub trait Store: Catalog + Health {
     async fn stopped_cleanly(&self) -> Result<()>;
     /// Whether the store answers.
     async fn ping(&self) -> Result<()>;
+    /// How large it is, and how much room its disk has left.
+    async fn room(&self) -> Result<Room>;
 
     /// Stores a job. A [`NewJob::key`] that the project has already answers its job, or `Conflict` if that was asked for
     /// otherwise.

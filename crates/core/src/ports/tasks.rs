@@ -310,6 +310,15 @@ pub struct Pulse<'a> {
     pub last: Option<Anchor>,
 }
 
+/// How large a store is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Bytes that are free beside it, if they can be seen from here.
+    pub free: Option<u64>,
+}
+
 /// The answer to a heartbeat.
 #[derive(Clone, Copy, Debug)]
 pub struct Beat {

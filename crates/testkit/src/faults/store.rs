@@ -13,8 +13,9 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
         LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
-        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute, WorkerRow,
+        RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport, Settlement,
+        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute,
+        WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -100,6 +101,10 @@ impl Store for FaultyStore {
 
     async fn ping(&self) -> Result<()> {
         self.call("ping", self.inner.ping()).await
+    }
+
+    async fn room(&self) -> Result<Room> {
+        self.call("room", self.inner.room()).await
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {

@@ -11,8 +11,9 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
         LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RecentJobs, RecentQuery, ResultQuery, ResultRow, RunAlgorithms, SettleReport, Settlement, SignOfLife,
-        Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute, WorkerRow,
+        RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport, Settlement,
+        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute,
+        WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -43,6 +44,10 @@ impl Store for MemoryStore {
 
     async fn ping(&self) -> Result<()> {
         Ok(())
+    }
+
+    async fn room(&self) -> Result<Room> {
+        Ok(Room::default())
     }
 
     async fn create_job(&self, job: &NewJob, now: Timestamp) -> Result<JobId> {

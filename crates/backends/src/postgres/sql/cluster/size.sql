@@ -1,0 +1,2 @@
+-- The bytes of the database.
+SELECT pg_database_size(current_database()) AS bytes
