@@ -2,7 +2,7 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -123,6 +123,7 @@ pub(crate) struct Inner {
     /// Fires when requests may no longer wait for work.
     pub(crate) no_waiting: CancellationToken,
     pub(crate) ticking: Ticking,
+    pub(crate) swept_at: Mutex<Option<Timestamp>>,
     pub(crate) queue_presence: Presence,
     pub(crate) progress_presence: Presence,
     pub(crate) owed: Owed,
@@ -183,8 +184,9 @@ impl Engine {
             turn: AtomicU64::new(0),
             no_waiting: CancellationToken::new(),
             ticking: Ticking::new(),
-            queue_presence: Presence::of_queue(),
-            progress_presence: Presence::of_progress(),
+            swept_at: Mutex::default(),
+            queue_presence: Presence::of_queue(&ports.clock),
+            progress_presence: Presence::of_progress(&ports.clock),
             owed: Owed::default(),
             tried: Tried::default(),
             lost_replies: LostReplies::default(),

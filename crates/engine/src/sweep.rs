@@ -2,7 +2,7 @@
 //! and removes projections of jobs that have ended. It decides by the store alone and is idempotent, so a restart and
 //! a second node need no path of their own.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::PoisonError};
 
 use trapline_core::{
     Result, Timestamp,
@@ -59,6 +59,7 @@ impl Engine {
             }
         }
         report.cleaned = self.clean_up().await?;
+        *self.inner.swept_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.now());
         Ok(report)
     }
 
