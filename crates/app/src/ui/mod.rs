@@ -11,6 +11,7 @@ mod chart;
 mod confirm;
 mod downloads;
 mod headers;
+mod health;
 mod images;
 mod job;
 mod jobs;
@@ -21,6 +22,7 @@ mod log;
 mod login;
 mod look;
 mod new_job;
+mod node;
 mod numbers;
 mod origin;
 mod page;
@@ -30,6 +32,7 @@ mod sessions;
 mod sets;
 mod summary;
 mod tabs;
+mod ticks;
 mod topics;
 mod when;
 mod why;
@@ -66,6 +69,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(sets::routes())
         .merge(workers::routes())
         .merge(worker::routes())
+        .merge(health::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check))
         .route_layer(middleware::from_fn_with_state(state.clone(), origin::by_name));

@@ -22,6 +22,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("jobs", "/jobs", "Jobs"),
     ("workers", "/workers", "Workers"),
     ("sets", "/sets", "Capture sets"),
+    ("health", "/health", "Health"),
 ];
 
 /// The frame of a page.
