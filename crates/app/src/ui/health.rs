@@ -1,6 +1,7 @@
 //! `/health`: whether Trapline itself works. What is of the whole cluster is not for whoever is bound to a project.
 
 use super::{
+    confirm::Confirm,
     node::Now,
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
@@ -8,10 +9,18 @@ use super::{
 };
 use crate::http::{ApiError, AppState, Params};
 use askama::Template;
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    routing::{get, post},
+};
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/health", get(show))
+    Router::new()
+        .route("/health", get(show))
+        .route("/health/check", get(ask).post(check))
+        .route("/health/dry-run", post(dry_run))
 }
 
 #[derive(Template)]
@@ -85,4 +94,37 @@ async fn show(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         }
         Some(other) => Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
     }
+}
+
+async fn ask(visitor: Visitor) -> PageResult {
+    visitor.principal.require_unbound_admin()?;
+    let page = Confirm {
+        frame: Frame::new("Check now", "health", &visitor),
+        of: None,
+        question: "Check all jobs now?",
+        what: "It does what it does by itself from time to time: it gives up images that are lost, makes queues anew, and stops \
+               jobs that nothing can land. A dry run says before what it would do."
+            .to_owned(),
+        path: "/health/check".to_owned(),
+        button: "Check now",
+        back: "/health".to_owned(),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+async fn check(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
+    run(&app, &visitor, &params, false).await
+}
+
+async fn dry_run(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
+    run(&app, &visitor, &params, true).await
+}
+
+async fn run(app: &AppState, visitor: &Visitor, params: &Params, dry_run: bool) -> PageResult {
+    visitor.principal.require_unbound_admin()?;
+    let Some(report) = app.engine.tick_once(dry_run).await? else {
+        let text = "Another node runs a check just now. Try again in some seconds.";
+        return Err(ApiError::detail(StatusCode::CONFLICT, text).into());
+    };
+    page(app, visitor, params, Some((Tick::new(app, &report), dry_run))).await
 }
