@@ -3,6 +3,7 @@
 mod browser;
 mod errors;
 mod failures;
+mod health;
 mod jobs;
 mod links;
 mod live;
