@@ -47,7 +47,7 @@ impl Default for MapSizes {
 
 impl MapSizes {
     /// Of a map that the caller may see.
-    async fn of(&self, catalog: &dyn Catalog, map: i64) -> Result<usize> {
+    pub(crate) async fn of(&self, catalog: &dyn Catalog, map: i64) -> Result<usize> {
         if let Some(size) = self.0.get(&map) {
             return Ok(size);
         }

@@ -26,6 +26,7 @@ mod node;
 mod numbers;
 mod origin;
 mod page;
+mod pipelines;
 mod results;
 mod session;
 mod sessions;
@@ -70,6 +71,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(workers::routes())
         .merge(worker::routes())
         .merge(health::routes())
+        .merge(pipelines::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check))
         .route_layer(middleware::from_fn_with_state(state.clone(), origin::by_name));

@@ -22,6 +22,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("jobs", "/jobs", "Jobs"),
     ("workers", "/workers", "Workers"),
     ("sets", "/sets", "Capture sets"),
+    ("pipelines", "/pipelines", "Pipelines"),
     ("health", "/health", "Health"),
 ];
 
