@@ -39,6 +39,7 @@ const ASSETS: &[Asset] = &[
     asset!("viewer.js", JAVASCRIPT),
     asset!("look.js", JAVASCRIPT),
     asset!("new.js", JAVASCRIPT),
+    asset!("keys.js", JAVASCRIPT),
 ];
 
 /// The paths of the files, by name.
