@@ -79,11 +79,22 @@ impl Look {
         })
     }
 
+    /// Whether times are in UTC though the browser may have another zone.
+    pub(super) fn is_utc(&self) -> bool {
+        self.zone_name() == "UTC"
+    }
+
+    /// The themes, with their words.
+    pub(super) fn themes(&self) -> [(&'static str, &'static str); 3] {
+        [("", "As the system"), ("light", "Light"), ("dark", "Dark")]
+    }
+
     /// The themes that are not chosen.
     pub(super) fn other_themes(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let chosen = self.theme;
-        let all = [("", "As the system"), ("light", "Light"), ("dark", "Dark")];
-        all.into_iter().filter(move |(theme, _)| *theme != chosen)
+        self.themes()
+            .into_iter()
+            .filter(move |(theme, _)| *theme != chosen)
     }
 }
 

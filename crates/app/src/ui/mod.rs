@@ -31,6 +31,7 @@ mod results;
 mod session;
 mod sessions;
 mod sets;
+mod settings;
 mod summary;
 mod tabs;
 mod ticks;
@@ -72,6 +73,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(worker::routes())
         .merge(health::routes())
         .merge(pipelines::routes())
+        .merge(settings::routes())
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check))
         .route_layer(middleware::from_fn_with_state(state.clone(), origin::by_name));
