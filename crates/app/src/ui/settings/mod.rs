@@ -1,6 +1,7 @@
 //! `/settings`: tokens and projects for whoever runs the server, and how pages look for everybody; `/about`.
 
 mod about;
+mod projects;
 
 use askama::Template;
 use axum::{Router, http::StatusCode, response::Redirect, routing::get};
@@ -15,6 +16,7 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/settings", get(async || Redirect::to("/settings/me")))
         .route("/settings/me", get(me))
+        .merge(projects::routes())
         .merge(about::routes())
 }
 
@@ -23,7 +25,11 @@ type Place = (&'static str, &'static str, bool);
 
 /// The pages that this visitor may see; `at` is the path of the one that is shown.
 fn places(visitor: &Visitor, at: &str) -> Vec<Place> {
-    let all = [("/settings/me", "Me"), ("/about", "About")];
+    let all = [
+        ("/settings/me", "Me"),
+        ("/settings/projects", "Projects"),
+        ("/about", "About"),
+    ];
     let is_open = |path: &str| path != "/settings/tokens" || visitor.principal.is_unbound_admin();
     let seen = all.into_iter().filter(|(path, _)| is_open(path));
     seen.map(|(path, word)| (path, word, path == at)).collect()
