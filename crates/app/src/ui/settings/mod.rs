@@ -2,6 +2,7 @@
 
 mod about;
 mod projects;
+mod tokens;
 
 use askama::Template;
 use axum::{Router, http::StatusCode, response::Redirect, routing::get};
@@ -16,6 +17,7 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/settings", get(async || Redirect::to("/settings/me")))
         .route("/settings/me", get(me))
+        .merge(tokens::routes())
         .merge(projects::routes())
         .merge(about::routes())
 }
@@ -27,6 +29,7 @@ type Place = (&'static str, &'static str, bool);
 fn places(visitor: &Visitor, at: &str) -> Vec<Place> {
     let all = [
         ("/settings/me", "Me"),
+        ("/settings/tokens", "Tokens"),
         ("/settings/projects", "Projects"),
         ("/about", "About"),
     ];

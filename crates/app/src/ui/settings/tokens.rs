@@ -1,0 +1,186 @@
+//! `/settings/tokens`: who may come in. A secret is shown once, on the page that answers its making.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    routing::get,
+};
+use trapline_core::{
+    ProjectId, Result, TokenId,
+    catalog::{Role, Token},
+    ports::OffsetPage,
+    words::count,
+};
+
+use super::{
+    super::{
+        login::secret_page,
+        page::{Frame, PageResult, render},
+        session::Visitor,
+        words::{Time, visible},
+    },
+    Place, places,
+};
+use crate::http::{ApiError, AppState, Fields, Links, NAME_MAX, Params, auth};
+
+/// Tokens and projects of the page.
+const ROWS_MAX: u64 = 1_000;
+/// For how long a token may be good: days and words; 0 is for good.
+const LIVES: [(u64, &str); 5] = [
+    (0, "does not expire"),
+    (1, "1 day"),
+    (30, "30 days"),
+    (90, "90 days"),
+    (365, "1 year"),
+];
+const DAY: u64 = 24 * 3_600;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/settings/tokens", get(list).post(create))
+}
+
+struct Row {
+    id: TokenId,
+    name: String,
+    role: &'static str,
+    project: String,
+    prefix: String,
+    created: Time,
+    expires: Option<Time>,
+    is_over: bool,
+}
+
+/// A token that was made just now.
+struct Made {
+    secret: String,
+    /// The line that starts a worker with it; empty for another role.
+    line: String,
+}
+
+#[derive(Template)]
+#[template(path = "settings/tokens.html")]
+struct TokensPage {
+    frame: Frame,
+    places: Vec<Place>,
+    rows: Vec<Row>,
+    cut: Option<String>,
+    /// Numbers and names.
+    projects: Vec<(ProjectId, String)>,
+    lives: [(u64, &'static str); 5],
+    /// Words, and whether each is chosen.
+    roles: Vec<(&'static str, bool)>,
+    name: String,
+    made: Option<Made>,
+}
+
+async fn all_projects(app: &AppState) -> Result<Vec<(ProjectId, String)>> {
+    let page = OffsetPage {
+        limit: ROWS_MAX,
+        offset: 0,
+    };
+    let found = app.catalog.projects(None, page).await?.rows;
+    Ok(found.into_iter().map(|p| (p.id, visible(&p.name))).collect())
+}
+
+async fn all_tokens(app: &AppState) -> Result<(Vec<Token>, u64)> {
+    let page = OffsetPage {
+        limit: ROWS_MAX,
+        offset: 0,
+    };
+    let found = app.catalog.tokens(page).await?;
+    Ok((found.rows, found.count))
+}
+
+async fn page_of(
+    app: &AppState,
+    visitor: &Visitor,
+    params: &Params,
+    made: Option<Made>,
+) -> Result<TokensPage> {
+    let (tokens, all) = all_tokens(app).await?;
+    let projects = all_projects(app).await?;
+    let now = app.clock.now();
+    let named = |id: ProjectId| {
+        let found = projects.iter().find(|(known, _)| *known == id);
+        found.map_or_else(|| format!("project {id}"), |(_, name)| name.clone())
+    };
+    let row = |token: &Token| Row {
+        id: token.id,
+        name: visible(&token.name),
+        role: token.role.as_str(),
+        project: token.project_id.map_or_else(String::new, named),
+        prefix: visible(&token.prefix),
+        created: Time::new(token.created_at, now),
+        expires: token.expires_at.map(|at| Time::new(at, now)),
+        is_over: token.expires_at.is_some_and(|at| at <= now),
+    };
+    let wanted = params.text("role").unwrap_or("viewer");
+    Ok(TokensPage {
+        frame: Frame::new("Tokens", "settings", visitor),
+        places: places(visitor, "/settings/tokens"),
+        rows: tokens.iter().map(row).collect(),
+        cut: (all > ROWS_MAX).then(|| format!("The first {} of {}.", count(ROWS_MAX), count(all))),
+        lives: LIVES,
+        roles: Role::ALL
+            .map(|role| (role.as_str(), role.as_str() == wanted))
+            .to_vec(),
+        name: params.text("name").unwrap_or_default().to_owned(),
+        projects,
+        made,
+    })
+}
+
+async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
+    visitor.principal.require_unbound_admin()?;
+    Ok(render(
+        StatusCode::OK,
+        &page_of(&app, &visitor, &params, None).await?,
+    ))
+}
+
+async fn create(
+    State(app): State<AppState>,
+    visitor: Visitor,
+    links: Links,
+    fields: Result<Fields, ApiError>,
+) -> PageResult {
+    visitor.principal.require_unbound_admin()?;
+    let mut fields = fields?;
+    let name = fields.text("name", NAME_MAX);
+    let word = fields.text("role", NAME_MAX);
+    let project = fields.maybe_int("project_id", 1);
+    let days = fields
+        .maybe_int("days", 0)
+        .and_then(|days| u64::try_from(days).ok());
+    let role = Role::parse(&word);
+    if role.is_none() {
+        fields.error("role", format!("\"{word}\" is not a valid choice."));
+    }
+    let days = days.unwrap_or(0);
+    if !LIVES.iter().any(|(known, _)| *known == days) {
+        fields.error("days", format!("\"{days}\" is not a valid choice."));
+    }
+    fields.check()?;
+    let role = role.ok_or_else(ApiError::internal)?;
+    let project = match project {
+        Some(id) => Some(app.known_project(&visitor.principal, id).await?),
+        None => None,
+    };
+    let end = (days > 0).then(|| app.clock.now().plus(Duration::from_secs(days * DAY)));
+    let (_, secret) = auth::mint(app.catalog.as_ref(), &name, role, project, end).await?;
+    let server = app.server_url(&links);
+    let line = match role {
+        Role::Worker => {
+            format!("trapline worker --server {server} --pipeline light-sheet --token {secret}")
+        }
+        _ => String::new(),
+    };
+    let made = Some(Made { secret, line });
+    let page = page_of(&app, &visitor, &Params::default(), made).await?;
+    Ok(secret_page(render(StatusCode::CREATED, &page)))
+}
