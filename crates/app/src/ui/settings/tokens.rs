@@ -7,6 +7,7 @@ use axum::{
     Router,
     extract::State,
     http::StatusCode,
+    response::{IntoResponse as _, Redirect},
     routing::get,
 };
 use trapline_core::{
@@ -18,6 +19,7 @@ use trapline_core::{
 
 use super::{
     super::{
+        confirm::Confirm,
         login::secret_page,
         page::{Frame, PageResult, render},
         session::Visitor,
@@ -25,7 +27,7 @@ use super::{
     },
     Place, places,
 };
-use crate::http::{ApiError, AppState, Fields, Links, NAME_MAX, Params, auth};
+use crate::http::{ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, auth};
 
 /// Tokens and projects of the page.
 const ROWS_MAX: u64 = 1_000;
@@ -42,6 +44,7 @@ const DAY: u64 = 24 * 3_600;
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/settings/tokens", get(list).post(create))
+        .route("/settings/tokens/{id}/revoke", get(ask).post(revoke))
 }
 
 struct Row {
@@ -183,4 +186,34 @@ async fn create(
     let made = Some(Made { secret, line });
     let page = page_of(&app, &visitor, &Params::default(), made).await?;
     Ok(secret_page(render(StatusCode::CREATED, &page)))
+}
+
+async fn ask(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
+    visitor.principal.require_unbound_admin()?;
+    let (tokens, _) = all_tokens(&app).await?;
+    let found = tokens.into_iter().find(|token| token.id == TokenId(id));
+    let token = found.ok_or_else(ApiError::not_found)?;
+    let page = Confirm {
+        frame: Frame::new("Revoke", "settings", &visitor),
+        of: Some(("/settings/tokens".to_owned(), visible(&token.name))),
+        question: "Revoke this token?",
+        what: format!(
+            "Whoever uses it ({}, {}…) is refused within seconds, and its sessions end. This can't be undone.",
+            token.role.as_str(),
+            visible(&token.prefix)
+        ),
+        path: format!("/settings/tokens/{id}/revoke"),
+        button: "Revoke it",
+        back: "/settings/tokens".to_owned(),
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+async fn revoke(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
+    visitor.principal.require_unbound_admin()?;
+    if !app.catalog.delete_token(TokenId(id)).await? {
+        return Err(ApiError::not_found().into());
+    }
+    app.auth.forget();
+    Ok(Redirect::to("/settings/tokens").into_response())
 }
