@@ -3,9 +3,10 @@
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
 use trapline_core::{
-    JobId, Timestamp,
+    JobId, Timestamp, WorkerId,
     explain::{Explanation, Reach},
     ports::Job,
+    roster::Presence,
     words::{count, counted, when},
 };
 
@@ -15,7 +16,10 @@ use super::{
     session::Visitor,
     words::{Time, visible},
 };
-use crate::http::AppState;
+use crate::http::{Access, AppState};
+
+/// Workers that drain and are named.
+const DRAINING_MAX: usize = 10;
 
 /// What is known of why a job is not moving.
 pub(super) struct Why {
@@ -28,6 +32,11 @@ pub(super) struct Why {
     pub(super) failed: String,
     /// The pipeline for which no worker was seen.
     pub(super) unserved: Option<String>,
+    /// Whether whoever looks may make a token for one.
+    pub(super) makes_tokens: bool,
+    /// Workers of its pipeline that are handed nothing, and whether whoever looks may end that.
+    pub(super) draining: Vec<(WorkerId, String)>,
+    pub(super) drains: bool,
     pub(super) actions: Vec<Action>,
 }
 
@@ -62,6 +71,9 @@ impl Why {
                 n => counted(n, "image"),
             },
             unserved: slug.filter(|_| waits),
+            makes_tokens: visitor.principal.is_unbound_admin(),
+            draining: draining(app, visitor, job).await?,
+            drains: visitor.principal.may(Access::Admin),
             actions: actions::offered(job, &visitor.principal),
         })
     }
@@ -69,6 +81,24 @@ impl Why {
     pub(super) fn part(self) -> Response {
         render(StatusCode::OK, &WhyPart { why: self })
     }
+}
+
+/// Workers of its pipeline that drain, among those that the visitor sees.
+async fn draining(
+    app: &AppState,
+    visitor: &Visitor,
+    job: &Job,
+) -> Result<Vec<(WorkerId, String)>, PageError> {
+    let Some((_, slug)) = job.pipeline.as_ref().filter(|_| job.status.is_running()) else {
+        return Ok(Vec::new());
+    };
+    let roster = app.engine.roster().await?;
+    let drain = roster.members.iter().filter(|m| {
+        let is_here = m.row.draining && m.presence == Presence::Live;
+        is_here && m.row.pipelines.contains(slug) && visitor.principal.sees_worker(m)
+    });
+    let named = drain.take(DRAINING_MAX).map(|m| (m.row.id, visible(&m.row.name)));
+    Ok(named.collect())
 }
 
 fn evidence(of: &Explanation, now: Timestamp) -> Vec<String> {

@@ -111,6 +111,10 @@ async fn the_page_of_workers_shows_who_misbehaves_first_and_an_admin_drains_it()
         )
         .await;
     assert_eq!(asked.body["tasks"], json!([]));
+    fleet.pass(std::time::Duration::from_secs(3)).await;
+    let why = admin.get(&format!("/jobs/{job}?why")).await;
+    why.has("drains: it is handed nothing.")
+        .has(&format!("href=\"{page}/resume\""));
     admin.post(&format!("{page}/resume"), "").await;
     admin.get(&page).await.has("Drain…").has_not(">draining<");
 }
