@@ -12,5 +12,6 @@ mod new_job;
 mod results;
 mod session;
 mod sets;
+mod settings;
 mod summary;
 mod workers;

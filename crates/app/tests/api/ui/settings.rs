@@ -1,0 +1,166 @@
+//! The pages of pipelines, tokens, projects, and of how pages look.
+
+use axum::http::StatusCode;
+use serde_json::json;
+use trapline_core::{ProjectId, catalog::Role};
+
+use super::browser::Browser;
+use crate::{
+    fleet::Fleet,
+    support::{ADMIN, TestApp},
+    workers::roster,
+};
+
+#[tokio::test]
+async fn the_page_of_pipelines_says_what_can_be_run_here_and_by_whom() {
+    let fleet = Fleet::new().await;
+    let admin = Browser::with(&fleet.app, ADMIN).await;
+    fleet.job(3).await;
+    let page = admin.get("/pipelines").await;
+    page.has("moths")
+        .has("Classifier")
+        .has("2 classes")
+        .has(">none<")
+        .has("data-label=\"Jobs waiting\">1<");
+    let job = fleet.job(3).await;
+    fleet.tasks(job, 3).await;
+    fleet.app.state.engine.flush_signs().await.unwrap();
+    roster(&fleet, &fleet.admin).await;
+    let page = admin.get("/pipelines").await;
+    page.has("<a href=\"/workers\">1</a>")
+        .has_not(">none<")
+        .has("data-label=\"Jobs waiting\">1<");
+    page.has("<a href=\"/jobs?state=running&#38;pipeline=moths\">2</a>");
+    let other = fleet.app.other_project().await;
+    let elsewhere = Browser::of(&fleet.app, Role::Viewer, Some(other)).await;
+    elsewhere
+        .get("/pipelines")
+        .await
+        .has("No pipeline yet.")
+        .has("trapline worker --server");
+}
+
+#[tokio::test]
+async fn a_token_is_made_shown_once_and_revoked() {
+    let app = TestApp::new().await;
+    let admin = Browser::with(&app, ADMIN).await;
+    admin
+        .get("/settings/tokens?role=worker&name=gpu")
+        .await
+        .has("value=\"gpu\"")
+        .has("value=\"worker\" selected");
+    let form = "name=%3Cb%3Egpu%3C%2Fb%3E&role=worker&project_id=1&days=30";
+    let made = admin.post("/settings/tokens", form).await;
+    assert_eq!(
+        (made.status, &made.headers["cache-control"]),
+        (StatusCode::CREATED, &"no-store".parse().unwrap())
+    );
+    made.has("It is shown this once")
+        .has("trapline worker --server http://trapline.test")
+        .has_not("<b>gpu");
+    let secret = made
+        .html
+        .split("<pre tabindex=\"0\">")
+        .nth(1)
+        .unwrap()
+        .split('<')
+        .next()
+        .unwrap();
+    let worker = app.caller(&format!("Bearer {secret}"));
+    let me = worker.get("/api/v2/users/me/").await.body;
+    assert_eq!((&me["role"], &me["project_id"]), (&json!("worker"), &json!(1)));
+    let list = admin.get("/settings/tokens").await;
+    list.has(&secret[..8])
+        .has_not(secret)
+        .has("&#60;b&#62;gpu&#60;/b&#62;")
+        .has("23 Jul 2024");
+    for (form, status) in [
+        ("name=x&role=king", StatusCode::BAD_REQUEST),
+        ("role=viewer", StatusCode::BAD_REQUEST),
+        ("name=x&role=viewer&days=7", StatusCode::BAD_REQUEST),
+        ("name=x&role=viewer&project_id=99", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(
+            admin.post("/settings/tokens", form).await.status,
+            status,
+            "{form}"
+        );
+    }
+    let path = format!("/settings/tokens/{}/revoke", me["id"]);
+    admin.get(&path).await.has("Revoke this token?");
+    assert_eq!(admin.post(&path, "").await.location(), "/settings/tokens");
+    assert_eq!(
+        worker.get("/api/v2/users/me/").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(admin.post(&path, "").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn settings_are_for_everybody_and_tokens_and_new_projects_for_an_admin_of_all() {
+    let app = TestApp::new().await;
+    let other = app.other_project().await;
+    let token = app
+        .client(Role::Viewer, None)
+        .await
+        .get("/api/v2/users/me/")
+        .await
+        .body["id"]
+        .clone();
+    let mut seen = Vec::new();
+    for (who, role, project) in [
+        ("viewer", Role::Viewer, None),
+        ("operator", Role::Operator, None),
+        ("admin elsewhere", Role::Admin, Some(other)),
+        ("admin", Role::Admin, None),
+    ] {
+        let browser = Browser::of(&app, role, project).await;
+        let mut line = format!("{who}:");
+        for path in ["me", "tokens", "projects"] {
+            let status = browser.get(&format!("/settings/{path}")).await.status;
+            line.push_str(&format!(" GET {path} {}", status.as_u16()));
+        }
+        for (path, form) in [
+            ("/settings/tokens".to_owned(), "name=t&role=king"),
+            (format!("/settings/tokens/{token}/revoke"), ""),
+            ("/settings/projects".to_owned(), "name="),
+        ] {
+            let status = browser.post(&path, form).await.status;
+            let path = path.replace(&token.to_string(), "N");
+            line.push_str(&format!(" POST {path} {}", status.as_u16()));
+        }
+        let about = browser.get("/about").await;
+        line.push_str(if about.html.contains("task_ttr") {
+            " settings"
+        } else {
+            " no settings"
+        });
+        seen.push(line);
+    }
+    insta::assert_snapshot!(seen.join("\n"), @r"
+    viewer: GET me 200 GET tokens 403 GET projects 200 POST /settings/tokens 403 POST /settings/tokens/N/revoke 403 POST /settings/projects 403 no settings
+    operator: GET me 200 GET tokens 403 GET projects 200 POST /settings/tokens 403 POST /settings/tokens/N/revoke 403 POST /settings/projects 403 no settings
+    admin elsewhere: GET me 200 GET tokens 403 GET projects 200 POST /settings/tokens 403 POST /settings/tokens/N/revoke 403 POST /settings/projects 403 no settings
+    admin: GET me 200 GET tokens 200 GET projects 200 POST /settings/tokens 400 POST /settings/tokens/N/revoke 303 POST /settings/projects 400 settings
+    ");
+    let admin = Browser::with(&app, ADMIN).await;
+    let made = admin
+        .post(
+            "/settings/projects",
+            "name=June&description=&threshold=20&reprocess=1",
+        )
+        .await;
+    assert_eq!(made.location(), "/settings/projects");
+    admin
+        .get("/settings/projects")
+        .await
+        .has("June")
+        .has("20%")
+        .has("are processed again");
+    let bound = Browser::of(&app, Role::Viewer, Some(ProjectId(1))).await;
+    bound
+        .get("/settings/projects")
+        .await
+        .has("Default")
+        .has_not("June");
+}
