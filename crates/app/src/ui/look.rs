@@ -72,11 +72,16 @@ impl Look {
 
     /// The other zone in which times can be shown: its word in forms, and its name.
     pub(super) fn other_zone(&self) -> Option<(&'static str, &str)> {
-        let own = self.own_zone.as_deref().filter(|own| *own != "UTC")?;
+        let own = self.zone_beside_utc()?;
         Some(match self.zone_name() == own {
             true => ("utc", "UTC"),
             false => ("own", own),
         })
+    }
+
+    /// The zone of the browser, if that is not UTC.
+    pub(super) fn zone_beside_utc(&self) -> Option<&str> {
+        self.own_zone.as_deref().filter(|own| *own != "UTC")
     }
 
     /// Whether times are in UTC though the browser may have another zone.
