@@ -36,10 +36,10 @@ impl Part {
                 "a dependency does not answer"
             );
         }
-        let took = format!(
-            "in {} ms",
-            count(u64::try_from(answer.took.as_millis()).unwrap_or(0))
-        );
+        let took = match u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX) {
+            0 => "in less than 1 ms".to_owned(),
+            n => format!("in {} ms", count(n)),
+        };
         let since = |at| format!("since {}", Time::new(at, now).short);
         Self {
             name,
