@@ -10,6 +10,7 @@ mod new_job;
 mod orientations;
 mod results;
 mod run;
+mod workers;
 
 use std::{path::Path, time::Duration};
 
