@@ -83,6 +83,8 @@ impl Tour {
         self.sign_in().await;
         look("jobs-empty", "/jobs").await;
         look("sets-empty", "/sets").await;
+        look("workers-empty", "/workers").await;
+        look("pipelines-empty", "/pipelines").await;
         look("not-found", "/jobs/404").await;
         let mut look = async |name: &str, path: &str| {
             look(name, path).await;
@@ -93,6 +95,9 @@ impl Tour {
         let image = processed_image(&self.server.client(), usual).await;
         for (name, path) in of_job("", usual, &image) {
             look(name, &path).await;
+        }
+        for (name, path) in BESIDE_JOBS {
+            look(name, path).await;
         }
         fail_the_rest(&self.server, usual, &held).await;
         let set = self.set("QC-07, June").await;
@@ -111,8 +116,23 @@ impl Tour {
             look(name, &path).await;
         }
         look("worst-list", &self.draft().await).await;
+        look("worst-workers", "/workers").await;
+        look("worst-worker", "/workers/2").await;
+        look("worst-pipelines", "/pipelines").await;
     }
 }
+
+const BESIDE_JOBS: [(&str, &str); 9] = [
+    ("workers", "/workers"),
+    ("worker", "/workers/1"),
+    ("drain", "/workers/1/drain"),
+    ("pipelines", "/pipelines"),
+    ("health", "/health?all=1"),
+    ("tokens", "/settings/tokens"),
+    ("projects", "/settings/projects"),
+    ("me", "/settings/me"),
+    ("about", "/about"),
+];
 
 fn of_job(prefix: &str, job: i64, image: &str) -> Pages {
     let name = |usual, worst| if prefix.is_empty() { usual } else { worst };
