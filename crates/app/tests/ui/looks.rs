@@ -117,7 +117,7 @@ impl Tour {
         }
         look("worst-list", &self.draft().await).await;
         look("worst-workers", "/workers").await;
-        look("worst-worker", "/workers/2").await;
+        look("worst-worker", "/workers/1").await;
         look("worst-pipelines", "/pipelines").await;
     }
 }

@@ -38,7 +38,7 @@ async fn new_workers_come_after_those_that_are_shown_and_keys_lead_on() {
         .await;
     assert!(browser.is_marked().await, "the page was read again");
 
-    browser.press("gpu-9").await;
+    browser.press("tbody tr:nth-child(2) .name").await;
     browser.shows("h1", "gpu-9").await;
     browser.shows(".kind, .detail", "x").await;
     browser.press("Drain…").await;
@@ -47,7 +47,7 @@ async fn new_workers_come_after_those_that_are_shown_and_keys_lead_on() {
     let press = "for (const key of 'gh') document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}))";
     browser.run(press, json!([])).await;
     browser.shows("h1", "Health").await;
-    browser.press("Check now (dry run)").await;
+    browser.press("form[action=\"/health/dry-run\"] button").await;
     browser.shows("#report", "A dry run: nothing was changed").await;
     browser.end().await;
 }
