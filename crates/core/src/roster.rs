@@ -1,9 +1,9 @@
 //! Workers, as people see them: who is there, how fast each is, and which of them misbehave.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    Timestamp,
+    Timestamp, WorkerId,
     pace::{HOUR, begin, hour_of, minute},
     ports::{Holding, WorkerMinute, WorkerRow},
 };
@@ -135,10 +135,17 @@ pub fn roster(
     minutes: &[WorkerMinute],
     now: Timestamp,
 ) -> Vec<Member> {
+    let mut held: BTreeMap<WorkerId, Vec<Holding>> = BTreeMap::new();
+    for holding in holdings {
+        held.entry(holding.worker).or_default().push(*holding);
+    }
+    let mut did: BTreeMap<WorkerId, Vec<WorkerMinute>> = BTreeMap::new();
+    for m in minutes {
+        did.entry(m.worker).or_default().push(*m);
+    }
     let member = |row: WorkerRow| {
-        let id = row.id;
-        let held = holdings.iter().filter(|h| h.worker == id).copied().collect();
-        let did: Vec<_> = minutes.iter().filter(|m| m.worker == id).copied().collect();
+        let held = held.remove(&row.id).unwrap_or_default();
+        let did = did.remove(&row.id).unwrap_or_default();
         member(row, held, &did, now)
     };
     let mut all: Vec<Member> = rows.into_iter().map(member).collect();
@@ -197,7 +204,7 @@ fn member(row: WorkerRow, holdings: Vec<Holding>, did: &[WorkerMinute], now: Tim
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{JobId, WorkerId};
+    use crate::JobId;
 
     fn row(id: i64, seen: Timestamp) -> WorkerRow {
         WorkerRow {
