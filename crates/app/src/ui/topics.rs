@@ -11,7 +11,7 @@ use trapline_core::{Result, error::chain, roster::Presence};
 use super::session::Visitor;
 use crate::http::{ApiError, AppState, Params};
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Topic {
     Workers,
     Health,
@@ -76,18 +76,23 @@ pub(super) struct Topics(Vec<Asked>);
 
 impl Topics {
     pub(super) fn read(params: &Params) -> Result<Self, ApiError> {
-        let asked = params.list("topics").into_iter().map(|word| {
-            let topic = Topic::ALL.into_iter().find(|topic| topic.word() == word);
-            let topic = topic.ok_or_else(|| ApiError::invalid(format!("`{word}` is not a topic")))?;
-            Ok(Asked {
-                topic,
-                looked: None,
-                told: None,
-            })
-        });
-        let mut all: Vec<Asked> = asked.collect::<Result<_, ApiError>>()?;
-        all.dedup_by_key(|asked| asked.topic);
-        Ok(Self(all))
+        let words = params.list("topics");
+        let is_known = |word: &&&str| Topic::ALL.iter().any(|topic| topic.word() == **word);
+        if let Some(word) = words.iter().find(|word| !is_known(word)) {
+            return Err(ApiError::invalid(format!("`{word}` is not a topic")));
+        }
+        let asked = Topic::ALL
+            .into_iter()
+            .filter(|topic| words.contains(&topic.word()));
+        Ok(Self(
+            asked
+                .map(|topic| Asked {
+                    topic,
+                    looked: None,
+                    told: None,
+                })
+                .collect(),
+        ))
     }
 
     pub(super) fn is_empty(&self) -> bool {
