@@ -90,7 +90,9 @@ impl Engine {
         let mut slices = taken.chunks(ROWS_MAX);
         while let Some(slice) = slices.next() {
             if let Err(error) = store.add_minutes(slice).await {
-                for m in slice.iter().chain(slices.flatten()) {
+                // What the store refuses, it would refuse again.
+                let refused = if error.kind.retry() { 0 } else { slice.len() };
+                for m in slice[refused..].iter().chain(slices.flatten()) {
                     self.inner.minutes.add(m.job, m.minute, m.processed, m.failed);
                 }
                 return Err(error);

@@ -118,8 +118,10 @@ impl Engine {
         let mut slices = taken.chunks(MINUTES_MAX);
         while let Some(slice) = slices.next() {
             let written = self.inner.ports.store.add_worker_minutes(&rows(slice)).await;
-            if written.is_err() {
-                for ((worker, minute), did) in slice.iter().chain(slices.flatten()) {
+            if let Err(error) = &written {
+                // What the store refuses, it would refuse again.
+                let refused = if error.kind.retry() { 0 } else { slice.len() };
+                for ((worker, minute), did) in slice[refused..].iter().chain(slices.flatten()) {
                     self.inner.workers.add(*worker, *minute, *did);
                 }
                 return written;
