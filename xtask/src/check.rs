@@ -3,6 +3,7 @@
 use std::{
     fs::{self, Permissions},
     io::{BufRead as _, BufReader},
+    num::NonZero,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -51,11 +52,14 @@ fn tests() -> Result<()> {
     let temporary = tempfile::tempdir()?;
     // PostgreSQL runs as another user, and must get in.
     fs::set_permissions(temporary.path(), Permissions::from_mode(0o755))?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let mut command = Command::new("cargo");
     command
         .args(["test", "--workspace"])
         .args(FAULT_POINTS)
         .env("TMPDIR", temporary.path())
+        // Many tests wait for a server's time rather than for a processor.
+        .env("RUST_TEST_THREADS", (2 * processors).to_string())
         .stdout(Stdio::piped())
         .current_dir(root());
     let mut running = command.spawn().context("the tests could not be started")?;
