@@ -279,19 +279,28 @@ fn waiting_for_workers(scene: &Scene<'_>) -> String {
             when(at.min(scene.now), scene.now)
         )
     };
-    let Some(latest) = outlook.workers.iter().map(|w| w.last_seen).max() else {
+    let workers: Vec<&WorkerNow> = outlook.workers.iter().filter(|w| !w.draining).collect();
+    if let Some(drains) = outlook.workers.first().filter(|_| workers.is_empty()) {
+        let n = count(outlook.workers.len() as u64);
+        let worker = &drains.name;
+        return format!(
+            "waiting for workers: all {n} for pipeline `{slug}` drain, worker `{worker}` among them, so nothing is handed to \
+             them; have one resume, or start another"
+        );
+    }
+    let Some(latest) = workers.iter().map(|w| w.last_seen).max() else {
         return outlook.last_seen.map_or_else(
             || format!("waiting for workers: none has asked for pipeline `{slug}` yet"),
             last_seen,
         );
     };
-    let is_busy = |w: &WorkerNow| w.busy_elsewhere || w.busy_with.is_some_and(|with| with != job.id);
-    if outlook.workers.iter().all(is_busy) {
-        let n = count(outlook.workers.len() as u64);
-        let known = outlook.workers.iter().find(|w| w.busy_with.is_some());
+    let is_busy = |w: &&WorkerNow| w.busy_elsewhere || w.busy_with.is_some_and(|with| with != job.id);
+    if workers.iter().all(is_busy) {
+        let n = count(workers.len() as u64);
+        let known = workers.iter().find(|w| w.busy_with.is_some());
         let (worker, with) = match known.and_then(|w| Some((w, w.busy_with?))) {
             Some((worker, with)) => (worker, format!("job {with}")),
-            None => (&outlook.workers[0], "a job of another project".to_owned()),
+            None => (&workers[0], "a job of another project".to_owned()),
         };
         return format!(
             "waiting for workers: all {n} for pipeline `{slug}` are busy, worker `{}` with {with}",

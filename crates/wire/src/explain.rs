@@ -53,6 +53,9 @@ pub struct WorkerSeen {
     /// Whether it works on a job of another project; left out if not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub busy_elsewhere: bool,
+    /// Whether it is handed nothing more; left out if not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub draining: bool,
 }
 
 /// A lease.

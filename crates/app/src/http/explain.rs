@@ -65,6 +65,7 @@ fn worker(worker: WorkerNow) -> wire::WorkerSeen {
         last_seen: worker.last_seen.to_string(),
         busy_with: worker.busy_with.map(|job| job.0),
         busy_elsewhere: worker.busy_elsewhere,
+        draining: worker.draining,
     }
 }
 

@@ -16,6 +16,7 @@ fn explanation() -> wire::Explanation {
             last_seen: now.clone(),
             busy_with: Some(1),
             busy_elsewhere: false,
+            draining: false,
         }],
         leases_out: 1,
         oldest_lease: Some(wire::OldestLease {

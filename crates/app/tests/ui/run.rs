@@ -117,7 +117,13 @@ async fn a_kept_store_is_looked_at_without_a_server_and_stays_as_it_is() {
     browser.shows("h1", "June night").await;
     assert_eq!(browser.text(".head .button").await, None, "no action is offered");
     let follows = "return document.querySelectorAll('script[src$=\"/live.js\"], [data-more]').length";
-    for page in ["", "/results?photos=0", "/summary", "/images?state=waiting", "/log"] {
+    for page in [
+        "",
+        "/results?photos=0",
+        "/summary",
+        "/images?state=waiting",
+        "/log",
+    ] {
         browser.open(&format!("/jobs/{job}{page}")).await;
         assert_eq!(browser.run(follows, json!([])).await, 0, "{page}");
     }

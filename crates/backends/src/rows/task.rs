@@ -204,5 +204,6 @@ pub(crate) fn worker_now(row: &impl Columns) -> sqlx::Result<WorkerNow> {
         last_seen: row.time("last_seen")?,
         busy_with: row.col::<Option<i64>>("busy_with")?.map(JobId),
         busy_elsewhere: row.col("busy_elsewhere")?,
+        draining: row.col("draining")?,
     })
 }

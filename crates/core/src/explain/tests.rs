@@ -52,6 +52,7 @@ fn worker(name: &str, busy_with: Option<i64>) -> WorkerNow {
         last_seen: ago(1),
         busy_with: busy_with.map(JobId),
         busy_elsewhere: false,
+        draining: false,
     }
 }
 
@@ -108,6 +109,28 @@ fn workers_alive_but_busy_with_another_job() {
     assert_eq!(
         say(&free(), &busy),
         "waiting for workers: all 2 for pipeline `moths` are busy, worker `gpu-1` with job 4"
+    );
+}
+
+#[test]
+fn workers_alive_that_drain() {
+    let drains = WorkerNow {
+        draining: true,
+        ..worker("gpu-1", None)
+    };
+    let mut outlook = Outlook {
+        workers: vec![drains],
+        ..Outlook::default()
+    };
+    assert_eq!(
+        say(&free(), &outlook),
+        "waiting for workers: all 1 for pipeline `moths` drain, worker `gpu-1` among them, so nothing is handed to them; have \
+         one resume, or start another"
+    );
+    outlook.workers.push(worker("gpu-2", Some(4)));
+    assert_eq!(
+        say(&free(), &outlook),
+        "waiting for workers: all 1 for pipeline `moths` are busy, worker `gpu-2` with job 4"
     );
 }
 

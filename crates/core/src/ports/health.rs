@@ -100,6 +100,8 @@ pub struct WorkerNow {
     pub busy_with: Option<JobId>,
     /// Whether its newest live grant is of a job of another project.
     pub busy_elsewhere: bool,
+    /// Whether it is handed nothing more.
+    pub draining: bool,
 }
 
 /// The oldest lease of a job.

@@ -112,6 +112,12 @@ cases! { World;
             let online = w.store.online_workers(project, w.now()).await.unwrap();
             assert_eq!(online, [("p".to_owned(), workers)], "{project}");
         }
+        let anybodys = w.store.workers(None, 1).await.unwrap()[0].id;
+        w.store.drain(anybodys, true).await.unwrap();
+        assert_eq!(w.store.online_workers(ProjectId(99), w.now()).await.unwrap(), [], "it drains");
+        let outlook = w.store.outlook(job, Timestamp(0)).await.unwrap().unwrap();
+        let drain: Vec<_> = outlook.workers.iter().map(|seen| (seen.name.as_str(), seen.draining)).collect();
+        assert_eq!(drain, [("mine", false), ("anybody's", true)]);
         w.pass(1);
         assert_eq!(w.store.online_workers(DEFAULT, w.now()).await.unwrap(), []);
         w.store.delete_token(theirs).await.unwrap();

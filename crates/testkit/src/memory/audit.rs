@@ -203,6 +203,7 @@ impl Db {
                     last_seen: w.last_seen,
                     busy_with,
                     busy_elsewhere: newest.is_some() && busy_with.is_none(),
+                    draining: w.draining,
                 }
             })
             .collect()

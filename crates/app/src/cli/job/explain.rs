@@ -117,7 +117,8 @@ fn worker_now(worker: &wire::WorkerSeen, now: Timestamp) -> String {
         (None, true) => ", busy with a job of another project".to_owned(),
         (None, false) => String::new(),
     };
-    format!("{}{seen}{busy}", clean(&worker.name))
+    let drains = if worker.draining { ", drains" } else { "" };
+    format!("{}{seen}{busy}{drains}", clean(&worker.name))
 }
 
 fn oldest_lease(lease: &wire::OldestLease, now: Timestamp) -> Option<String> {
@@ -203,7 +204,7 @@ mod tests {
             "counts": {"total": 20_000, "pending": 1_200, "in_flight": 48, "processed": 18_750, "failed": 2},
             "workers": [{"name": "gpu-1", "last_seen": at(-3), "busy_with": 4, "busy_elsewhere": false},
                 {"name": "gpu-2\u{1b}[2J", "last_seen": at(-200), "busy_with": null, "busy_elsewhere": true},
-                {"name": "gpu-3", "last_seen": at(0), "busy_with": null, "busy_elsewhere": false}],
+                {"name": "gpu-3", "last_seen": at(0), "busy_with": null, "busy_elsewhere": false, "draining": true}],
             "oldest_lease": {"granted_at": at(-130), "lease_until": at(170), "worker": "gpu-1", "last_seen": at(-3)},
             "store": {"state": "ok"}, "queue": {"state": "ok"}, "progress": {"state": "ok"},
             "queue_counters": {"job": 1, "num_pending": 1_100, "num_ack_pending": 100, "num_redelivered": 0},
@@ -216,7 +217,7 @@ mod tests {
                 "  images: 1,200 pending, 48 with workers, 18,750 processed, 2 failed of 20,000",
                 "  worker gpu-1: seen 3 s ago, busy with job 4",
                 "  worker gpu-2 [2J: seen 3 min ago, busy with a job of another project",
-                "  worker gpu-3: seen just now",
+                "  worker gpu-3: seen just now, drains",
                 "  oldest lease: held by gpu-1 for 2 min, ends in 2 min, its worker was seen 3 s ago",
                 "  queue: 1,100 candidates, 100 proposed",
                 "  last health check: 1 min ago",

@@ -108,6 +108,8 @@ fn under_way() -> Vec<String> {
         workers: vec![worker("gpu-1", busy_with)],
         ..Outlook::default()
     };
+    let mut drained = alive(None);
+    drained.workers[0].draining = true;
     let silent = Outlook {
         strikes: 2,
         struck_by: Some("gpu-1".into()),
@@ -127,6 +129,7 @@ fn under_way() -> Vec<String> {
         say(&free(), &gone),
         say(&free(), &alive(Some(4))),
         say(&free(), &alive(None)),
+        say(&free(), &drained),
         say(&free(), &silent),
         say(&leased, &out),
         say(&leased, &dead),

@@ -196,7 +196,11 @@ impl Catalog for MemoryStore {
     async fn online_workers(&self, project: ProjectId, seen_since: Timestamp) -> Result<Vec<(String, u64)>> {
         let rows = self.rows();
         let mut online: BTreeMap<String, u64> = BTreeMap::new();
-        for worker in rows.workers.values().filter(|w| w.last_seen >= seen_since) {
+        for worker in rows
+            .workers
+            .values()
+            .filter(|w| w.last_seen >= seen_since && !w.draining)
+        {
             let bound = rows.catalog.bound_to(worker.token);
             for slug in worker
                 .pipelines

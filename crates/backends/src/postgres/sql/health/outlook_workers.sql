@@ -1,9 +1,9 @@
 -- Workers that asked for a pipeline and were seen lately, with the job of their newest live grant.
 -- $1 slug, $2 since, $3 limit, $4 the job's
 -- project: of others nothing is told, neither workers that are bound to them nor which of their jobs keeps one busy.
-SELECT w.name, w.last_seen, CASE WHEN j.project_id = $4 THEN j.id END AS busy_with,
+SELECT w.name, w.last_seen, w.draining, CASE WHEN j.project_id = $4 THEN j.id END AS busy_with,
        coalesce(j.project_id <> $4, false) AS busy_elsewhere
-FROM (SELECT w.id, w.name, w.last_seen,
+FROM (SELECT w.id, w.name, w.last_seen, w.draining,
        (SELECT g.job_id FROM grants g
         WHERE g.worker_id = w.id AND NOT g.empty AND (SELECT true FROM unnest(g.captures) AS e (capture_id)
             CROSS JOIN LATERAL (SELECT t.grant_id FROM tasks t

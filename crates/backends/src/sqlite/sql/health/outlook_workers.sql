@@ -6,9 +6,9 @@ WITH held AS MATERIALIZED (
     WHERE g.empty = 0 AND EXISTS (SELECT 1 FROM json_each(g.captures) e
         CROSS JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = e.value WHERE t.grant_id = g.id)
     GROUP BY g.worker_id)
-SELECT w.name, w.last_seen, CASE WHEN j.project_id = $4 THEN j.id END AS busy_with,
+SELECT w.name, w.last_seen, w.draining, CASE WHEN j.project_id = $4 THEN j.id END AS busy_with,
        coalesce(j.project_id <> $4, 0) AS busy_elsewhere
-FROM (SELECT w.id, w.name, w.last_seen,
+FROM (SELECT w.id, w.name, w.last_seen, w.draining,
        (SELECT g.job_id FROM held h JOIN grants g ON g.id = h.newest WHERE h.worker_id = w.id) AS busy_with
 FROM workers w
 LEFT JOIN tokens t ON t.id = w.token_id
