@@ -87,32 +87,28 @@ pub(super) async fn parts(
         fields.error("deployment_id", "There are no deployments here; leave it out.");
     }
     let limit = fields.maybe_int("limit", 1);
-    if limit.is_some_and(|l| l > LIMIT_MAX) {
-        fields.error(
-            "limit",
-            format!("Ensure this value is less than or equal to {LIMIT_MAX}."),
-        );
-    }
+    at_most(fields, "limit", limit, LIMIT_MAX);
     let priority = fields.maybe_int("priority", -PRIORITY_MAX);
-    if priority.is_some_and(|p| p > PRIORITY_MAX) {
-        fields.error(
-            "priority",
-            format!("Ensure this value is less than or equal to {PRIORITY_MAX}."),
-        );
-    }
-    let (captures, rejected) = inline_captures(app, fields).unzip();
+    at_most(fields, "priority", priority, PRIORITY_MAX);
+    let (captures, rejected) = inline_captures(app, fields);
     Ok(Parts {
         pipeline,
         collection,
         capture,
         captures,
-        rejected: rejected.unwrap_or_default(),
+        rejected,
         limit: limit.and_then(|l| u64::try_from(l).ok()),
         shuffle: fields.maybe_bool("shuffle"),
         priority,
         failure_threshold: fields.maybe_number("failure_threshold", 0.0, 1.0),
         reprocess: fields.maybe_bool("reprocess"),
     })
+}
+
+fn at_most(fields: &mut Fields, name: &str, given: Option<i64>, max: i64) {
+    if given.is_some_and(|given| given > max) {
+        fields.error(name, format!("Ensure this value is less than or equal to {max}."));
+    }
 }
 
 pub(super) fn check_delay(fields: &mut Fields, seconds: u64) {
@@ -163,8 +159,10 @@ async fn pipeline(
 }
 
 /// The inline captures, and those that are none.
-fn inline_captures(app: &AppState, fields: &mut Fields) -> Option<(Vec<NewCapture>, Vec<String>)> {
-    let list = fields.maybe_list("captures")?;
+fn inline_captures(app: &AppState, fields: &mut Fields) -> (Option<Vec<NewCapture>>, Vec<String>) {
+    let Some(list) = fields.maybe_list("captures") else {
+        return (None, Vec::new());
+    };
     let files = Files::of_urls(app.allow_file_urls);
     let (mut captures, mut rejected) = (Vec::with_capacity(list.len()), Vec::new());
     for (at, item) in list.iter().enumerate() {
@@ -173,5 +171,5 @@ fn inline_captures(app: &AppState, fields: &mut Fields) -> Option<(Vec<NewCaptur
             Err(why) => rejected.push(format!("{}: {why}", at + 1)),
         }
     }
-    Some((captures, rejected))
+    (Some(captures), rejected)
 }

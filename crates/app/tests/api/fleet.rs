@@ -68,6 +68,13 @@ impl Fleet {
         id
     }
 
+    /// An empty capture set.
+    pub(crate) async fn set(&self, name: &str) -> i64 {
+        let set = json!({"name": name, "project_id": 1});
+        let made = self.admin.post("/api/v2/captures/collections/", &set).await;
+        made.body["id"].as_i64().unwrap()
+    }
+
     pub(crate) async fn show(&self, job: i64) -> Value {
         let answer = self.admin.get(&format!("/api/v2/jobs/{job}/")).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);

@@ -73,8 +73,7 @@ async fn a_preflight_says_what_would_be_skipped_who_is_there_and_what_comes_firs
 #[tokio::test]
 async fn a_preflight_of_very_many_images_stops_and_says_so() {
     let fleet = Fleet::new().await;
-    let set = json!({"name": "many", "project_id": 1});
-    let set = fleet.admin.post("/api/v2/captures/collections/", &set).await.body["id"].clone();
+    let set = fleet.set("many").await;
     let list: String = (0..=50_000).map(|n| format!("http://h/{n}\n")).collect();
     let path = format!("/api/v2/captures/collections/{set}/captures/");
     let added = fleet

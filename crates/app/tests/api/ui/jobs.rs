@@ -19,9 +19,7 @@ async fn a_viewer_sees_no_action_and_can_post_none() {
     let running = fleet.job(2).await;
     let new = fleet.create(1, json!({})).await["id"].as_i64().unwrap();
     let other = fleet.app.other_project().await;
-    let set = json!({"name": "May", "project_id": 1});
-    let set = fleet.admin.post("/api/v2/captures/collections/", &set).await;
-    let set = set.body["id"].as_i64().unwrap();
+    let set = fleet.set("May").await;
     let mut seen = Vec::new();
     for (who, role, project) in [
         ("viewer", Role::Viewer, None),

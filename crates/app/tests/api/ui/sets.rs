@@ -14,8 +14,7 @@ async fn sets_are_listed_with_what_has_processed_them_and_images_are_added() {
     let viewer = Browser::of(&fleet.app, Role::Viewer, None).await;
     operator.get("/sets").await.has("No capture set yet.");
     for at in 0..27 {
-        let set = json!({"name": format!("set {at} <b>"), "project_id": 1});
-        fleet.admin.post("/api/v2/captures/collections/", &set).await;
+        fleet.set(&format!("set {at} <b>")).await;
     }
     let first = viewer.get("/sets").await;
     first
