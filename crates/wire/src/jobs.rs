@@ -321,66 +321,6 @@ pub struct Timeline {
     pub points: Vec<(i64, u64, u64)>,
 }
 
-/// `GET /jobs/{id}/summary/`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct JobSummary {
-    /// When it was last added to; null if it was not begun.
-    pub as_of: Option<Time>,
-    /// The run whose results it is of.
-    pub run: i64,
-    /// Whether all is counted.
-    pub complete: bool,
-    /// Detections that are counted.
-    pub seen: u64,
-    /// Detections of the job.
-    pub detections: u64,
-    /// The labels of detections, the most frequent first, at most 5,000.
-    pub labels: Vec<LabelCount>,
-    /// Detections of the label that was asked for, or of all, in 20 steps of their score from 0.
-    pub scores: Vec<u64>,
-    /// Those without a score.
-    pub unscored: u64,
-    /// Images by their number of detections.
-    pub per_image: Vec<ImagesWith>,
-    /// Half-hours in which photographs were taken, in their order, at most 5,000.
-    pub activity: Vec<HalfHour>,
-}
-
-/// A label in a [`JobSummary`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct LabelCount {
-    /// The label; empty for detections without a class.
-    pub label: String,
-    /// How many detections have it.
-    pub count: u64,
-}
-
-/// Images with so many detections, in a [`JobSummary`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ImagesWith {
-    /// From so many.
-    pub from: u64,
-    /// To so many; null for all more.
-    pub to: Option<u64>,
-    /// How many images; null while that is not known.
-    pub images: Option<u64>,
-}
-
-/// A half-hour in a [`JobSummary`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct HalfHour {
-    /// Its beginning by the camera's clock, as `2022-06-23T22:30`.
-    pub at: String,
-    /// Detections of the label that was asked for, or of all.
-    pub detections: u64,
-    /// Photographs of the job that were taken in it.
-    pub photographs: u64,
-}
-
 /// `GET /jobs/{id}/failures/`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -440,29 +380,4 @@ pub struct LogLine {
     /// The capture that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_id: Option<String>,
-}
-
-/// The answer to `POST /jobs/preflight/`: what a job would do, before it is made.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Preflight {
-    /// Its images.
-    pub candidates: u64,
-    /// How many of them its pipeline has processed already.
-    pub already_processed: u64,
-    /// How many it would process.
-    pub to_do: u64,
-    /// Inline captures that are none.
-    pub rejected: u64,
-    /// Workers of its pipeline that were seen lately.
-    pub live_workers: u64,
-    /// Running jobs of its pipeline that come before it.
-    pub ahead: u64,
-    /// How long it would take with those before it; null if that is not known.
-    pub eta_seconds: Option<u64>,
-    /// Whether there are more images than were looked at: the numbers above are of those.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub at_least: bool,
-    /// What whoever asks should know.
-    pub warnings: Vec<String>,
 }

@@ -10,8 +10,10 @@ mod captures;
 mod catalog;
 mod explain;
 mod jobs;
+mod preflight;
 mod server;
 mod service;
+mod summary;
 mod work;
 mod workers;
 
@@ -23,8 +25,10 @@ pub use captures::*;
 pub use catalog::*;
 pub use explain::*;
 pub use jobs::*;
+pub use preflight::*;
 pub use server::*;
 pub use service::*;
+pub use summary::*;
 pub use work::*;
 pub use workers::*;
 
