@@ -1,5 +1,6 @@
 //! The catalog in memory, as small as jobs and simulations need it: services are only named and numbered.
 
+mod drafts;
 mod port;
 
 use std::collections::{BTreeMap, BTreeSet};

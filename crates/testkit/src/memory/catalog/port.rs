@@ -194,23 +194,7 @@ impl Catalog for MemoryStore {
     }
 
     async fn online_workers(&self, project: ProjectId, seen_since: Timestamp) -> Result<Vec<(String, u64)>> {
-        let rows = self.rows();
-        let mut online: BTreeMap<String, u64> = BTreeMap::new();
-        for worker in rows
-            .workers
-            .values()
-            .filter(|w| w.last_seen >= seen_since && !w.draining)
-        {
-            let bound = rows.catalog.bound_to(worker.token);
-            for slug in worker
-                .pipelines
-                .iter()
-                .filter(|_| bound.is_none_or(|of| of == project))
-            {
-                *online.entry(slug.clone()).or_default() += 1;
-            }
-        }
-        Ok(online.into_iter().collect())
+        Ok(self.rows().online_workers(project, seen_since))
     }
 
     async fn create_collection(&self, project: ProjectId, name: &str) -> Result<Collection> {
@@ -244,18 +228,7 @@ impl Catalog for MemoryStore {
         limit: u64,
         count_max: u64,
     ) -> Result<Vec<Collection>> {
-        let rows = self.rows();
-        let newest = rows.catalog.collections.iter().rev().map(|(set, _)| set);
-        let shown = newest.filter(|set| {
-            let is_older = before.is_none_or(|before| set.id < before);
-            is_older && !set.name.is_empty() && project.is_none_or(|of| set.project == of)
-        });
-        let counted = |set: &Collection| Collection {
-            captures: set.captures.min(count_max),
-            ..set.clone()
-        };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(shown.take(limit).map(counted).collect())
+        Ok(self.rows().catalog.recent_sets(project, before, limit, count_max))
     }
 
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
@@ -361,13 +334,7 @@ impl Catalog for MemoryStore {
     }
 
     async fn save_draft(&self, draft: &Draft) -> Result<()> {
-        let mut rows = self.rows();
-        let begun = rows.catalog.drafts.get(&draft.set).map(|d| d.created_at);
-        let draft = Draft {
-            created_at: begun.unwrap_or(draft.created_at),
-            ..draft.clone()
-        };
-        rows.catalog.drafts.insert(draft.set, draft);
+        self.rows().catalog.save_draft(draft);
         Ok(())
     }
 
@@ -376,23 +343,11 @@ impl Catalog for MemoryStore {
     }
 
     async fn end_draft(&self, set: CollectionId, name: &str) -> Result<bool> {
-        let catalog = &mut self.rows().catalog;
-        if catalog.drafts.remove(&set).is_none() {
-            return Ok(false);
-        }
-        if let Some((collection, _)) = catalog.collections.get_mut(at(set.0)) {
-            name.clone_into(&mut collection.name);
-        }
-        Ok(true)
+        Ok(self.rows().catalog.end_draft(set, name))
     }
 
     async fn forget_draft(&self, before: Timestamp) -> Result<bool> {
-        let old = {
-            let drafts = &mut self.rows().catalog.drafts;
-            let of = drafts.values().filter(|d| d.created_at < before);
-            let old = of.min_by_key(|d| d.created_at).map(|d| d.set);
-            old.inspect(|set| drop(drafts.remove(set)))
-        };
+        let old = self.rows().catalog.take_old_draft(before);
         let Some(set) = old else { return Ok(false) };
         self.delete_collection(set).await?;
         Ok(true)
