@@ -132,6 +132,13 @@ async fn failures(
     Ok((found, examined, all))
 }
 
+/// The beginning of a detail, which says that there is more.
+fn beginning(detail: &str) -> String {
+    let shown = head(detail, DETAIL_MAX);
+    let more = if shown.len() < detail.len() { "…" } else { "" };
+    visible_lines(shown) + more
+}
+
 fn facts(member: &Member) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let mut fact = |name, value: Option<String>| {
@@ -164,7 +171,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         capture: row.capture,
         url: visible(&row.url),
         reason: row.reason.map_or("", reason_word),
-        detail: visible_lines(head(row.detail.as_deref().unwrap_or_default(), DETAIL_MAX)),
+        detail: beginning(row.detail.as_deref().unwrap_or_default()),
         at: row.settled_at.map(|at| since(&app, at)),
     });
     let row = Row::new(&app, &member, &names);
