@@ -75,6 +75,10 @@ fn definition(mark: &str) -> Value {
     body
 }
 
+async fn newest_worker(app: &TestApp) -> String {
+    app.store.workers(None, 1).await.unwrap()[0].id.to_string()
+}
+
 impl Place {
     async fn new(app: &TestApp, project: ProjectId, mark: &str) -> Self {
         let admin = app.client(Role::Admin, Some(project)).await;
@@ -117,9 +121,8 @@ impl Place {
         let posted = json!({ "results": [success(&tasks[0])] });
         ok(admin.post(&format!("{path}result/"), &posted).await).await;
         let pipeline = ok(admin.get("/api/v2/ml/pipelines/").await).await["results"][0].clone();
-        let worker = app.store.workers(None, 1).await.unwrap()[0].id;
         let numbers = vec![
-            ("{worker}", worker.to_string()),
+            ("{worker}", newest_worker(app).await),
             ("{project}", project.to_string()),
             ("{service}", registered["processing_service_id"].to_string()),
             ("{pipeline}", pipeline["id"].to_string()),

@@ -343,8 +343,7 @@ impl World {
     pub async fn sweep(&self) -> Swept {
         let mut all = Swept::default();
         loop {
-            let counters = QueueCounters::new();
-            let (policy, now) = (self.policy(), self.now());
+            let (policy, now, counters) = (self.policy(), self.now(), QueueCounters::new());
             let swept = self.store.sweep(&policy, Some(&counters), now).await.unwrap();
             all.freed.extend(swept.freed);
             all.touched.extend(swept.touched);

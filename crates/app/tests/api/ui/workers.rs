@@ -7,7 +7,7 @@ use trapline_core::{ProjectId, catalog::Role};
 use super::browser::Browser;
 use crate::{
     fleet::{Fleet, failure, success},
-    support::ADMIN,
+    support::{ADMIN, Client},
     workers::roster,
 };
 
@@ -21,8 +21,8 @@ async fn a_server_without_workers_says_how_one_is_started_and_to_an_admin_how_it
     viewer.has(line).has_not("Make a token for it");
 }
 
-#[tokio::test]
-async fn the_page_of_workers_shows_who_misbehaves_first_and_an_admin_drains_it() {
+/// A fleet with a job and two workers, of which one answers with errors: that one, what it says of itself, and its number.
+async fn with_a_bad_one() -> (Fleet, i64, Client, Value, i64) {
     let fleet = Fleet::new().await;
     let job = fleet.job(40).await;
     let own = fleet.app.client(Role::Worker, Some(ProjectId(1))).await;
@@ -50,7 +50,12 @@ async fn the_page_of_workers_shows_who_misbehaves_first_and_an_admin_drains_it()
         .await;
     let all = roster(&fleet, &fleet.admin).await;
     let id = all[0]["id"].as_i64().unwrap();
+    (fleet, job, own, info, id)
+}
 
+#[tokio::test]
+async fn the_page_of_workers_shows_who_misbehaves_first() {
+    let (fleet, _, _, _, id) = with_a_bad_one().await;
     let admin = Browser::with(&fleet.app, ADMIN).await;
     let page = admin.get("/workers").await;
     page.has("&#60;b&#62;gpu-9&#60;/b&#62;⟨U+202E⟩")
@@ -79,7 +84,12 @@ async fn the_page_of_workers_shows_who_misbehaves_first_and_an_admin_drains_it()
         admin.get("/workers?part=nothing").await.status,
         StatusCode::BAD_REQUEST
     );
+}
 
+#[tokio::test]
+async fn the_page_of_a_worker_shows_what_failed_with_it_and_an_admin_drains_it() {
+    let (fleet, job, own, info, id) = with_a_bad_one().await;
+    let admin = Browser::with(&fleet.app, ADMIN).await;
     let page = format!("/workers/{id}");
     let shown = admin.get(&page).await;
     shown
@@ -106,7 +116,7 @@ async fn the_page_of_workers_shows_who_misbehaves_first_and_an_admin_drains_it()
         .has("draining");
     let asked = own
         .post(
-            &format!("{path}tasks/"),
+            &format!("/api/v2/jobs/{job}/tasks/"),
             &json!({ "batch_size": 1, "client_info": info }),
         )
         .await;
