@@ -2,8 +2,8 @@
 -- $5 limit.
 SELECT p.half_hour, c.*, t.state, t.settled_at, t.n_detections
 FROM (SELECT i.job_id, i.half_hour, i.capture_id FROM taken_index i
-      WHERE (i.job_id, i.half_hour, i.capture_id) > ($1, $3, $4) AND (i.job_id, i.half_hour) < ($1, $2)
-      ORDER BY i.job_id, i.half_hour, i.capture_id
+      WHERE i.job_id = $1 AND (i.half_hour, i.capture_id) > ($3, $4) AND i.half_hour < $2
+      ORDER BY i.half_hour, i.capture_id
       LIMIT (SELECT $5::bigint)) p
 CROSS JOIN LATERAL (SELECT t.state, t.settled_at, t.n_detections FROM tasks t
                     WHERE t.job_id = p.job_id AND t.capture_id = p.capture_id OFFSET 0) t
