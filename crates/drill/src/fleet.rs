@@ -45,6 +45,7 @@ fn outcome(task: &Task) -> Outcome {
         Ok(detections) => Outcome::Processed {
             detections,
             seconds: 0.01,
+            picture: None,
         },
         Err(error) => Outcome::Failed {
             error: error.to_string(),

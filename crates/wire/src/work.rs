@@ -158,7 +158,7 @@ pub struct Processed {
 }
 
 /// An image as the push contract and results name it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SourceImage {
     /// The image's id.
     #[serde(deserialize_with = "string_or_integer")]
@@ -166,6 +166,15 @@ pub struct SourceImage {
     /// The image's URL.
     #[serde(default)]
     pub url: String,
+    /// Its pixels, in which boxes are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// The same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// The decoded image as a small JPEG, in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<String>,
 }
 
 /// A failed image.

@@ -25,6 +25,6 @@ mod pull;
 pub mod samples;
 mod time;
 
-pub use pipeline::{Outcome, Pipeline};
+pub use pipeline::{Outcome, Picture, Pipeline};
 pub use pull::{Counts, Stop, Summary, Worker, WorkerConfig, WorkerError, hostname, run, this_process};
 pub use trapline_wire as wire;

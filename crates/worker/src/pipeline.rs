@@ -8,6 +8,17 @@ use serde_json::value::RawValue;
 
 use crate::wire::{PipelineConfig, Task};
 
+/// What a decoded image looks like, for people.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// Its pixels, in which boxes are.
+    pub width: u32,
+    /// The same.
+    pub height: u32,
+    /// A small JPEG in base64.
+    pub thumbnail: Option<String>,
+}
+
 /// What became of one task.
 #[derive(Debug)]
 pub enum Outcome {
@@ -17,6 +28,8 @@ pub enum Outcome {
         detections: Vec<Box<RawValue>>,
         /// How long it took.
         seconds: f64,
+        /// What it looks like, if its pixels were decoded here.
+        picture: Option<Picture>,
     },
     /// The image can't be processed. The text is shown to people.
     Failed {

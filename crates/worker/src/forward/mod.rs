@@ -196,6 +196,7 @@ impl Forward {
             .map(|task| SourceImage {
                 id: task.image_id.clone(),
                 url: task.image_url.clone().unwrap_or_default(),
+                ..SourceImage::default()
             })
             .collect();
         let settings = tasks
@@ -359,7 +360,11 @@ impl Pipeline for Forward {
 
 fn outcome(share: Share, seconds: f64) -> Outcome {
     match share {
-        Ok(detections) => Outcome::Processed { detections, seconds },
+        Ok(detections) => Outcome::Processed {
+            detections,
+            seconds,
+            picture: None,
+        },
         Err(error) => Outcome::Failed { error },
     }
 }

@@ -7,8 +7,9 @@
 use std::num::NonZero;
 use std::sync::Arc;
 
-use ::image::DynamicImage;
+use ::image::{DynamicImage, codecs::jpeg::JpegEncoder};
 use async_trait::async_trait;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::Semaphore;
@@ -18,11 +19,17 @@ use crate::decode::{DecodeLimits, decode};
 use crate::fetch::{FetchError, Fetcher};
 use crate::http;
 use crate::photograph::Photograph;
-use crate::pipeline::{Outcome, Pipeline};
+use crate::pipeline::{Outcome, Picture, Pipeline};
 use crate::time;
 use crate::wire::{Detection, PipelineConfig, Task};
 
 const PANIC_CHARACTERS_MAX: usize = 300;
+/// The longer side of a thumbnail.
+const THUMBNAIL_SIDE: u32 = 320;
+/// The first that is small enough is taken.
+const THUMBNAIL_QUALITIES: [u8; 2] = [70, 30];
+/// What a server takes.
+const THUMBNAIL_BYTES_MAX: usize = 16 << 10;
 
 /// What looks at the pixels. Runs on a blocking thread.
 pub trait Detector: Send + Sync + 'static {
@@ -81,15 +88,16 @@ impl<D: Detector> ImagePipeline<D> {
         };
         let started = time::now();
         match self.look_at(task, bytes).await {
-            Ok(detections) => Outcome::Processed {
+            Ok((detections, picture)) => Outcome::Processed {
                 detections,
                 seconds: started.elapsed().as_secs_f64(),
+                picture: Some(picture),
             },
             Err(error) => Outcome::Failed { error },
         }
     }
 
-    async fn look_at(&self, task: &Task, bytes: Bytes) -> Result<Vec<Box<RawValue>>, String> {
+    async fn look_at(&self, task: &Task, bytes: Bytes) -> Result<(Vec<Box<RawValue>>, Picture), String> {
         let _core = self
             .cores
             .acquire()
@@ -104,7 +112,8 @@ impl<D: Detector> ImagePipeline<D> {
             if let Some(observer) = observer {
                 observer(&image_id, &photograph);
             }
-            look(detector.as_ref(), &image, &image_id)
+            let detections = look(detector.as_ref(), &image, &image_id)?;
+            Ok((detections, picture(&image)))
         })
         .await
         .unwrap_or_else(|error| Err(format!("processing failed: {}", panic_text(error))))
@@ -141,6 +150,31 @@ fn look(
             to_raw_value(detection).map_err(|error| format!("processing failed: {error}"))
         })
         .collect()
+}
+
+/// Boxes are of the decoded pixels, so the thumbnail is too.
+fn picture(image: &DynamicImage) -> Picture {
+    Picture {
+        width: image.width(),
+        height: image.height(),
+        thumbnail: thumbnail(image),
+    }
+}
+
+/// A JPEG that people recognise the image by, in base64; `None` if it can't be small enough.
+fn thumbnail(image: &DynamicImage) -> Option<String> {
+    let small = match image.width().max(image.height()) > THUMBNAIL_SIDE {
+        true => image.thumbnail(THUMBNAIL_SIDE, THUMBNAIL_SIDE).into_rgb8(),
+        false => image.to_rgb8(),
+    };
+    let jpeg = THUMBNAIL_QUALITIES.iter().find_map(|quality| {
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, *quality)
+            .encode_image(&small)
+            .ok()?;
+        (jpeg.len() <= THUMBNAIL_BYTES_MAX).then_some(jpeg)
+    })?;
+    Some(BASE64_STANDARD.encode(jpeg))
 }
 
 /// What a panic said, if it said anything.

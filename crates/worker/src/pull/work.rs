@@ -16,7 +16,7 @@ use super::keep;
 use super::ledger::{ByJob, Unsent, Work};
 use super::slot::Places;
 use super::worker::{Shared, WorkerError};
-use crate::pipeline::Outcome;
+use crate::pipeline::{Outcome, Picture};
 use crate::wire::{Empty, Failure, PostedResult, Processed, SourceImage, Task};
 
 /// Works until `drain`, then finishes what has begun; `halt` ends that too, and gives it back.
@@ -121,9 +121,13 @@ fn no_outcome() -> Outcome {
 
 fn record(shared: &Shared, job_id: i64, slug: &str, task: Task, outcome: Outcome) {
     let (item, detections) = match outcome {
-        Outcome::Processed { detections, seconds } => {
+        Outcome::Processed {
+            detections,
+            seconds,
+            picture,
+        } => {
             let count = detections.len();
-            (processed(slug, &task, detections, seconds), Some(count))
+            (processed(slug, &task, detections, seconds, picture), Some(count))
         }
         Outcome::Failed { error } | Outcome::Unavailable { reason: error } => {
             tracing::warn!(job_id, image_id = task.image_id, error, "an image failed");
@@ -152,8 +156,10 @@ fn processed(
     task: &Task,
     detections: Vec<Box<RawValue>>,
     seconds: f64,
+    picture: Option<Picture>,
 ) -> serde_json::Result<Box<RawValue>> {
     let url = task.image_url.clone().unwrap_or_default();
+    let (width, height) = picture.as_ref().map(|p| (p.width, p.height)).unzip();
     to_raw_value(&PostedResult {
         reply_subject: &task.receipt,
         result: Processed {
@@ -163,6 +169,9 @@ fn processed(
             source_images: vec![SourceImage {
                 id: task.image_id.clone(),
                 url,
+                width,
+                height,
+                thumbnail: picture.and_then(|p| p.thumbnail),
             }],
             detections,
             config: task.config.clone(),

@@ -80,6 +80,7 @@ impl Pipeline for Gate {
                 Act::Process => Outcome::Processed {
                     detections: Vec::new(),
                     seconds: 0.5,
+                    picture: None,
                 },
                 Act::Fail => Outcome::Failed {
                     error: "failed to load image: HTTP 404".to_owned(),
