@@ -54,6 +54,7 @@ pub(crate) const COLD: &[&str] = &[
     "summary/clear_index.sql",
     "summary/clear_taken.sql",
     "summary/forget.sql",
+    "thumbs/",
     "tokens/",
     "workers/drain.sql",
     "workers/forget_minutes.sql",

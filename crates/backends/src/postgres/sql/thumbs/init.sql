@@ -1,0 +1,9 @@
+-- The thumbnails, in a table that a crash of the server empties: losing it loses nothing.
+CREATE UNLOGGED TABLE IF NOT EXISTS thumbnails (
+    capture_id BIGINT NOT NULL PRIMARY KEY,
+    job_id     BIGINT NOT NULL,
+    width      BIGINT NOT NULL,
+    height     BIGINT NOT NULL,
+    jpeg       BYTEA  NOT NULL
+);
+CREATE INDEX IF NOT EXISTS thumbnails_job ON thumbnails (job_id);

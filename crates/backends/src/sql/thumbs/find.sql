@@ -1,0 +1,2 @@
+-- The thumbnail of a capture. $1 capture.
+SELECT jpeg FROM thumbnails WHERE capture_id = $1
