@@ -13,9 +13,11 @@ mod registering;
 mod rows;
 mod sql;
 pub mod sqlite;
+mod thumbs;
 
 pub use embedded::{EmbeddedProgress, EmbeddedQueue};
 pub use jetstream::{JetStreamOptions, JetStreamQueue};
 pub use postgres::PostgresStore;
 pub use redis::RedisProgress;
 pub use sqlite::SqliteStore;
+pub use thumbs::{Thumbnail, Thumbnails};

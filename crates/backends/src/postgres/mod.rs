@@ -155,7 +155,7 @@ impl PostgresStore {
     }
 
     /// The connections of what no worker waits for.
-    fn side(&self) -> sqlx::PgPool {
+    pub(crate) fn side(&self) -> sqlx::PgPool {
         self.connections.side()
     }
 

@@ -1,0 +1,179 @@
+//! Thumbnails that workers post: in a SQLite file of their own, or an unlogged table of PostgreSQL. They may be lost at any moment.
+
+use std::{collections::HashMap, path::Path, time::Duration};
+
+use sqlx::{
+    PgPool, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use trapline_core::{CaptureId, Error, JobId, Result};
+
+use crate::{
+    postgres::PostgresStore,
+    rows::Columns as _,
+    sql::{Conn, List, Value, first, sql},
+};
+
+/// A thumbnail, and the size of the photograph that it is of.
+#[derive(Clone, Debug)]
+pub struct Thumbnail {
+    /// The photograph.
+    pub capture: CaptureId,
+    /// The job in which it was made.
+    pub job: JobId,
+    /// The photograph's pixels, in which its boxes are.
+    pub size: (i64, i64),
+    /// A JPEG.
+    pub jpeg: Vec<u8>,
+}
+
+/// Where thumbnails are kept.
+#[derive(Clone, Debug)]
+pub enum Thumbnails {
+    /// A file.
+    Sqlite(SqlitePool),
+    /// A table.
+    Postgres(PgPool),
+}
+
+macro_rules! with {
+    ($pool:expr, |$conn:ident| $work:expr) => {
+        match $pool {
+            Self::Sqlite(pool) => {
+                let mut acquired = pool.acquire().await?;
+                let $conn = &mut *acquired;
+                $work
+            }
+            Self::Postgres(pool) => {
+                let mut acquired = pool.acquire().await?;
+                let $conn = &mut *acquired;
+                $work
+            }
+        }
+    };
+}
+
+impl Thumbnails {
+    /// Opens a file, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn file(path: &Path) -> Result<Self> {
+        told(
+            async {
+                let options = SqliteConnectOptions::new()
+                    .filename(path)
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Off)
+                    .busy_timeout(Duration::from_secs(5));
+                let pool = SqlitePoolOptions::new()
+                    .max_connections(2)
+                    .acquire_timeout(Duration::from_secs(5))
+                    .connect_with(options)
+                    .await?;
+                sqlx::raw_sql(include_str!("sqlite/sql/thumbs/init.sql"))
+                    .execute(&pool)
+                    .await?;
+                Ok(Self::Sqlite(pool))
+            }
+            .await,
+        )
+    }
+
+    /// Uses a table beside a store.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn beside(store: &PostgresStore) -> Result<Self> {
+        told(
+            async {
+                let pool = store.side();
+                sqlx::raw_sql(include_str!("postgres/sql/thumbs/init.sql"))
+                    .execute(&pool)
+                    .await?;
+                Ok(Self::Postgres(pool))
+            }
+            .await,
+        )
+    }
+
+    /// Keeps thumbnails, in one transaction.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn keep(&self, thumbnails: &[Thumbnail]) -> Result<()> {
+        told(
+            async {
+                match self {
+                    Self::Sqlite(pool) => {
+                        let mut tx = pool.begin().await?;
+                        keep(&mut *tx, thumbnails).await?;
+                        tx.commit().await
+                    }
+                    Self::Postgres(pool) => {
+                        let mut tx = pool.begin().await?;
+                        keep(&mut *tx, thumbnails).await?;
+                        tx.commit().await
+                    }
+                }
+            }
+            .await,
+        )
+    }
+
+    /// The thumbnail of a photograph.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn find(&self, capture: CaptureId) -> Result<Option<Vec<u8>>> {
+        told(
+            async {
+                with!(self, |conn| conn
+                    .find(sql!("thumbs/find.sql"), &[&capture.0], first)
+                    .await)
+            }
+            .await,
+        )
+    }
+
+    /// The sizes of those photographs that have one.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn sizes(&self, captures: &[CaptureId]) -> Result<HashMap<CaptureId, (i64, i64)>> {
+        told(
+            async {
+                let captures = List(captures.iter().map(|c| c.0).collect::<Vec<_>>());
+                let values: [&dyn Value<'_>; 1] = [&captures];
+                let rows: Vec<(CaptureId, (i64, i64))> = with!(self, |conn| {
+                    conn.list(sql!(each "thumbs/sizes.sql"), &values, |row| {
+                        Ok((CaptureId(row.at(0)?), (row.at(1)?, row.at(2)?)))
+                    })
+                    .await?
+                });
+                Ok(rows.into_iter().collect())
+            }
+            .await,
+        )
+    }
+
+    /// Closes a file.
+    pub async fn close(&self) {
+        if let Self::Sqlite(pool) = self {
+            pool.close().await;
+        }
+    }
+}
+
+fn told<T>(done: sqlx::Result<T>) -> Result<T> {
+    done.map_err(|e| Error::unavailable("the thumbnails can't be reached").with_source(e))
+}
+
+async fn keep(conn: &mut impl Conn, thumbnails: &[Thumbnail]) -> sqlx::Result<()> {
+    for t in thumbnails {
+        let values: [&dyn Value<'_>; 5] = [&t.capture.0, &t.job.0, &t.size.0, &t.size.1, &t.jpeg];
+        conn.run(sql!("thumbs/keep.sql"), &values).await?;
+    }
+    Ok(())
+}
