@@ -14,6 +14,9 @@ use crate::{
     sql::{Conn, List, Value, first, sql},
 };
 
+/// Thumbnails that one slice removes.
+const TRIMMED_MAX: i64 = 500;
+
 /// A thumbnail, and the size of the photograph that it is of.
 #[derive(Clone, Debug)]
 pub struct Thumbnail {
@@ -153,6 +156,38 @@ impl Thumbnails {
                     .await?
                 });
                 Ok(rows.into_iter().collect())
+            }
+            .await,
+        )
+    }
+
+    /// How large all of them are together.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn bytes(&self) -> Result<u64> {
+        told(
+            async {
+                let bytes: i64 = with!(self, |conn| conn
+                    .one(sql!("thumbs/bytes.sql"), &[], first)
+                    .await?);
+                Ok(u64::try_from(bytes).unwrap_or(0))
+            }
+            .await,
+        )
+    }
+
+    /// Removes some of the oldest job; returns whether there were any.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn trim(&self) -> Result<bool> {
+        told(
+            async {
+                let removed = with!(self, |conn| conn
+                    .run(sql!("thumbs/trim.sql"), &[&TRIMMED_MAX])
+                    .await?);
+                Ok(removed > 0)
             }
             .await,
         )
