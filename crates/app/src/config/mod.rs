@@ -66,6 +66,8 @@ pub struct Config {
     pub files: Option<PathBuf>,
     /// How long a result waits for the store.
     pub settle_wait: Duration,
+    /// Bytes of thumbnails that are kept; 0 keeps none.
+    pub thumbnails_bytes_max: u64,
     /// Whether an admin may wipe projections and take tasks that no worker answers.
     pub allow_chaos: bool,
     /// When the health check runs, and what it thinks is idle.
@@ -102,6 +104,7 @@ impl Default for Config {
             queue_credentials: None,
             files: None,
             settle_wait: Duration::from_secs(25),
+            thumbnails_bytes_max: 2 << 30,
             allow_chaos: false,
             health: HealthPolicy::default(),
             limits: Limits::default(),

@@ -188,6 +188,13 @@ pub const SETTINGS: &[Setting] = &[
         |c| c.settle_wait.as_secs().to_string(),
     ),
     setting(
+        "thumbnails_bytes_max",
+        &["TRAPLINE_THUMBNAILS_BYTES_MAX"],
+        "bytes of thumbnails that are kept, the oldest jobs' go first; 0 keeps none",
+        |c, v| number(v, 0, 1 << 50).map(|v| c.thumbnails_bytes_max = v),
+        |c| c.thumbnails_bytes_max.to_string(),
+    ),
+    setting(
         "allow_chaos",
         &["TRAPLINE_ALLOW_CHAOS"],
         "`true` lets an admin wipe projections and take tasks that no worker answers",
