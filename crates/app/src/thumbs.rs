@@ -1,0 +1,133 @@
+//! Thumbnails that workers post with results: taken into memory, written behind, and thrown away as they become too many. Nobody
+//! waits for one, and losing them loses nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use trapline_backends::{Thumbnail, Thumbnails};
+use trapline_core::{CaptureId, JobId, Result, error::chain};
+use trapline_engine::Supervisor;
+
+const WRITE_EVERY: Duration = Duration::from_secs(2);
+/// Thumbnails that wait to be written; those beyond it are not kept.
+const WAITING_MAX: usize = 2_000;
+const SLICE: usize = 200;
+/// Slices of thumbnails that one turn removes.
+const TRIMS_MAX: usize = 50;
+
+/// The thumbnails of a node; none if it keeps none.
+#[derive(Clone, Debug, Default)]
+pub struct Thumbs(Option<Arc<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    at: Thumbnails,
+    bytes_max: u64,
+    /// How large they are; 0 until it is known.
+    bytes: AtomicU64,
+    waiting: Mutex<Vec<Thumbnail>>,
+}
+
+impl Thumbs {
+    /// Keeps thumbnails until they are too many.
+    #[must_use]
+    pub fn kept(at: Thumbnails, bytes_max: u64) -> Self {
+        Self(Some(Arc::new(Kept {
+            at,
+            bytes_max,
+            bytes: AtomicU64::new(0),
+            waiting: Mutex::default(),
+        })))
+    }
+
+    /// Takes one, if there is room.
+    pub(crate) fn offer(&self, job: JobId, capture: CaptureId, size: (i64, i64), jpeg: Vec<u8>) {
+        let Some(kept) = &self.0 else { return };
+        let mut waiting = kept.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < WAITING_MAX {
+            waiting.push(Thumbnail {
+                capture,
+                job,
+                size,
+                jpeg,
+            });
+        }
+    }
+
+    /// Writes what waits, now and then.
+    pub fn serve(&self, supervisor: &Supervisor) {
+        let thumbs = self.clone();
+        supervisor.every("thumbnails", WRITE_EVERY, move || {
+            let thumbs = thumbs.clone();
+            async move {
+                thumbs.write().await;
+                Ok(())
+            }
+        });
+    }
+
+    /// Writes what waits. What can't be written is lost.
+    pub async fn write(&self) {
+        let Some(kept) = &self.0 else { return };
+        let taken = std::mem::take(&mut *kept.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Err(error) = kept.write(&taken).await {
+            tracing::debug!(error = chain(&error), "thumbnails were not kept");
+        }
+    }
+
+    /// The thumbnail of a photograph, if there is one that can be had.
+    pub(crate) async fn find(&self, capture: CaptureId) -> Option<Vec<u8>> {
+        self.0.as_ref()?.at.find(capture).await.unwrap_or_default()
+    }
+
+    /// The sizes of those photographs that have one.
+    pub(crate) async fn sizes(&self, captures: &[CaptureId]) -> HashMap<CaptureId, (i64, i64)> {
+        match &self.0 {
+            Some(kept) => kept.at.sizes(captures).await.unwrap_or_default(),
+            None => HashMap::new(),
+        }
+    }
+
+    /// Closes where they are.
+    pub async fn close(&self) {
+        if let Some(kept) = &self.0 {
+            kept.at.close().await;
+        }
+    }
+}
+
+impl Kept {
+    async fn write(&self, taken: &[Thumbnail]) -> Result<()> {
+        if taken.is_empty() {
+            return Ok(());
+        }
+        for slice in taken.chunks(SLICE) {
+            self.at.keep(slice).await?;
+        }
+        let added: usize = taken.iter().map(|t| t.jpeg.len()).sum();
+        let known = self.bytes.load(Ordering::Relaxed);
+        let now = match known {
+            0 => self.at.bytes().await?,
+            known => known + added as u64,
+        };
+        self.bytes.store(now, Ordering::Relaxed);
+        if now <= self.bytes_max {
+            return Ok(());
+        }
+        for _ in 0..TRIMS_MAX {
+            // What was replaced is counted twice, so they are looked at before any is removed.
+            let now = self.at.bytes().await?;
+            self.bytes.store(now, Ordering::Relaxed);
+            if now <= self.bytes_max || !self.at.trim().await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
