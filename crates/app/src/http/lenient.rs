@@ -332,3 +332,49 @@ mod tests {
         assert!(error.contains("expected an object"), "{error}");
     }
 }
+
+/// A text or a number as text; `None` for whatever else. It refuses nothing.
+#[derive(Default)]
+pub(super) struct Anything<'a>(pub(super) Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Anything<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Outcome<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Anything<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+            fn visit_borrowed_str<E>(self, v: &'de str) -> Outcome<Self::Value, E> {
+                Ok(Anything(Some(Cow::Borrowed(v))))
+            }
+            fn visit_str<E>(self, v: &str) -> Outcome<Self::Value, E> {
+                Ok(Anything(Some(Cow::Owned(v.to_owned()))))
+            }
+            fn visit_i64<E>(self, v: i64) -> Outcome<Self::Value, E> {
+                Ok(Anything(Some(v.to_string().into())))
+            }
+            fn visit_u64<E>(self, v: u64) -> Outcome<Self::Value, E> {
+                Ok(Anything(Some(v.to_string().into())))
+            }
+            fn visit_f64<E>(self, _: f64) -> Outcome<Self::Value, E> {
+                Ok(Anything(None))
+            }
+            fn visit_bool<E>(self, _: bool) -> Outcome<Self::Value, E> {
+                Ok(Anything(None))
+            }
+            fn visit_unit<E>(self) -> Outcome<Self::Value, E> {
+                Ok(Anything(None))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Outcome<Self::Value, A::Error> {
+                while seq.next_element::<de::IgnoredAny>()?.is_some() {}
+                Ok(Anything(None))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Outcome<Self::Value, A::Error> {
+                while map.next_entry::<de::IgnoredAny, de::IgnoredAny>()?.is_some() {}
+                Ok(Anything(None))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}

@@ -75,6 +75,7 @@ use trapline_engine::Engine;
 
 pub use crate::{
     local_file::LocalFiles,
+    thumbs::Thumbs,
     ui::{LiveBoard, Sessions},
 };
 
@@ -170,6 +171,8 @@ pub struct AppState {
     pub sessions: Sessions,
     /// Whether it only shows what a store holds.
     pub is_kept: bool,
+    /// The thumbnails that workers post.
+    pub thumbs: Thumbs,
 }
 
 impl AppState {
@@ -198,6 +201,7 @@ impl AppState {
             map_sizes: MapSizes::default(),
             live: LiveBoard::default(),
             site: Site::default(),
+            thumbs: Thumbs::default(),
             is_kept: false,
         }
     }

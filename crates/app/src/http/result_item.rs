@@ -4,6 +4,7 @@ mod wire;
 
 use std::borrow::Cow;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserializer as _, de};
 use serde_json::value::RawValue;
 use trapline_core::{
@@ -14,8 +15,8 @@ use trapline_core::{
 };
 use trapline_engine::RunSpec;
 
-use self::wire::{AlgorithmRef, RawClassification, RawDetection, RawError, RawItem, RawResult};
-use super::lenient::{Float, Loose, LooseFloat, Number, Object};
+use self::wire::{AlgorithmRef, RawClassification, RawDetection, RawError, RawItem, RawResult, SourceImage};
+use super::lenient::{Anything, Float, Loose, LooseFloat, Number, Object};
 
 const LABEL_MAX: usize = 1_000;
 const URL_MAX: usize = 4_096;
@@ -88,7 +89,7 @@ pub(super) struct Context<'a> {
 ///
 /// # Errors
 /// `Invalid`, saying what can't be saved and why.
-pub(super) fn read(raw: &RawValue, context: &Context<'_>) -> Result<Posted> {
+pub(super) fn read(raw: &RawValue, context: &Context<'_>) -> Result<(Posted, Option<Small>)> {
     // Numbers in texts, and the path to a fault, cost on every number of a long list: only what can't be read the
     // usual way is read again that way.
     if let Ok(Object(result)) = serde_json::from_str::<Object<RawResult<'_, f32>>>(raw.get()) {
@@ -102,7 +103,9 @@ pub(super) fn read(raw: &RawValue, context: &Context<'_>) -> Result<Posted> {
             Ok(Object(RawError {
                 error: Some(error),
                 image_id,
-            })) => context.failed(&error, image_id.as_ref()),
+            })) => context
+                .failed(&error, image_id.as_ref())
+                .map(|posted| (posted, None)),
             _ => {
                 let path = fault.path().to_string();
                 let place = if path == "." { "result" } else { path.as_str() };
@@ -130,8 +133,38 @@ fn inside(place: &str, mut error: Error) -> Error {
     error
 }
 
+/// A thumbnail, and the size of what it is of.
+#[derive(Debug)]
+pub(super) struct Small {
+    pub(super) size: (i64, i64),
+    pub(super) jpeg: Vec<u8>,
+}
+
+/// The most bytes of a thumbnail.
+const SMALL_MAX: usize = 16 << 10;
+/// The most pixels of a side of a photograph.
+const SIDE_MAX: i64 = 1_000_000;
+
+/// The thumbnail that comes with an image. One that is none is left out: nothing about it refuses a result.
+fn small(image: &SourceImage<'_>) -> Option<Small> {
+    let side = |of: &Anything<'_>| {
+        let side: i64 = of.0.as_deref()?.parse().ok()?;
+        (1..=SIDE_MAX).contains(&side).then_some(side)
+    };
+    let text = image.thumbnail.0.as_deref()?;
+    let jpeg = match text.len() <= SMALL_MAX.div_ceil(3) * 4 {
+        true => BASE64_STANDARD.decode(text).ok()?,
+        false => return None,
+    };
+    let is_jpeg = jpeg.starts_with(&[0xff, 0xd8, 0xff]) && jpeg.len() <= SMALL_MAX;
+    is_jpeg.then_some(Small {
+        size: (side(&image.width)?, side(&image.height)?),
+        jpeg,
+    })
+}
+
 impl Context<'_> {
-    fn posted<F: Float>(&self, result: &RawResult<'_, F>) -> Result<Posted> {
+    fn posted<F: Float>(&self, result: &RawResult<'_, F>) -> Result<(Posted, Option<Small>)> {
         if let RawResult {
             pipeline: Some(_),
             total_time: Some(_),
@@ -152,10 +185,12 @@ impl Context<'_> {
                     self.detection(&d.0).map_err(within).transpose()
                 })
                 .collect::<Result<_>>()?;
-            return Ok(Posted::Success(deduplicate(detections)));
+            let small = sources.first().and_then(|Object(image)| small(image));
+            return Ok((Posted::Success(deduplicate(detections)), small));
         }
         if let Some(error) = &result.error {
-            return self.failed(error, result.image_id.as_ref());
+            let failed = self.failed(error, result.image_id.as_ref());
+            return failed.map(|posted| (posted, None));
         }
         let missing: Vec<&str> = [
             ("pipeline", result.pipeline.is_none()),

@@ -27,7 +27,7 @@ use super::{
     error::ApiResult,
     job_notes,
     json::require_json,
-    result_item,
+    result_item::{self, Small},
     timed::Slow,
 };
 
@@ -211,6 +211,7 @@ async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
                 posted: Err(
                     Error::invalid(format!("the result exceeds {} bytes", app.limits.item_bytes)).into(),
                 ),
+                small: None,
             };
             (first.len(), parsed)
         }
@@ -233,7 +234,12 @@ async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
                 fate: Fate::Held(receipt, detail),
             });
         }
-        Ok(posted) => (posted, None),
+        Ok(posted) => {
+            if let Some(small) = parsed.small {
+                app.thumbs.offer(job, receipt.capture, small.size, small.jpeg);
+            }
+            (posted, None)
+        }
         Err(refusal) => {
             let posted = refusal.posted(app.engine.policy().max_deliver);
             (posted, Some(cut(&refusal.why, DETAIL_MAX_CHARS)))
@@ -278,6 +284,7 @@ async fn submit_held(app: &AppState, answers: &mut [Answer]) -> ApiResult<()> {
 struct Parsed {
     reply_subject: String,
     posted: Result<Posted, Refusal>,
+    small: Option<Small>,
 }
 
 /// Why an item is rejected.
@@ -355,9 +362,14 @@ fn parse_now(judge: Option<(Receipt, Arc<RunSpec>)>, now: Timestamp, bytes: &[u8
         }
         // Without its receipt there is nothing to check the ids against; the caller rejects it for that. Without its
         // job there is nothing to save it in.
-        None => Ok(Posted::Success(Vec::new())),
+        None => Ok((Posted::Success(Vec::new()), None)),
     });
+    let (posted, small) = match posted {
+        Ok((posted, small)) => (Ok(posted), small),
+        Err(error) => (Err(error), None),
+    };
     Parsed {
+        small,
         reply_subject: envelope.reply_subject,
         posted: posted.map_err(Refusal::from),
     }

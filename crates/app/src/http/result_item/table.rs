@@ -65,7 +65,7 @@ fn saved(result: &str) -> Result<Value> {
         spec: &spec,
         now: NOW,
     };
-    Ok(match read(envelope.result?, &context)? {
+    Ok(match read(envelope.result?, &context)?.0 {
         Posted::Success(detections) => {
             json!({ "detections": detections.iter().map(detection).collect::<Vec<_>>() })
         }

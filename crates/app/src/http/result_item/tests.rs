@@ -45,7 +45,7 @@ fn posted(value: &Value) -> Result<Posted> {
         spec: &spec(),
         now: Timestamp(7),
     };
-    read(&raw, &context)
+    read(&raw, &context).map(|(posted, _)| posted)
 }
 
 #[test]

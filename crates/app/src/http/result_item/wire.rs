@@ -4,7 +4,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::lenient::{Loose, Moment, Number, Object, Truth};
+use super::super::lenient::{Anything, Loose, Moment, Number, Object, Truth};
 
 #[derive(Deserialize)]
 pub(super) struct RawItem<'a> {
@@ -43,6 +43,12 @@ pub(super) struct RawError<'a> {
 pub(super) struct SourceImage<'a> {
     #[serde(borrow)]
     pub(super) id: Loose<'a>,
+    #[serde(borrow, default)]
+    pub(super) width: Anything<'a>,
+    #[serde(borrow, default)]
+    pub(super) height: Anything<'a>,
+    #[serde(borrow, default)]
+    pub(super) thumbnail: Anything<'a>,
 }
 
 #[derive(Deserialize)]
