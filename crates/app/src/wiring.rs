@@ -11,12 +11,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trapline_backends::{
     EmbeddedProgress, EmbeddedQueue, JetStreamOptions, JetStreamQueue, PostgresStore, RedisProgress,
-    SqliteStore, doctor, postgres::PostgresOptions, sqlite::Access,
+    SqliteStore, Thumbnails, doctor, postgres::PostgresOptions, sqlite::Access,
 };
 use trapline_core::{
     Clock, Error, Result,
     catalog::Role,
     doctor::Check,
+    error::chain,
     ports::{OffsetPage, Progress, Queue, Store},
 };
 use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
@@ -26,6 +27,7 @@ use crate::{
     config::{Config, Database},
     http::{self, AppState, Guards, LocalFiles, Site, auth, router},
     serve::{ConnectionCounts, Serving, listen},
+    thumbs::Thumbs,
     ui::link,
 };
 
@@ -90,6 +92,27 @@ impl Opened {
                 PostgresStore::connect(url, PostgresOptions::default()).await?,
             )),
         })
+    }
+
+    /// Where thumbnails are kept, beside the store; nowhere if that can't be opened, which loses nothing.
+    async fn thumbs(&self, database: &str, bytes_max: u64) -> Thumbs {
+        if bytes_max == 0 {
+            return Thumbs::default();
+        }
+        let at = match (self, Database::parse(database)) {
+            (Self::Postgres(store), _) => Thumbnails::beside(store).await,
+            (Self::Sqlite(_), Ok(Database::Sqlite(path))) => {
+                Thumbnails::file(&path.with_extension("thumbs.db")).await
+            }
+            _ => return Thumbs::default(),
+        };
+        match at {
+            Ok(at) => Thumbs::kept(at, bytes_max),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "no thumbnails are kept");
+                Thumbs::default()
+            }
+        }
     }
 
     fn store(&self) -> Arc<dyn Store> {
@@ -233,6 +256,12 @@ impl Node {
         };
         let supervisor = Supervisor::new(Arc::clone(&clock));
         let engine = Engine::start(ports, policy, options.image_url, supervisor.clone()).await?;
+        // Photographs of this machine are shown themselves.
+        let thumbs = match options.shows_files {
+            true => Thumbs::default(),
+            false => store.thumbs(&config.database, config.thumbnails_bytes_max).await,
+        };
+        thumbs.serve(&supervisor);
         let guards = Guards::new(&config.limits, config.trusted_proxies.clone(), &clock);
         let state = AppState {
             guards,
@@ -247,6 +276,7 @@ impl Node {
                 false => LocalFiles::below(config.files.as_deref())?,
             },
             allow_chaos: config.allow_chaos,
+            thumbs,
             ..AppState::of(engine.clone(), config.admin_token.as_deref())
         };
         let checked = middleware::from_fn_with_state(state.clone(), http::site::check);
@@ -357,6 +387,8 @@ impl Node {
             true => Ok(()),
             false => self.engine.finish().await,
         };
+        self.state.thumbs.write().await;
+        self.state.thumbs.close().await;
         self.store.close().await;
         written?;
         hung.map_err(|names| Error::internal(format!("did not stop in time: {}", names.join(", "))))
