@@ -62,6 +62,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/jobs/{id}/results/{image}/next", get(beyond::next))
         .route("/jobs/{id}/results/{image}/previous", get(beyond::previous))
         .route("/captures/{id}/image", get(photo::show))
+        .route("/captures/{id}/thumbnail", get(photo::thumbnail))
 }
 
 /// A label of some detections, and how many they are.
@@ -189,10 +190,15 @@ async fn grid(
     // On this machine they cost no network.
     let wants_photos = place.photos.unwrap_or(app.local_files == LocalFiles::All);
     let offered = labels(found.images.iter());
+    let shown: Vec<CaptureId> = found.images.iter().map(|image| image.row.capture.id).collect();
+    let small = app.thumbs.sizes(&shown).await;
     let tiles: Vec<Tile> = found
         .images
         .iter()
-        .map(|image| tile(&app, &place, image, wants_photos.then(|| host(&headers))))
+        .map(|image| {
+            let small = small.get(&image.row.capture.id).copied();
+            tile(&app, &place, image, wants_photos.then(|| host(&headers)), small)
+        })
         .collect();
     let loads_others = tiles
         .iter()
@@ -251,14 +257,28 @@ async fn behind(app: &AppState, job: &Job, order: &Order) -> PageResult<Option<S
 }
 
 /// `photos` has the name of this server, if photographs are to be shown.
-fn tile(app: &AppState, place: &Place, image: &Image, photos: Option<Option<&str>>) -> Tile {
-    let capture = &image.row.capture;
-    let src = photos.and_then(|host| {
-        Source::of(&app.local_files, capture, host)
+/// `small` is the size of a photograph of which there is a thumbnail.
+fn tile(
+    app: &AppState,
+    place: &Place,
+    image: &Image,
+    photos: Option<Option<&str>>,
+    small: Option<(i64, i64)>,
+) -> Tile {
+    let mut capture = image.row.capture.clone();
+    let photograph = photos.and_then(|host| {
+        Source::of(&app.local_files, &capture, host)
             .url()
             .map(str::to_owned)
     });
-    let picture = Picture::new(capture, &image.detections, &place.filter, None, src);
+    if photograph.is_none()
+        && let Some((width, height)) = small
+    {
+        // What was decoded is what the boxes are in.
+        (capture.facts.width, capture.facts.height) = (Some(width), Some(height));
+    }
+    let src = photograph.or_else(|| small.map(|_| format!("/captures/{}/thumbnail", capture.id)));
+    let picture = Picture::new(&capture, &image.detections, &place.filter, None, src);
     let taken = image.detections.iter().filter(|d| place.filter.takes(d)).count();
     let all = u64::try_from(image.row.detections).unwrap_or(0);
     let found = match all {

@@ -64,6 +64,30 @@ pub(super) async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): 
     Ok(response)
 }
 
+/// The thumbnail that a worker posted. It says nothing but that there is none if it is gone.
+pub(super) async fn thumbnail(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
+    let capture = app
+        .catalog
+        .capture(CaptureId(id))
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    visitor.principal.require_project(capture.project)?;
+    let jpeg = app
+        .thumbs
+        .find(capture.id)
+        .await
+        .ok_or_else(ApiError::not_found)?;
+    let mut response = Response::new(Body::from(jpeg));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, max-age=86400, immutable"),
+    );
+    Ok(response)
+}
+
 impl From<Unreadable> for PageError {
     /// In words also where the page of a status has its own.
     fn from(error: Unreadable) -> Self {
