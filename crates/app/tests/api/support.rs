@@ -12,8 +12,11 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use tower::ServiceExt as _;
-use trapline::http::{AppState, Guards, Limits, LocalFiles, TrustedProxies, assemble, auth, router};
-use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, sqlite::Access};
+use trapline::{
+    http::{AppState, Guards, Limits, LocalFiles, TrustedProxies, assemble, auth, router},
+    thumbs::Thumbs,
+};
+use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, Thumbnails, sqlite::Access};
 use trapline_core::{
     Clock, ProjectId, Timestamp,
     catalog::{NewToken, Role},
@@ -144,6 +147,14 @@ impl TestApp {
     /// From now on it shows the photographs below a folder.
     pub(crate) fn show_files(&mut self, folder: &Path) {
         self.state.local_files = LocalFiles::below(Some(folder)).unwrap();
+        self.router = router(self.state.clone());
+    }
+
+    /// From now on it keeps so many bytes of thumbnails.
+    pub(crate) async fn keep_thumbnails(&mut self, bytes_max: u64) {
+        let path = self._dir.path().join("t.thumbs.db");
+        let at = Thumbnails::file(&path).await.unwrap();
+        self.state.thumbs = Thumbs::kept(at, bytes_max);
         self.router = router(self.state.clone());
     }
 

@@ -116,7 +116,7 @@ impl Browser {
         Page {
             status: parts.status,
             headers: parts.headers,
-            html: String::from_utf8(bytes.to_vec()).unwrap(),
+            html: String::from_utf8_lossy(&bytes).into_owned(),
         }
     }
 

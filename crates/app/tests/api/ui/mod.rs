@@ -14,4 +14,5 @@ mod session;
 mod sets;
 mod settings;
 mod summary;
+mod thumbnails;
 mod workers;

@@ -1,0 +1,101 @@
+//! Thumbnails that workers post: kept, shown under the boxes, and never a reason to refuse a result.
+
+use axum::http::StatusCode;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde_json::{Value, json};
+use trapline_core::catalog::Role;
+
+use super::browser::Browser;
+use crate::{
+    fleet::{Fleet, success},
+    support::{ADMIN, TestApp},
+};
+
+/// As many bytes that begin as a JPEG does.
+fn jpeg(bytes: usize) -> Value {
+    let mut jpeg = vec![0xff, 0xd8, 0xff, 0xe0];
+    jpeg.resize(bytes, 7);
+    json!(BASE64_STANDARD.encode(jpeg))
+}
+
+fn with(task: &Value, thumbnail: &Value) -> Value {
+    let mut item = success(task);
+    let image = &mut item["result"]["source_images"][0];
+    (image["width"], image["height"], image["thumbnail"]) = (json!(4_000), json!("3000"), thumbnail.clone());
+    item
+}
+
+#[tokio::test]
+async fn a_thumbnail_is_shown_under_the_boxes_and_one_that_is_none_refuses_no_result() {
+    let mut app = TestApp::new().await;
+    app.keep_thumbnails(1 << 20).await;
+    let fleet = Fleet::of(app).await;
+    let job = fleet.job(7).await;
+    let tasks = fleet.tasks(job, 7).await;
+    let svg = json!(BASE64_STANDARD.encode("<svg onload=alert(1)>"));
+    let posted = [
+        jpeg(3_000),
+        jpeg((16 << 10) + 1),
+        svg,
+        json!("not base64"),
+        json!({"a": [1]}),
+        json!(7),
+        json!(null),
+    ];
+    let items: Vec<_> = tasks
+        .iter()
+        .zip(&posted)
+        .map(|(task, thumbnail)| with(task, thumbnail))
+        .collect();
+    fleet.settle(job, &items).await;
+    fleet.until(job, "/status", "SUCCESS").await;
+    fleet.app.state.thumbs.write().await;
+
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let path = |at: usize| format!("/captures/{}/thumbnail", tasks[at]["id"].as_str().unwrap());
+    let page = browser.get(&path(0)).await;
+    assert_eq!(page.status, StatusCode::OK);
+    for (name, value) in [
+        ("content-type", "image/jpeg"),
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; sandbox"),
+        ("cache-control", "private, max-age=86400, immutable"),
+    ] {
+        assert_eq!(page.headers.get(name).unwrap(), value, "{name}");
+    }
+    for at in 1..7 {
+        assert_eq!(
+            browser.get(&path(at)).await.status,
+            StatusCode::NOT_FOUND,
+            "{}",
+            posted[at]
+        );
+    }
+    let page = browser.get(&format!("/jobs/{job}/results")).await;
+    page.has(&format!("<img src=\"{}\"", path(0)))
+        .has("viewBox=\"0 0 4000 3000\"")
+        .has_not(&path(1));
+    let elsewhere = fleet.app.other_project().await;
+    let stranger = Browser::of(&fleet.app, Role::Viewer, Some(elsewhere)).await;
+    assert_eq!(stranger.get(&path(0)).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn thumbnails_of_the_oldest_job_go_first() {
+    let mut app = TestApp::new().await;
+    app.keep_thumbnails(5_000).await;
+    let fleet = Fleet::of(app).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        // Captures of another job have other addresses.
+        let url = format!("https://x.test/{}.jpg", kept.len());
+        let job = fleet.job_with(0, json!({"captures": [{"url": url}]})).await;
+        let task = fleet.tasks(job, 1).await.remove(0);
+        fleet.settle(job, &[with(&task, &jpeg(3_000))]).await;
+        fleet.app.state.thumbs.write().await;
+        kept.push(format!("/captures/{}/thumbnail", task["id"].as_str().unwrap()));
+    }
+    assert_eq!(browser.get(&kept[0]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(browser.get(&kept[1]).await.status, StatusCode::OK);
+}
