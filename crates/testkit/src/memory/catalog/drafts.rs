@@ -62,7 +62,11 @@ impl CatalogRows {
 impl Db {
     pub(super) fn online_workers(&self, project: ProjectId, seen_since: Timestamp) -> Vec<(String, u64)> {
         let mut online: BTreeMap<String, u64> = BTreeMap::new();
-        for worker in self.workers.values().filter(|w| w.last_seen >= seen_since && !w.draining) {
+        for worker in self
+            .workers
+            .values()
+            .filter(|w| w.last_seen >= seen_since && !w.draining)
+        {
             let bound = self.catalog.bound_to(worker.token);
             for slug in worker
                 .pipelines
