@@ -9,6 +9,5 @@ mod file_url;
 pub mod http;
 mod local_file;
 pub mod serve;
-pub mod thumbs;
 mod ui;
 pub mod wiring;

@@ -2,6 +2,7 @@
 //! `chaos/ground.rs` name a concrete backend.
 
 mod beside;
+mod thumbs;
 mod view;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -11,23 +12,24 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trapline_backends::{
     EmbeddedProgress, EmbeddedQueue, JetStreamOptions, JetStreamQueue, PostgresStore, RedisProgress,
-    SqliteStore, Thumbnails, doctor, postgres::PostgresOptions, sqlite::Access,
+    SqliteStore, doctor, postgres::PostgresOptions, sqlite::Access,
 };
 use trapline_core::{
     Clock, Error, Result,
     catalog::Role,
     doctor::Check,
-    error::chain,
     ports::{OffsetPage, Progress, Queue, Store},
 };
 use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
 
-pub use self::beside::{look_at_store, looking_at_store, open_store};
+pub use self::{
+    beside::{look_at_store, looking_at_store, open_store},
+    thumbs::Thumbs,
+};
 use crate::{
     config::{Config, Database},
     http::{self, AppState, Guards, LocalFiles, Site, auth, router},
     serve::{ConnectionCounts, Serving, listen},
-    thumbs::Thumbs,
     ui::link,
 };
 
@@ -92,27 +94,6 @@ impl Opened {
                 PostgresStore::connect(url, PostgresOptions::default()).await?,
             )),
         })
-    }
-
-    /// Where thumbnails are kept, beside the store; nowhere if that can't be opened, which loses nothing.
-    async fn thumbs(&self, database: &str, bytes_max: u64) -> Thumbs {
-        if bytes_max == 0 {
-            return Thumbs::default();
-        }
-        let at = match (self, Database::parse(database)) {
-            (Self::Postgres(store), _) => Thumbnails::beside(store).await,
-            (Self::Sqlite(_), Ok(Database::Sqlite(path))) => {
-                Thumbnails::file(&path.with_extension("thumbs.db")).await
-            }
-            _ => return Thumbs::default(),
-        };
-        match at {
-            Ok(at) => Thumbs::kept(at, bytes_max),
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "no thumbnails are kept");
-                Thumbs::default()
-            }
-        }
     }
 
     fn store(&self) -> Arc<dyn Store> {

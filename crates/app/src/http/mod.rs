@@ -75,8 +75,8 @@ use trapline_engine::Engine;
 
 pub use crate::{
     local_file::LocalFiles,
-    thumbs::Thumbs,
     ui::{LiveBoard, Sessions},
+    wiring::Thumbs,
 };
 
 pub use self::{

@@ -14,6 +14,9 @@ use trapline_backends::{Thumbnail, Thumbnails};
 use trapline_core::{CaptureId, JobId, Result, error::chain};
 use trapline_engine::Supervisor;
 
+use super::Opened;
+use crate::config::Database;
+
 const WRITE_EVERY: Duration = Duration::from_secs(2);
 /// Thumbnails that wait to be written; those beyond it are not kept.
 const WAITING_MAX: usize = 2_000;
@@ -129,5 +132,28 @@ impl Kept {
             }
         }
         Ok(())
+    }
+}
+
+impl Opened {
+    /// Where thumbnails are kept, beside the store; nowhere if that can't be opened, which loses nothing.
+    pub(super) async fn thumbs(&self, database: &str, bytes_max: u64) -> Thumbs {
+        if bytes_max == 0 {
+            return Thumbs::default();
+        }
+        let at = match (self, Database::parse(database)) {
+            (Self::Postgres(store), _) => Thumbnails::beside(store).await,
+            (Self::Sqlite(_), Ok(Database::Sqlite(path))) => {
+                Thumbnails::file(&path.with_extension("thumbs.db")).await
+            }
+            _ => return Thumbs::default(),
+        };
+        match at {
+            Ok(at) => Thumbs::kept(at, bytes_max),
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "no thumbnails are kept");
+                Thumbs::default()
+            }
+        }
     }
 }
