@@ -14,7 +14,7 @@ use sqlx::Connection as _;
 use tower::ServiceExt as _;
 use trapline::{
     http::{AppState, Guards, Limits, LocalFiles, TrustedProxies, assemble, auth, router},
-    thumbs::Thumbs,
+    wiring::Thumbs,
 };
 use trapline_backends::{EmbeddedProgress, EmbeddedQueue, SqliteStore, Thumbnails, sqlite::Access};
 use trapline_core::{

@@ -54,7 +54,7 @@ async fn two_nights(fleet: &Fleet) -> (i64, Vec<String>) {
 #[tokio::test]
 async fn a_summary_says_what_was_found_and_when_and_leads_to_the_images() {
     let fleet = Fleet::new().await;
-    let (job, ids) = two_nights(&fleet).await;
+    let (job, _) = two_nights(&fleet).await;
     let path = format!("/api/v2/jobs/{job}/summary/");
     let body = fleet.admin.get(&path).await.body;
     assert_eq!(
@@ -93,6 +93,13 @@ async fn a_summary_says_what_was_found_and_when_and_leads_to_the_images() {
         .has("Most were found from 22:00 to 22:30: 5 detections in 3 photographs of 2 nights.")
         .has("Half of 6 detections have a score of")
         .has(&format!("/jobs/{job}/results?night=2022-06-24&#38;hour=22%3A00"));
+}
+
+#[tokio::test]
+async fn results_are_found_by_night_and_half_hour_and_by_the_score_of_a_label() {
+    let fleet = Fleet::new().await;
+    let (job, ids) = two_nights(&fleet).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
     let tiles = async |query: &str| {
         let page = browser.get(&format!("/jobs/{job}/results?{query}")).await;
         assert_eq!(page.status, StatusCode::OK, "{query}");
