@@ -113,28 +113,6 @@ fn workers_alive_but_busy_with_another_job() {
 }
 
 #[test]
-fn workers_alive_that_drain() {
-    let drains = WorkerNow {
-        draining: true,
-        ..worker("gpu-1", None)
-    };
-    let mut outlook = Outlook {
-        workers: vec![drains],
-        ..Outlook::default()
-    };
-    assert_eq!(
-        say(&free(), &outlook),
-        "waiting for workers: all 1 for pipeline `moths` drain, worker `gpu-1` among them, so nothing is handed to them; have \
-         one resume, or start another"
-    );
-    outlook.workers.push(worker("gpu-2", Some(4)));
-    assert_eq!(
-        say(&free(), &outlook),
-        "waiting for workers: all 1 for pipeline `moths` are busy, worker `gpu-2` with job 4"
-    );
-}
-
-#[test]
 fn workers_alive_and_about_to_ask() {
     let one_idle = Outlook {
         workers: vec![worker("gpu-1", Some(4)), worker("gpu-2", None)],
@@ -391,6 +369,7 @@ fn settled_and_not_landed_is_for_the_health_check() {
     assert_eq!(next(&scene, Duration::ZERO, Some(NOW)).at, Some(NOW));
 }
 
+mod drains;
 mod runbook;
 
 #[test]
