@@ -72,6 +72,7 @@ mod tests {
         ("trusted_proxies", "10.0.0.0/8,192.168.1.1"),
         ("public_url", "https://lab.example:8443"),
         ("files", "/photographs"),
+        ("thumbnails_bytes_max", "1000004"),
         ("connections_max", "1234"),
         ("header_timeout", "16"),
         ("idle_timeout", "76"),
