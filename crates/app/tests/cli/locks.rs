@@ -104,7 +104,7 @@ async fn a_database_is_called_the_same_by_flag_environment_and_file() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["june.db", "june.db.lock", "t.toml"]);
+    assert_eq!(names, ["june.db", "june.db.lock", "june.thumbs.db", "t.toml"]);
 }
 
 #[test]
