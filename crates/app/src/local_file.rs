@@ -8,7 +8,7 @@ use std::{
 
 use axum::http::StatusCode;
 use bytes::Bytes;
-use rustix::fs::OFlags;
+use rustix::{fs::OFlags, io::Errno};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 use trapline_core::{
@@ -96,13 +96,15 @@ impl Opened {
         // Opening a FIFO would wait for a writer.
         let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
         let mut options = tokio::fs::OpenOptions::new();
-        let file = options.read(true).custom_flags(nonblocking).open(path).await?;
+        let opened = options.read(true).custom_flags(nonblocking).open(path).await;
+        let file = opened.map_err(|e| match Errno::from_io_error(&e) {
+            // A socket can't be opened.
+            Some(Errno::NXIO) => not_a_file(),
+            _ => e.into(),
+        })?;
         let metadata = file.metadata().await?;
         if !metadata.is_file() {
-            return Err(Unreadable::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "not a regular file",
-            ));
+            return Err(not_a_file());
         }
         let opened = Self {
             file,
@@ -148,6 +150,10 @@ impl Opened {
         };
         Ok(Read { bytes, version })
     }
+}
+
+fn not_a_file() -> Unreadable {
+    Unreadable::new(StatusCode::UNPROCESSABLE_ENTITY, "not a regular file")
 }
 
 fn too_large() -> Unreadable {
