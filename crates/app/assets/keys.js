@@ -6,13 +6,13 @@ for (const choice of document.querySelectorAll("[data-keys]")) {
   choice.checked = isOn();
   choice.addEventListener("change", () => localStorage.setItem("keys", choice.checked ? "on" : "off"));
 }
-let wentAt = 0;
+let wentAt = -Infinity;
 document.addEventListener("keydown", (event) => {
   const { target, key } = event;
   const isTyping = target.closest("input, select, textarea, [contenteditable]");
   if (!isOn() || isTyping || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const goes = event.timeStamp - wentAt < 1500;
-  wentAt = key === "g" ? event.timeStamp : 0;
+  wentAt = key === "g" ? event.timeStamp : -Infinity;
   if (goes && Object.hasOwn(PLACES, key)) {
     event.stopImmediatePropagation();
     location.assign(PLACES[key]);
