@@ -4,7 +4,7 @@ SELECT p.half_hour, c.*, t.state, t.settled_at, t.n_detections
 FROM (SELECT i.job_id, i.half_hour, i.capture_id FROM taken_index i
       WHERE i.job_id = $1 AND (i.half_hour, i.capture_id) < ($3, $4) AND i.half_hour >= $2
       ORDER BY i.half_hour DESC, i.capture_id DESC
-      LIMIT (SELECT $5::bigint)) p
+      LIMIT $5) p
 CROSS JOIN LATERAL (SELECT t.state, t.settled_at, t.n_detections FROM tasks t
                     WHERE t.job_id = p.job_id AND t.capture_id = p.capture_id OFFSET 0) t
 CROSS JOIN LATERAL (SELECT c.id, c.project_id, c.url, c.taken_at, c.taken_offset, c.width, c.height, c.camera, c.file_size,
