@@ -78,7 +78,8 @@ async fn row(app: &AppState, of: &Pipeline, workers: &[&Member], jobs: &[Job]) -
         };
         algorithms.push((visible(&algorithm.spec.name), classes));
     }
-    let serves = |m: &&&Member| m.presence == Presence::Live && m.row.pipelines.contains(&of.slug);
+    let takes = |m: &Member| m.presence == Presence::Live && !m.row.draining;
+    let serves = |m: &&&Member| takes(m) && m.row.pipelines.contains(&of.slug);
     let serving: Vec<_> = workers.iter().filter(serves).collect();
     let own = jobs.iter().filter(|job| {
         let slug = job.pipeline.as_ref().map(|(_, slug)| slug);
