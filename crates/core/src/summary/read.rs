@@ -18,13 +18,13 @@ pub struct Summary {
     pub seen: u64,
     /// Images with 1, 2 to 5, 6 to 20 and more detections.
     pub images: [u64; 4],
-    /// The most frequent labels, at most [`READ_MAX`].
+    /// The most frequent labels, at most [`READ_MAX`](super::READ_MAX).
     pub labels: Vec<(String, u64)>,
     /// By score from the best; the last has none. Of the label that was asked for, or of all.
     pub scores: [u64; BINS + 1],
-    /// Detections by half-hour, the first [`READ_MAX`]; of that label, or of all.
+    /// Detections by half-hour, the first [`READ_MAX`](super::READ_MAX); of that label, or of all.
     pub activity: BTreeMap<i64, u64>,
-    /// Photographs by half-hour, the first [`READ_MAX`].
+    /// Photographs by half-hour, the first [`READ_MAX`](super::READ_MAX).
     pub photographs: BTreeMap<i64, u64>,
 }
 
