@@ -107,9 +107,9 @@ impl Engine {
     pub async fn crew(&self, project: ProjectId) -> Result<Crew> {
         let store = self.store();
         let query = RecentQuery {
+            project: Some(project),
             group: Some(JobGroup::Running),
-            limit: RUNNING_MAX,
-            ..recent(project)
+            ..RecentQuery::newest(RUNNING_MAX)
         };
         let running = store.recent_jobs(&query).await?.rows;
         Ok(Crew {
@@ -164,10 +164,11 @@ impl Engine {
     /// How fast the last job of a pipeline was that has ended.
     async fn last_rate(&self, project: ProjectId, slug: &str) -> Result<Option<f64>> {
         let query = RecentQuery {
+            project: Some(project),
             group: Some(JobGroup::Done),
             pipeline: Some(slug.to_owned()),
             limit: 1,
-            ..recent(project)
+            ..RecentQuery::newest(EXAMINED_MAX)
         };
         let last = self.store().recent_jobs(&query).await?.rows.pop();
         Ok(last.and_then(|job| self.paced(job).rate_per_minute))
@@ -213,19 +214,5 @@ impl Engine {
             }
         }
         Ok(found)
-    }
-}
-
-fn recent(project: ProjectId) -> RecentQuery {
-    RecentQuery {
-        project: Some(project),
-        group: None,
-        search: None,
-        pipeline: None,
-        sets: None,
-        among: None,
-        before: None,
-        limit: 0,
-        examined_max: EXAMINED_MAX,
     }
 }

@@ -154,7 +154,7 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
 
 /// Those jobs that there are, and that this visitor may see: nobody takes a place for any other.
 async fn visible(app: &AppState, visitor: &Visitor, jobs: Vec<JobId>) -> Result<Vec<JobId>> {
-    let found = app.engine.store().recent_jobs(&jobs_query(Some(jobs))).await?;
+    let found = app.engine.store().recent_jobs(&RecentQuery::of(jobs)).await?;
     let seen = found
         .rows
         .into_iter()
@@ -325,8 +325,7 @@ impl LiveBoard {
         if let Entry::Vacant(place) = shown.newest.entry(list.project) {
             let query = RecentQuery {
                 project: list.project,
-                limit: NEWS_MAX,
-                ..jobs_query(None)
+                ..RecentQuery::newest(NEWS_MAX)
             };
             let rows = app.engine.store().recent_jobs(&query).await?.rows;
             let ids = rows.iter().map(|job| job.id).collect();
@@ -342,23 +341,8 @@ fn hello() -> String {
     format!("{{\"v\":1,\"build\":\"{}\"}}", assets::build())
 }
 
-fn jobs_query(among: Option<Vec<JobId>>) -> RecentQuery {
-    RecentQuery {
-        project: None,
-        group: None,
-        search: None,
-        pipeline: None,
-        limit: among.as_ref().map_or(0, |jobs| jobs.len() as u64),
-        sets: None,
-        among,
-        before: None,
-        examined_max: 0,
-    }
-}
-
 async fn read(app: &AppState, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (ProjectId, Arc<str>)>> {
-    let query = jobs_query(Some(jobs));
-    let rows = app.engine.store().recent_jobs(&query).await?.rows;
+    let rows = app.engine.store().recent_jobs(&RecentQuery::of(jobs)).await?.rows;
     let views = app.engine.recent(rows).await?;
     let numbers = views.into_iter().map(|view| {
         let (id, project) = (view.job.id, view.job.project);

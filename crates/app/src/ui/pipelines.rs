@@ -117,13 +117,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, links: Links) -> Pa
     let query = RecentQuery {
         project,
         group: Some(JobGroup::Running),
-        search: None,
-        pipeline: None,
-        sets: None,
-        among: None,
-        before: None,
-        limit: RUNNING_MAX,
-        examined_max: RUNNING_MAX,
+        ..RecentQuery::newest(RUNNING_MAX)
     };
     let running = app.engine.store().recent_jobs(&query).await?;
     let roster = app.engine.roster().await?;

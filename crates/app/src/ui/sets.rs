@@ -85,15 +85,9 @@ struct SetPage {
 
 fn jobs_of(sets: Vec<CollectionId>, limit: u64) -> RecentQuery {
     RecentQuery {
-        project: None,
-        group: None,
-        search: None,
-        pipeline: None,
         sets: Some(sets),
-        among: None,
-        before: None,
         limit,
-        examined_max: EXAMINED_MAX,
+        ..RecentQuery::newest(EXAMINED_MAX)
     }
 }
 

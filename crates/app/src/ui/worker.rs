@@ -91,14 +91,7 @@ async fn failures(
     let store = app.engine.store();
     let query = RecentQuery {
         project,
-        group: None,
-        search: None,
-        pipeline: None,
-        sets: None,
-        among: None,
-        before: None,
-        limit: JOBS_MAX,
-        examined_max: JOBS_MAX,
+        ..RecentQuery::newest(JOBS_MAX)
     };
     let jobs = store.recent_jobs(&query).await?;
     let (mut found, mut examined, mut all) = (Vec::new(), 0, jobs.next.is_none());

@@ -163,18 +163,7 @@ pub(super) async fn job_names(app: &AppState, members: &[&Member]) -> Result<BTr
     if jobs.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let query = RecentQuery {
-        project: None,
-        group: None,
-        search: None,
-        pipeline: None,
-        limit: jobs.len() as u64,
-        sets: None,
-        among: Some(jobs),
-        before: None,
-        examined_max: 0,
-    };
-    let rows = app.engine.store().recent_jobs(&query).await?.rows;
+    let rows = app.engine.store().recent_jobs(&RecentQuery::of(jobs)).await?.rows;
     Ok(rows.into_iter().map(|job| (job.id, visible(&job.name))).collect())
 }
 

@@ -57,6 +57,34 @@ pub struct RecentQuery {
     pub examined_max: u64,
 }
 
+impl RecentQuery {
+    /// The newest jobs, of which so many are looked at.
+    #[must_use]
+    pub const fn newest(limit: u64) -> Self {
+        Self {
+            project: None,
+            group: None,
+            search: None,
+            pipeline: None,
+            sets: None,
+            among: None,
+            before: None,
+            limit,
+            examined_max: limit,
+        }
+    }
+
+    /// These jobs.
+    #[must_use]
+    pub fn of(jobs: Vec<JobId>) -> Self {
+        Self {
+            limit: jobs.len() as u64,
+            among: Some(jobs),
+            ..Self::newest(0)
+        }
+    }
+}
+
 /// A page of the newest jobs.
 #[derive(Clone, Debug)]
 pub struct RecentJobs {

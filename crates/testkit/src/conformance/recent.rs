@@ -8,17 +8,7 @@ use trapline_core::{
 
 use super::{World, cases};
 
-const ALL: RecentQuery = RecentQuery {
-    project: None,
-    group: None,
-    search: None,
-    pipeline: None,
-    sets: None,
-    among: None,
-    before: None,
-    limit: 100,
-    examined_max: 100,
-};
+const ALL: RecentQuery = RecentQuery::newest(100);
 
 /// Jobs that are not started, by their names.
 async fn jobs(w: &World, names: &[&str]) -> Vec<JobId> {
