@@ -20,14 +20,6 @@ INSERT INTO detections (job_id, ord, capture_id, n, algorithm_id, x1, y1, x2, y2
 SELECT {job}, c::bigint * 7919 % 2147483647, c, 1, 1, 0, 0, 1, 1, 1 FROM generate_series({from} + 8, {from} + {n}) c WHERE c % 4 = 0;
 INSERT INTO classifications (job_id, ord, capture_id, n, position, algorithm_id, label, terminal, scores, logits, at)
 SELECT job_id, ord, capture_id, n, 0, 1, 'l', true, '', '', 1 FROM detections WHERE job_id = {job};
--- What its summary holds.
-INSERT INTO labels (id, text) VALUES (7, 'l') ON CONFLICT DO NOTHING;
-INSERT INTO label_index (job_id, label_id, rank, capture_id, n) SELECT job_id, 7, 2000000, capture_id, n FROM detections WHERE job_id = {job};
-INSERT INTO label_counts (job_id, label_id, bin, n) SELECT {job}, label, bin, label FROM generate_series(1, 500) label, generate_series(-1, 20) bin;
-INSERT INTO activity (job_id, label_id, half_hour, n) SELECT {job}, label, at, 1 FROM generate_series(1, 20) label, generate_series(0, 999) at;
-INSERT INTO taken_index (job_id, half_hour, capture_id) SELECT {job}, c % 1000, c FROM generate_series({from} + 1, {from} + {n}) c;
-INSERT INTO summaries (job_id, run, version, phase, at_ord, at_capture, at_n, seen, images_1, images_2, images_6, images_21, as_of)
-VALUES ({job}, 1, 1, 'detections', -1, 0, 0, 0, 0, 0, 0, 0, 1);
 INSERT INTO job_logs (job_id, at, level, message) SELECT {job}, 1, 'INFO', 'm' FROM generate_series(1, 1000);
 -- Its grants stay until their leases would have ended, settled as they are.
 INSERT INTO grants (job_id, worker_id, granted_at, lease_until, due_at, captures, answered, empty)

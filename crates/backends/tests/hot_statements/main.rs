@@ -50,12 +50,13 @@ async fn run(conn: &mut PgConnection, sql: &str) {
     done.unwrap_or_else(|e| panic!("{e}: {sql}"));
 }
 
-/// A script with its numbers.
+/// A script with its numbers, and the summary of its job.
 fn job(script: &str, job: u64, tasks: u64, captures_from: u64) -> String {
+    let script = [script, include_str!("summary.sql")].concat();
     let numbers = [("{job}", job), ("{n}", tasks), ("{from}", captures_from)];
-    numbers.iter().fold(script.to_owned(), |sql, (name, n)| {
-        sql.replace(name, &n.to_string())
-    })
+    numbers
+        .iter()
+        .fold(script, |sql, (name, n)| sql.replace(name, &n.to_string()))
 }
 
 fn ended(tasks: u64) -> String {
