@@ -4,10 +4,10 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse as _, Response},
+    response::Response,
 };
 use bytes::Bytes;
-use trapline_core::CaptureId;
+use trapline_core::{CaptureId, catalog::Capture};
 
 use super::super::{
     page::{PageError, PageResult},
@@ -34,12 +34,7 @@ impl AsRef<[u8]> for Held {
 }
 
 pub(super) async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
-    let capture = app
-        .catalog
-        .capture(CaptureId(id))
-        .await?
-        .ok_or_else(ApiError::not_found)?;
-    visitor.principal.require_project(capture.project)?;
+    let capture = visible(&app, &visitor, id).await?;
     let path = app.local_files.find(&capture.url).await?;
     let file = Opened::at(&path).await?;
     let budget = app.guards.photographs();
@@ -53,39 +48,40 @@ pub(super) async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): 
         bytes,
         _memory: memory,
     }));
-    let mut response = Response::new(body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(
-        header::CACHE_CONTROL,
+    Ok(picture(
+        body,
+        kind,
         HeaderValue::from_static("private, max-age=600"),
-    );
-    Ok(response)
+    ))
 }
 
 /// The thumbnail that a worker posted. It says nothing but that there is none if it is gone.
 pub(super) async fn thumbnail(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
-    let capture = app
-        .catalog
-        .capture(CaptureId(id))
-        .await?
-        .ok_or_else(ApiError::not_found)?;
-    visitor.principal.require_project(capture.project)?;
+    let capture = visible(&app, &visitor, id).await?;
     let jpeg = app
         .thumbs
         .find(capture.id)
         .await
         .ok_or_else(ApiError::not_found)?;
-    let mut response = Response::new(Body::from(jpeg));
+    let cached = HeaderValue::from_static("private, max-age=86400, immutable");
+    Ok(picture(Body::from(jpeg), "image/jpeg", cached))
+}
+
+/// The photograph of this number, of a project that the visitor sees.
+async fn visible(app: &AppState, visitor: &Visitor, id: i64) -> Result<Capture, PageError> {
+    let capture = app.catalog.capture(CaptureId(id)).await?;
+    let capture = capture.ok_or_else(ApiError::not_found)?;
+    visitor.principal.require_project(capture.project)?;
+    Ok(capture)
+}
+
+fn picture(body: Body, kind: &'static str, cached: HeaderValue) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, max-age=86400, immutable"),
-    );
-    Ok(response)
+    headers.insert(header::CACHE_CONTROL, cached);
+    response
 }
 
 impl From<Unreadable> for PageError {
