@@ -222,3 +222,17 @@ pub(crate) fn failure(task: &Value, error: &str) -> Value {
         "result": {"error": error, "image_id": task["id"]}
     })
 }
+
+/// A result with moths of these scores.
+pub(crate) fn moths_of(task: &Value, scores: &[f64]) -> Value {
+    let mut item = success(task);
+    let first = item["result"]["detections"][0].clone();
+    let detection = |(at, score): (usize, &f64)| {
+        let mut detection = first.clone();
+        detection["bbox"]["x1"] = json!(at);
+        detection["classifications"][0]["scores"] = json!([score, 0.0]);
+        detection
+    };
+    item["result"]["detections"] = scores.iter().enumerate().map(detection).collect();
+    item
+}

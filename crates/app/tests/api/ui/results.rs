@@ -15,31 +15,17 @@ use trapline_core::{
 
 use super::browser::Browser;
 use crate::{
-    fleet::{Fleet, failure, nothing, success},
+    fleet::{Fleet, failure, moths_of, nothing, success},
     support::ADMIN,
 };
-
-/// A result with moths of these scores.
-fn moths(task: &Value, scores: &[f64]) -> Value {
-    let mut item = success(task);
-    let first = item["result"]["detections"][0].clone();
-    let detection = |(at, score): (usize, &f64)| {
-        let mut detection = first.clone();
-        detection["bbox"]["x1"] = json!(at);
-        detection["classifications"][0]["scores"] = json!([score, 0.0]);
-        detection
-    };
-    item["result"]["detections"] = scores.iter().enumerate().map(detection).collect();
-    item
-}
 
 /// A running job of five images: three moths, one, none, a failure, and one that is at a worker.
 async fn some_results(fleet: &Fleet) -> (i64, Vec<Value>) {
     let job = fleet.job(5).await;
     let tasks = fleet.tasks(job, 5).await;
     let items = [
-        moths(&tasks[0], &[0.9, 0.4, 0.2]),
-        moths(&tasks[1], &[0.5]),
+        moths_of(&tasks[0], &[0.9, 0.4, 0.2]),
+        moths_of(&tasks[1], &[0.5]),
         nothing(&tasks[2]),
         failure(&tasks[3], "no picture"),
     ];

@@ -6,23 +6,9 @@ use trapline_core::catalog::Role;
 
 use super::browser::Browser;
 use crate::{
-    fleet::{Fleet, nothing, success},
+    fleet::{Fleet, moths_of, nothing, success},
     support::ADMIN,
 };
-
-/// A result with moths of these scores.
-fn moths(task: &Value, scores: &[f64]) -> Value {
-    let mut item = success(task);
-    let first = item["result"]["detections"][0].clone();
-    let detection = |(at, score): (usize, &f64)| {
-        let mut detection = first.clone();
-        detection["bbox"]["x1"] = json!(at);
-        detection["classifications"][0]["scores"] = json!([score, 0.0]);
-        detection
-    };
-    item["result"]["detections"] = scores.iter().enumerate().map(detection).collect();
-    item
-}
 
 /// A landed job of four images of two nights, by their places: the first and the last two are of one half-hour.
 async fn two_nights(fleet: &Fleet) -> (i64, Vec<String>) {
@@ -40,9 +26,9 @@ async fn two_nights(fleet: &Fleet) -> (i64, Vec<String>) {
     let job = fleet.job_with(0, more).await;
     let tasks = fleet.tasks(job, 4).await;
     let results = [
-        moths(&tasks[0], &[0.62, 0.4]),
-        moths(&tasks[1], &[0.5]),
-        moths(&tasks[2], &[0.97, 0.1, 0.3]),
+        moths_of(&tasks[0], &[0.62, 0.4]),
+        moths_of(&tasks[1], &[0.5]),
+        moths_of(&tasks[2], &[0.97, 0.1, 0.3]),
         nothing(&tasks[3]),
     ];
     fleet.settle(job, &results).await;
