@@ -14,6 +14,7 @@ use tokio::io::AsyncReadExt as _;
 use trapline_core::{
     Error, Result, Timestamp,
     catalog::{Capture, FileVersion},
+    words::hex,
 };
 
 use crate::file_url;
@@ -195,11 +196,6 @@ impl From<io::Error> for Unreadable {
 
 /// Size and time of a file.
 pub(crate) type Stat = (i64, Timestamp);
-
-/// Hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
 
 /// Size and time as they are stored.
 pub(crate) fn stat(metadata: &std::fs::Metadata) -> Stat {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{CaptureId, FailReason, Timestamp, ports::ImageRow, time::head};
+use crate::{CaptureId, FailReason, Timestamp, ports::ImageRow, time::head, words::hex};
 
 /// A fingerprint is never longer, in characters.
 const TEXT_MAX: usize = 200;
@@ -77,7 +77,7 @@ pub struct Group {
 /// Returns the name of the group of a reason and a fingerprint.
 fn group_id(reason: FailReason, text: &str) -> String {
     let hash = Sha256::digest(format!("{reason}\n{text}"));
-    hash[..4].iter().map(|b| format!("{b:02x}")).collect()
+    hex(&hash[..4])
 }
 
 /// Returns the name of the group of an image; `None` if it has not failed.

@@ -8,6 +8,12 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
+/// Hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// A length of time in its two largest units: `1 min 30 s`, `2 h`, `3 d 4 h`.
 #[must_use]
 pub fn span(d: Duration) -> String {

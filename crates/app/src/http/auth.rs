@@ -17,6 +17,7 @@ use trapline_core::{
     catalog::{NewToken, Role, Token},
     ports::Catalog,
     remembered::MaybeStale,
+    words::hex,
 };
 
 use super::{ApiError, AppState, access_log::Note, error::ApiResult, proxies::Client};
@@ -202,10 +203,7 @@ pub fn prefix(secret: &str) -> String {
 /// A new secret: 40 hex characters from the system's random numbers.
 #[must_use]
 pub fn new_secret() -> String {
-    rand::random::<[u8; 20]>()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hex(&rand::random::<[u8; 20]>())
 }
 
 /// Stores a new token; its secret is returned once and kept nowhere.

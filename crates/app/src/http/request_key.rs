@@ -2,7 +2,7 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use sha2::{Digest as _, Sha256};
-use trapline_core::ports::CreateKey;
+use trapline_core::{ports::CreateKey, words::hex};
 
 use super::{ApiError, AppState, Fields};
 
@@ -40,7 +40,7 @@ impl RequestKey {
             .finalize();
         Some(CreateKey {
             key,
-            asked: asked.iter().map(|b| format!("{b:02x}")).collect(),
+            asked: hex(&asked),
         })
     }
 }

@@ -10,6 +10,7 @@ use axum::{
     routing::get,
 };
 use sha2::{Digest as _, Sha256};
+use trapline_core::words::hex;
 
 use crate::http::AppState;
 
@@ -45,10 +46,7 @@ const ASSETS: &[Asset] = &[
 /// The paths of the files, by name.
 static PATHS: LazyLock<BTreeMap<&str, String>> = LazyLock::new(|| {
     let path = |asset: &Asset| {
-        let hash: String = Sha256::digest(asset.bytes)[..4]
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+        let hash = hex(&Sha256::digest(asset.bytes)[..4]);
         (asset.name, format!("/static/{hash}/{}", asset.name))
     };
     ASSETS.iter().map(path).collect()
@@ -59,7 +57,7 @@ static BUILD: LazyLock<String> = LazyLock::new(|| {
     let all = ASSETS
         .iter()
         .fold(Sha256::new(), |all, asset| all.chain_update(asset.bytes));
-    let hash: String = all.finalize()[..4].iter().map(|b| format!("{b:02x}")).collect();
+    let hash = hex(&all.finalize()[..4]);
     format!("{}-{hash}", env!("CARGO_PKG_VERSION"))
 });
 

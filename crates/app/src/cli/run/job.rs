@@ -230,7 +230,7 @@ impl SetName {
             args.reprocess,
             args.failure_threshold
         );
-        let short = |hash: Sha256| crate::local_file::hex(&hash.finalize()[..8]);
+        let short = |hash: Sha256| trapline_core::words::hex(&hash.finalize()[..8]);
         Self {
             roots: format!("run {}", short(hash)),
             asked: short(Sha256::new().chain_update(asked)),

@@ -19,6 +19,7 @@ use trapline_core::{
     CaptureId, JobId,
     catalog::{CaptureFacts, Learnt},
     ports::Catalog,
+    words::hex,
 };
 use trapline_engine::ImageUrl;
 use trapline_worker::photograph::Photograph;
@@ -26,7 +27,7 @@ use trapline_worker::photograph::Photograph;
 use super::facts::{self, Facts};
 use crate::{
     file_url,
-    local_file::{Opened, Unreadable, hex},
+    local_file::{Opened, Unreadable},
 };
 
 const SCHEME: &str = "file://";

@@ -21,12 +21,13 @@ use sha2::{Digest as _, Sha256};
 use trapline_core::{
     CaptureId, Timestamp,
     catalog::{Capture, CaptureFacts, FileVersion, Learnt, NewCapture},
+    words::hex,
 };
 
 use crate::{
     capture_lines::file_name,
     file_url,
-    local_file::{Stat, hex, stat},
+    local_file::{Stat, stat},
 };
 
 /// A local file that the sources name.

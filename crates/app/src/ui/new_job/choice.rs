@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use trapline_core::{
     catalog::{Collection, ProjectSettings},
     ports::CreateKey,
+    words::hex,
 };
 
 use crate::{
@@ -115,7 +116,7 @@ impl Choice {
             .chain_update(body.to_string())
             .chain_update([u8::from(start)])
             .finalize();
-        let asked: String = asked.iter().map(|b| format!("{b:02x}")).collect();
+        let asked = hex(&asked);
         CreateKey {
             key: format!("form-{asked}"),
             asked,
