@@ -140,16 +140,16 @@ async fn grant_in(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Resu
         .bind(exclusive)
         .fetch_optional(&mut *conn)
         .await?;
-    if process
-        .as_ref()
-        .is_some_and(|row| row.col("draining").unwrap_or(false))
-    {
+    let (one_process, draining) = match process {
+        Some(row) => (row.col("one_process")?, row.col("draining")?),
+        None => (false, false),
+    };
+    if draining {
         return Ok(Granted {
             held_back: true,
             ..Granted::default()
         });
     }
-    let one_process = process.is_some_and(|row| row.col("one_process").unwrap_or(false));
     let mut turn = None;
     if one_process || exclusive {
         let standing = standing(conn, request.worker, request.max_deliver).await?;
