@@ -22,6 +22,13 @@ async fn a_job_from_pasted_urls_lands_live_without_reload() {
     browser.enter("#name", "June night").await;
     let list = "http://photos.invalid/20260613220000.jpg\nno address\nhttp://photos.invalid/2.jpg\n";
     browser.enter("#urls", list).await;
+    let wide =
+        "return document.querySelector('#urls').offsetWidth === document.querySelector('#name').offsetWidth";
+    assert_eq!(
+        browser.run(wide, json!([])).await,
+        true,
+        "there is room for an address"
+    );
     browser.press("button.primary").await;
     browser.shows("#sentence", "3 lines: 2 images, 1 broken.").await;
     browser

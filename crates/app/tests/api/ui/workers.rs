@@ -125,7 +125,9 @@ async fn the_page_of_a_worker_shows_what_failed_with_it_and_an_admin_drains_it()
     let why = admin.get(&format!("/jobs/{job}?why")).await;
     why.has("drains: it is handed nothing.")
         .has(&format!("href=\"{page}/resume\""));
+    admin.get("/pipelines").await.has("<a href=\"/workers\">1</a>");
     admin.post(&format!("{page}/resume"), "").await;
+    admin.get("/pipelines").await.has("<a href=\"/workers\">2</a>");
     admin.get(&page).await.has("Drain…").has_not(">draining<");
 }
 
