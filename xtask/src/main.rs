@@ -7,6 +7,7 @@ mod screenshots;
 mod services;
 mod soak;
 mod tools;
+mod trial;
 
 use std::process::{Command, ExitCode};
 
@@ -34,6 +35,9 @@ enum Chore {
     /// Benchmarks of the health check and of a cluster; build xtask in release for figures: `cargo run --release -p xtask -- bench …`.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Trials of a release build, minutes each: emulated ADC workers, killers, two projects on a cluster that breaks.
+    #[command(subcommand)]
+    Trial(trial::Trial),
     /// The simulation: many seeds in release, or one with a trace of its events.
     Sim {
         /// How many seeds.
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         Chore::Services(args) => services::run(&args),
         Chore::Screenshots => screenshots::take(),
         Chore::Bench(bench) => bench::run(&bench),
+        Chore::Trial(trial) => trial::run(&trial),
         Chore::Sim {
             seeds,
             from,

@@ -53,20 +53,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 /// Tells what happened, with the seconds since the start.
-struct Teller(tokio::time::Instant);
+pub(crate) struct Teller(tokio::time::Instant);
 
 impl Teller {
     #[allow(clippy::disallowed_methods, reason = "a measurement of real processes")]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tokio::time::Instant::now())
     }
 
-    fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.0.elapsed().as_secs_f64()
     }
 
     #[allow(clippy::print_stdout, reason = "a command's own output")]
-    fn tell(&self, what: &str) {
+    pub(crate) fn tell(&self, what: &str) {
         println!("{:8.2}s {what}", self.seconds());
     }
 }

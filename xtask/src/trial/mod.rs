@@ -1,0 +1,41 @@
+//! Trials of a release build as users meet it: workers as ADC's are, images that kill them, two projects on a cluster that
+//! breaks. Each takes minutes, prints what it saw, and fails if a promise was not kept.
+
+mod gpu;
+mod leases;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use trapline_testkit::Client;
+
+use crate::release;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Trial {
+    /// Two identities of two processes each, that hold batches ahead for longer than their leases: nothing may be computed twice.
+    Leases(leases::Args),
+}
+
+/// Drives the release binary.
+pub(crate) fn run(trial: &Trial) -> Result<()> {
+    if release::again()? {
+        return Ok(());
+    }
+    tokio::runtime::Runtime::new()?.block_on(async {
+        match trial {
+            Trial::Leases(args) => leases::run(args).await,
+        }
+    })
+}
+
+/// A new token of this role, bound to a project.
+async fn token(admin: &Client, role: &str, project: i64, name: &str) -> String {
+    let body = json!({ "name": name, "role": role, "project_id": project });
+    let made = admin.post("/api/v2/tokens/", &body).await;
+    made["token"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The tasks of an answer.
+fn tasks(answer: &Value) -> Vec<Value> {
+    answer["tasks"].as_array().cloned().unwrap_or_default()
+}
