@@ -2,6 +2,7 @@
 //! breaks. Each takes minutes, prints what it saw, and fails if a promise was not kept.
 
 mod gpu;
+mod killers;
 mod leases;
 
 use anyhow::Result;
@@ -14,6 +15,8 @@ use crate::release;
 pub(crate) enum Trial {
     /// Two identities of two processes each, that hold batches ahead for longer than their leases: nothing may be computed twice.
     Leases(leases::Args),
+    /// Some images kill their worker, which is started again each time: no other image may be lost.
+    Killers(killers::Args),
 }
 
 /// Drives the release binary.
@@ -24,6 +27,7 @@ pub(crate) fn run(trial: &Trial) -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         match trial {
             Trial::Leases(args) => leases::run(args).await,
+            Trial::Killers(args) => killers::run(args).await,
         }
     })
 }
