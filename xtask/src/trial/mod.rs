@@ -1,6 +1,7 @@
 //! Trials of a release build as users meet it: workers as ADC's are, images that kill them, two projects on a cluster that
 //! breaks. Each takes minutes, prints what it saw, and fails if a promise was not kept.
 
+mod border;
 mod gpu;
 mod killers;
 mod leases;
@@ -17,6 +18,9 @@ pub(crate) enum Trial {
     Leases(leases::Args),
     /// Some images kill their worker, which is started again each time: no other image may be lost.
     Killers(killers::Args),
+    /// Two projects, two nodes, PostgreSQL, NATS and Redis, all of which go away; operators and definitions that change: no
+    /// valid result may be refused.
+    Border(border::Args),
 }
 
 /// Drives the release binary.
@@ -28,6 +32,7 @@ pub(crate) fn run(trial: &Trial) -> Result<()> {
         match trial {
             Trial::Leases(args) => leases::run(args).await,
             Trial::Killers(args) => killers::run(args).await,
+            Trial::Border(args) => border::run(args).await,
         }
     })
 }
