@@ -5,6 +5,7 @@ mod border;
 mod gpu;
 mod killers;
 mod leases;
+mod nights;
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ pub(crate) enum Trial {
     /// Two projects, two nodes, PostgreSQL, NATS and Redis, all of which go away; operators and definitions that change: no
     /// valid result may be refused.
     Border(border::Args),
+    /// A folder that grows night by night, with odd entries, whose runs are killed: the export must be as from the start.
+    Nights(nights::Args),
 }
 
 /// Drives the release binary.
@@ -33,6 +36,7 @@ pub(crate) fn run(trial: &Trial) -> Result<()> {
             Trial::Leases(args) => leases::run(args).await,
             Trial::Killers(args) => killers::run(args).await,
             Trial::Border(args) => border::run(args).await,
+            Trial::Nights(args) => nights::run(args).await,
         }
     })
 }
