@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trapline_testkit::Server;
+use trapline_testkit::{Client, Server};
 
-use super::{BINARY, browser::Browser, half_done};
+use super::{BINARY, browser::Browser, half_done, half_done_at};
 
 pub(super) async fn signed_in(server: &Server, path: &str) -> Browser {
     let browser = Browser::start(&server.url()).await;
@@ -15,8 +15,7 @@ pub(super) async fn signed_in(server: &Server, path: &str) -> Browser {
 }
 
 /// Claims what is left and fails it.
-pub(super) async fn fail_the_rest(server: &Server, job: i64, held: &Value) {
-    let client = server.client();
+pub(super) async fn fail_the_rest(client: &Client, job: i64, held: &Value) {
     let claim = json!({"pipelines": ["moths"], "batch_size": 9, "wait_seconds": 25});
     let more = client.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();
     let tasks = std::iter::once(held).chain(more.as_array().unwrap());
@@ -30,13 +29,11 @@ pub(super) async fn fail_the_rest(server: &Server, job: i64, held: &Value) {
     client.post(&path, &json!({ "results": results })).await;
 }
 
-#[tokio::test]
-async fn failed_images_are_shown_by_reason_and_retried() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
-    let (job, held) = half_done(&server).await;
-    fail_the_rest(&server, job, &held).await;
-    let browser = signed_in(&server, "/jobs").await;
+/// Images fail at `work`, and are run again from the pages of a server.
+pub(super) async fn fails_and_is_retried(server: &Server, work: &Client) {
+    let (job, held) = half_done_at(work).await;
+    fail_the_rest(work, job, &held).await;
+    let browser = signed_in(server, "/jobs").await;
 
     browser.is_wide(375).await;
     browser.shows("[data-f=word]", "Failed, 3 of 4").await;
@@ -50,7 +47,27 @@ async fn failed_images_are_shown_by_reason_and_retried() {
         .shows(".notice.ok", "The failed images are run again.")
         .await;
     browser.shows(".tabs a:nth-child(2)", "Failed 0").await;
+
+    let claim = json!({"pipelines": ["moths"], "batch_size": 9, "wait_seconds": 25});
+    let tasks = work.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();
+    let results: Vec<Value> = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| trapline_testkit::empty_result(task, "moths"))
+        .collect();
+    assert_eq!(results.len(), 3, "only what failed is run again");
+    let path = format!("/api/v2/jobs/{job}/result/");
+    work.post(&path, &json!({ "results": results })).await;
+    browser.shows("[data-f=word]", "Done").await;
     browser.end().await;
+}
+
+#[tokio::test]
+async fn failed_images_are_shown_by_reason_and_retried() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    fails_and_is_retried(&server, &server.client()).await;
 }
 
 #[tokio::test]

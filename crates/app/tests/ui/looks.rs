@@ -99,7 +99,7 @@ impl Tour {
         for (name, path) in BESIDE_JOBS {
             look(name, path).await;
         }
-        fail_the_rest(&self.server, usual, &held).await;
+        fail_the_rest(&self.server.client(), usual, &held).await;
         let set = self.set("QC-07, June").await;
         for (name, path) in of_set("", &set) {
             look(name, &path).await;

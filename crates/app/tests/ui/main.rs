@@ -10,12 +10,13 @@ mod new_job;
 mod orientations;
 mod results;
 mod run;
+mod two_nodes;
 mod workers;
 
 use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
-use trapline_testkit::{Server, until};
+use trapline_testkit::{Client, Server, until};
 
 use browser::Browser;
 
@@ -25,7 +26,10 @@ const BINARY: &str = env!("CARGO_BIN_EXE_trapline");
 /// A job of four images, of which one is processed and one is at a worker.
 /// Returns the job, and the task that is at a worker.
 async fn half_done(server: &Server) -> (i64, Value) {
-    let client = server.client();
+    half_done_at(&server.client()).await
+}
+
+async fn half_done_at(client: &Client) -> (i64, Value) {
     let pipelines = json!({"processing_service_name": "box", "pipelines": [{"name": "Moths", "slug": "moths", "version": 1,
         "algorithms": [{"name": "Detector", "key": "detector", "version": 1}]}]});
     client.post("/api/v2/projects/1/pipelines/", &pipelines).await;
@@ -46,10 +50,10 @@ async fn half_done(server: &Server) -> (i64, Value) {
 }
 
 #[tokio::test]
-async fn somebody_signs_in_sees_a_running_job_and_stops_it() {
+async fn another_is_stopped_and_its_results_stay() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
-    let (job, _) = half_done(&server).await;
+    let (job, held) = half_done(&server).await;
     let browser = Browser::start(&server.url()).await;
 
     browser.open(&format!("/jobs/{job}")).await;
@@ -67,19 +71,26 @@ async fn somebody_signs_in_sees_a_running_job_and_stops_it() {
     browser.shows("h1", "Stop this job?").await;
     browser.press("button.primary").await;
     browser.shows("[data-f=word]", "Stopped, 3 not done").await;
+    browser.shows(".sentence", "1 of 4 processed, 3 not done.").await;
 
-    browser.press("header button").await;
-    browser.shows("h1", "Sign in").await;
-    browser.open("/jobs").await;
-    browser.shows("h1", "Sign in").await;
+    browser.press("Results").await;
+    browser.shows(".tile .found", "nothing found").await;
+    let tiles = browser
+        .run("return document.querySelectorAll('.tile').length", json!([]))
+        .await;
+    assert_eq!(tiles, 1);
+    // What a worker holds is saved still.
+    let done = trapline_testkit::empty_result(&held, "moths");
+    let result = format!("/api/v2/jobs/{job}/result/");
+    server.client().post(&result, &json!({ "results": [done] })).await;
+    browser.open(&format!("/jobs/{job}")).await;
+    browser.shows(".sentence", "2 of 4 processed, 2 not done.").await;
     browser.end().await;
 }
 
-#[tokio::test]
-async fn an_open_page_follows_its_job_and_says_when_the_server_is_away() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
-    let (job, held) = half_done(&server).await;
+/// A page follows its job, says when its server is away, and what was done meanwhile. `work` is where that is done.
+async fn follows_through_an_outage(server: &mut Server, work: &Client) {
+    let (job, held) = half_done_at(work).await;
     let browser = Browser::start(&server.url()).await;
     browser.open(&format!("/jobs/{job}")).await;
     browser.sign_in().await;
@@ -90,7 +101,7 @@ async fn an_open_page_follows_its_job_and_says_when_the_server_is_away() {
 
     let done = trapline_testkit::empty_result(&held, "moths");
     let result = format!("/api/v2/jobs/{job}/result/");
-    server.client().post(&result, &json!({ "results": [done] })).await;
+    work.post(&result, &json!({ "results": [done] })).await;
     browser
         .shows(".sentence", "2 of 4 processed, no worker holds any, 2 waiting.")
         .await;
@@ -104,10 +115,18 @@ async fn an_open_page_follows_its_job_and_says_when_the_server_is_away() {
     assert!(browser.is_marked().await, "the page was read again");
 
     let cancel = format!("/api/v2/jobs/{job}/cancel/");
-    server.client().post(&cancel, &json!({})).await;
+    work.post(&cancel, &json!({})).await;
     browser.shows("[data-f=word]", "Stopped, 2 not done").await;
     browser.shows(".head .button", "Retry failed").await;
     browser.end().await;
+}
+
+#[tokio::test]
+async fn the_server_goes_away_and_the_page_says_so_and_recovers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let client = server.client();
+    follows_through_an_outage(&mut server, &client).await;
 }
 
 #[tokio::test]

@@ -3,19 +3,16 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trapline_testkit::Server;
+use trapline_testkit::{Client, Server};
 
 use super::{BINARY, job::signed_in};
 
-#[tokio::test]
-async fn a_job_from_pasted_urls_lands_live_without_reload() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
-    let client = server.client();
+/// A job is made on the pages of a server, and its work is done at `work`.
+pub(super) async fn is_made_of_pasted_urls(server: &Server, work: &Client) {
     let pipelines = json!({"processing_service_name": "box", "pipelines": [{"name": "Moths", "slug": "moths", "version": 1,
         "algorithms": [{"name": "Detector", "key": "detector", "version": 1}]}]});
-    client.post("/api/v2/projects/1/pipelines/", &pipelines).await;
-    let browser = signed_in(&server, "/jobs").await;
+    work.post("/api/v2/projects/1/pipelines/", &pipelines).await;
+    let browser = signed_in(server, "/jobs").await;
 
     browser.press(".empty a").await;
     browser.shows("h1", "New job").await;
@@ -55,7 +52,7 @@ async fn a_job_from_pasted_urls_lands_live_without_reload() {
 
     browser.mark().await;
     let claim = json!({"pipelines": ["moths"], "batch_size": 2, "wait_seconds": 25});
-    let tasks = client.post("/api/v2/tasks/claim/", &claim).await;
+    let tasks = work.post("/api/v2/tasks/claim/", &claim).await;
     let results: Vec<Value> = tasks["tasks"]
         .as_array()
         .unwrap()
@@ -65,7 +62,14 @@ async fn a_job_from_pasted_urls_lands_live_without_reload() {
     let path = format!("/api/v2/jobs/{}/result/", tasks["job_id"]);
     browser.shows(".sentence", "0 of 2 processed, 2 in flight").await;
     assert!(browser.is_marked().await, "the page was read again");
-    client.post(&path, &json!({ "results": results })).await;
+    work.post(&path, &json!({ "results": results })).await;
     browser.shows("[data-f=word]", "Done").await;
     browser.end().await;
+}
+
+#[tokio::test]
+async fn a_job_from_pasted_urls_lands_live_without_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    is_made_of_pasted_urls(&server, &server.client()).await;
 }
