@@ -110,8 +110,7 @@ impl Browser {
             process.folder.path().join("profile").display()
         );
         let args: Vec<&str> = FLAGS.into_iter().chain([profile.as_str()]).collect();
-        let wanted =
-            json!({"browserName": "chrome", "webSocketUrl": true, "goog:chromeOptions": {"args": args}});
+        let wanted = json!({"browserName": "chrome", "webSocketUrl": true, "acceptInsecureCerts": true, "goog:chromeOptions": {"args": args}});
         let made = driver
             .post("/session", &json!({"capabilities": {"alwaysMatch": wanted}}))
             .await;
@@ -153,10 +152,32 @@ impl Browser {
         answer["value"].clone()
     }
 
-    /// Opens a page of the server.
+    /// Opens a page of the server, or a whole address.
     pub(crate) async fn open(&self, path: &str) {
-        self.ask("/url", json!({"url": format!("{}{path}", self.server)}))
-            .await;
+        let server = if path.starts_with('/') {
+            self.server.as_str()
+        } else {
+            ""
+        };
+        self.ask("/url", json!({"url": format!("{server}{path}")})).await;
+    }
+
+    /// The tab that is driven.
+    pub(crate) async fn tab(&self) -> String {
+        let tab = self.driver.get(&format!("{}/window", self.session)).await;
+        tab["value"].as_str().unwrap().to_owned()
+    }
+
+    /// Opens a tab before the others, and drives that.
+    pub(crate) async fn new_tab(&self) {
+        let tab = self.ask("/window/new", json!({"type": "tab"})).await;
+        self.show_tab(tab["handle"].as_str().unwrap()).await;
+    }
+
+    /// Drives a tab, and puts it before the others, which are hidden then.
+    pub(crate) async fn show_tab(&self, tab: &str) {
+        self.ask("/window", json!({ "handle": tab })).await;
+        self.cdp("Page.bringToFront", json!({})).await;
     }
 
     /// The path of an element, once it is there.

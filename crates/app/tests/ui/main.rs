@@ -10,6 +10,7 @@ mod new_job;
 mod orientations;
 mod results;
 mod run;
+mod tabs;
 mod two_nodes;
 mod workers;
 
