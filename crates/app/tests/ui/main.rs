@@ -4,6 +4,7 @@
 
 mod browser;
 mod colours;
+mod hostile;
 mod job;
 mod looks;
 mod new_job;
