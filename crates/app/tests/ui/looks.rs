@@ -31,14 +31,14 @@ const SERIOUS: &str = "
 type Pages = Vec<(&'static str, String)>;
 
 /// A signed-in browser, and the pages to look at: what is shown before there is anything, then after.
-struct Tour {
+pub(crate) struct Tour {
     server: Server,
-    browser: Browser,
+    pub(crate) browser: Browser,
     _folder: tempfile::TempDir,
 }
 
 impl Tour {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
         let browser = Browser::start(&server.url()).await;
@@ -78,7 +78,7 @@ impl Tour {
     }
 
     /// Each page in each of its states.
-    async fn each(&self, mut look: impl AsyncFnMut(&str, &str)) {
+    pub(crate) async fn each(&self, mut look: impl AsyncFnMut(&str, &str)) {
         look("sign-in", "/login").await;
         self.sign_in().await;
         look("jobs-empty", "/jobs").await;

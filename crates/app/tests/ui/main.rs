@@ -9,6 +9,7 @@ mod job;
 mod looks;
 mod new_job;
 mod orientations;
+mod plain;
 mod results;
 mod run;
 mod tabs;
