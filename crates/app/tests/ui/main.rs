@@ -13,6 +13,7 @@ mod plain;
 mod results;
 mod run;
 mod tabs;
+mod tls;
 mod two_nodes;
 mod workers;
 
