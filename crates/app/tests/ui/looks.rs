@@ -66,6 +66,18 @@ impl Tour {
         set
     }
 
+    /// The address of a link that signs its reader in.
+    async fn link(&self) -> String {
+        let client = self.server.client();
+        let token = json!({"name": "ana", "role": "viewer"});
+        let token = client.post("/api/v2/tokens/", &token).await["id"].clone();
+        let link = client
+            .post(&format!("/api/v2/tokens/{token}/link/"), &json!({}))
+            .await;
+        let link = link["url"].as_str().unwrap();
+        link[link.find("/login").unwrap()..].to_owned()
+    }
+
     /// The address of a list of which most lines are broken.
     async fn draft(&self) -> String {
         let send = "
@@ -80,6 +92,8 @@ impl Tour {
     /// Each page in each of its states.
     pub(crate) async fn each(&self, mut look: impl AsyncFnMut(&str, &str)) {
         look("sign-in", "/login").await;
+        look("link", &self.link().await).await;
+        look("link-gone", "/login/link/gone").await;
         self.sign_in().await;
         look("jobs-empty", "/jobs").await;
         look("sets-empty", "/sets").await;
@@ -106,6 +120,8 @@ impl Tour {
         }
         look("done", &format!("/jobs/{usual}")).await;
         look("done-failed", &format!("/jobs/{usual}/images")).await;
+        look("retry-failed", &format!("/jobs/{usual}/retry-failed")).await;
+        look("run-again", &format!("/jobs/{usual}/run-again")).await;
         let worst = worst(&self.server.client()).await;
         let image = processed_image(&self.server.client(), worst).await;
         for (name, path) in of_job("worst-", worst, &image) {
@@ -122,13 +138,15 @@ impl Tour {
     }
 }
 
-const BESIDE_JOBS: [(&str, &str); 9] = [
+const BESIDE_JOBS: [(&str, &str); 11] = [
     ("workers", "/workers"),
     ("worker", "/workers/1"),
     ("drain", "/workers/1/drain"),
     ("pipelines", "/pipelines"),
     ("health", "/health?all=1"),
+    ("check", "/health/check"),
     ("tokens", "/settings/tokens"),
+    ("revoke", "/settings/tokens/1/revoke"),
     ("projects", "/settings/projects"),
     ("me", "/settings/me"),
     ("about", "/about"),
