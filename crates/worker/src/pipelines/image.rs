@@ -189,3 +189,82 @@ fn panic_text(error: JoinError) -> String {
         .unwrap_or("no reason given");
     http::cut(text, PANIC_CHARACTERS_MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use ::image::{ImageBuffer, Luma, Rgb, load_from_memory};
+
+    use super::*;
+
+    /// A photograph of a light sheet, more or less: smooth, with a little noise.
+    fn sheet(width: u32, height: u32) -> DynamicImage {
+        DynamicImage::ImageRgb8(ImageBuffer::from_fn(width, height, |x, y| {
+            let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)) >> 13 & 7;
+            let light = 120 + 100 * x / width + noise;
+            Rgb([u8::try_from(light).unwrap(), u8::try_from(light / 2).unwrap(), 90])
+        }))
+    }
+
+    fn noise(width: u32, height: u32) -> DynamicImage {
+        let mut state = 1_u32;
+        DynamicImage::ImageRgb8(ImageBuffer::from_fn(width, height, |_, _| {
+            Rgb([(); 3].map(|()| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_be_bytes()[0]
+            }))
+        }))
+    }
+
+    /// The size of the thumbnail of an image.
+    fn size(image: &DynamicImage) -> (u32, u32) {
+        let jpeg = BASE64_STANDARD.decode(thumbnail(image).unwrap()).unwrap();
+        assert!(jpeg.starts_with(&[0xff, 0xd8, 0xff]) && jpeg.len() <= THUMBNAIL_BYTES_MAX);
+        let shown = load_from_memory(&jpeg).unwrap();
+        (shown.width(), shown.height())
+    }
+
+    #[test]
+    fn a_thumbnail_is_small_whatever_the_sides_of_the_image() {
+        for ((width, height), expected) in [
+            ((4_000, 3_000), (320, 240)),
+            ((3_000, 4_000), (240, 320)),
+            ((20_000, 2), (320, 1)),
+            ((3, 9_000), (1, 320)),
+            ((321, 320), (320, 319)),
+            ((320, 200), (320, 200)),
+            ((7, 5), (7, 5)),
+            ((1, 1), (1, 1)),
+        ] {
+            assert_eq!(size(&sheet(width, height)), expected, "{width} × {height}");
+        }
+    }
+
+    #[test]
+    fn a_thumbnail_is_of_eight_bits_and_three_colours_whatever_the_image_has() {
+        let deep = ImageBuffer::from_fn(640, 480, |x, _| {
+            Rgb([u16::try_from(x * 100).unwrap(), 0, u16::MAX])
+        });
+        let grey = ImageBuffer::from_fn(640, 480, |_, y| Luma([u16::try_from(y * 136).unwrap()]));
+        let clear = sheet(640, 480).into_rgba8();
+        for image in [
+            DynamicImage::ImageRgb16(deep),
+            DynamicImage::ImageLuma16(grey.clone()),
+            DynamicImage::ImageLuma8(DynamicImage::ImageLuma16(grey).into_luma8()),
+            DynamicImage::ImageRgba8(clear),
+        ] {
+            assert_eq!(size(&image), (320, 240), "{:?}", image.color());
+        }
+        // White of sixteen bits is white of eight.
+        let white = DynamicImage::ImageRgb16(ImageBuffer::from_pixel(9, 9, Rgb([u16::MAX; 3])));
+        let jpeg = BASE64_STANDARD.decode(thumbnail(&white).unwrap()).unwrap();
+        let pixels = load_from_memory(&jpeg).unwrap().into_rgb8();
+        assert!(pixels.pixels().all(|pixel| pixel.0.iter().all(|of| *of > 250)));
+    }
+
+    #[test]
+    fn what_cant_be_small_enough_has_no_thumbnail() {
+        assert_eq!(thumbnail(&noise(320, 320)), None);
+        // Of half as many pixels there is one, if not the best.
+        assert_eq!(size(&noise(160, 100)), (160, 100));
+    }
+}
