@@ -13,6 +13,7 @@ mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweeps;
+mod thumbnails;
 mod upkeep;
 mod verified;
 
@@ -75,6 +76,7 @@ fn main() {
         sweeps::two_sweeps_at_once_charge_one_death,
         sweeps::the_net_against_results_and_sweeps_keeps_the_counts,
         sweeps::late_results_against_a_purge_leave_nothing_behind,
+        thumbnails::thumbnails_are_in_a_table_that_all_nodes_share_and_the_oldest_job_goes_first,
         locks::a_hand_out_locks_no_more_than_it_hands_out,
         locks::a_hand_out_passes_over_what_somebody_holds,
         locks::a_deleted_job_stays_until_the_last_of_its_tasks_is_free,

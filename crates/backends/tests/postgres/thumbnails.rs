@@ -1,0 +1,62 @@
+//! Thumbnails in a table beside the store.
+
+use std::sync::Arc;
+
+use sqlx::{Connection as _, PgConnection};
+use trapline_backends::{Thumbnail, Thumbnails};
+use trapline_core::{CaptureId, JobId};
+
+use crate::{
+    ManualClock,
+    support::{Databases, connect},
+};
+
+/// A thumbnail of so many bytes.
+fn thumbnail(job: i64, capture: i64, bytes: usize) -> Thumbnail {
+    Thumbnail {
+        capture: CaptureId(capture),
+        job: JobId(job),
+        size: (4_000 + capture, 3_000),
+        jpeg: vec![0xff; bytes],
+    }
+}
+
+pub(crate) async fn thumbnails_are_in_a_table_that_all_nodes_share_and_the_oldest_job_goes_first(
+    databases: Arc<Databases>,
+) {
+    let url = databases.fresh().await;
+    let clock = ManualClock::new();
+    let (a, b) = (connect(&url, &clock).await, connect(&url, &clock).await);
+    let (a, b) = futures::join!(Thumbnails::beside(&a), Thumbnails::beside(&b));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert_eq!(a.bytes().await.unwrap(), 0);
+    assert!(!a.trim().await.unwrap(), "there is nothing to remove");
+
+    let many: Vec<_> = (10..610).map(|capture| thumbnail(2, capture, 10)).collect();
+    a.keep(&many).await.unwrap();
+    b.keep(&[thumbnail(1, 1, 16 << 10), thumbnail(3, 2, 7)])
+        .await
+        .unwrap();
+    // The newest one of a photograph counts.
+    b.keep(&[thumbnail(3, 10, 20)]).await.unwrap();
+    assert_eq!(a.find(CaptureId(1)).await.unwrap().unwrap().len(), 16 << 10);
+    assert_eq!(a.find(CaptureId(10)).await.unwrap().unwrap(), vec![0xff; 20]);
+    assert_eq!(a.find(CaptureId(9)).await.unwrap(), None);
+    let sizes = a
+        .sizes(&[CaptureId(9), CaptureId(10), CaptureId(2)])
+        .await
+        .unwrap();
+    assert_eq!((sizes.len(), sizes[&CaptureId(10)]), (2, (4_010, 3_000)));
+    assert_eq!(a.bytes().await.unwrap(), 599 * 10 + (16 << 10) + 7 + 20);
+
+    for (captures_left, bytes_left) in [(600, 599 * 10 + 27), (100, 99 * 10 + 27), (2, 27), (0, 0)] {
+        assert!(b.trim().await.unwrap());
+        assert_eq!(b.bytes().await.unwrap(), bytes_left, "of {captures_left} more");
+    }
+    assert!(!b.trim().await.unwrap());
+
+    let mut conn = PgConnection::connect(&url).await.unwrap();
+    let kind = "SELECT relpersistence::text FROM pg_class WHERE oid = 'thumbnails'::regclass";
+    let kind: String = sqlx::query_scalar(kind).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(kind, "u", "what may be lost is not logged");
+}
