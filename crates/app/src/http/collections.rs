@@ -121,9 +121,19 @@ async fn create(
 
 /// A set that the caller sees.
 pub(crate) async fn find(state: &AppState, principal: &Principal, id: i64) -> ApiResult<Collection> {
+    find_up_to(state, principal, id, u64::MAX).await
+}
+
+/// A set that the caller sees. Its captures are counted no further than `count_max`.
+pub(crate) async fn find_up_to(
+    state: &AppState,
+    principal: &Principal,
+    id: i64,
+    count_max: u64,
+) -> ApiResult<Collection> {
     let set = state
         .catalog
-        .collection(CollectionId(id))
+        .collection_up_to(CollectionId(id), count_max)
         .await?
         .ok_or_else(ApiError::not_found)?;
     principal.require_project(set.project)?;

@@ -16,6 +16,7 @@ use trapline_core::{
     ports::{Job, Moved},
     words::{count, counted},
 };
+use trapline_engine::LOOKED_AT_MAX;
 
 use super::{
     page::{Frame, PageResult, render},
@@ -240,13 +241,14 @@ fn text(action: Action, job: &Job, images: Option<u64>) -> (String, String, Stri
     }
 }
 
-/// How many images a job that was not started will look at.
+/// How many images a job that was not started will look at; `None` if they are too many to be counted.
 async fn candidates(app: &AppState, job: &Job) -> Result<Option<u64>> {
     let Some(set) = job.collection else {
         return Ok(job.capture.map(|_| 1));
     };
-    let captures = app.catalog.collection(set).await?.map(|set| set.captures);
-    Ok(captures.map(|n| job.limit.map_or(n, |limit| n.min(limit))))
+    let set = app.catalog.collection_up_to(set, LOOKED_AT_MAX + 1).await?;
+    let captures = set.map(|set| job.limit.map_or(set.captures, |limit| set.captures.min(limit)));
+    Ok(captures.filter(|n| *n <= LOOKED_AT_MAX))
 }
 
 async fn page_of(

@@ -82,7 +82,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         None
     };
     let set = match job.collection {
-        Some(id) => app.catalog.collection(id).await?.map(|set| set.name),
+        Some(id) => app.catalog.collection_up_to(id, 0).await?.map(|set| set.name),
         None => None,
     };
     let project = app.catalog.project(job.project).await?.map(|p| p.name);

@@ -11,8 +11,9 @@ use trapline_core::{
     CollectionId, Result, Timestamp,
     catalog::Collection,
     ports::{Job, RecentQuery},
-    words::{count, counted},
+    words::count,
 };
+use trapline_engine::LOOKED_AT_MAX;
 
 use super::{
     jobs::Row,
@@ -163,7 +164,7 @@ async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetP
         frame: Frame::new(name.clone(), "sets", visitor),
         id: set.id,
         name,
-        images: counted(set.captures, "image"),
+        images: new_job::shown(set.captures),
         added: Time::new(set.created_at, now),
         changed: Time::new(set.updated_at, now),
         examined: found.stopped.then(|| count(EXAMINED_MAX)),
@@ -176,7 +177,7 @@ async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetP
 }
 
 async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
-    let set = collections::find(&app, &visitor.principal, id).await?;
+    let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
     Ok(render(StatusCode::OK, &page(&app, &visitor, set).await?))
 }
 
@@ -186,12 +187,12 @@ async fn add(
     Id(id): Id,
     form: std::result::Result<Multipart, MultipartRejection>,
 ) -> PageResult {
-    let set = collections::find(&app, &visitor.principal, id).await?;
+    let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
     visitor.principal.require(Access::Operate)?;
     let mut form = form.map_err(|e| ApiError::invalid(e.body_text()))?;
     let found = new_job::add(&app, set.id, &mut form).await?;
     // Again, with what is in it now.
-    let set = collections::find(&app, &visitor.principal, id).await?;
+    let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
     let mut page = page(&app, &visitor, set).await?;
     let status = match found {
         Ok(report) => {

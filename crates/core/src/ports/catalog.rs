@@ -103,6 +103,8 @@ pub trait Catalog: Send + Sync + 'static {
     ) -> Result<Vec<Collection>>;
     /// One set, named or not.
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>>;
+    /// One set, named or not. Its captures are counted no further than `count_max`.
+    async fn collection_up_to(&self, id: CollectionId, count_max: u64) -> Result<Option<Collection>>;
     /// Returns what jobs have processed of these sets, in any order. A set without processed captures may be missing.
     async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>>;
     /// The captures of a set after one, by id.

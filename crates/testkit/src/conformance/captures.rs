@@ -94,6 +94,10 @@ cases! { World;
         w.store.merge_collection(second.id, first.id).await.unwrap();
         assert_eq!(urls(CaptureScope::Collection(second.id), start, 9).await, ["http://h/1", "http://h/2", "http://h/3"]);
         assert_eq!(w.store.collection(second.id).await.unwrap().unwrap().captures, 3);
+        for (count_max, captures) in [(0, 0), (2, 2), (9, 3)] {
+            let set = w.store.collection_up_to(second.id, count_max).await.unwrap().unwrap();
+            assert_eq!((set.id, set.captures), (second.id, captures));
+        }
     }
 
     async fn local_files_are_found_by_their_urls_and_sizes(w: World) {

@@ -149,6 +149,11 @@ impl Catalog for FaultyStore {
         self.call("collection", self.inner.collection(id)).await
     }
 
+    async fn collection_up_to(&self, id: CollectionId, count_max: u64) -> Result<Option<Collection>> {
+        let asked = self.inner.collection_up_to(id, count_max);
+        self.call("collection_up_to", asked).await
+    }
+
     async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
         self.call("collection_progress", self.inner.collection_progress(sets))
             .await

@@ -21,7 +21,7 @@ use axum::{
 use trapline_core::{CollectionId, ProjectId, Result, ports::OffsetPage};
 
 use self::form::Typed;
-pub(super) use self::{form::add, report::Report};
+pub(super) use self::{form::add, report::Report, start::shown};
 use super::{
     page::{Frame, PageError, PageResult, render},
     session::Visitor,

@@ -7,7 +7,7 @@ use trapline_core::{
     ports::OffsetPage,
     words::{count, counted},
 };
-use trapline_engine::Crew;
+use trapline_engine::{Crew, LOOKED_AT_MAX};
 
 use super::{ahead::Ahead, choice::Choice, report::Report};
 use crate::{
@@ -58,10 +58,18 @@ pub(super) async fn find(
     visitor: &Visitor,
     id: i64,
 ) -> Result<(Collection, Option<Draft>), PageError> {
-    let set = collections::find(app, &visitor.principal, id).await?;
+    let set = collections::find_up_to(app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
     visitor.principal.require(Access::Operate)?;
     let draft = app.catalog.draft(set.id).await?;
     Ok((set, draft))
+}
+
+/// How many images a set has, if they were counted no further than one more than [`LOOKED_AT_MAX`].
+pub(in crate::ui) fn shown(captures: u64) -> String {
+    match captures > LOOKED_AT_MAX {
+        true => format!("more than {}", counted(LOOKED_AT_MAX, "image")),
+        false => counted(captures, "image"),
+    }
 }
 
 /// What a job is called that nobody has named.
@@ -72,11 +80,7 @@ fn usual_name(app: &AppState, set: &Collection, draft: Option<&Draft>, frame: &F
     }
     let now = jiff::Timestamp::from_microsecond(app.engine.wall_now().0).unwrap_or_default();
     let day = now.to_zoned_datetime(frame.look.zone.clone());
-    format!(
-        "{}, {}",
-        day.strftime("%-d %b %Y"),
-        counted(set.captures, "image")
-    )
+    format!("{}, {}", day.strftime("%-d %b %Y"), shown(set.captures))
 }
 
 fn card(pipeline: &Pipeline, crew: &Crew, choice: &Choice) -> Card {

@@ -104,9 +104,14 @@ pub(crate) async fn recent_sets<S: Cold>(
     }
 }
 
-pub(crate) async fn set<S: Cold>(store: &S, id: CollectionId) -> sqlx::Result<Option<Collection>> {
+pub(crate) async fn set<S: Cold>(
+    store: &S,
+    id: CollectionId,
+    count_max: u64,
+) -> sqlx::Result<Option<Collection>> {
     let mut conn = store.reader().await?;
-    conn.find(sql!("catalog/collection.sql"), &[&id.0], rows::collection)
+    let values: [&dyn Value<'_>; 2] = [&id.0, &bound(count_max)];
+    conn.find(sql!("catalog/collection.sql"), &values, rows::collection)
         .await
 }
 

@@ -147,7 +147,11 @@ macro_rules! catalog {
             }
 
             async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
-                self.aside(captures::set(self, id)).await
+                self.aside(captures::set(self, id, u64::MAX)).await
+            }
+
+            async fn collection_up_to(&self, id: CollectionId, count_max: u64) -> Result<Option<Collection>> {
+                self.aside(captures::set(self, id, count_max)).await
             }
 
             async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {

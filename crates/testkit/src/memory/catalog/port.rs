@@ -232,13 +232,16 @@ impl Catalog for MemoryStore {
     }
 
     async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
-        Ok(self
-            .rows()
-            .catalog
-            .collections
-            .get(at(id.0))
-            .map(|(c, _)| c.clone())
-            .filter(|c| c.id == id))
+        self.collection_up_to(id, u64::MAX).await
+    }
+
+    async fn collection_up_to(&self, id: CollectionId, count_max: u64) -> Result<Option<Collection>> {
+        let rows = self.rows();
+        let set = rows.catalog.collections.get(at(id.0)).map(|(set, _)| set);
+        Ok(set.filter(|set| set.id == id).map(|set| Collection {
+            captures: set.captures.min(count_max),
+            ..set.clone()
+        }))
     }
 
     async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
