@@ -30,6 +30,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0015_jobs_by_status"),
         embedded!("sqlite/0016_drafts"),
         embedded!("sqlite/0018_summaries"),
+        embedded!("sqlite/0020_by_reason_and_level"),
         embedded!("sqlite/0017_worker_minutes"),
     ])
 }
@@ -52,6 +53,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0015_jobs_by_status"),
         embedded!("postgres/0016_drafts"),
         embedded!("postgres/0018_summaries"),
+        embedded!("postgres/0020_by_reason_and_level"),
         embedded!("postgres/0017_worker_minutes"),
     ])
 }

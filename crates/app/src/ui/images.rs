@@ -125,12 +125,18 @@ impl Filter {
         matches!(self.state, ImageState::Failed | ImageState::InFlight)
     }
 
+    /// Whether the store finds the rows of this filter, and passes over no other.
+    fn is_found_as_such(&self) -> bool {
+        let is_of_state = self.reason.is_none() || self.state == ImageState::Failed;
+        self.is_read_as_such() && is_of_state && self.group.is_none()
+    }
+
     /// The next rows, whether they are of the filter or not.
     fn query(&self, after: CaptureId, limit: u64) -> ImageQuery {
         ImageQuery {
             job: self.job,
             state: Some(self.state).filter(|_| self.is_read_as_such()),
-            reason: None,
+            reason: self.reason.filter(|_| self.state == ImageState::Failed),
             after,
             limit,
         }
@@ -156,8 +162,11 @@ pub(super) async fn find(app: &AppState, filter: &Filter, after: CaptureId, most
         next: Some(after),
         examined: 0,
     };
-    let is_dense = filter.is_read_as_such() && filter.reason.is_none() && filter.group.is_none();
-    let slice = if is_dense { most as u64 + 1 } else { SLICE };
+    let slice = if filter.is_found_as_such() {
+        most as u64 + 1
+    } else {
+        SLICE
+    };
     while let Some(after) = found.next
         && found.examined < EXAMINED_MAX
     {
@@ -227,7 +236,7 @@ impl Row {
 }
 
 /// An address with its host and its end.
-fn middle_cut(url: &str) -> String {
+pub(super) fn middle_cut(url: &str) -> String {
     const END: usize = 60;
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (host, path) = rest.split_once('/').unwrap_or(("", rest));

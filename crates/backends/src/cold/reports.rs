@@ -21,9 +21,13 @@ pub(crate) async fn images<S: Cold>(store: &S, query: &ImageQuery) -> sqlx::Resu
         Some(ImageState::Pending) => Some("pending"),
         Some(ImageState::Processed) => Some("processed"),
         Some(ImageState::Failed) => {
-            let values: [&dyn Value<'_>; 4] = [&job, &reason, &after, &limit];
             let mut conn = store.reader().await?;
-            let sql = sql!(each "reports/images_failed.sql");
+            let Some(reason) = reason else {
+                let sql = sql!(each "reports/images_failed.sql");
+                return conn.list(sql, &[&job, &after, &limit], rows::image).await;
+            };
+            let values: [&dyn Value<'_>; 4] = [&job, &reason, &after, &limit];
+            let sql = sql!(each "reports/images_failed_of.sql");
             return conn.list(sql, &values, rows::image).await;
         }
         // A reason is that of a failure.
@@ -62,13 +66,14 @@ pub(crate) async fn attempts<S: Cold>(store: &S, captures: &[CaptureId]) -> sqlx
 }
 
 pub(crate) async fn log<S: Cold>(store: &S, query: &LogQuery) -> sqlx::Result<Vec<LogRow>> {
-    let is_bad = query.level.is_some_and(|level| level >= Level::Warning);
-    let mut sql = Parts::<S::Conn>::new(match is_bad {
-        true => sql!(each "jobs/log_bad.sql"),
-        false => sql!("jobs/log.sql"),
-    });
+    let (statement, has_all) = match query.level {
+        Some(Level::Error) => (sql!(each "jobs/log_errors.sql"), true),
+        Some(Level::Warning) => (sql!(each "jobs/log_bad.sql"), true),
+        _ => (sql!("jobs/log.sql"), false),
+    };
+    let mut sql = Parts::<S::Conn>::new(statement);
     sql.value(query.job.0);
-    if let Some(level) = query.level.filter(|level| *level != Level::Warning) {
+    if let Some(level) = query.level.filter(|_| !has_all) {
         let levels = Level::ALL.into_iter().filter(|l| *l >= level);
         sql.among("level", levels.map(Level::as_str).collect());
     }

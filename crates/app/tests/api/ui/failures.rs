@@ -154,6 +154,10 @@ async fn a_page_says_of_how_many_failed_images_it_speaks() {
     let page = browser
         .get(&format!("/jobs/{job}/images?state=failed&reason=lost"))
         .await;
+    page.has("No image here.").has_not("Next images");
+    let page = browser
+        .get(&format!("/jobs/{job}/images?state=failed&group=00000000"))
+        .await;
     page.has("No image here.")
         .has("5,000 were looked at, and there are more.")
         .has("Next images");

@@ -1,12 +1,11 @@
--- As images.sql, of the failed tasks, by tasks_failed. $1 job, $2 reason or NULL, $3 after, $4 limit.
+-- As images.sql, of the failed tasks, by tasks_failed. $1 job, $2 after, $3 limit.
 WITH page AS MATERIALIZED (
     SELECT t.capture_id, t.state, t.reason, t.detail, t.delivery - t.delivery_base AS attempts, t.holder, t.settled_at,
            t.n_detections
     FROM tasks t
-    WHERE t.job_id + 0 = $1 AND t.state = 'failed' AND t.capture_id > $3
-      AND CASE WHEN $2::text IS NULL OR t.reason = $2 THEN true END
+    WHERE t.job_id + 0 = $1 AND t.state = 'failed' AND t.capture_id > $2
     ORDER BY t.capture_id
-    LIMIT (SELECT $4::bigint)
+    LIMIT (SELECT $3::bigint)
 )
 SELECT t.capture_id, c.url, t.state, false AS in_flight, t.reason, t.detail, t.attempts,
        (SELECT w.name FROM workers w WHERE w.id = t.holder) AS worker, t.holder, t.settled_at, t.n_detections

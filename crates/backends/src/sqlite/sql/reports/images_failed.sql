@@ -1,8 +1,8 @@
--- As images.sql, of the failed tasks, by tasks_failed. $1 job, $2 reason or NULL, $3 after, $4 limit.
+-- As images.sql, of the failed tasks, by tasks_failed. $1 job, $2 after, $3 limit.
 SELECT t.capture_id, c.url, t.state, false AS in_flight, t.reason, t.detail,
        t.delivery - t.delivery_base AS attempts, w.name AS worker, t.holder, t.settled_at, t.n_detections
 FROM tasks t INDEXED BY tasks_failed
 CROSS JOIN captures c ON c.id = t.capture_id LEFT JOIN workers w ON w.id = t.holder
-WHERE t.job_id = $1 AND t.state = 'failed' AND t.capture_id > $3 AND ($2 IS NULL OR t.reason = $2)
+WHERE t.job_id = $1 AND t.state = 'failed' AND t.capture_id > $2
 ORDER BY t.capture_id
-LIMIT $4
+LIMIT $3
