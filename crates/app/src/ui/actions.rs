@@ -219,10 +219,11 @@ fn text(action: Action, job: &Job, images: Option<u64>) -> (String, String, Stri
                     count(undone)
                 ),
             };
-            let rest = format!(
-                "The other {} are left as they are.",
-                counted(c.processed, "image")
-            );
+            let rest = match c.processed {
+                0 => "No other image was done.".to_owned(),
+                1 => "The other image is left as it is.".to_owned(),
+                n => format!("The other {} are left as they are.", counted(n, "image")),
+            };
             let button = format!("Run {} again", counted(c.failed + undone, "image"));
             (format!("Run {again} again?"), rest, button)
         }

@@ -18,6 +18,7 @@ use trapline_core::{
 
 use super::{
     confirm::Confirm,
+    images::middle_cut,
     kinds::reason_word,
     page::{Frame, PageResult, render},
     session::Visitor,
@@ -162,7 +163,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let failures = failed.into_iter().map(|(job, row)| Failure {
         job,
         capture: row.capture,
-        url: visible(&row.url),
+        url: visible(&middle_cut(&row.url)),
         reason: row.reason.map_or("", reason_word),
         detail: beginning(row.detail.as_deref().unwrap_or_default()),
         at: row.settled_at.map(|at| since(&app, at)),
