@@ -61,6 +61,36 @@ async fn a_stream_sends_what_has_changed_and_ends_with_its_session() {
     assert_eq!(browser.get("/live?jobs=1").await.status, StatusCode::SEE_OTHER);
 }
 
+/// Nothing waits for a slow reader: what it reads next is how all stands then, once.
+#[tokio::test]
+async fn a_lagging_watcher_gets_one_resync() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(5).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let mut stream = browser.stream(&format!("/live?jobs={job}")).await;
+    let first = event(&fleet.app, &mut stream, 0).await.unwrap();
+    assert!(first.contains("event: hello"), "{first}");
+    let numbers = event(&fleet.app, &mut stream, 0).await.unwrap();
+    assert!(numbers.contains("0 of 5 processed"), "{numbers}");
+    for task in fleet.tasks(job, 4).await {
+        fleet.post(job, &[success(&task)]).await;
+        fleet.pass(Duration::from_secs(2)).await;
+    }
+    let numbers = event(&fleet.app, &mut stream, 1).await.unwrap();
+    assert!(
+        numbers.contains("event: jobs") && numbers.contains("4 of 5 processed"),
+        "{numbers}"
+    );
+    fleet.app.pass(Duration::from_secs(1));
+    let last = fleet.tasks(job, 1).await.remove(0);
+    fleet.post(job, &[success(&last)]).await;
+    let numbers = event(&fleet.app, &mut stream, 1).await.unwrap();
+    assert!(
+        !numbers.contains("4 of 5 processed, 1"),
+        "an old one was kept: {numbers}"
+    );
+}
+
 #[tokio::test]
 async fn a_stream_shows_no_job_of_another_project_and_ends_with_the_server() {
     let fleet = Fleet::new().await;
