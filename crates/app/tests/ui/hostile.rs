@@ -13,7 +13,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
-use trapline_testkit::Server;
+use trapline_testkit::{Client, Server};
 
 use super::{
     BINARY,
@@ -31,12 +31,40 @@ async fn serve(host: &str, app: Router, serving: &mut JoinSet<std::io::Result<()
     address
 }
 
+/// The pages of a job on these images, of which something was found in each.
+async fn pages_of(client: &Client, urls: &[String]) -> Vec<String> {
+    register(client, "moths").await;
+    for url in ["javascript:alert(1)", "data:text/html,<script>alert(1)</script>"] {
+        let job = json!({"name": "x", "project_id": 1, "pipeline_slug": "moths", "captures": [{"url": url}]});
+        let refused = client.try_post("/api/v2/jobs/?start_now", &job).await.unwrap();
+        assert_eq!(refused.status, 400, "{}", refused.body);
+    }
+    let captures: Vec<Value> = urls.iter().map(|url| json!({ "url": url })).collect();
+    let job =
+        json!({"name": "web", "delay": 0, "project_id": 1, "pipeline_slug": "moths", "captures": captures});
+    let job = client.post("/api/v2/jobs/?start_now", &job).await["id"]
+        .as_i64()
+        .unwrap();
+    let bbox = json!({"x1": 1, "y1": 1, "x2": 9, "y2": 9});
+    post_boxes(client, job, "moths", &[&[bbox]]).await;
+    let mut pages = vec![
+        format!("/jobs/{job}/images?state=processed"),
+        format!("/jobs/{job}/results?photos=1"),
+    ];
+    let images = found(client, job).await;
+    pages.extend(
+        images
+            .iter()
+            .map(|(image, _)| format!("/jobs/{job}/results/{image}?photos=1")),
+    );
+    pages
+}
+
 #[tokio::test]
 async fn no_image_url_runs_or_leaks() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
     let client = server.client();
-    register(&client, "moths").await;
     let asked: Arc<Mutex<Vec<HeaderMap>>> = Arc::default();
     let heard = Arc::clone(&asked);
     let photograph = get(async move |headers: HeaderMap| {
@@ -50,26 +78,8 @@ async fn no_image_url_runs_or_leaks() {
         &mut serving,
     )
     .await;
-    for url in ["javascript:alert(1)", "data:text/html,<script>alert(1)</script>"] {
-        let job = json!({"name": "x", "project_id": 1, "pipeline_slug": "moths", "captures": [{"url": url}]});
-        let refused = client.try_post("/api/v2/jobs/?start_now", &job).await.unwrap();
-        assert_eq!(refused.status, 400, "{}", refused.body);
-    }
     let urls = [format!("{photographs}/1.jpg"), format!("{}/logout", server.url())];
-    let captures: Vec<Value> = urls.iter().map(|url| json!({ "url": url })).collect();
-    let job =
-        json!({"name": "web", "delay": 0, "project_id": 1, "pipeline_slug": "moths", "captures": captures});
-    let job = client.post("/api/v2/jobs/?start_now", &job).await["id"]
-        .as_i64()
-        .unwrap();
-    post_boxes(
-        &client,
-        job,
-        "moths",
-        &[&[json!({"x1": 1, "y1": 1, "x2": 9, "y2": 9})]],
-    )
-    .await;
-    let images = found(&client, job).await;
+    let pages = pages_of(&client, &urls).await;
 
     let browser = signed_in(&server, "/jobs/new").await.loads_from(&photographs);
     browser.shows("h1", "New job").await;
@@ -81,15 +91,6 @@ async fn no_image_url_runs_or_leaks() {
         .await;
     browser.press("button.primary").await;
     browser.shows("#sentence", "3 lines: 1 image, 2 broken.").await;
-    let mut pages = vec![
-        format!("/jobs/{job}/images?state=processed"),
-        format!("/jobs/{job}/results?photos=1"),
-    ];
-    pages.extend(
-        images
-            .iter()
-            .map(|(image, _)| format!("/jobs/{job}/results/{image}?photos=1")),
-    );
     for page in pages {
         browser.open(&page).await;
         browser
