@@ -185,10 +185,7 @@ impl TestApp {
     }
 
     pub(crate) fn anon(&self) -> Client {
-        Client {
-            router: self.router.clone(),
-            authorization: None,
-        }
+        Client::of(&self.router)
     }
 
     /// A caller of a server with these routes at its root.
@@ -249,6 +246,14 @@ impl TestApp {
 }
 
 impl Client {
+    /// A caller without a token.
+    pub(crate) fn of(router: &Router) -> Self {
+        Self {
+            router: router.clone(),
+            authorization: None,
+        }
+    }
+
     pub(crate) async fn send(
         &self,
         method: Method,

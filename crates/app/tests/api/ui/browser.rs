@@ -73,15 +73,24 @@ impl Page {
 
 impl Browser {
     pub(super) fn new(app: &TestApp) -> Self {
+        Self::of_client(app.anon())
+    }
+
+    fn of_client(client: Client) -> Self {
         Self {
-            client: app.anon(),
+            client,
             cookie: String::new(),
         }
     }
 
     /// Signed in with a token.
     pub(super) async fn with(app: &TestApp, token: &str) -> Self {
-        let mut browser = Self::new(app);
+        Self::signed_in(app.anon(), token).await
+    }
+
+    /// Signed in with a token at another server.
+    pub(super) async fn signed_in(client: Client, token: &str) -> Self {
+        let mut browser = Self::of_client(client);
         let page = browser.post("/login", &format!("token={token}")).await;
         assert_eq!(
             (page.status, page.location()),

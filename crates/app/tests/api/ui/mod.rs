@@ -3,6 +3,7 @@
 mod browser;
 mod errors;
 mod failures;
+mod growth;
 mod health;
 mod jobs;
 mod links;
