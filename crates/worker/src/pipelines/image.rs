@@ -199,7 +199,7 @@ mod tests {
     /// A photograph of a light sheet, more or less: smooth, with a little noise.
     fn sheet(width: u32, height: u32) -> DynamicImage {
         DynamicImage::ImageRgb8(ImageBuffer::from_fn(width, height, |x, y| {
-            let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)) >> 13 & 7;
+            let noise = ((x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)) >> 13) & 7;
             let light = 120 + 100 * x / width + noise;
             Rgb([u8::try_from(light).unwrap(), u8::try_from(light / 2).unwrap(), 90])
         }))
