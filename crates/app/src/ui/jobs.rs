@@ -308,6 +308,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         } else {
             NAMES_MAX
         },
+        counts_in_flight: true,
     };
     let examined_max = query.examined_max;
     let found = store.recent_jobs(&query).await?;

@@ -242,6 +242,8 @@ pub(crate) async fn run_algorithms<S: Cold>(
 }
 
 pub(super) const JOB: Sql = sql!(each "jobs/job.sql");
+/// As [`JOB`], without the join of leases.
+pub(super) const ROW: Sql = sql!("jobs/row.sql");
 
 pub(crate) async fn find<S: Cold>(store: &S, id: JobId) -> sqlx::Result<Option<Job>> {
     let mut query = Parts::<S::Conn>::new(JOB);

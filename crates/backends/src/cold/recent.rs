@@ -7,7 +7,7 @@ use trapline_core::{
 
 use super::{
     Cold,
-    jobs::{JOB, narrow},
+    jobs::{JOB, ROW, narrow},
     parts::Parts,
 };
 use crate::{
@@ -55,7 +55,7 @@ pub(crate) async fn page<S: Cold>(store: &S, of: &RecentQuery) -> sqlx::Result<R
         }
         false => None,
     };
-    let mut query = Parts::<S::Conn>::new(JOB);
+    let mut query = Parts::<S::Conn>::new(if of.counts_in_flight { JOB } else { ROW });
     query.add(" AND j.id < $", before);
     query.add(" AND j.id > $", edge.unwrap_or(0));
     if of.group == Some(JobGroup::Running) {

@@ -177,6 +177,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("jobs/head.sql", 1, &[JOB]),
     hot("jobs/run_algorithms.sql", 1, &[JOB, (INT, "'1'")]),
     with("jobs/job.sql", " AND j.id = $1", IN_FLIGHT / 2, &[JOB]),
+    with("jobs/row.sql", " AND j.id = $1", 1, &[JOB]),
     with("jobs/log.sql", " AND id > $2 ORDER BY id LIMIT $3", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("minutes/add.sql", 1, &[(TEXT, "'[[2, 1, 7, 1, 0]]'")]),
     hot("minutes/read.sql", 24, &[(INTS, "'{2}'"), (INT, "'0'")]),

@@ -55,6 +55,8 @@ pub struct RecentQuery {
     pub limit: u64,
     /// How many jobs are looked at to find them. Running jobs have an index of their own, and are all looked at.
     pub examined_max: u64,
+    /// Whether images that workers hold are counted, which reads each of their leases; if not, they are among those that wait.
+    pub counts_in_flight: bool,
 }
 
 impl RecentQuery {
@@ -71,6 +73,7 @@ impl RecentQuery {
             before: None,
             limit,
             examined_max: limit,
+            counts_in_flight: true,
         }
     }
 

@@ -53,6 +53,17 @@ cases! { World;
         assert!(read(&w, &RecentQuery { project: Some(other), ..ALL }).await.rows.is_empty());
     }
 
+    async fn what_workers_hold_is_among_what_waits_where_it_is_not_counted(w: World) {
+        let job = w.job_of(3).await;
+        assert_eq!(w.grant(job, 2, "a").await.len(), 2);
+        let read = async |counts_in_flight| {
+            let query = RecentQuery { counts_in_flight, ..RecentQuery::of(vec![job]) };
+            let counts = read(&w, &query).await.rows[0].counts;
+            (counts.pending, counts.in_flight)
+        };
+        assert_eq!((read(true).await, read(false).await), ((1, 2), (3, 0)));
+    }
+
     async fn a_search_looks_at_no_more_jobs_than_it_may_and_goes_on_from_there(w: World) {
         let made = jobs(&w, &["moth", "x", "moth 2", "y", "z"]).await;
         let search = |before, examined_max| RecentQuery { search: Some("MOTH".into()), before, examined_max, ..ALL };

@@ -268,12 +268,27 @@ impl Db {
                 false => edge,
             },
             stopped: !is_full && edge.is_some(),
-            rows: rows.into_iter().map(|row| self.read_row(row)).collect(),
+            rows: rows
+                .into_iter()
+                .map(|row| match query.counts_in_flight {
+                    true => self.read_row(row),
+                    false => row.uncounted(),
+                })
+                .collect(),
         }
     }
 }
 
 impl JobRow {
+    /// What nobody holds, as far as the row says.
+    fn uncounted(&self) -> Job {
+        let mut job = self.job.clone();
+        let c = &mut job.counts;
+        c.in_flight = 0;
+        c.pending = c.total.saturating_sub(c.processed + c.failed);
+        job
+    }
+
     /// Raising the epoch fences whatever dispatcher is at work.
     fn move_to(&mut self, to: JobStatus, new_run: Option<RunMode>, now: Timestamp) {
         let job = &mut self.job;
