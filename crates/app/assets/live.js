@@ -115,10 +115,11 @@ function close() {
   source = null;
 }
 
-// A part that is open is read again, unless somebody is in it.
+// A part that is open is read again, unless somebody is in it or it stays as it is.
 async function reread(part) {
   const isUsed = part.contains(document.activeElement) || part.querySelector("details[open]");
-  if (document.hidden || isUsed || part.closest("details")?.open === false) return;
+  const isFinal = part.querySelector("[data-final]");
+  if (document.hidden || isUsed || isFinal || part.closest("details")?.open === false) return;
   const answer = await fetch(part.dataset.part).catch(() => null);
   if (answer?.redirected) location.reload();
   else if (answer?.ok) show_part(part, await answer.text());

@@ -37,6 +37,8 @@ struct Asked {
     search: String,
     /// Whether all classes are listed.
     all: bool,
+    /// How many detections were counted in what is shown, of a page that asks how far it is now.
+    seen: Option<u64>,
     /// The score at which a reader looks.
     min: Option<f32>,
 }
@@ -54,6 +56,7 @@ impl Asked {
             label: text("label").map(str::to_owned),
             search: text("q").unwrap_or_default().to_owned(),
             all: text("all").is_some(),
+            seen: params.int("seen")?.and_then(|n| u64::try_from(n).ok()),
             min: min.transpose()?,
         })
     }
@@ -67,9 +70,48 @@ impl Asked {
         )
     }
 
+    /// This page as it is now.
+    fn here(&self, more: impl IntoIterator<Item = (&'static str, String)>) -> String {
+        let label = self.label.clone().map(|label| ("label", label));
+        let search = (!self.search.is_empty()).then(|| ("q", self.search.clone()));
+        let all = self.all.then(|| ("all", "1".to_owned()));
+        let min = self.min.map(|min| ("min", min.to_string()));
+        let query = [label, search, all, min].into_iter().flatten().chain(more);
+        with_query(&format!("/jobs/{}/summary", self.job), query)
+    }
+
+    /// From where it is read how far the counting is, by a page that shows so many detections.
+    fn part(&self, seen: &u64) -> String {
+        self.here([("part", "counted".to_owned()), ("seen", seen.to_string())])
+    }
+
     /// This page with the charts of a class.
     fn of(&self, label: &str) -> String {
         with_query(&format!("/jobs/{}/summary", self.job), [("label", label)])
+    }
+}
+
+/// How much of the results is counted: the part of the page that is read again while that changes.
+#[derive(Template)]
+#[template(path = "parts/counted.html")]
+struct Counted {
+    text: String,
+    /// The page with what was counted since it was read; empty if that is nothing.
+    newer: String,
+    /// Whether it stays so.
+    is_final: bool,
+}
+
+impl Counted {
+    fn new(app: &AppState, asked: &Asked, job: &Job, made: Option<&Summary>) -> Self {
+        let seen = made.map_or(0, |made| made.seen);
+        let is_newer = asked.seen.is_some_and(|shown| shown != seen);
+        let is_behind = made.is_none_or(|made| !is_whole(job, made));
+        Self {
+            text: state(job, made, app.is_kept),
+            newer: if is_newer { asked.here([]) } else { String::new() },
+            is_final: !app.goes_on(job) && (!is_behind || app.is_kept),
+        }
     }
 }
 
@@ -83,8 +125,9 @@ struct SummaryPage {
     shown: Option<String>,
     is_running: bool,
     processed: u64,
-    /// How much of the results is counted.
-    state: String,
+    counted: Counted,
+    /// How many detections that is.
+    seen: u64,
     /// Whether they are of an earlier run.
     older: Option<i64>,
     is_empty: bool,
@@ -98,11 +141,15 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let asked = Asked::read(id, &params)?;
     let job = app.visible_job(&visitor.principal, id).await?;
     let made = app.engine.summary(&job, asked.label.as_deref()).await?;
+    let counted = Counted::new(&app, &asked, &job, made.as_ref());
+    match params.text("part") {
+        None => {}
+        Some("counted") => return Ok(render(StatusCode::OK, &counted)),
+        Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    }
     let is_running = app.goes_on(&job);
     let mut frame = Frame::new(format!("Summary of {}", visible(&job.name)), "jobs", &visitor);
-    let is_behind = made.as_ref().is_none_or(|made| !is_whole(&job, made));
-    frame.refreshes = is_running || (is_behind && !app.is_kept);
-    let state = state(&job, made.as_ref(), app.is_kept);
+    frame.refreshes = !counted.is_final;
     let made = made.unwrap_or_default();
     let page = SummaryPage {
         frame,
@@ -110,7 +157,8 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         shown: asked.label.as_deref().map(visible),
         is_running,
         processed: job.counts.processed,
-        state,
+        counted,
+        seen: made.seen,
         older: (made.run > 0 && made.run != job.run).then_some(made.run),
         is_empty: made.seen == 0 && made.photographs.is_empty(),
         classes: Classes::new(&asked, &made),

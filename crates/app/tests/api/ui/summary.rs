@@ -82,6 +82,40 @@ async fn a_summary_says_what_was_found_and_when_and_leads_to_the_images() {
 }
 
 #[tokio::test]
+async fn a_summary_says_how_far_it_has_counted_until_all_is() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let tasks = fleet.tasks(job, 3).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let count = async |tasks: &[Value]| {
+        let results: Vec<Value> = tasks.iter().map(|task| moths_of(task, &[0.9])).collect();
+        fleet.settle(job, &results).await;
+        fleet.app.state.engine.summarise_once().await.unwrap();
+    };
+    count(&tasks[..1]).await;
+    let path = format!("/jobs/{job}/summary");
+    let part = format!("{path}?label=moth&part=counted&seen=");
+    let page = browser.get(&format!("{path}?label=moth")).await;
+    page.has(&format!("data-part=\"{}1\"", part.replace('&', "&#38;")));
+    let part_of = async |seen: u64| browser.get(&format!("{part}{seen}")).await;
+    let same = "<p>1 detection in 1 processed image.</p>";
+    assert_eq!(part_of(1).await.html, same);
+    count(&tasks[1..2]).await;
+    let link = format!(" · <a href=\"{path}?label=moth\">show</a>");
+    part_of(1)
+        .await
+        .has("2 detections in 2")
+        .has(&link)
+        .has_not("data-final");
+    count(&tasks[2..]).await;
+    part_of(1).await.has("<p data-final>3 detections in 3").has(&link);
+    part_of(3).await.has_not("show");
+    browser.get(&path).await.has_not("data-part");
+    let wrong = browser.get(&format!("{path}?part=all")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn results_are_found_by_night_and_half_hour_and_by_the_score_of_a_label() {
     let fleet = Fleet::new().await;
     let (job, ids) = two_nights(&fleet).await;
