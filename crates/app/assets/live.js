@@ -20,6 +20,8 @@ const set = (place, name, text) => {
   if (field && field.textContent !== text) field.textContent = text;
 };
 
+const total = (parts) => parts.reduce((sum, n) => sum + n, 0).toLocaleString("en");
+
 function show(place, job) {
   // What was read before the page was is of a run before it.
   if (parseInt(job.key, 10) < parseInt(place.dataset.key, 10)) return;
@@ -29,12 +31,15 @@ function show(place, job) {
     return;
   }
   if ("had" in place.dataset) {
-    const more = Number(job.parts[0][2].replaceAll(",", "")) - Number(place.dataset.had);
+    const more = job.n[0] - Number(place.dataset.had);
     place.hidden = more <= 0;
     set(place, "more", `${more.toLocaleString("en")} more ${more === 1 ? "image is" : "images are"} done`);
     return;
   }
-  for (const name of ["sentence", "settled", "total", "failed", "rate"]) set(place, name, job[name]);
+  for (const name of ["sentence", "rate"]) set(place, name, job[name]);
+  set(place, "settled", total(job.n.slice(0, 2)));
+  set(place, "total", total(job.n));
+  set(place, "failed", job.n[1] ? total([job.n[1]]) : "");
   set(place, "left", job.left ? `in about ${job.left}` : "");
   const state = place.querySelector(".state");
   if (state) {
@@ -47,12 +52,12 @@ function show(place, job) {
     bar.setAttribute("aria-valuenow", job.percent);
     bar.setAttribute("aria-valuetext", job.sentence);
     bar.querySelectorAll("rect").forEach((rect, at) => {
-      rect.setAttribute("x", job.parts[at][0]);
-      rect.setAttribute("width", job.parts[at][1]);
+      rect.setAttribute("x", job.bar[at][0]);
+      rect.setAttribute("width", job.bar[at][1]);
     });
   }
-  job.parts.forEach((part, at) => {
-    for (const n of place.querySelectorAll(`[data-n="${COUNTED[at]}"]`)) n.textContent = part[2];
+  job.n.forEach((n, at) => {
+    for (const shown of place.querySelectorAll(`[data-n="${COUNTED[at]}"]`)) shown.textContent = total([n]);
   });
   if (place.dataset.key !== job.key) {
     for (const stale of place.querySelectorAll("[data-stale]")) stale.hidden = true;

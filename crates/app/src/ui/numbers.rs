@@ -19,37 +19,30 @@ pub(super) struct Numbers {
     title: String,
     sentence: String,
     percent: u64,
-    settled: String,
-    total: String,
-    failed: String,
+    /// Processed, failed, in flight, waiting; together they are all.
+    n: [u64; 4],
+    /// Where each part of the bar begins, and how wide it is: apart from what it counts, since it changes less often.
+    bar: Vec<(String, String)>,
     rate: String,
     left: Option<String>,
     state: (String, &'static str, &'static str),
-    parts: Vec<(String, String, String)>,
 }
 
 impl Numbers {
     pub(super) fn new(view: &JobView) -> Self {
         let job = &view.job;
-        let (bar, state) = (Bar::new(&job.counts), words::state(job));
-        let numbers = words::Counted::new(job);
-        let parts = bar
-            .parts
-            .iter()
-            .map(|part| (part.x(), part.width(), part.n.clone()));
+        let (bar, state, c) = (Bar::new(&job.counts), words::state(job), &job.counts);
         Self {
             id: job.id.0,
             key: words::key(job),
             title: format!("{} – Trapline", words::title(job, bar.percent)),
             sentence: headline(job, left(view)),
             percent: bar.percent,
-            settled: numbers.settled,
-            total: numbers.total,
-            failed: numbers.failed,
+            n: [c.processed, c.failed, c.in_flight, c.pending],
+            bar: bar.parts.iter().map(|part| (part.x(), part.width())).collect(),
             rate: rate(view),
             left: left(view).map(about),
             state: (state.word, state.tone, state.icon),
-            parts: parts.collect(),
         }
     }
 }
