@@ -1,10 +1,10 @@
 //! `/live`: the numbers of the jobs that a page shows, as they change.
 //!
-//! The store is read once a second for all watchers together, and only while there are any. A stream sends what its page does not
-//! have yet, so that nothing is queued for a client that is slow: it gets the newest numbers when it takes any.
+//! The store is read once a second for all watchers together, and only while there are any. A stream sends the numbers that its page
+//! does not have yet, so that nothing is queued for a client that is slow: it gets the newest ones when it takes any.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,15 +25,13 @@ use trapline_core::{JobId, ProjectId, Result, error::chain, ports::RecentQuery};
 
 use super::{
     assets,
-    numbers::Numbers,
     page::PageResult,
     session::{self, Visitor},
+    shown::{EVERY, Shown},
     topics::Topics,
 };
 use crate::http::{ApiError, AppState, Params};
 
-/// How often the store is read.
-const EVERY: Duration = Duration::from_secs(1);
 /// How often a stream looks whether its session is still one.
 const SESSION_EVERY: Duration = Duration::from_secs(10);
 /// A stream that is this old ends, and its page opens another.
@@ -49,8 +47,6 @@ const NEWS_MAX: u64 = 100;
 const JOBS_MAX: usize = 200;
 /// Jobs of all pages together.
 const WATCHED_MAX: usize = 5_000;
-/// Jobs that are read at once.
-const SLICE: usize = 500;
 
 /// What watchers share; cheap to clone.
 #[derive(Clone, Default)]
@@ -61,6 +57,8 @@ struct Inner {
     watchers: Mutex<Watchers>,
     /// One reader at a time; the others take what it has read.
     shown: tokio::sync::Mutex<Shown>,
+    /// The newest jobs of all projects or of one, and when they were read.
+    newest: tokio::sync::Mutex<BTreeMap<Option<ProjectId>, (Duration, Vec<JobId>)>>,
 }
 
 #[derive(Default)]
@@ -69,16 +67,6 @@ struct Watchers {
     jobs: BTreeMap<JobId, usize>,
     /// How many streams each session has.
     sessions: HashMap<[u8; 32], usize>,
-}
-
-#[derive(Default)]
-struct Shown {
-    read_at: Option<Duration>,
-    /// The jobs that were read, also those that are gone.
-    asked: BTreeSet<JobId>,
-    jobs: BTreeMap<JobId, (ProjectId, Arc<str>)>,
-    /// The newest jobs of all projects or of one, and when they were read.
-    newest: BTreeMap<Option<ProjectId>, (Duration, Vec<JobId>)>,
 }
 
 /// The list of jobs that a page shows.
@@ -154,7 +142,11 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
 
 /// Those jobs that there are, and that this visitor may see: nobody takes a place for any other.
 async fn visible(app: &AppState, visitor: &Visitor, jobs: Vec<JobId>) -> Result<Vec<JobId>> {
-    let found = app.engine.store().recent_jobs(&RecentQuery::of(jobs)).await?;
+    let query = RecentQuery {
+        counts_in_flight: false,
+        ..RecentQuery::of(jobs)
+    };
+    let found = app.engine.store().recent_jobs(&query).await?;
     let seen = found
         .rows
         .into_iter()
@@ -291,63 +283,41 @@ impl LiveBoard {
     async fn changed(&self, app: &AppState, stream: &Stream) -> Result<Vec<(JobId, Arc<str>)>> {
         let mut shown = self.0.shown.lock().await;
         let now = app.clock.monotonic();
-        let is_fresh = shown.read_at.is_some_and(|at| now.saturating_sub(at) < EVERY);
-        if !is_fresh || !stream.jobs.iter().all(|job| shown.asked.contains(job)) {
-            let watched: Vec<JobId> = self.watchers().jobs.keys().copied().collect();
-            let mut jobs = BTreeMap::new();
-            for slice in watched.chunks(SLICE) {
-                jobs.extend(read(app, slice.to_vec()).await?);
-            }
-            shown.jobs = jobs;
-            shown.asked = watched.into_iter().collect();
-            shown.read_at = Some(now);
+        if !shown.is_fresh(&stream.jobs, now) {
+            let watched = self.watchers().jobs.keys().copied().collect();
+            shown.read(app, watched, now).await?;
         }
-        let of_stream = stream
+        let sees = |project| stream.visitor.principal.sees(project);
+        let new = stream
             .jobs
             .iter()
-            .filter_map(|job| Some((*job, shown.jobs.get(job)?)));
-        let visible = of_stream.filter(|(_, (project, _))| stream.visitor.principal.sees(*project));
-        let new = visible.filter(|(job, (_, numbers))| stream.sent.get(job) != Some(numbers));
-        Ok(new
-            .map(|(job, (_, numbers))| (job, Arc::clone(numbers)))
-            .collect())
+            .filter_map(|job| Some((*job, shown.news(*job, stream.sent.get(job), sees)?)));
+        Ok(new.collect())
     }
 }
 
 impl LiveBoard {
     /// How many jobs are newer than the list that a page shows.
     async fn news(&self, app: &AppState, list: Listed) -> Result<usize> {
-        let mut shown = self.0.shown.lock().await;
+        let mut newest = self.0.newest.lock().await;
         let now = app.clock.monotonic();
-        shown
-            .newest
-            .retain(|_, (at, _)| now.saturating_sub(*at) < NEWS_EVERY);
-        if let Entry::Vacant(place) = shown.newest.entry(list.project) {
+        newest.retain(|_, (at, _)| now.saturating_sub(*at) < NEWS_EVERY);
+        if let Entry::Vacant(place) = newest.entry(list.project) {
             let query = RecentQuery {
                 project: list.project,
+                counts_in_flight: false,
                 ..RecentQuery::newest(NEWS_MAX)
             };
             let rows = app.engine.store().recent_jobs(&query).await?.rows;
             let ids = rows.iter().map(|job| job.id).collect();
             place.insert((now, ids));
         }
-        let newest = shown.newest.get(&list.project);
-        Ok(newest.map_or(0, |(_, ids)| ids.iter().filter(|id| **id > list.newest).count()))
+        let found = newest.get(&list.project);
+        Ok(found.map_or(0, |(_, ids)| ids.iter().filter(|id| **id > list.newest).count()))
     }
 }
 
 /// Which Trapline this is, for pages of one before it.
 fn hello() -> String {
     format!("{{\"v\":1,\"build\":\"{}\"}}", assets::build())
-}
-
-async fn read(app: &AppState, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (ProjectId, Arc<str>)>> {
-    let rows = app.engine.store().recent_jobs(&RecentQuery::of(jobs)).await?.rows;
-    let views = app.engine.recent(rows).await?;
-    let numbers = views.into_iter().map(|view| {
-        let (id, project) = (view.job.id, view.job.project);
-        let text = serde_json::to_string(&Numbers::new(&view)).expect("texts serialise");
-        (id, (project, text.into()))
-    });
-    Ok(numbers.collect())
 }

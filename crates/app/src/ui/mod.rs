@@ -32,6 +32,7 @@ mod session;
 mod sessions;
 mod sets;
 mod settings;
+mod shown;
 mod summary;
 mod tabs;
 mod ticks;
