@@ -11,6 +11,8 @@ const news = document.querySelector("[data-newest]");
 const parts = [...document.querySelectorAll("[data-part]")];
 const topics = [...new Set(parts.map((part) => part.dataset.topic).filter(Boolean))];
 const banner = document.getElementById("away");
+// What is known of each job: an event has only what is another than before.
+let told = new Map();
 let source = null;
 let wait = 1000;
 let silentSince = null;
@@ -76,6 +78,7 @@ function open() {
   const jobs = [...places.keys()].slice(0, 200).join(",");
   const asked = new URLSearchParams({ jobs, topics: topics.join(","), ...news?.dataset });
   source = new EventSource(`/live?${asked}`);
+  told = new Map();
   source.addEventListener("hello", (event) => {
     heard();
     const is_other = JSON.parse(event.data).build !== document.body.dataset.build;
@@ -94,7 +97,10 @@ function open() {
   }
   source.addEventListener("jobs", (event) => {
     heard();
-    const jobs = JSON.parse(event.data);
+    const jobs = JSON.parse(event.data).map((job) => {
+      told.set(job.id, { ...told.get(job.id), ...job });
+      return told.get(job.id);
+    });
     requestAnimationFrame(() => {
       for (const job of jobs) for (const place of places.get(String(job.id)) ?? []) show(place, job);
     });

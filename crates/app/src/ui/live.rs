@@ -89,7 +89,8 @@ struct Stream {
     topics: Topics,
     /// How many new jobs were told of.
     news: usize,
-    sent: BTreeMap<JobId, Arc<str>>,
+    /// How many changes of each job were sent.
+    sent: BTreeMap<JobId, u64>,
     began: Duration,
     checked: Duration,
     stop: CancellationToken,
@@ -181,11 +182,12 @@ impl Stream {
             match self.app.live.changed(&self.app, self).await {
                 Ok(changed) if changed.is_empty() => {}
                 Ok(changed) => {
-                    let list: Vec<&str> = changed.iter().map(|(_, numbers)| &**numbers).collect();
+                    let list: Vec<&str> = changed.iter().map(|(.., numbers)| &**numbers).collect();
                     let event = Event::default()
                         .event("jobs")
                         .data(format!("[{}]", list.join(",")));
-                    self.sent.extend(changed);
+                    let seen = changed.iter().map(|(job, changes, _)| (*job, *changes));
+                    self.sent.extend(seen);
                     return Some(event);
                 }
                 // The page marks what it shows as old when nothing comes.
@@ -279,8 +281,8 @@ impl LiveBoard {
         watchers.jobs.retain(|_, streams| *streams > 0);
     }
 
-    /// What a stream has not sent yet.
-    async fn changed(&self, app: &AppState, stream: &Stream) -> Result<Vec<(JobId, Arc<str>)>> {
+    /// What a stream has not sent yet: of each job how many changes there were, and what is another since those that were sent.
+    async fn changed(&self, app: &AppState, stream: &Stream) -> Result<Vec<(JobId, u64, Arc<str>)>> {
         let mut shown = self.0.shown.lock().await;
         let now = app.clock.monotonic();
         if !shown.is_fresh(&stream.jobs, now) {
@@ -288,10 +290,11 @@ impl LiveBoard {
             shown.read(app, watched, now).await?;
         }
         let sees = |project| stream.visitor.principal.sees(project);
-        let new = stream
-            .jobs
-            .iter()
-            .filter_map(|job| Some((*job, shown.news(*job, stream.sent.get(job), sees)?)));
+        let new = stream.jobs.iter().filter_map(|job| {
+            let seen = stream.sent.get(job).copied().unwrap_or(0);
+            let (changes, numbers) = shown.news(*job, seen, sees)?;
+            Some((*job, changes, numbers))
+        });
         Ok(new.collect())
     }
 }

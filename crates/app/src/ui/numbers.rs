@@ -1,6 +1,7 @@
 //! The numbers of a job that an open page keeps right.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 use trapline_core::{headline::headline, words::about};
 use trapline_engine::JobView;
 
@@ -13,7 +14,6 @@ use super::{
 /// A job's numbers, as a page shows them.
 #[derive(Serialize)]
 pub(super) struct Numbers {
-    id: i64,
     /// The page is not of the same state if this differs.
     key: String,
     title: String,
@@ -33,7 +33,6 @@ impl Numbers {
         let job = &view.job;
         let (bar, state, c) = (Bar::new(&job.counts), words::state(job), &job.counts);
         Self {
-            id: job.id.0,
             key: words::key(job),
             title: format!("{} – Trapline", words::title(job, bar.percent)),
             sentence: headline(job, left(view)),
@@ -43,6 +42,14 @@ impl Numbers {
             rate: rate(view),
             left: left(view).map(about),
             state: (state.word, state.tone, state.icon),
+        }
+    }
+
+    /// By name.
+    pub(super) fn fields(&self) -> Map<String, Value> {
+        match serde_json::to_value(self).expect("texts serialise") {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{body::Body, http::StatusCode};
 use http_body_util::BodyExt as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use trapline_core::catalog::Role;
 use trapline_testkit::within;
 
@@ -91,6 +91,46 @@ async fn a_lagging_watcher_gets_one_resync() {
     );
 }
 
+/// What an event says of its one job.
+fn of_job(event: &str) -> Value {
+    let data = event.split("data: ").nth(1).unwrap();
+    let mut jobs: Vec<Value> = serde_json::from_str(data).unwrap();
+    assert_eq!(jobs.len(), 1, "{event}");
+    jobs.remove(0)
+}
+
+#[tokio::test]
+async fn a_stream_says_once_a_second_no_more_than_what_is_another_than_before() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(2_000).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let tasks = fleet.tasks(job, 20).await;
+    let path = format!("/live?jobs={job}");
+    let (mut stream, mut other) = (browser.stream(&path).await, browser.stream(&path).await);
+    for stream in [&mut stream, &mut other] {
+        event(&fleet.app, stream, 0).await.unwrap();
+    }
+    let whole = of_job(&event(&fleet.app, &mut stream, 0).await.unwrap());
+    assert_eq!(whole["n"], json!([0, 0, 20, 1_980]));
+    let (mut page, mut bytes) = (whole.clone(), 0);
+    for (n, task) in tasks[..10].iter().enumerate() {
+        fleet.post(job, &[success(task)]).await;
+        let text = event(&fleet.app, &mut stream, 1).await.unwrap();
+        bytes += text.len();
+        let change = of_job(&text);
+        assert_eq!(change["n"][0], json!(n + 1), "one event for each second");
+        let change = change.as_object().unwrap();
+        for (name, value) in change.iter().filter(|(name, _)| *name != "id") {
+            assert_ne!(&page[name], value, "`{name}` is said again");
+        }
+        page.as_object_mut().unwrap().extend(change.clone());
+    }
+    assert!(bytes < 10 * 250, "{bytes} bytes in ten events");
+    // Who has seen nothing since the first second gets all at once.
+    let late = of_job(&event(&fleet.app, &mut other, 0).await.unwrap());
+    assert_eq!(late, page);
+}
+
 #[tokio::test]
 async fn a_stream_shows_no_job_of_another_project_and_ends_with_the_server() {
     let fleet = Fleet::new().await;
@@ -105,7 +145,7 @@ async fn a_stream_shows_no_job_of_another_project_and_ends_with_the_server() {
     event(&fleet.app, &mut stream, 0).await.unwrap();
     let shown = event(&fleet.app, &mut stream, 0).await.unwrap();
     assert!(
-        shown.contains(&format!("[{{\"id\":{own},")) && !shown.contains(&format!("\"id\":{job},")),
+        shown.contains(&format!("\"id\":{own},")) && !shown.contains(&format!("\"id\":{job},")),
         "{shown}"
     );
     fleet.app.state.engine.stop_waiting();
