@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Map, Value};
 use trapline_core::{
-    JobId, ProjectId, Result,
+    JobId, JobStatus, ProjectId, Result,
     ports::{Job, RecentQuery},
 };
 
@@ -17,6 +17,8 @@ use crate::http::AppState;
 
 /// How often the store is read.
 pub(super) const EVERY: Duration = Duration::from_secs(1);
+/// How often it is read what workers hold: that joins their leases.
+const HELD_EVERY: Duration = Duration::from_secs(5);
 /// Jobs that are read at once.
 const SLICE: usize = 500;
 
@@ -24,14 +26,38 @@ const SLICE: usize = 500;
 #[derive(Default)]
 pub(super) struct Shown {
     read_at: Option<Duration>,
+    held_at: Option<Duration>,
     /// The jobs that were read, also those that are gone.
     asked: BTreeSet<JobId>,
     jobs: BTreeMap<JobId, Told>,
 }
 
+/// What workers hold of a job, and in which state of it.
+#[derive(Clone, Copy)]
+struct Held {
+    run: i64,
+    status: JobStatus,
+    n: u64,
+}
+
+impl Held {
+    fn of(job: &Job) -> Self {
+        Self {
+            run: job.run,
+            status: job.status,
+            n: job.counts.in_flight,
+        }
+    }
+
+    fn is_of(&self, job: &Job) -> bool {
+        (self.run, self.status) == (job.run, job.status)
+    }
+}
+
 /// A job's numbers by name, and at which change each became what it is.
 struct Told {
     project: ProjectId,
+    held: Held,
     fields: BTreeMap<String, (Value, u64)>,
     changes: u64,
     /// What is new since a change, made once for all who have seen the same.
@@ -47,25 +73,54 @@ impl Shown {
 
     /// Reads the jobs that are watched.
     pub(super) async fn read(&mut self, app: &AppState, watched: Vec<JobId>, now: Duration) -> Result<()> {
+        let counts_held = self.held_at.is_none_or(|at| now.saturating_sub(at) >= HELD_EVERY);
         let mut jobs = BTreeMap::new();
         for slice in watched.chunks(SLICE) {
-            let rows = app
-                .engine
-                .store()
-                .recent_jobs(&RecentQuery::of(slice.to_vec()))
-                .await?
-                .rows;
+            let rows = self.rows(app, slice, counts_held).await?;
             for view in app.engine.recent(rows).await? {
                 let mut told = self
                     .jobs
                     .remove(&view.job.id)
                     .unwrap_or_else(|| Told::new(&view.job));
+                told.held = Held::of(&view.job);
                 told.update(&Numbers::new(&view));
                 jobs.insert(view.job.id, told);
             }
         }
+        if counts_held {
+            self.held_at = Some(now);
+        }
         (self.jobs, self.asked, self.read_at) = (jobs, watched.into_iter().collect(), Some(now));
         Ok(())
+    }
+
+    /// Jobs with what workers hold, which is what they held some seconds ago if that is known of this state of the job.
+    async fn rows(&self, app: &AppState, jobs: &[JobId], counts_held: bool) -> Result<Vec<Job>> {
+        let store = app.engine.store();
+        let query = RecentQuery {
+            counts_in_flight: counts_held,
+            ..RecentQuery::of(jobs.to_vec())
+        };
+        let mut rows = store.recent_jobs(&query).await?.rows;
+        if counts_held {
+            return Ok(rows);
+        }
+        let mut unknown = Vec::new();
+        for job in &mut rows {
+            match self.jobs.get(&job.id).filter(|told| told.held.is_of(job)) {
+                Some(told) => {
+                    let c = &mut job.counts;
+                    c.in_flight = told.held.n.min(c.pending);
+                    c.pending -= c.in_flight;
+                }
+                None => unknown.push(job.id),
+            }
+        }
+        if !unknown.is_empty() {
+            rows.retain(|job| !unknown.contains(&job.id));
+            rows.extend(store.recent_jobs(&RecentQuery::of(unknown)).await?.rows);
+        }
+        Ok(rows)
     }
 
     /// What is new of a job to who has seen so many changes of it: their number now, and the text.
@@ -84,6 +139,7 @@ impl Told {
     fn new(job: &Job) -> Self {
         Self {
             project: job.project,
+            held: Held::of(job),
             fields: BTreeMap::new(),
             changes: 0,
             news: BTreeMap::new(),

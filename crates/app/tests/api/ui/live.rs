@@ -51,6 +51,11 @@ async fn a_stream_sends_what_has_changed_and_ends_with_its_session() {
     fleet.post(job, &[success(&tasks[0])]).await;
     let numbers = event(&fleet.app, &mut stream, 1).await.unwrap();
     assert!(
+        numbers.contains("1 of 3 processed, 2 in flight, 0 waiting."),
+        "what workers hold is read less often: {numbers}"
+    );
+    let numbers = event(&fleet.app, &mut stream, 5).await.unwrap();
+    assert!(
         numbers.contains("1 of 3 processed, 1 in flight, 1 waiting."),
         "{numbers}"
     );
