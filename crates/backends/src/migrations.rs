@@ -32,6 +32,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0018_summaries"),
         embedded!("sqlite/0020_by_reason_and_level"),
         embedded!("sqlite/0017_worker_minutes"),
+        embedded!("sqlite/0019_jobs_in_order"),
     ])
 }
 
@@ -55,6 +56,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0018_summaries"),
         embedded!("postgres/0020_by_reason_and_level"),
         embedded!("postgres/0017_worker_minutes"),
+        embedded!("postgres/0019_jobs_in_order"),
     ])
 }
 

@@ -123,6 +123,46 @@ async fn what_every_page_reads_beside_its_rows_does_not_grow_with_the_store() {
 }
 
 #[tokio::test]
+async fn jobs_in_an_order_are_found_by_its_index_from_where_a_page_begins() {
+    let mut conn = empty().await;
+    for (file, end, found_by) in [
+        (
+            "by_name.sql",
+            "lower(j.name) = 'a' AND j.id > 1 ORDER BY j.id",
+            "jobs_name (<expr>=? AND id>?)",
+        ),
+        (
+            "by_name.sql",
+            "lower(j.name) > 'a' ORDER BY lower(j.name), j.id",
+            "jobs_name (<expr>>?)",
+        ),
+        (
+            "by_name.sql",
+            "j.project_id = 1 AND lower(j.name) > 'a' ORDER BY lower(j.name), j.id",
+            "jobs_name_of (project_id=? AND <expr>>?)",
+        ),
+        (
+            "by_end.sql",
+            "j.finished_at < 9 ORDER BY j.finished_at DESC, j.id DESC",
+            "jobs_ended (finished_at>? AND finished_at<?)",
+        ),
+        (
+            "by_end.sql",
+            "j.project_id = 1 AND j.finished_at = 9 AND j.id < 9 ORDER BY j.id DESC",
+            "jobs_ended_of (project_id=? AND finished_at=? AND id<?)",
+        ),
+    ] {
+        let mut paths = SQL.iter().map(|folder| Path::new(folder).join("jobs").join(file));
+        let sql = std::fs::read_to_string(paths.find(|path| path.exists()).unwrap()).unwrap();
+        let steps = plan(&mut conn, &format!("{sql} AND {end} LIMIT 51")).await;
+        assert!(
+            steps.len() == 1 && steps[0].contains(found_by),
+            "{end}: {steps:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn statistics_that_somebody_made_are_forgotten_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db");
