@@ -7,7 +7,7 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
     JobId, ProjectId, Result, Timestamp,
     headline::headline,
-    ports::{Job, JobGroup, OffsetPage, RecentQuery},
+    ports::{Job, JobGroup, JobsFrom, OffsetPage, RecentQuery},
     words::{about, count},
 };
 use trapline_engine::JobView;
@@ -301,7 +301,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         pipeline: asked.pipeline.clone(),
         sets: None,
         among: None,
-        before: asked.after,
+        from: JobsFrom::Newest(asked.after),
         limit: PAGE,
         examined_max: if asked.q.is_empty() {
             EXAMINED_MAX
@@ -349,7 +349,10 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         q: asked.q.clone(),
         is_filtered,
         is_first,
-        next: found.next.map(|id| path(&asked, chosen, asked.group, Some(id))),
+        next: match found.next {
+            Some(JobsFrom::Newest(id)) => Some(path(&asked, chosen, asked.group, id)),
+            _ => None,
+        },
         examined: found.stopped.then(|| count(examined_max)),
     };
     Ok(render(StatusCode::OK, &page))

@@ -10,6 +10,7 @@ mod parts;
 pub(crate) mod purge;
 pub(crate) mod recent;
 pub(crate) mod reports;
+mod sorted;
 pub(crate) mod summary;
 pub(crate) mod workers;
 

@@ -20,7 +20,7 @@ pub use health::*;
 pub use jobs::*;
 pub use progress::{Hint, HintStream, LiveCounts, Progress};
 pub use queue::{Candidate, Offered, Proposal, Queue, QueueInfo};
-pub use recent::{JobGroup, RecentJobs, RecentQuery};
+pub use recent::{JobGroup, JobsFrom, RecentJobs, RecentQuery};
 pub use reports::*;
 pub use store::Store;
 pub use tasks::*;

@@ -1,6 +1,6 @@
-//! The newest jobs, a page at a time, at a cost that does not grow with the number of jobs.
+//! Jobs in an order, a page at a time, at a cost that does not grow with the number of jobs.
 
-use crate::{CollectionId, JobId, JobStatus, ProjectId, ports::Job};
+use crate::{CollectionId, JobId, JobStatus, ProjectId, Timestamp, ports::Job};
 
 /// Jobs by what people call their state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,26 @@ impl JobGroup {
     }
 }
 
-/// Selects a page of the newest jobs.
+/// In which order jobs are listed, and after which of them a page begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobsFrom {
+    /// The newest first; those that are older than a job.
+    Newest(Option<JobId>),
+    /// By their names in small letters of ASCII, as [`JobsFrom::letters`] has them; jobs of one name the oldest first.
+    Named(Option<(String, JobId)>),
+    /// Those that have ended, the last one first.
+    Ended(Option<(Timestamp, JobId)>),
+}
+
+impl JobsFrom {
+    /// What a name is sorted by.
+    #[must_use]
+    pub fn letters(name: &str) -> String {
+        name.to_ascii_lowercase()
+    }
+}
+
+/// Selects a page of jobs.
 #[derive(Clone, Debug)]
 pub struct RecentQuery {
     /// Only jobs of this project.
@@ -49,8 +68,8 @@ pub struct RecentQuery {
     pub sets: Option<Vec<CollectionId>>,
     /// Only these jobs.
     pub among: Option<Vec<JobId>>,
-    /// Only jobs that are older than this one.
-    pub before: Option<JobId>,
+    /// In which order, and from where.
+    pub from: JobsFrom,
     /// The maximum number of jobs.
     pub limit: u64,
     /// How many jobs are looked at to find them. Running jobs have an index of their own, and are all looked at.
@@ -70,7 +89,7 @@ impl RecentQuery {
             pipeline: None,
             sets: None,
             among: None,
-            before: None,
+            from: JobsFrom::Newest(None),
             limit,
             examined_max: limit,
             counts_in_flight: true,
@@ -88,13 +107,13 @@ impl RecentQuery {
     }
 }
 
-/// A page of the newest jobs.
+/// A page of jobs.
 #[derive(Clone, Debug)]
 pub struct RecentJobs {
-    /// The jobs, newest first.
+    /// The jobs, in the order that was asked for.
     pub rows: Vec<Job>,
-    /// Where the next page begins; `None` after the oldest job.
-    pub next: Option<JobId>,
+    /// Where the next page begins; `None` after the last job.
+    pub next: Option<JobsFrom>,
     /// Whether the page ends because enough jobs were looked at, and not because it is full.
     pub stopped: bool,
 }

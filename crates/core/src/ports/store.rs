@@ -132,7 +132,7 @@ pub trait Store: Catalog + Health {
     async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>>;
     /// A page of jobs.
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>>;
-    /// The newest jobs, of which a bounded number is looked at.
+    /// A page of jobs, of which a bounded number is looked at.
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs>;
     /// How many jobs of each group there are, of all projects or of one; none of its statuses is counted further than
     /// `count_max`.

@@ -3,7 +3,7 @@
 use trapline_core::{
     CollectionId, ErrorKind, JobId, JobStatus, ProjectId,
     job::{Expect, JobMove},
-    ports::{JobGroup, NewJob, RecentJobs, RecentQuery},
+    ports::{JobGroup, JobsFrom, NewJob, RecentJobs, RecentQuery},
 };
 
 use super::{World, cases};
@@ -25,6 +25,24 @@ async fn jobs(w: &World, names: &[&str]) -> Vec<JobId> {
     made
 }
 
+fn newest(before: JobId) -> Option<JobsFrom> {
+    Some(JobsFrom::Newest(Some(before)))
+}
+
+/// The names of all jobs of a query, page by page, and how many pages there are.
+async fn walk(w: &World, query: &RecentQuery) -> (Vec<String>, usize) {
+    let (mut all, mut pages, mut query) = (Vec::new(), 0, query.clone());
+    loop {
+        let page = read(w, &query).await;
+        pages += 1;
+        all.extend(page.rows.into_iter().map(|job| job.name));
+        match page.next {
+            Some(next) => query.from = next,
+            None => return (all, pages),
+        }
+    }
+}
+
 async fn read(w: &World, query: &RecentQuery) -> RecentJobs {
     w.store.recent_jobs(query).await.unwrap()
 }
@@ -38,9 +56,9 @@ cases! { World;
         let made = jobs(&w, &["a", "b", "c", "d", "e"]).await;
         w.store.delete_job(made[3], w.now()).await.unwrap();
         let first = read(&w, &RecentQuery { limit: 2, ..ALL }).await;
-        assert_eq!((names(&first), first.next, first.stopped), (vec!["e", "c"], Some(made[2]), false));
-        let second = read(&w, &RecentQuery { limit: 2, before: first.next, ..ALL }).await;
-        assert_eq!((names(&second), second.next, second.stopped), (vec!["b", "a"], None, false));
+        assert_eq!((names(&first), &first.next, first.stopped), (vec!["e", "c"], &newest(made[2]), false));
+        let second = read(&w, &RecentQuery { limit: 2, from: first.next.unwrap(), ..ALL }).await;
+        assert_eq!((names(&second), &second.next, second.stopped), (vec!["b", "a"], &None, false));
         let among = Some(vec![made[0], made[3], made[4], JobId(99)]);
         assert_eq!(names(&read(&w, &RecentQuery { among, ..ALL }).await), ["e", "a"]);
         let other = w.store.create_project("other", "", &Default::default()).await.unwrap().id;
@@ -64,18 +82,72 @@ cases! { World;
         assert_eq!((read(true).await, read(false).await), ((1, 2), (3, 0)));
     }
 
+    async fn jobs_are_listed_by_name_page_by_page(w: World) {
+        let made = jobs(&w, &["b", "A", "b", "Z", "b", "ä", "_"]).await;
+        w.store.delete_job(made[3], w.now()).await.unwrap();
+        let by_name = RecentQuery { from: JobsFrom::Named(None), ..ALL };
+        let sorted = ["_", "A", "b", "b", "b", "ä"].map(str::to_owned);
+        for limit in [1, 2, 6] {
+            let (all, pages) = walk(&w, &RecentQuery { limit, ..by_name.clone() }).await;
+            assert_eq!((all, pages), (sorted.to_vec(), 6 / usize::try_from(limit).unwrap()));
+        }
+        let page = read(&w, &RecentQuery { limit: 3, ..by_name.clone() }).await;
+        assert_eq!(page.rows[2].id, made[0], "the oldest of one name first");
+        assert_eq!(page.next, Some(JobsFrom::Named(Some(("b".to_owned(), made[0])))));
+        let search = RecentQuery { search: Some("B".into()), examined_max: 3, limit: 2, ..by_name.clone() };
+        let page = read(&w, &search).await;
+        assert_eq!((names(&page), page.stopped), (vec!["b"], true));
+        assert_eq!(walk(&w, &search).await.0, ["b", "b", "b"]);
+        let among = Some(vec![made[1], made[5]]);
+        assert_eq!(walk(&w, &RecentQuery { among, ..by_name.clone() }).await.0, ["A", "ä"]);
+        let set = w.job(made[0]).await.collection;
+        let sets = RecentQuery { sets: set.map(|set| vec![set]), limit: 4, ..by_name.clone() };
+        assert_eq!(walk(&w, &sets).await, (sorted.to_vec(), 2));
+        let other = w.store.create_project("other", "", &Default::default()).await.unwrap().id;
+        assert_eq!(walk(&w, &RecentQuery { project: Some(other), ..by_name.clone() }).await.0.len(), 0);
+        assert_eq!(walk(&w, &RecentQuery { project: Some(ProjectId(1)), ..by_name.clone() }).await.0, sorted);
+        w.go(made[4], JobMove::Run).await;
+        let running = RecentQuery { group: Some(JobGroup::Running), examined_max: 1, ..by_name };
+        assert_eq!(read(&w, &running).await.rows[0].id, made[4]);
+    }
+
+    async fn jobs_that_have_ended_are_listed_the_last_first(w: World) {
+        let made = jobs(&w, &["a", "b", "c", "d"]).await;
+        for at in [2, 0, 3] {
+            w.pass(1);
+            w.go(made[at], JobMove::Run).await;
+            w.go(made[at], JobMove::Cancel).await;
+            w.go(made[at], JobMove::Revoke).await;
+        }
+        let ended = RecentQuery { from: JobsFrom::Ended(None), limit: 2, ..ALL };
+        assert_eq!(walk(&w, &ended).await, (vec!["d".into(), "a".into(), "c".into()], 2));
+        let at = w.job(made[0]).await.finished_at.unwrap();
+        assert_eq!(read(&w, &ended).await.next, Some(JobsFrom::Ended(Some((at, made[0])))));
+        let stopped = RecentQuery { group: Some(JobGroup::Stopped), examined_max: 2, ..ended.clone() };
+        let page = read(&w, &stopped).await;
+        assert_eq!((names(&page), page.stopped), (vec!["d", "a"], true));
+        assert_eq!(walk(&w, &stopped).await.0, ["d", "a", "c"]);
+        let done = RecentQuery { group: Some(JobGroup::Done), ..ended };
+        assert_eq!(walk(&w, &done).await.0.len(), 0);
+    }
+
     async fn a_search_looks_at_no_more_jobs_than_it_may_and_goes_on_from_there(w: World) {
         let made = jobs(&w, &["moth", "x", "moth 2", "y", "z"]).await;
-        let search = |before, examined_max| RecentQuery { search: Some("MOTH".into()), before, examined_max, ..ALL };
+        let search = |from: Option<JobsFrom>, examined_max| RecentQuery {
+            search: Some("MOTH".into()),
+            from: from.unwrap_or(JobsFrom::Newest(None)),
+            examined_max,
+            ..ALL
+        };
         let page = read(&w, &search(None, 100)).await;
-        assert_eq!((names(&page), page.next, page.stopped), (vec!["moth 2", "moth"], None, false));
+        assert_eq!((names(&page), &page.next, page.stopped), (vec!["moth 2", "moth"], &None, false));
         let page = read(&w, &search(None, 2)).await;
         assert_eq!((names(&page), page.stopped), (vec![], true));
-        assert_eq!(page.next, Some(JobId(made[2].0 + 1)));
+        assert_eq!(page.next, newest(JobId(made[2].0 + 1)));
         let page = read(&w, &search(page.next, 2)).await;
         assert_eq!((names(&page), page.stopped), (vec!["moth 2"], true));
         let page = read(&w, &search(page.next, 2)).await;
-        assert_eq!((names(&page), page.next, page.stopped), (vec!["moth"], None, false));
+        assert_eq!((names(&page), &page.next, page.stopped), (vec!["moth"], &None, false));
     }
 
     async fn jobs_are_counted_by_group_and_no_further_than_asked(w: World) {

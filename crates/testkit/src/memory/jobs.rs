@@ -6,8 +6,7 @@ use trapline_core::{
     CaptureId, Error, JobId, JobStatus, ProjectId, Result, TaskState, Timestamp,
     job::{Expect, JobMove, RunMode, Seen, check_startable},
     ports::{
-        Job, JobEdit, JobFilter, JobGroup, JobHead, JobOrder, Moved, NewJob, OffsetPage, RecentJobs,
-        RecentQuery, RunAlgorithms, Total,
+        Job, JobEdit, JobFilter, JobGroup, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total,
     },
 };
 
@@ -223,65 +222,11 @@ impl Db {
         let of_group = |group: JobGroup| (group, group.statuses().iter().map(count).sum());
         JobGroup::ALL.map(of_group).to_vec()
     }
-
-    pub(super) fn read_recent(&self, query: &RecentQuery) -> RecentJobs {
-        let before = query.before.unwrap_or(JobId(i64::MAX));
-        let mut older = self
-            .jobs
-            .range(..before)
-            .rev()
-            .map(|(_, row)| row)
-            .filter(|row| !row.deleted);
-        let filter = JobFilter {
-            project: query.project,
-            status: query.group.map_or_else(Vec::new, |g| g.statuses().to_vec()),
-            search: query.search.clone(),
-            pipeline_slugs: query.pipeline.iter().cloned().collect(),
-            ..JobFilter::default()
-        };
-        let is_bounded = query.search.is_some()
-            || query.pipeline.is_some()
-            || query.sets.is_some()
-            || query.group.is_some_and(|g| g != JobGroup::Running);
-        let examined = if is_bounded { query.examined_max } else { u64::MAX };
-        let looked_at = older
-            .by_ref()
-            .take(usize::try_from(examined).unwrap_or(usize::MAX));
-        let mut rows: Vec<&JobRow> = looked_at
-            .filter(|row| is_shown(&row.job, &filter, &self.catalog))
-            .filter(|row| {
-                let of = row.job.collection;
-                query
-                    .sets
-                    .as_ref()
-                    .is_none_or(|sets| of.is_some_and(|of| sets.contains(&of)))
-            })
-            .filter(|row| query.among.as_ref().is_none_or(|jobs| jobs.contains(&row.job.id)))
-            .collect();
-        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-        let is_full = rows.len() > limit;
-        rows.truncate(limit);
-        let edge = older.next().map(|row| JobId(row.job.id.0 + 1));
-        RecentJobs {
-            next: match is_full {
-                true => rows.last().map(|row| row.job.id),
-                false => edge,
-            },
-            stopped: !is_full && edge.is_some(),
-            rows: rows
-                .into_iter()
-                .map(|row| match query.counts_in_flight {
-                    true => self.read_row(row),
-                    false => row.uncounted(),
-                })
-                .collect(),
-        }
-    }
 }
 
 impl JobRow {
     /// What nobody holds, as far as the row says.
-    fn uncounted(&self) -> Job {
+    pub(super) fn uncounted(&self) -> Job {
         let mut job = self.job.clone();
         let c = &mut job.counts;
         c.in_flight = 0;
@@ -335,7 +280,7 @@ fn set<T>(field: &mut T, value: Option<T>) {
     }
 }
 
-fn is_shown(job: &Job, filter: &JobFilter, catalog: &CatalogRows) -> bool {
+pub(super) fn is_shown(job: &Job, filter: &JobFilter, catalog: &CatalogRows) -> bool {
     let slug = job.pipeline.as_ref().map(|(_, slug)| slug);
     let text = |search: &String| {
         let search = search.to_lowercase();

@@ -17,6 +17,7 @@ mod minutes;
 mod mutation;
 mod progress;
 mod queue;
+mod recent;
 mod reports;
 mod settle;
 mod store;
