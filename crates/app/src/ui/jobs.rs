@@ -17,6 +17,7 @@ use super::{
     bar::Bar,
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
+    sorting::{self, Heading, Sort},
     words::{self, Counted, Time, visible},
 };
 use crate::http::{Access, ApiError, AppState, Params};
@@ -149,6 +150,9 @@ struct JobsPage {
     more_running: bool,
     rows: Vec<Row>,
     chips: Vec<Chip>,
+    by_name: Heading,
+    by_end: Heading,
+    by_age: Heading,
     projects: Vec<(ProjectId, String, bool)>,
     /// Whether there is one to choose.
     has_pipelines: bool,
@@ -172,7 +176,25 @@ struct Asked {
     group: Option<JobGroup>,
     pipeline: Option<String>,
     q: String,
-    after: Option<JobId>,
+    from: JobsFrom,
+}
+
+impl Asked {
+    fn sort(&self) -> Sort {
+        Sort::of(&self.from)
+    }
+
+    fn is_first(&self) -> bool {
+        sorting::after(&self.from).is_none()
+    }
+
+    /// This list in an order, from its beginning.
+    fn heading(&self, chosen: Option<ProjectId>, sort: Sort) -> Heading {
+        Heading {
+            path: path(self, chosen, self.group, sort, None),
+            aria: (self.sort() == sort).then(|| sort.aria()),
+        }
+    }
 }
 
 async fn asked(app: &AppState, visitor: &Visitor, params: &Params) -> Result<Asked, ApiError> {
@@ -195,18 +217,25 @@ async fn asked(app: &AppState, visitor: &Visitor, params: &Params) -> Result<Ask
             .filter(|slug| !slug.is_empty())
             .map(str::to_owned),
         q: params.text("q").unwrap_or_default().trim().to_owned(),
-        after: params.int("after")?.map(JobId),
+        from: Sort::read(params)?,
     })
 }
 
-/// The path of this list with a state and a place.
-fn path(asked: &Asked, chosen: Option<ProjectId>, group: Option<JobGroup>, after: Option<JobId>) -> String {
+/// The path of this list with a state, an order and a place.
+fn path(
+    asked: &Asked,
+    chosen: Option<ProjectId>,
+    group: Option<JobGroup>,
+    sort: Sort,
+    after: Option<String>,
+) -> String {
     let mut query = Vec::new();
     query.extend(group.map(|g| ("state", group_words(g).0.to_owned())));
     query.extend(chosen.map(|id| ("project", id.to_string())));
     query.extend(asked.pipeline.clone().map(|slug| ("pipeline", slug)));
     query.extend((!asked.q.is_empty()).then(|| ("q", asked.q.clone())));
-    query.extend(after.map(|id| ("after", id.to_string())));
+    query.extend(sort.word().map(|word| ("sort", word.to_owned())));
+    query.extend(after.map(|place| ("after", place)));
     with_query("/jobs", query)
 }
 
@@ -243,6 +272,7 @@ async fn pipelines(app: &AppState, asked: &Asked) -> Result<Vec<(String, String,
 async fn running(app: &AppState, query: RecentQuery) -> Result<Vec<Job>> {
     let query = RecentQuery {
         group: Some(JobGroup::Running),
+        from: JobsFrom::Newest(None),
         limit: RUNNING_MAX,
         ..query
     };
@@ -258,13 +288,18 @@ async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Resu
         true => Vec::new(),
         false => app.engine.store().group_counts(asked.project, COUNT_MAX).await?,
     };
+    // No job that has not ended is in the order of ends.
+    let sort = |group| match (asked.sort(), group) {
+        (Sort::Finished, Some(JobGroup::Running | JobGroup::New)) => Sort::Created,
+        (sort, _) => sort,
+    };
     let chip = |group: Option<JobGroup>| Chip {
         word: group.map_or("All", |g| group_words(g).1),
         count: counts
             .iter()
             .find(|(of, _)| Some(*of) == group)
             .map_or_else(String::new, |(_, n)| up_to(*n)),
-        path: path(asked, chosen, group, None),
+        path: path(asked, chosen, group, sort(group), None),
         is_on: asked.group == group,
     };
     Ok(std::iter::once(None)
@@ -301,7 +336,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         pipeline: asked.pipeline.clone(),
         sets: None,
         among: None,
-        from: JobsFrom::Newest(asked.after),
+        from: asked.from.clone(),
         limit: PAGE,
         examined_max: if asked.q.is_empty() {
             EXAMINED_MAX
@@ -314,7 +349,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     let found = store.recent_jobs(&query).await?;
     let is_searched = !asked.q.is_empty() || asked.pipeline.is_some();
     let is_filtered = asked.group.is_some() || is_searched || chosen.is_some();
-    let is_first = asked.after.is_none();
+    let (is_first, sort) = (asked.is_first(), asked.sort());
     let is_whole = is_first && asked.group.is_none() && !is_searched;
     let mut running = match is_whole {
         true => running(&app, query).await?,
@@ -327,7 +362,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         .rows
         .first()
         .map(|job| job.id)
-        .filter(|_| is_whole && !app.is_kept);
+        .filter(|_| is_whole && sort == Sort::Created && !app.is_kept);
     let mut frame = Frame::new("Jobs", "jobs", &visitor);
     frame.refreshes = running.iter().chain(&found.rows).any(|job| app.goes_on(job));
     frame.follows = newest.is_some();
@@ -338,6 +373,9 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         now: Row::all(&app, &visitor, running, now).await?,
         rows: Row::all(&app, &visitor, found.rows, now).await?,
         chips: chips(&app, &asked, chosen).await?,
+        by_name: asked.heading(chosen, Sort::Name),
+        by_end: asked.heading(chosen, Sort::Finished),
+        by_age: asked.heading(chosen, Sort::Created),
         projects: projects(&app, &visitor, chosen).await?,
         has_pipelines: pipelines.len() > 1 || asked.pipeline.is_some(),
         pipelines,
@@ -349,10 +387,9 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         q: asked.q.clone(),
         is_filtered,
         is_first,
-        next: match found.next {
-            Some(JobsFrom::Newest(id)) => Some(path(&asked, chosen, asked.group, id)),
-            _ => None,
-        },
+        next: found
+            .next
+            .map(|from| path(&asked, chosen, asked.group, sort, sorting::after(&from))),
         examined: found.stopped.then(|| count(examined_max)),
     };
     Ok(render(StatusCode::OK, &page))

@@ -33,6 +33,7 @@ mod sessions;
 mod sets;
 mod settings;
 mod shown;
+mod sorting;
 mod summary;
 mod tabs;
 mod ticks;
