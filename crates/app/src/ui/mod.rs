@@ -10,6 +10,7 @@ mod bar;
 mod chart;
 mod confirm;
 mod downloads;
+mod etag;
 mod headers;
 mod health;
 mod images;
@@ -84,6 +85,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(assets::routes())
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn(headers::add))
+        .layer(middleware::from_fn(etag::add))
         .layer(middleware::from_fn_with_state(state.clone(), look::know))
         .layer(CompressionLayer::new())
 }

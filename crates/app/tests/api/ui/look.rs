@@ -58,6 +58,53 @@ async fn times_are_in_the_zone_of_the_browser_or_in_utc_and_the_theme_is_the_cho
         .has_not("<b>");
 }
 
+#[tokio::test]
+async fn a_page_that_the_browser_has_is_not_sent_again() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    let mut browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let path = format!("/jobs/{job}/results");
+    let page = browser.get(&path).await;
+    let tag = page.headers["etag"].to_str().unwrap().to_owned();
+    assert!(tag.starts_with("W/\""), "{tag}");
+    assert_eq!(page.headers["cache-control"], "private, no-cache");
+    let known = [
+        tag.clone(),
+        tag[2..].to_owned(),
+        format!("\"other\", {tag}"),
+        "*".to_owned(),
+    ];
+    for known in known {
+        let same = browser
+            .send(Method::GET, &path, "", &[("if-none-match", &known)])
+            .await;
+        assert_eq!(
+            (same.status, &*same.html),
+            (StatusCode::NOT_MODIFIED, ""),
+            "{known}"
+        );
+        assert_eq!(same.headers["etag"], *tag);
+        assert!(same.headers.contains_key("content-security-policy"));
+    }
+    let asked = [("if-none-match", tag.as_str())];
+    browser.cookie += "; theme=dark";
+    let other = browser.send(Method::GET, &path, "", &asked).await;
+    assert_eq!(other.status, StatusCode::OK);
+    assert_ne!(other.headers["etag"], *tag);
+    // What is no page, or no page that is there, is what it was.
+    for (path, status) in [
+        ("/jobs/99".to_owned(), StatusCode::NOT_FOUND),
+        (format!("/jobs/{job}/images.csv"), StatusCode::OK),
+        ("/settings".to_owned(), StatusCode::SEE_OTHER),
+    ] {
+        let page = browser
+            .send(Method::GET, &path, "", &[("if-none-match", "*")])
+            .await;
+        assert_eq!(page.status, status, "{path}");
+        assert!(!page.headers.contains_key("etag"), "{path}");
+    }
+}
+
 fn cookies(headers: &axum::http::HeaderMap) -> String {
     let lines = headers.get_all("set-cookie").into_iter();
     lines

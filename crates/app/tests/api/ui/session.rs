@@ -186,7 +186,7 @@ fn headers(page: &Page) -> String {
     let shown = page
         .headers
         .iter()
-        .filter(|(name, _)| *name != "x-request-id" && *name != "content-length");
+        .filter(|(name, _)| !["x-request-id", "content-length", "etag"].contains(&name.as_str()));
     let mut lines: Vec<String> = shown
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
         .collect();
