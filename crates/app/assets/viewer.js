@@ -46,10 +46,11 @@ function fit(photo, img) {
   const [a, b, c, d, e, f] = matrix(turn, ...size);
   svg.setAttribute("viewBox", `0 0 ${size.join(" ")}`);
   group.setAttribute("transform", `matrix(${[a, b, c, d, e, f].join(" ")})`);
+  const rects = new Map([...svg.querySelectorAll(".box")].map((box) => [box.dataset.n, box.querySelector("rect")]));
   const letter = Math.max(...size) / 45;
   svg.querySelector("[font-size]")?.setAttribute("font-size", letter);
   for (const text of svg.querySelectorAll("text")) {
-    const { x, y, width, height } = svg.querySelector(`.box[data-n="${text.dataset.n}"] rect`).getBBox();
+    const { x, y, width, height } = rects.get(text.dataset.n).getBBox();
     const corners = [[x, y], [x + width, y + height]].map(([x, y]) => [a * x + c * y + e, b * x + d * y + f]);
     const [top, bottom] = corners.map((corner) => corner[1]).sort((one, other) => one - other);
     text.setAttribute("x", Math.min(...corners.map((corner) => corner[0])));
@@ -74,9 +75,14 @@ function view() {
   const form = document.querySelector("form.score");
   const list = document.querySelector(".entries");
   const entries = [...document.querySelectorAll(".entry")];
-  // A detection's entry, its box and its letter.
-  const parts = (n) => document.querySelectorAll(`[data-n="${n}"]`);
-  const box = (entry) => one.querySelector(`.box[data-n="${entry.dataset.n}"]`);
+  // A detection's entry, its box and its letter: looked for once, since an image may have thousands.
+  const all = new Map();
+  for (const part of document.querySelectorAll("[data-n]")) {
+    const { n } = part.dataset;
+    all.has(n) ? all.get(n).push(part) : all.set(n, [part]);
+  }
+  const parts = (n) => all.get(n) ?? [];
+  const box = (entry) => parts(entry.dataset.n).find((part) => part.matches(".photo.one .box"));
 
   // Keeps a choice in the address and in the links that lead on.
   function carry(name, value) {
@@ -104,9 +110,9 @@ function view() {
         for (const part of parts(entry.dataset.n)) part.classList.toggle("below", isBelow);
         if (!isBelow) taken += 1;
       }
-      const all = `${entries.length.toLocaleString("en")} ${entries.length === 1 ? "detection" : "detections"}`;
+      const found = `${entries.length.toLocaleString("en")} ${entries.length === 1 ? "detection" : "detections"}`;
       const least = number(slider.value);
-      const told = least > 0 ? `${taken} of ${all} at ${least.toFixed(2)} or above` : all;
+      const told = least > 0 ? `${taken} of ${found} at ${least.toFixed(2)} or above` : found;
       form.querySelector("output").textContent = told;
     });
     slider.addEventListener("change", () => carry("min", number(slider.value) > 0 ? slider.value : ""));
@@ -182,7 +188,8 @@ function view() {
     const isTyping = target.matches("input:not([type=checkbox]), select, textarea");
     // The arrows scroll a photograph that is larger than its frame.
     const scrolls = key.startsWith("Arrow") && target.matches(".scroll") && zoom() > 0;
-    if (!choice.checked || isTyping || scrolls || event.ctrlKey || event.metaKey || event.altKey || !keys[key]) return;
+    const isElsewhere = isTyping || document.querySelector("dialog[open]");
+    if (!choice.checked || isElsewhere || scrolls || event.ctrlKey || event.metaKey || event.altKey || !keys[key]) return;
     event.preventDefault();
     keys[key]();
   });
