@@ -11,7 +11,7 @@ use super::{
     page::{Frame, PageResult, render},
     session::Visitor,
 };
-use crate::http::AppState;
+use crate::http::{ApiError, AppState, Params};
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -45,7 +45,17 @@ struct MePage {
     places: Vec<Place>,
 }
 
-async fn me(visitor: Visitor) -> PageResult {
+/// The keys, for the dialog that shows them on any page.
+#[derive(Template)]
+#[template(path = "parts/help.html")]
+struct Help;
+
+async fn me(visitor: Visitor, params: Params) -> PageResult {
+    match params.text("part") {
+        None => {}
+        Some("keys") => return Ok(render(StatusCode::OK, &Help)),
+        Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    }
     let page = MePage {
         frame: Frame::new("Me", "settings", &visitor),
         places: places(&visitor, "/settings/me"),

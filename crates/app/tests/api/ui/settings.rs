@@ -41,6 +41,25 @@ async fn the_page_of_pipelines_says_what_can_be_run_here_and_by_whom() {
 }
 
 #[tokio::test]
+async fn the_keys_are_a_page_away_for_whoever_has_no_javascript_and_a_part_for_the_dialog() {
+    let app = TestApp::new().await;
+    let browser = Browser::of(&app, Role::Viewer, None).await;
+    browser
+        .get("/jobs")
+        .await
+        .has("<a href=\"/settings/me#keys\" data-help>");
+    browser
+        .get("/settings/me")
+        .await
+        .has("id=\"keys\"")
+        .has("data-keys disabled");
+    let part = browser.get("/settings/me?part=keys").await;
+    part.has("<h2 id=\"help\">Keys</h2>").has_not("<html");
+    let wrong = browser.get("/settings/me?part=all").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn a_token_is_made_shown_once_and_revoked() {
     let app = TestApp::new().await;
     let admin = Browser::with(&app, ADMIN).await;
