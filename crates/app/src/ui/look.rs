@@ -1,4 +1,4 @@
-//! How pages look to this browser: its time zone, its theme, and what kind of server it talks to.
+//! How pages look to this browser: its time zone, its theme, how close rows stand, and what kind of server it talks to.
 //!
 //! It is known to everything that renders a page, without being handed through: a time is made in a dozen places, all in one zone.
 
@@ -31,6 +31,8 @@ tokio::task_local! {
 pub(super) struct Look {
     /// `light` or `dark`; empty if the browser decides.
     pub(super) theme: &'static str,
+    /// `compact` if the rows of tables stand closer; else empty.
+    pub(super) density: &'static str,
     pub(super) zone: TimeZone,
     /// The zone of the browser, also if pages are in UTC.
     pub(super) own_zone: Option<String>,
@@ -44,6 +46,7 @@ impl Default for Look {
     fn default() -> Self {
         Self {
             theme: "",
+            density: "",
             zone: TimeZone::UTC,
             own_zone: None,
             here: "/".to_owned(),
@@ -59,6 +62,7 @@ impl Look {
         let zone = own.filter(|_| cookie(headers, "utc").is_none());
         Self {
             theme: cookie(headers, "theme").and_then(theme).unwrap_or_default(),
+            density: cookie(headers, "density").map(density).unwrap_or_default(),
             zone: zone.unwrap_or(TimeZone::UTC),
             own_zone,
             ..Self::default()
@@ -107,6 +111,10 @@ fn theme(word: &str) -> Option<&'static str> {
     ["light", "dark"].into_iter().find(|theme| *theme == word)
 }
 
+fn density(word: &str) -> &'static str {
+    if word == "compact" { "compact" } else { "" }
+}
+
 /// The look of the page that is rendered now.
 pub(super) fn now() -> Look {
     LOOK.try_with(Look::clone).unwrap_or_default()
@@ -147,6 +155,9 @@ async fn change(client: Option<Extension<Client>>, fields: Result<Fields, ApiErr
     };
     if let Some(word) = fields.maybe_text("theme", NAME_MAX) {
         set("theme", theme(&word).unwrap_or_default());
+    }
+    if let Some(word) = fields.maybe_text("density", NAME_MAX) {
+        set("density", density(&word));
     }
     match fields.maybe_text("zone", NAME_MAX).as_deref() {
         Some("utc") => set("utc", "1"),

@@ -49,7 +49,25 @@ async fn times_are_in_the_zone_of_the_browser_or_in_utc_and_the_theme_is_the_cho
         .await
         .has("<html lang=\"en\" data-theme=\"dark\">")
         .has(">As the system<");
-    browser.cookie = format!("{signed_in}; theme=\"><b>; tz=../../etc/passwd");
+    let page = browser
+        .post("/look", "theme=&density=compact&next=/settings/me")
+        .await;
+    assert_eq!(
+        &*cookies(&page.headers),
+        "theme=; Path=/; Max-Age=0; SameSite=Lax|density=compact; Path=/; Max-Age=31536000; SameSite=Lax"
+    );
+    browser.cookie = format!("{signed_in}; density=compact");
+    browser
+        .get("/settings/me")
+        .await
+        .has("<html lang=\"en\" data-density=\"compact\">")
+        .has("value=\"compact\" checked");
+    let page = browser.post("/look", "density=%22&next=/jobs").await;
+    assert_eq!(
+        &*cookies(&page.headers),
+        "density=; Path=/; Max-Age=0; SameSite=Lax"
+    );
+    browser.cookie = format!("{signed_in}; density=x; theme=\"><b>; tz=../../etc/passwd");
     browser
         .get("/jobs")
         .await
