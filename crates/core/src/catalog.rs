@@ -86,7 +86,7 @@ pub struct NewToken {
 }
 
 /// A project.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Project {
     /// Its id.
     pub id: ProjectId,
@@ -117,6 +117,30 @@ impl Default for ProjectSettings {
         Self {
             failure_threshold: 0.5,
             reprocess_all_images: false,
+        }
+    }
+}
+
+/// What of a project is changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProjectEdit {
+    /// The name, of at most 255 characters.
+    pub name: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+    /// As of [`ProjectSettings`].
+    pub failure_threshold: Option<f64>,
+    /// As of [`ProjectSettings`].
+    pub reprocess_all_images: Option<bool>,
+}
+
+impl ProjectEdit {
+    /// The settings with what is changed of them.
+    #[must_use]
+    pub fn settings(&self, now: &ProjectSettings) -> ProjectSettings {
+        ProjectSettings {
+            failure_threshold: self.failure_threshold.unwrap_or(now.failure_threshold),
+            reprocess_all_images: self.reprocess_all_images.unwrap_or(now.reprocess_all_images),
         }
     }
 }

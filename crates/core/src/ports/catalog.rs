@@ -6,8 +6,8 @@ use crate::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files,
-        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
-        Registration, Service, Session, Token,
+        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectEdit,
+        ProjectSettings, Registered, Registration, Service, Session, Token,
     },
 };
 
@@ -40,6 +40,8 @@ pub trait Catalog: Send + Sync + 'static {
         description: &str,
         settings: &ProjectSettings,
     ) -> Result<Project>;
+    /// Changes a project, for jobs that are made from then on; `None` if there is none.
+    async fn edit_project(&self, id: ProjectId, edit: &ProjectEdit) -> Result<Option<Project>>;
     /// Projects by id.
     async fn projects(&self, only: Option<ProjectId>, page: OffsetPage) -> Result<Total<Project>>;
     /// One project.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use trapline_core::{
     CaptureId, CollectionId, ErrorKind, ProjectId, ServiceId, Timestamp, TokenId,
     catalog::{
-        AlgorithmSpec, Capture, CategoryMap, NewCapture, NewService, NewToken, PipelineSpec, Registration,
-        Role,
+        AlgorithmSpec, Capture, CategoryMap, NewCapture, NewService, NewToken, PipelineSpec, ProjectEdit,
+        ProjectSettings, Registration, Role,
     },
     job::JobMove,
     ports::{OffsetPage, SignOfLife, WorkerIdentity},
@@ -184,6 +184,26 @@ cases! { World;
         assert_eq!(keys, ["b", "a"]);
         assert_eq!(page.rows[0].services.len(), 1);
         assert_eq!(page.rows[0].projects, [DEFAULT]);
+    }
+
+    async fn what_is_changed_of_a_project_leaves_the_rest(w: World) {
+        let settings = ProjectSettings { failure_threshold: 0.2, reprocess_all_images: true };
+        let made = w.store.create_project("Other", "far", &settings).await.unwrap();
+        let edit = ProjectEdit { name: Some("New".to_owned()), failure_threshold: Some(0.0), ..ProjectEdit::default() };
+        w.pass(1);
+        let edited = w.store.edit_project(made.id, &edit).await.unwrap().unwrap();
+        assert_eq!((&*edited.name, &*edited.description), ("New", "far"));
+        assert_eq!(edited.settings, ProjectSettings { failure_threshold: 0.0, ..settings });
+        let edit = ProjectEdit {
+            description: Some(String::new()),
+            reprocess_all_images: Some(false),
+            ..ProjectEdit::default()
+        };
+        let edited = w.store.edit_project(made.id, &edit).await.unwrap().unwrap();
+        assert_eq!((&*edited.name, &*edited.description, edited.settings.reprocess_all_images), ("New", "", false));
+        assert_eq!(w.store.project(made.id).await.unwrap(), Some(edited));
+        assert_eq!(w.store.edit_project(ProjectId(99), &edit).await.unwrap(), None);
+        assert_eq!(w.store.project(DEFAULT).await.unwrap().unwrap().name, "Default");
     }
 
     async fn lists_are_narrowed_to_a_project_and_an_unknown_project_registers_nothing(w: World) {

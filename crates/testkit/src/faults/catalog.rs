@@ -5,8 +5,8 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files,
-        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
-        Registration, Service, Session, Token,
+        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectEdit,
+        ProjectSettings, Registered, Registration, Service, Session, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -26,6 +26,10 @@ impl Catalog for FaultyStore {
             self.inner.create_project(name, description, settings),
         )
         .await
+    }
+
+    async fn edit_project(&self, id: ProjectId, edit: &ProjectEdit) -> Result<Option<Project>> {
+        self.call("edit_project", self.inner.edit_project(id, edit)).await
     }
 
     async fn projects(&self, only: Option<ProjectId>, page: OffsetPage) -> Result<Total<Project>> {

@@ -2,6 +2,7 @@
 
 mod drafts;
 mod port;
+mod projects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,25 +72,6 @@ impl CatalogRows {
         let mut rows = Self::default();
         rows.add_project("Default", "", &ProjectSettings::default(), now);
         rows
-    }
-
-    fn add_project(
-        &mut self,
-        name: &str,
-        description: &str,
-        settings: &ProjectSettings,
-        now: Timestamp,
-    ) -> Project {
-        let project = Project {
-            id: ProjectId(self.projects.len() as i64 + 1),
-            name: name.to_owned(),
-            description: description.to_owned(),
-            settings: settings.clone(),
-            created_at: now,
-            updated_at: now,
-        };
-        self.projects.push(project.clone());
-        project
     }
 
     pub(super) fn url(&self, capture: CaptureId) -> &str {

@@ -5,8 +5,8 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, Result, ServiceId, Timestamp, TokenId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files,
-        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
-        Registration, Service, Session, Token,
+        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectEdit,
+        ProjectSettings, Registered, Registration, Service, Session, Token,
     },
     ports::*,
 };
@@ -35,6 +35,7 @@ twins! { Catalog {
         }
     }
     create_project(name: &str, description: &str, settings: &ProjectSettings) -> Project;
+    edit_project(id: ProjectId, edit: &ProjectEdit) -> Option<Project>;
     projects(only: Option<ProjectId>, page: OffsetPage) -> Total<Project>;
     project(id: ProjectId) -> Option<Project>;
     create_token(token: &NewToken) -> Token;

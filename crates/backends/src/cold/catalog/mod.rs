@@ -14,8 +14,8 @@ use trapline_core::{
     TokenId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files,
-        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
-        Registration, Service, Session, Token,
+        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectEdit,
+        ProjectSettings, Registered, Registration, Service, Session, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -37,6 +37,10 @@ macro_rules! catalog {
                 settings: &ProjectSettings,
             ) -> Result<Project> {
                 self.aside(projects::create(self, name, description, settings)).await
+            }
+
+            async fn edit_project(&self, id: ProjectId, edit: &ProjectEdit) -> Result<Option<Project>> {
+                self.aside(projects::edit(self, id, edit)).await
             }
 
             async fn projects(&self, only: Option<ProjectId>, page: OffsetPage) -> Result<Total<Project>> {

@@ -2,7 +2,7 @@
 
 use trapline_core::{
     ProjectId,
-    catalog::{Project, ProjectSettings},
+    catalog::{Project, ProjectEdit, ProjectSettings},
     ports::{OffsetPage, Total},
 };
 
@@ -27,6 +27,27 @@ pub(crate) async fn create<S: Cold>(
         .await?;
     S::commit(tx).await?;
     Ok(project)
+}
+
+/// The first statement holds the row until the settings, of which the rest stays, are written.
+pub(crate) async fn edit<S: Cold>(
+    store: &S,
+    id: ProjectId,
+    edit: &ProjectEdit,
+) -> sqlx::Result<Option<Project>> {
+    let mut tx = store.begin(Turn::Foreground).await?;
+    let now = store.store_time(&mut tx).await?.0;
+    let values: [&dyn Value<'_>; 4] = [&id.0, &edit.name, &edit.description, &now];
+    let found = tx.find(sql!("projects/edit.sql"), &values, rows::project).await?;
+    let Some(mut project) = found else {
+        return Ok(None);
+    };
+    project.settings = edit.settings(&project.settings);
+    let settings = serde_json::to_string(&project.settings).expect("settings serialise");
+    tx.run(sql!("projects/save_settings.sql"), &[&id.0, &settings])
+        .await?;
+    S::commit(tx).await?;
+    Ok(Some(project))
 }
 
 pub(crate) async fn page<S: Cold>(

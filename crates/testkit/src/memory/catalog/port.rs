@@ -8,8 +8,8 @@ use trapline_core::{
     Timestamp, TokenId,
     catalog::{
         Added, Algorithm, Capture, CaptureScope, CategoryMap, Collection, CollectionProgress, Draft, Files,
-        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectSettings, Registered,
-        Registration, Service, Session, SessionOwner, Token,
+        Learnt, NewCapture, NewService, NewSession, NewToken, Pipeline, Project, ProjectEdit,
+        ProjectSettings, Registered, Registration, Service, Session, SessionOwner, Token,
     },
     ports::{Catalog, OffsetPage, Total},
 };
@@ -27,6 +27,11 @@ impl Catalog for MemoryStore {
     ) -> Result<Project> {
         let now = self.clock.now();
         Ok(self.rows().catalog.add_project(name, description, settings, now))
+    }
+
+    async fn edit_project(&self, id: ProjectId, edit: &ProjectEdit) -> Result<Option<Project>> {
+        let now = self.clock.now();
+        Ok(self.rows().catalog.edit_project(id, edit, now))
     }
 
     async fn projects(&self, only: Option<ProjectId>, by: OffsetPage) -> Result<Total<Project>> {
