@@ -9,7 +9,7 @@ use axum::{
 };
 use trapline_core::{
     ProjectId,
-    catalog::{Project, ProjectSettings},
+    catalog::{Project, ProjectEdit, ProjectSettings},
 };
 use trapline_wire as wire;
 
@@ -25,7 +25,7 @@ const PAGE: u64 = 40;
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/projects", get(list).post(create))
-        .route("/projects/{id}", get(show))
+        .route("/projects/{id}", get(show).patch(edit))
 }
 
 fn view(project: &Project, links: &Links) -> wire::Project {
@@ -87,19 +87,35 @@ async fn show(State(state): State<AppState>, principal: Principal, links: Links,
     Ok(Json(detail(&project, &links)).into_response())
 }
 
-fn settings(fields: &mut Fields) -> ProjectSettings {
-    let mut settings = ProjectSettings::default();
-    let Some(mut given) = fields.maybe_object("settings") else {
-        return settings;
+/// What is given of the settings.
+fn settings(fields: &mut Fields) -> ProjectEdit {
+    let mut edit = ProjectEdit::default();
+    if let Some(mut given) = fields.maybe_object("settings") {
+        edit.failure_threshold = given.maybe_number("failure_threshold", 0.0, 1.0);
+        edit.reprocess_all_images = given.maybe_bool("reprocess_all_images");
+        fields.nested("settings", given);
+    }
+    edit
+}
+
+async fn edit(
+    State(state): State<AppState>,
+    principal: Principal,
+    links: Links,
+    Id(id): Id,
+    mut fields: Fields,
+) -> ApiResult {
+    principal.require_unbound_admin()?;
+    let has_name = fields.has("name");
+    let edit = ProjectEdit {
+        name: has_name.then(|| fields.text("name", NAME_MAX)),
+        description: fields.maybe_text("description", TEXT_MAX),
+        ..settings(&mut fields)
     };
-    if let Some(threshold) = given.maybe_number("failure_threshold", 0.0, 1.0) {
-        settings.failure_threshold = threshold;
-    }
-    if let Some(reprocess) = given.maybe_bool("reprocess_all_images") {
-        settings.reprocess_all_images = reprocess;
-    }
-    fields.nested("settings", given);
-    settings
+    fields.check()?;
+    let edited = state.catalog.edit_project(ProjectId(id), &edit).await?;
+    let project = edited.ok_or_else(ApiError::not_found)?;
+    Ok(Json(detail(&project, &links)).into_response())
 }
 
 async fn create(
@@ -111,7 +127,7 @@ async fn create(
     principal.require_unbound_admin()?;
     let name = fields.text("name", NAME_MAX);
     let description = fields.maybe_text("description", TEXT_MAX).unwrap_or_default();
-    let settings = settings(&mut fields);
+    let settings = settings(&mut fields).settings(&ProjectSettings::default());
     fields.check()?;
     let project = state
         .catalog

@@ -316,3 +316,39 @@ async fn the_log_has_a_line_per_request_and_eight_characters_of_a_token_at_most(
         assert!(!text.contains(secret), "{secret} in {text}");
     }
 }
+
+#[tokio::test]
+async fn a_project_is_changed_by_an_admin_of_all_and_what_is_not_given_stays() {
+    let app = TestApp::new().await;
+    let admin = app.admin();
+    let path = "/api/v2/projects/1/";
+    let body = json!({"description": "far", "settings": {"failure_threshold": 0.2}});
+    let changed = admin.patch(path, &body).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
+    let shown = admin.get(path).await.body;
+    assert_eq!(changed.body, shown);
+    assert_eq!(
+        (&shown["name"], &shown["description"]),
+        (&json!("Default"), &json!("far"))
+    );
+    let settings = &shown["settings"];
+    assert_eq!(
+        (&settings["failure_threshold"], &settings["reprocess_all_images"]),
+        (&json!(0.2), &json!(false))
+    );
+    for wrong in [
+        json!({"name": ""}),
+        json!({"name": null}),
+        json!({"settings": 1}),
+        json!({"settings": {"failure_threshold": 1.1}}),
+    ] {
+        let answer = admin.patch(path, &wrong).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    assert_eq!(admin.get(path).await.body, shown);
+    let gone = admin.patch("/api/v2/projects/99/", &json!({"name": "x"})).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+    let bound = app.client(Role::Admin, Some(ProjectId(1))).await;
+    let refused = bound.patch(path, &json!({"name": "x"})).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+}

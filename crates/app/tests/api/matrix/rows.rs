@@ -22,6 +22,7 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/projects", "", Own),
     ("POST", "/projects", r#"{"name": "p"}"#, Forbidden),
     ("GET", "/projects/{project}", "", NotThere),
+    ("PATCH", "/projects/{project}", r#"{"name": "p"}"#, Forbidden),
     ("GET", "/projects/{project}/pipelines", "", NotThere),
     (
         "POST",
