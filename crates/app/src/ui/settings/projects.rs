@@ -6,11 +6,11 @@ use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse as _, Redirect},
-    routing::get,
+    routing::{get, post},
 };
 use trapline_core::{
     ProjectId, Result,
-    catalog::{Project, ProjectSettings},
+    catalog::{Project, ProjectEdit, ProjectSettings},
     ports::OffsetPage,
     words::count,
 };
@@ -23,13 +23,15 @@ use super::{
     },
     Place, places,
 };
-use crate::http::{ApiError, AppState, Fields, NAME_MAX, TEXT_MAX};
+use crate::http::{ApiError, AppState, Fields, Id, NAME_MAX, TEXT_MAX};
 
 /// Projects of the page.
 const ROWS_MAX: u64 = 1_000;
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/settings/projects", get(list).post(create))
+    Router::new()
+        .route("/settings/projects", get(list).post(create))
+        .route("/settings/projects/{id}", post(change).get(one))
 }
 
 struct Row {
@@ -62,7 +64,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor) -> PageResult {
         id: p.id,
         name: visible(&p.name),
         description: visible(&p.description),
-        threshold: format!("{}%", (p.settings.failure_threshold * 1_000.0).round() / 10.0),
+        threshold: format!("{}%", percent(&p.settings)),
         again: p.settings.reprocess_all_images,
         created: Time::new(p.created_at, now),
     };
@@ -77,6 +79,63 @@ async fn list(State(app): State<AppState>, visitor: Visitor) -> PageResult {
     Ok(render(StatusCode::OK, &page))
 }
 
+#[derive(Template)]
+#[template(path = "settings/project.html")]
+struct ProjectPage {
+    frame: Frame,
+    places: Vec<Place>,
+    id: ProjectId,
+    name: String,
+    description: String,
+    /// In per cent, to four digits.
+    threshold: f64,
+    again: bool,
+}
+
+async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
+    visitor.principal.require_unbound_admin()?;
+    let found = app.catalog.project(ProjectId(id)).await?;
+    let project = found.ok_or_else(ApiError::not_found)?;
+    let page = ProjectPage {
+        frame: Frame::new(visible(&project.name), "settings", &visitor),
+        places: places(&visitor, "/settings/projects"),
+        id: project.id,
+        // With more digits than are listed, so that who saves the form changes nothing else.
+        threshold: (project.settings.failure_threshold * 1e6).round() / 1e4,
+        again: project.settings.reprocess_all_images,
+        name: project.name,
+        description: project.description,
+    };
+    Ok(render(StatusCode::OK, &page))
+}
+
+/// The threshold in per cent, with a digit.
+fn percent(settings: &ProjectSettings) -> f64 {
+    (settings.failure_threshold * 1_000.0).round() / 10.0
+}
+
+async fn change(
+    State(app): State<AppState>,
+    visitor: Visitor,
+    Id(id): Id,
+    fields: Result<Fields, ApiError>,
+) -> PageResult {
+    visitor.principal.require_unbound_admin()?;
+    let mut fields = fields?;
+    let edit = ProjectEdit {
+        name: Some(fields.text("name", NAME_MAX)),
+        description: Some(fields.maybe_text("description", TEXT_MAX).unwrap_or_default()),
+        failure_threshold: fields
+            .maybe_number("threshold", 0.0, 100.0)
+            .map(|percent| percent / 100.0),
+        reprocess_all_images: Some(fields.has("reprocess")),
+    };
+    fields.check()?;
+    let edited = app.catalog.edit_project(ProjectId(id), &edit).await?;
+    edited.ok_or_else(ApiError::not_found)?;
+    Ok(Redirect::to("/settings/projects").into_response())
+}
+
 async fn create(
     State(app): State<AppState>,
     visitor: Visitor,
@@ -86,15 +145,11 @@ async fn create(
     let mut fields = fields?;
     let name = fields.text("name", NAME_MAX);
     let description = fields.maybe_text("description", TEXT_MAX).unwrap_or_default();
-    let percent = fields.maybe_int("threshold", 0).unwrap_or(50);
-    if percent > 100 {
-        fields.error("threshold", "Ensure this value is less than or equal to 100.");
-    }
+    let percent = fields.maybe_number("threshold", 0.0, 100.0).unwrap_or(50.0);
     let reprocess_all_images = fields.has("reprocess");
     fields.check()?;
-    #[expect(clippy::cast_precision_loss, reason = "it is at most 100")]
     let settings = ProjectSettings {
-        failure_threshold: percent as f64 / 100.0,
+        failure_threshold: percent / 100.0,
         reprocess_all_images,
     };
     app.catalog.create_project(&name, &description, &settings).await?;

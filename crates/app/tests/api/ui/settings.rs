@@ -143,9 +143,10 @@ async fn settings_are_for_everybody_and_tokens_and_new_projects_for_an_admin_of_
             ("/settings/tokens".to_owned(), "name=t&role=king"),
             (format!("/settings/tokens/{token}/revoke"), ""),
             ("/settings/projects".to_owned(), "name="),
+            ("/settings/projects/1".to_owned(), "name="),
         ] {
             let status = browser.post(&path, form).await.status;
-            let path = path.replace(&token.to_string(), "N");
+            let path = path.replace(&format!("/{token}/"), "/N/");
             line.push_str(&format!(" POST {path} {}", status.as_u16()));
         }
         let about = browser.get("/about").await;
@@ -157,10 +158,10 @@ async fn settings_are_for_everybody_and_tokens_and_new_projects_for_an_admin_of_
         seen.push(line);
     }
     insta::assert_snapshot!(seen.join("\n"), @r"
-    viewer: GET me 200 GET tokens 403 GET projects 200 POST /settings/tokens 403 POST /settings/tokens/N/revoke 403 POST /settings/projects 403 no settings
-    operator: GET me 200 GET tokens 403 GET projects 200 POST /settings/tokens 403 POST /settings/tokens/N/revoke 403 POST /settings/projects 403 no settings
-    admin elsewhere: GET me 200 GET tokens 403 GET projects 200 POST /settings/tokens 403 POST /settings/tokens/N/revoke 403 POST /settings/projects 403 no settings
-    admin: GET me 200 GET tokens 200 GET projects 200 POST /settings/tokens 400 POST /settings/tokens/N/revoke 303 POST /settings/projects 400 settings
+    viewer: GET me 200 GET tokens 403 GET projects 200 POST /settings/tokens 403 POST /settings/tokens/N/revoke 403 POST /settings/projects 403 POST /settings/projects/1 403 no settings
+    operator: GET me 200 GET tokens 403 GET projects 200 POST /settings/tokens 403 POST /settings/tokens/N/revoke 403 POST /settings/projects 403 POST /settings/projects/1 403 no settings
+    admin elsewhere: GET me 200 GET tokens 403 GET projects 200 POST /settings/tokens 403 POST /settings/tokens/N/revoke 403 POST /settings/projects 403 POST /settings/projects/1 403 no settings
+    admin: GET me 200 GET tokens 200 GET projects 200 POST /settings/tokens 400 POST /settings/tokens/N/revoke 303 POST /settings/projects 400 POST /settings/projects/1 400 settings
     ");
     let admin = Browser::with(&app, ADMIN).await;
     let made = admin
@@ -176,6 +177,34 @@ async fn settings_are_for_everybody_and_tokens_and_new_projects_for_an_admin_of_
         .has("June")
         .has("20%")
         .has("are processed again");
+    let page = admin.get("/settings/projects/1").await;
+    page.has("value=\"Default\"")
+        .has("value=\"50\"")
+        .has_not(" checked");
+    let form = "name=%3Cb%3EFirst&description=a%0Ab&threshold=12.5&reprocess=1";
+    let changed = admin.post("/settings/projects/1", form).await;
+    assert_eq!(changed.location(), "/settings/projects");
+    let page = admin.get("/settings/projects/1").await;
+    page.has("value=\"&#60;b&#62;First\"")
+        .has("value=\"12.5\"")
+        .has(" checked");
+    for (path, form, status) in [
+        (
+            "/settings/projects/1",
+            "name=x&threshold=101",
+            StatusCode::BAD_REQUEST,
+        ),
+        ("/settings/projects/99", "name=x", StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(admin.post(path, form).await.status, status, "{form}");
+    }
+    assert_eq!(
+        admin.get("/settings/projects/99").await.status,
+        StatusCode::NOT_FOUND
+    );
+    admin
+        .post("/settings/projects/1", "name=Default&threshold=50")
+        .await;
     let bound = Browser::of(&app, Role::Viewer, Some(ProjectId(1))).await;
     bound
         .get("/settings/projects")
