@@ -14,6 +14,7 @@ use trapline_core::{
 use trapline_engine::{FAILURES_MAX, Failures};
 
 use super::{
+    chip::Chip,
     kinds::{Kind, partly, reason_word},
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
@@ -189,13 +190,6 @@ pub(super) async fn find(app: &AppState, filter: &Filter, after: CaptureId, most
     Ok(found)
 }
 
-/// A link that narrows the page.
-struct Chip {
-    word: String,
-    path: String,
-    is_on: bool,
-}
-
 /// An image of the list.
 struct Row {
     id: CaptureId,
@@ -324,14 +318,13 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
 fn states(filter: &Filter, job: &Job) -> Vec<Chip> {
     let c = &job.counts;
     let numbers = [c.failed, c.pending, c.in_flight, c.processed];
-    let chip = |((_, word, state), n): (&(&str, &str, ImageState), u64)| Chip {
-        word: format!("{word} {}", count(n)),
-        path: Filter {
+    let chip = |((_, word, state), n): (&(&str, &str, ImageState), u64)| {
+        let of = Filter {
             state: *state,
             ..filter.whole()
-        }
-        .path("", None),
-        is_on: *state == filter.state,
+        };
+        let word = format!("{word} {}", count(n));
+        Chip::new(word, of.path("", None), *state == filter.state)
     };
     STATES.iter().zip(numbers).map(chip).collect()
 }

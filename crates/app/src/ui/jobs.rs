@@ -15,6 +15,7 @@ use trapline_engine::JobView;
 use super::{
     actions::{self, Action},
     bar::Bar,
+    chip::Chip,
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
     sorting::{self, Heading, Sort},
@@ -129,15 +130,6 @@ fn group_words(group: JobGroup) -> (&'static str, &'static str) {
         JobGroup::Failed => ("failed", "Failed"),
         JobGroup::Stopped => ("stopped", "Stopped"),
     }
-}
-
-/// A filter that is a link.
-struct Chip {
-    word: &'static str,
-    /// Empty if it is not counted.
-    count: String,
-    path: String,
-    is_on: bool,
 }
 
 #[derive(Template)]
@@ -294,7 +286,7 @@ async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Resu
         (sort, _) => sort,
     };
     let chip = |group: Option<JobGroup>| Chip {
-        word: group.map_or("All", |g| group_words(g).1),
+        word: group.map_or("All", |g| group_words(g).1).to_owned(),
         count: counts
             .iter()
             .find(|(of, _)| Some(*of) == group)

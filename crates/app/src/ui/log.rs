@@ -10,6 +10,7 @@ use trapline_core::{
 };
 
 use super::{
+    chip::Chip,
     page::{Frame, PageError, PageResult, render, with_query},
     session::Visitor,
     tabs::Head,
@@ -68,12 +69,6 @@ struct LinesPart {
     lines: Vec<Line>,
 }
 
-struct Chip {
-    word: &'static str,
-    path: String,
-    is_on: bool,
-}
-
 #[derive(Template)]
 #[template(path = "log.html")]
 struct LogPageOf {
@@ -128,11 +123,7 @@ async fn log(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: 
         head: Head::new(&job, &visitor, "Log"),
         chips: LEVELS
             .into_iter()
-            .map(|(known, text, _)| Chip {
-                word: text,
-                path: path(known, None),
-                is_on: known == word,
-            })
+            .map(|(known, text, _)| Chip::new(text, path(known, None), known == word))
             .collect(),
         older: oldest.map(|id| path(word, Some(id))),
         newest: before.map(|_| path(word, None)),

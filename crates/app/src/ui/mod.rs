@@ -8,6 +8,7 @@ mod actions;
 mod assets;
 mod bar;
 mod chart;
+mod chip;
 mod confirm;
 mod downloads;
 mod etag;

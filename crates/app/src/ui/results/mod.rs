@@ -36,6 +36,7 @@ use self::{
     place::{Place, image_name},
 };
 use super::{
+    chip::Chip,
     page::{Frame, PageResult, render},
     session::Visitor,
     tabs::Head,
@@ -110,13 +111,6 @@ struct Tile {
     left_out: Option<String>,
 }
 
-/// A filter that is a link.
-struct Chip {
-    word: String,
-    path: String,
-    is_on: bool,
-}
-
 #[derive(Template)]
 #[template(path = "results.html")]
 struct Grid {
@@ -167,11 +161,7 @@ fn photos(place: &Place, has_them: bool) -> Chip {
         photos: Some(!has_them),
         ..place.clone()
     };
-    Chip {
-        word: word.to_owned(),
-        path: other.path(),
-        is_on: has_them,
-    }
+    Chip::new(word, other.path(), has_them)
 }
 
 async fn grid(
@@ -197,7 +187,13 @@ async fn grid(
         .iter()
         .map(|image| {
             let small = small.get(&image.row.capture.id).copied();
-            tile(&app, &place, image, wants_photos.then(|| host(&headers)), small)
+            tile(
+                &app,
+                &place,
+                image,
+                wants_photos.then(|| host(&headers)),
+                small,
+            )
         })
         .collect();
     let loads_others = tiles
@@ -310,37 +306,33 @@ fn chips(place: &Place) -> Vec<Chip> {
         ("With detections", Some(true)),
         ("Without", Some(false)),
     ]
-    .map(|(word, found)| Chip {
-        word: word.to_owned(),
-        path: place
-            .with(|p| {
-                p.filter.found = found;
-                if found == Some(false) {
-                    // Nothing has neither label nor score.
-                    (p.filter.label, p.filter.min, p.filter.best_first) = (None, 0.0, false);
-                }
-            })
-            .path(),
-        is_on: place.filter.found == found,
+    .map(|(word, found)| {
+        let of = place.with(|p| {
+            p.filter.found = found;
+            if found == Some(false) {
+                // Nothing has neither label nor score.
+                (p.filter.label, p.filter.min, p.filter.best_first) = (None, 0.0, false);
+            }
+        });
+        Chip::new(word, of.path(), place.filter.found == found)
     })
     .into();
     let filter = &place.filter;
     if filter.label.is_some() {
-        chips.push(Chip {
-            word: "Best first".to_owned(),
-            path: place.with(|p| p.filter.best_first = !filter.best_first).path(),
-            is_on: filter.best_first,
-        });
+        let best = place.with(|p| p.filter.best_first = !filter.best_first);
+        chips.push(Chip::new("Best first", best.path(), filter.best_first));
     }
-    chips.extend(filter.night.map(|night| Chip {
-        word: format!("Night of {} ×", when::night_words(night)),
-        path: place.with(|p| p.filter.night = None).path(),
-        is_on: true,
+    chips.extend(filter.night.map(|night| {
+        let all = place.with(|p| p.filter.night = None);
+        Chip::new(
+            format!("Night of {} ×", when::night_words(night)),
+            all.path(),
+            true,
+        )
     }));
-    chips.extend(filter.hour.map(|hour| Chip {
-        word: format!("{} ×", when::hour_words(hour)),
-        path: place.with(|p| p.filter.hour = None).path(),
-        is_on: true,
+    chips.extend(filter.hour.map(|hour| {
+        let all = place.with(|p| p.filter.hour = None);
+        Chip::new(format!("{} ×", when::hour_words(hour)), all.path(), true)
     }));
     chips
 }
@@ -359,11 +351,7 @@ fn offer(place: &Place, labels: Vec<(String, usize)>) -> Vec<Chip> {
                 p.filter.best_first &= !is_on;
                 p.filter.found = p.filter.found.filter(|found| *found);
             });
-            Chip {
-                word: visible(&label),
-                path: path.path(),
-                is_on,
-            }
+            Chip::new(visible(&label), path.path(), is_on)
         })
         .collect()
 }
