@@ -1,11 +1,14 @@
 //! By which names the server is called. A page of another site can make its own name mean this machine (DNS rebinding), and would
 //! then be of the same origin as these pages.
 
-use std::{net::IpAddr, str::FromStr};
+use std::{convert::Infallible, net::IpAddr, str::FromStr};
 
 use axum::{
-    extract::{Request, State},
-    http::{Extensions, HeaderMap, Request as HttpRequest, StatusCode, Uri, header, uri::Authority},
+    extract::{FromRequestParts, Request, State},
+    http::{
+        Extensions, HeaderMap, Request as HttpRequest, StatusCode, Uri, header, request::Parts,
+        uri::Authority,
+    },
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -104,6 +107,18 @@ pub(crate) fn called<'a>(
         .and_then(|c| c.host.as_deref())
         .or_else(|| headers.get(header::HOST)?.to_str().ok())
         .or_else(|| uri.authority().map(Authority::as_str))
+}
+
+/// How the client of a request calls this server, by [`called`].
+pub(crate) struct Called(pub(crate) Option<String>);
+
+impl<S: Sync> FromRequestParts<S> for Called {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let host = called(&parts.extensions, &parts.headers, &parts.uri);
+        Ok(Self(host.map(str::to_owned)))
+    }
 }
 
 /// Whether this server is the one that a request was meant for.

@@ -19,7 +19,7 @@ use askama::Template;
 use axum::{
     Router,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::Response,
     routing::get,
 };
@@ -43,7 +43,7 @@ use super::{
     when,
     words::visible,
 };
-use crate::http::{AppState, Id, LocalFiles, Params};
+use crate::http::{AppState, Id, LocalFiles, Params, site::Called};
 
 const TILES: usize = 60;
 /// Labels that a tile names.
@@ -137,11 +137,6 @@ struct Grid {
     behind: Option<String>,
 }
 
-/// The host of this server, as the browser calls it.
-fn host(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::HOST).and_then(|host| host.to_str().ok())
-}
-
 /// Lets the page load photographs of other servers, if it does.
 fn with_photographs(mut response: Response, loads_others: bool) -> Response {
     if loads_others {
@@ -169,7 +164,7 @@ async fn grid(
     visitor: Visitor,
     Id(id): Id,
     params: Params,
-    headers: HeaderMap,
+    Called(host): Called,
 ) -> PageResult {
     let place = Place::read(id, &params)?;
     let job = app.visible_job(&visitor.principal, id).await?;
@@ -182,18 +177,13 @@ async fn grid(
     let offered = labels(found.images.iter());
     let shown: Vec<CaptureId> = found.images.iter().map(|image| image.row.capture.id).collect();
     let small = app.thumbs.sizes(&shown).await;
+    let host = wants_photos.then_some(host.as_deref());
     let tiles: Vec<Tile> = found
         .images
         .iter()
         .map(|image| {
             let small = small.get(&image.row.capture.id).copied();
-            tile(
-                &app,
-                &place,
-                image,
-                wants_photos.then(|| host(&headers)),
-                small,
-            )
+            tile(&app, &place, image, host, small)
         })
         .collect();
     let loads_others = tiles

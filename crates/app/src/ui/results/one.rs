@@ -1,10 +1,7 @@
 //! One image: the photograph with its boxes, and the list of what was found, which is the control.
 
 use askama::Template;
-use axum::{
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{extract::State, http::StatusCode};
 use trapline_core::{
     CaptureId, TaskState,
     ports::{DetectionRow, ImageQuery, Job, ResultQuery, ResultRow},
@@ -21,14 +18,13 @@ use super::{
     beyond,
     entry::{Entry, entry},
     filter::{many, of_one},
-    host,
     picture::{Picture, Source},
     place::image_name,
     with_photographs,
 };
 use crate::{
     file_url,
-    http::{ApiError, AppState, Params},
+    http::{ApiError, AppState, Params, site::Called},
 };
 
 #[derive(Template)]
@@ -58,14 +54,14 @@ pub(super) async fn show(
     visitor: Visitor,
     path: Named,
     params: Params,
-    headers: HeaderMap,
+    Called(host): Called,
 ) -> PageResult {
     let asked = Asked::read(path, &params)?;
     let job = app.visible_job(&visitor.principal, asked.place.job).await?;
     let row = row(&app, &job, &asked).await?;
     let detections = detections(&app, &job, &row, params.int("top")?).await?;
     let capture = &row.capture;
-    let source = Source::of(&app.local_files, capture, host(&headers));
+    let source = Source::of(&app.local_files, capture, host.as_deref());
     let shows = asked.place.photos != Some(false);
     let src = source.url().filter(|_| shows).map(str::to_owned);
     let loads_others = src.as_ref().is_some_and(|src| src.contains("://"));
