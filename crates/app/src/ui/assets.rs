@@ -41,6 +41,7 @@ const ASSETS: &[Asset] = &[
     asset!("look.js", JAVASCRIPT),
     asset!("new.js", JAVASCRIPT),
     asset!("keys.js", JAVASCRIPT),
+    asset!("copy.js", JAVASCRIPT),
 ];
 
 /// The paths of the files, by name.

@@ -184,7 +184,8 @@ async fn create(
         _ => String::new(),
     };
     let made = Some(Made { secret, line });
-    let page = page_of(&app, &visitor, &Params::default(), made).await?;
+    let mut page = page_of(&app, &visitor, &Params::default(), made).await?;
+    page.frame.script = "copy.js";
     Ok(secret_page(render(StatusCode::CREATED, &page)))
 }
 

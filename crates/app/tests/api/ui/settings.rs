@@ -75,11 +75,13 @@ async fn a_token_is_made_shown_once_and_revoked() {
         (StatusCode::CREATED, &"no-store".parse().unwrap())
     );
     made.has("It is shown this once")
+        .has("data-copy=\"secret\" hidden")
+        .has("/copy.js\"")
         .has("trapline worker --server http://trapline.test")
         .has_not("<b>gpu");
     let secret = made
         .html
-        .split("<pre tabindex=\"0\">")
+        .split("id=\"secret\" tabindex=\"0\">")
         .nth(1)
         .unwrap()
         .split('<')
