@@ -29,10 +29,11 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0013_pages_of_a_job"),
         embedded!("sqlite/0015_jobs_by_status"),
         embedded!("sqlite/0016_drafts"),
-        embedded!("sqlite/0018_summaries"),
-        embedded!("sqlite/0020_by_reason_and_level"),
         embedded!("sqlite/0017_worker_minutes"),
+        embedded!("sqlite/0018_summaries"),
         embedded!("sqlite/0019_jobs_in_order"),
+        embedded!("sqlite/0020_by_reason_and_level"),
+        embedded!("sqlite/0021_uses_of_tokens"),
     ])
 }
 
@@ -53,10 +54,11 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0013_pages_of_a_job"),
         embedded!("postgres/0015_jobs_by_status"),
         embedded!("postgres/0016_drafts"),
-        embedded!("postgres/0018_summaries"),
-        embedded!("postgres/0020_by_reason_and_level"),
         embedded!("postgres/0017_worker_minutes"),
+        embedded!("postgres/0018_summaries"),
         embedded!("postgres/0019_jobs_in_order"),
+        embedded!("postgres/0020_by_reason_and_level"),
+        embedded!("postgres/0021_uses_of_tokens"),
     ])
 }
 

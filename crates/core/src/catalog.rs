@@ -66,6 +66,8 @@ pub struct Token {
     pub created_at: Timestamp,
     /// The time from which it is no longer valid.
     pub expires_at: Option<Timestamp>,
+    /// The time of its last use, to some minutes; `None` if it was not used.
+    pub used_at: Option<Timestamp>,
 }
 
 /// A token to be stored.

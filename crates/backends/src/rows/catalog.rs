@@ -32,6 +32,7 @@ pub(crate) fn token(row: &impl Columns) -> sqlx::Result<Token> {
         prefix: row.col("prefix")?,
         created_at: row.time("created_at")?,
         expires_at: row.maybe_time("expires_at")?,
+        used_at: row.maybe_time("used_at")?,
     })
 }
 

@@ -53,6 +53,8 @@ pub trait Catalog: Send + Sync + 'static {
     async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>>;
     /// Tokens by id.
     async fn tokens(&self, page: OffsetPage) -> Result<Total<Token>>;
+    /// Notes when tokens were used, unless they were used later; those that are gone are left out.
+    async fn note_uses(&self, uses: &[(TokenId, Timestamp)]) -> Result<()>;
     /// Removes a token and its sessions; `false` if there was none.
     async fn delete_token(&self, id: TokenId) -> Result<bool>;
 

@@ -96,6 +96,11 @@ cases! { World;
             (made.id, Role::Worker, Some(DEFAULT))
         );
         assert_eq!(found.expires_at, Some(Timestamp(9)));
+        for (at, is) in [(5, 5), (4, 5), (6, 6)] {
+            w.store.note_uses(&[(made.id, Timestamp(at)), (TokenId(99), Timestamp(7))]).await.unwrap();
+            let used_at = w.store.tokens(ALL).await.unwrap().rows[0].used_at;
+            assert_eq!(used_at, Some(Timestamp(is)));
+        }
         assert!(w.store.token_by_hash(&[8; 32]).await.unwrap().is_none());
         assert_eq!(w.store.tokens(ALL).await.unwrap().count, 1);
         assert!(w.store.delete_token(made.id).await.unwrap());

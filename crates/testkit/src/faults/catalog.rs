@@ -52,6 +52,10 @@ impl Catalog for FaultyStore {
         self.call("tokens", self.inner.tokens(page)).await
     }
 
+    async fn note_uses(&self, uses: &[(TokenId, Timestamp)]) -> Result<()> {
+        self.call("note_uses", self.inner.note_uses(uses)).await
+    }
+
     async fn delete_token(&self, id: TokenId) -> Result<bool> {
         self.call("delete_token", self.inner.delete_token(id)).await
     }

@@ -41,6 +41,7 @@ twins! { Catalog {
     create_token(token: &NewToken) -> Token;
     token_by_hash(hash: &[u8; 32]) -> Option<Token>;
     tokens(page: OffsetPage) -> Total<Token>;
+    note_uses(uses: &[(TokenId, Timestamp)]) -> ();
     delete_token(id: TokenId) -> bool;
     open_session(session: &NewSession) -> ();
     session(hash: &[u8; 32]) -> Option<Session>;

@@ -63,6 +63,10 @@ macro_rules! catalog {
                 self.aside(tokens::page(self, page)).await
             }
 
+            async fn note_uses(&self, uses: &[(TokenId, Timestamp)]) -> Result<()> {
+                self.aside(tokens::note_uses(self, uses)).await
+            }
+
             async fn delete_token(&self, id: TokenId) -> Result<bool> {
                 self.aside(tokens::delete(self, id)).await
             }

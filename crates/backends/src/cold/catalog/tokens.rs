@@ -1,7 +1,7 @@
 //! Tokens. Only the hash of a secret is ever stored.
 
 use trapline_core::{
-    TokenId,
+    Timestamp, TokenId,
     catalog::{NewToken, Token},
     ports::{OffsetPage, Total},
 };
@@ -35,6 +35,17 @@ pub(crate) async fn page<S: Cold>(store: &S, page: OffsetPage) -> sqlx::Result<T
     let values: [&dyn Value<'_>; 2] = [&bound(page.limit), &bound(page.offset)];
     let rows = conn.list(sql!("tokens/page.sql"), &values, rows::token).await?;
     Ok(Total { rows, count })
+}
+
+/// Nodes note the same tokens at a time, so each goes by their numbers.
+pub(crate) async fn note_uses<S: Cold>(store: &S, uses: &[(TokenId, Timestamp)]) -> sqlx::Result<()> {
+    let mut sorted = uses.to_vec();
+    sorted.sort_unstable();
+    let mut tx = store.begin(Turn::Background).await?;
+    for (id, at) in sorted {
+        tx.run(sql!("tokens/note_use.sql"), &[&id.0, &at.0]).await?;
+    }
+    S::commit(tx).await
 }
 
 pub(crate) async fn delete<S: Cold>(store: &S, id: TokenId) -> sqlx::Result<bool> {

@@ -49,20 +49,8 @@ impl Catalog for MemoryStore {
     }
 
     async fn create_token(&self, new: &NewToken) -> Result<Token> {
-        let created_at = self.clock.now();
-        let catalog = &mut self.rows().catalog;
-        catalog.last_token += 1;
-        let token = Token {
-            id: TokenId(catalog.last_token),
-            name: new.name.clone(),
-            role: new.role,
-            project_id: new.project_id,
-            prefix: new.prefix.clone(),
-            created_at,
-            expires_at: new.expires_at,
-        };
-        catalog.tokens.push((token.clone(), new.hash));
-        Ok(token)
+        let now = self.clock.now();
+        Ok(self.rows().catalog.add_token(new, now))
     }
 
     async fn token_by_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>> {
@@ -75,6 +63,11 @@ impl Catalog for MemoryStore {
         let rows = self.rows();
         let all = rows.catalog.tokens.iter().map(|(token, _)| token.clone());
         Ok(page(all.collect(), by))
+    }
+
+    async fn note_uses(&self, uses: &[(TokenId, Timestamp)]) -> Result<()> {
+        self.rows().catalog.note_uses(uses);
+        Ok(())
     }
 
     async fn delete_token(&self, id: TokenId) -> Result<bool> {

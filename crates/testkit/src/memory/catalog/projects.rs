@@ -1,8 +1,8 @@
-//! Projects.
+//! Projects and tokens.
 
 use trapline_core::{
-    ProjectId, Timestamp,
-    catalog::{Project, ProjectEdit, ProjectSettings},
+    ProjectId, Timestamp, TokenId,
+    catalog::{NewToken, Project, ProjectEdit, ProjectSettings, Token},
 };
 
 use super::{CatalogRows, at};
@@ -40,5 +40,30 @@ impl CatalogRows {
         project.settings = edit.settings(&project.settings);
         project.updated_at = now;
         Some(project.clone())
+    }
+
+    pub(super) fn add_token(&mut self, new: &NewToken, now: Timestamp) -> Token {
+        self.last_token += 1;
+        let token = Token {
+            id: TokenId(self.last_token),
+            name: new.name.clone(),
+            role: new.role,
+            project_id: new.project_id,
+            prefix: new.prefix.clone(),
+            created_at: now,
+            expires_at: new.expires_at,
+            used_at: None,
+        };
+        self.tokens.push((token.clone(), new.hash));
+        token
+    }
+
+    pub(super) fn note_uses(&mut self, uses: &[(TokenId, Timestamp)]) {
+        for (id, at) in uses {
+            let of_it = self.tokens.iter_mut().filter(|(token, _)| token.id == *id);
+            for (token, _) in of_it {
+                token.used_at = token.used_at.max(Some(*at));
+            }
+        }
     }
 }
