@@ -242,7 +242,6 @@ impl Node {
             true => Thumbs::default(),
             false => store.thumbs(&config.database, config.thumbnails_bytes_max).await,
         };
-        thumbs.serve(&supervisor);
         let guards = Guards::new(&config.limits, config.trusted_proxies.clone(), &clock);
         let state = AppState {
             guards,
@@ -260,6 +259,7 @@ impl Node {
             thumbs,
             ..AppState::of(engine.clone(), config.admin_token.as_deref())
         };
+        state.serve(&supervisor);
         let checked = middleware::from_fn_with_state(state.clone(), http::site::check);
         let app = options
             .beside

@@ -49,6 +49,8 @@ pub struct Token {
     pub created_at: Time,
     /// The time from which it is no longer valid.
     pub expires_at: Option<Time>,
+    /// The time of its last use, to some minutes.
+    pub used_at: Option<Time>,
     /// The secret; only in the answer that makes the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,

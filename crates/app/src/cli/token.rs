@@ -213,6 +213,7 @@ mod tests {
                 prefix: "abcd1234".to_owned(),
                 created_at: now.minus(3 * day).to_string(),
                 expires_at: expires.map(|at| at.to_string()),
+                used_at: None,
                 token: None,
             };
             row(&token, now).join("|")

@@ -184,6 +184,7 @@ pub(super) async fn authenticate(
     if let Some(note) = request.extensions().get::<Note>() {
         note.token(&principal.prefix);
     }
+    state.uses.note(principal.token);
     request.extensions_mut().insert(principal);
     Ok(next.run(request).await)
 }

@@ -54,6 +54,7 @@ pub(crate) mod tokens;
 mod unread;
 pub(crate) mod upload;
 mod users;
+mod uses;
 mod worker;
 pub(crate) mod workers;
 
@@ -71,7 +72,7 @@ use trapline_core::{
     Clock, ProjectId,
     ports::{Catalog, Job, Store},
 };
-use trapline_engine::Engine;
+use trapline_engine::{Engine, Supervisor};
 
 pub use crate::{
     local_file::LocalFiles,
@@ -91,6 +92,7 @@ pub use self::{
     proxies::TrustedProxies,
     query::Params,
     site::{PublicUrl, Site},
+    uses::Uses,
 };
 
 /// A name is never longer (docs/rules.md B10).
@@ -173,6 +175,8 @@ pub struct AppState {
     pub is_kept: bool,
     /// The thumbnails that workers post.
     pub thumbs: Thumbs,
+    /// When tokens were used last.
+    pub uses: Uses,
 }
 
 impl AppState {
@@ -187,6 +191,7 @@ impl AppState {
         let catalog: Arc<dyn Catalog> = Arc::<dyn Store>::clone(engine.store());
         let clock = Arc::clone(engine.clock());
         let limits = Limits::default();
+        let uses = Uses::new(Arc::clone(&catalog), Arc::clone(&clock));
         Self {
             guards: Guards::new(&limits, TrustedProxies::default(), &clock),
             sessions: Sessions::in_store(Arc::clone(&catalog)),
@@ -202,8 +207,15 @@ impl AppState {
             live: LiveBoard::default(),
             site: Site::default(),
             thumbs: Thumbs::default(),
+            uses,
             is_kept: false,
         }
+    }
+
+    /// Starts what writes in the background for requests.
+    pub(crate) fn serve(&self, supervisor: &Supervisor) {
+        self.thumbs.serve(supervisor);
+        self.uses.serve(supervisor);
     }
 
     /// The project that a list is narrowed to: by `?project_id`, and by what the caller sees.

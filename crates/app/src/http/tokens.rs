@@ -117,6 +117,7 @@ fn view(token: Token) -> wire::Token {
         prefix: token.prefix,
         created_at: token.created_at.to_string(),
         expires_at: token.expires_at.map(|at| at.to_string()),
+        used_at: token.used_at.map(|at| at.to_string()),
         token: None,
     }
 }

@@ -163,7 +163,10 @@ async fn found(
             (caller, SessionOwner::AdminToken(admin))
         }
         SessionOwner::Token(token) if token.expires_at.is_some_and(|end| end <= now) => return Ok(None),
-        SessionOwner::Token(token) => (token.clone().into(), SessionOwner::Token(token.id)),
+        SessionOwner::Token(token) => {
+            app.uses.note(token.id);
+            (token.clone().into(), SessionOwner::Token(token.id))
+        }
     };
     Ok(Some((found, caller, owner)))
 }

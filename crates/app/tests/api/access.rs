@@ -56,12 +56,8 @@ async fn each_role_may_do_its_part_and_no_more() {
 async fn a_secret_is_shown_once_and_works_under_each_scheme_until_it_is_deleted() {
     let app = TestApp::new().await;
     let admin = app.admin();
-    let made = admin
-        .post(
-            "/api/v2/tokens/",
-            &json!({"name": "gpu", "role": "worker", "project_id": "1"}),
-        )
-        .await;
+    let body = json!({"name": "gpu", "role": "worker", "project_id": "1"});
+    let made = admin.post("/api/v2/tokens/", &body).await;
     assert_eq!(made.status, StatusCode::CREATED);
     let secret = made.body["token"].as_str().unwrap().to_owned();
     assert_eq!(secret.len(), 40);
@@ -78,7 +74,8 @@ async fn a_secret_is_shown_once_and_works_under_each_scheme_until_it_is_deleted(
       "prefix": "[prefix]",
       "project_id": 1,
       "role": "worker",
-      "token": "[secret]"
+      "token": "[secret]",
+      "used_at": null
     }
     "#);
     let listed = admin.get("/api/v2/tokens/").await.body;

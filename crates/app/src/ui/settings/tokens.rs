@@ -55,6 +55,7 @@ struct Row {
     prefix: String,
     created: Time,
     expires: Option<Time>,
+    used: Option<Time>,
     is_over: bool,
 }
 
@@ -120,6 +121,7 @@ async fn page_of(
         prefix: visible(&token.prefix),
         created: Time::new(token.created_at, now),
         expires: token.expires_at.map(|at| Time::new(at, now)),
+        used: token.used_at.map(|at| Time::new(at, now)),
         is_over: token.expires_at.is_some_and(|at| at <= now),
     };
     let wanted = params.text("role").unwrap_or("viewer");
