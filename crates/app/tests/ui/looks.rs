@@ -138,7 +138,7 @@ impl Tour {
     }
 }
 
-const BESIDE_JOBS: [(&str, &str); 11] = [
+const BESIDE_JOBS: [(&str, &str); 12] = [
     ("workers", "/workers"),
     ("worker", "/workers/1"),
     ("drain", "/workers/1/drain"),
@@ -148,6 +148,7 @@ const BESIDE_JOBS: [(&str, &str); 11] = [
     ("tokens", "/settings/tokens"),
     ("revoke", "/settings/tokens/1/revoke"),
     ("projects", "/settings/projects"),
+    ("project", "/settings/projects/1"),
     ("me", "/settings/me"),
     ("about", "/about"),
 ];
