@@ -214,6 +214,8 @@ async fn a_stream_tells_that_workers_or_the_health_of_the_server_have_changed() 
     fleet.tasks(job, 2).await;
     let next = event(&fleet.app, &mut stream, 6).await.unwrap();
     assert!(next.contains("event: workers"), "{next}");
+    // The store has answered since time has passed.
+    fleet.app.second().await;
     let mut stream = browser.stream("/live?topics=health").await;
     event(&fleet.app, &mut stream, 0).await.unwrap();
     let first = event(&fleet.app, &mut stream, 0).await.unwrap();
