@@ -52,13 +52,15 @@ const WATCHED_MAX: usize = 5_000;
 #[derive(Clone, Default)]
 pub struct LiveBoard(Arc<Inner>);
 
+/// The newest jobs of all projects or of one, and when they were read.
+type Newest = BTreeMap<Option<ProjectId>, (Duration, Vec<JobId>)>;
+
 #[derive(Default)]
 struct Inner {
     watchers: Mutex<Watchers>,
     /// One reader at a time; the others take what it has read.
     shown: tokio::sync::Mutex<Shown>,
-    /// The newest jobs of all projects or of one, and when they were read.
-    newest: tokio::sync::Mutex<BTreeMap<Option<ProjectId>, (Duration, Vec<JobId>)>>,
+    newest: tokio::sync::Mutex<Newest>,
 }
 
 #[derive(Default)]
