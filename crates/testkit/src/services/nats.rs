@@ -118,6 +118,12 @@ impl Nats {
         }
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Its address.
     #[must_use]
     pub fn url(&self) -> String {

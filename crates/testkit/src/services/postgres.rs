@@ -153,6 +153,12 @@ impl Postgres {
         self.process.signal_all("CONT");
     }
 
+    /// Its postmaster, whose children its other processes are.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where it listens on this machine.
     #[must_use]
     pub const fn port(&self) -> u16 {

@@ -62,6 +62,12 @@ impl Redis {
         redis
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Its address.
     #[must_use]
     pub fn url(&self) -> String {
