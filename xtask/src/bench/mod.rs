@@ -5,6 +5,7 @@ mod fresh;
 mod hostile;
 mod landing;
 mod process;
+mod rounds;
 mod rows;
 mod ui;
 
