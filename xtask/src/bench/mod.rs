@@ -5,6 +5,7 @@ mod fresh;
 mod hostile;
 mod landing;
 mod process;
+mod results;
 mod rounds;
 mod rows;
 mod ui;

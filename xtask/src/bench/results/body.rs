@@ -1,0 +1,101 @@
+//! What workers post, made once: only the image and its receipt are put in for each task.
+
+use serde::Deserialize;
+
+use super::SLUG;
+
+/// Classes of the pipeline; each classification has a score for each.
+pub(super) const LABELS: [&str; 10] = [
+    "Noctua pronuba",
+    "Autographa gamma",
+    "Agrotis exclamationis",
+    "Xestia c-nigrum",
+    "Hypena proboscidalis",
+    "Idaea aversata",
+    "Biston betularia",
+    "Cosmia trapezina",
+    "Deilephila elpenor",
+    "not a moth",
+];
+/// Where the id of the image goes.
+const IMAGE: &str = "<image>";
+
+/// A task as the generator reads it.
+#[derive(Deserialize)]
+pub(super) struct Task<'a> {
+    pub(super) image_id: &'a str,
+    pub(super) image_url: &'a str,
+    pub(super) reply_subject: &'a str,
+}
+
+/// The answer to a reserve.
+#[derive(Deserialize)]
+pub(super) struct Tasks<'a> {
+    #[serde(borrow)]
+    pub(super) tasks: Vec<Task<'a>>,
+}
+
+/// The detections of a result, cut where the id of the image goes.
+pub(super) struct Found(Vec<String>);
+
+impl Found {
+    /// So many detections, each with one classification.
+    pub(super) fn new(detections: usize) -> Self {
+        let text: Vec<String> = (0..detections).map(detection).collect();
+        Self(text.join(",").split(IMAGE).map(str::to_owned).collect())
+    }
+
+    /// The body of a post of the results of these tasks.
+    pub(super) fn post(&self, tasks: &[Task<'_>]) -> String {
+        let mut body =
+            String::with_capacity(tasks.len() * (400 + self.0.iter().map(String::len).sum::<usize>()));
+        body.push_str(r#"{"results":["#);
+        for (at, task) in tasks.iter().enumerate() {
+            let parts = [
+                if at > 0 { "," } else { "" },
+                r#"{"reply_subject":""#,
+                task.reply_subject,
+                r#"","result":{"pipeline":""#,
+                SLUG,
+                r#"","algorithms":{},"total_time":0.1,"source_images":[{"id":""#,
+                task.image_id,
+                r#"","url":""#,
+                task.image_url,
+                r#""}],"detections":["#,
+            ];
+            parts.iter().for_each(|part| body.push_str(part));
+            for (at, text) in self.0.iter().enumerate() {
+                if at > 0 {
+                    body.push_str(task.image_id);
+                }
+                body.push_str(text);
+            }
+            body.push_str("]}}");
+        }
+        body.push_str("]}");
+        body
+    }
+}
+
+fn detection(at: usize) -> String {
+    let x = 100.5 + 400.25 * at as f64;
+    let best = at % LABELS.len();
+    let scores: Vec<String> = (0..LABELS.len())
+        .map(|label| {
+            format!(
+                "0.{}",
+                if label == best {
+                    918_273
+                } else {
+                    12_345 + 678 * label
+                }
+            )
+        })
+        .collect();
+    let scores = scores.join(",");
+    format!(
+        r#"{{"source_image_id":"{IMAGE}","bbox":{{"x1":{x},"y1":210.75,"x2":{},"y2":388.125}},"score":0.8765,"inference_time":0.021,"algorithm":{{"name":"Detector","key":"bench_detector"}},"timestamp":"2024-06-23T05:00:07Z","crop_image_url":null,"classifications":[{{"classification":"{}","labels":null,"scores":[{scores}],"logits":null,"inference_time":0.013,"algorithm":{{"name":"Classifier","key":"bench_classifier"}},"terminal":true,"timestamp":"2024-06-23T05:00:07Z"}}]}}"#,
+        x + 180.5,
+        LABELS[best],
+    )
+}

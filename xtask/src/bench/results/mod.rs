@@ -1,0 +1,7 @@
+//! Results end to end, over HTTP: tasks reserved and answered by workers that compute nothing, from the first reserve until the job has
+//! landed.
+
+mod body;
+
+/// The pipeline that is run.
+const SLUG: &str = "bench";
