@@ -2,6 +2,7 @@
 //! landed.
 
 mod body;
+mod cpu;
 
 /// The pipeline that is run.
 const SLUG: &str = "bench";
