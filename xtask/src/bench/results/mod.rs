@@ -3,6 +3,10 @@
 
 mod body;
 mod cpu;
+mod stand;
+
+use std::time::Duration;
 
 /// The pipeline that is run.
 const SLUG: &str = "bench";
+const PATIENCE: Duration = Duration::from_secs(600);

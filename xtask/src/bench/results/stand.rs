@@ -1,0 +1,118 @@
+//! What is measured: a server with the services behind it, all private to the run, and the CPU of each process.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+use tempfile::TempDir;
+use trapline_testkit::{
+    Client, Server,
+    services::{Nats, NatsBinary, Postgres, Redis},
+    until,
+};
+
+use super::{PATIENCE, SLUG, body::LABELS, cpu::Cpu};
+use crate::bench::process;
+
+pub(super) struct Stand {
+    server: Server,
+    pub(super) client: Client,
+    behind: Option<(Postgres, Nats, Redis)>,
+    _folder: TempDir,
+}
+
+impl Stand {
+    pub(super) async fn start(binary: &Path, cluster: bool) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut behind = None;
+        let mut env = vec![("TRAPLINE_LOG".to_owned(), "warn".to_owned())];
+        if cluster {
+            let nats = NatsBinary::all().map_err(anyhow::Error::msg)?.remove(0);
+            let (nats, redis, postgres) =
+                futures::join!(Nats::start(nats), Redis::start(), Postgres::start());
+            env.push(("DATABASE_URL".to_owned(), postgres.url("postgres")));
+            env.push(("NATS_URL".to_owned(), nats.url()));
+            env.push(("REDIS_URL".to_owned(), redis.url()));
+            behind = Some((postgres, nats, redis));
+        }
+        let env: Vec<(&str, &str)> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let server = Server::start(binary, folder.path(), &env).await;
+        let stand = Self {
+            client: server.client(),
+            server,
+            behind,
+            _folder: folder,
+        };
+        stand.register().await;
+        Ok(stand)
+    }
+
+    async fn register(&self) {
+        let algorithms = json!([
+            { "name": "Detector", "key": "bench_detector", "task_type": "localization", "version": 1 },
+            { "name": "Classifier", "key": "bench_classifier", "task_type": "classification", "version": 1,
+              "category_map": { "labels": LABELS } },
+        ]);
+        let pipeline =
+            json!({ "name": SLUG, "slug": SLUG, "version": 1, "algorithms": algorithms, "stages": [] });
+        let body = json!({ "processing_service_name": SLUG, "pipelines": [pipeline] });
+        self.client.post("/api/v2/projects/1/pipelines/", &body).await;
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.server.url()
+    }
+
+    pub(super) fn cpu(&self) -> Cpu {
+        let behind = self.behind.as_ref();
+        Cpu {
+            server: process::cpu(self.server.pid()),
+            postgres: behind.map_or(0.0, |(postgres, ..)| process::cpu_of_family(postgres.pid())),
+            queue: behind.map_or(0.0, |(_, nats, redis)| {
+                process::cpu(nats.pid()) + process::cpu(redis.pid())
+            }),
+            load: process::cpu(std::process::id()),
+            machine: process::machine(),
+        }
+    }
+
+    /// The server's memory and the most that it had, in MiB.
+    pub(super) fn memory(&self) -> (u64, u64) {
+        let pid = self.server.pid();
+        (process::memory(pid, "VmRSS"), process::memory(pid, "VmHWM"))
+    }
+
+    /// A job of so many images, all of them collected; nothing else is under way any more.
+    pub(super) async fn job(&self, name: &str, images: usize) -> i64 {
+        let set = self.client.upload_captures(name, images as u64).await;
+        let job = self.client.start_job(SLUG, set).await;
+        until("the job is collected", PATIENCE, async || {
+            let body = self.client.get(&format!("/api/v2/jobs/{job}/")).await;
+            match body["status"] == "STARTED" && body["counts"]["total"] == images {
+                true => Ok(()),
+                false => Err(body["counts"].to_string()),
+            }
+        })
+        .await;
+        self.quiet().await;
+        job
+    }
+
+    /// Waits until the server, and what is behind it, do nothing to speak of: a queue is filled, a summary made.
+    pub(super) async fn quiet(&self) {
+        const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
+        const LITTLE: f64 = 0.03;
+        const LOOKS: usize = 3;
+        let mut looks = tokio::time::interval(LOOK);
+        let (mut quiet, mut before) = (0, self.cpu());
+        looks.tick().await;
+        while quiet < LOOKS {
+            looks.tick().await;
+            let now = self.cpu();
+            let took = now.since(before);
+            let little = took.server + took.postgres + took.queue <= LITTLE;
+            quiet = if little { quiet + 1 } else { 0 };
+            before = now;
+        }
+    }
+}
