@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use trapline_testkit::{
     Client, Server,
@@ -13,6 +14,8 @@ use trapline_testkit::{
 
 use super::{PATIENCE, SLUG, body::LABELS, cpu::Cpu};
 use crate::bench::process;
+
+const COUNTS: &str = include_str!("counts.sql");
 
 pub(super) struct Stand {
     server: Server,
@@ -114,5 +117,43 @@ impl Stand {
             quiet = if little { quiet + 1 } else { 0 };
             before = now;
         }
+    }
+
+    /// Checks that a job has landed with all that was posted, by its counts and by its rows.
+    pub(super) async fn check(&self, job: i64, images: usize, detections: usize) -> Result<()> {
+        let body = self.client.get(&format!("/api/v2/jobs/{job}/")).await;
+        let found = images * detections;
+        let counts = &body["counts"];
+        ensure!(
+            body["status"] == "SUCCESS"
+                && counts["processed"] == images
+                && counts["detections"] == found
+                && counts["classifications"] == found,
+            "job {job} is {} with {counts}",
+            body["status"]
+        );
+        let sql = COUNTS.replace("$1", &job.to_string());
+        let rows: Vec<i64> = match &self.behind {
+            Some((postgres, ..)) => postgres
+                .ask(&sql)
+                .split('|')
+                .map(str::parse)
+                .collect::<Result<_, _>>()?,
+            None => {
+                let url = format!("sqlite:{}", self.server.database().display());
+                let mut conn = SqliteConnection::connect(&url).await?;
+                let (tasks, boxes, classes): (i64, i64, i64) = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                    .fetch_one(&mut conn)
+                    .await?;
+                conn.close().await.context("the database")?;
+                vec![tasks, boxes, classes]
+            }
+        };
+        let expected: Vec<i64> = [images, found, found].map(|n| n as i64).to_vec();
+        ensure!(
+            rows == expected,
+            "job {job} has rows {rows:?} and not {expected:?}"
+        );
+        Ok(())
     }
 }
