@@ -3,6 +3,7 @@
 
 mod body;
 mod cpu;
+mod load;
 mod stand;
 
 use std::{path::PathBuf, time::Duration};

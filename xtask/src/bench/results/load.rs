@@ -1,0 +1,145 @@
+//! Workers that compute nothing: each reserves, posts, and reserves again, until all images have their result.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use reqwest::{
+    Client, RequestBuilder, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use serde::Deserialize;
+use tokio::task::JoinSet;
+use trapline_testkit::SERVER_TOKEN;
+
+use super::{
+    Args, PATIENCE,
+    body::{Found, Tasks},
+};
+
+/// Before it asks again when there was no task, or no room.
+const AGAIN: Duration = Duration::from_millis(5);
+
+/// What the workers saw, in order of length.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) reserves: Vec<Duration>,
+    pub(super) posts: Vec<Duration>,
+    /// Answers of 503, after which they asked again.
+    pub(super) busy: usize,
+}
+
+struct Worker {
+    http: Client,
+    url: String,
+    reserve: String,
+    found: Arc<Found>,
+    left: Arc<AtomicUsize>,
+    seen: Seen,
+}
+
+#[derive(Deserialize)]
+struct Queued {
+    results_queued: usize,
+}
+
+/// Works on a job until all of its images are answered for.
+pub(super) async fn work(url: &str, job: i64, found: &Arc<Found>, args: &Args) -> Result<Seen> {
+    let left = Arc::new(AtomicUsize::new(args.images));
+    let mut workers = JoinSet::new();
+    for name in 0..args.clients {
+        let worker = Worker {
+            http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            url: format!("{url}/api/v2/jobs/{job}"),
+            reserve: format!(
+                r#"{{"batch_size":{},"client_info":{{"instance":"worker-{name}"}}}}"#,
+                args.batch
+            ),
+            found: Arc::clone(found),
+            left: Arc::clone(&left),
+            seen: Seen::default(),
+        };
+        workers.spawn(worker.run());
+    }
+    let mut all = Seen::default();
+    while let Some(seen) = workers.join_next().await {
+        let seen = seen??;
+        all.reserves.extend(seen.reserves);
+        all.posts.extend(seen.posts);
+        all.busy += seen.busy;
+    }
+    all.reserves.sort_unstable();
+    all.posts.sort_unstable();
+    Ok(all)
+}
+
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+impl Worker {
+    async fn run(mut self) -> Result<Seen> {
+        while self.left.load(Ordering::Relaxed) > 0 {
+            let began = Instant::now();
+            let answer = self.send("tasks/", self.reserve.clone()).await?;
+            self.seen.reserves.push(began.elapsed());
+            let tasks: Tasks<'_> = match &answer {
+                Some(bytes) => serde_json::from_slice(bytes).context("no answer with tasks")?,
+                None => Tasks { tasks: Vec::new() },
+            };
+            if tasks.tasks.is_empty() {
+                tokio::time::sleep(AGAIN).await; // a worker's pause: the poll has no event to wait for
+                continue;
+            }
+            self.post(&tasks).await?;
+        }
+        Ok(self.seen)
+    }
+
+    async fn post(&mut self, tasks: &Tasks<'_>) -> Result<()> {
+        let body = self.found.post(&tasks.tasks);
+        loop {
+            let began = Instant::now();
+            let answer = self.send("result/", body.clone()).await?;
+            self.seen.posts.push(began.elapsed());
+            let Some(bytes) = answer else {
+                tokio::time::sleep(AGAIN).await; // as above
+                continue;
+            };
+            let queued: Queued = serde_json::from_slice(&bytes)?;
+            ensure!(
+                queued.results_queued == tasks.tasks.len(),
+                "a result was not taken: {}",
+                String::from_utf8_lossy(&bytes)
+            );
+            self.left.fetch_sub(tasks.tasks.len(), Ordering::Relaxed);
+            return Ok(());
+        }
+    }
+
+    /// The body of the answer, or none if the server has no room.
+    async fn send(&mut self, path: &str, body: String) -> Result<Option<Vec<u8>>> {
+        let answer = self.request(path).body(body).send().await?;
+        let status = answer.status();
+        let bytes = answer.bytes().await?;
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            self.seen.busy += 1;
+            return Ok(None);
+        }
+        ensure!(
+            status == StatusCode::OK,
+            "{path}: {status} {}",
+            String::from_utf8_lossy(&bytes)
+        );
+        Ok(Some(bytes.into()))
+    }
+
+    fn request(&self, path: &str) -> RequestBuilder {
+        self.http
+            .post(format!("{}/{path}", self.url))
+            .header(AUTHORIZATION, format!("Token {SERVER_TOKEN}"))
+            .header(CONTENT_TYPE, "application/json")
+    }
+}
