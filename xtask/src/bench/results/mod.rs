@@ -3,6 +3,7 @@
 
 mod body;
 mod cpu;
+mod floor;
 mod load;
 mod stand;
 
