@@ -1,0 +1,2 @@
+-- A detection: job, place, capture, number, and so on as the table says.
+INSERT INTO detections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
