@@ -3,6 +3,7 @@
 //! durable when it is answered; and the same bodies only parsed. No HTTP, no receipts, no plan, nobody who races.
 
 mod json;
+mod sqlite;
 
 /// Images of one transaction.
 const GROUP: usize = 64;
