@@ -3,12 +3,40 @@
 //! durable when it is answered; and the same bodies only parsed. No HTTP, no receipts, no plan, nobody who races.
 
 mod json;
+mod postgres;
 mod sqlite;
+
+use anyhow::Result;
+
+use super::{Args, body::Found};
 
 /// Images of one transaction.
 const GROUP: usize = 64;
 /// What a score list of ten is packed to.
 const SCORES: [u8; 40] = [63; 40];
+
+/// Milliseconds of CPU for an image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Floor {
+    pub(super) store: f64,
+    pub(super) parse: f64,
+}
+
+impl Floor {
+    pub(super) fn sum(self) -> f64 {
+        self.store + self.parse
+    }
+}
+
+/// Does it, on a store of its own.
+pub(super) async fn measure(args: &Args, detections: usize) -> Result<Floor> {
+    let store = match args.cluster {
+        true => postgres::milliseconds(args.images, detections).await?,
+        false => sqlite::milliseconds(args.images, detections).await?,
+    };
+    let parse = json::milliseconds(args, &Found::new(detections))?;
+    Ok(Floor { store, parse })
+}
 
 /// The first and last place of each group, in the order of dispatch.
 fn groups(images: usize) -> impl Iterator<Item = (i64, i64)> {

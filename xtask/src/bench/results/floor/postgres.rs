@@ -1,0 +1,70 @@
+//! The floor of the store of a cluster.
+
+use anyhow::{Result, ensure};
+use sqlx::{Connection as _, PgConnection};
+use trapline_testkit::services::Postgres;
+
+use super::{SCORES, boxes, groups};
+use crate::bench::process;
+
+/// CPU of the bare program and of its server for an image.
+pub(super) async fn milliseconds(images: usize, detections: usize) -> Result<f64> {
+    let server = Postgres::start().await;
+    let mut conn = PgConnection::connect(&server.url("postgres")).await?;
+    sqlx::raw_sql(include_str!("postgres.sql"))
+        .execute(&mut conn)
+        .await?;
+    sqlx::query(include_str!("postgres_tasks.sql"))
+        .bind(images as i64)
+        .execute(&mut conn)
+        .await?;
+    sqlx::raw_sql("VACUUM").execute(&mut conn).await?;
+    sqlx::raw_sql("CHECKPOINT").execute(&mut conn).await?;
+    let cpu = || process::cpu(std::process::id()) + process::cpu_of_family(server.pid());
+    let before = cpu();
+    for group in groups(images) {
+        grant(&mut conn, group).await?;
+        settle(&mut conn, group, detections).await?;
+    }
+    let took = cpu() - before;
+    let counts: (i64, i64, i64) = sqlx::query_as(include_str!("counts.sql"))
+        .fetch_one(&mut conn)
+        .await?;
+    let (done, found) = (images as i64, (images * detections) as i64);
+    ensure!(
+        counts == (done, found, found),
+        "the bare program has stored {counts:?}"
+    );
+    conn.close().await?;
+    Ok(1_000.0 * took / images as f64)
+}
+
+async fn grant(conn: &mut PgConnection, (from, to): (i64, i64)) -> Result<()> {
+    sqlx::query(include_str!("postgres_grant.sql"))
+        .bind(1_700_000_000_000_000 + from)
+        .bind((from..=to).collect::<Vec<_>>())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn settle(conn: &mut PgConnection, group: (i64, i64), detections: usize) -> Result<()> {
+    let at = 1_700_000_000_000_000 + group.0;
+    let rows: Vec<(i64, i64)> = boxes(group, detections).collect();
+    let corner = |by: f64| rows.iter().map(|(_, n)| *n as f64 + by).collect::<Vec<_>>();
+    sqlx::query(include_str!("postgres_settle.sql"))
+        .bind((group.0..=group.1).collect::<Vec<_>>())
+        .bind(at)
+        .bind(detections as i64)
+        .bind(rows.iter().map(|(ord, _)| *ord).collect::<Vec<_>>())
+        .bind(rows.iter().map(|(_, n)| *n).collect::<Vec<_>>())
+        .bind(corner(0.0))
+        .bind(corner(10.0))
+        .bind(corner(20.0))
+        .bind(corner(30.0))
+        .bind(vec!["Noctua pronuba"; rows.len()])
+        .bind(vec![&SCORES[..]; rows.len()])
+        .execute(conn)
+        .await?;
+    Ok(())
+}
