@@ -5,9 +5,12 @@ mod body;
 mod cpu;
 mod floor;
 mod load;
+mod report;
 mod stand;
 
 use std::{path::PathBuf, time::Duration};
+
+use serde_json::json;
 
 /// The pipeline that is run.
 const SLUG: &str = "bench";
@@ -39,4 +42,12 @@ pub(crate) struct Args {
     /// A file for what was measured.
     #[arg(long)]
     json: Option<PathBuf>,
+}
+
+/// What makes a measurement comparable with another.
+fn setting(args: &Args, detections: usize) -> serde_json::Value {
+    json!({
+        "images": args.images, "clients": args.clients, "batch": args.batch, "detections": detections,
+        "rounds": args.rounds,
+    })
 }

@@ -1,0 +1,115 @@
+//! What a round took, in words and as JSON.
+
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+
+use super::{Args, cpu::Cpu, floor::Floor, load::Seen, setting};
+use crate::bench::rounds::{median, spread};
+
+/// A round.
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) images: usize,
+    /// From the first reserve to the last commit, which lands the job.
+    pub(super) took: Duration,
+    /// Until then.
+    pub(super) cpu: Cpu,
+    /// Until the server was quiet.
+    pub(super) afterwards: Cpu,
+    pub(super) memory: (u64, u64),
+    pub(super) seen: Arc<Seen>,
+}
+
+impl Row {
+    fn each(&self, seconds: f64) -> f64 {
+        1_000.0 * seconds / self.images as f64
+    }
+
+    /// Milliseconds of CPU for an image, ours and the database's.
+    pub(super) fn cost(&self) -> f64 {
+        self.each(self.cpu.server + self.cpu.postgres)
+    }
+
+    fn rate(&self) -> f64 {
+        self.images as f64 / self.took.as_secs_f64()
+    }
+
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        let late = self.afterwards.since(self.cpu);
+        let seen = &self.seen;
+        vec![
+            ("images_per_second", self.rate()),
+            ("cpu_ms", self.cost()),
+            ("server_cpu_ms", self.each(self.cpu.server)),
+            ("postgres_cpu_ms", self.each(self.cpu.postgres)),
+            ("queue_cpu_ms", self.each(self.cpu.queue)),
+            ("load_cpu_ms", self.each(self.cpu.load)),
+            ("after_landing_cpu_ms", self.each(late.server + late.postgres)),
+            ("reserve_p50_ms", at(&seen.reserves, 0.5)),
+            ("reserve_p99_ms", at(&seen.reserves, 0.99)),
+            ("post_p50_ms", at(&seen.posts, 0.5)),
+            ("post_p99_ms", at(&seen.posts, 0.99)),
+            ("answers_503", seen.busy as f64),
+            ("memory_mib", self.memory.0 as f64),
+            ("memory_peak_mib", self.memory.1 as f64),
+            ("others_share", self.cpu.others()),
+        ]
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = &self.seen;
+        let late = self.afterwards.since(self.cpu);
+        write!(
+            f,
+            "{:.0} images/s; CPU ms an image: server {:.4}, PostgreSQL {:.4}, NATS and Redis {:.4}, generator {:.4}, after landing {:.4}; \
+             reserve p50 {:.1} p99 {:.1} ms, post p50 {:.1} p99 {:.1} ms; 503: {}; {} MiB, at most {}; others used {:.0}% of the machine",
+            self.rate(),
+            self.each(self.cpu.server),
+            self.each(self.cpu.postgres),
+            self.each(self.cpu.queue),
+            self.each(self.cpu.load),
+            self.each(late.server + late.postgres),
+            at(&seen.reserves, 0.5),
+            at(&seen.reserves, 0.99),
+            at(&seen.posts, 0.5),
+            at(&seen.posts, 0.99),
+            seen.busy,
+            self.memory.0,
+            self.memory.1,
+            100.0 * self.cpu.others()
+        )
+    }
+}
+
+/// Milliseconds at a share of sorted times.
+fn at(sorted: &[Duration], share: f64) -> f64 {
+    let index = (sorted.len().saturating_sub(1) as f64 * share) as usize;
+    sorted.get(index).map_or(0.0, |took| 1_000.0 * took.as_secs_f64())
+}
+
+/// The rounds of a binary as a row of `bench table`.
+pub(super) fn measured(args: &Args, detections: usize, binary: &Path, rows: &[Row], floor: Floor) -> Value {
+    let figures: Vec<Vec<(&str, f64)>> = rows.iter().map(Row::figures).collect();
+    let names = figures.first().into_iter().flatten().enumerate();
+    let medians: serde_json::Map<String, Value> = names
+        .map(|(index, (name, _))| {
+            let all = || figures.iter().map(|round| round[index].1);
+            let (low, high) = spread(all());
+            let value = json!({ "median": median(all()), "low": low, "high": high });
+            ((*name).to_owned(), value)
+        })
+        .collect();
+    let cost = median(rows.iter().map(Row::cost));
+    json!({
+        "what": "results",
+        "mode": if args.cluster { "cluster" } else { "embedded" },
+        "binary": binary.file_name().map(|name| name.to_string_lossy()),
+        "setting": setting(args, detections),
+        "figures": medians,
+        "floor": { "store_cpu_ms": floor.store, "parse_cpu_ms": floor.parse, "cpu_ms": floor.sum() },
+        "ratio": floor.sum() / cost,
+    })
+}
