@@ -63,6 +63,8 @@ pub(crate) enum Bench {
     Hostile(hostile::Args),
     /// A large job on a new cluster of one node, with workers from its first second.
     Fresh(fresh::Fresh),
+    /// Results end to end: images per second, CPU per image of each process, and the floor of a bare program beside it.
+    Results(results::Args),
     /// Pages and streams of a large job, half done, with nobody watching and with many.
     Ui(ui::Args),
 }
@@ -73,6 +75,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         // A binary that is given is measured as it is.
         Bench::Hostile(args) => args.binary.is_none(),
         Bench::Fresh(args) => args.binary.is_none(),
+        Bench::Results(args) => args.binary.is_empty(),
         Bench::Ui(args) => args.binary.is_none(),
         Bench::Tick { .. } | Bench::Lost { .. } => false,
     };
@@ -88,6 +91,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Hostile(args) => hostile::run(args).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
             Bench::Fresh(options) => fresh::fresh(options).await,
+            Bench::Results(args) => results::run(args).await,
             Bench::Ui(args) => ui::run(args).await,
         }
     })

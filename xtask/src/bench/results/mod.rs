@@ -1,5 +1,5 @@
 //! Results end to end, over HTTP: tasks reserved and answered by workers that compute nothing, from the first reserve until the job has
-//! landed.
+//! landed. Beside it, in the same run, the floor: what a bare program needs for the same rows and the same JSON.
 
 mod body;
 mod cpu;
@@ -8,13 +8,24 @@ mod load;
 mod report;
 mod stand;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use anyhow::{Context as _, Result};
 use serde_json::json;
+
+use self::{body::Found, report::Row, stand::Stand};
+use super::rounds::{self, Report};
+use crate::release;
 
 /// The pipeline that is run.
 const SLUG: &str = "bench";
 const PATIENCE: Duration = Duration::from_secs(600);
+/// A warm-up has this share of a round's images.
+const WARM_UP: usize = 5;
 
 #[derive(Clone, clap::Args)]
 pub(crate) struct Args {
@@ -39,9 +50,103 @@ pub(crate) struct Args {
     /// Binaries to measure, instead of a release build of this checkout; several take turns, round by round.
     #[arg(long)]
     pub(super) binary: Vec<PathBuf>,
-    /// A file for what was measured.
+    /// A file for what was measured, as `bench table` reads it.
     #[arg(long)]
     json: Option<PathBuf>,
+}
+
+#[allow(clippy::print_stdout, reason = "a benchmark prints")]
+pub(super) async fn run(args: &Args) -> Result<()> {
+    // The server runs in a folder of its own.
+    let mut binaries = args
+        .binary
+        .iter()
+        .map(|binary| {
+            binary
+                .canonicalize()
+                .with_context(|| binary.display().to_string())
+        })
+        .collect::<Result<Vec<_>>>()?;
+    if binaries.is_empty() {
+        binaries.push(release::binary("trapline"));
+    }
+    let mut report = Report::new();
+    for &detections in &args.detections {
+        println!(
+            "{}: {} images, {} workers, batches of {}, {detections} detections",
+            if args.cluster { "cluster" } else { "embedded" },
+            args.images,
+            args.clients,
+            args.batch
+        );
+        let rounds = rounds_of(args, &binaries, detections).await?;
+        let floor = floor::measure(args, detections).await?;
+        println!(
+            "floor: store {:.4} ms of CPU an image, JSON {:.4} ms",
+            floor.store, floor.parse
+        );
+        for (binary, rows) in binaries.iter().zip(&rounds) {
+            report.add(report::measured(args, detections, binary, rows, floor));
+        }
+        let cost = |rows: &[Row]| rounds::median(rows.iter().map(Row::cost));
+        for (binary, rows) in binaries.iter().zip(&rounds) {
+            println!(
+                "{}: {:.4} ms, {:.2} of it unavoidable, {:.3} times the first binary",
+                binary.display(),
+                cost(rows),
+                floor.sum() / cost(rows),
+                cost(rows) / cost(&rounds[0])
+            );
+        }
+    }
+    report.save(args.json.as_deref())
+}
+
+/// What each binary took, round by round.
+#[allow(clippy::print_stdout, reason = "a benchmark prints")]
+async fn rounds_of(args: &Args, binaries: &[PathBuf], detections: usize) -> Result<Vec<Vec<Row>>> {
+    let mut stands = Vec::new();
+    for binary in binaries {
+        stands.push(Stand::start(binary, args.cluster).await?);
+    }
+    let found = Arc::new(Found::new(detections));
+    let warm = Args {
+        images: args.images.div_ceil(WARM_UP),
+        ..args.clone()
+    };
+    for stand in &stands {
+        round(stand, "warm-up", &found, &warm, detections).await?;
+    }
+    let mut rounds = vec![Vec::new(); stands.len()];
+    for turn in 1..=args.rounds {
+        for (at, stand) in stands.iter().enumerate() {
+            let row = round(stand, &format!("round-{turn}"), &found, args, detections).await?;
+            println!("round {turn}, binary {}: {row}", at + 1);
+            rounds[at].push(row);
+        }
+    }
+    Ok(rounds)
+}
+
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+async fn round(stand: &Stand, name: &str, found: &Arc<Found>, args: &Args, detections: usize) -> Result<Row> {
+    let job = stand.job(name, args.images).await;
+    let (before, began) = (stand.cpu(), Instant::now());
+    let seen = load::work(&stand.url(), job, found, args).await?;
+    let (took, cpu) = (began.elapsed(), stand.cpu().since(before));
+    let memory = stand.memory();
+    // The summary of a job and the end of its queue are work too.
+    stand.quiet().await;
+    let afterwards = stand.cpu().since(before);
+    stand.check(job, args.images, detections).await?;
+    Ok(Row {
+        images: args.images,
+        took,
+        cpu,
+        afterwards,
+        memory,
+        seen: Arc::new(seen),
+    })
 }
 
 /// What makes a measurement comparable with another.
