@@ -131,6 +131,7 @@ async fn rounds_of(args: &Args, binaries: &[PathBuf], detections: usize) -> Resu
 #[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 async fn round(stand: &Stand, name: &str, found: &Arc<Found>, args: &Args, detections: usize) -> Result<Row> {
     let job = stand.job(name, args.images).await;
+    let updates = stand.updates()?;
     let (before, began) = (stand.cpu(), Instant::now());
     let seen = load::work(&stand.url(), job, found, args).await?;
     let (took, cpu) = (began.elapsed(), stand.cpu().since(before));
@@ -139,12 +140,17 @@ async fn round(stand: &Stand, name: &str, found: &Arc<Found>, args: &Args, detec
     stand.quiet().await;
     let afterwards = stand.cpu().since(before);
     stand.check(job, args.images, detections).await?;
+    let hot = stand.updates()?.zip(updates).map(|(after, before)| {
+        let all = after.0 - before.0;
+        (after.1 - before.1) / all.max(1.0)
+    });
     Ok(Row {
         images: args.images,
         took,
         cpu,
         afterwards,
         memory,
+        hot,
         seen: Arc::new(seen),
     })
 }

@@ -18,6 +18,8 @@ pub(super) struct Row {
     /// Until the server was quiet.
     pub(super) afterwards: Cpu,
     pub(super) memory: (u64, u64),
+    /// The share of PostgreSQL's updates of tasks that wrote no index.
+    pub(super) hot: Option<f64>,
     pub(super) seen: Arc<Seen>,
 }
 
@@ -38,7 +40,7 @@ impl Row {
     fn figures(&self) -> Vec<(&'static str, f64)> {
         let late = self.afterwards.since(self.cpu);
         let seen = &self.seen;
-        vec![
+        let figures = [
             ("images_per_second", self.rate()),
             ("cpu_ms", self.cost()),
             ("server_cpu_ms", self.each(self.cpu.server)),
@@ -54,7 +56,9 @@ impl Row {
             ("memory_mib", self.memory.0 as f64),
             ("memory_peak_mib", self.memory.1 as f64),
             ("others_share", self.cpu.others()),
-        ]
+        ];
+        let hot = self.hot.map(|share| ("hot_share", share));
+        figures.into_iter().chain(hot).collect()
     }
 }
 
@@ -80,7 +84,11 @@ impl fmt::Display for Row {
             self.memory.0,
             self.memory.1,
             100.0 * self.cpu.others()
-        )
+        )?;
+        match self.hot {
+            Some(hot) => write!(f, "; {:.0}% of the updates of tasks wrote no index", 100.0 * hot),
+            None => Ok(()),
+        }
     }
 }
 

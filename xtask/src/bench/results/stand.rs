@@ -16,6 +16,7 @@ use super::{PATIENCE, SLUG, body::LABELS, cpu::Cpu};
 use crate::bench::process;
 
 const COUNTS: &str = include_str!("counts.sql");
+const UPDATES: &str = include_str!("updates.sql");
 
 pub(super) struct Stand {
     server: Server,
@@ -83,6 +84,16 @@ impl Stand {
     pub(super) fn memory(&self) -> (u64, u64) {
         let pid = self.server.pid();
         (process::memory(pid, "VmRSS"), process::memory(pid, "VmHWM"))
+    }
+
+    /// PostgreSQL's updates of tasks until now, and those of them that wrote no index (HOT). It counts a second late.
+    pub(super) fn updates(&self) -> Result<Option<(f64, f64)>> {
+        let Some((postgres, ..)) = &self.behind else {
+            return Ok(None);
+        };
+        let answer = postgres.ask(UPDATES);
+        let (all, hot) = answer.split_once('|').context("two columns")?;
+        Ok(Some((all.parse()?, hot.parse()?)))
     }
 
     /// A job of so many images, all of them collected; nothing else is under way any more.
