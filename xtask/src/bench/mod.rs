@@ -8,6 +8,7 @@ mod process;
 mod results;
 mod rounds;
 mod rows;
+mod table;
 mod ui;
 
 use std::{
@@ -65,6 +66,8 @@ pub(crate) enum Bench {
     Fresh(fresh::Fresh),
     /// Results end to end: images per second, CPU per image of each process, and the floor of a bare program beside it.
     Results(results::Args),
+    /// Writes the page of benchmarks in `docs` from what was measured, by `--json` of each of them.
+    Table(table::Args),
     /// Pages and streams of a large job, half done, with nobody watching and with many.
     Ui(ui::Args),
 }
@@ -77,7 +80,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Fresh(args) => args.binary.is_none(),
         Bench::Results(args) => args.binary.is_empty(),
         Bench::Ui(args) => args.binary.is_none(),
-        Bench::Tick { .. } | Bench::Lost { .. } => false,
+        Bench::Tick { .. } | Bench::Lost { .. } | Bench::Table(_) => false,
     };
     if by_release && release::again()? {
         return Ok(());
@@ -92,6 +95,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
             Bench::Fresh(options) => fresh::fresh(options).await,
             Bench::Results(args) => results::run(args).await,
+            Bench::Table(args) => table::write(args),
             Bench::Ui(args) => ui::run(args).await,
         }
     })
