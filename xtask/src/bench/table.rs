@@ -133,3 +133,34 @@ fn cells(figure: &Figure, row: Option<&Value>) -> String {
         None => format!("{measured} | | "),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(mode: &str, cpu: f64, others: f64) -> Value {
+        let figure = |median: f64| json!({ "median": median, "low": median, "high": median });
+        json!({
+            "what": "results", "mode": mode,
+            "setting": { "images": 20_000, "clients": 8, "batch": 16, "detections": 3, "rounds": 3 },
+            "figures": { "cpu_ms": figure(cpu), "others_share": figure(others) },
+            "floor": { "cpu_ms": 0.03 },
+        })
+    }
+
+    #[test]
+    fn a_row_has_both_modes_with_their_floors_ratios_and_goals() {
+        let page = page(&[row("embedded", 0.12, 0.01), row("cluster", 0.3, 0.02)]);
+        let expected = "| 0.120 (0.120 to 0.120) | 0.030 | 0.25 | 0.300 (0.300 to 0.300) | 0.030 | 0.10 | embedded ≤ 0.08";
+        assert!(page.contains(expected), "{page}");
+        assert!(page.contains("Nothing else ran"), "{page}");
+    }
+
+    #[test]
+    fn a_machine_that_others_used_is_named_as_such() {
+        let page = page(&[row("embedded", 0.12, 0.4)]);
+        assert!(page.contains("Others used up to 40% of the machine"), "{page}");
+    }
+}
