@@ -186,10 +186,14 @@ fn bind_key<'q>(query: Query<'q>, placed: &Placed<'_>) -> Query<'q> {
     query.bind(job.0).bind(placed.ord).bind(capture.0).bind(placed.n)
 }
 
-/// Cuts rows into chunks of few different sizes, so that few different statements are prepared.
+/// How many rows one statement may insert. Few sizes, because each is a statement to prepare; so close that a group is cut into few
+/// chunks, because each is a message to SQLite's thread and back.
+const SIZES: [usize; 16] = [256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
+
+/// Cuts rows into chunks of those sizes.
 fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
-        let size = [256, 64, 16, 4, 1].into_iter().find(|size| *size <= rows.len())?;
+        let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
         let (chunk, rest) = rows.split_at(size);
         rows = rest;
         Some(chunk)
