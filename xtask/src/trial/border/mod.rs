@@ -97,8 +97,11 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     let (landed, done) = watch::channel(false);
     let dice = |n: usize| StdRng::seed_from_u64(args.seed.wrapping_mul(1_000) + n as u64);
     let workers = projects.iter().enumerate().flat_map(|(p, project)| {
-        let done = &done;
-        (0..PROCESSES).map(move |n| workers::work(project, n, dice(100 * (p + 1) + n), done.clone()))
+        let (over, done) = (&over, &done);
+        (0..PROCESSES).map(move |n| {
+            let dice = dice(100 * (p + 1) + n);
+            workers::work(project, n, dice, over.clone(), done.clone())
+        })
     });
     let operators = (0..OPERATORS).map(|n| operators::operate(&projects, dice(n), over.clone()));
     let trial = async {

@@ -15,8 +15,14 @@ pub(super) const SLUG: &str = "night";
 /// Before it asks again, when it was handed nothing or got no answer.
 const AGAIN: Duration = Duration::from_millis(300);
 
-/// Works until all jobs have landed.
-pub(super) async fn work(project: &Project, n: usize, mut dice: StdRng, done: watch::Receiver<bool>) {
+/// Works until all jobs have landed, and dies now and then until nothing goes away any more.
+pub(super) async fn work(
+    project: &Project,
+    n: usize,
+    mut dice: StdRng,
+    over: watch::Receiver<bool>,
+    done: watch::Receiver<bool>,
+) {
     let mut life = 0;
     while !*done.borrow() {
         life += 1;
@@ -26,7 +32,7 @@ pub(super) async fn work(project: &Project, n: usize, mut dice: StdRng, done: wa
             instance: n.is_multiple_of(2).then(|| format!("{n}-{life}")),
             definition: project.definition.load(Ordering::Relaxed),
         };
-        process.live(&mut dice, &done).await;
+        process.live(&mut dice, &over, &done).await;
     }
 }
 
@@ -38,7 +44,7 @@ struct Process<'a> {
 }
 
 impl Process<'_> {
-    async fn live(&self, dice: &mut StdRng, done: &watch::Receiver<bool>) {
+    async fn live(&self, dice: &mut StdRng, over: &watch::Receiver<bool>, done: &watch::Receiver<bool>) {
         if !self.register().await {
             return pass(AGAIN).await;
         }
@@ -56,7 +62,7 @@ impl Process<'_> {
                 continue;
             }
             pass(Duration::from_millis(dice.random_range(0..400))).await;
-            if dice.random_ratio(3, 100) {
+            if !*over.borrow() && dice.random_ratio(3, 100) {
                 self.project.seen().died += 1;
                 return;
             }
