@@ -74,23 +74,23 @@ impl Shown {
     /// Reads the jobs that are watched.
     pub(super) async fn read(&mut self, app: &AppState, watched: Vec<JobId>, now: Duration) -> Result<()> {
         let counts_held = self.held_at.is_none_or(|at| now.saturating_sub(at) >= HELD_EVERY);
-        let mut jobs = BTreeMap::new();
+        let mut found = BTreeSet::new();
         for slice in watched.chunks(SLICE) {
             let rows = self.rows(app, slice, counts_held).await?;
             for view in app.engine.recent(rows).await? {
-                let mut told = self
-                    .jobs
-                    .remove(&view.job.id)
-                    .unwrap_or_else(|| Told::new(&view.job));
-                told.held = Held::of(&view.job);
+                let job = &view.job;
+                let told = self.jobs.entry(job.id).or_insert_with(|| Told::new(job));
+                told.held = Held::of(job);
                 told.update(&Numbers::new(&view));
-                jobs.insert(view.job.id, told);
+                found.insert(job.id);
             }
         }
+        // Not before all is read: who has seen changes of a job would miss those of one that begins anew.
+        self.jobs.retain(|job, _| found.contains(job));
         if counts_held {
             self.held_at = Some(now);
         }
-        (self.jobs, self.asked, self.read_at) = (jobs, watched.into_iter().collect(), Some(now));
+        (self.asked, self.read_at) = (watched.into_iter().collect(), Some(now));
         Ok(())
     }
 
