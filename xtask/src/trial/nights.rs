@@ -51,13 +51,15 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     for night in 0..FIRST_NIGHTS {
         june.night(night, first / FIRST_NIGHTS)?;
     }
-    let kept = Store::new(folder.path(), "kept");
+    let kept = Store::new(folder.path(), "kept")?;
     for share in [0.3, 0.6] {
         let mut run = kept.start(&june.root)?;
-        let processed = kept.until_processed((first as f64 * share) as i64).await;
+        let processed = kept
+            .until_processed(&mut run, (first as f64 * share) as i64)
+            .await?;
         run.kill()?;
         run.wait()?;
-        teller.tell(&format!("killed with {} processed", processed?));
+        teller.tell(&format!("killed with {processed} processed"));
         kept.verified()?;
     }
     kept.run(&june.root, &teller)?;
@@ -68,7 +70,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     fs::rename(june.root.join("night-2"), june.root.join("night-2-renamed"))?;
     kept.run(&june.root, &teller)?;
     kept.verified()?;
-    let anew = Store::new(folder.path(), "anew");
+    let anew = Store::new(folder.path(), "anew")?;
     anew.run(&june.root, &teller)?;
     for table in ["images.csv", "detections.csv"] {
         let (kept, anew) = (kept.rows(table)?, anew.rows(table)?);
@@ -154,12 +156,13 @@ struct Store {
 }
 
 impl Store {
-    fn new(folder: &Path, name: &str) -> Self {
+    fn new(folder: &Path, name: &str) -> Result<Self> {
         let export = folder.join(name);
-        Self {
+        fs::create_dir(&export)?;
+        Ok(Self {
             database: folder.join(format!("{name}.db")),
             export,
-        }
+        })
     }
 
     fn command(&self, source: &Path) -> Command {
@@ -196,15 +199,17 @@ impl Store {
         Ok(())
     }
 
-    async fn until_processed(&self, enough: i64) -> Result<i64> {
-        until("so many are processed", PATIENCE, async || {
-            match self.processed().await {
-                Ok(n) if n >= enough => Ok(n),
-                Ok(n) => Err(format!("{n} of {enough}")),
-                Err(error) => Err(error.to_string()),
+    async fn until_processed(&self, run: &mut Child, enough: i64) -> Result<i64> {
+        let processed = until("so many are processed", PATIENCE, async || {
+            match (self.processed().await, run.try_wait()) {
+                (Ok(n), _) if n >= enough => Ok(Some(n)),
+                (_, Ok(Some(_))) => Ok(None),
+                (seen, _) => Err(format!("{seen:?} of {enough}")),
             }
-        })
-        .await
+        });
+        processed
+            .await?
+            .context("the run ended before so many were processed")
     }
 
     async fn processed(&self) -> sqlx::Result<i64> {

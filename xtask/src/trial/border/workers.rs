@@ -62,7 +62,7 @@ impl Process<'_> {
                 continue;
             }
             pass(Duration::from_millis(dice.random_range(0..400))).await;
-            if !*over.borrow() && dice.random_ratio(3, 100) {
+            if !*over.borrow() && dice.random_ratio(1, 100) {
                 self.project.seen().died += 1;
                 return;
             }
