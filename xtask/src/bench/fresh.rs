@@ -10,6 +10,7 @@ use anyhow::{Result, ensure};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
+use trapline_drill::pass;
 use trapline_testkit::{
     BARE, Client, Server,
     services::{self, Nats, NatsBinary, Postgres, Redis},
@@ -25,12 +26,6 @@ const SPANS_SHOWN: usize = 12;
 const LOOK: Duration = Duration::from_secs(1);
 /// Asked again so soon when there is no task or no answer.
 const AGAIN: Duration = Duration::from_millis(100);
-
-/// As a worker waits that got nothing, or whose answer was refused.
-#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
-async fn before_the_next_try() {
-    tokio::time::sleep(AGAIN).await; // a worker's pause before it asks again: the poll has no event to wait for
-}
 
 /// How the job is made and worked on.
 #[derive(Clone, clap::Args)]
@@ -160,7 +155,7 @@ impl Run<'_> {
                 .map(services::result)
                 .collect();
             if results.is_empty() {
-                before_the_next_try().await;
+                pass(AGAIN).await;
             } else {
                 self.answer(&json!({ "results": results })).await;
             }
@@ -181,7 +176,7 @@ impl Run<'_> {
                 }
                 other => self.failed(other.map_or(0, |a| a.status)),
             }
-            before_the_next_try().await;
+            pass(AGAIN).await;
         }
     }
 

@@ -9,17 +9,13 @@ use std::{
 use anyhow::{Result, ensure};
 use futures::future::join_all;
 use trapline_drill::pass;
-use trapline_testkit::{BARE, Client, Server};
+use trapline_testkit::Client;
 
 use super::{
     gpu::{Ended, Gpu, Seen},
-    leases::wait_for_tasks,
-    token,
+    night, token,
 };
-use crate::{
-    release,
-    soak::{Teller, until_final},
-};
+use crate::soak::{Teller, until_final};
 
 /// One image of so many kills.
 const EVERY: usize = 50;
@@ -58,15 +54,8 @@ fn kills(url: &str) -> bool {
 
 #[allow(clippy::print_stdout, reason = "a command's own output")]
 pub(super) async fn run(args: &Args) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let lease = args.lease.to_string();
-    let settings = [("NATS_TASK_TTR", lease.as_str())];
-    let server = Server::start(&release::binary("trapline"), folder.path(), &settings).await;
+    let (_folder, server, job) = night(args.images, args.lease).await?;
     let admin = server.client();
-    admin.register_pipeline(BARE).await;
-    let set = admin.upload_captures("night", args.images).await;
-    let job = admin.start_job(BARE, set).await;
-    wait_for_tasks(&admin, job).await?;
     let teller = Teller::new();
     let (seen, deaths) = (Seen::default(), AtomicU32::new(0));
     let worker = Client::new(&server.url(), &token(&admin, "worker", 1, "gpu").await);

@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures::future::join_all;
-use trapline_testkit::{BARE, Client, Server};
+use trapline_testkit::Client;
 
 use super::{
     gpu::{Gpu, Seen},
-    token,
+    night, token,
 };
-use crate::{
-    release,
-    soak::{Teller, until_final},
-};
+use crate::soak::{Teller, until_final};
 
 const IDENTITIES: usize = 2;
 const PROCESSES: usize = 2;
@@ -39,14 +36,8 @@ pub(crate) struct Args {
 
 #[allow(clippy::print_stdout, reason = "a command's own output")]
 pub(super) async fn run(args: &Args) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let lease = args.lease.to_string();
-    let settings = [("NATS_TASK_TTR", lease.as_str())];
-    let server = Server::start(&release::binary("trapline"), folder.path(), &settings).await;
+    let (_folder, server, job) = night(args.images, args.lease).await?;
     let admin = server.client();
-    admin.register_pipeline(BARE).await;
-    let set = admin.upload_captures("night", args.images).await;
-    let job = admin.start_job(BARE, set).await;
     let teller = Teller::new();
     let seen = Seen::default();
     let mut clients = Vec::new();
@@ -68,7 +59,6 @@ pub(super) async fn run(args: &Args) -> Result<()> {
         .iter()
         .flat_map(|client| std::iter::repeat_with(move || each(client)).take(PROCESSES))
         .collect();
-    wait_for_tasks(&admin, job).await?;
     join_all(processes.iter().map(Gpu::live)).await;
     let body = until_final(&admin, job, PATIENCE).await?;
     let log = admin.rows(&format!("/api/v2/jobs/{job}/logs/?limit=1000")).await;
@@ -91,15 +81,4 @@ pub(super) async fn run(args: &Args) -> Result<()> {
         told.refused
     );
     Ok(())
-}
-
-/// Waits until the first tasks are there, so that no process takes a job that begins for one that is done.
-pub(super) async fn wait_for_tasks(admin: &Client, job: i64) -> Result<()> {
-    let path = format!("/api/v2/jobs/{job}/?logs_limit=1");
-    trapline_drill::until("the job has tasks", PATIENCE, async || {
-        let body = admin.get(&path).await;
-        let collected = body["status"] == "STARTED" && body["counts"]["total"].as_u64() > Some(0);
-        collected.then_some(()).ok_or_else(|| body["status"].to_string())
-    })
-    .await
 }

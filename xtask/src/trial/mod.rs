@@ -7,11 +7,17 @@ mod killers;
 mod leases;
 mod nights;
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::{Value, json};
-use trapline_testkit::Client;
+use tempfile::TempDir;
+use trapline_testkit::{BARE, Client, Server};
 
 use crate::release;
+
+/// How long it may take until a job has tasks.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Trial {
@@ -51,4 +57,25 @@ async fn token(admin: &Client, role: &str, project: i64, name: &str) -> String {
 /// The tasks of an answer.
 fn tasks(answer: &Value) -> Vec<Value> {
     answer["tasks"].as_array().cloned().unwrap_or_default()
+}
+
+/// A server with leases of so many seconds, and a job on it that has its first tasks, so that no process takes a job that begins
+/// for one that is done.
+async fn night(images: u64, lease: u64) -> Result<(TempDir, Server, i64)> {
+    let folder = tempfile::tempdir()?;
+    let lease = lease.to_string();
+    let settings = [("NATS_TASK_TTR", lease.as_str())];
+    let server = Server::start(&release::binary("trapline"), folder.path(), &settings).await;
+    let admin = server.client();
+    admin.register_pipeline(BARE).await;
+    let set = admin.upload_captures("night", images).await;
+    let job = admin.start_job(BARE, set).await;
+    let path = format!("/api/v2/jobs/{job}/?logs_limit=1");
+    trapline_drill::until("the job has tasks", PATIENCE, async || {
+        let body = admin.get(&path).await;
+        let collected = body["status"] == "STARTED" && body["counts"]["total"].as_u64() > Some(0);
+        collected.then_some(()).ok_or_else(|| body["status"].to_string())
+    })
+    .await?;
+    Ok((folder, server, job))
 }

@@ -15,6 +15,7 @@ use reqwest::{
 };
 use serde::Deserialize;
 use tokio::task::JoinSet;
+use trapline_drill::pass;
 use trapline_testkit::SERVER_TOKEN;
 
 use super::{
@@ -22,7 +23,7 @@ use super::{
     body::{Found, Tasks},
 };
 
-/// Before it asks again when there was no task, or no room.
+/// A worker asks again so soon, when it was handed nothing or got no answer.
 const AGAIN: Duration = Duration::from_millis(5);
 
 /// What the workers saw, in order of length.
@@ -90,7 +91,7 @@ impl Worker {
                 None => Tasks { tasks: Vec::new() },
             };
             if tasks.tasks.is_empty() {
-                tokio::time::sleep(AGAIN).await; // a worker's pause: the poll has no event to wait for
+                pass(AGAIN).await;
                 continue;
             }
             self.post(&tasks).await?;
@@ -105,7 +106,7 @@ impl Worker {
             let answer = self.send("result/", body.clone()).await?;
             self.seen.posts.push(began.elapsed());
             let Some(bytes) = answer else {
-                tokio::time::sleep(AGAIN).await; // as above
+                pass(AGAIN).await;
                 continue;
             };
             let queued: Queued = serde_json::from_slice(&bytes)?;
