@@ -2,13 +2,20 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use trapline_testkit::Server;
 
 use super::{BINARY, half_done, job::signed_in};
 
 /// A session has no more streams than this.
 const STREAMS: usize = 4;
+
+/// Posts the result of the task that a worker of [`half_done`] holds.
+async fn one_more_is_done(server: &Server, job: i64, held: &Value) {
+    let done = trapline_testkit::empty_result(held, "moths");
+    let path = format!("/api/v2/jobs/{job}/result/");
+    server.client().post(&path, &json!({ "results": [done] })).await;
+}
 
 #[tokio::test]
 async fn hidden_tabs_hold_no_stream() {
@@ -26,12 +33,7 @@ async fn hidden_tabs_hold_no_stream() {
     }
     // Had each of them one, there would be none for this.
     browser.mark().await;
-    let done = trapline_testkit::empty_result(&held, "moths");
-    let results = format!("/api/v2/jobs/{job}/result/");
-    server
-        .client()
-        .post(&results, &json!({ "results": [done] }))
-        .await;
+    one_more_is_done(&server, job, &held).await;
     browser.shows(".sentence", "2 of 4 processed").await;
     assert!(browser.is_marked().await, "the page was read again");
 
@@ -55,12 +57,7 @@ async fn signing_out_ends_pages_and_streams() {
     browser.press("header button").await;
     browser.shows("h1", "Sign in").await;
 
-    let done = trapline_testkit::empty_result(&held, "moths");
-    let results = format!("/api/v2/jobs/{job}/result/");
-    server
-        .client()
-        .post(&results, &json!({ "results": [done] }))
-        .await;
+    one_more_is_done(&server, job, &held).await;
     browser.show_tab(&first).await;
     // Nobody reads it again; it shows no more of the job than it did.
     browser.shows("h1", "Sign in").await;
