@@ -23,11 +23,14 @@ enum Bad {
     Resets,
     /// Ends in the middle of its answer.
     EndsInTheMiddle,
-    /// Goes away with all that it is asked at the time, and is back for the third connection.
+    /// Goes away with all that it is asked at the time, as what stands before a dead container does: connections
+    /// are accepted and reset. It is back once it was asked [`SIGNS`] times whether it is there.
     Dies,
     /// Answers for the images before it, and leaves out the rest.
     StopsThere,
 }
+
+const SIGNS: usize = 3;
 
 struct Service {
     url: String,
@@ -42,22 +45,18 @@ async fn start(bad: Bad) -> Service {
     let seen = Arc::clone(&requests);
     let mut serving = JoinSet::new();
     serving.spawn(async move {
-        let refused = Arc::new(AtomicUsize::new(0));
+        let away = Arc::new(AtomicUsize::new(0));
         let (deaths, _) = tokio::sync::broadcast::channel::<()>(16);
         let mut connections = JoinSet::new();
         while let Ok((connection, _)) = listener.accept().await {
             connection.set_zero_linger().expect("a TCP connection");
-            if refused.load(Ordering::SeqCst) > 0 {
-                refused.fetch_sub(1, Ordering::SeqCst);
-                continue;
-            }
-            let (seen, refused, deaths) = (Arc::clone(&seen), Arc::clone(&refused), deaths.clone());
+            let (seen, away, deaths) = (Arc::clone(&seen), Arc::clone(&away), deaths.clone());
             let mut death = deaths.subscribe();
             connections.spawn(async move {
                 tokio::select! {
                     _ = death.recv() => {}
-                    died = serve(connection, bad, &seen) => if died {
-                        refused.store(2, Ordering::SeqCst);
+                    died = serve(connection, bad, &seen, &away) => if died {
+                        away.store(SIGNS, Ordering::SeqCst);
                         drop(deaths.send(()));
                     }
                 }
@@ -72,10 +71,19 @@ async fn start(bad: Bad) -> Service {
 }
 
 /// Serves one connection. True if the service dies of it.
-async fn serve(connection: TcpStream, bad: Bad, seen: &Mutex<Vec<Value>>) -> bool {
+async fn serve(connection: TcpStream, bad: Bad, seen: &Mutex<Vec<Value>>, away: &AtomicUsize) -> bool {
     let mut connection = BufReader::new(connection);
     while let Some((path, request)) = read(&mut connection).await {
         let mut images = request["source_images"].as_array().cloned().unwrap_or_default();
+        let is_sign = usize::from(path == "/info");
+        if away
+            .try_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                (left > 0).then(|| left - is_sign)
+            })
+            .is_ok()
+        {
+            return false;
+        }
         if path == "/info" {
             let info = json!({"name": "S", "pipelines": [{"name": "M", "slug": "m", "version": 1}]});
             write(&mut connection, "200 OK", &info.to_string()).await;

@@ -3,6 +3,8 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use tokio::sync::RwLockWriteGuard;
+
 use super::call::CallError;
 use super::{Forward, wait_for};
 use crate::time;
@@ -15,20 +17,36 @@ impl Forward {
     pub(super) async fn until_there(&self) -> Result<(), CallError> {
         let since = time::now();
         let mut backoff = self.backoff();
-        loop {
-            let error = match self.info(self.config.timeout.min(SIGN_TIMEOUT)).await {
-                // Whatever it says, it is there.
-                Ok(_) | Err(CallError::Refused(_) | CallError::Trouble(_) | CallError::Busy(..)) => {
-                    self.presence.there();
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
+        while let Err(error) = self.sign_of_life().await {
             self.presence.waits(&error.text());
             if since.elapsed() >= self.config.patience {
                 return Err(CallError::Away(error.text()));
             }
             wait_for(backoff.after_failure(None)).await?;
+        }
+        Ok(())
+    }
+
+    /// The right to ask alone, once the service is there. Looked at under the lock: it may have died a moment ago
+    /// of what another asked for, and what is asked of a dead service says nothing about an image.
+    pub(super) async fn quiet_and_there(&self) -> Result<RwLockWriteGuard<'_, ()>, CallError> {
+        loop {
+            self.until_there().await?;
+            let quiet = self.quiet.write().await;
+            if self.sign_of_life().await.is_ok() {
+                return Ok(quiet);
+            }
+        }
+    }
+
+    async fn sign_of_life(&self) -> Result<(), CallError> {
+        match self.info(self.config.timeout.min(SIGN_TIMEOUT)).await {
+            // Whatever it says, it is there.
+            Ok(_) | Err(CallError::Refused(_) | CallError::Trouble(_) | CallError::Busy(..)) => {
+                self.presence.there();
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 

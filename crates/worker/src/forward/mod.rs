@@ -234,7 +234,7 @@ impl Forward {
         let (mut is_quiet, mut tries) = (false, 0);
         loop {
             let asked = if is_quiet {
-                let _quiet = self.quiet.write().await;
+                let _quiet = self.quiet_and_there().await?;
                 self.told_if_late(self.ask(slug, tasks)).await
             } else {
                 let _quiet = self.quiet.read().await;
@@ -265,7 +265,7 @@ impl Forward {
                 continue;
             }
             match &error {
-                CallError::Away(_) => {}
+                CallError::Away(_) => self.until_there().await?,
                 // A service that is there takes longer than it may: a smaller request may come through.
                 CallError::Late(_) if tasks.len() > 1 => {
                     self.until_there().await?;
@@ -276,9 +276,6 @@ impl Forward {
                     is_quiet = true;
                 }
                 _ => return Err(error),
-            }
-            if !matches!(error, CallError::Trouble(_)) {
-                self.until_there().await?;
             }
             wait_for(backoff.after_failure(None)).await?;
         }
