@@ -1,6 +1,6 @@
 //! Night after night: what a run works on, when its sources change.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use serde_json::json;
 use trapline_testkit::Server;
@@ -139,6 +139,33 @@ fn a_renamed_folder_and_a_touched_file_are_not_processed_again() {
             .all(|r| r["image_url"].contains("/June%202024%20%231/"))
     );
     assert!(rows(&dir.path().join("all.csv")).len() > before);
+}
+
+#[test]
+fn what_has_no_content_moves_with_the_folder_that_it_is_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let lists = |folder: &str| -> BTreeSet<_> {
+        let kept = [folder, "--database", "all.db", "--export", "all.csv"];
+        let kept = [&kept[..], &["--failure-threshold", "1"]].concat();
+        let summary = ran(dir.path(), &kept, 0);
+        let images = rows(&dir.path().join("all-images.csv"));
+        assert_eq!(images.len(), 6, "each once: {images:?}");
+        assert_eq!(summary["found"]["images"], 6);
+        images
+            .iter()
+            .map(|r| (r["image_id"].clone(), r["status"].clone()))
+            .collect()
+    };
+    night(dir.path(), "june/first", 0..4);
+    let odd = dir.path().join("june/second");
+    std::fs::create_dir_all(&odd).unwrap();
+    std::os::unix::fs::symlink("nowhere.jpg", odd.join("link.jpg")).unwrap();
+    let pipe = odd.join("pipe.jpg");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let before = lists("june");
+    std::fs::rename(dir.path().join("june"), dir.path().join("July #2")).unwrap();
+    assert_eq!(lists("July #2"), before);
+    assert_eq!(lists("July #2"), before, "they are known there");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use trapline_core::{
 use trapline_engine::Engine;
 
 use super::{
-    RunArgs,
+    RunArgs, folders,
     found::{Found, Past},
     known, photographs,
     sources::{Listed, ManifestLine, Sources},
@@ -58,9 +58,10 @@ pub(super) async fn images(args: &RunArgs, engine: &Engine, sources: &Sources) -
     past.read(store.as_ref(), args.slug(), &known_ids).await?;
     let processed = past.processed();
     let compare = move || photographs::plan(files, known, &processed, &disk);
-    let plan = tokio::task::spawn_blocking(compare)
+    let mut plan = tokio::task::spawn_blocking(compare)
         .await
         .map_err(|e| Error::internal("the photographs can't be compared").with_source(e))?;
+    folders::bring_along(&mut plan, store.as_ref(), &mut past, args.slug()).await?;
     for learnt in plan.learnt.chunks(PAGE as usize) {
         store.describe_captures(learnt).await?;
     }

@@ -4,6 +4,7 @@
 
 pub(super) mod export;
 mod facts;
+mod folders;
 mod found;
 mod job;
 mod known;
