@@ -19,7 +19,6 @@ use crate::{release, soak::Teller};
 
 /// Of so many entries one is odd, of each kind in turn.
 const ODD_EVERY: usize = 40;
-const ODD_KINDS: usize = 7;
 const FIRST_NIGHTS: usize = 5;
 const NIGHTS_ADDED: usize = 3;
 /// How long a run may take to the moment at which it is killed.
@@ -74,12 +73,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     let anew = Store::new(folder.path(), "anew")?;
     anew.run(&june.root, &teller)?;
     for table in ["images.csv", "detections.csv"] {
-        let (mut kept, mut anew) = (kept.rows(table)?, anew.rows(table)?);
-        let [of_kept, of_anew] =
-            [&mut kept, &mut anew].map(|rows| rows.extract_if(.., |row| is_empty(row)).count());
-        teller.tell(&format!(
-            "{table}: entries without any content, by whose path alone they are known: {of_kept}, from the start {of_anew}"
-        ));
+        let (kept, anew) = (kept.rows(table)?, anew.rows(table)?);
         let twice = kept.windows(2).filter(|w| w[0] == w[1]).count();
         teller.tell(&format!(
             "{table}: {} rows, from the start {}, equal {}, twice {twice}",
@@ -94,12 +88,6 @@ pub(super) async fn run(args: &Args) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether the entry with this name is a pipe or leads nowhere: no photograph, which under another path is another entry.
-fn is_empty(row: &str) -> bool {
-    let number = row.get(..5).and_then(|n| n.parse::<usize>().ok());
-    number.is_some_and(|n| n % ODD_EVERY == ODD_EVERY / 2 && matches!(n / ODD_EVERY % ODD_KINDS, 2 | 3))
 }
 
 fn pictures(folder: &Path) -> Result<Vec<Vec<u8>>> {
@@ -132,7 +120,7 @@ impl Folder {
     fn odd(&self, folder: &Path, n: usize) -> Result<()> {
         let at = folder.join(format!("{n:05}.jpg"));
         let whole = self.photograph(n)?;
-        match n / ODD_EVERY % ODD_KINDS {
+        match n / ODD_EVERY % 7 {
             0 => fs::write(at, b"")?,
             1 => fs::write(at, &whole[..whole.len() / 2])?,
             2 => mkfifoat(rustix::fs::CWD, &at, Mode::RUSR)?,
