@@ -130,8 +130,10 @@ impl TokenArgs {
             return Ok(Exit::Done);
         }
         let now = SystemClock::new().now();
-        Table::new(&["ID", "NAME", "ROLE", "PROJECT", "PREFIX", "CREATED", "EXPIRES"])
-            .page(rows.iter().map(|token| row(token, now)).collect())?;
+        Table::new(&[
+            "ID", "NAME", "ROLE", "PROJECT", "PREFIX", "CREATED", "USED", "EXPIRES",
+        ])
+        .page(rows.iter().map(|token| row(token, now)).collect())?;
         Ok(Exit::Done)
     }
 
@@ -173,6 +175,7 @@ fn row(token: &wire::Token, now: Timestamp) -> Vec<String> {
         token.project_id.map_or("all".to_owned(), |id| id.to_string()),
         clean(&token.prefix),
         ago(token.created_at.as_str(), now).unwrap_or_default(),
+        ago(token.used_at.as_deref(), now).unwrap_or_else(|| "never".to_owned()),
         expires,
     ]
 }
@@ -201,10 +204,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_says_where_it_works_and_until_when() {
+    fn a_token_says_where_it_works_when_it_was_used_and_until_when() {
         let now = Timestamp(1_800_000_000_000_000);
         let day = Duration::from_secs(86_400);
-        let token = |project_id: Option<i64>, expires: Option<Timestamp>| {
+        let token = |project_id: Option<i64>, expires: Option<Timestamp>, used: Option<Timestamp>| {
             let token = wire::Token {
                 id: 1_234,
                 name: "gpu".to_owned(),
@@ -213,19 +216,22 @@ mod tests {
                 prefix: "abcd1234".to_owned(),
                 created_at: now.minus(3 * day).to_string(),
                 expires_at: expires.map(|at| at.to_string()),
-                used_at: None,
+                used_at: used.map(|at| at.to_string()),
                 token: None,
             };
             row(&token, now).join("|")
         };
-        assert_eq!(token(None, None), "1234|gpu|worker|all|abcd1234|3 days ago|never");
         assert_eq!(
-            token(Some(2), Some(now.plus(10 * day))),
-            "1234|gpu|worker|2|abcd1234|3 days ago|in 10 days"
+            token(None, None, None),
+            "1234|gpu|worker|all|abcd1234|3 days ago|never|never"
         );
         assert_eq!(
-            token(Some(2), Some(now.minus(5 * day))),
-            "1234|gpu|worker|2|abcd1234|3 days ago|ended 5 days ago"
+            token(Some(2), Some(now.plus(10 * day)), Some(now.minus(2 * day))),
+            "1234|gpu|worker|2|abcd1234|3 days ago|2 days ago|in 10 days"
+        );
+        assert_eq!(
+            token(Some(2), Some(now.minus(5 * day)), Some(now)),
+            "1234|gpu|worker|2|abcd1234|3 days ago|just now|ended 5 days ago"
         );
     }
 }

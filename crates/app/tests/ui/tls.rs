@@ -70,6 +70,11 @@ async fn over_tls_a_session_is_for_tls_alone_and_pages_work_as_without() {
     browser.shows("h1", "June night").await;
     let cookies = browser.cdp("Network.getCookies", json!({})).await["cookies"].clone();
     let cookies = cookies.as_array().unwrap();
+    assert!(cookies.iter().any(|cookie| cookie["name"] == "tz"), "{cookies:?}");
+    assert!(
+        cookies.iter().all(|cookie| cookie["secure"] == true),
+        "{cookies:?}"
+    );
     let session = cookies.iter().find(|cookie| cookie["httpOnly"] == true).unwrap();
     assert!(
         session["name"].as_str().unwrap().starts_with("__Host-trapline"),

@@ -10,7 +10,7 @@ use std::{
 
 use trapline_core::{
     Result,
-    catalog::{Capture, CaptureFacts, Files, Learnt, NewCapture},
+    catalog::{Capture, CaptureFacts, Files, Learnt},
     ports::Store,
 };
 
