@@ -55,6 +55,7 @@ const pressed = (event) => {
     location.assign(PLACES[key]);
   } else if (key === "/" && search) {
     event.preventDefault();
+    search.closest("details")?.setAttribute("open", "");
     search.focus();
   } else if (key === "?" && link) {
     event.preventDefault();

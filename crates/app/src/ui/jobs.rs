@@ -152,6 +152,8 @@ struct JobsPage {
     pipelines: Vec<(String, String, bool)>,
     state: String,
     q: String,
+    /// Whether the form says more than a form that nobody has touched.
+    is_open: bool,
     is_filtered: bool,
     is_first: bool,
     next: Option<String>,
@@ -377,6 +379,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
             .group
             .map_or_else(String::new, |g| group_words(g).0.to_owned()),
         q: asked.q.clone(),
+        is_open: is_searched || chosen.is_some() || sort != Sort::Created,
         is_filtered,
         is_first,
         next: found

@@ -156,3 +156,41 @@ async fn the_log_follows_and_lets_go() {
     assert!(browser.is_marked().await, "the page was read again");
     browser.end().await;
 }
+
+#[tokio::test]
+async fn filters_are_folded_on_a_phone_until_they_say_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, _) = half_done(&server).await;
+    let results = format!("/jobs/{job}/results");
+    let browser = signed_in(&server, &results).await;
+    for (page, chosen) in [("/jobs", "q=June"), (&results, "label=moth")] {
+        let seen = "document.querySelector('.filters input[type=search]').checkVisibility()";
+        let (seen, hidden) = (seen.to_owned(), format!("!{seen}"));
+        browser.is_wide(1_280).await;
+        browser.open(page).await;
+        browser.until(&seen).await;
+        browser
+            .until("!document.querySelector('.fold > summary').checkVisibility()")
+            .await;
+
+        browser.is_wide(375).await;
+        browser.until(&hidden).await;
+        browser.press(".fold > summary").await;
+        browser.until(&seen).await;
+        browser.open(&format!("{page}?{chosen}")).await;
+        browser.until(&seen).await;
+
+        browser.open(page).await;
+        browser.until(&hidden).await;
+        browser
+            .run(
+                "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '/', bubbles: true}))",
+                json!([]),
+            )
+            .await;
+        browser.until("document.activeElement.type === 'search'").await;
+        browser.until(&seen).await;
+    }
+    browser.end().await;
+}
