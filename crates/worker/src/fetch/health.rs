@@ -74,7 +74,9 @@ pub(super) struct Health {
     has_asked: bool,
     down_since: Option<Instant>,
     last_failed_at: Option<Instant>,
-    last_good_at: Option<Instant>,
+    /// When the newest request that was answered had been made. One that was on its way when the host fell silent says
+    /// nothing about the host after that.
+    last_good_asked_at: Option<Instant>,
     is_told: bool,
 }
 
@@ -92,7 +94,7 @@ impl Health {
             has_asked: false,
             down_since: None,
             last_failed_at: None,
-            last_good_at: None,
+            last_good_asked_at: None,
             is_told: false,
         }
     }
@@ -116,14 +118,14 @@ impl Health {
         self.active -= 1;
     }
 
-    /// The host answered, whatever it said of the file.
-    pub(super) fn answered(&mut self, now: Instant) -> Option<News> {
+    /// The host answered a request that began at `started_at`, whatever it said of the file.
+    pub(super) fn answered(&mut self, started_at: Instant) -> Option<News> {
         self.failures_in_a_row = 0;
         self.backoff.reset();
         self.has_answered = true;
         self.has_asked = false;
         self.down_since = None;
-        self.last_good_at = Some(now);
+        self.last_good_asked_at = self.last_good_asked_at.max(Some(started_at));
         self.good += 1;
         if self.good >= self.at_once && self.at_once < AT_ONCE_MAX {
             (self.at_once, self.good) = (self.at_once + 1, 0);
@@ -140,7 +142,7 @@ impl Health {
         limits: &FetchLimits,
     ) -> Option<News> {
         if failure == Failure::OfFile {
-            return self.answered(now);
+            return self.answered(started_at);
         }
         self.failures_in_a_row += 1;
         self.down_since.get_or_insert(now);
@@ -180,7 +182,7 @@ impl Health {
         let for_long = |patience| tries.first_failed_at.is_some_and(|at| now - at >= patience);
         let has_tried = tries.count >= limits.tries;
         // The host serves others: it is this image that does not come through.
-        let serves_others = self.last_good_at > tries.first_failed_at;
+        let serves_others = self.last_good_asked_at > tries.first_failed_at;
         self.is_given_up(now, limits)
             || match failure {
                 Failure::OfFile => has_tried,

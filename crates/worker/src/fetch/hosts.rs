@@ -118,7 +118,7 @@ pub(super) struct GivenUp(pub(super) String);
 impl Pass<'_> {
     /// The host answered, whatever it said of the file.
     pub(super) fn answered(self) {
-        let news = lock(&self.host.health).answered(time::now());
+        let news = lock(&self.host.health).answered(self.started_at);
         self.host.tell(news, "");
     }
 

@@ -114,6 +114,14 @@ fn a_file_that_alone_fails_is_asked_for_a_few_times() {
     for failure in [Failure::OfFile, Failure::Trouble, Failure::Silent] {
         let mut host = Health::new();
         host.failed(failure, now, now, &limits);
+        host.answered(now);
+        if failure != Failure::OfFile {
+            let had_begun = "what was asked for before it failed says nothing";
+            assert!(
+                !host.is_enough(tries(limits.tries, now), failure, now + SECOND, &limits),
+                "{had_begun}"
+            );
+        }
         host.answered(now + SECOND);
         assert!(!host.is_enough(tries(limits.tries - 1, now), failure, now + SECOND, &limits));
         assert!(host.is_enough(tries(limits.tries, now), failure, now + SECOND, &limits));
