@@ -75,6 +75,14 @@ impl ApiError {
         }
     }
 
+    /// Whether it is the server's own word about what was asked, and no proxy's page while the server is away.
+    pub fn is_the_servers(&self) -> bool {
+        match self {
+            Self::Refused { body, .. } => is_json(body),
+            _ => false,
+        }
+    }
+
     /// The status of a refusal.
     pub fn refusal(&self) -> Option<StatusCode> {
         match self {
@@ -319,6 +327,11 @@ async fn refusal(response: Response) -> ApiError {
             detail: format!("not followed: {detail}"),
         }
     }
+}
+
+/// The server's own words are; a proxy that has lost its server answers with a page, or nothing.
+pub(crate) fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 /// The text of `detail`, else of the whole body, as it may be a list, an object by field, or a page.

@@ -54,7 +54,7 @@ async fn a_post_is_repeated_until_it_is_answered_and_never_after() {
         script.result_faults.extend([
             Fault::Answer(503, busy.clone()),
             Fault::SaveAndBreak,
-            Fault::Page,
+            Fault::Page(200),
             Fault::Answer(429, busy.clone()),
             Fault::Answer(500, busy),
         ]);
@@ -200,6 +200,20 @@ async fn results_of_a_job_that_is_gone_are_dropped_and_the_worker_goes_on() {
     let counts = worker.drained().await;
     assert_eq!((counts.delivered, counts.dropped), (1, 1));
     assert_eq!(server.script(|script| script.saved_receipts()), receipts(1..2));
+}
+
+#[tokio::test]
+async fn a_proxys_page_for_a_server_that_is_away_loses_no_result() {
+    let server = Server::start().await;
+    let pages = [403, 404, 405, 410].map(Fault::Page);
+    server.script(|script| script.result_faults.extend(pages));
+    server.offer(7, 0, 1, 300.0);
+    let worker = Running::start(config(&server.url), Gate::open());
+    server
+        .until("it is saved", |script| script.saved.len() == 1)
+        .await;
+    let counts = worker.drained().await;
+    assert_eq!((counts.delivered, counts.dropped), (1, 0));
 }
 
 #[tokio::test]

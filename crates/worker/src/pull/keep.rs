@@ -3,6 +3,7 @@
 //! A lease is extended when a third of it has passed, so that two more tries fit before it ends. What the
 //! server says is lost is not computed any more; what it can't say, because it is away, is kept.
 
+use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use super::ledger::ByJob;
@@ -77,7 +78,7 @@ async fn extend(shared: &Shared, job_id: i64, receipts: &[String]) -> Result<(),
             note_extended(shared, job_id, receipts, &answer, asked_at);
             Ok(())
         }
-        Err(error) if error.refusal().is_some_and(|status| status.as_u16() == 404) => {
+        Err(error) if error.is_the_servers() && error.refusal() == Some(StatusCode::NOT_FOUND) => {
             tracing::info!(
                 job_id,
                 tasks = receipts.len(),

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::ledger::{Counts, Delivery, Unsent};
 use super::worker::{Shared, WorkerError};
 use crate::backoff::Backoff;
-use crate::client::ApiError;
+use crate::client::{ApiError, is_json};
 use crate::time;
 use crate::wire::{ClientInfo, ResultAnswer, ResultPost};
 
@@ -82,7 +82,7 @@ async fn deliver(shared: &Shared, ends: &Ends<'_>, batch: Vec<Unsent>) -> Result
                 backoff.reset();
                 settle(shared, job_id, &batch, &answer);
             }
-            Err(ApiError::Refused { status, detail, body }) => {
+            Err(ApiError::Refused { status, detail, body }) if is_final(status, &body) => {
                 shared.note_online();
                 if status == StatusCode::UNAUTHORIZED {
                     return Err(WorkerError::TokenRefused(detail));
@@ -125,6 +125,11 @@ fn answer_in_refusal(body: &[u8]) -> Option<ResultAnswer> {
     serde_json::from_slice(body)
         .ok()
         .filter(|answer: &ResultAnswer| !answer.tasks.is_empty())
+}
+
+/// Whether asking again would change nothing. A page without the server's words comes from a proxy, and results are kept.
+fn is_final(status: StatusCode, body: &[u8]) -> bool {
+    status == StatusCode::UNAUTHORIZED || may_be_one_results_fault(status) || is_json(body)
 }
 
 /// Malformed, too large, not processable: one result may be it. Anything else is about the job or the token.

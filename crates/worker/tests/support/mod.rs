@@ -39,8 +39,8 @@ pub enum Fault {
     Answer(u16, Value),
     /// Saves, then breaks the connection in the middle of the answer.
     SaveAndBreak,
-    /// Saves nothing and answers with a page.
-    Page,
+    /// Saves nothing and answers with a page of this status.
+    Page(u16),
 }
 
 /// What the server saw, and what it will do.
@@ -235,7 +235,7 @@ fn result(server: &Server, job_id: i64, body: Value) -> Response {
         let fault = script.result_faults.pop_front();
         match &fault {
             Some(Fault::Answer(status, body)) => return answer(*status, body),
-            Some(Fault::Page) => return page(),
+            Some(Fault::Page(status)) => return page(*status),
             Some(Fault::SaveAndBreak) | None => {}
         }
         let items = body["results"].as_array().cloned().unwrap_or_default();
@@ -301,8 +301,10 @@ pub fn answer(status: u16, body: &Value) -> Response {
     response
 }
 
-fn page() -> Response {
-    Response::new(Body::from("<html>please log in</html>"))
+fn page(status: u16) -> Response {
+    let mut page = Response::new(Body::from("<html>please log in</html>"));
+    *page.status_mut() = StatusCode::from_u16(status).expect("a status");
+    page
 }
 
 /// A 200 whose body breaks off.
