@@ -55,6 +55,9 @@ pub trait Pipeline: Send + Sync {
         1
     }
 
+    /// Waits until what it needs answers. Asked after it was away, before more tasks are claimed.
+    async fn until_ready(&self) {}
+
     /// Processes tasks of the pipeline `slug`: one outcome per task, in order.
     async fn process(&self, slug: &str, tasks: &[Task]) -> Vec<Outcome>;
 }

@@ -23,9 +23,9 @@ enum Bad {
     Resets,
     /// Ends in the middle of its answer.
     EndsInTheMiddle,
-    /// Goes away with all that it is asked at the time, as what stands before a dead container does: connections
-    /// are accepted and reset. It is back once it was asked [`SIGNS`] times whether it is there.
-    Dies,
+    /// Goes away with all that it is asked at the time. A gateway stands before it, which resets connections or answers
+    /// for it with a page of this status. It is back once it was asked [`SIGNS`] times whether it is there.
+    Dies(Option<&'static str>),
     /// Answers for the images before it, and leaves out the rest.
     StopsThere,
 }
@@ -82,6 +82,10 @@ async fn serve(connection: TcpStream, bad: Bad, seen: &Mutex<Vec<Value>>, away: 
             })
             .is_ok()
         {
+            if let Bad::Dies(Some(status)) = bad {
+                write(&mut connection, status, "<h1>Nobody is here</h1>").await;
+                continue;
+            }
             return false;
         }
         if path == "/info" {
@@ -97,7 +101,7 @@ async fn serve(connection: TcpStream, bad: Bad, seen: &Mutex<Vec<Value>>, away: 
                     return false;
                 }
                 Bad::Resets => return false,
-                Bad::Dies => return true,
+                Bad::Dies(_) => return true,
                 Bad::EndsInTheMiddle => {
                     let part = b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"pipe";
                     connection.write_all(part).await.expect("the worker reads");
@@ -189,7 +193,7 @@ async fn only_the_bad_image_fails_however_the_service_fails_on_it() {
             "bad: processing service: the connection broke before an answer came",
         ),
         (
-            Bad::Dies,
+            Bad::Dies(None),
             "bad: processing service: the connection broke before an answer came",
         ),
         (
@@ -214,16 +218,28 @@ async fn only_the_bad_image_fails_however_the_service_fails_on_it() {
 
 #[tokio::test]
 async fn a_service_that_dies_of_one_batch_fails_no_image_of_another_that_it_had_at_the_time() {
-    let service = start(Bad::Dies).await;
-    let forward = forward(&service.url).await;
-    let batches: [&[&str]; 4] = [&["1", "2"], &["bad", "3"], &["4"], &["5", "6"]];
-    let all = batches.map(|ids| {
-        let (forward, tasks) = (&forward, tasks(ids));
-        async move { sorted(ids, forward.process("m", &tasks).await) }
-    });
-    let (processed, reasons): (Vec<_>, Vec<_>) = futures::future::join_all(all).await.into_iter().unzip();
-    assert_eq!(processed.concat(), ["1", "2", "3", "4", "5", "6"], "{reasons:?}");
-    assert_eq!(reasons.concat().len(), 1, "{reasons:?}");
+    let pages = [
+        "404 Not Found",
+        "502 Bad Gateway",
+        "504 Gateway Timeout",
+        "200 OK",
+    ];
+    for gateway in std::iter::once(None).chain(pages.map(Some)) {
+        let service = start(Bad::Dies(gateway)).await;
+        let forward = forward(&service.url).await;
+        let batches: [&[&str]; 4] = [&["1", "2"], &["bad", "3"], &["4"], &["5", "6"]];
+        let all = batches.map(|ids| {
+            let (forward, tasks) = (&forward, tasks(ids));
+            async move { sorted(ids, forward.process("m", &tasks).await) }
+        });
+        let (processed, reasons): (Vec<_>, Vec<_>) = futures::future::join_all(all).await.into_iter().unzip();
+        assert_eq!(
+            processed.concat(),
+            ["1", "2", "3", "4", "5", "6"],
+            "{gateway:?} {reasons:?}"
+        );
+        assert_eq!(reasons.concat().len(), 1, "{gateway:?} {reasons:?}");
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
+use futures::FutureExt as _;
 use serde_json::{Value, json};
 use support::Door;
 use tokio::task::JoinSet;
@@ -237,7 +238,10 @@ async fn tasks_of_a_service_that_went_away_are_given_back() {
     door.shut().await;
     let outcomes = short(forward.process("moths", &tasks(&[1, 2])).await);
     assert_eq!(outcomes, [Err("away".to_owned()), Err("away".to_owned())]);
+    let mut ready = forward.until_ready();
+    assert!(ready.as_mut().now_or_never().is_none(), "it is away");
     door.open().await;
+    ready.await;
     assert_eq!(
         short(forward.process("moths", &tasks(&[1, 2])).await),
         [Ok(1), Ok(2)]

@@ -193,6 +193,28 @@ async fn stopping_an_idle_worker_ends_it_and_twice_is_harmless() {
 }
 
 #[tokio::test]
+async fn nothing_is_claimed_until_what_was_away_answers_again() {
+    let server = Server::start().await;
+    server.offer(7, 0, 1, 300.0);
+    let gate = Gate::with(100, &[(0, Act::Away)]);
+    let settings = WorkerConfig {
+        prefetch: 0,
+        ..config(&server.url)
+    };
+    let worker = Running::start(settings, gate.clone());
+    gate.looked.notified().await;
+    assert_eq!(server.script(|script| script.claims.len()), 1);
+    server.offer(7, 1, 1, 300.0);
+    gate.ready.add_permits(1);
+    server
+        .until("the next is processed", |script| {
+            script.saved_receipts() == receipts(1..2)
+        })
+        .await;
+    worker.drained().await;
+}
+
+#[tokio::test]
 async fn tasks_that_nobody_can_process_now_are_given_back_and_none_claimed_for_a_while() {
     let server = Server::start().await;
     server.offer(7, 0, 1, 300.0);

@@ -1,28 +1,21 @@
 //! A service that takes its time, or does not answer at all: whoever waits for it is told.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use tokio::sync::RwLockWriteGuard;
+use tokio::time::Instant;
 
 use super::call::CallError;
-use super::{Forward, wait_for};
+use super::{Forward, INFO_TIMEOUT, wait_for};
+use crate::backoff::Backoff;
 use crate::time;
-
-/// How long a service may take to show that it is there.
-const SIGN_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Forward {
     /// Waits for a service that does not answer, up to the patience.
     pub(super) async fn until_there(&self) -> Result<(), CallError> {
-        let since = time::now();
-        let mut backoff = self.backoff();
+        let mut waiting = Waiting::default();
         while let Err(error) = self.sign_of_life().await {
-            self.presence.waits(&error.text());
-            if since.elapsed() >= self.config.patience {
-                return Err(CallError::Away(error.text()));
-            }
-            wait_for(backoff.after_failure(None)).await?;
+            waiting.on(self, &error).await?;
         }
         Ok(())
     }
@@ -30,24 +23,23 @@ impl Forward {
     /// The right to ask alone, once the service is there. Looked at under the lock: it may have died a moment ago
     /// of what another asked for, and what is asked of a dead service says nothing about an image.
     pub(super) async fn quiet_and_there(&self) -> Result<RwLockWriteGuard<'_, ()>, CallError> {
+        let mut waiting = Waiting::default();
         loop {
-            self.until_there().await?;
             let quiet = self.quiet.write().await;
-            if self.sign_of_life().await.is_ok() {
+            let Err(error) = self.sign_of_life().await else {
                 return Ok(quiet);
-            }
+            };
+            drop(quiet);
+            waiting.on(self, &error).await?;
         }
     }
 
-    async fn sign_of_life(&self) -> Result<(), CallError> {
-        match self.info(self.config.timeout.min(SIGN_TIMEOUT)).await {
-            // Whatever it says, it is there.
-            Ok(_) | Err(CallError::Refused(_) | CallError::Trouble(_) | CallError::Busy(..)) => {
-                self.presence.there();
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+    /// Whether it says what it offers, as it did at the start. What a gateway answers for a service that is away, a page or
+    /// a status, does not.
+    pub(super) async fn sign_of_life(&self) -> Result<(), CallError> {
+        self.info(self.config.timeout.min(INFO_TIMEOUT)).await?;
+        self.presence.there();
+        Ok(())
     }
 
     /// Waits for an answer, and tells people when none has come for a while.
@@ -61,5 +53,24 @@ impl Forward {
                 () = time::sleep(told_after) => self.presence.is_silent(asked_at, told_after),
             }
         }
+    }
+}
+
+/// A wait for a service that is away.
+#[derive(Default)]
+struct Waiting {
+    since: Option<Instant>,
+    backoff: Option<Backoff>,
+}
+
+impl Waiting {
+    /// Waits before it is looked for again, up to the patience.
+    async fn on(&mut self, forward: &Forward, error: &CallError) -> Result<(), CallError> {
+        forward.presence.waits(&error.text());
+        if self.since.get_or_insert_with(time::now).elapsed() >= forward.config.patience {
+            return Err(CallError::Away(error.text()));
+        }
+        let backoff = self.backoff.get_or_insert_with(|| forward.backoff());
+        wait_for(backoff.after_failure(None)).await
     }
 }

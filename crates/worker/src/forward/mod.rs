@@ -256,6 +256,12 @@ impl Forward {
             if let Some((wait, patience)) = self.asks_to_wait(&error) {
                 let waited = waiting_since.get_or_insert_with(time::now).elapsed();
                 if waited >= patience {
+                    // A gateway says so too for a service that is away.
+                    if wait.is_none() && self.sign_of_life().await.is_err() {
+                        self.until_there().await?;
+                        waiting_since = None;
+                        continue;
+                    }
                     return Err(error);
                 }
                 if waited >= WAIT_TOLD_MIN || wait >= Some(WAIT_TOLD_MIN) {
@@ -264,6 +270,7 @@ impl Forward {
                 wait_for(backoff.after_failure(wait)).await?;
                 continue;
             }
+            waiting_since = None;
             match &error {
                 CallError::Away(_) => self.until_there().await?,
                 // A service that is there takes longer than it may: a smaller request may come through.
@@ -271,7 +278,9 @@ impl Forward {
                     self.until_there().await?;
                     return Err(error);
                 }
-                CallError::Broken(_) | CallError::Late(_) | CallError::Trouble(_) if tries + 1 < TRIES => {
+                // A service that is away refuses nothing: that was said by what stands before it.
+                CallError::Refused(_) if self.sign_of_life().await.is_ok() => return Err(error),
+                _ if tries + 1 < TRIES => {
                     tries += 1;
                     is_quiet = true;
                 }
@@ -321,6 +330,13 @@ impl Pipeline for Forward {
 
     fn tasks_per_call(&self) -> usize {
         self.config.batch_size
+    }
+
+    async fn until_ready(&self) {
+        let mut backoff = self.backoff();
+        while self.sign_of_life().await.is_err() {
+            time::sleep(backoff.after_failure(None)).await;
+        }
     }
 
     async fn process(&self, slug: &str, tasks: &[Task]) -> Vec<Outcome> {

@@ -65,7 +65,12 @@ async fn until_room(shared: &Shared) {
         .ledger
         .until(|counts| has_room(&shared.config, counts))
         .await;
-    shared.pause.over().await;
+    if shared.pause.over().await {
+        // Tasks that are given back too often count as lost, so none is taken for what is still away.
+        for pipeline in shared.pipelines() {
+            pipeline.until_ready().await;
+        }
+    }
 }
 
 /// None if the worker was told to stop before an answer came.

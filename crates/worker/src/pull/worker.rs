@@ -238,6 +238,10 @@ impl Shared {
         self.by_slug.get(slug)
     }
 
+    pub(super) fn pipelines(&self) -> impl Iterator<Item = &Arc<dyn Pipeline>> {
+        self.by_slug.values()
+    }
+
     /// The server answered.
     pub(super) fn note_online(&self) {
         self.ledger.set_online(true);
@@ -287,11 +291,12 @@ impl Pause {
         state.1 = None;
     }
 
-    /// Waits until it is over.
-    pub(super) async fn over(&self) {
+    /// Waits until it is over. True if nothing has worked since it began.
+    pub(super) async fn over(&self) -> bool {
         let until = self.state.lock().unwrap_or_else(PoisonError::into_inner).1;
         if let Some(until) = until {
             time::sleep_until(until).await;
         }
+        until.is_some()
     }
 }

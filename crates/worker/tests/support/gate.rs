@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use trapline_worker::wire::{PipelineConfig, Task};
 use trapline_worker::{Outcome, Pipeline};
 
@@ -20,6 +20,10 @@ pub enum Act {
 /// A pipeline `test` whose images wait for the test's permission to finish.
 pub struct Gate {
     pub permits: Semaphore,
+    /// What it needs answers once this is open.
+    pub ready: Semaphore,
+    /// Told when somebody asks whether that is so.
+    pub looked: Notify,
     pub act: HashMap<String, Act>,
     pub started: Mutex<Vec<String>>,
     pub per_call: usize,
@@ -40,6 +44,8 @@ impl Gate {
         let act = acts.iter().map(|(n, act)| (n.to_string(), *act)).collect();
         Arc::new(Self {
             permits: Semaphore::new(permits),
+            ready: Semaphore::new(0),
+            looked: Notify::new(),
             act,
             started: Mutex::default(),
             per_call: 1,
@@ -66,6 +72,11 @@ impl Pipeline for Gate {
 
     fn tasks_per_call(&self) -> usize {
         self.per_call
+    }
+
+    async fn until_ready(&self) {
+        self.looked.notify_one();
+        self.ready.acquire().await.expect("never closed").forget();
     }
 
     async fn process(&self, _slug: &str, tasks: &[Task]) -> Vec<Outcome> {
