@@ -149,8 +149,8 @@ fn what_has_no_content_moves_with_the_folder_that_it_is_in() {
         let kept = [&kept[..], &["--failure-threshold", "1"]].concat();
         let summary = ran(dir.path(), &kept, 0);
         let images = rows(&dir.path().join("all-images.csv"));
-        assert_eq!(images.len(), 6, "each once: {images:?}");
-        assert_eq!(summary["found"]["images"], 6);
+        assert_eq!(images.len(), 8, "each once: {images:?}");
+        assert_eq!(summary["found"]["new"], if folder == "june" { 7 } else { 0 });
         images
             .iter()
             .map(|r| (r["image_id"].clone(), r["status"].clone()))
@@ -162,10 +162,57 @@ fn what_has_no_content_moves_with_the_folder_that_it_is_in() {
     std::os::unix::fs::symlink("nowhere.jpg", odd.join("link.jpg")).unwrap();
     let pipe = odd.join("pipe.jpg");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let large = std::fs::File::create(odd.join("large.jpg")).unwrap();
+    large.set_len(200 << 20).unwrap();
+    // A photograph that was moved from elsewhere does not hide where the folder came from.
+    night(dir.path(), "spare", 9..10);
+    ran(
+        dir.path(),
+        &["spare", "--database", "all.db", "--export", "all.csv"],
+        0,
+    );
     let before = lists("june");
     std::fs::rename(dir.path().join("june"), dir.path().join("July #2")).unwrap();
+    let moved = dir.path().join("July #2/second/spare.jpg");
+    std::fs::rename(dir.path().join("spare/IMG_0009.jpg"), moved).unwrap();
     assert_eq!(lists("July #2"), before);
     assert_eq!(lists("July #2"), before, "they are known there");
+}
+
+#[test]
+fn what_has_no_content_and_is_known_where_it_is_stays_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = [
+        "june",
+        "july",
+        "--database",
+        "all.db",
+        "--export",
+        "all.csv",
+        "--failure-threshold",
+        "1",
+    ];
+    let link = |folder: &str| {
+        std::os::unix::fs::symlink("nowhere.jpg", dir.path().join(folder).join("x.jpg")).unwrap()
+    };
+    night(dir.path(), "june", 0..1);
+    night(dir.path(), "july", 5..6);
+    link("june");
+    link("july");
+    ran(dir.path(), &kept, 0);
+    let june = dir.path().join("june");
+    std::fs::rename(june.join("IMG_0000.jpg"), dir.path().join("july/IMG_0000.jpg")).unwrap();
+    std::fs::remove_dir_all(june).unwrap();
+    let summary = ran(dir.path(), &kept[1..], 0);
+    assert_eq!(
+        (&summary["found"]["moved"], &summary["found"]["new"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(
+        rows(&dir.path().join("all-images.csv")).len(),
+        4,
+        "the link of june has gone, and is no other"
+    );
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! Folders that were moved or renamed, as their photographs tell.
 //!
-//! A link that leads nowhere, or a pipe, has no content to be known by. It is taken for the one that failed before under the
-//! same name in the folder that its neighbours came from.
+//! A link that leads nowhere, a pipe, and a file that may not be read have no content to be known by. They are taken for
+//! those that failed before under the same name, with the same size and time, in the folder that their neighbours came from.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use trapline_core::{
     Result,
-    catalog::{Capture, CaptureFacts, Files, Learnt},
+    catalog::{Capture, CaptureFacts, Files, Learnt, NewCapture},
     ports::Store,
 };
 
@@ -32,63 +33,92 @@ pub(super) async fn bring_along(
     slug: &str,
 ) -> Result<()> {
     let moves = Moves::of(plan);
-    let asked: HashSet<&str> = plan.captures.iter().map(|c| &*c.url).collect();
-    let mut lost: HashMap<String, String> = HashMap::new();
-    for capture in plan.captures.iter().filter(|c| c.facts.file.is_none()) {
-        let Some(old) = file_url::path(&capture.url).and_then(|path| moves.came_from(&path)) else {
+    let asked: HashSet<PathBuf> = plan
+        .captures
+        .iter()
+        .filter_map(|c| file_url::path(&c.url))
+        .collect();
+    // Where each may have been, and who it may be there.
+    let mut lost: HashMap<PathBuf, usize> = HashMap::new();
+    for at in &plan.unknown {
+        let Some(path) = file_url::path(&plan.captures[*at].url) else {
             continue;
         };
-        // Also a link that leads nowhere is there.
-        let is_gone = tokio::fs::symlink_metadata(&old).await.is_err();
-        if let Some(url) = file_url::of(&old, 1).ok().filter(|_| is_gone) {
-            lost.insert(url, capture.url.clone());
+        for old in moves.came_from(&path).filter(|old| !asked.contains(old)) {
+            // Also a link that leads nowhere is there.
+            let there = tokio::fs::symlink_metadata(&old).await;
+            if there.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+                lost.insert(old, *at);
+            }
         }
     }
-    lost.retain(|old, _| !asked.contains(&**old));
-    let urls: Vec<String> = lost.keys().cloned().collect();
+    let urls: Vec<String> = lost.keys().filter_map(|old| file_url::of(old, 1).ok()).collect();
+    let mut found: BTreeMap<usize, Capture> = BTreeMap::new();
     for page in urls.chunks(PAGE as usize) {
         let known = store.file_captures(PROJECT, Files::At(page)).await?;
         let ids: Vec<_> = known.iter().map(|c| c.id).collect();
         past.read(store, slug, &ids).await?;
         let processed = past.processed();
-        let never_read = |c: &Capture| c.facts.file.is_none() && !processed.contains_key(&c.id);
-        for capture in known.into_iter().filter(never_read) {
-            let Some(url) = lost.remove(&capture.url) else {
-                continue;
-            };
-            plan.moved += 1;
-            plan.old_urls.push(capture.url);
-            plan.learnt.push(Learnt {
-                capture: capture.id,
-                url: Some(url),
-                facts: CaptureFacts::default(),
-            });
+        for capture in known.into_iter().filter(|c| !processed.contains_key(&c.id)) {
+            let new = file_url::path(&capture.url).and_then(|old| lost.get(&old));
+            if let Some(at) = new.filter(|at| is_same(&capture, &plan.captures[**at])) {
+                found.insert(*at, capture);
+            }
         }
+    }
+    for (at, capture) in found {
+        plan.moved += 1;
+        plan.old_urls.push(capture.url);
+        plan.learnt.push(Learnt {
+            capture: capture.id,
+            url: Some(plan.captures[at].url.clone()),
+            facts: CaptureFacts::default(),
+        });
     }
     Ok(())
 }
 
+/// Whether nobody has read a known one, and nothing else tells it from a new one.
+fn is_same(known: &Capture, new: &NewCapture) -> bool {
+    let of = |facts: &CaptureFacts| facts.file.as_ref().map(|f| (f.size, f.modified));
+    let is_read = known.facts.file.as_ref().is_some_and(|f| f.digest.is_some());
+    !is_read && of(&known.facts) == of(&new.facts)
+}
+
 /// Where folders came from.
-struct Moves(HashMap<PathBuf, PathBuf>);
+struct Moves(HashMap<PathBuf, BTreeSet<PathBuf>>);
 
 impl Moves {
     fn of(plan: &Plan) -> Self {
+        let mut moves = Self(HashMap::new());
         let new = plan.learnt.iter().filter_map(|l| l.url.as_deref());
-        let folders = plan.old_urls.iter().zip(new).filter_map(|(old, new)| {
-            let (old, new) = (file_url::path(old)?, file_url::path(new)?);
-            let mut roots = (&*old, &*new);
-            while roots.0.file_name() == roots.1.file_name() {
-                roots = (roots.0.parent()?, roots.1.parent()?);
+        for (old, new) in plan.old_urls.iter().zip(new) {
+            if let (Some(old), Some(new)) = (file_url::path(old), file_url::path(new)) {
+                moves.add(&old, &new);
             }
-            (roots.1 != new).then(|| (roots.1.to_owned(), roots.0.to_owned()))
-        });
-        Self(folders.collect())
+        }
+        moves
     }
 
-    fn came_from(&self, path: &Path) -> Option<PathBuf> {
-        path.ancestors()
-            .skip(1)
-            .find_map(|folder| Some(self.0.get(folder)?.join(path.strip_prefix(folder).ok()?)))
+    fn add(&mut self, old: &Path, new: &Path) {
+        let (mut from, mut to) = (old, new);
+        while from.file_name() == to.file_name() {
+            let (Some(above), Some(beside)) = (from.parent(), to.parent()) else {
+                return;
+            };
+            (from, to) = (above, beside);
+        }
+        if to != new {
+            self.0.entry(to.to_owned()).or_default().insert(from.to_owned());
+        }
+    }
+
+    /// Where a file may have been before.
+    fn came_from(&self, path: &Path) -> impl Iterator<Item = PathBuf> {
+        path.ancestors().skip(1).flat_map(move |folder| {
+            let from = self.0.get(folder).into_iter().flatten();
+            from.filter_map(move |old| Some(old.join(path.strip_prefix(folder).ok()?)))
+        })
     }
 }
 

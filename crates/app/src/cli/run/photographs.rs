@@ -125,6 +125,8 @@ struct Known {
 pub(super) struct Plan {
     /// Every file, by the URL that it has from now on.
     pub(super) captures: Vec<NewCapture>,
+    /// Which of them are known under no path, by what can be read of them.
+    pub(super) unknown: Vec<usize>,
     /// What has changed of those that are known.
     pub(super) learnt: Vec<Learnt>,
     /// How many are known under another path.
@@ -300,6 +302,8 @@ impl<'a, D: Disk> Planner<'a, D> {
             let digest = Some(digest);
             let file = now.clone().map(|f| FileVersion { digest, ..f });
             self.plan.learnt.push(learnt(k.id, Some(url.clone()), file));
+        } else {
+            self.plan.unknown.push(self.plan.captures.len());
         }
         let named = || file_name::taken_at(&file.path);
         self.plan.captures.push(NewCapture {
