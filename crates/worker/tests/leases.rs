@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use support::running::Running;
@@ -192,8 +194,8 @@ async fn stopping_an_idle_worker_ends_it_and_twice_is_harmless() {
     assert_eq!(worker.drained().await.claimed, 0);
 }
 
-#[tokio::test]
-async fn nothing_is_claimed_until_what_was_away_answers_again() {
+/// A worker that has claimed one task, for which what it needs is away.
+async fn with_one_away() -> (Server, Arc<Gate>, Running) {
     let server = Server::start().await;
     server.offer(7, 0, 1, 300.0);
     let gate = Gate::with(100, &[(0, Act::Away)]);
@@ -202,6 +204,12 @@ async fn nothing_is_claimed_until_what_was_away_answers_again() {
         ..config(&server.url)
     };
     let worker = Running::start(settings, gate.clone());
+    (server, gate, worker)
+}
+
+#[tokio::test]
+async fn nothing_is_claimed_until_what_was_away_answers_again() {
+    let (server, gate, worker) = with_one_away().await;
     gate.looked.notified().await;
     assert_eq!(server.script(|script| script.claims.len()), 1);
     server.offer(7, 1, 1, 300.0);
@@ -216,14 +224,7 @@ async fn nothing_is_claimed_until_what_was_away_answers_again() {
 
 #[tokio::test]
 async fn tasks_that_nobody_can_process_now_are_given_back_and_none_claimed_for_a_while() {
-    let server = Server::start().await;
-    server.offer(7, 0, 1, 300.0);
-    let gate = Gate::with(100, &[(0, Act::Away)]);
-    let settings = WorkerConfig {
-        prefetch: 0,
-        ..config(&server.url)
-    };
-    let worker = Running::start(settings, gate);
+    let (server, _gate, worker) = with_one_away().await;
     server
         .until("it is given back", |script| {
             script.lease_receipts("release") == receipts(0..1)
