@@ -4,6 +4,7 @@
 //! those that failed before under the same name, with the same size and time, in the folder that their neighbours came from.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     io::ErrorKind,
     path::{Path, PathBuf},
@@ -38,44 +39,63 @@ pub(super) async fn bring_along(
         .iter()
         .filter_map(|c| file_url::path(&c.url))
         .collect();
-    // Where each may have been, and who it may be there.
-    let mut lost: HashMap<PathBuf, usize> = HashMap::new();
+    let mut places: Vec<(usize, Vec<PathBuf>)> = Vec::new();
     for at in &plan.unknown {
-        let Some(path) = file_url::path(&plan.captures[*at].url) else {
-            continue;
-        };
-        for old in moves.came_from(&path).filter(|old| !asked.contains(old)) {
+        if let Some(path) = file_url::path(&plan.captures[*at].url) {
+            let from = moves.came_from(&path);
+            places.push((*at, from.filter(|old| !asked.contains(old)).collect()));
+        }
+    }
+    let mut known = never_read(store, past, slug, places.iter().flat_map(|(_, from)| from)).await?;
+    let mut brought = Vec::new();
+    for (at, from) in places {
+        let new = &plan.captures[at];
+        for old in from {
+            let mut here = known.get(&old).into_iter().flatten();
+            let Some(same) = here.find(|known| is_same(known, new)) else {
+                continue;
+            };
             // Also a link that leads nowhere is there.
             let there = tokio::fs::symlink_metadata(&old).await;
             if there.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-                lost.insert(old, *at);
+                plan.moved += 1;
+                plan.old_urls.push(same.url.clone());
+                brought.push(Learnt {
+                    capture: same.id,
+                    url: Some(new.url.clone()),
+                    facts: CaptureFacts::default(),
+                });
+                known.remove(&old);
+                break;
             }
         }
     }
-    let urls: Vec<String> = lost.keys().filter_map(|old| file_url::of(old, 1).ok()).collect();
-    let mut found: BTreeMap<usize, Capture> = BTreeMap::new();
+    // Before those by which they are found, whose move is seen once.
+    plan.learnt.splice(0..0, brought);
+    Ok(())
+}
+
+/// What was known at these paths, and that no pipeline has processed.
+async fn never_read(
+    store: &dyn Store,
+    past: &mut Past,
+    slug: &str,
+    paths: impl Iterator<Item = &PathBuf>,
+) -> Result<HashMap<PathBuf, Vec<Capture>>> {
+    let urls: BTreeSet<String> = paths.filter_map(|path| file_url::of(path, 1).ok()).collect();
+    let urls: Vec<String> = urls.into_iter().collect();
+    let mut never: HashMap<PathBuf, Vec<Capture>> = HashMap::new();
     for page in urls.chunks(PAGE as usize) {
         let known = store.file_captures(PROJECT, Files::At(page)).await?;
         let ids: Vec<_> = known.iter().map(|c| c.id).collect();
         past.read(store, slug, &ids).await?;
-        let processed = past.processed();
-        for capture in known.into_iter().filter(|c| !processed.contains_key(&c.id)) {
-            let new = file_url::path(&capture.url).and_then(|old| lost.get(&old));
-            if let Some(at) = new.filter(|at| is_same(&capture, &plan.captures[**at])) {
-                found.insert(*at, capture);
+        for capture in known.into_iter().filter(|c| !past.is_processed(c.id)) {
+            if let Some(path) = file_url::path(&capture.url) {
+                never.entry(path).or_default().push(capture);
             }
         }
     }
-    for (at, capture) in found {
-        plan.moved += 1;
-        plan.old_urls.push(capture.url);
-        plan.learnt.push(Learnt {
-            capture: capture.id,
-            url: Some(plan.captures[at].url.clone()),
-            facts: CaptureFacts::default(),
-        });
-    }
-    Ok(())
+    Ok(never)
 }
 
 /// Whether nobody has read a known one, and nothing else tells it from a new one.
@@ -85,8 +105,11 @@ fn is_same(known: &Capture, new: &NewCapture) -> bool {
     !is_read && of(&known.facts) == of(&new.facts)
 }
 
-/// Where folders came from.
-struct Moves(HashMap<PathBuf, BTreeSet<PathBuf>>);
+/// More folders than this, by what came from them, are not looked at for where a folder came from.
+const ORIGINS_MAX: usize = 3;
+
+/// Where folders came from, with how many photographs say so.
+struct Moves(HashMap<PathBuf, BTreeMap<PathBuf, u64>>);
 
 impl Moves {
     fn of(plan: &Plan) -> Self {
@@ -109,15 +132,18 @@ impl Moves {
             (from, to) = (above, beside);
         }
         if to != new {
-            self.0.entry(to.to_owned()).or_default().insert(from.to_owned());
+            let origins = self.0.entry(to.to_owned()).or_default();
+            *origins.entry(from.to_owned()).or_default() += 1;
         }
     }
 
-    /// Where a file may have been before.
+    /// Where a file may have been before: by the nearest folder, then by the most of its photographs.
     fn came_from(&self, path: &Path) -> impl Iterator<Item = PathBuf> {
         path.ancestors().skip(1).flat_map(move |folder| {
-            let from = self.0.get(folder).into_iter().flatten();
-            from.filter_map(move |old| Some(old.join(path.strip_prefix(folder).ok()?)))
+            let mut origins: Vec<_> = self.0.get(folder).into_iter().flatten().collect();
+            origins.sort_by_key(|(_, photographs)| Reverse(**photographs));
+            let origins = origins.into_iter().take(ORIGINS_MAX);
+            origins.filter_map(move |(old, _)| Some(old.join(path.strip_prefix(folder).ok()?)))
         })
     }
 }
@@ -148,7 +174,7 @@ mod tests {
             (&[june], "/july/deep/pipe.jpg", &["/june/deep/pipe.jpg"]),
             (&[june], "/august/pipe.jpg", &[]),
             (
-                &[june, spare],
+                &[spare, june, june],
                 "/july/pipe.jpg",
                 &["/june/pipe.jpg", "/spare/pipe.jpg"],
             ),

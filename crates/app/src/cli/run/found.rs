@@ -104,6 +104,13 @@ impl Past {
         }
     }
 
+    /// Whether any pipeline has processed it.
+    pub(super) fn is_processed(&self, capture: CaptureId) -> bool {
+        self.0
+            .get(&capture)
+            .is_some_and(|before| before.processed_at.is_some())
+    }
+
     /// Which any pipeline has processed, and when last.
     pub(super) fn processed(&self) -> HashMap<CaptureId, Timestamp> {
         let processed = self.0.iter();
