@@ -48,6 +48,14 @@ impl CallError {
         matches!(self, Self::Away(_) | Self::Busy(..) | Self::Stopping)
     }
 
+    /// Whether something that speaks HTTP said it, be it a gateway.
+    pub(super) fn is_an_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::Trouble(_) | Self::Busy(..) | Self::Unready(_)
+        )
+    }
+
     fn of_request(error: reqwest::Error) -> Self {
         let (is_away, is_late) = (error.is_connect(), error.is_timeout());
         let text = http::chain(&error.without_url());

@@ -1,6 +1,7 @@
 //! A service that takes its time, or does not answer at all: whoever waits for it is told.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::sync::RwLockWriteGuard;
 use tokio::time::Instant;
@@ -10,11 +11,17 @@ use super::{Forward, INFO_TIMEOUT, wait_for};
 use crate::backoff::Backoff;
 use crate::time;
 
+/// A service that answers this long, and never with what it offers, is asked for images all the same.
+const ASKED_ANYWAY: Duration = Duration::from_secs(900);
+
 impl Forward {
     /// Waits for a service that does not answer, up to the patience.
     pub(super) async fn until_there(&self) -> Result<(), CallError> {
         let mut waiting = Waiting::default();
         while let Err(error) = self.sign_of_life().await {
+            if waiting.is_enough(&error) {
+                break;
+            }
             waiting.on(self, &error).await?;
         }
         Ok(())
@@ -26,11 +33,13 @@ impl Forward {
         let mut waiting = Waiting::default();
         loop {
             let quiet = self.quiet.write().await;
-            let Err(error) = self.sign_of_life().await else {
-                return Ok(quiet);
-            };
-            drop(quiet);
-            waiting.on(self, &error).await?;
+            match self.sign_of_life().await {
+                Err(error) if !waiting.is_enough(&error) => {
+                    drop(quiet);
+                    waiting.on(self, &error).await?;
+                }
+                _ => return Ok(quiet),
+            }
         }
     }
 
@@ -64,6 +73,12 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Whether it has been answered with something else for so long that this may be all that it has to say.
+    fn is_enough(&self, error: &CallError) -> bool {
+        let waited = self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        error.is_an_answer() && waited >= ASKED_ANYWAY
+    }
+
     /// Waits before it is looked for again, up to the patience.
     async fn on(&mut self, forward: &Forward, error: &CallError) -> Result<(), CallError> {
         forward.presence.waits(&error.text());

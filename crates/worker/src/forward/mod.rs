@@ -333,9 +333,8 @@ impl Pipeline for Forward {
     }
 
     async fn until_ready(&self) {
-        let mut backoff = self.backoff();
-        while self.sign_of_life().await.is_err() {
-            time::sleep(backoff.after_failure(None)).await;
+        while self.until_there().await.is_err() {
+            time::sleep(WAIT_LONGEST).await;
         }
     }
 
@@ -359,13 +358,21 @@ impl Pipeline for Forward {
         };
         let seconds = started.elapsed().as_secs_f64() / tasks.len().max(1) as f64;
         let mut outcomes = Vec::with_capacity(tasks.len());
+        let mut away = None;
         for (task, share) in tasks.iter().zip(shares) {
             // Some services stop at the first bad image of a batch and leave out those behind it, or don't say of which
             // image a detection is.
-            outcomes.push(match share {
-                Err(_) if tasks.len() > 1 => self.alone(slug, task).await,
-                share => outcome(share, seconds),
-            });
+            let outcome = match (share, &away) {
+                (Err(_), Some(reason)) => Outcome::Unavailable {
+                    reason: String::clone(reason),
+                },
+                (Err(_), None) if tasks.len() > 1 => self.alone(slug, task).await,
+                (share, _) => outcome(share, seconds),
+            };
+            if let Outcome::Unavailable { reason } = &outcome {
+                away = Some(reason.clone());
+            }
+            outcomes.push(outcome);
         }
         outcomes
     }
