@@ -203,17 +203,56 @@ async fn results_of_a_job_that_is_gone_are_dropped_and_the_worker_goes_on() {
 }
 
 #[tokio::test]
-async fn a_proxys_page_for_a_server_that_is_away_loses_no_result() {
+async fn a_proxys_page_for_a_server_that_is_away_loses_no_result_and_ends_no_worker() {
+    for status in [401, 403, 404, 405, 410] {
+        let server = Server::start().await;
+        server.script(|script| script.result_faults.extend(vec![Fault::Page(status); 1_000]));
+        server.offer(7, 0, 1, 300.0);
+        let worker = Running::start(config(&server.url), Gate::open());
+        server
+            .until("results are refused", |script| script.posts.len() > 2)
+            .await;
+        let claims = server.script(|script| {
+            script.claim_page = Some(status);
+            script.claims.len()
+        });
+        server
+            .until("claims are refused", |script| script.claims.len() > claims + 2)
+            .await;
+        server.script(|script| {
+            script.claim_page = None;
+            script.result_faults.clear();
+        });
+        server
+            .until("it is saved", |script| script.saved.len() == 1)
+            .await;
+        let counts = worker.drained().await;
+        assert_eq!((counts.delivered, counts.dropped), (1, 0), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_result_that_alone_is_answered_with_a_page_keeps_no_other() {
     let server = Server::start().await;
-    let pages = [403, 404, 405, 410].map(Fault::Page);
+    let pages = vec![Fault::Page(403); 10_000];
     server.script(|script| script.result_faults.extend(pages));
-    server.offer(7, 0, 1, 300.0);
-    let worker = Running::start(config(&server.url), Gate::open());
+    // Claims and extended leases are answered all the while.
+    server.offer(7, 0, 1, 0.3);
+    server.offer(8, 1, 1, 300.0);
+    let settings = WorkerConfig {
+        concurrency: 1,
+        ..config(&server.url)
+    };
+    let mut worker = Running::start(settings, Gate::open());
+    worker.until("it is given up", |counts| counts.dropped == 1).await;
+    server.script(|script| script.result_faults.clear());
     server
-        .until("it is saved", |script| script.saved.len() == 1)
+        .until("the other is saved", |script| {
+            script.saved_receipts() == receipts(1..2)
+        })
         .await;
     let counts = worker.drained().await;
-    assert_eq!((counts.delivered, counts.dropped), (1, 0));
+    assert_eq!((counts.delivered, counts.dropped), (1, 1));
 }
 
 #[tokio::test]

@@ -123,9 +123,10 @@ fn take_in(shared: &Shared, claim: Claim) -> bool {
 }
 
 /// A token that is refused ends the worker. So does any other refusal of the very first claim: the server
-/// is not one that this worker can work for. A later one may be a proxy's hiccup.
+/// is not one that this worker can work for. A later one may be a proxy's hiccup, and so may a page.
 fn refused(error: &ApiError, has_claimed: bool) -> Result<(), WorkerError> {
     match error {
+        ApiError::Refused { .. } if has_claimed && !error.is_the_servers() => Ok(()),
         ApiError::Refused { status, detail, .. } if matches!(status.as_u16(), 401 | 403) => {
             Err(WorkerError::TokenRefused(detail.clone()))
         }

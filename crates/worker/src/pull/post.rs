@@ -17,6 +17,10 @@ use crate::client::{ApiError, is_json};
 use crate::time;
 use crate::wire::{ClientInfo, ResultAnswer, ResultPost};
 
+/// So many pages for a post, each after the server has answered something else, are an answer: what stands before the
+/// server lets all else through.
+const PAGES_MAX: u32 = 5;
+
 /// Tokens that tell the loop how far the worker is from its end.
 pub(super) struct Ends<'a> {
     /// Results should be on their way soon: there may be a deadline.
@@ -68,6 +72,7 @@ async fn deliver(shared: &Shared, ends: &Ends<'_>, batch: Vec<Unsent>) -> Result
     let mut backoff = Backoff::new(shared.config.retry_first, shared.config.retry_longest);
     let mut hurried = ends.drain.is_cancelled();
     let mut batches = vec![batch];
+    let mut refused_alone = 0;
     while let Some(mut batch) = batches.pop() {
         let Some(job_id) = batch.first().map(|result| result.job_id) else {
             continue;
@@ -82,23 +87,27 @@ async fn deliver(shared: &Shared, ends: &Ends<'_>, batch: Vec<Unsent>) -> Result
                 backoff.reset();
                 settle(shared, job_id, &batch, &answer);
             }
-            Err(ApiError::Refused { status, detail, body }) if is_final(status, &body) => {
+            Err(ApiError::Refused { status, detail, body })
+                if is_final(status, &body) || refused_alone >= PAGES_MAX =>
+            {
                 shared.note_online();
                 if status == StatusCode::UNAUTHORIZED {
                     return Err(WorkerError::TokenRefused(detail));
                 }
                 if let Some(answer) = answer_in_refusal(&body) {
                     settle(shared, job_id, &batch, &answer);
-                } else if batch.len() > 1 && may_be_one_results_fault(status) {
+                } else if batch.len() > 1 && (may_be_one_results_fault(status) || refused_alone > 0) {
                     tracing::info!(job_id, %status, detail, "a post is refused and tried again by halves");
                     let second = batch.split_off(batch.len() / 2);
                     batches.extend([second, batch]);
                 } else {
                     drop_all(shared, job_id, &batch, status, &detail);
                 }
+                refused_alone = 0;
             }
             Err(error) => {
-                shared.note_failure("post results", &error);
+                let is_news = shared.note_failure("post results", &error);
+                refused_alone += u32::from(is_news && error.refusal().is_some());
                 batches.push(batch);
                 let wait = time::sleep(backoff.after_failure(error.retry_after()));
                 if hurried {
@@ -129,7 +138,7 @@ fn answer_in_refusal(body: &[u8]) -> Option<ResultAnswer> {
 
 /// Whether asking again would change nothing. A page without the server's words comes from a proxy, and results are kept.
 fn is_final(status: StatusCode, body: &[u8]) -> bool {
-    status == StatusCode::UNAUTHORIZED || may_be_one_results_fault(status) || is_json(body)
+    may_be_one_results_fault(status) || is_json(body)
 }
 
 /// Malformed, too large, not processable: one result may be it. Anything else is about the job or the token.

@@ -49,7 +49,9 @@ pub(super) async fn heartbeat_loop(shared: &Shared, done: &CancellationToken) ->
             Some(Err(RegisterError::Fatal(error))) => {
                 tracing::warn!(%error, "no project takes the heartbeat")
             }
-            Some(Err(RegisterError::Passing(error))) => shared.note_failure("heartbeat", &error),
+            Some(Err(RegisterError::Passing(error))) => {
+                shared.note_failure("heartbeat", &error);
+            }
             Some(Ok(())) | None => {}
         }
     }
@@ -63,8 +65,9 @@ enum RegisterError {
 
 impl From<ApiError> for RegisterError {
     fn from(error: ApiError) -> Self {
+        let is_the_servers = error.is_the_servers();
         match error {
-            ApiError::Refused { status, detail, .. } if status.as_u16() == 401 => {
+            ApiError::Refused { status, detail, .. } if status.as_u16() == 401 && is_the_servers => {
                 Self::Fatal(WorkerError::TokenRefused(detail))
             }
             ApiError::Refused { .. } => Self::Fatal(WorkerError::NoProject(http::chain(&error))),

@@ -250,15 +250,17 @@ impl Shared {
         }
     }
 
-    /// The server did not answer, or not usefully. Only the first failure in a row is worth a warning.
-    pub(super) fn note_failure(&self, doing: &str, error: &ApiError) {
+    /// The server did not answer, or not usefully. Only the first failure in a row is worth a warning. True if it is that.
+    pub(super) fn note_failure(&self, doing: &str, error: &ApiError) -> bool {
         self.ledger.set_online(false);
         let error = http::chain(error);
-        if self.is_away.swap(true, Ordering::Relaxed) {
-            tracing::debug!(doing, error, "no useful answer; trying again");
-        } else {
+        let is_news = !self.is_away.swap(true, Ordering::Relaxed);
+        if is_news {
             tracing::warn!(doing, error, "no useful answer; trying again until there is one");
+        } else {
+            tracing::debug!(doing, error, "no useful answer; trying again");
         }
+        is_news
     }
 }
 

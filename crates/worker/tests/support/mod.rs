@@ -48,6 +48,8 @@ pub enum Fault {
 pub struct Script {
     pub claims_to_answer: VecDeque<Value>,
     pub claim_refusal: Option<(u16, Value)>,
+    /// Claims are answered with a page of this status.
+    pub claim_page: Option<u16>,
     pub result_faults: VecDeque<Fault>,
     pub reject_receipts: HashMap<String, String>,
     pub lost_receipts: Vec<String>,
@@ -203,6 +205,9 @@ async fn claim(server: &Server, body: Value) -> Response {
             let mut script = server.lock();
             if let Some((status, body)) = &script.claim_refusal {
                 return answer(*status, body);
+            }
+            if let Some(status) = script.claim_page {
+                return page(status);
             }
             script.claims_to_answer.pop_front()
         };
