@@ -6,6 +6,7 @@ use reqwest::Response;
 
 use crate::client::detail_of;
 use crate::http::{self, BodyError};
+use crate::pipeline::Outcome;
 
 const ERROR_CHARACTERS_MAX: usize = 2_000;
 
@@ -46,6 +47,17 @@ impl CallError {
     /// Whether it says nothing about any image.
     pub(super) fn is_of_nobody(&self) -> bool {
         matches!(self, Self::Away(_) | Self::Busy(..) | Self::Stopping)
+    }
+
+    /// What became of an image that was asked for.
+    pub(super) fn outcome(&self) -> Outcome {
+        if self.is_of_nobody() {
+            Outcome::Unavailable { reason: self.text() }
+        } else {
+            Outcome::Failed {
+                error: format!("processing service: {}", self.text()),
+            }
+        }
     }
 
     /// Whether something that speaks HTTP said it, be it a gateway.

@@ -307,7 +307,7 @@ impl Forward {
                 Some(share) => outcome(share, started.elapsed().as_secs_f64()),
                 None => outcome(Err("no answer for this image".to_owned()), 0.0),
             },
-            Err(error) => outcome_of_error(&error),
+            Err(error) => error.outcome(),
         }
     }
 
@@ -343,7 +343,7 @@ impl Pipeline for Forward {
         let shares = match self.ask_again(slug, tasks).await {
             Ok(shares) => shares,
             Err(error) if tasks.len() == 1 || error.is_of_nobody() => {
-                return tasks.iter().map(|_| outcome_of_error(&error)).collect();
+                return tasks.iter().map(|_| error.outcome()).collect();
             }
             Err(error) => {
                 let error = error.text();
@@ -394,14 +394,4 @@ async fn wait_for(wait: Duration) -> Result<(), CallError> {
     slot::unless_stopping(time::sleep(wait))
         .await
         .map_err(|_| CallError::Stopping)
-}
-
-fn outcome_of_error(error: &CallError) -> Outcome {
-    if error.is_of_nobody() {
-        Outcome::Unavailable { reason: error.text() }
-    } else {
-        Outcome::Failed {
-            error: format!("processing service: {}", error.text()),
-        }
-    }
 }
