@@ -28,6 +28,8 @@ enum Bad {
     Dies(Option<&'static str>),
     /// Answers for the images before it, and leaves out the rest.
     StopsThere,
+    /// Refuses it, and says what it offers only once.
+    RefusesAndIsSilent,
 }
 
 const SIGNS: usize = 3;
@@ -88,6 +90,13 @@ async fn serve(connection: TcpStream, bad: Bad, seen: &Mutex<Vec<Value>>, away: 
             }
             return false;
         }
+        if path == "/info"
+            && matches!(bad, Bad::RefusesAndIsSilent)
+            && !seen.lock().expect("no poison").is_empty()
+        {
+            write(&mut connection, "500 Internal Server Error", "no").await;
+            continue;
+        }
         if path == "/info" {
             let info = json!({"name": "S", "pipelines": [{"name": "M", "slug": "m", "version": 1}]});
             write(&mut connection, "200 OK", &info.to_string()).await;
@@ -108,6 +117,10 @@ async fn serve(connection: TcpStream, bad: Bad, seen: &Mutex<Vec<Value>>, away: 
                     return false;
                 }
                 Bad::StopsThere => images.truncate(at),
+                Bad::RefusesAndIsSilent => {
+                    write(&mut connection, "422 Unprocessable Content", "not a moth").await;
+                    continue;
+                }
             }
         }
         // Long enough for others to be in flight when the service dies.
@@ -279,4 +292,24 @@ async fn an_image_that_alone_breaks_the_connection_is_asked_for_a_bounded_number
     let outcomes = forward(&service.url).await.process("m", &tasks(&["bad"])).await;
     assert_eq!(sorted(&["bad"], outcomes).1.len(), 1);
     assert_eq!(service.requests.lock().expect("no poison").len(), 3);
+}
+
+#[tokio::test]
+async fn a_service_that_works_and_no_longer_says_what_it_offers_is_taken_at_its_word() {
+    let service = start(Bad::RefusesAndIsSilent).await;
+    let forward = forward(&service.url).await;
+    let (of_bad, of_good) = (tasks(&["1", "bad", "2"]), tasks(&["3"]));
+    let goes_on = async {
+        loop {
+            let outcomes = forward.process("m", &of_good).await;
+            assert_eq!(sorted(&["3"], outcomes).0, ["3"]);
+        }
+    };
+    let outcomes = tokio::select! {
+        outcomes = forward.process("m", &of_bad) => outcomes,
+        () = goes_on => unreachable!("it has no end"),
+    };
+    let (processed, reasons) = sorted(&["1", "bad", "2"], outcomes);
+    assert_eq!(processed, ["1", "2"], "{reasons:?}");
+    assert!(reasons[0].contains("not a moth"), "{reasons:?}");
 }

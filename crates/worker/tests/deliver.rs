@@ -207,20 +207,20 @@ async fn a_proxys_page_for_a_server_that_is_away_loses_no_result_and_ends_no_wor
     for status in [401, 403, 404, 405, 410] {
         let server = Server::start().await;
         server.script(|script| script.result_faults.extend(vec![Fault::Page(status); 1_000]));
-        server.offer(7, 0, 1, 300.0);
+        server.offer(7, 0, 1, 0.3);
         let worker = Running::start(config(&server.url), Gate::open());
         server
             .until("results are refused", |script| script.posts.len() > 2)
             .await;
         let claims = server.script(|script| {
-            script.claim_page = Some(status);
+            script.page = Some(status);
             script.claims.len()
         });
         server
             .until("claims are refused", |script| script.claims.len() > claims + 2)
             .await;
         server.script(|script| {
-            script.claim_page = None;
+            script.page = None;
             script.result_faults.clear();
         });
         server

@@ -1,7 +1,6 @@
 //! A service that takes its time, or does not answer at all: whoever waits for it is told.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use tokio::sync::RwLockWriteGuard;
 use tokio::time::Instant;
@@ -11,17 +10,11 @@ use super::{Forward, INFO_TIMEOUT, wait_for};
 use crate::backoff::Backoff;
 use crate::time;
 
-/// A service that answers this long, and never with what it offers, is asked for images all the same.
-const ASKED_ANYWAY: Duration = Duration::from_secs(900);
-
 impl Forward {
     /// Waits for a service that does not answer, up to the patience.
     pub(super) async fn until_there(&self) -> Result<(), CallError> {
         let mut waiting = Waiting::default();
         while let Err(error) = self.sign_of_life().await {
-            if waiting.is_enough(&error) {
-                break;
-            }
             waiting.on(self, &error).await?;
         }
         Ok(())
@@ -33,22 +26,35 @@ impl Forward {
         let mut waiting = Waiting::default();
         loop {
             let quiet = self.quiet.write().await;
-            match self.sign_of_life().await {
-                Err(error) if !waiting.is_enough(&error) => {
-                    drop(quiet);
-                    waiting.on(self, &error).await?;
-                }
-                _ => return Ok(quiet),
-            }
+            let Err(error) = self.sign_of_life().await else {
+                return Ok(quiet);
+            };
+            drop(quiet);
+            waiting.on(self, &error).await?;
         }
     }
 
     /// Whether it says what it offers, as it did at the start. What a gateway answers for a service that is away, a page or
     /// a status, does not.
     pub(super) async fn sign_of_life(&self) -> Result<(), CallError> {
-        self.info(self.config.timeout.min(INFO_TIMEOUT)).await?;
+        match self.info(self.config.timeout.min(INFO_TIMEOUT)).await {
+            Ok(_) => self.presence.says_what_it_offers(),
+            Err(error) if error.is_an_answer() && self.presence.works_silently() => {}
+            Err(error) => {
+                self.presence.says_nothing();
+                return Err(error);
+            }
+        }
         self.presence.there();
         Ok(())
+    }
+
+    /// It has processed something. If it still does not say what it offers, that it doesn't is no sign of its end.
+    pub(super) async fn has_worked(&self) {
+        self.presence.there();
+        if self.presence.is_silent_about_itself() && self.sign_of_life().await.is_err() {
+            self.presence.works_all_the_same();
+        }
     }
 
     /// Waits for an answer, and tells people when none has come for a while.
@@ -73,12 +79,6 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Whether it has been answered with something else for so long that this may be all that it has to say.
-    fn is_enough(&self, error: &CallError) -> bool {
-        let waited = self.since.map_or(Duration::ZERO, |since| since.elapsed());
-        error.is_an_answer() && waited >= ASKED_ANYWAY
-    }
-
     /// Waits before it is looked for again, up to the patience.
     async fn on(&mut self, forward: &Forward, error: &CallError) -> Result<(), CallError> {
         forward.presence.waits(&error.text());

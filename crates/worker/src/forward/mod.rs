@@ -242,7 +242,7 @@ impl Forward {
             };
             let error = match asked {
                 Ok(shares) => {
-                    self.presence.there();
+                    self.has_worked().await;
                     return Ok(shares);
                 }
                 Err(error) => error,

@@ -18,6 +18,9 @@ pub(super) struct Presence {
 #[derive(Debug, Default)]
 struct Seen {
     answered_at: Option<Instant>,
+    /// Whether it did not say what it offers when it was last asked, and processed something nevertheless.
+    is_silent: bool,
+    works_silently: bool,
     away: Option<Away>,
 }
 
@@ -56,6 +59,27 @@ impl Presence {
                 "no answer from the processing service since {seconds} s: it is slow, or it hangs; its images wait for it"
             );
         }
+    }
+
+    pub(super) fn says_what_it_offers(&self) {
+        let mut seen = self.lock();
+        (seen.is_silent, seen.works_silently) = (false, false);
+    }
+
+    pub(super) fn says_nothing(&self) {
+        self.lock().is_silent = true;
+    }
+
+    pub(super) fn is_silent_about_itself(&self) -> bool {
+        self.lock().is_silent
+    }
+
+    pub(super) fn works_all_the_same(&self) {
+        self.lock().works_silently = true;
+    }
+
+    pub(super) fn works_silently(&self) -> bool {
+        self.lock().works_silently
     }
 
     /// It answers.

@@ -29,7 +29,7 @@ async fn keep(shared: &Shared) -> Result<(), WorkerError> {
         until_due(shared).await;
         match extend_due(shared).await {
             Ok(()) => backoff.reset(),
-            Err(error) if error.refusal().is_some_and(|status| status.as_u16() == 401) => {
+            Err(error) if error.is_the_servers() && error.refusal() == Some(StatusCode::UNAUTHORIZED) => {
                 return Err(WorkerError::TokenRefused(error.to_string()));
             }
             Err(error) => {

@@ -85,13 +85,16 @@ async fn deliver(shared: &Shared, ends: &Ends<'_>, batch: Vec<Unsent>) -> Result
             Ok(answer) => {
                 shared.note_online();
                 backoff.reset();
+                refused_alone = 0;
                 settle(shared, job_id, &batch, &answer);
             }
             Err(ApiError::Refused { status, detail, body })
                 if is_final(status, &body) || refused_alone >= PAGES_MAX =>
             {
-                shared.note_online();
-                if status == StatusCode::UNAUTHORIZED {
+                if is_final(status, &body) {
+                    shared.note_online();
+                }
+                if status == StatusCode::UNAUTHORIZED && is_json(&body) {
                     return Err(WorkerError::TokenRefused(detail));
                 }
                 if let Some(answer) = answer_in_refusal(&body) {

@@ -52,7 +52,8 @@ pub(super) async fn heartbeat_loop(shared: &Shared, done: &CancellationToken) ->
             Some(Err(RegisterError::Passing(error))) => {
                 shared.note_failure("heartbeat", &error);
             }
-            Some(Ok(())) | None => {}
+            Some(Ok(())) => shared.note_online(),
+            None => {}
         }
     }
     Ok(())

@@ -48,8 +48,8 @@ pub enum Fault {
 pub struct Script {
     pub claims_to_answer: VecDeque<Value>,
     pub claim_refusal: Option<(u16, Value)>,
-    /// Claims are answered with a page of this status.
-    pub claim_page: Option<u16>,
+    /// Claims and requests for leases are answered with a page of this status.
+    pub page: Option<u16>,
     pub result_faults: VecDeque<Fault>,
     pub reject_receipts: HashMap<String, String>,
     pub lost_receipts: Vec<String>,
@@ -206,7 +206,7 @@ async fn claim(server: &Server, body: Value) -> Response {
             if let Some((status, body)) = &script.claim_refusal {
                 return answer(*status, body);
             }
-            if let Some(status) = script.claim_page {
+            if let Some(status) = script.page {
                 return page(status);
             }
             script.claims_to_answer.pop_front()
@@ -222,6 +222,9 @@ async fn claim(server: &Server, body: Value) -> Response {
 }
 
 fn leases(server: &Server, job_id: i64, body: Value) -> Response {
+    if let Some(status) = server.script(|script| script.page) {
+        return page(status);
+    }
     let answers = server.script(|script| {
         script.leases.push((job_id, body.clone()));
         let named = ["extend", "release"].map(|kind| body[kind].as_array().cloned().unwrap_or_default());
