@@ -66,7 +66,7 @@ async fn a_list_says_what_became_of_its_lines_before_a_job_is_made_of_it_once() 
         .unwrap()
         .parse()
         .unwrap();
-    let body = fleet.until(job, "/status", "STARTED").await;
+    let body = fleet.until(job, "/progress/stages/0/status", "SUCCESS").await;
     assert_eq!(
         (&body["counts"]["total"], &body["priority"]),
         (&json!(2), &json!(7))
