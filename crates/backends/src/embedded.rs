@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -26,8 +27,14 @@ pub struct EmbeddedQueue {
 
 struct JobQueue {
     candidates: VecDeque<Candidate>,
+    /// What was proposed and not acknowledged: ticket, number of candidates, when.
+    proposed: VecDeque<(u64, u64, Timestamp)>,
+    next_ticket: u64,
     created_at: Timestamp,
 }
+
+/// How long a proposal counts as under way. A reserve that failed never acknowledges its own.
+const UNDER_WAY: Duration = Duration::from_secs(30);
 
 impl EmbeddedQueue {
     /// An empty queue.
@@ -40,11 +47,41 @@ impl EmbeddedQueue {
     }
 }
 
-fn info(job: JobId, queue: &JobQueue) -> QueueInfo {
+impl JobQueue {
+    fn new(created_at: Timestamp) -> Self {
+        Self {
+            candidates: VecDeque::new(),
+            proposed: VecDeque::new(),
+            next_ticket: 0,
+            created_at,
+        }
+    }
+
+    fn propose(&mut self, limit: usize, now: Timestamp) -> Proposal {
+        let n = limit.min(self.candidates.len());
+        let mut proposal = Proposal {
+            candidates: self.candidates.drain(..n).collect(),
+            tickets: Vec::new(),
+        };
+        if n > 0 {
+            self.next_ticket += 1;
+            self.proposed.retain(|(.., at)| now.since(*at) < UNDER_WAY);
+            self.proposed.push_back((self.next_ticket, n as u64, now));
+            proposal.tickets.push(self.next_ticket.to_string());
+        }
+        proposal
+    }
+}
+
+fn info(job: JobId, queue: &JobQueue, now: Timestamp) -> QueueInfo {
+    let under_way = queue
+        .proposed
+        .iter()
+        .filter(|(.., at)| now.since(*at) < UNDER_WAY);
     QueueInfo {
         job,
         num_pending: queue.candidates.len() as u64,
-        num_ack_pending: 0,
+        num_ack_pending: under_way.map(|(_, n, _)| n).sum(),
         num_redelivered: 0,
         created_at: Some(queue.created_at),
         in_nats: false,
@@ -57,26 +94,24 @@ impl Queue for EmbeddedQueue {
         let created_at = self.clock.now();
         lock(&self.jobs)
             .entry(job)
-            .or_insert_with(|| JobQueue {
-                candidates: VecDeque::new(),
-                created_at,
-            })
+            .or_insert_with(|| JobQueue::new(created_at))
             .candidates
             .extend(candidates);
         Ok(Offered::Held)
     }
 
     async fn propose(&self, job: JobId, limit: usize) -> Result<Option<Proposal>> {
-        Ok(lock(&self.jobs).get_mut(&job).map(|queue| {
-            let n = limit.min(queue.candidates.len());
-            Proposal {
-                candidates: queue.candidates.drain(..n).collect(),
-                tickets: Vec::new(),
-            }
-        }))
+        let now = self.clock.now();
+        Ok(lock(&self.jobs)
+            .get_mut(&job)
+            .map(|queue| queue.propose(limit, now)))
     }
 
-    async fn acknowledge(&self, _job: JobId, _proposal: Proposal) -> Result<()> {
+    async fn acknowledge(&self, job: JobId, proposal: Proposal) -> Result<()> {
+        if let Some(queue) = lock(&self.jobs).get_mut(&job) {
+            let is = |ticket: &u64| proposal.tickets.iter().any(|t| *t == ticket.to_string());
+            queue.proposed.retain(|(ticket, ..)| !is(ticket));
+        }
         Ok(())
     }
 
@@ -86,13 +121,15 @@ impl Queue for EmbeddedQueue {
     }
 
     async fn info(&self, job: JobId) -> Result<Option<QueueInfo>> {
-        Ok(lock(&self.jobs).get(&job).map(|queue| info(job, queue)))
+        let now = self.clock.now();
+        Ok(lock(&self.jobs).get(&job).map(|queue| info(job, queue, now)))
     }
 
     async fn list(&self) -> Result<Vec<QueueInfo>> {
+        let now = self.clock.now();
         let mut all: Vec<_> = lock(&self.jobs)
             .iter()
-            .map(|(job, queue)| info(*job, queue))
+            .map(|(job, queue)| info(*job, queue, now))
             .collect();
         all.sort_by_key(|q| q.job);
         Ok(all)

@@ -30,6 +30,14 @@ impl Tick<'_> {
         away
     }
 
+    /// Returns what the store says of a job now, if it still runs.
+    async fn vitals_of(&self, job: JobId) -> Result<Option<Vitals>> {
+        let store = &self.engine.inner.ports.store;
+        let max_deliver = self.engine.inner.policy.max_deliver;
+        let found = store.vitals(JobId(job.0 - 1), 1, max_deliver).await?;
+        Ok(found.into_iter().find(|vitals| vitals.job == job))
+    }
+
     fn found_before(&self, job: &Vitals, did: Action) -> bool {
         self.before
             .as_ref()
@@ -41,12 +49,16 @@ impl Tick<'_> {
     async fn look_at_queue(&self, job: &Vitals, room: &mut bool, report: &mut CheckReport) -> Result<()> {
         let queue = self.engine.inner.ports.queue.info(job.job).await?;
         let was_short = self.found_before(job, Action::QueueIncomplete);
+        if health::missing_queue(job, queue, was_short).is_none() || (queue.is_none() && !*room) {
+            return Ok(());
+        }
+        // What was handed out since the store was read has left the queue too, so the store is asked again, after the queue.
+        let Some(job) = &self.vitals_of(job.job).await? else {
+            return Ok(());
+        };
         let Some((did, detail)) = health::missing_queue(job, queue, was_short) else {
             return Ok(());
         };
-        if queue.is_none() && !*room {
-            return Ok(());
-        }
         if did == Action::Projected && !self.dry_run {
             match self.engine.project_queue(job.job).await {
                 Ok(Offered::Held) => tracing::warn!(job = %job.job, detail, "the queue was made anew"),

@@ -41,7 +41,13 @@ async fn a_queue_or_a_progress_that_vanished_is_projected_at_the_next_tick() {
 async fn a_queue_that_is_short_for_two_ticks_in_a_row_is_projected_again() {
     let node = node(quiet()).await;
     let job = node.projected_job_of(30).await;
-    node.ports.queue.propose(job, 10).await.unwrap();
+    let taken = node.ports.queue.propose(job, 10).await.unwrap().unwrap();
+    assert_eq!(
+        did(&node.tick().await.missing_queues),
+        [],
+        "a reserve may be under way"
+    );
+    node.ports.queue.acknowledge(job, taken).await.unwrap();
     assert_eq!(
         did(&node.tick().await.missing_queues),
         [(job, Action::QueueIncomplete)]
@@ -49,6 +55,24 @@ async fn a_queue_that_is_short_for_two_ticks_in_a_row_is_projected_again() {
     assert_eq!(did(&node.tick().await.missing_queues), [(job, Action::Projected)]);
     assert_eq!(node.ports.queue.info(job).await.unwrap().unwrap().num_pending, 30);
     assert_eq!(did(&node.tick().await.missing_queues), []);
+}
+
+#[tokio::test]
+async fn a_queue_is_not_short_of_what_was_handed_out_since_the_store_was_read() {
+    let (node, meddler) = meddled(quiet()).await;
+    let job = node.projected_job_of(30).await;
+    let (engine, worker) = (node.engine.clone(), node.worker("w").await);
+    meddler.set(move |job| {
+        let engine = engine.clone();
+        Box::pin(async move {
+            let mut handed_out = engine.reserve(job, 10, worker).await.unwrap();
+            handed_out.delivered();
+            assert_eq!(handed_out.tasks.len(), 10);
+        })
+    });
+    assert_eq!(did(&node.tick().await.missing_queues), []);
+    // The snapshot of each tick hands out ten more.
+    assert_eq!(node.ports.queue.info(job).await.unwrap().unwrap().num_pending, 0);
 }
 
 #[tokio::test]
