@@ -1,5 +1,6 @@
 //! Lists as parameters.
 
+use rusqlite::types::{ToSql, ToSqlOutput};
 use serde::Serialize;
 use sqlx::{
     Encode, Postgres, Sqlite, Type,
@@ -21,6 +22,14 @@ impl<L> Type<Sqlite> for List<L> {
 impl<'q, L: Serialize> Encode<'q, Sqlite> for List<L> {
     fn encode_by_ref(&self, values: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
         <String as Encode<'q, Sqlite>>::encode(serde_json::to_string(&self.0)?, values)
+    }
+}
+
+impl<L: Serialize> ToSql for List<L> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let text = serde_json::to_string(&self.0);
+        text.map(ToSqlOutput::from)
+            .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
     }
 }
 

@@ -6,6 +6,7 @@
 mod conn;
 mod list;
 
+use rusqlite::types::{FromSql, ToSql, ToSqlOutput};
 use sqlx::{
     Arguments as _, Decode, Encode, Postgres, Sqlite, Type, error::BoxDynError, postgres::PgArguments,
     sqlite::SqliteArguments,
@@ -42,12 +43,12 @@ pub(crate) use sql;
 
 /// A kind of column that both databases have.
 pub(crate) trait Column:
-    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + FromSql + for<'r> Decode<'r, Postgres> + Type<Postgres>
 {
 }
 
 impl<T> Column for T where
-    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+    T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + FromSql + for<'r> Decode<'r, Postgres> + Type<Postgres>
 {
 }
 
@@ -55,11 +56,13 @@ impl<T> Column for T where
 pub(crate) trait Value<'q>: Sync {
     fn for_sqlite(&self, values: &mut SqliteArguments) -> Result<(), BoxDynError>;
     fn for_postgres(&self, values: &mut PgArguments) -> Result<(), BoxDynError>;
+    /// For SQLite's direct connection.
+    fn direct(&self) -> rusqlite::Result<ToSqlOutput<'_>>;
 }
 
 impl<'q, T> Value<'q> for T
 where
-    T: Encode<'q, Sqlite> + Type<Sqlite> + Encode<'q, Postgres> + Type<Postgres> + Sync,
+    T: Encode<'q, Sqlite> + Type<Sqlite> + ToSql + Encode<'q, Postgres> + Type<Postgres> + Sync,
 {
     fn for_sqlite(&self, values: &mut SqliteArguments) -> Result<(), BoxDynError> {
         values.add(self)
@@ -67,6 +70,10 @@ where
 
     fn for_postgres(&self, values: &mut PgArguments) -> Result<(), BoxDynError> {
         values.add(self)
+    }
+
+    fn direct(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.to_sql()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod cold;
 mod counts;
+pub(crate) mod direct;
 mod grant;
 mod leases;
 mod lock;
@@ -34,7 +35,7 @@ use sqlx::{
 use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
 
 pub use self::write_lock::WriteLock;
-use self::{lock::FileLock, look::Look, writer::Writer};
+use self::{direct::Direct, lock::FileLock, look::Look, writer::Writer};
 pub use crate::cold::SLICE_ROWS;
 use crate::cold::catalog::make_default_project;
 
@@ -45,6 +46,10 @@ static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(crate::migrations::sqlite)
 pub fn known_migrations() -> Vec<i64> {
     MIGRATIONS.iter().map(|m| m.version).collect()
 }
+
+/// The page cache of a reader, in KiB if negative. A commit of the writer empties it, so more than a query needs is only dearer
+/// to empty.
+const READERS_CACHE: &str = "-4096";
 
 /// The store in one file.
 pub struct SqliteStore {
@@ -111,14 +116,19 @@ impl SqliteStore {
             conn.close().await.map_err(cannot_open)?;
             conn = options.connect().await.map_err(cannot_open)?;
         }
+        let direct = Direct::open(path, include_str!("sql/direct.sql")).map_err(cannot_open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(5))
-            .connect_with(options.pragma("query_only", "on"))
+            .connect_with(
+                options
+                    .pragma("query_only", "on")
+                    .pragma("cache_size", READERS_CACHE),
+            )
             .await
             .map_err(cannot_open)?;
         let store = Self {
-            writer: Writer::new(conn),
+            writer: Writer::new(conn, Some(direct)),
             readers,
             clock,
             empty_after: Mutex::default(),
@@ -179,7 +189,7 @@ impl SqliteStore {
             ));
         }
         Ok(Self {
-            writer: Writer::new(conn),
+            writer: Writer::new(conn, None),
             readers,
             clock,
             empty_after: Mutex::default(),

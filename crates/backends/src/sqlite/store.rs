@@ -117,7 +117,7 @@ impl Store for SqliteStore {
 
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
         let mut conn = self.readers.acquire().await.map_err(store_error)?;
-        grant::standing(&mut conn, worker, max_deliver)
+        grant::standing(&mut *conn, worker, max_deliver)
             .await
             .map_err(store_error)
     }

@@ -9,16 +9,21 @@ use std::{
 
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::{
-    runtime::Handle,
+    runtime::{Handle, RuntimeFlavor},
     sync::{OwnedMutexGuard, oneshot},
 };
 use trapline_core::Result;
 
-use super::store_error;
+use super::{
+    direct::{Direct, Done},
+    store_error,
+};
 
 pub(super) struct Writer {
     turns: Arc<Mutex<Turns>>,
     conn: Arc<tokio::sync::Mutex<Conn>>,
+    /// For the hot half; locked only by who has the turn. `None` in a store that is only looked at, or closed.
+    direct: Mutex<Option<Direct>>,
 }
 
 struct Conn {
@@ -98,9 +103,10 @@ impl Drop for WriteTx {
 }
 
 impl Writer {
-    pub(super) fn new(conn: SqliteConnection) -> Self {
+    pub(super) fn new(conn: SqliteConnection, direct: Option<Direct>) -> Self {
         Self {
             turns: Arc::default(),
+            direct: Mutex::new(direct),
             conn: Arc::new(tokio::sync::Mutex::new(Conn {
                 conn: Some(conn),
                 open: false,
@@ -128,10 +134,19 @@ impl Writer {
         self.begin(|turns| &mut turns.background).await
     }
 
-    async fn begin(
+    /// Runs a transaction that somebody waits for on the direct connection.
+    pub(super) async fn direct<T>(
         &self,
-        class: fn(&mut Turns) -> &mut VecDeque<oneshot::Sender<Turn>>,
-    ) -> sqlx::Result<WriteTx> {
+        work: impl AsyncFnOnce(&mut Direct) -> sqlx::Result<Done<T>> + Send,
+    ) -> sqlx::Result<T> {
+        let _turn = self.turn(|turns| &mut turns.foreground).await;
+        in_place(|| {
+            let mut direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
+            direct.as_mut().ok_or(sqlx::Error::PoolClosed)?.transaction(work)
+        })
+    }
+
+    async fn turn(&self, class: fn(&mut Turns) -> &mut VecDeque<oneshot::Sender<Turn>>) -> Turn {
         let waiting = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             if turns.busy {
@@ -143,12 +158,19 @@ impl Writer {
                 None
             }
         };
-        let turn = match waiting {
+        match waiting {
             None => Turn(Arc::clone(&self.turns)),
             Some(rx) => rx
                 .await
                 .expect("a waiter is answered before its sender is dropped"),
-        };
+        }
+    }
+
+    async fn begin(
+        &self,
+        class: fn(&mut Turns) -> &mut VecDeque<oneshot::Sender<Turn>>,
+    ) -> sqlx::Result<WriteTx> {
+        let turn = self.turn(class).await;
         let mut guard = Arc::clone(&self.conn).lock_owned().await;
         let leftover = guard.open;
         let conn = guard.conn.as_mut().ok_or(sqlx::Error::PoolClosed)?;
@@ -167,12 +189,21 @@ impl Writer {
     }
 
     pub(super) async fn close(&self) {
+        drop(self.direct.lock().unwrap_or_else(PoisonError::into_inner).take());
         let conn = self.conn.lock().await.conn.take();
         if let Some(conn) = conn
             && let Err(error) = conn.close().await
         {
             tracing::warn!(%error, "the database file was not closed cleanly");
         }
+    }
+}
+
+/// Runs what waits for the disk. What else this thread has to do goes on meanwhile, if there are other threads.
+fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
@@ -225,7 +256,7 @@ mod tests {
             .execute(&mut conn)
             .await
             .unwrap();
-        Writer::new(conn)
+        Writer::new(conn, None)
     }
 
     async fn note(mut tx: WriteTx, what: &'static str) {
@@ -246,7 +277,7 @@ mod tests {
             .execute(&mut other)
             .await
             .unwrap();
-        let writer = Writer::new(SqliteConnection::connect(&path).await.unwrap());
+        let writer = Writer::new(SqliteConnection::connect(&path).await.unwrap(), None);
         let mut given_up = writer.foreground().await.unwrap();
         let insert = "INSERT INTO seen VALUES ('x')";
         sqlx::raw_sql(insert).execute(given_up.conn()).await.unwrap();
@@ -301,7 +332,7 @@ mod tests {
             .execute(&mut other)
             .await
             .unwrap();
-        let writer = Writer::new(SqliteConnection::connect_with(&options).await.unwrap());
+        let writer = Writer::new(SqliteConnection::connect_with(&options).await.unwrap(), None);
         let patience = std::time::Duration::from_millis(100);
         let begun = tokio::time::timeout(patience, writer.foreground()).await;
         assert!(begun.is_err(), "the lock is held");
