@@ -35,26 +35,26 @@ pub(crate) fn free_task(row: &impl Columns) -> sqlx::Result<(FreeCursor, Candida
     Ok(((row.col("ord")?, capture), candidate))
 }
 
-/// What decides on a result for the task.
+/// What decides on a result for the task. By place, because a name is looked for in each row.
 pub(crate) fn task_view(row: &impl Columns) -> sqlx::Result<(TaskKey, TaskView)> {
+    let state: String = row.at(5)?;
+    let reason: Option<String> = row.at(6)?;
+    let grant = |place| Ok::<_, sqlx::Error>(row.at::<Option<i64>>(place)?.map(GrantId));
     let view = TaskView {
-        ord: row.col("ord")?,
-        run: row.col("run")?,
-        delivery: row.col("delivery")?,
-        state: state(row)?,
-        reason: reason(row)?,
-        n_detections: row.col("n_detections")?,
-        n_classifications: row.col("n_classifications")?,
-        grant: row.col::<Option<i64>>("grant_id")?.map(GrantId),
-        attempts: row.col("attempts")?,
-        strikes: row.col("strikes")?,
-        suspect: row.col("suspect")?,
-        died: row
-            .col::<Option<i64>>("died_grant")?
-            .map(GrantId)
-            .zip(row.col("died_delivery")?),
+        ord: row.at(2)?,
+        run: row.at(3)?,
+        delivery: row.at(4)?,
+        state: word(&state, TaskState::parse)?,
+        reason: reason.map(|r| word(&r, FailReason::parse)).transpose()?,
+        n_detections: row.at(7)?,
+        n_classifications: row.at(8)?,
+        grant: grant(9)?,
+        attempts: row.at(10)?,
+        strikes: row.at(11)?,
+        suspect: row.at(12)?,
+        died: grant(13)?.zip(row.at(14)?),
     };
-    Ok((key(row)?, view))
+    Ok(((JobId(row.at(0)?), CaptureId(row.at(1)?)), view))
 }
 
 /// What decides on the end of the task's lease.

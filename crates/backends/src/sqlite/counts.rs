@@ -1,14 +1,16 @@
 //! The one function that changes a job's counters, and so the one that lands it (docs/rules.md A9).
 
-use sqlx::{Row as _, SqliteConnection};
 use trapline_core::{
     JobId, JobStatus, Timestamp,
     plan::settle::Deltas,
-    ports::{LogLine, Touched},
+    ports::{Level, LogLine, Touched},
 };
 
 use super::json;
-use crate::rows;
+use crate::{
+    rows::{self, Columns as _},
+    sql::{Conn, sql},
+};
 
 /// What changes in a job's row.
 pub(super) struct Change {
@@ -22,39 +24,44 @@ pub(super) struct Change {
 
 /// Applies a change; last in its transaction. `None` if the job is no more.
 pub(super) async fn apply(
-    conn: &mut SqliteConnection,
+    conn: &mut impl Conn,
     change: &Change,
     now: Timestamp,
 ) -> sqlx::Result<Option<Touched>> {
     let d = &change.deltas;
-    let row = sqlx::query(include_str!("sql/counts.sql"))
-        .bind(change.job.0)
-        .bind(d.processed)
-        .bind(d.failed)
-        .bind(d.detections)
-        .bind(d.classifications)
-        .bind(change.total)
-        .bind(change.by_result.then_some(now.0))
-        .bind(now.0)
-        .fetch_optional(&mut *conn)
+    let answered = change.by_result.then_some(now.0);
+    let rows = conn
+        .rows(
+            sql!(each "counts.sql"),
+            &[
+                &change.job.0,
+                &d.processed,
+                &d.failed,
+                &d.detections,
+                &d.classifications,
+                &change.total,
+                &answered,
+                &now.0,
+            ],
+        )
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    let status = rows::status(&row.try_get::<String, _>("status")?)?;
-    let finished_at: Option<i64> = row.try_get("finished_at")?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let status = rows::status(&row.col::<String>("status")?)?;
+    let finished_at: Option<i64> = row.col("finished_at")?;
     let landed = finished_at == Some(now.0) && matches!(status, JobStatus::Success | JobStatus::Failure);
     if landed {
-        let (total, processed, failed): (i64, i64, i64) = (
-            row.try_get("total")?,
-            row.try_get("processed")?,
-            row.try_get("failed")?,
-        );
-        let level = if status == JobStatus::Success {
-            "INFO"
-        } else {
-            "ERROR"
+        let count = |name| row.col::<i64>(name);
+        let (total, processed, failed) = (count("total")?, count("processed")?, count("failed")?);
+        let line = LogLine {
+            job: change.job,
+            level: match status {
+                JobStatus::Success => Level::Info,
+                _ => Level::Error,
+            },
+            message: format!("Job landed {status}: {processed} processed, {failed} failed, of {total}"),
+            capture: None,
         };
-        let line = format!("Job landed {status}: {processed} processed, {failed} failed, of {total}");
-        log_line(conn, change.job, level, &line, None, now).await?;
+        log_lines(conn, &[line], now).await?;
     }
     Ok(Some(Touched {
         job: change.job,
@@ -64,32 +71,24 @@ pub(super) async fn apply(
     }))
 }
 
-/// Adds one line to a job's log.
-pub(super) async fn log_line(
-    conn: &mut SqliteConnection,
+/// Adds a warning to a job's log.
+pub(super) async fn warn(
+    conn: &mut impl Conn,
     job: JobId,
-    level: &str,
-    message: &str,
-    capture: Option<i64>,
+    message: String,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    sqlx::query(include_str!("sql/log_line.sql"))
-        .bind(job.0)
-        .bind(now.0)
-        .bind(level)
-        .bind(message)
-        .bind(capture)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let line = LogLine {
+        job,
+        level: Level::Warning,
+        message,
+        capture: None,
+    };
+    log_lines(conn, &[line], now).await
 }
 
 /// Adds lines to jobs' logs.
-pub(super) async fn log_lines(
-    conn: &mut SqliteConnection,
-    lines: &[LogLine],
-    now: Timestamp,
-) -> sqlx::Result<()> {
+pub(super) async fn log_lines(conn: &mut impl Conn, lines: &[LogLine], now: Timestamp) -> sqlx::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -97,10 +96,6 @@ pub(super) async fn log_lines(
         .iter()
         .map(|l| (l.job.0, l.level.as_str(), &l.message, l.capture.map(|c| c.0)))
         .collect();
-    sqlx::query(include_str!("sql/log.sql"))
-        .bind(json(&rows))
-        .bind(now.0)
-        .execute(conn)
-        .await?;
-    Ok(())
+    let rows = json(&rows);
+    conn.run(sql!(each "log.sql"), &[&rows, &now.0]).await.map(drop)
 }

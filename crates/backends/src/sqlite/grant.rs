@@ -1,6 +1,8 @@
 //! Handing out tasks (docs/rules.md A7), and who they go to.
 
-use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use std::collections::BTreeSet;
+
+use rusqlite::params;
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
     handout::last_try::{self, Next, Turn},
@@ -9,17 +11,26 @@ use trapline_core::{
     },
 };
 
-use super::{SqliteStore, json, store_error};
-use crate::rows;
+use super::{
+    SqliteStore,
+    direct::{Direct, Done},
+    json, store_error,
+};
+use crate::{
+    rows::{self, Columns},
+    sql::{Conn, Value, first, sql},
+};
 
 impl SqliteStore {
     pub(super) async fn grant_tasks(&self, request: &GrantRequest) -> Result<Granted> {
-        let mut tx = self.writer.foreground().await?;
-        let granted = grant_in(tx.conn(), request).await.map_err(store_error)?;
-        if !granted.tasks.is_empty() || granted.turned {
-            tx.commit().await?;
-        }
-        Ok(granted)
+        let granted = self.writer.direct(async |conn| {
+            let granted = grant_in(conn, request).await?;
+            Ok(match granted.tasks.is_empty() && !granted.turned {
+                true => Done::Nothing(granted),
+                false => Done::Commit(granted),
+            })
+        });
+        granted.await.map_err(store_error)
     }
 
     pub(super) async fn free_page(
@@ -92,44 +103,41 @@ impl SqliteStore {
 
 /// Whether the worker may be given anything.
 pub(super) async fn standing(
-    conn: &mut SqliteConnection,
+    conn: &mut impl Conn,
     worker: WorkerId,
     max_deliver: i64,
 ) -> sqlx::Result<Standing> {
-    let row = sqlx::query(include_str!("sql/standing.sql"))
-        .bind(worker.0)
-        .bind(max_deliver)
-        .bind(last_try::SPARE)
-        .fetch_optional(&mut *conn)
+    let rows = conn
+        .rows(
+            sql!(each "standing.sql"),
+            &[&worker.0, &max_deliver, &last_try::SPARE],
+        )
         .await?;
-    match row {
-        Some(row) => standing_in(conn, &row, worker).await,
+    match rows.first() {
+        Some(row) => standing_in(conn, row, worker).await,
         None => Ok(Standing::default()),
     }
 }
 
 /// Reads a row of `standing.sql`; without the worker its columns are null.
 async fn standing_in(
-    conn: &mut SqliteConnection,
-    row: &SqliteRow,
+    conn: &mut impl Conn,
+    row: &(impl Columns + Sync),
     worker: WorkerId,
 ) -> sqlx::Result<Standing> {
-    let waits_for: Option<i64> = row.try_get("waits_for")?;
+    let waits_for: Option<i64> = row.col("waits_for")?;
     Ok(Standing {
-        held_back: row.try_get::<Option<bool>, _>("held_back")?.unwrap_or(false),
+        held_back: row.col::<Option<bool>>("held_back")?.unwrap_or(false),
         waits_for: waits_for.map(JobId),
         busy: waits_for.is_some() && is_busy(conn, worker).await?,
     })
 }
 
-async fn is_busy(conn: &mut SqliteConnection, worker: WorkerId) -> sqlx::Result<bool> {
-    sqlx::query_scalar(include_str!("sql/busy.sql"))
-        .bind(worker.0)
-        .fetch_one(conn)
-        .await
+async fn is_busy(conn: &mut impl Conn, worker: WorkerId) -> sqlx::Result<bool> {
+    conn.one(sql!(each "busy.sql"), &[&worker.0], first).await
 }
 
-async fn grant_in(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::Result<Granted> {
+async fn grant_in(conn: &mut Direct, request: &GrantRequest) -> sqlx::Result<Granted> {
     let (standing, suspects) = look(conn, request).await?;
     let mut granted = Granted {
         held_back: standing.held_back || (standing.waits_for.is_some() && !request.want.is_exclusive()),
@@ -150,15 +158,15 @@ async fn grant_in(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::
         Want::Batch => request.limit,
         _ => request.limit.min(1),
     };
-    pick(conn, request, &request.candidates, limit, &mut granted).await?;
+    pick(conn, request, &request.candidates, limit, &mut granted)?;
     if request.fill && granted.tasks.len() < limit {
         let mut free = free(conn, request, limit).await?;
         free.retain(|capture| granted.tasks.iter().all(|t| t.capture != *capture));
         free.truncate(limit - granted.tasks.len());
-        pick(conn, request, &free, limit, &mut granted).await?;
+        pick(conn, request, &free, limit, &mut granted)?;
     }
     if !granted.tasks.is_empty() {
-        granted.grant = record(conn, request, &granted.tasks).await?;
+        granted.grant = record(conn, request, &granted.tasks)?;
         if let Some(turn) = turn {
             write_turn(conn, request.worker, turn, Some(granted.grant)).await?;
         }
@@ -183,10 +191,10 @@ struct Suspects {
 }
 
 impl Suspects {
-    fn in_row(row: &SqliteRow) -> sqlx::Result<Self> {
+    fn in_row(row: &impl Columns) -> sqlx::Result<Self> {
         Ok(Self {
-            earlier: row.try_get("suspects")?,
-            last_tries: row.try_get("last_tries")?,
+            earlier: row.col("suspects")?,
+            last_tries: row.col("last_tries")?,
         })
     }
 
@@ -196,52 +204,34 @@ impl Suspects {
     }
 }
 
-/// Whether the worker may be given anything, and which suspects of the job wait: one statement, because each is a
-/// message to SQLite's thread and back.
-async fn look(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::Result<(Standing, Suspects)> {
-    let row = sqlx::query(concat!(
-        "SELECT * FROM (",
-        include_str!("sql/has_suspects.sql"),
-        ") LEFT JOIN (",
-        include_str!("sql/standing.sql"),
-        ")"
-    ))
-    .bind(request.worker.0)
-    .bind(request.max_deliver)
-    .bind(last_try::SPARE)
-    .bind(request.job.0)
-    .fetch_one(&mut *conn)
-    .await?;
-    let suspects = Suspects::in_row(&row)?;
-    Ok((standing_in(conn, &row, request.worker).await?, suspects))
+/// Whether the worker may be given anything, and which suspects of the job wait.
+async fn look(conn: &mut Direct, request: &GrantRequest) -> sqlx::Result<(Standing, Suspects)> {
+    let standing = standing(conn, request.worker, request.max_deliver).await?;
+    Ok((standing, suspects_of(conn, request).await?))
 }
 
-async fn suspects_of(conn: &mut SqliteConnection, request: &GrantRequest) -> sqlx::Result<Suspects> {
-    let row = sqlx::query(include_str!("sql/has_suspects.sql"))
-        .bind(request.worker.0)
-        .bind(request.max_deliver)
-        .bind(last_try::SPARE)
-        .bind(request.job.0)
-        .fetch_one(conn)
-        .await?;
-    Suspects::in_row(&row)
+async fn suspects_of(conn: &mut Direct, request: &GrantRequest) -> sqlx::Result<Suspects> {
+    conn.one(
+        sql!(each "has_suspects.sql"),
+        &[&request.max_deliver, &last_try::SPARE, &request.job.0],
+        Suspects::in_row,
+    )
+    .await
 }
 
 /// The worker's turn after an exclusive hand-out (`None` if that changes none), or `None` if it is to have nothing now.
 async fn exclusive_turn(
-    conn: &mut SqliteConnection,
+    conn: &mut Direct,
     request: &GrantRequest,
     granted: &mut Granted,
 ) -> sqlx::Result<Option<Option<Turn>>> {
     let Want::LastTry { only } = request.want else {
         return Ok((!is_busy(conn, request.worker).await?).then_some(None));
     };
-    let row = sqlx::query(include_str!("../sql/workers/turn.sql"))
-        .bind(request.worker.0)
-        .fetch_optional(&mut *conn)
+    let turn = conn
+        .find(sql!("workers/turn.sql"), &[&request.worker.0], rows::turn)
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    let turn = rows::turn(&row)?;
+    let Some(turn) = turn else { return Ok(None) };
     if !granted.last_tries {
         if turn.waits_for == Some(request.job) {
             let free = Turn {
@@ -270,112 +260,109 @@ async fn exclusive_turn(
 
 /// Writes where a worker stands; with a grant, that it held nothing before that.
 async fn write_turn(
-    conn: &mut SqliteConnection,
+    conn: &mut Direct,
     worker: WorkerId,
     turn: Turn,
     grant: Option<GrantId>,
 ) -> sqlx::Result<()> {
-    sqlx::query(include_str!("../sql/workers/set_turn.sql"))
-        .bind(worker.0)
-        .bind(turn.waits_for.map(|j| j.0))
-        .bind(turn.in_a_row)
-        .bind(turn.batches_until.map(|at| at.0))
-        .bind(grant.map(|g| g.0))
-        .execute(conn)
-        .await
-        .map(drop)
+    let waits_for = turn.waits_for.map(|job| job.0);
+    let (until, grant) = (turn.batches_until.map(|at| at.0), grant.map(|grant| grant.0));
+    conn.run(
+        sql!("workers/set_turn.sql"),
+        &[&worker.0, &waits_for, &turn.in_a_row, &until, &grant],
+    )
+    .await
+    .map(drop)
 }
 
-async fn free(
-    conn: &mut SqliteConnection,
-    request: &GrantRequest,
-    limit: usize,
-) -> sqlx::Result<Vec<CaptureId>> {
+async fn free(conn: &mut Direct, request: &GrantRequest, limit: usize) -> sqlx::Result<Vec<CaptureId>> {
     match request.want {
         Want::Suspect => return free_suspects(conn, request, limit, false).await,
         Want::LastTry { .. } => return free_suspects(conn, request, limit, true).await,
         Want::Batch | Want::Alone => {}
     }
-    let free: Vec<i64> = sqlx::query_scalar(include_str!("sql/grant_fill.sql"))
-        .bind(request.job.0)
-        .bind(limit as i64)
-        .bind(request.max_deliver)
-        .fetch_all(conn)
-        .await?;
-    Ok(free.into_iter().map(CaptureId).collect())
+    let values: [&dyn Value<'_>; 3] = [&request.job.0, &(limit as i64), &request.max_deliver];
+    conn.list(sql!(each "grant_fill.sql"), &values, |row| {
+        first(row).map(CaptureId)
+    })
+    .await
 }
 
 async fn free_suspects(
-    conn: &mut SqliteConnection,
+    conn: &mut Direct,
     request: &GrantRequest,
     limit: usize,
     last: bool,
 ) -> sqlx::Result<Vec<CaptureId>> {
-    let free: Vec<i64> = sqlx::query_scalar(include_str!("sql/grant_suspects.sql"))
-        .bind(request.job.0)
-        .bind(limit as i64)
-        .bind(request.max_deliver)
-        .bind(last_try::SPARE)
-        .bind(last)
-        .fetch_all(conn)
-        .await?;
-    Ok(free.into_iter().map(CaptureId).collect())
+    let values: [&dyn Value<'_>; 5] = [
+        &request.job.0,
+        &(limit as i64),
+        &request.max_deliver,
+        &last_try::SPARE,
+        &last,
+    ];
+    conn.list(sql!(each "grant_suspects.sql"), &values, |row| {
+        first(row).map(CaptureId)
+    })
+    .await
 }
 
 /// Adds those of the candidates that may be handed out, up to `limit` in all.
-async fn pick(
-    conn: &mut SqliteConnection,
+fn pick(
+    conn: &Direct,
     request: &GrantRequest,
     candidates: &[CaptureId],
     limit: usize,
     granted: &mut Granted,
 ) -> sqlx::Result<()> {
-    if candidates.is_empty() {
-        return Ok(());
-    }
-    let picked = sqlx::query(include_str!("sql/grant_pick.sql"))
-        .bind(request.job.0)
-        .bind(json(candidates))
-        .bind(request.max_deliver)
-        .bind(match request.want {
-            Want::Batch => Some(false),
-            Want::Suspect | Want::LastTry { .. } => Some(true),
-            Want::Alone => None,
-        })
-        .fetch_all(conn)
-        .await?;
-    for row in &picked {
-        let capture = CaptureId(row.try_get("capture_id")?);
-        // The queue may propose a task twice in one answer.
-        if granted.tasks.len() < limit && granted.tasks.last().is_none_or(|t| t.capture != capture) {
-            granted.run = row.try_get("run")?;
+    let suspect = match request.want {
+        Want::Batch => Some(false),
+        Want::Suspect | Want::LastTry { .. } => Some(true),
+        Want::Alone => None,
+    };
+    let mut free = conn.statement(include_str!("sql/grant_pick.sql"))?;
+    // The queue may propose a task twice in one answer.
+    for capture in candidates.iter().collect::<BTreeSet<_>>() {
+        if granted.tasks.len() == limit {
+            break;
+        }
+        let picked = free.find(
+            params![request.job.0, capture.0, request.max_deliver, suspect],
+            |row| Ok((row.at(0)?, row.at::<i64>(1)?, row.at(2)?)),
+        )?;
+        if let Some((run, delivery, url)) = picked {
+            granted.run = run;
             granted.tasks.push(GrantedTask {
-                capture,
-                delivery: row.try_get::<i64, _>("delivery")? + 1,
-                url: row.try_get("url")?,
+                capture: *capture,
+                delivery: delivery + 1,
+                url,
             });
         }
     }
     Ok(())
 }
 
-async fn record(
-    conn: &mut SqliteConnection,
-    request: &GrantRequest,
-    tasks: &[GrantedTask],
-) -> sqlx::Result<GrantId> {
-    let captures = json(&tasks.iter().map(|t| t.capture).collect::<Vec<_>>());
-    // Two statements: all rows are fetched, so that the second is run too.
-    let rows = sqlx::query(include_str!("sql/grant_record.sql"))
-        .bind(request.job.0)
-        .bind(&captures)
-        .bind(request.worker.0)
-        .bind(request.now.0)
-        .bind(request.lease_until().0)
-        .bind(request.want != Want::Batch)
-        .bind(request.want.is_exclusive())
-        .fetch_all(conn)
-        .await?;
-    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    Ok(GrantId(row.try_get("id")?))
+fn record(conn: &Direct, request: &GrantRequest, tasks: &[GrantedTask]) -> sqlx::Result<GrantId> {
+    let captures: Vec<_> = tasks.iter().map(|t| t.capture).collect();
+    let (worker, now, until) = (request.worker.0, request.now.0, request.lease_until().0);
+    let mut grant = conn.statement(include_str!("sql/grant_record.sql"))?;
+    let grant: i64 = grant
+        .find(
+            params![
+                request.job.0,
+                json(&captures),
+                worker,
+                now,
+                until,
+                request.want != Want::Batch,
+                request.want.is_exclusive()
+            ],
+            |row| row.at(0),
+        )?
+        .ok_or(sqlx::Error::RowNotFound)?;
+    let mut lease = conn.statement(include_str!("sql/grant_lease.sql"))?;
+    for capture in captures {
+        lease.run(params![request.job.0, capture.0, worker, grant, now, until])?;
+    }
+    Ok(GrantId(grant))
 }

@@ -66,7 +66,7 @@ pub(super) async fn give_last_tries(
             .await?
             .rows_affected();
         let line = last_try::smaller_budget_line(given, max_deliver);
-        counts::log_line(conn, JobId(job), "WARNING", &line, None, now).await?;
+        counts::warn(conn, JobId(job), line, now).await?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::{AssertSqlSafe, SqliteConnection, sqlite::SqliteArguments};
+use rusqlite::params;
 use trapline_core::{
     FailReason, Result, Timestamp, fault,
     plan::{
@@ -11,11 +11,18 @@ use trapline_core::{
         settle::{self, Placed, SettlePlan, TaskView},
     },
     ports::{SettleReport, Settled, Settlement, Touched},
-    result::pack,
+    result::{BBox, pack},
 };
 
-use super::{SqliteStore, counts, db, json, store_error, suspects};
-use crate::rows::{self, PlacedClass};
+use super::{
+    SqliteStore, counts, db,
+    direct::{Direct, Done},
+    json, store_error, suspects,
+};
+use crate::{
+    rows,
+    sql::{Conn, sql},
+};
 
 impl SqliteStore {
     pub(super) async fn settle_group(&self, items: &[Settlement], now: Timestamp) -> Result<SettleReport> {
@@ -44,64 +51,38 @@ impl SqliteStore {
         if items.is_empty() {
             return Ok(SettleReport::default());
         }
-        let mut tx = self.writer.try_foreground().await?;
-        let rows = read_rows(tx.conn(), items).await?;
-        let plan = settle::plan(items, rows);
-        let touched = write(tx.conn(), &plan, now).await?;
-        fault::reach(fault::SETTLE_UNCOMMITTED);
-        tx.try_commit().await?;
-        Ok(SettleReport {
-            freed: plan.side_effects.freed(),
-            items: plan.items,
-            touched,
-        })
+        self.writer
+            .direct(async |conn| {
+                let plan = settle::plan(items, read_rows(conn, items)?);
+                let touched = write(conn, &plan, now).await?;
+                fault::reach(fault::SETTLE_UNCOMMITTED);
+                Ok(Done::Commit(SettleReport {
+                    freed: plan.side_effects.freed(),
+                    items: plan.items,
+                    touched,
+                }))
+            })
+            .await
     }
 }
 
-async fn read_rows(
-    conn: &mut SqliteConnection,
-    items: &[Settlement],
-) -> sqlx::Result<HashMap<TaskKey, TaskView>> {
-    let rows = sqlx::query(include_str!("sql/settle_rows.sql"))
-        .bind(json(&settle::keys(items)))
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(rows::task_view).collect()
+fn read_rows(conn: &Direct, items: &[Settlement]) -> sqlx::Result<HashMap<TaskKey, TaskView>> {
+    let mut task = conn.statement(include_str!("sql/settle_row.sql"))?;
+    let mut rows = HashMap::new();
+    for (job, capture) in settle::keys(items) {
+        rows.extend(task.find(params![job.0, capture.0], |row| rows::task_view(row))?);
+    }
+    Ok(rows)
 }
 
-async fn write(
-    conn: &mut SqliteConnection,
-    plan: &SettlePlan<'_>,
-    now: Timestamp,
-) -> sqlx::Result<Vec<Touched>> {
+async fn write(conn: &mut Direct, plan: &SettlePlan<'_>, now: Timestamp) -> sqlx::Result<Vec<Touched>> {
     if plan.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<_> = plan
-        .rows
-        .iter()
-        .map(|((job, capture), task)| {
-            let row = &task.row;
-            (
-                job,
-                capture,
-                row.state.as_str(),
-                row.reason.map(FailReason::as_str),
-                task.detail,
-                row.n_detections,
-                row.n_classifications,
-                task.spec_run,
-            )
-        })
-        .collect();
-    sqlx::query(include_str!("sql/settle_set.sql"))
-        .bind(json(&rows))
-        .bind(now.0)
-        .execute(&mut *conn)
-        .await?;
+    write_outcomes(conn, plan, now)?;
     suspects::write(conn, &plan.side_effects, now).await?;
     delete_detections(conn, &plan.replaced).await?;
-    insert_detections(conn, &plan.detections()).await?;
+    insert_detections(conn, &plan.detections())?;
     counts::log_lines(conn, &plan.failures(), now).await?;
     let mut touched = Vec::with_capacity(plan.deltas.len());
     for (job, deltas) in &plan.deltas {
@@ -119,88 +100,78 @@ async fn write(
     Ok(touched)
 }
 
+fn write_outcomes(conn: &Direct, plan: &SettlePlan<'_>, now: Timestamp) -> sqlx::Result<()> {
+    let mut set = conn.statement(include_str!("sql/settle_set.sql"))?;
+    for ((job, capture), task) in &plan.rows {
+        let row = &task.row;
+        set.run(params![
+            job.0,
+            row.ord,
+            capture.0,
+            row.state.as_str(),
+            row.reason.map(FailReason::as_str),
+            task.detail,
+            row.n_detections,
+            row.n_classifications,
+            task.spec_run,
+            now.0
+        ])?;
+    }
+    Ok(())
+}
+
 /// Removes the stored detections of tasks, with their classifications.
-pub(super) async fn delete_detections(conn: &mut SqliteConnection, tasks: &[TaskKey]) -> sqlx::Result<()> {
+pub(super) async fn delete_detections(conn: &mut impl Conn, tasks: &[TaskKey]) -> sqlx::Result<()> {
     if tasks.is_empty() {
         return Ok(());
     }
-    for sql in [
-        include_str!("sql/detections_delete.sql"),
-        include_str!("sql/classifications_delete.sql"),
-    ] {
-        sqlx::query(sql).bind(json(tasks)).execute(&mut *conn).await?;
+    let tasks = json(tasks);
+    conn.run(sql!(each "detections_delete.sql"), &[&tasks]).await?;
+    conn.run(sql!(each "classifications_delete.sql"), &[&tasks])
+        .await
+        .map(drop)
+}
+
+fn insert_detections(conn: &Direct, rows: &[Placed<'_>]) -> sqlx::Result<()> {
+    let mut detection = conn.statement(include_str!("sql/detection_insert.sql"))?;
+    for placed in rows {
+        let ((job, capture), d) = (placed.task, placed.detection);
+        let corner = |at: fn(&BBox) -> f64| d.bbox.as_ref().map(at);
+        detection.run(params![
+            job.0,
+            placed.ord,
+            capture.0,
+            placed.n,
+            d.algorithm.0,
+            corner(|b| b.x1),
+            corner(|b| b.y1),
+            corner(|b| b.x2),
+            corner(|b| b.y2),
+            d.at.0,
+            d.inference_seconds,
+            d.crop_image_url,
+            d.score.map(f64::from)
+        ])?;
+    }
+    let mut classification = conn.statement(include_str!("sql/classification_insert.sql"))?;
+    for (placed, position, c) in rows::classifications(rows) {
+        let (job, capture) = placed.task;
+        classification.run(params![
+            job.0,
+            placed.ord,
+            capture.0,
+            placed.n,
+            position,
+            c.algorithm.0,
+            c.label.as_str(),
+            c.terminal,
+            c.score.map(f64::from),
+            pack(&c.scores),
+            pack(&c.logits),
+            c.at.0,
+            c.inference_seconds,
+            rows::own_labels(c)
+        ])?;
     }
     Ok(())
-}
-
-async fn insert_detections(conn: &mut SqliteConnection, rows: &[Placed<'_>]) -> sqlx::Result<()> {
-    const HEAD: &str = "INSERT INTO detections (job_id, ord, capture_id, n, algorithm_id, x1, y1, x2, y2, at, \
-        inference_seconds, crop_image_url, score) VALUES ";
-    for chunk in chunks(rows) {
-        let mut query = sqlx::query(AssertSqlSafe(values(HEAD, 13, chunk.len())));
-        for placed in chunk {
-            let d = placed.detection;
-            let corners = d.bbox.map(|b| [b.x1, b.y1, b.x2, b.y2]);
-            query = bind_key(query, placed).bind(d.algorithm.0);
-            for corner in 0..4 {
-                query = query.bind(corners.map(|c| c[corner]));
-            }
-            query = query
-                .bind(d.at.0)
-                .bind(d.inference_seconds)
-                .bind(d.crop_image_url.as_deref())
-                .bind(d.score.map(f64::from));
-        }
-        query.execute(&mut *conn).await?;
-    }
-    insert_classifications(conn, &rows::classifications(rows)).await
-}
-
-async fn insert_classifications(conn: &mut SqliteConnection, rows: &[PlacedClass<'_>]) -> sqlx::Result<()> {
-    const HEAD: &str = "INSERT INTO classifications (job_id, ord, capture_id, n, position, algorithm_id, label, \
-        terminal, score, scores, logits, at, inference_seconds, labels) VALUES ";
-    for chunk in chunks(rows) {
-        let mut query = sqlx::query(AssertSqlSafe(values(HEAD, 14, chunk.len())));
-        for (placed, position, c) in chunk {
-            query = bind_key(query, placed)
-                .bind(position)
-                .bind(c.algorithm.0)
-                .bind(c.label.as_str())
-                .bind(c.terminal)
-                .bind(c.score.map(f64::from))
-                .bind(pack(&c.scores))
-                .bind(pack(&c.logits))
-                .bind(c.at.0)
-                .bind(c.inference_seconds)
-                .bind(rows::own_labels(c));
-        }
-        query.execute(&mut *conn).await?;
-    }
-    Ok(())
-}
-
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
-
-fn bind_key<'q>(query: Query<'q>, placed: &Placed<'_>) -> Query<'q> {
-    let (job, capture) = placed.task;
-    query.bind(job.0).bind(placed.ord).bind(capture.0).bind(placed.n)
-}
-
-/// How many rows one statement may insert. Few sizes, because each is a statement to prepare; so close that a group is cut into few
-/// chunks, because each is a message to SQLite's thread and back.
-const SIZES: [usize; 16] = [256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1];
-
-/// Cuts rows into chunks of those sizes.
-fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
-        let (chunk, rest) = rows.split_at(size);
-        rows = rest;
-        Some(chunk)
-    })
-}
-
-fn values(head: &str, columns: usize, rows: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(","));
-    format!("{head}{}", vec![row; rows].join(","))
 }

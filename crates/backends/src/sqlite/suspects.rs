@@ -2,17 +2,20 @@
 
 use std::collections::HashMap;
 
-use sqlx::SqliteConnection;
 use trapline_core::{
     GrantId, Timestamp, WorkerId,
     plan::settle::{SideEffects, cleared_line},
 };
 
 use super::{counts, grant_keys, json};
+use crate::{
+    rows::Columns as _,
+    sql::{Conn, first, sql},
+};
 
 /// Writes the rows of tasks and grants. After the rows of the tasks that were settled.
 pub(super) async fn write(
-    conn: &mut SqliteConnection,
+    conn: &mut impl Conn,
     effects: &SideEffects<'_>,
     now: Timestamp,
 ) -> sqlx::Result<()> {
@@ -23,19 +26,13 @@ pub(super) async fn write(
             .iter()
             .map(|((job, capture), s)| (job, capture, s.row.strikes, s.whom(&names), s.row.suspect))
             .collect();
-        sqlx::query(include_str!("sql/settle_suspect.sql"))
-            .bind(json(&rows))
-            .execute(&mut *conn)
-            .await?;
+        conn.run(sql!(each "settle_suspect.sql"), &[&json(&rows)]).await?;
     }
     let mut lines = effects.freed_lines(&names);
     for ((job, grant), worker) in &effects.cleared {
-        let cleared = sqlx::query(include_str!("sql/settle_clear.sql"))
-            .bind(job.0)
-            .bind(grant.0)
-            .execute(&mut *conn)
-            .await?
-            .rows_affected();
+        let cleared = conn
+            .run(sql!(each "settle_clear.sql"), &[&job.0, &grant.0])
+            .await?;
         if cleared > 0 {
             lines.push(cleared_line(*job, *worker, &names, cleared));
         }
@@ -44,29 +41,29 @@ pub(super) async fn write(
     let mut answered = effects.answered_grants();
     let late = effects.late_grants();
     if !late.is_empty() {
-        let late: Vec<i64> = sqlx::query_scalar(include_str!("sql/settle_late.sql"))
-            .bind(grant_keys(&late))
-            .fetch_all(&mut *conn)
+        let late = conn
+            .list(sql!(each "settle_late.sql"), &[&grant_keys(&late)], |row| {
+                first(row).map(GrantId)
+            })
             .await?;
-        answered.extend(late.into_iter().map(GrantId));
+        answered.extend(late);
     }
     if !answered.is_empty() {
-        sqlx::query(include_str!("sql/settle_answered.sql"))
-            .bind(json(&answered))
-            .execute(conn)
+        conn.run(sql!(each "settle_answered.sql"), &[&json(&answered)])
             .await?;
     }
     Ok(())
 }
 
 /// What people call workers.
-async fn names(conn: &mut SqliteConnection, workers: &[WorkerId]) -> sqlx::Result<HashMap<WorkerId, String>> {
+async fn names(conn: &mut impl Conn, workers: &[WorkerId]) -> sqlx::Result<HashMap<WorkerId, String>> {
     if workers.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows: Vec<(i64, String)> = sqlx::query_as(include_str!("sql/worker_names.sql"))
-        .bind(json(workers))
-        .fetch_all(conn)
+    let names = conn
+        .list(sql!(each "worker_names.sql"), &[&json(workers)], |row| {
+            Ok((WorkerId(row.at(0)?), row.at(1)?))
+        })
         .await?;
-    Ok(rows.into_iter().map(|(id, name)| (WorkerId(id), name)).collect())
+    Ok(names.into_iter().collect())
 }

@@ -88,15 +88,7 @@ async fn sweep_in(
         .await?;
     for job in stuck {
         move_in(conn, JobId(job), JobMove::Revoke, now).await?;
-        counts::log_line(
-            conn,
-            JobId(job),
-            "WARNING",
-            "Cancel finished by the sweep",
-            None,
-            now,
-        )
-        .await?;
+        counts::warn(conn, JobId(job), "Cancel finished by the sweep".into(), now).await?;
     }
     Ok(swept)
 }

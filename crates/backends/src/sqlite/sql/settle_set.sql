@@ -1,8 +1,6 @@
--- Writes the outcomes of tasks and ends their leases. The plan decided by rows that this transaction has read.
--- $1 [[job, capture, state, reason, detail, n_detections, n_classifications, spec_run], …], $2 now.
+-- Writes the outcome of a task and ends its lease. The plan decided by a row that this transaction has read.
+-- ?1 job, ?2 place, ?3 capture, ?4 state, ?5 reason, ?6 detail, ?7 detections, ?8 classifications, ?9 spec run, ?10 now.
 UPDATE tasks SET
-    state = e.value->>2, reason = e.value->>3, detail = e.value->>4, settled_at = $2,
-    n_detections = e.value->>5, n_classifications = e.value->>6,
-    spec_run = ifnull(e.value->>7, spec_run), grant_id = NULL, lease_until = NULL
-FROM json_each($1) e
-WHERE tasks.job_id = e.value->>0 AND tasks.capture_id = e.value->>1
+    state = ?4, reason = ?5, detail = ?6, n_detections = ?7, n_classifications = ?8, spec_run = ifnull(?9, spec_run),
+    settled_at = ?10, grant_id = NULL, lease_until = NULL
+WHERE job_id = ?1 AND ord = ?2 AND capture_id = ?3

@@ -1,0 +1,4 @@
+-- The row that a result is about, its columns in the order of `rows::task_view`. ?1 job, ?2 capture.
+SELECT job_id, capture_id, ord, run, delivery, state, reason, n_detections, n_classifications, grant_id,
+       delivery - delivery_base AS attempts, strikes, suspect, died_grant, died_delivery
+FROM tasks WHERE job_id = ?1 AND capture_id = ?2
