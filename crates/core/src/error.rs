@@ -24,33 +24,6 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Every kind, for tests of the table.
-    pub const ALL: [Self; 8] = [
-        Self::Invalid,
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::Conflict,
-        Self::TooLarge,
-        Self::Unavailable,
-        Self::Internal,
-    ];
-
-    /// The HTTP status.
-    #[must_use]
-    pub fn status(self) -> u16 {
-        match self {
-            Self::Invalid => 400,
-            Self::Unauthenticated => 401,
-            Self::Forbidden => 403,
-            Self::NotFound => 404,
-            Self::Conflict => 409,
-            Self::TooLarge => 413,
-            Self::Unavailable => 503,
-            Self::Internal => 500,
-        }
-    }
-
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn retry(self) -> bool {

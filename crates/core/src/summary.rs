@@ -20,7 +20,7 @@ use crate::{CaptureId, JobStatus, TakenAt, Timestamp, ports::DetectionRow};
 /// Bins of scores, from the best; one more holds what has no score.
 pub const BINS: usize = 20;
 /// Detections that one slice counts: each changes four rows at the most.
-pub const DETECTIONS_MAX: u64 = 500;
+pub const DETECTIONS_MAX: u64 = 2_000;
 /// Photographs that one slice counts: each changes two rows.
 pub const PHOTOGRAPHS_MAX: u64 = 1_000;
 /// Rows that one slice removes of each table.

@@ -52,7 +52,7 @@ pub enum ApiError {
         body: Vec<u8>,
     },
     /// An answer that isn't the contract's: a proxy's page, a redirect of a POST, a wrong URL.
-    #[error("the answer {status} is not the contract's: {detail}")]
+    #[error("unexpected answer {status}: {detail}")]
     BadAnswer {
         /// The answer's status.
         status: StatusCode,
@@ -99,7 +99,7 @@ pub enum ApiSetupError {
     #[error("`{0}` is not an http or https URL")]
     Url(String),
     /// A token that can't be in a header.
-    #[error("the token has characters that no token has")]
+    #[error("the token contains invalid characters")]
     Token,
     /// The HTTP client could not be built.
     #[error("the HTTP client could not be built")]

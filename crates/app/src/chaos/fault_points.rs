@@ -109,7 +109,7 @@ async fn killed_at(ground: &Ground, point: &'static str) -> Result<()> {
     world.end().await
 }
 
-/// Where a strike is no fault of ours, or can't be told from one that is not: a worker died, or the only node that knew that
+/// Where a strike is not ours, or can't be told from one that is not: a worker died, or the only node that knew that
 /// nobody had heard of a grant is gone while others serve the store, so that there is no outage in its rows.
 fn is_struck(ground: &Ground, point: &str) -> bool {
     point == fault::SWEEP_COMMITTED || (point == fault::GRANT_COMMITTED && ground.nodes() > 1)

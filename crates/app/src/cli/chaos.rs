@@ -40,7 +40,7 @@ enum ChaosCommand {
 
 #[derive(Args)]
 struct FlushArgs {
-    /// Which
+    /// The projection to remove
     what: Projection,
     #[command(flatten)]
     server: ServerArgs,

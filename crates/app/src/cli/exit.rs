@@ -13,7 +13,7 @@ pub enum Exit {
     Refused,
     /// What was asked for makes no sense, or names something on this machine that can't be used.
     Usage,
-    /// The server is away, in trouble, or no server of ours; or a fault of ours.
+    /// The server is away, fails or is not Trapline; or an internal error.
     Unreachable,
     /// Ended by Ctrl-C.
     Interrupted,

@@ -39,7 +39,7 @@ pub struct WorkerArgs {
     /// Images in work at once; else the number of cores
     #[arg(long)]
     concurrency: Option<usize>,
-    /// What this machine is called; else its hostname
+    /// The worker's name; else the machine's hostname
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -61,7 +61,7 @@ impl WorkerArgs {
         let ended = {
             let listening = async {
                 asked = Some(signals.next().await);
-                tracing::info!("stopping: finishing what is begun; once more ends at once");
+                tracing::info!("stopping after the images at hand; press Ctrl-C again to stop now");
                 stop.drain();
                 signals.next().await;
                 // Whoever sent it: what was begun is left behind, and that is no clean end.

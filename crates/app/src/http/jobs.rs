@@ -147,7 +147,7 @@ async fn make(
     view.job.id = app.engine.create_job(job).await?;
     let body = match app.detail(principal, links, view.job.id, LOGS_DEFAULT).await {
         Err(error) if error.status().is_server_error() => {
-            tracing::warn!(job = %view.job.id, ?error, "a job is made, and its answer says no more than what was asked for");
+            tracing::warn!(job = %view.job.id, ?error, "the job was created but could not be read back; the answer repeats the request");
             detail_of(&view, &around, &[], links, principal)
         }
         read => read?,

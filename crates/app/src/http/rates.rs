@@ -47,7 +47,7 @@ fn after_a_try(
     }
 }
 
-/// Whoever has an IPv6 address has the network that it is in.
+/// IPv6 addresses are limited by their network.
 fn key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

@@ -206,8 +206,10 @@ async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
     let (size, parsed) = match item {
         Item::Whole(bytes) => (bytes.len(), parse(app, job, bytes).await?),
         Item::TooLarge(first) => {
+            let reply_subject = result_item::receipt_before_fault(&first);
             let parsed = Parsed {
-                reply_subject: result_item::receipt_before_fault(&first),
+                receipt: app.engine.verify(job, &reply_subject),
+                reply_subject,
                 posted: Err(
                     Error::invalid(format!("the result exceeds {} bytes", app.limits.item_bytes)).into(),
                 ),
@@ -216,7 +218,7 @@ async fn submit(app: &AppState, job: JobId, item: Item) -> ApiResult<Answer> {
             (first.len(), parsed)
         }
     };
-    let Some(receipt) = app.engine.verify(job, &parsed.reply_subject) else {
+    let Some(receipt) = parsed.receipt else {
         let why = match parsed.posted {
             _ if !parsed.reply_subject.is_empty() => "the receipt is not one of this job's".to_owned(),
             Ok(_) => "reply_subject: field required".to_owned(),
@@ -283,6 +285,8 @@ async fn submit_held(app: &AppState, answers: &mut [Answer]) -> ApiResult<()> {
 
 struct Parsed {
     reply_subject: String,
+    /// What the subject stands for, if it is one of ours.
+    receipt: Option<Receipt>,
     posted: Result<Posted, Refusal>,
     small: Option<Small>,
 }
@@ -327,7 +331,11 @@ async fn parse(app: &AppState, job: JobId, bytes: Vec<u8>) -> ApiResult<Parsed> 
     };
     let judge = receipt.zip(spec);
     let now = app.clock.now();
-    let (_, parsed) = off_thread(bytes, move |bytes| parse_now(judge, now, bytes)).await?;
+    let (_, mut parsed) = off_thread(bytes, move |bytes| parse_now(judge, now, bytes)).await?;
+    parsed.receipt = match parsed.reply_subject == subject {
+        true => receipt,
+        false => app.engine.verify(job, &parsed.reply_subject),
+    };
     Ok(parsed)
 }
 
@@ -371,6 +379,7 @@ fn parse_now(judge: Option<(Receipt, Arc<RunSpec>)>, now: Timestamp, bytes: &[u8
     Parsed {
         small,
         reply_subject: envelope.reply_subject,
+        receipt: None,
         posted: posted.map_err(Refusal::from),
     }
 }

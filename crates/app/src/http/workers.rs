@@ -45,7 +45,7 @@ impl AppState {
         principal.require(Access::Admin)?;
         let worker = self.visible_worker(principal, id).await?.row.id;
         self.engine.drain(worker, draining).await?;
-        tracing::info!(%worker, draining, by = principal.name, "whether a worker drains was changed");
+        tracing::info!(%worker, draining, by = principal.name, "the draining of a worker was set");
         Ok(())
     }
 }

@@ -41,7 +41,7 @@ pub async fn look_at_store(database: &str, clock: Arc<dyn Clock>) -> Result<Arc<
 /// is disturbed.
 const LOOKS: usize = 3;
 
-/// Looks at a store, of which nobody need know. If a server begins to serve the file meanwhile, `look` is called again.
+/// Reads a store and leaves no trace. If a server begins to serve the file meanwhile, `look` is called again.
 ///
 /// # Errors
 /// As [`look_at_store`], and as `look`'s.

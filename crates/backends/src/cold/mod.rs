@@ -35,7 +35,7 @@ pub const SLICE_ROWS: i64 = 2_000;
 /// The number of attempts at a transaction that the database aborts.
 const TRIES: usize = 4;
 
-/// Whom a write must not keep waiting, on the database that has one writer.
+/// The priority of a write on SQLite, which has one writer.
 #[derive(Clone, Copy)]
 pub(crate) enum Turn {
     /// Somebody waits for it.

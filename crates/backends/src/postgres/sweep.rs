@@ -187,7 +187,7 @@ async fn lock_tasks(conn: &mut PgConnection, due: &[Due]) -> sqlx::Result<Vec<He
     rows::all(&rows, rows::held_task)
 }
 
-/// The grants as they are now that they and their tasks are locked, but those of workers of whom one is locked elsewhere.
+/// The grants, read again under their locks, without those of workers that have a grant locked elsewhere.
 async fn unless_heard(
     conn: &mut PgConnection,
     due: &[Due],

@@ -58,6 +58,12 @@ impl Direct {
     }
 }
 
+/// The answer of what waits for nothing but a direct connection.
+pub(super) fn done<T>(work: impl Future<Output = T>) -> T {
+    work.now_or_never()
+        .expect("each statement is done when it is asked for")
+}
+
 /// How a transaction ends.
 pub(super) enum Done<T> {
     Commit(T),

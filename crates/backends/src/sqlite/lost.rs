@@ -65,8 +65,10 @@ pub(super) async fn give_last_tries(
             .execute(&mut *conn)
             .await?
             .rows_affected();
-        let line = last_try::smaller_budget_line(given, max_deliver);
-        counts::warn(conn, JobId(job), line, now).await?;
+        if given > 0 {
+            let line = last_try::smaller_budget_line(given, max_deliver);
+            counts::warn(conn, JobId(job), line, now).await?;
+        }
     }
     Ok(())
 }

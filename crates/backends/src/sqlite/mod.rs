@@ -23,7 +23,7 @@ mod writer;
 
 use std::{
     path::Path,
-    sync::{Arc, LazyLock, Mutex},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -55,6 +55,8 @@ const READERS_CACHE: &str = "-4096";
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    /// For what is read by key, in microseconds. `None` in a store that is only looked at, or closed.
+    glance: Mutex<Option<Direct>>,
     clock: Arc<dyn Clock>,
     /// Job and grant up to which the last sweep has looked for grants that hold nothing.
     empty_after: Mutex<(i64, i64)>,
@@ -117,6 +119,7 @@ impl SqliteStore {
             conn = options.connect().await.map_err(cannot_open)?;
         }
         let direct = Direct::open(path, include_str!("sql/direct.sql")).map_err(cannot_open)?;
+        let glance = Direct::open(path, include_str!("sql/glance.sql")).map_err(cannot_open)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(5))
@@ -130,6 +133,7 @@ impl SqliteStore {
         let store = Self {
             writer: Writer::new(conn, Some(direct)),
             readers,
+            glance: Mutex::new(Some(glance)),
             clock,
             empty_after: Mutex::default(),
             look: None,
@@ -191,6 +195,7 @@ impl SqliteStore {
         Ok(Self {
             writer: Writer::new(conn, None),
             readers,
+            glance: Mutex::default(),
             clock,
             empty_after: Mutex::default(),
             look: Some(look),
@@ -223,6 +228,7 @@ impl SqliteStore {
 
     /// Closes the connections, so that the write-ahead log is folded into the file.
     pub async fn close(&self) {
+        drop(self.glance.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.readers.close().await;
         self.writer.close().await;
     }

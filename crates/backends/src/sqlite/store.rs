@@ -1,6 +1,6 @@
 //! The port, method by method; the operations live beside this file.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::PoisonError, time::Duration};
 
 use async_trait::async_trait;
 use trapline_core::{
@@ -20,7 +20,7 @@ use trapline_core::{
     summary::{LabelledQuery, Summary, TakenQuery},
 };
 
-use super::{SqliteStore, grant, store_error};
+use super::{SqliteStore, direct, grant, store_error};
 use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, minutes, purge, recent, reports, summary, workers};
 use crate::rows::Columns as _;
 
@@ -116,9 +116,9 @@ impl Store for SqliteStore {
     }
 
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
-        let mut conn = self.readers.acquire().await.map_err(store_error)?;
-        grant::standing(&mut *conn, worker, max_deliver)
-            .await
+        let mut glance = self.glance.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = glance.as_mut().ok_or(sqlx::Error::PoolClosed);
+        open.and_then(|conn| direct::done(grant::standing(conn, worker, max_deliver)))
             .map_err(store_error)
     }
 

@@ -5,14 +5,13 @@ mod jobs;
 mod lease;
 mod queues;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use trapline_core::{
     Error, JobId, Result, Timestamp,
     error::chain,
     health::{CheckReport, HealthPolicy, TickReport},
     ports::Vitals,
-    verify::{self, Verified},
 };
 
 use crate::Engine;
@@ -21,8 +20,6 @@ use lease::TickLease;
 
 /// The number of running jobs that are read at a time.
 const PAGE: u64 = 500;
-/// The number of rows that `verify` reads at a time.
-const VERIFY_PAGE: u64 = 2_000;
 
 /// The state of a node's ticks.
 pub(crate) struct Ticking {
@@ -116,15 +113,6 @@ impl Engine {
     /// As the store's.
     pub async fn last_tick(&self) -> Result<Option<TickReport>> {
         Ok(self.ticks(None, 1).await?.pop().map(|(_, tick)| tick))
-    }
-
-    /// Checks the invariants on the store.
-    ///
-    /// # Errors
-    /// As the store's.
-    pub async fn verify_store(&self) -> Result<Verified> {
-        let store = Arc::clone(&self.inner.ports.store);
-        verify::verify(store.as_ref(), VERIFY_PAGE).await
     }
 }
 

@@ -87,7 +87,7 @@ pub enum ForwardError {
     #[error("the HTTP client could not be built")]
     Client(#[source] reqwest::Error),
     /// `GET /info` had no useful answer.
-    #[error("the processing service does not say what it offers: {0}")]
+    #[error("the processing service's pipelines can't be read (`GET /info`): {0}")]
     Info(String),
     /// It offers nothing.
     #[error("the processing service offers no pipelines")]

@@ -47,7 +47,7 @@ pub(super) async fn heartbeat_loop(shared: &Shared, done: &CancellationToken) ->
         match beat {
             Some(Err(RegisterError::Fatal(error @ WorkerError::TokenRefused(_)))) => return Err(error),
             Some(Err(RegisterError::Fatal(error))) => {
-                tracing::warn!(%error, "no project takes the heartbeat")
+                tracing::warn!(%error, "every project refused the heartbeat")
             }
             Some(Err(RegisterError::Passing(error))) => {
                 shared.note_failure("heartbeat", &error);

@@ -256,9 +256,9 @@ impl Shared {
         let error = http::chain(error);
         let is_news = !self.is_away.swap(true, Ordering::Relaxed);
         if is_news {
-            tracing::warn!(doing, error, "no useful answer; trying again until there is one");
+            tracing::warn!(doing, error, "the request failed; trying again until it succeeds");
         } else {
-            tracing::debug!(doing, error, "no useful answer; trying again");
+            tracing::debug!(doing, error, "the request failed; trying again");
         }
         is_news
     }

@@ -31,7 +31,7 @@ pub(super) struct CreateArgs {
     /// In this project
     #[arg(long, value_name = "ID", default_value_t = 1)]
     project: i64,
-    /// What processes the captures
+    /// The slug of the pipeline
     #[arg(long, value_name = "SLUG")]
     pipeline: String,
     /// A list of captures: text, CSV or JSON, maybe packed with gzip, or `-` for standard input

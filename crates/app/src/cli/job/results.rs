@@ -25,7 +25,7 @@ use super::{
 pub(super) struct ResultsArgs {
     #[command(flatten)]
     job: JobId,
-    /// How
+    /// The format of the output
     #[arg(long, value_enum, default_value_t = Format::Ndjson)]
     format: Format,
     /// With the scores of every classification (ndjson and json)

@@ -135,7 +135,7 @@ pub(super) struct Ready {
 /// Finds what each file is to hold: the images of this run, and those of earlier runs that exported to it.
 ///
 /// # Errors
-/// `Invalid` if a file is there that is none of Trapline's, or that holds rows that would be lost.
+/// `Invalid` if a file is there that Trapline did not write, or that holds rows that would be lost.
 pub(super) async fn prepare(
     targets: &[Target],
     store: &dyn Store,
@@ -233,7 +233,7 @@ async fn write(file: &OutFile, store: &Arc<dyn Store>, scope: CaptureScope) -> R
     part.persist(&target).map_err(|e| wrong(e.error))
 }
 
-/// A temporary file is its owner's alone; a result is everybody's whom the folder lets in.
+/// A temporary file is private; a result gets the permissions that the folder gives.
 fn readable() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o644)
 }

@@ -29,7 +29,7 @@ pub(crate) async fn create<S: Cold>(
     Ok(project)
 }
 
-/// The first statement holds the row until the settings, of which the rest stays, are written.
+/// Locks the row, then changes the settings that are given.
 pub(crate) async fn edit<S: Cold>(
     store: &S,
     id: ProjectId,
