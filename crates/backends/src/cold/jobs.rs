@@ -261,15 +261,19 @@ pub(crate) async fn page<S: Cold>(
     let mut counting = Parts::<S::Conn>::new(sql!("jobs/count.sql"));
     narrow(&mut counting, filter);
     let count: i64 = counting.rows(&mut conn).await?.first().map_or(Ok(0), first)?;
-    let mut query = Parts::<S::Conn>::new(JOB);
-    narrow(&mut query, filter);
     let column = order_column(filter.order.0);
     let direction = if filter.order.1 { "DESC" } else { "ASC" };
-    query.push(&format!(
-        " ORDER BY {column} {direction} NULLS LAST, j.id {direction}"
-    ));
-    query.add(" LIMIT $", bound(page.limit));
-    query.add(" OFFSET $", bound(page.offset));
+    let order = format!(" ORDER BY {column} {direction} NULLS LAST, j.id {direction}");
+    // First which jobs they are: what is in flight would be counted of every job before they are sorted.
+    let mut page_of = Parts::<S::Conn>::new(sql!("jobs/ids.sql"));
+    narrow(&mut page_of, filter);
+    page_of.push(&order);
+    page_of.add(" LIMIT $", bound(page.limit));
+    page_of.add(" OFFSET $", bound(page.offset));
+    let ids: Vec<i64> = rows::all(&page_of.rows(&mut conn).await?, first)?;
+    let mut query = Parts::<S::Conn>::new(JOB);
+    query.among("j.id", ids);
+    query.push(&order);
     Ok(Total {
         rows: rows::all(&query.rows(&mut conn).await?, rows::job)?,
         count: u64::try_from(count).unwrap_or(0),

@@ -41,7 +41,10 @@ impl<'a, C: Conn> Parts<'a, C> {
     }
 
     /// Adds that a column is one of a list.
-    pub(crate) fn among(&mut self, column: &str, list: Vec<&'a str>) {
+    pub(crate) fn among<T>(&mut self, column: &str, list: Vec<T>)
+    where
+        List<Vec<T>>: Value<'a> + Send + 'a,
+    {
         let part = Sql {
             sqlite: " IN (SELECT value FROM json_each($))",
             postgres: " = ANY ($)",
