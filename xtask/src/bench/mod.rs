@@ -4,10 +4,12 @@ mod cluster;
 mod fresh;
 mod hostile;
 mod landing;
+mod load;
 mod process;
 mod results;
 mod rounds;
 mod rows;
+mod stand;
 mod table;
 mod ui;
 

@@ -6,11 +6,9 @@ use anyhow::{Result, ensure};
 use serde::Deserialize;
 
 use crate::bench::{
+    load::{Found, Task},
     process,
-    results::{
-        Args,
-        body::{Found, Task},
-    },
+    results::Args,
 };
 
 /// CPU is counted in hundredths of a second, and an image takes microseconds.

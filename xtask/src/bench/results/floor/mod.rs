@@ -8,7 +8,8 @@ mod sqlite;
 
 use anyhow::Result;
 
-use super::{Args, body::Found};
+use super::Args;
+use crate::bench::load::Found;
 
 /// Images of one transaction.
 const GROUP: usize = 64;

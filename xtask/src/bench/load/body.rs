@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::SLUG;
+use crate::bench::stand::SLUG;
 
 /// Classes of the pipeline; each classification has a score for each.
-pub(super) const LABELS: [&str; 10] = [
+pub(in crate::bench) const LABELS: [&str; 10] = [
     "Noctua pronuba",
     "Autographa gamma",
     "Agrotis exclamationis",
@@ -22,31 +22,31 @@ const IMAGE: &str = "<image>";
 
 /// A task as the generator reads it.
 #[derive(Deserialize)]
-pub(super) struct Task<'a> {
-    pub(super) image_id: &'a str,
-    pub(super) image_url: &'a str,
-    pub(super) reply_subject: &'a str,
+pub(in crate::bench) struct Task<'a> {
+    pub(in crate::bench) image_id: &'a str,
+    pub(in crate::bench) image_url: &'a str,
+    pub(in crate::bench) reply_subject: &'a str,
 }
 
 /// The answer to a reserve.
 #[derive(Deserialize)]
-pub(super) struct Tasks<'a> {
+pub(in crate::bench) struct Tasks<'a> {
     #[serde(borrow)]
-    pub(super) tasks: Vec<Task<'a>>,
+    pub(in crate::bench) tasks: Vec<Task<'a>>,
 }
 
 /// The detections of a result, cut where the id of the image goes.
-pub(super) struct Found(Vec<String>);
+pub(in crate::bench) struct Found(Vec<String>);
 
 impl Found {
     /// So many detections, each with one classification.
-    pub(super) fn new(detections: usize) -> Self {
+    pub(in crate::bench) fn new(detections: usize) -> Self {
         let text: Vec<String> = (0..detections).map(detection).collect();
         Self(text.join(",").split(IMAGE).map(str::to_owned).collect())
     }
 
     /// The body of a post of the results of these tasks.
-    pub(super) fn post(&self, tasks: &[Task<'_>]) -> String {
+    pub(in crate::bench) fn post(&self, tasks: &[Task<'_>]) -> String {
         let mut body =
             String::with_capacity(tasks.len() * (400 + self.0.iter().map(String::len).sum::<usize>()));
         body.push_str(r#"{"results":["#);

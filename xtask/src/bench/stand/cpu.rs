@@ -2,19 +2,19 @@
 
 /// Seconds of CPU since some moment.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cpu {
-    pub(super) server: f64,
-    pub(super) postgres: f64,
+pub(in crate::bench) struct Cpu {
+    pub(in crate::bench) server: f64,
+    pub(in crate::bench) postgres: f64,
     /// NATS and Redis.
-    pub(super) queue: f64,
+    pub(in crate::bench) queue: f64,
     /// Of this process, which makes the load.
-    pub(super) load: f64,
+    pub(in crate::bench) load: f64,
     /// In use on the whole machine, and in all.
-    pub(super) machine: (f64, f64),
+    pub(in crate::bench) machine: (f64, f64),
 }
 
 impl Cpu {
-    pub(super) fn since(self, before: Self) -> Self {
+    pub(in crate::bench) fn since(self, before: Self) -> Self {
         Self {
             server: self.server - before.server,
             postgres: self.postgres - before.postgres,
@@ -28,7 +28,7 @@ impl Cpu {
     }
 
     /// The share of the machine that none of ours used.
-    pub(super) fn others(self) -> f64 {
+    pub(in crate::bench) fn others(self) -> f64 {
         let ours = self.server + self.postgres + self.queue + self.load;
         ((self.machine.0 - ours) / self.machine.1.max(f64::EPSILON)).max(0.0)
     }

@@ -1,5 +1,7 @@
 //! Workers that compute nothing: each reserves, posts, and reserves again, until all images have their result.
 
+mod body;
+
 use std::{
     sync::{
         Arc,
@@ -18,13 +20,22 @@ use tokio::task::JoinSet;
 use trapline_drill::pass;
 use trapline_testkit::SERVER_TOKEN;
 
-use super::{
-    Args, PATIENCE,
-    body::{Found, Tasks},
-};
+pub(super) use self::body::{Found, LABELS, Task, Tasks};
+use super::stand::PATIENCE;
 
 /// A worker asks again so soon, when it was handed nothing or got no answer.
 const AGAIN: Duration = Duration::from_millis(5);
+
+/// What is worked on, and by how many.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    /// Images to answer for; a job may have more.
+    pub(super) images: usize,
+    /// Workers, each with a connection of its own.
+    pub(super) clients: usize,
+    /// Tasks of a reserve, and results of a post.
+    pub(super) batch: usize,
+}
 
 /// What the workers saw, in order of length.
 #[derive(Default)]
@@ -49,17 +60,17 @@ struct Queued {
     results_queued: usize,
 }
 
-/// Works on a job until all of its images are answered for.
-pub(super) async fn work(url: &str, job: i64, found: &Arc<Found>, args: &Args) -> Result<Seen> {
-    let left = Arc::new(AtomicUsize::new(args.images));
+/// Works on a job until so many of its images are answered for; the workers are spread over these nodes.
+pub(super) async fn work(urls: &[String], job: i64, found: &Arc<Found>, load: Load) -> Result<Seen> {
+    let left = Arc::new(AtomicUsize::new(load.images));
     let mut workers = JoinSet::new();
-    for name in 0..args.clients {
+    for name in 0..load.clients {
         let worker = Worker {
             http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
-            url: format!("{url}/api/v2/jobs/{job}"),
+            url: format!("{}/api/v2/jobs/{job}", urls[name % urls.len()]),
             reserve: format!(
                 r#"{{"batch_size":{},"client_info":{{"instance":"worker-{name}"}}}}"#,
-                args.batch
+                load.batch
             ),
             found: Arc::clone(found),
             left: Arc::clone(&left),

@@ -1,6 +1,11 @@
 //! What is measured: a server with the services behind it, all private to the run, and the CPU of each process.
 
-use std::path::Path;
+mod cpu;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -12,11 +17,27 @@ use trapline_testkit::{
     until,
 };
 
-use super::{PATIENCE, SLUG, body::LABELS, cpu::Cpu};
-use crate::bench::process;
+pub(super) use self::cpu::Cpu;
+use super::{load::LABELS, process};
+
+/// The pipeline that is run.
+pub(super) const SLUG: &str = "bench";
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 
 const COUNTS: &str = include_str!("counts.sql");
 const UPDATES: &str = include_str!("updates.sql");
+
+/// As `bench table` names it.
+pub(super) fn mode(cluster: bool) -> &'static str {
+    if cluster { "cluster" } else { "embedded" }
+}
+
+/// The server runs in a folder of its own.
+pub(super) fn absolute(binary: &Path) -> Result<PathBuf> {
+    binary
+        .canonicalize()
+        .with_context(|| binary.display().to_string())
+}
 
 pub(super) struct Stand {
     server: Server,
@@ -26,10 +47,12 @@ pub(super) struct Stand {
 }
 
 impl Stand {
-    pub(super) async fn start(binary: &Path, cluster: bool) -> Result<Self> {
+    pub(super) async fn start(binary: &Path, cluster: bool, settings: &[(&str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut behind = None;
+        let owned = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
         let mut env = vec![("TRAPLINE_LOG".to_owned(), "warn".to_owned())];
+        env.extend(settings.iter().map(owned));
         if cluster {
             let nats = NatsBinary::all().map_err(anyhow::Error::msg)?.remove(0);
             let (nats, redis, postgres) =
@@ -63,8 +86,8 @@ impl Stand {
         self.client.post("/api/v2/projects/1/pipelines/", &body).await;
     }
 
-    pub(super) fn url(&self) -> String {
-        self.server.url()
+    pub(super) fn urls(&self) -> Vec<String> {
+        vec![self.server.url()]
     }
 
     pub(super) fn cpu(&self) -> Cpu {
