@@ -6,6 +6,7 @@ mod hostile;
 mod landing;
 mod load;
 mod process;
+mod reserve;
 mod results;
 mod rounds;
 mod rows;
@@ -68,6 +69,8 @@ pub(crate) enum Bench {
     Fresh(fresh::Fresh),
     /// Results end to end: images per second, CPU per image of each process, and the floor of a bare program beside it.
     Results(results::Args),
+    /// Hand-outs alone: nothing is posted, and no task may be handed out twice.
+    Reserve(reserve::Args),
     /// Writes the page of benchmarks in `docs` from what was measured, by `--json` of each of them.
     Table(table::Args),
     /// Pages and streams of a large job, half done, with nobody watching and with many.
@@ -80,6 +83,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         // A binary that is given is measured as it is.
         Bench::Hostile(args) => args.binary.is_none(),
         Bench::Fresh(args) => args.binary.is_none(),
+        Bench::Reserve(args) => args.target.binary.is_none(),
         Bench::Results(args) => args.binary.is_empty(),
         Bench::Ui(args) => args.binary.is_none(),
         Bench::Tick { .. } | Bench::Lost { .. } | Bench::Table(_) => false,
@@ -96,6 +100,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Hostile(args) => hostile::run(args).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
             Bench::Fresh(options) => fresh::fresh(options).await,
+            Bench::Reserve(args) => reserve::run(args).await,
             Bench::Results(args) => results::run(args).await,
             Bench::Table(args) => table::write(args),
             Bench::Ui(args) => ui::run(args).await,

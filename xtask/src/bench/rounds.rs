@@ -8,6 +8,16 @@ use serde_json::{Value, json};
 /// What one round measured, by name.
 pub(super) type Figures = Vec<(&'static str, f64)>;
 
+/// Figures in words.
+pub(super) fn words(figures: &[(&str, f64)]) -> String {
+    let one = |(name, figure): &(&str, f64)| match figure.abs() {
+        0.0..1.0 => format!("{name} {figure:.4}"),
+        1.0..100.0 => format!("{name} {figure:.2}"),
+        _ => format!("{name} {figure:.0}"),
+    };
+    figures.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// The rounds of a benchmark as a row of `bench table`, with the floor of those of its figures that have one.
 pub(super) fn row(
     what: &str,

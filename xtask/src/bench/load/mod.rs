@@ -1,6 +1,7 @@
 //! Workers that compute nothing: each reserves, posts, and reserves again, until all images have their result.
 
 mod body;
+mod hand;
 
 use std::{
     sync::{
@@ -20,7 +21,10 @@ use tokio::task::JoinSet;
 use trapline_drill::pass;
 use trapline_testkit::SERVER_TOKEN;
 
-pub(super) use self::body::{Found, LABELS, Task, Tasks};
+pub(super) use self::{
+    body::{Found, LABELS, Task, Tasks},
+    hand::{Handed, hand_out},
+};
 use super::stand::PATIENCE;
 
 /// A worker asks again so soon, when it was handed nothing or got no answer.
@@ -65,18 +69,8 @@ pub(super) async fn work(urls: &[String], job: i64, found: &Arc<Found>, load: Lo
     let left = Arc::new(AtomicUsize::new(load.images));
     let mut workers = JoinSet::new();
     for name in 0..load.clients {
-        let worker = Worker {
-            http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
-            url: format!("{}/api/v2/jobs/{job}", urls[name % urls.len()]),
-            reserve: format!(
-                r#"{{"batch_size":{},"client_info":{{"instance":"worker-{name}"}}}}"#,
-                load.batch
-            ),
-            found: Arc::clone(found),
-            left: Arc::clone(&left),
-            seen: Seen::default(),
-        };
-        workers.spawn(worker.run());
+        let (found, left) = (Arc::clone(found), Arc::clone(&left));
+        workers.spawn(Worker::new(urls, job, name, load.batch, found, left)?.run());
     }
     let mut all = Seen::default();
     while let Some(seen) = workers.join_next().await {
@@ -92,6 +86,24 @@ pub(super) async fn work(urls: &[String], job: i64, found: &Arc<Found>, load: Lo
 
 #[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
 impl Worker {
+    fn new(
+        urls: &[String],
+        job: i64,
+        name: usize,
+        batch: usize,
+        found: Arc<Found>,
+        left: Arc<AtomicUsize>,
+    ) -> Result<Self> {
+        Ok(Self {
+            http: Client::builder().no_proxy().timeout(PATIENCE).build()?,
+            url: format!("{}/api/v2/jobs/{job}", urls[name % urls.len()]),
+            reserve: format!(r#"{{"batch_size":{batch},"client_info":{{"instance":"worker-{name}"}}}}"#),
+            found,
+            left,
+            seen: Seen::default(),
+        })
+    }
+
     async fn run(mut self) -> Result<Seen> {
         while self.left.load(Ordering::Relaxed) > 0 {
             let began = Instant::now();

@@ -1,7 +1,7 @@
 //! Results end to end, over HTTP: tasks reserved and answered by workers that compute nothing, from the first reserve until the job has
 //! landed. Beside it, in the same run, the floor: what a bare program needs for the same rows and the same JSON.
 
-mod floor;
+pub(super) mod floor;
 mod report;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};

@@ -1,5 +1,7 @@
 //! The CPU that a measurement took, by process.
 
+use crate::bench::rounds::Figures;
+
 /// Seconds of CPU since some moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::bench) struct Cpu {
@@ -25,6 +27,19 @@ impl Cpu {
                 self.machine.1 - before.machine.1,
             ),
         }
+    }
+
+    /// Milliseconds for each of so many images or requests, by process.
+    pub(in crate::bench) fn each(self, n: usize) -> Figures {
+        let each = |seconds: f64| 1_000.0 * seconds / n.max(1) as f64;
+        vec![
+            ("cpu_ms", each(self.server + self.postgres)),
+            ("server_cpu_ms", each(self.server)),
+            ("postgres_cpu_ms", each(self.postgres)),
+            ("queue_cpu_ms", each(self.queue)),
+            ("load_cpu_ms", each(self.load)),
+            ("others_share", self.others()),
+        ]
     }
 
     /// The share of the machine that none of ours used.

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tempfile::TempDir;
 use trapline_testkit::{
     Client, Server,
@@ -19,6 +19,7 @@ use trapline_testkit::{
 
 pub(super) use self::cpu::Cpu;
 use super::{load::LABELS, process};
+use crate::release;
 
 /// The pipeline that is run.
 pub(super) const SLUG: &str = "bench";
@@ -26,6 +27,35 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 
 const COUNTS: &str = include_str!("counts.sql");
 const UPDATES: &str = include_str!("updates.sql");
+
+/// What is measured, and where the figures go.
+#[derive(Clone, clap::Args)]
+pub(crate) struct Target {
+    /// On a private PostgreSQL, NATS and Redis, instead of embedded.
+    #[arg(long)]
+    pub(super) cluster: bool,
+    /// The binary to measure, instead of a release build of this checkout.
+    #[arg(long)]
+    pub(super) binary: Option<PathBuf>,
+    /// A file for what was measured, as `bench table` reads it.
+    #[arg(long)]
+    pub(super) json: Option<PathBuf>,
+}
+
+impl Target {
+    pub(super) fn mode(&self) -> &'static str {
+        mode(self.cluster)
+    }
+
+    /// A new one, with these settings too.
+    pub(super) async fn stand(&self, settings: &[(&str, &str)]) -> Result<Stand> {
+        let binary = match &self.binary {
+            Some(binary) => absolute(binary)?,
+            None => release::binary("trapline"),
+        };
+        Stand::start(&binary, self.cluster, settings).await
+    }
+}
 
 /// As `bench table` names it.
 pub(super) fn mode(cluster: bool) -> &'static str {
@@ -167,27 +197,43 @@ impl Stand {
             body["status"]
         );
         let sql = COUNTS.replace("$1", &job.to_string());
-        let rows: Vec<i64> = match &self.behind {
-            Some((postgres, ..)) => postgres
-                .ask(&sql)
-                .split('|')
-                .map(str::parse)
-                .collect::<Result<_, _>>()?,
-            None => {
-                let url = format!("sqlite:{}", self.server.database().display());
-                let mut conn = SqliteConnection::connect(&url).await?;
-                let (tasks, boxes, classes): (i64, i64, i64) = sqlx::query_as(sqlx::AssertSqlSafe(sql))
-                    .fetch_one(&mut conn)
-                    .await?;
-                conn.close().await.context("the database")?;
-                vec![tasks, boxes, classes]
-            }
-        };
+        let rows = self.ask(&sql).await?;
         let expected: Vec<i64> = [images, found, found].map(|n| n as i64).to_vec();
         ensure!(
             rows == expected,
             "job {job} has rows {rows:?} and not {expected:?}"
         );
         Ok(())
+    }
+
+    /// The numbers of the one row that the store answers.
+    pub(super) async fn ask(&self, sql: &str) -> Result<Vec<i64>> {
+        match &self.behind {
+            Some((postgres, ..)) => {
+                let answer = postgres.ask(sql);
+                Ok(answer.split('|').map(str::parse).collect::<Result<_, _>>()?)
+            }
+            None => {
+                let url = format!("sqlite:{}", self.server.database().display());
+                let mut conn = SqliteConnection::connect(&url).await?;
+                let row = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+                    .fetch_one(&mut conn)
+                    .await?;
+                conn.close().await.context("the database")?;
+                (0..row.len()).map(|at| Ok(row.try_get(at)?)).collect()
+            }
+        }
+    }
+
+    /// The queue goes away: hand-outs come from the store alone. NATS is killed; embedded, the jobs' queues are dropped, for which
+    /// the server must have been started with `TRAPLINE_ALLOW_CHAOS`.
+    pub(super) async fn lose_queue(&mut self) {
+        match &mut self.behind {
+            Some((_, nats, _)) => nats.kill(),
+            None => {
+                let body = json!({ "what": "queue" });
+                self.client.post("/api/v2/chaos/flush/", &body).await;
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ const SCORES: [u8; 40] = [63; 40];
 
 /// Milliseconds of CPU for an image.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Floor {
+pub(in crate::bench) struct Floor {
     pub(super) store: f64,
     pub(super) parse: f64,
 }
@@ -39,11 +39,27 @@ pub(super) async fn measure(args: &Args, detections: usize) -> Result<Floor> {
     Ok(Floor { store, parse })
 }
 
+/// Hand-outs or other work of a bare program.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::bench) struct Bare {
+    /// Milliseconds of CPU for each, the program's and its server's.
+    pub(in crate::bench) cpu_ms: f64,
+    pub(in crate::bench) per_second: f64,
+}
+
+/// So many tasks handed out in groups of this size, one after the other.
+pub(in crate::bench) async fn hand_outs(cluster: bool, tasks: usize, size: usize) -> Result<Bare> {
+    match cluster {
+        true => postgres::hand_outs(tasks, size).await,
+        false => sqlite::hand_outs(tasks, size).await,
+    }
+}
+
 /// The first and last place of each group, in the order of dispatch.
-fn groups(images: usize) -> impl Iterator<Item = (i64, i64)> {
+fn groups(images: usize, size: usize) -> impl Iterator<Item = (i64, i64)> {
     (0..images)
-        .step_by(GROUP)
-        .map(move |from| (from as i64 + 1, images.min(from + GROUP) as i64))
+        .step_by(size)
+        .map(move |from| (from as i64 + 1, images.min(from + size) as i64))
 }
 
 /// Each detection of a group: place and number.
