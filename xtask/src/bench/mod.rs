@@ -1,6 +1,7 @@
 //! Benchmarks of the health check and of a cluster, apart from the tests: a figure from one machine is compared within one run only.
 
 mod cluster;
+mod dispatch;
 mod fresh;
 mod hostile;
 mod landing;
@@ -69,6 +70,8 @@ pub(crate) enum Bench {
     Fresh(fresh::Fresh),
     /// Results end to end: images per second, CPU per image of each process, and the floor of a bare program beside it.
     Results(results::Args),
+    /// Seconds from run until all tasks of a large job may be proposed.
+    Dispatch(dispatch::Args),
     /// Hand-outs alone: nothing is posted, and no task may be handed out twice.
     Reserve(reserve::Args),
     /// Writes the page of benchmarks in `docs` from what was measured, by `--json` of each of them.
@@ -83,6 +86,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         // A binary that is given is measured as it is.
         Bench::Hostile(args) => args.binary.is_none(),
         Bench::Fresh(args) => args.binary.is_none(),
+        Bench::Dispatch(args) => args.target.binary.is_none(),
         Bench::Reserve(args) => args.target.binary.is_none(),
         Bench::Results(args) => args.binary.is_empty(),
         Bench::Ui(args) => args.binary.is_none(),
@@ -100,6 +104,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Hostile(args) => hostile::run(args).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
             Bench::Fresh(options) => fresh::fresh(options).await,
+            Bench::Dispatch(args) => dispatch::run(args).await,
             Bench::Reserve(args) => reserve::run(args).await,
             Bench::Results(args) => results::run(args).await,
             Bench::Table(args) => table::write(args),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tempfile::TempDir;
 use trapline_testkit::{
@@ -235,5 +235,25 @@ impl Stand {
                 self.client.post("/api/v2/chaos/flush/", &body).await;
             }
         }
+    }
+
+    /// How many tasks the queue of a job has.
+    pub(super) async fn queued(&self, job: i64) -> Result<u64> {
+        let (info, count) = match &self.behind {
+            Some((_, nats, _)) => (
+                nats.ask(&format!("STREAM.INFO.job_{job}")).await,
+                "/state/messages",
+            ),
+            None => {
+                let path = format!("/api/v2/jobs/{job}/explain/");
+                (self.client.get(&path).await, "/queue_counters/num_pending")
+            }
+        };
+        Ok(info.pointer(count).and_then(Value::as_u64).unwrap_or_default())
+    }
+
+    /// The address of NATS.
+    pub(super) fn nats(&self) -> Option<String> {
+        self.behind.as_ref().map(|(_, nats, _)| nats.url())
     }
 }

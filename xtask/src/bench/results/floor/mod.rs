@@ -4,7 +4,7 @@
 
 mod json;
 mod postgres;
-mod sqlite;
+pub(in crate::bench) mod sqlite;
 
 use anyhow::Result;
 

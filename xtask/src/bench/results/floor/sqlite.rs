@@ -55,7 +55,7 @@ pub(super) async fn hand_outs(tasks: usize, size: usize) -> Result<Bare> {
 }
 
 /// A new store with the tasks of one job.
-async fn open(folder: &Path, images: usize) -> Result<SqliteConnection> {
+pub(in crate::bench) async fn open(folder: &Path, images: usize) -> Result<SqliteConnection> {
     let mut conn = SqliteConnectOptions::new()
         .filename(folder.join("floor.db"))
         .create_if_missing(true)
