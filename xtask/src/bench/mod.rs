@@ -6,6 +6,7 @@ mod fresh;
 mod hostile;
 mod landing;
 mod load;
+mod polls;
 mod process;
 mod reserve;
 mod results;
@@ -72,6 +73,8 @@ pub(crate) enum Bench {
     Results(results::Args),
     /// Seconds from run until all tasks of a large job may be proposed.
     Dispatch(dispatch::Args),
+    /// Polls, claims and lists while many jobs run.
+    Polls(polls::Args),
     /// Hand-outs alone: nothing is posted, and no task may be handed out twice.
     Reserve(reserve::Args),
     /// Writes the page of benchmarks in `docs` from what was measured, by `--json` of each of them.
@@ -87,6 +90,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Hostile(args) => args.binary.is_none(),
         Bench::Fresh(args) => args.binary.is_none(),
         Bench::Dispatch(args) => args.target.binary.is_none(),
+        Bench::Polls(args) => args.target.binary.is_none(),
         Bench::Reserve(args) => args.target.binary.is_none(),
         Bench::Results(args) => args.binary.is_empty(),
         Bench::Ui(args) => args.binary.is_none(),
@@ -105,6 +109,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
             Bench::Fresh(options) => fresh::fresh(options).await,
             Bench::Dispatch(args) => dispatch::run(args).await,
+            Bench::Polls(args) => polls::run(args).await,
             Bench::Reserve(args) => reserve::run(args).await,
             Bench::Results(args) => results::run(args).await,
             Bench::Table(args) => table::write(args),

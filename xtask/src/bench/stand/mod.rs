@@ -1,6 +1,7 @@
 //! What is measured: a server with the services behind it, all private to the run, and the CPU of each process.
 
 mod cpu;
+mod rows;
 
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
 use tempfile::TempDir;
 use trapline_testkit::{
     Client, Server,
@@ -17,7 +18,7 @@ use trapline_testkit::{
     until,
 };
 
-pub(super) use self::cpu::Cpu;
+pub(super) use self::{cpu::Cpu, rows::Rows};
 use super::{load::LABELS, process};
 use crate::release;
 
@@ -216,7 +217,7 @@ impl Stand {
             None => {
                 let url = format!("sqlite:{}", self.server.database().display());
                 let mut conn = SqliteConnection::connect(&url).await?;
-                let row = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+                let row = sqlx::query(AssertSqlSafe(sql.to_owned()))
                     .fetch_one(&mut conn)
                     .await?;
                 conn.close().await.context("the database")?;
@@ -255,5 +256,34 @@ impl Stand {
     /// The address of NATS.
     pub(super) fn nats(&self) -> Option<String> {
         self.behind.as_ref().map(|(_, nats, _)| nats.url())
+    }
+
+    /// Writes rows while no server runs, and starts it on them: by the front door so many take longer than the benchmark. Names that
+    /// begin with `$` stand for numbers.
+    pub(super) async fn write(&mut self, rows: Rows, numbers: &[(&str, usize)]) -> Result<()> {
+        let numbered = |sql: &str| {
+            let put = |sql: String, (name, n): &(&str, usize)| sql.replace(name, &n.to_string());
+            AssertSqlSafe(numbers.iter().fold(sql.to_owned(), put))
+        };
+        self.server.stop().await;
+        match &self.behind {
+            Some((postgres, ..)) => {
+                let mut conn = PgConnection::connect(&postgres.url("postgres")).await?;
+                sqlx::raw_sql(numbered(rows.postgres)).execute(&mut conn).await?;
+                for tidy in ["VACUUM ANALYZE", "CHECKPOINT"] {
+                    sqlx::raw_sql(tidy).execute(&mut conn).await?;
+                }
+                conn.close().await?;
+            }
+            None => {
+                let url = format!("sqlite:{}", self.server.database().display());
+                let mut conn = SqliteConnection::connect(&url).await?;
+                sqlx::raw_sql(numbered(rows.sqlite)).execute(&mut conn).await?;
+                conn.close().await?;
+            }
+        }
+        self.server.restart().await;
+        self.quiet().await;
+        Ok(())
     }
 }
