@@ -12,6 +12,7 @@ mod reserve;
 mod results;
 mod rounds;
 mod rows;
+mod small;
 mod stand;
 mod table;
 mod ui;
@@ -77,6 +78,8 @@ pub(crate) enum Bench {
     Polls(polls::Args),
     /// Hand-outs alone: nothing is posted, and no task may be handed out twice.
     Reserve(reserve::Args),
+    /// Small jobs, created, dispatched and landed.
+    Small(small::Args),
     /// Writes the page of benchmarks in `docs` from what was measured, by `--json` of each of them.
     Table(table::Args),
     /// Pages and streams of a large job, half done, with nobody watching and with many.
@@ -93,6 +96,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Polls(args) => args.target.binary.is_none(),
         Bench::Reserve(args) => args.target.binary.is_none(),
         Bench::Results(args) => args.binary.is_empty(),
+        Bench::Small(args) => args.target.binary.is_none(),
         Bench::Ui(args) => args.binary.is_none(),
         Bench::Tick { .. } | Bench::Lost { .. } | Bench::Table(_) => false,
     };
@@ -112,6 +116,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Polls(args) => polls::run(args).await,
             Bench::Reserve(args) => reserve::run(args).await,
             Bench::Results(args) => results::run(args).await,
+            Bench::Small(args) => small::run(args).await,
             Bench::Table(args) => table::write(args),
             Bench::Ui(args) => ui::run(args).await,
         }

@@ -6,6 +6,8 @@ mod json;
 mod postgres;
 pub(in crate::bench) mod sqlite;
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use super::Args;
@@ -47,11 +49,28 @@ pub(in crate::bench) struct Bare {
     pub(in crate::bench) per_second: f64,
 }
 
+impl Bare {
+    fn of(n: usize, cpu: f64, took: Duration) -> Self {
+        Self {
+            cpu_ms: 1_000.0 * cpu / n as f64,
+            per_second: n as f64 / took.as_secs_f64(),
+        }
+    }
+}
+
 /// So many tasks handed out in groups of this size, one after the other.
 pub(in crate::bench) async fn hand_outs(cluster: bool, tasks: usize, size: usize) -> Result<Bare> {
     match cluster {
         true => postgres::hand_outs(tasks, size).await,
         false => sqlite::hand_outs(tasks, size).await,
+    }
+}
+
+/// So many jobs of this size made, handed out and settled, one after the other, without detections.
+pub(in crate::bench) async fn whole_jobs(cluster: bool, jobs: usize, size: usize) -> Result<Bare> {
+    match cluster {
+        true => postgres::whole_jobs(jobs, size).await,
+        false => sqlite::whole_jobs(jobs, size).await,
     }
 }
 

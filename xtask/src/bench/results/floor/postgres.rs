@@ -45,10 +45,29 @@ pub(super) async fn hand_outs(tasks: usize, size: usize) -> Result<Bare> {
     let took = began.elapsed();
     let cpu = cpu() - before;
     conn.close().await?;
-    Ok(Bare {
-        cpu_ms: 1_000.0 * cpu / tasks as f64,
-        per_second: tasks as f64 / took.as_secs_f64(),
-    })
+    Ok(Bare::of(tasks, cpu, took))
+}
+
+/// Jobs of a few tasks: rows made, handed out and settled, each step in a transaction of its own.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+pub(super) async fn whole_jobs(jobs: usize, size: usize) -> Result<Bare> {
+    let server = Postgres::start().await;
+    let mut conn = open(&server, 0).await?;
+    let cpu = || process::cpu(std::process::id()) + process::cpu_of_family(server.pid());
+    let (before, began) = (cpu(), Instant::now());
+    for group in groups(jobs * size, size) {
+        sqlx::query(include_str!("postgres_slice.sql"))
+            .bind(group.0)
+            .bind(group.1)
+            .execute(&mut conn)
+            .await?;
+        grant(&mut conn, group).await?;
+        settle(&mut conn, group, 0).await?;
+    }
+    let took = began.elapsed();
+    let cpu = cpu() - before;
+    conn.close().await?;
+    Ok(Bare::of(jobs, cpu, took))
 }
 
 /// The tasks of one job in a new store.

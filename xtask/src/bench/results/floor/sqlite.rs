@@ -48,10 +48,28 @@ pub(super) async fn hand_outs(tasks: usize, size: usize) -> Result<Bare> {
     let took = began.elapsed();
     let cpu = process::cpu(std::process::id()) - before;
     conn.close().await?;
-    Ok(Bare {
-        cpu_ms: 1_000.0 * cpu / tasks as f64,
-        per_second: tasks as f64 / took.as_secs_f64(),
-    })
+    Ok(Bare::of(tasks, cpu, took))
+}
+
+/// Jobs of a few tasks: rows made, handed out and settled, each step in a transaction of its own.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+pub(super) async fn whole_jobs(jobs: usize, size: usize) -> Result<Bare> {
+    let folder = tempfile::tempdir()?;
+    let mut conn = open(folder.path(), 0).await?;
+    let (before, began) = (process::cpu(std::process::id()), Instant::now());
+    for group in groups(jobs * size, size) {
+        sqlx::query(include_str!("sqlite_slice.sql"))
+            .bind(group.0)
+            .bind(group.1)
+            .execute(&mut conn)
+            .await?;
+        grant(&mut conn, group).await?;
+        settle(&mut conn, group, 0).await?;
+    }
+    let took = began.elapsed();
+    let cpu = process::cpu(std::process::id()) - before;
+    conn.close().await?;
+    Ok(Bare::of(jobs, cpu, took))
 }
 
 /// A new store with the tasks of one job.
