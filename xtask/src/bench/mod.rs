@@ -1,5 +1,6 @@
 //! Benchmarks of the health check and of a cluster, apart from the tests: a figure from one machine is compared within one run only.
 
+mod body;
 mod cluster;
 mod dispatch;
 mod fresh;
@@ -76,6 +77,8 @@ pub(crate) enum Bench {
     Dispatch(dispatch::Args),
     /// Polls, claims and lists while many jobs run.
     Polls(polls::Args),
+    /// One post of results of some hundred megabytes.
+    Body(body::Args),
     /// Hand-outs alone: nothing is posted, and no task may be handed out twice.
     Reserve(reserve::Args),
     /// Small jobs, created, dispatched and landed.
@@ -93,6 +96,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Hostile(args) => args.binary.is_none(),
         Bench::Fresh(args) => args.binary.is_none(),
         Bench::Dispatch(args) => args.target.binary.is_none(),
+        Bench::Body(args) => args.target.binary.is_none(),
         Bench::Polls(args) => args.target.binary.is_none(),
         Bench::Reserve(args) => args.target.binary.is_none(),
         Bench::Results(args) => args.binary.is_empty(),
@@ -113,6 +117,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
             Bench::Fresh(options) => fresh::fresh(options).await,
             Bench::Dispatch(args) => dispatch::run(args).await,
+            Bench::Body(args) => body::run(args).await,
             Bench::Polls(args) => polls::run(args).await,
             Bench::Reserve(args) => reserve::run(args).await,
             Bench::Results(args) => results::run(args).await,

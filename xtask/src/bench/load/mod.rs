@@ -22,7 +22,7 @@ use trapline_drill::pass;
 use trapline_testkit::SERVER_TOKEN;
 
 pub(super) use self::{
-    body::{Found, LABELS, Task, Tasks},
+    body::{Found, LABELS, Task, Tasks, class},
     hand::{Handed, hand_out},
 };
 use super::stand::PATIENCE;

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, SqliteConnection};
 use tempfile::TempDir;
@@ -101,15 +102,16 @@ impl Stand {
             behind,
             _folder: folder,
         };
-        stand.register().await;
+        stand.register(1, &LABELS).await;
         Ok(stand)
     }
 
-    async fn register(&self) {
+    /// Registers the pipeline, whose classifier has these labels.
+    pub(super) async fn register(&self, version: u32, labels: &[impl Serialize]) {
         let algorithms = json!([
             { "name": "Detector", "key": "bench_detector", "task_type": "localization", "version": 1 },
-            { "name": "Classifier", "key": "bench_classifier", "task_type": "classification", "version": 1,
-              "category_map": { "labels": LABELS } },
+            { "name": "Classifier", "key": "bench_classifier", "task_type": "classification", "version": version,
+              "category_map": { "labels": labels } },
         ]);
         let pipeline =
             json!({ "name": SLUG, "slug": SLUG, "version": 1, "algorithms": algorithms, "stages": [] });
@@ -138,6 +140,11 @@ impl Stand {
     pub(super) fn memory(&self) -> (u64, u64) {
         let pid = self.server.pid();
         (process::memory(pid, "VmRSS"), process::memory(pid, "VmHWM"))
+    }
+
+    /// The most that it had is counted from now on.
+    pub(super) fn forget_peak(&self) -> Result<()> {
+        process::forget_peak(self.server.pid())
     }
 
     /// PostgreSQL's updates of tasks until now, and those of them that wrote no index (HOT). It counts a second late.

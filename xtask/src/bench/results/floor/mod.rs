@@ -2,7 +2,7 @@
 //! without an index more, in groups of 64, a hand-out and a settlement each in one transaction and one visit to the database,
 //! durable when it is answered; and the same bodies only parsed. No HTTP, no receipts, no plan, nobody who races.
 
-mod json;
+pub(in crate::bench) mod json;
 mod postgres;
 pub(in crate::bench) mod sqlite;
 
