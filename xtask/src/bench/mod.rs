@@ -4,9 +4,11 @@ mod body;
 mod cluster;
 mod dispatch;
 mod fresh;
+mod growth;
 mod hostile;
 mod landing;
 mod load;
+mod memory;
 mod polls;
 mod process;
 mod reserve;
@@ -79,6 +81,10 @@ pub(crate) enum Bench {
     Polls(polls::Args),
     /// One post of results of some hundred megabytes.
     Body(body::Args),
+    /// Whether an image costs more in a large job, or in a store that is full.
+    Growth(growth::Args),
+    /// What a server holds in memory, idle and with a large job half done.
+    Memory(memory::Args),
     /// Hand-outs alone: nothing is posted, and no task may be handed out twice.
     Reserve(reserve::Args),
     /// Small jobs, created, dispatched and landed.
@@ -97,6 +103,8 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Fresh(args) => args.binary.is_none(),
         Bench::Dispatch(args) => args.target.binary.is_none(),
         Bench::Body(args) => args.target.binary.is_none(),
+        Bench::Growth(args) => args.target.binary.is_none(),
+        Bench::Memory(args) => args.target.binary.is_none(),
         Bench::Polls(args) => args.target.binary.is_none(),
         Bench::Reserve(args) => args.target.binary.is_none(),
         Bench::Results(args) => args.binary.is_empty(),
@@ -118,6 +126,8 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Fresh(options) => fresh::fresh(options).await,
             Bench::Dispatch(args) => dispatch::run(args).await,
             Bench::Body(args) => body::run(args).await,
+            Bench::Growth(args) => growth::run(args).await,
+            Bench::Memory(args) => memory::run(args).await,
             Bench::Polls(args) => polls::run(args).await,
             Bench::Reserve(args) => reserve::run(args).await,
             Bench::Results(args) => results::run(args).await,

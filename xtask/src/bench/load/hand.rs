@@ -72,10 +72,7 @@ impl Worker {
             for task in &tasks.tasks {
                 handed.images.push(task.image_id.parse()?);
             }
-            let more = |left: usize| Some(left.saturating_sub(tasks.tasks.len()));
-            self.left
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-                .ok();
+            self.done(tasks.tasks.len());
         }
         handed.busy = self.seen.busy;
         Ok(handed)

@@ -41,6 +41,17 @@ pub(super) struct Load {
     pub(super) batch: usize,
 }
 
+impl Load {
+    /// As the goals have it.
+    pub(super) const fn usual(images: usize) -> Self {
+        Self {
+            images,
+            clients: 8,
+            batch: 16,
+        }
+    }
+}
+
 /// What the workers saw, in order of length.
 #[derive(Default)]
 pub(super) struct Seen {
@@ -138,9 +149,17 @@ impl Worker {
                 "a result was not taken: {}",
                 String::from_utf8_lossy(&bytes)
             );
-            self.left.fetch_sub(tasks.tasks.len(), Ordering::Relaxed);
+            self.done(tasks.tasks.len());
             return Ok(());
         }
+    }
+
+    /// So many more are done; a job may have more than are asked for.
+    fn done(&self, n: usize) {
+        let less = |left: usize| Some(left.saturating_sub(n));
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .ok();
     }
 
     /// The body of the answer, or none if the server has no room.

@@ -17,14 +17,23 @@ pub(in crate::bench) struct Cpu {
 
 impl Cpu {
     pub(in crate::bench) fn since(self, before: Self) -> Self {
+        self.with(before, |now, before| now - before)
+    }
+
+    /// Of two spans together.
+    pub(in crate::bench) fn and(self, other: Self) -> Self {
+        self.with(other, |one, other| one + other)
+    }
+
+    fn with(self, other: Self, of: impl Fn(f64, f64) -> f64) -> Self {
         Self {
-            server: self.server - before.server,
-            postgres: self.postgres - before.postgres,
-            queue: self.queue - before.queue,
-            load: self.load - before.load,
+            server: of(self.server, other.server),
+            postgres: of(self.postgres, other.postgres),
+            queue: of(self.queue, other.queue),
+            load: of(self.load, other.load),
             machine: (
-                self.machine.0 - before.machine.0,
-                self.machine.1 - before.machine.1,
+                of(self.machine.0, other.machine.0),
+                of(self.machine.1, other.machine.1),
             ),
         }
     }

@@ -13,4 +13,16 @@ impl Rows {
         sqlite: include_str!("rows/sqlite_running.sql"),
         postgres: include_str!("rows/postgres_running.sql"),
     };
+
+    /// A running job of `$tasks` tasks, half of them done.
+    pub(in crate::bench) const HALF: Self = Self {
+        sqlite: include_str!("rows/sqlite_half.sql"),
+        postgres: include_str!("rows/postgres_half.sql"),
+    };
+
+    /// A job of `$tasks` images that has landed, with three detections of each.
+    pub(in crate::bench) const HELD: Self = Self {
+        sqlite: include_str!("rows/sqlite_held.sql"),
+        postgres: include_str!("rows/postgres_held.sql"),
+    };
 }
