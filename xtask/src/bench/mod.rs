@@ -9,6 +9,8 @@ mod hostile;
 mod landing;
 mod load;
 mod memory;
+mod nodes;
+mod overload;
 mod polls;
 mod process;
 mod reserve;
@@ -85,6 +87,10 @@ pub(crate) enum Bench {
     Growth(growth::Args),
     /// What a server holds in memory, idle and with a large job half done.
     Memory(memory::Args),
+    /// Two nodes of a cluster against one.
+    Nodes(nodes::Args),
+    /// Twice the load that saturates: latency, memory, refusals, and what was accepted.
+    Overload(overload::Args),
     /// Hand-outs alone: nothing is posted, and no task may be handed out twice.
     Reserve(reserve::Args),
     /// Small jobs, created, dispatched and landed.
@@ -105,6 +111,8 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Body(args) => args.target.binary.is_none(),
         Bench::Growth(args) => args.target.binary.is_none(),
         Bench::Memory(args) => args.target.binary.is_none(),
+        Bench::Nodes(args) => args.target.binary.is_none(),
+        Bench::Overload(args) => args.target.binary.is_none(),
         Bench::Polls(args) => args.target.binary.is_none(),
         Bench::Reserve(args) => args.target.binary.is_none(),
         Bench::Results(args) => args.binary.is_empty(),
@@ -128,6 +136,8 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Body(args) => body::run(args).await,
             Bench::Growth(args) => growth::run(args).await,
             Bench::Memory(args) => memory::run(args).await,
+            Bench::Nodes(args) => nodes::run(args).await,
+            Bench::Overload(args) => overload::run(args).await,
             Bench::Polls(args) => polls::run(args).await,
             Bench::Reserve(args) => reserve::run(args).await,
             Bench::Results(args) => results::run(args).await,

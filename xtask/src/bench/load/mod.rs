@@ -2,6 +2,7 @@
 
 mod body;
 mod hand;
+mod paced;
 
 use std::{
     sync::{
@@ -24,6 +25,7 @@ use trapline_testkit::SERVER_TOKEN;
 pub(super) use self::{
     body::{Found, LABELS, Task, Tasks, class},
     hand::{Handed, hand_out},
+    paced::keep_pace,
 };
 use super::stand::PATIENCE;
 
@@ -59,6 +61,23 @@ pub(super) struct Seen {
     pub(super) posts: Vec<Duration>,
     /// Answers of 503, after which they asked again.
     pub(super) busy: usize,
+    /// Results that were taken.
+    pub(super) accepted: usize,
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        self.reserves.extend(other.reserves);
+        self.posts.extend(other.posts);
+        self.busy += other.busy;
+        self.accepted += other.accepted;
+    }
+
+    fn sorted(mut self) -> Self {
+        self.reserves.sort_unstable();
+        self.posts.sort_unstable();
+        self
+    }
 }
 
 struct Worker {
@@ -75,6 +94,12 @@ struct Queued {
     results_queued: usize,
 }
 
+/// The answer of a server without room.
+#[derive(Deserialize)]
+struct Refusal {
+    detail: String,
+}
+
 /// Works on a job until so many of its images are answered for; the workers are spread over these nodes.
 pub(super) async fn work(urls: &[String], job: i64, found: &Arc<Found>, load: Load) -> Result<Seen> {
     let left = Arc::new(AtomicUsize::new(load.images));
@@ -85,14 +110,9 @@ pub(super) async fn work(urls: &[String], job: i64, found: &Arc<Found>, load: Lo
     }
     let mut all = Seen::default();
     while let Some(seen) = workers.join_next().await {
-        let seen = seen??;
-        all.reserves.extend(seen.reserves);
-        all.posts.extend(seen.posts);
-        all.busy += seen.busy;
+        all.add(seen??);
     }
-    all.reserves.sort_unstable();
-    all.posts.sort_unstable();
-    Ok(all)
+    Ok(all.sorted())
 }
 
 #[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
@@ -149,6 +169,7 @@ impl Worker {
                 "a result was not taken: {}",
                 String::from_utf8_lossy(&bytes)
             );
+            self.seen.accepted += tasks.tasks.len();
             self.done(tasks.tasks.len());
             return Ok(());
         }
@@ -168,6 +189,8 @@ impl Worker {
         let status = answer.status();
         let bytes = answer.bytes().await?;
         if status == StatusCode::SERVICE_UNAVAILABLE {
+            let refusal: Refusal = serde_json::from_slice(&bytes).context("503 without a reason")?;
+            ensure!(!refusal.detail.is_empty(), "503 with an empty reason");
             self.seen.busy += 1;
             return Ok(None);
         }

@@ -72,10 +72,19 @@ pub(super) fn absolute(binary: &Path) -> Result<PathBuf> {
 }
 
 pub(super) struct Stand {
-    server: Server,
+    /// One, unless more were added.
+    nodes: Vec<Server>,
+    /// Of the first node.
     pub(super) client: Client,
     behind: Option<(Postgres, Nats, Redis)>,
-    _folder: TempDir,
+    binary: PathBuf,
+    settings: Vec<(String, String)>,
+    folder: TempDir,
+}
+
+async fn node(binary: &Path, folder: &Path, settings: &[(String, String)]) -> Server {
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    Server::start(binary, folder, &settings).await
 }
 
 impl Stand {
@@ -94,16 +103,26 @@ impl Stand {
             env.push(("REDIS_URL".to_owned(), redis.url()));
             behind = Some((postgres, nats, redis));
         }
-        let env: Vec<(&str, &str)> = env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let server = Server::start(binary, folder.path(), &env).await;
+        let server = node(binary, folder.path(), &env).await;
         let stand = Self {
             client: server.client(),
-            server,
+            nodes: vec![server],
             behind,
-            _folder: folder,
+            binary: binary.to_owned(),
+            settings: env,
+            folder,
         };
         stand.register(1, &LABELS).await;
         Ok(stand)
+    }
+
+    /// One more node on what is behind the first.
+    pub(super) async fn add_node(&mut self) -> Result<()> {
+        ensure!(self.behind.is_some(), "only a cluster has more than one node");
+        let folder = self.folder.path().join(format!("node-{}", self.nodes.len()));
+        std::fs::create_dir(&folder)?;
+        self.nodes.push(node(&self.binary, &folder, &self.settings).await);
+        Ok(())
     }
 
     /// Registers the pipeline, whose classifier has these labels.
@@ -120,13 +139,13 @@ impl Stand {
     }
 
     pub(super) fn urls(&self) -> Vec<String> {
-        vec![self.server.url()]
+        self.nodes.iter().map(|node| node.url()).collect()
     }
 
     pub(super) fn cpu(&self) -> Cpu {
         let behind = self.behind.as_ref();
         Cpu {
-            server: process::cpu(self.server.pid()),
+            server: self.nodes.iter().map(|node| process::cpu(node.pid())).sum(),
             postgres: behind.map_or(0.0, |(postgres, ..)| process::cpu_of_family(postgres.pid())),
             queue: behind.map_or(0.0, |(_, nats, redis)| {
                 process::cpu(nats.pid()) + process::cpu(redis.pid())
@@ -136,15 +155,15 @@ impl Stand {
         }
     }
 
-    /// The server's memory and the most that it had, in MiB.
+    /// The first node's memory and the most that it had, in MiB.
     pub(super) fn memory(&self) -> (u64, u64) {
-        let pid = self.server.pid();
+        let pid = self.nodes[0].pid();
         (process::memory(pid, "VmRSS"), process::memory(pid, "VmHWM"))
     }
 
     /// The most that it had is counted from now on.
     pub(super) fn forget_peak(&self) -> Result<()> {
-        process::forget_peak(self.server.pid())
+        process::forget_peak(self.nodes[0].pid())
     }
 
     /// PostgreSQL's updates of tasks until now, and those of them that wrote no index (HOT). It counts a second late.
@@ -222,7 +241,7 @@ impl Stand {
                 Ok(answer.split('|').map(str::parse).collect::<Result<_, _>>()?)
             }
             None => {
-                let url = format!("sqlite:{}", self.server.database().display());
+                let url = format!("sqlite:{}", self.nodes[0].database().display());
                 let mut conn = SqliteConnection::connect(&url).await?;
                 let row = sqlx::query(AssertSqlSafe(sql.to_owned()))
                     .fetch_one(&mut conn)
@@ -272,7 +291,9 @@ impl Stand {
             let put = |sql: String, (name, n): &(&str, usize)| sql.replace(name, &n.to_string());
             AssertSqlSafe(numbers.iter().fold(sql.to_owned(), put))
         };
-        self.server.stop().await;
+        for node in &mut self.nodes {
+            node.stop().await;
+        }
         match &self.behind {
             Some((postgres, ..)) => {
                 let mut conn = PgConnection::connect(&postgres.url("postgres")).await?;
@@ -283,13 +304,15 @@ impl Stand {
                 conn.close().await?;
             }
             None => {
-                let url = format!("sqlite:{}", self.server.database().display());
+                let url = format!("sqlite:{}", self.nodes[0].database().display());
                 let mut conn = SqliteConnection::connect(&url).await?;
                 sqlx::raw_sql(numbered(rows.sqlite)).execute(&mut conn).await?;
                 conn.close().await?;
             }
         }
-        self.server.restart().await;
+        for node in &mut self.nodes {
+            node.restart().await;
+        }
         self.quiet().await;
         Ok(())
     }
