@@ -3,6 +3,7 @@
 mod body;
 mod cluster;
 mod dispatch;
+mod folder;
 mod fresh;
 mod growth;
 mod hostile;
@@ -73,6 +74,8 @@ pub(crate) enum Bench {
     /// A job beside silent connections, half headers, dripping and large bodies: what is held, what it costs. Needs a limit of
     /// 10,000 open files.
     Hostile(hostile::Args),
+    /// `trapline run` over a folder of photographs, against decoding alone.
+    Folder(folder::Args),
     /// A large job on a new cluster of one node, with workers from its first second.
     Fresh(fresh::Fresh),
     /// Results end to end: images per second, CPU per image of each process, and the floor of a bare program beside it.
@@ -106,6 +109,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Connections { .. } | Bench::Handouts { .. } | Bench::Landing => true,
         // A binary that is given is measured as it is.
         Bench::Hostile(args) => args.binary.is_none(),
+        Bench::Folder(args) => args.binary.is_none(),
         Bench::Fresh(args) => args.binary.is_none(),
         Bench::Dispatch(args) => args.target.binary.is_none(),
         Bench::Body(args) => args.target.binary.is_none(),
@@ -131,6 +135,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             Bench::Connections { requests } => cluster::connections(*requests).await,
             Bench::Hostile(args) => hostile::run(args).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
+            Bench::Folder(args) => folder::run(args),
             Bench::Fresh(options) => fresh::fresh(options).await,
             Bench::Dispatch(args) => dispatch::run(args).await,
             Bench::Body(args) => body::run(args).await,
