@@ -21,6 +21,7 @@ mod rows;
 mod small;
 mod stand;
 mod table;
+mod tick;
 mod ui;
 
 use std::{
@@ -43,15 +44,7 @@ use crate::release;
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// One tick over many running jobs, some of them idle with lost images.
-    Tick {
-        #[arg(long, default_value_t = 10_000)]
-        jobs: u64,
-        #[arg(long, default_value_t = 100)]
-        idle: u64,
-        /// How many ticks, one after the other.
-        #[arg(long, default_value_t = 10)]
-        ticks: u64,
-    },
+    Tick(tick::Args),
     /// One job whose images are all lost, settled in chunks while another job's results keep flowing.
     Lost {
         #[arg(long, default_value_t = 1_000_000)]
@@ -122,14 +115,16 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Results(args) => args.binary.is_empty(),
         Bench::Small(args) => args.target.binary.is_none(),
         Bench::Ui(args) => args.binary.is_none(),
-        Bench::Tick { .. } | Bench::Lost { .. } | Bench::Table(_) => false,
+        // Embedded it runs in this process, which is in release if it was built so.
+        Bench::Tick(args) => args.target.cluster && args.target.binary.is_none(),
+        Bench::Lost { .. } | Bench::Table(_) => false,
     };
     if by_release && release::again()? {
         return Ok(());
     }
     tokio::runtime::Runtime::new()?.block_on(async {
         match bench {
-            Bench::Tick { jobs, idle, ticks } => tick(*jobs, *idle, *ticks).await,
+            Bench::Tick(args) => tick::run(args).await,
             Bench::Lost { images } => lost(*images).await,
             Bench::Landing => landing::landing().await,
             Bench::Connections { requests } => cluster::connections(*requests).await,
@@ -186,31 +181,6 @@ async fn node(rows: rows::Rows) -> Result<Node> {
         supervisor,
         _folder: folder,
     })
-}
-
-#[allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a benchmark measures and prints"
-)]
-async fn tick(jobs: u64, idle: u64, ticks: u64) -> Result<()> {
-    let node = node(rows::Rows::ManyJobs { jobs, idle }).await?;
-    for turn in 1..=ticks {
-        let (began, cpu) = (Instant::now(), process::cpu(std::process::id()));
-        let report = node
-            .engine
-            .tick_once(false)
-            .await?
-            .context("another node ticks")?;
-        let took = began.elapsed();
-        let cpu = process::cpu(std::process::id()) - cpu;
-        println!(
-            "tick {turn}: {jobs} running jobs in {took:.2?}, {cpu:.2} s of CPU; lost_images checked {} fixed {}, snapshots {}",
-            report.lost_images.checked, report.lost_images.fixed, report.running_job_snapshots.checked
-        );
-    }
-    node.supervisor.stop(Duration::from_secs(30)).await.ok();
-    Ok(())
 }
 
 /// The pauses that results of another job saw.
