@@ -1,5 +1,5 @@
 //! Ticks of the health check over many running jobs; the first one, which knows nothing yet, is a figure of its own. Embedded they run in this
-//! process, on jobs some of which are idle with lost images. In a cluster a server is asked for them, and all jobs are live.
+//! process, whatever binary is named, on jobs some of which are idle with lost images. In a cluster a server is asked for them, and all jobs are live.
 
 use std::time::Instant;
 
