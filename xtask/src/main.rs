@@ -32,7 +32,7 @@ enum Chore {
     Services(services::Args),
     /// Pictures of the pages as the tests see them: all in `target/screenshots`, and those of the README in `docs/pictures`.
     Screenshots,
-    /// Benchmarks of the health check and of a cluster; build xtask in release for figures: `cargo run --release -p xtask -- bench …`.
+    /// Benchmarks, a subcommand for each of the goals; they build the release and run by it, unless a binary is given.
     #[command(subcommand)]
     Bench(bench::Bench),
     /// Trials of a release build, minutes each: emulated ADC workers, killers, two projects on a cluster that breaks.

@@ -1,14 +1,27 @@
-//! Benchmarks of the health check and of a cluster, apart from the tests: a figure from one machine is compared within one run only.
+//! Benchmarks, apart from the tests: a figure from one machine is compared within one run only, so the floor is measured in the same one.
 
+mod body;
 mod cluster;
+mod dispatch;
+mod folder;
 mod fresh;
+mod growth;
 mod hostile;
 mod landing;
+mod load;
+mod memory;
+mod nodes;
+mod overload;
+mod polls;
 mod process;
+mod reserve;
 mod results;
 mod rounds;
 mod rows;
+mod small;
+mod stand;
 mod table;
+mod tick;
 mod ui;
 
 use std::{
@@ -31,15 +44,7 @@ use crate::release;
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// One tick over many running jobs, some of them idle with lost images.
-    Tick {
-        #[arg(long, default_value_t = 10_000)]
-        jobs: u64,
-        #[arg(long, default_value_t = 100)]
-        idle: u64,
-        /// How many ticks, one after the other.
-        #[arg(long, default_value_t = 10)]
-        ticks: u64,
-    },
+    Tick(tick::Args),
     /// One job whose images are all lost, settled in chunks while another job's results keep flowing.
     Lost {
         #[arg(long, default_value_t = 1_000_000)]
@@ -62,10 +67,30 @@ pub(crate) enum Bench {
     /// A job beside silent connections, half headers, dripping and large bodies: what is held, what it costs. Needs a limit of
     /// 10,000 open files.
     Hostile(hostile::Args),
+    /// `trapline run` over a folder of photographs, against decoding alone.
+    Folder(folder::Args),
     /// A large job on a new cluster of one node, with workers from its first second.
     Fresh(fresh::Fresh),
     /// Results end to end: images per second, CPU per image of each process, and the floor of a bare program beside it.
     Results(results::Args),
+    /// Seconds from run until all tasks of a large job may be proposed.
+    Dispatch(dispatch::Args),
+    /// Polls, claims and lists while many jobs run.
+    Polls(polls::Args),
+    /// One post of results of some hundred megabytes.
+    Body(body::Args),
+    /// Whether an image costs more in a large job, or in a store that is full.
+    Growth(growth::Args),
+    /// What a server holds in memory, idle and with a large job half done.
+    Memory(memory::Args),
+    /// Two nodes of a cluster against one.
+    Nodes(nodes::Args),
+    /// Twice the load that saturates: latency, memory, refusals, and what was accepted.
+    Overload(overload::Args),
+    /// Hand-outs alone: nothing is posted, and no task may be handed out twice.
+    Reserve(reserve::Args),
+    /// Small jobs, created, dispatched and landed.
+    Small(small::Args),
     /// Writes the page of benchmarks in `docs` from what was measured, by `--json` of each of them.
     Table(table::Args),
     /// Pages and streams of a large job, half done, with nobody watching and with many.
@@ -77,24 +102,45 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Connections { .. } | Bench::Handouts { .. } | Bench::Landing => true,
         // A binary that is given is measured as it is.
         Bench::Hostile(args) => args.binary.is_none(),
+        Bench::Folder(args) => args.binary.is_none(),
         Bench::Fresh(args) => args.binary.is_none(),
+        Bench::Dispatch(args) => args.target.binary.is_none(),
+        Bench::Body(args) => args.target.binary.is_none(),
+        Bench::Growth(args) => args.target.binary.is_none(),
+        Bench::Memory(args) => args.target.binary.is_none(),
+        Bench::Nodes(args) => args.target.binary.is_none(),
+        Bench::Overload(args) => args.target.binary.is_none(),
+        Bench::Polls(args) => args.target.binary.is_none(),
+        Bench::Reserve(args) => args.target.binary.is_none(),
         Bench::Results(args) => args.binary.is_empty(),
+        Bench::Small(args) => args.target.binary.is_none(),
         Bench::Ui(args) => args.binary.is_none(),
-        Bench::Tick { .. } | Bench::Lost { .. } | Bench::Table(_) => false,
+        Bench::Tick(args) => args.target.binary.is_none(),
+        Bench::Lost { .. } | Bench::Table(_) => false,
     };
     if by_release && release::again()? {
         return Ok(());
     }
     tokio::runtime::Runtime::new()?.block_on(async {
         match bench {
-            Bench::Tick { jobs, idle, ticks } => tick(*jobs, *idle, *ticks).await,
+            Bench::Tick(args) => tick::run(args).await,
             Bench::Lost { images } => lost(*images).await,
             Bench::Landing => landing::landing().await,
             Bench::Connections { requests } => cluster::connections(*requests).await,
             Bench::Hostile(args) => hostile::run(args).await,
             Bench::Handouts { tasks, reservers } => cluster::handouts(*tasks, *reservers).await,
+            Bench::Folder(args) => folder::run(args),
             Bench::Fresh(options) => fresh::fresh(options).await,
+            Bench::Dispatch(args) => dispatch::run(args).await,
+            Bench::Body(args) => body::run(args).await,
+            Bench::Growth(args) => growth::run(args).await,
+            Bench::Memory(args) => memory::run(args).await,
+            Bench::Nodes(args) => nodes::run(args).await,
+            Bench::Overload(args) => overload::run(args).await,
+            Bench::Polls(args) => polls::run(args).await,
+            Bench::Reserve(args) => reserve::run(args).await,
             Bench::Results(args) => results::run(args).await,
+            Bench::Small(args) => small::run(args).await,
             Bench::Table(args) => table::write(args),
             Bench::Ui(args) => ui::run(args).await,
         }
@@ -134,31 +180,6 @@ async fn node(rows: rows::Rows) -> Result<Node> {
         supervisor,
         _folder: folder,
     })
-}
-
-#[allow(
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a benchmark measures and prints"
-)]
-async fn tick(jobs: u64, idle: u64, ticks: u64) -> Result<()> {
-    let node = node(rows::Rows::ManyJobs { jobs, idle }).await?;
-    for turn in 1..=ticks {
-        let (began, cpu) = (Instant::now(), process::cpu(std::process::id()));
-        let report = node
-            .engine
-            .tick_once(false)
-            .await?
-            .context("another node ticks")?;
-        let took = began.elapsed();
-        let cpu = process::cpu(std::process::id()) - cpu;
-        println!(
-            "tick {turn}: {jobs} running jobs in {took:.2?}, {cpu:.2} s of CPU; lost_images checked {} fixed {}, snapshots {}",
-            report.lost_images.checked, report.lost_images.fixed, report.running_job_snapshots.checked
-        );
-    }
-    node.supervisor.stop(Duration::from_secs(30)).await.ok();
-    Ok(())
 }
 
 /// The pauses that results of another job saw.

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use anyhow::{Context as _, Result};
+
 /// A line of `/proc/PID/status`, in MiB.
 pub(super) fn memory(pid: u32, key: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -10,6 +12,12 @@ pub(super) fn memory(pid: u32, key: &str) -> u64 {
         .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'));
     let kib = line.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or(0) / 1024
+}
+
+/// From now on `VmHWM` is the most memory since now.
+pub(super) fn forget_peak(pid: u32) -> Result<()> {
+    let file = format!("/proc/{pid}/clear_refs");
+    std::fs::write(&file, "5").with_context(|| file)
 }
 
 /// Seconds of CPU since its start, of user and system together. Linux counts them in hundredths (`USER_HZ`).

@@ -1,9 +1,55 @@
 //! What several rounds say together, and the file in which it is kept.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+
+/// What one round measured, by name.
+pub(super) type Figures = Vec<(&'static str, f64)>;
+
+/// Figures in words.
+pub(super) fn words(figures: &[(&str, f64)]) -> String {
+    let one = |(name, figure): &(&str, f64)| match figure.abs() {
+        0.0..1.0 => format!("{name} {figure:.4}"),
+        1.0..100.0 => format!("{name} {figure:.2}"),
+        _ => format!("{name} {figure:.0}"),
+    };
+    figures.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The rounds of a benchmark as a row of `bench table`, with the floor of those of its figures that have one.
+pub(super) fn row(
+    what: &str,
+    mode: &str,
+    setting: Value,
+    rounds: &[Figures],
+    floor: &[(&str, f64)],
+) -> Value {
+    let named = |figures: &[(&str, f64)]| -> serde_json::Map<String, Value> {
+        figures
+            .iter()
+            .map(|(name, f)| ((*name).to_owned(), json!(f)))
+            .collect()
+    };
+    let mut medians = serde_json::Map::new();
+    for (name, _) in rounds.first().into_iter().flatten() {
+        let of = |round: &Figures| round.iter().find(|(other, _)| other == name).map(|(_, f)| *f);
+        let all = || rounds.iter().filter_map(of);
+        let (low, high) = spread(all());
+        medians.insert(
+            (*name).to_owned(),
+            json!({ "median": median(all()), "low": low, "high": high }),
+        );
+    }
+    json!({ "what": what, "mode": mode, "setting": setting, "figures": medians, "floor": named(floor) })
+}
+
+/// Milliseconds at a share of sorted times.
+pub(super) fn at(sorted: &[Duration], share: f64) -> f64 {
+    let index = (sorted.len().saturating_sub(1) as f64 * share) as usize;
+    sorted.get(index).map_or(0.0, |took| 1_000.0 * took.as_secs_f64())
+}
 
 /// The middle of some figures; of an even number of them the lower one of the two.
 pub(super) fn median(figures: impl Iterator<Item = f64>) -> f64 {

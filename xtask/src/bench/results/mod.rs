@@ -1,29 +1,22 @@
 //! Results end to end, over HTTP: tasks reserved and answered by workers that compute nothing, from the first reserve until the job has
 //! landed. Beside it, in the same run, the floor: what a bare program needs for the same rows and the same JSON.
 
-mod body;
-mod cpu;
-mod floor;
-mod load;
+pub(super) mod floor;
 mod report;
-mod stand;
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde_json::json;
 
-use self::{body::Found, report::Row, stand::Stand};
-use super::rounds::{self, Report};
+use self::report::Row;
+use super::{
+    load::{self, Found, Load},
+    rounds::{self, Report},
+    stand::{Stand, absolute, mode},
+};
 use crate::release;
 
-/// The pipeline that is run.
-const SLUG: &str = "bench";
-const PATIENCE: Duration = Duration::from_secs(600);
 /// A warm-up has this share of a round's images.
 const WARM_UP: usize = 5;
 
@@ -55,17 +48,22 @@ pub(crate) struct Args {
     json: Option<PathBuf>,
 }
 
+impl Args {
+    fn load(&self) -> Load {
+        Load {
+            images: self.images,
+            clients: self.clients,
+            batch: self.batch,
+        }
+    }
+}
+
 #[allow(clippy::print_stdout, reason = "a benchmark prints")]
 pub(super) async fn run(args: &Args) -> Result<()> {
-    // The server runs in a folder of its own.
     let mut binaries = args
         .binary
         .iter()
-        .map(|binary| {
-            binary
-                .canonicalize()
-                .with_context(|| binary.display().to_string())
-        })
+        .map(|binary| absolute(binary))
         .collect::<Result<Vec<_>>>()?;
     if binaries.is_empty() {
         binaries.push(release::binary("trapline"));
@@ -74,7 +72,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     for &detections in &args.detections {
         println!(
             "{}: {} images, {} workers, batches of {}, {detections} detections",
-            if args.cluster { "cluster" } else { "embedded" },
+            mode(args.cluster),
             args.images,
             args.clients,
             args.batch
@@ -107,7 +105,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
 async fn rounds_of(args: &Args, binaries: &[PathBuf], detections: usize) -> Result<Vec<Vec<Row>>> {
     let mut stands = Vec::new();
     for binary in binaries {
-        stands.push(Stand::start(binary, args.cluster).await?);
+        stands.push(Stand::start(binary, args.cluster, &[]).await?);
     }
     let found = Arc::new(Found::new(detections));
     let warm = Args {
@@ -133,7 +131,7 @@ async fn round(stand: &Stand, name: &str, found: &Arc<Found>, args: &Args, detec
     let job = stand.job(name, args.images).await;
     let updates = stand.updates()?;
     let (before, began) = (stand.cpu(), Instant::now());
-    let seen = load::work(&stand.url(), job, found, args).await?;
+    let seen = load::work(&stand.urls(), job, found, args.load()).await?;
     let (took, cpu) = (began.elapsed(), stand.cpu().since(before));
     let memory = stand.memory();
     // The summary of a job and the end of its queue are work too.

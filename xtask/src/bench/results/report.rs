@@ -4,8 +4,12 @@ use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Args, cpu::Cpu, floor::Floor, load::Seen, setting};
-use crate::bench::rounds::{median, spread};
+use super::{Args, floor::Floor, setting};
+use crate::bench::{
+    load::Seen,
+    rounds::{Figures, at, median, row},
+    stand::{Cpu, mode},
+};
 
 /// A round.
 #[derive(Clone)]
@@ -37,7 +41,7 @@ impl Row {
         self.images as f64 / self.took.as_secs_f64()
     }
 
-    fn figures(&self) -> Vec<(&'static str, f64)> {
+    fn figures(&self) -> Figures {
         let late = self.afterwards.since(self.cpu);
         let seen = &self.seen;
         let figures = [
@@ -92,32 +96,23 @@ impl fmt::Display for Row {
     }
 }
 
-/// Milliseconds at a share of sorted times.
-fn at(sorted: &[Duration], share: f64) -> f64 {
-    let index = (sorted.len().saturating_sub(1) as f64 * share) as usize;
-    sorted.get(index).map_or(0.0, |took| 1_000.0 * took.as_secs_f64())
-}
-
 /// The rounds of a binary as a row of `bench table`.
 pub(super) fn measured(args: &Args, detections: usize, binary: &Path, rows: &[Row], floor: Floor) -> Value {
-    let figures: Vec<Vec<(&str, f64)>> = rows.iter().map(Row::figures).collect();
-    let names = figures.first().into_iter().flatten().enumerate();
-    let medians: serde_json::Map<String, Value> = names
-        .map(|(index, (name, _))| {
-            let all = || figures.iter().map(|round| round[index].1);
-            let (low, high) = spread(all());
-            let value = json!({ "median": median(all()), "low": low, "high": high });
-            ((*name).to_owned(), value)
-        })
-        .collect();
+    let figures: Vec<Figures> = rows.iter().map(Row::figures).collect();
     let cost = median(rows.iter().map(Row::cost));
-    json!({
-        "what": "results",
-        "mode": if args.cluster { "cluster" } else { "embedded" },
-        "binary": binary.file_name().map(|name| name.to_string_lossy()),
-        "setting": setting(args, detections),
-        "figures": medians,
-        "floor": { "store_cpu_ms": floor.store, "parse_cpu_ms": floor.parse, "cpu_ms": floor.sum() },
-        "ratio": floor.sum() / cost,
-    })
+    let unavoidable = [
+        ("store_cpu_ms", floor.store),
+        ("parse_cpu_ms", floor.parse),
+        ("cpu_ms", floor.sum()),
+    ];
+    let mut value = row(
+        "results",
+        mode(args.cluster),
+        setting(args, detections),
+        &figures,
+        &unavoidable,
+    );
+    value["binary"] = json!(binary.file_name().map(|name| name.to_string_lossy()));
+    value["ratio"] = json!(floor.sum() / cost);
+    value
 }

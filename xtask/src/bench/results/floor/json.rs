@@ -6,11 +6,9 @@ use anyhow::{Result, ensure};
 use serde::Deserialize;
 
 use crate::bench::{
+    load::{Found, Task},
     process,
-    results::{
-        Args,
-        body::{Found, Task},
-    },
+    results::Args,
 };
 
 /// CPU is counted in hundredths of a second, and an image takes microseconds.
@@ -59,6 +57,7 @@ struct Corners {
 struct Classification<'a> {
     classification: &'a str,
     scores: Vec<f32>,
+    logits: Option<Vec<f32>>,
     inference_time: f64,
     #[serde(borrow)]
     algorithm: Algorithm<'a>,
@@ -76,7 +75,7 @@ impl Post<'_> {
     fn weight(&self) -> f64 {
         let class = |c: &Classification<'_>| {
             let texts = c.classification.len() + c.algorithm.key.len() + c.timestamp.len();
-            let sum: f32 = c.scores.iter().sum();
+            let sum: f32 = c.scores.iter().chain(c.logits.iter().flatten()).sum();
             f64::from(sum) + c.inference_time + texts as f64 + f64::from(u8::from(c.terminal))
         };
         let found = |d: &Detection<'_>| {
@@ -91,6 +90,13 @@ impl Post<'_> {
             |i: &Item<'_>| i.reply_subject.len() as f64 + i.result.detections.iter().map(found).sum::<f64>();
         self.results.iter().map(item).sum()
     }
+}
+
+/// Parses a body once.
+pub(in crate::bench) fn parse(body: &str) -> Result<()> {
+    let post: Post<'_> = serde_json::from_str(black_box(body))?;
+    black_box(post.weight());
+    Ok(())
 }
 
 /// CPU for an image.

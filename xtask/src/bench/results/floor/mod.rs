@@ -2,13 +2,16 @@
 //! without an index more, in groups of 64, a hand-out and a settlement each in one transaction and one visit to the database,
 //! durable when it is answered; and the same bodies only parsed. No HTTP, no receipts, no plan, nobody who races.
 
-mod json;
+pub(in crate::bench) mod json;
 mod postgres;
-mod sqlite;
+pub(in crate::bench) mod sqlite;
+
+use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Args, body::Found};
+use super::Args;
+use crate::bench::load::Found;
 
 /// Images of one transaction.
 const GROUP: usize = 64;
@@ -17,7 +20,7 @@ const SCORES: [u8; 40] = [63; 40];
 
 /// Milliseconds of CPU for an image.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Floor {
+pub(in crate::bench) struct Floor {
     pub(super) store: f64,
     pub(super) parse: f64,
 }
@@ -38,11 +41,44 @@ pub(super) async fn measure(args: &Args, detections: usize) -> Result<Floor> {
     Ok(Floor { store, parse })
 }
 
+/// Hand-outs or other work of a bare program.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::bench) struct Bare {
+    /// Milliseconds of CPU for each, the program's and its server's.
+    pub(in crate::bench) cpu_ms: f64,
+    pub(in crate::bench) per_second: f64,
+}
+
+impl Bare {
+    fn of(n: usize, cpu: f64, took: Duration) -> Self {
+        Self {
+            cpu_ms: 1_000.0 * cpu / n as f64,
+            per_second: n as f64 / took.as_secs_f64(),
+        }
+    }
+}
+
+/// So many tasks handed out in groups of this size, one after the other.
+pub(in crate::bench) async fn hand_outs(cluster: bool, tasks: usize, size: usize) -> Result<Bare> {
+    match cluster {
+        true => postgres::hand_outs(tasks, size).await,
+        false => sqlite::hand_outs(tasks, size).await,
+    }
+}
+
+/// So many jobs of this size made, handed out and settled, one after the other, without detections.
+pub(in crate::bench) async fn whole_jobs(cluster: bool, jobs: usize, size: usize) -> Result<Bare> {
+    match cluster {
+        true => postgres::whole_jobs(jobs, size).await,
+        false => sqlite::whole_jobs(jobs, size).await,
+    }
+}
+
 /// The first and last place of each group, in the order of dispatch.
-fn groups(images: usize) -> impl Iterator<Item = (i64, i64)> {
+fn groups(images: usize, size: usize) -> impl Iterator<Item = (i64, i64)> {
     (0..images)
-        .step_by(GROUP)
-        .map(move |from| (from as i64 + 1, images.min(from + GROUP) as i64))
+        .step_by(size)
+        .map(move |from| (from as i64 + 1, images.min(from + size) as i64))
 }
 
 /// Each detection of a group: place and number.

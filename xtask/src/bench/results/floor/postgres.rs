@@ -1,28 +1,21 @@
 //! The floor of the store of a cluster.
 
+use std::time::Instant;
+
 use anyhow::{Result, ensure};
 use sqlx::{Connection as _, PgConnection};
 use trapline_testkit::services::Postgres;
 
-use super::{SCORES, boxes, groups};
+use super::{Bare, GROUP, SCORES, boxes, groups};
 use crate::bench::process;
 
 /// CPU of the bare program and of its server for an image.
 pub(super) async fn milliseconds(images: usize, detections: usize) -> Result<f64> {
     let server = Postgres::start().await;
-    let mut conn = PgConnection::connect(&server.url("postgres")).await?;
-    sqlx::raw_sql(include_str!("postgres.sql"))
-        .execute(&mut conn)
-        .await?;
-    sqlx::query(include_str!("postgres_tasks.sql"))
-        .bind(images as i64)
-        .execute(&mut conn)
-        .await?;
-    sqlx::raw_sql("VACUUM").execute(&mut conn).await?;
-    sqlx::raw_sql("CHECKPOINT").execute(&mut conn).await?;
+    let mut conn = open(&server, images).await?;
     let cpu = || process::cpu(std::process::id()) + process::cpu_of_family(server.pid());
     let before = cpu();
-    for group in groups(images) {
+    for group in groups(images, GROUP) {
         grant(&mut conn, group).await?;
         settle(&mut conn, group, detections).await?;
     }
@@ -37,6 +30,59 @@ pub(super) async fn milliseconds(images: usize, detections: usize) -> Result<f64
     );
     conn.close().await?;
     Ok(1_000.0 * took / images as f64)
+}
+
+/// Only the hand-outs.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+pub(super) async fn hand_outs(tasks: usize, size: usize) -> Result<Bare> {
+    let server = Postgres::start().await;
+    let mut conn = open(&server, tasks).await?;
+    let cpu = || process::cpu(std::process::id()) + process::cpu_of_family(server.pid());
+    let (before, began) = (cpu(), Instant::now());
+    for group in groups(tasks, size) {
+        grant(&mut conn, group).await?;
+    }
+    let took = began.elapsed();
+    let cpu = cpu() - before;
+    conn.close().await?;
+    Ok(Bare::of(tasks, cpu, took))
+}
+
+/// Jobs of a few tasks: rows made, handed out and settled, each step in a transaction of its own.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+pub(super) async fn whole_jobs(jobs: usize, size: usize) -> Result<Bare> {
+    let server = Postgres::start().await;
+    let mut conn = open(&server, 0).await?;
+    let cpu = || process::cpu(std::process::id()) + process::cpu_of_family(server.pid());
+    let (before, began) = (cpu(), Instant::now());
+    for group in groups(jobs * size, size) {
+        sqlx::query(include_str!("postgres_slice.sql"))
+            .bind(group.0)
+            .bind(group.1)
+            .execute(&mut conn)
+            .await?;
+        grant(&mut conn, group).await?;
+        settle(&mut conn, group, 0).await?;
+    }
+    let took = began.elapsed();
+    let cpu = cpu() - before;
+    conn.close().await?;
+    Ok(Bare::of(jobs, cpu, took))
+}
+
+/// The tasks of one job in a new store.
+async fn open(server: &Postgres, images: usize) -> Result<PgConnection> {
+    let mut conn = PgConnection::connect(&server.url("postgres")).await?;
+    sqlx::raw_sql(include_str!("postgres.sql"))
+        .execute(&mut conn)
+        .await?;
+    sqlx::query(include_str!("postgres_tasks.sql"))
+        .bind(images as i64)
+        .execute(&mut conn)
+        .await?;
+    sqlx::raw_sql("VACUUM").execute(&mut conn).await?;
+    sqlx::raw_sql("CHECKPOINT").execute(&mut conn).await?;
+    Ok(conn)
 }
 
 async fn grant(conn: &mut PgConnection, (from, to): (i64, i64)) -> Result<()> {

@@ -1,6 +1,9 @@
 //! The floor of the embedded store.
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use sqlx::{
@@ -8,14 +11,71 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{SCORES, boxes, groups};
+use super::{Bare, GROUP, SCORES, boxes, groups};
 use crate::bench::process;
 
 /// CPU for an image.
 pub(super) async fn milliseconds(images: usize, detections: usize) -> Result<f64> {
     let folder = tempfile::tempdir()?;
+    let mut conn = open(folder.path(), images).await?;
+    let before = process::cpu(std::process::id());
+    for group in groups(images, GROUP) {
+        grant(&mut conn, group).await?;
+        settle(&mut conn, group, detections).await?;
+    }
+    let took = process::cpu(std::process::id()) - before;
+    let counts: (i64, i64, i64) = sqlx::query_as(include_str!("counts.sql"))
+        .fetch_one(&mut conn)
+        .await?;
+    let (done, found) = (images as i64, (images * detections) as i64);
+    ensure!(
+        counts == (done, found, found),
+        "the bare program has stored {counts:?}"
+    );
+    conn.close().await?;
+    Ok(1_000.0 * took / images as f64)
+}
+
+/// Only the hand-outs.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+pub(super) async fn hand_outs(tasks: usize, size: usize) -> Result<Bare> {
+    let folder = tempfile::tempdir()?;
+    let mut conn = open(folder.path(), tasks).await?;
+    let (before, began) = (process::cpu(std::process::id()), Instant::now());
+    for group in groups(tasks, size) {
+        grant(&mut conn, group).await?;
+    }
+    let took = began.elapsed();
+    let cpu = process::cpu(std::process::id()) - before;
+    conn.close().await?;
+    Ok(Bare::of(tasks, cpu, took))
+}
+
+/// Jobs of a few tasks: rows made, handed out and settled, each step in a transaction of its own.
+#[allow(clippy::disallowed_methods, reason = "a benchmark measures")]
+pub(super) async fn whole_jobs(jobs: usize, size: usize) -> Result<Bare> {
+    let folder = tempfile::tempdir()?;
+    let mut conn = open(folder.path(), 0).await?;
+    let (before, began) = (process::cpu(std::process::id()), Instant::now());
+    for group in groups(jobs * size, size) {
+        sqlx::query(include_str!("sqlite_slice.sql"))
+            .bind(group.0)
+            .bind(group.1)
+            .execute(&mut conn)
+            .await?;
+        grant(&mut conn, group).await?;
+        settle(&mut conn, group, 0).await?;
+    }
+    let took = began.elapsed();
+    let cpu = process::cpu(std::process::id()) - before;
+    conn.close().await?;
+    Ok(Bare::of(jobs, cpu, took))
+}
+
+/// A new store with the tasks of one job.
+pub(in crate::bench) async fn open(folder: &Path, images: usize) -> Result<SqliteConnection> {
     let mut conn = SqliteConnectOptions::new()
-        .filename(folder.path().join("floor.db"))
+        .filename(folder.join("floor.db"))
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -31,22 +91,7 @@ pub(super) async fn milliseconds(images: usize, detections: usize) -> Result<f64
         .bind(images as i64)
         .execute(&mut conn)
         .await?;
-    let before = process::cpu(std::process::id());
-    for group in groups(images) {
-        grant(&mut conn, group).await?;
-        settle(&mut conn, group, detections).await?;
-    }
-    let took = process::cpu(std::process::id()) - before;
-    let counts: (i64, i64, i64) = sqlx::query_as(include_str!("counts.sql"))
-        .fetch_one(&mut conn)
-        .await?;
-    let (done, found) = (images as i64, (images * detections) as i64);
-    ensure!(
-        counts == (done, found, found),
-        "the bare program has stored {counts:?}"
-    );
-    conn.close().await?;
-    Ok(1_000.0 * took / images as f64)
+    Ok(conn)
 }
 
 async fn grant(conn: &mut SqliteConnection, (from, to): (i64, i64)) -> Result<()> {

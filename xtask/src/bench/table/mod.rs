@@ -1,5 +1,7 @@
 //! The page of benchmarks, from the files of what was measured.
 
+mod goals;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -77,7 +79,7 @@ pub(super) fn write(args: &Args) -> Result<()> {
 fn page(rows: &[Value]) -> String {
     // By detections and size of the job, one of each mode; a later file stands for an earlier one.
     let mut settings: BTreeMap<(u64, u64), [Option<&Value>; 2]> = BTreeMap::new();
-    for row in rows {
+    for row in rows.iter().filter(|row| row["what"] == "results") {
         let of = |key: &str| row["setting"][key].as_u64().unwrap_or_default();
         let mode = MODES.iter().position(|mode| row["mode"] == *mode);
         if let Some(mode) = mode {
@@ -96,6 +98,7 @@ fn page(rows: &[Value]) -> String {
         ),
         false => "\nNothing else ran on the machine.\n".to_owned(),
     };
+    page += &goals::section(rows);
     for ((detections, images), modes) in settings.iter().rev() {
         page += &section(*detections, *images, *modes);
     }
