@@ -122,7 +122,7 @@ async fn settle(client: &Client, job: i64, images: usize, batch: usize, pace: Op
             paced.tick().await;
         }
         let body = json!({"batch_size": batch.min(left)});
-        let tasks = client.post(&format!("{path}/tasks/"), &body).await;
+        let tasks = ask(client, &format!("{path}/tasks/"), &body).await;
         let results: Vec<Value> = tasks["tasks"]
             .as_array()
             .into_iter()
@@ -130,9 +130,19 @@ async fn settle(client: &Client, job: i64, images: usize, batch: usize, pace: Op
             .map(services::result)
             .collect();
         left = left.saturating_sub(results.len().max(1));
-        client
-            .post(&format!("{path}/result/"), &json!({ "results": results }))
-            .await;
+        ask(client, &format!("{path}/result/"), &json!({ "results": results })).await;
+    }
+}
+
+/// Posts until the server takes it: one that is busy asks to wait, as it may.
+async fn ask(client: &Client, path: &str, body: &Value) -> Value {
+    let mut turns = tokio::time::interval(PACE);
+    loop {
+        turns.tick().await;
+        match client.try_post(path, body).await.expect("the server answers") {
+            answer if answer.status == 503 => {}
+            answer => return answer.ok(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::sync::RwLockWriteGuard;
 use tokio::time::Instant;
 
 use super::call::CallError;
+use super::presence::AboutItself;
 use super::{Forward, INFO_TIMEOUT, wait_for};
 use crate::backoff::Backoff;
 use crate::time;
@@ -37,11 +38,14 @@ impl Forward {
     /// Whether it says what it offers, as it did at the start. What a gateway answers for a service that is away, a page or
     /// a status, does not.
     pub(super) async fn sign_of_life(&self) -> Result<(), CallError> {
+        let before = self.presence.about_itself();
         match self.info(self.config.timeout.min(INFO_TIMEOUT)).await {
-            Ok(_) => self.presence.says_what_it_offers(),
-            Err(error) if error.is_an_answer() && self.presence.works_silently() => {}
+            Ok(_) => self.presence.note_about_itself(AboutItself::Said),
+            Err(error) if error.is_an_answer() && before == AboutItself::SilentAtWork => {}
             Err(error) => {
-                self.presence.says_nothing();
+                if before == AboutItself::Said {
+                    self.presence.note_about_itself(AboutItself::Silent);
+                }
                 return Err(error);
             }
         }
@@ -52,8 +56,8 @@ impl Forward {
     /// It has processed something. If it still does not say what it offers, that it doesn't is no sign of its end.
     pub(super) async fn has_worked(&self) {
         self.presence.there();
-        if self.presence.is_silent_about_itself() && self.sign_of_life().await.is_err() {
-            self.presence.works_all_the_same();
+        if self.presence.about_itself() != AboutItself::Said && self.sign_of_life().await.is_err() {
+            self.presence.note_about_itself(AboutItself::SilentAtWork);
         }
     }
 

@@ -18,10 +18,18 @@ pub(super) struct Presence {
 #[derive(Debug, Default)]
 struct Seen {
     answered_at: Option<Instant>,
-    /// Whether it did not say what it offers when it was last asked, and processed something nevertheless.
-    is_silent: bool,
-    works_silently: bool,
+    about_itself: AboutItself,
     away: Option<Away>,
+}
+
+/// Whether a service says what it offers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum AboutItself {
+    #[default]
+    Said,
+    Silent,
+    /// Silent when it was last asked, and it processed something nevertheless.
+    SilentAtWork,
 }
 
 #[derive(Debug)]
@@ -61,25 +69,13 @@ impl Presence {
         }
     }
 
-    pub(super) fn says_what_it_offers(&self) {
-        let mut seen = self.lock();
-        (seen.is_silent, seen.works_silently) = (false, false);
+    /// What it last said of itself.
+    pub(super) fn about_itself(&self) -> AboutItself {
+        self.lock().about_itself
     }
 
-    pub(super) fn says_nothing(&self) {
-        self.lock().is_silent = true;
-    }
-
-    pub(super) fn is_silent_about_itself(&self) -> bool {
-        self.lock().is_silent
-    }
-
-    pub(super) fn works_all_the_same(&self) {
-        self.lock().works_silently = true;
-    }
-
-    pub(super) fn works_silently(&self) -> bool {
-        self.lock().works_silently
+    pub(super) fn note_about_itself(&self, said: AboutItself) {
+        self.lock().about_itself = said;
     }
 
     /// It answers.
