@@ -11,28 +11,13 @@ use trapline_core::{
     },
 };
 
-use super::{
-    SqliteStore,
-    direct::{Direct, Done},
-    json, store_error,
-};
+use super::{SqliteStore, direct::Direct, json, store_error};
 use crate::{
     rows::{self, Columns},
     sql::{Conn, Value, first, sql},
 };
 
 impl SqliteStore {
-    pub(super) async fn grant_tasks(&self, request: &GrantRequest) -> Result<Granted> {
-        let granted = self.writer.direct(async |conn| {
-            let granted = grant_in(conn, request).await?;
-            Ok(match granted.tasks.is_empty() && !granted.turned {
-                true => Done::Nothing(granted),
-                false => Done::Commit(granted),
-            })
-        });
-        granted.await.map_err(store_error)
-    }
-
     pub(super) async fn free_page(
         &self,
         job: JobId,
@@ -137,7 +122,8 @@ async fn is_busy(conn: &mut impl Conn, worker: WorkerId) -> sqlx::Result<bool> {
     conn.one(sql!(each "busy.sql"), &[&worker.0], first).await
 }
 
-async fn grant_in(conn: &mut Direct, request: &GrantRequest) -> sqlx::Result<Granted> {
+/// Hands out what is asked for, within a transaction.
+pub(super) async fn grant_in(conn: &mut Direct, request: &GrantRequest) -> sqlx::Result<Granted> {
     let (standing, suspects) = look(conn, request).await?;
     let mut granted = Granted {
         held_back: standing.held_back || (standing.waits_for.is_some() && !request.want.is_exclusive()),

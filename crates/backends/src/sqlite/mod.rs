@@ -8,6 +8,7 @@ mod cold;
 mod counts;
 pub(crate) mod direct;
 mod grant;
+mod hand_outs;
 mod leases;
 mod lock;
 pub(crate) mod look;
@@ -54,6 +55,7 @@ const READERS_CACHE: &str = "-4096";
 /// The store in one file.
 pub struct SqliteStore {
     writer: Writer,
+    hand_outs: hand_outs::Waiting,
     readers: SqlitePool,
     /// For what is read by key, in microseconds. `None` in a store that is only looked at, or closed.
     glance: Mutex<Option<Direct>>,
@@ -132,6 +134,7 @@ impl SqliteStore {
             .map_err(cannot_open)?;
         let store = Self {
             writer: Writer::new(conn, Some(direct)),
+            hand_outs: hand_outs::Waiting::default(),
             readers,
             glance: Mutex::new(Some(glance)),
             clock,
@@ -194,6 +197,7 @@ impl SqliteStore {
         }
         Ok(Self {
             writer: Writer::new(conn, None),
+            hand_outs: hand_outs::Waiting::default(),
             readers,
             glance: Mutex::default(),
             clock,
