@@ -111,6 +111,21 @@ pub(super) async fn grant_within(
 }
 
 cases! { World;
+    async fn hand_outs_asked_for_at_once_share_no_task(w: World) {
+        let job = w.job_of(100).await;
+        let mut requests = Vec::new();
+        for worker in 0..8 {
+            let worker = w.worker(&format!("w{worker}")).await;
+            requests.push(w.request(job, Want::Batch, 10, worker));
+        }
+        let granted = futures::future::join_all(requests.iter().map(|r| w.store.grant(r))).await;
+        let tasks: Vec<_> = granted.into_iter().flat_map(|g| g.unwrap().tasks).map(|t| t.capture).collect();
+        let distinct: std::collections::BTreeSet<_> = tasks.iter().collect();
+        assert_eq!((tasks.len(), distinct.len()), (80, 80));
+        assert_eq!(w.counts(job).await, [100, 20, 80, 0, 0]);
+        w.check_invariants().await;
+    }
+
     async fn what_the_queue_did_not_propose_is_handed_out_in_the_order_of_dispatch(w: World) {
         // The first captures of a store are hardly shuffled.
         w.set(&[true; 300]).await;
