@@ -23,7 +23,7 @@ use super::{
     why::Why,
     words::{self, visible},
 };
-use crate::http::{ApiError, AppState, Id, Params};
+use crate::http::{Access, ApiError, AppState, Id, Params};
 
 /// A running job that settled nothing for this long is explained without being asked.
 const QUIET: Duration = Duration::from_secs(120);
@@ -59,6 +59,7 @@ struct JobPage {
     more_kinds: bool,
     partly: Option<String>,
     errors: Vec<String>,
+    deletes: bool,
     /// What was done just now.
     done: Option<&'static str>,
 }
@@ -102,6 +103,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let title = words::title(&job, Bar::new(&job.counts).percent);
     let (run, errors) = (job.run, job.errors.iter().map(|e| visible(e)).collect());
     let job = Row::all(&app, &visitor, vec![job], now).await?.remove(0);
+    let deletes = visitor.principal.may(Access::Admin);
     let mut frame = Frame::new(title, "jobs", &visitor);
     frame.refreshes = is_running;
     let page = JobPage {
@@ -118,6 +120,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         kinds,
         partly,
         errors,
+        deletes,
         done: params.text("did").and_then(super::actions::done),
     };
     Ok(render(StatusCode::OK, &page))

@@ -10,6 +10,7 @@ mod bar;
 mod chart;
 mod chip;
 mod confirm;
+mod deletion;
 mod downloads;
 mod etag;
 mod headers;
@@ -67,6 +68,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(downloads::routes())
         .merge(log::routes())
         .merge(actions::routes())
+        .merge(deletion::routes())
         .merge(live::routes())
         .merge(results::routes())
         .merge(summary::routes())

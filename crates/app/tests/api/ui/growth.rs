@@ -57,6 +57,7 @@ const PAGES: &[(&str, &[&str])] = &[
         "/jobs/{id}",
         &["", "?why", "?window=all", "?part=chart", "?part=why"],
     ),
+    ("/jobs/{id}/delete", &[""]),
     (
         "/jobs/{id}/images",
         &[

@@ -1,6 +1,7 @@
 //! The web interface, as a browser without JavaScript sees it.
 
 mod browser;
+mod deletion;
 mod errors;
 mod failures;
 mod growth;
