@@ -150,8 +150,9 @@ impl ActionPage {
         let c = &job.counts;
         let mut expects = vec![("run", job.run.to_string())];
         match action {
-            // Its numbers move while somebody reads them.
-            Action::Run | Action::Stop => expects.push(("status", job.status.to_string())),
+            // Its numbers and its state move while somebody reads them.
+            Action::Stop => {}
+            Action::Run => expects.push(("status", job.status.to_string())),
             Action::RetryFailed | Action::RunAgain => expects.extend([
                 ("status", job.status.to_string()),
                 ("total", c.total.to_string()),
@@ -201,10 +202,12 @@ fn text(action: Action, job: &Job, images: Option<u64>) -> (String, String, Stri
                     count(n)
                 ),
             };
+            let undone = match job.collected {
+                true => format!("About {} of {} are", count(undone), counted(c.total, "image")),
+                false => "How many images it has is not known yet. Some are".to_owned(),
+            };
             let text = format!(
-                "About {} of {} are not done and stay undone. The results of {} are kept{held}.",
-                count(undone),
-                counted(c.total, "image"),
+                "{undone} not done and stay undone. The results of {} are kept{held}.",
                 count(c.processed)
             );
             ("Stop this job?".to_owned(), text, "Stop the job".to_owned())
@@ -298,8 +301,10 @@ async fn act(
     let job = app.visible_job(&visitor.principal, id).await?.id;
     let mut fields = fields?;
     let expect = expect::read(&mut fields)?;
-    // The state is compared in the transaction that moves the job, so it is moved only as the page has asked.
-    if expect.run.is_none() || !expect.status.is_some_and(|status| action.is_for(status)) {
+    // The state is compared in the transaction that moves the job, so it is moved only as the page has asked. To stop means the same
+    // in each state of a run.
+    let is_of_state = action == Action::Stop || expect.status.is_some_and(|status| action.is_for(status));
+    if expect.run.is_none() || !is_of_state {
         let problem =
             "The form did not say what it showed. Read what is so now, then press again.".to_owned();
         return again(&app, &visitor, id, action, StatusCode::BAD_REQUEST, problem).await;

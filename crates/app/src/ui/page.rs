@@ -11,6 +11,7 @@ use super::{
     assets,
     look::{self, Look},
     session::Visitor,
+    words::visible,
 };
 use crate::http::{ApiError, Principal, error::Said};
 
@@ -49,7 +50,7 @@ impl Frame {
         Self {
             title: title.into(),
             at,
-            who: Some((name.clone(), role.as_str())),
+            who: Some((visible(name), role.as_str())),
             refreshes: false,
             follows: false,
             script: "",
