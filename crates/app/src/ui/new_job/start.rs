@@ -188,6 +188,6 @@ pub(super) async fn rejected(
             format!("and {} that are not kept", counted(more, "line")),
         )
     });
-    let csv = export::guarded(head.into_iter().chain(lines).chain(rest))?;
+    let csv = export::csv(head.into_iter().chain(lines).chain(rest))?;
     Ok(attached(&format!("rejected-lines-{id}.csv"), csv))
 }
