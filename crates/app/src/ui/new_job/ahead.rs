@@ -122,7 +122,7 @@ pub(super) async fn asked(
 }
 
 /// What an error says that is about what was typed; others are no words for a form.
-pub(super) fn said(error: ApiError) -> Result<String, PageError> {
+pub(in crate::ui) fn said(error: ApiError) -> Result<String, PageError> {
     match error.status() {
         StatusCode::BAD_REQUEST | StatusCode::CONFLICT => Ok(error.text().unwrap_or_default()),
         _ => Err(error.into()),
