@@ -13,7 +13,7 @@ use trapline_core::{
 use trapline_engine::JobView;
 
 use super::{
-    actions::{self, Action},
+    actions::{self, Offered},
     bar::Bar,
     chip::Chip,
     narrowed::Narrowed,
@@ -57,7 +57,7 @@ pub(super) struct Row {
     pub(super) ended: Option<Time>,
     pub(super) left: Option<String>,
     pub(super) created: Time,
-    pub(super) actions: Vec<Action>,
+    pub(super) actions: Vec<Offered>,
 }
 
 impl Row {

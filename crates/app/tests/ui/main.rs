@@ -121,7 +121,7 @@ async fn follows_through_an_outage(server: &mut Server, work: &Client) {
     let cancel = format!("/api/v2/jobs/{job}/cancel/");
     work.post(&cancel, &json!({})).await;
     browser.shows("[data-f=word]", "Stopped, 2 not done").await;
-    browser.shows(".head .button", "Retry failed").await;
+    browser.shows(".head .button", "Run the rest").await;
     browser.end().await;
 }
 
