@@ -97,6 +97,11 @@ impl Thumbs {
         }
     }
 
+    /// How large they are, if any are kept.
+    pub(crate) async fn bytes(&self) -> Option<u64> {
+        self.0.as_ref()?.at.bytes().await.ok()
+    }
+
     /// Closes where they are.
     pub async fn close(&self) {
         if let Some(kept) = &self.0 {
