@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 
+mod away;
 mod browser;
 mod colours;
 mod hostile;

@@ -1,5 +1,6 @@
 //! The web interface, as a browser without JavaScript sees it.
 
+mod asked;
 mod browser;
 mod deletion;
 mod errors;
@@ -7,11 +8,13 @@ mod failures;
 mod growth;
 mod health;
 mod jobs;
+mod large;
 mod links;
 mod live;
 mod look;
 mod new_job;
 mod results;
+mod roles;
 mod session;
 mod sets;
 mod settings;
