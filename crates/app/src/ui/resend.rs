@@ -5,7 +5,7 @@
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
 
-use super::page::{Frame, PageError, PageResult, render};
+use super::page::{Frame, PageError, render};
 use crate::http::{ApiError, Fields};
 
 #[derive(Template)]
@@ -20,20 +20,17 @@ struct ResendPage {
     is_cut: bool,
 }
 
-/// Of whom a form came, or the form again if nobody is signed in any more.
-///
-/// # Errors
-/// The page that holds what was typed, as an answer.
-pub(super) fn or_again<V>(
-    visitor: Result<V, PageError>,
+/// The form again, if nobody is signed in any more.
+pub(super) fn instead<V>(
+    visitor: &Result<V, PageError>,
     path: &str,
     fields: &Result<Fields, ApiError>,
-) -> Result<V, PageResult> {
+) -> Option<Response> {
     match (visitor, fields) {
         (Err(PageError::SignIn { .. }), Ok(fields)) => {
-            Err(Ok(again(path.to_owned(), fields.texts(), false, false)))
+            Some(again(path.to_owned(), fields.texts(), false, false))
         }
-        (visitor, _) => visitor.map_err(Err),
+        _ => None,
     }
 }
 

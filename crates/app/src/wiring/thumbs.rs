@@ -97,9 +97,10 @@ impl Thumbs {
         }
     }
 
-    /// How large they are, if any are kept.
-    pub(crate) async fn bytes(&self) -> Option<u64> {
-        self.0.as_ref()?.at.bytes().await.ok()
+    /// How large they are, as it was counted when this node wrote some: no page adds them up.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let bytes = self.0.as_ref()?.bytes.load(Ordering::Relaxed);
+        (bytes > 0).then_some(bytes)
     }
 
     /// Closes where they are.

@@ -5,6 +5,7 @@ use axum::{http::StatusCode, response::Response};
 use trapline_core::{
     Result, WorkerId,
     ports::Job,
+    roster::Member,
     words::{count, counted, span},
 };
 
@@ -135,12 +136,12 @@ pub(super) struct Crew {
 impl Crew {
     pub(super) async fn read(app: &AppState, visitor: &Visitor, job: &Job) -> Result<Self> {
         let roster = app.engine.roster().await?;
-        let held = |member: &trapline_core::roster::Member| -> u64 {
+        let held = |member: &Member| -> u64 {
             let own = member.holdings.iter().filter(|h| h.job == job.id);
             own.map(|h| h.images).sum()
         };
         let on: Vec<_> = roster.members.iter().filter(|m| held(m) > 0).collect();
-        let one = |m: &&trapline_core::roster::Member| On {
+        let one = |m: &&Member| On {
             id: m.row.id,
             name: visible(&m.row.name),
             is_seen: visitor.principal.sees_worker(m),

@@ -19,7 +19,7 @@ use super::{
     super::{
         new_job::said,
         page::{Frame, PageError, PageResult, render},
-        resend::or_again,
+        resend,
         session::Visitor,
         words::{Time, visible},
     },
@@ -174,10 +174,10 @@ async fn change(
     Id(id): Id,
     fields: Result<Fields, ApiError>,
 ) -> PageResult {
-    let visitor = match or_again(visitor, &format!("/settings/projects/{id}"), &fields) {
-        Ok(visitor) => visitor,
-        Err(again) => return again,
-    };
+    if let Some(again) = resend::instead(&visitor, &format!("/settings/projects/{id}"), &fields) {
+        return Ok(again);
+    }
+    let visitor = visitor?;
     visitor.principal.require_unbound_admin()?;
     let mut fields = fields?;
     let typed = Typed::of_form(&fields);
@@ -209,10 +209,10 @@ async fn create(
     visitor: Result<Visitor, PageError>,
     fields: Result<Fields, ApiError>,
 ) -> PageResult {
-    let visitor = match or_again(visitor, "/settings/projects", &fields) {
-        Ok(visitor) => visitor,
-        Err(again) => return again,
-    };
+    if let Some(again) = resend::instead(&visitor, "/settings/projects", &fields) {
+        return Ok(again);
+    }
+    let visitor = visitor?;
     visitor.principal.require_unbound_admin()?;
     let mut fields = fields?;
     let typed = Typed::of_form(&fields);

@@ -23,7 +23,7 @@ use super::{
         login::secret_page,
         new_job::said,
         page::{Frame, PageError, PageResult, render},
-        resend::or_again,
+        resend,
         session::Visitor,
         words::{Time, visible},
     },
@@ -234,10 +234,10 @@ async fn create(
     links: Links,
     fields: Result<Fields, ApiError>,
 ) -> PageResult {
-    let visitor = match or_again(visitor, "/settings/tokens", &fields) {
-        Ok(visitor) => visitor,
-        Err(again) => return again,
-    };
+    if let Some(again) = resend::instead(&visitor, "/settings/tokens", &fields) {
+        return Ok(again);
+    }
+    let visitor = visitor?;
     visitor.principal.require_unbound_admin()?;
     let mut fields = fields?;
     let typed = Typed::of_form(&fields);
