@@ -5,17 +5,33 @@ for (const place of document.querySelectorAll("[data-job]")) {
   places.set(id, [...(places.get(id) ?? []), place]);
 }
 const COUNTED = ["processed", "failed", "in-flight", "waiting"];
+// A stream that says nothing for so long, in ms, has no server behind it any more: it beats every 5 s.
+const SILENCE = 11000;
+// How long a page waits that gets no stream, before it asks again.
+const UNTIL_ASKED = 10000;
+const NEAR = 24 * 3600 * 1000;
 // Rows never move under the cursor: new ones are announced.
 const news = document.querySelector("[data-newest]");
-// Parts that are read again when the stream says that their topic has changed; the others are read every 10 s.
+// Parts that are read again when the stream says so; those of no topic are read every 10 s.
 const parts = [...document.querySelectorAll("[data-part]")];
-const topics = [...new Set(parts.map((part) => part.dataset.topic).filter(Boolean))];
+const log = document.querySelector("[data-log]");
+const topics = new Set(parts.map((part) => part.dataset.topic).filter(Boolean));
+if (log) topics.add(`log:${log.dataset.log}`);
+const kinds = new Set(parts.map((part) => part.dataset.kind).filter(Boolean));
+const page = document.querySelector("[data-page]");
 const banner = document.getElementById("away");
+const said = document.getElementById("said");
 // What is known of each job: an event has only what is another than before.
 let told = new Map();
 let source = null;
 let wait = 1000;
+let heardAt = Date.now();
 let silentSince = null;
+let isStoreAway = false;
+let wasOpen = false;
+// How far the server's clock is ahead of this one, in ms.
+let ahead = null;
+let spoken = null;
 
 const set = (place, name, text) => {
   const field = place.querySelector(`[data-f="${name}"]`);
@@ -24,14 +40,27 @@ const set = (place, name, text) => {
 
 const total = (parts) => parts.reduce((sum, n) => sum + n, 0).toLocaleString("en");
 
+// To those who listen: a new state, and each quarter.
+function speak(job) {
+  const now = { word: job.state[0], quarter: Math.floor(job.percent / 25) * 25 };
+  if (said && spoken?.word !== undefined) {
+    if (now.word !== spoken.word) said.textContent = now.word;
+    else if (now.quarter > spoken.quarter && now.quarter < 100) said.textContent = `${now.quarter}% done`;
+  }
+  spoken = now;
+}
+
 function show(place, job) {
   // What was read before the page was is of a run before it.
   if (parseInt(job.key, 10) < parseInt(place.dataset.key, 10)) return;
+  if ("page" in place.dataset) document.title = job.title;
+  if (document.hidden) return;
   if (place.dataset.key !== job.key && "page" in place.dataset) {
     // Another state has other buttons, which the server knows.
     location.reload();
     return;
   }
+  if ("page" in place.dataset) speak(job);
   if ("had" in place.dataset) {
     const more = job.n[0] - Number(place.dataset.had);
     place.hidden = more <= 0;
@@ -40,7 +69,7 @@ function show(place, job) {
   }
   for (const name of ["sentence", "rate"]) set(place, name, job[name]);
   set(place, "settled", total(job.n.slice(0, 2)));
-  set(place, "total", total(job.n));
+  for (const name of ["total", "images"]) set(place, name, total(job.n));
   set(place, "failed", job.n[1] ? total([job.n[1]]) : "");
   set(place, "left", job.left ? `in about ${job.left}` : "");
   const state = place.querySelector(".state");
@@ -64,61 +93,152 @@ function show(place, job) {
   if (place.dataset.key !== job.key) {
     for (const stale of place.querySelectorAll("[data-stale]")) stale.hidden = true;
   }
-  if ("page" in place.dataset) document.title = job.title;
 }
 
-function heard() {
-  silentSince = null;
-  wait = 1000;
-  if (banner) banner.hidden = true;
-}
+const about = (ms) => {
+  const s = Math.floor(ms / 1000);
+  if (s < 60) return `${s} s`;
+  return s < 3600 ? `${Math.floor(s / 60)} min` : `${Math.floor(s / 3600)} h`;
+};
 
-function open() {
-  if (source || document.hidden || (places.size === 0 && !news && topics.length === 0)) return;
-  const jobs = [...places.keys()].slice(0, 200).join(",");
-  const asked = new URLSearchParams({ jobs, topics: topics.join(","), ...news?.dataset });
-  source = new EventSource(`/live?${asked}`);
-  told = new Map();
-  source.addEventListener("hello", (event) => {
-    heard();
-    const is_other = JSON.parse(event.data).build !== document.body.dataset.build;
-    document.getElementById("updated")?.toggleAttribute("hidden", !is_other);
-  });
-  source.addEventListener("news", (event) => {
-    const { n } = JSON.parse(event.data);
-    news.querySelector("span").textContent = n === 1 ? "1 new job" : `${n > 99 ? "99+" : n} new jobs`;
-    news.hidden = false;
-  });
-  for (const topic of topics) {
-    source.addEventListener(topic, () => {
-      heard();
-      for (const part of parts) if (part.dataset.topic === topic) reread(part);
-    });
+// Ages grow while a page is open.
+function tick() {
+  if (ahead === null || document.hidden) return;
+  for (const time of document.querySelectorAll("time[data-age]")) {
+    const by = Date.now() + ahead - Date.parse(time.dateTime);
+    if (Math.abs(by) >= NEAR) continue;
+    const text = Math.abs(by) < 1000 ? "just now" : by > 0 ? `${about(by)} ago` : `in ${about(-by)}`;
+    if (time.textContent !== text) time.textContent = text;
   }
-  source.addEventListener("jobs", (event) => {
-    heard();
-    const jobs = JSON.parse(event.data).map((job) => {
+}
+setInterval(tick, 5000);
+
+// What an event does, by its name.
+const on = {
+  hello({ build, now }) {
+    ahead = now - Date.now();
+    document.getElementById("updated")?.toggleAttribute("hidden", build === document.body.dataset.build);
+  },
+  beat() {},
+  resync() {
+    isStoreAway = false;
+    for (const part of parts) soon(part);
+    if (log) document.dispatchEvent(new CustomEvent("newlines"));
+  },
+  away() {
+    isStoreAway = true;
+    say_away("The server can't reach its store");
+  },
+  jobs(jobs) {
+    const now = jobs.map((job) => {
       told.set(job.id, { ...told.get(job.id), ...job });
       return told.get(job.id);
     });
-    requestAnimationFrame(() => {
-      for (const job of jobs) for (const place of places.get(String(job.id)) ?? []) show(place, job);
-    });
-  });
-  source.addEventListener("error", async () => {
+    const draw = () => {
+      for (const job of now) for (const place of places.get(String(job.id)) ?? []) show(place, job);
+    };
+    // No frame comes while a tab is hidden, and its title is wanted.
+    if (document.hidden) draw();
+    else requestAnimationFrame(draw);
+  },
+  job({ id, parts: due, log: newest }) {
+    for (const part of parts) {
+      if (part.dataset.topic === `job:${id}` && due?.includes(part.dataset.kind)) soon(part);
+    }
+    if (newest !== undefined) document.dispatchEvent(new CustomEvent("newlines"));
+  },
+  news({ n }) {
+    news.querySelector("span").textContent = n === 1 ? "1 new job" : `${n > 99 ? "99+" : n} new jobs`;
+    news.hidden = false;
+  },
+  seen(workers) {
+    for (const [id, at] of workers) {
+      for (const time of document.querySelectorAll(`[data-id="${id}"] [data-seen] time`)) {
+        time.dateTime = new Date(at * 1000).toISOString();
+        time.dataset.age = "";
+      }
+    }
+    tick();
+  },
+  bye({ retry_ms }) {
     close();
-    setTimeout(open, wait * (0.5 + Math.random()));
-    wait = Math.min(wait * 2, 30000);
-    silentSince ??= new Date();
-    if (!banner || Date.now() - silentSince <= 5000) return;
-    const then = silentSince.toLocaleTimeString();
-    const page = await fetch(location.pathname, { method: "HEAD", redirect: "manual" }).catch(() => null);
-    banner.textContent =
-      page?.type === "opaqueredirect"
-        ? `You are signed out since ${then}, and what you see is from then. Read the page again to sign in.`
-        : `No answer since ${then}. What you see is from then.`;
-    banner.hidden = silentSince === null;
-  });
+    setTimeout(open, retry_ms);
+  },
+};
+for (const topic of ["workers", "worker", "health"]) {
+  on[topic] = () => {
+    for (const part of parts) if (part.dataset.topic?.split(":")[0] === topic) reread(part);
+  };
+}
+
+function heard() {
+  heardAt = Date.now();
+  wait = 1000;
+  if (isStoreAway) return;
+  if (silentSince) for (const part of parts) soon(part);
+  silentSince = null;
+  if (banner) banner.hidden = true;
+  document.body.classList.remove("stale");
+}
+
+function say_away(why) {
+  silentSince ??= new Date(heardAt);
+  if (!banner) return;
+  banner.textContent = `${why} since ${silentSince.toLocaleTimeString()}. What you see is from then.`;
+  banner.hidden = false;
+  document.body.classList.add("stale");
+}
+
+function asked() {
+  const jobs = [...places.keys()].slice(0, 200).join(",");
+  return new URLSearchParams({ jobs, topics: [...topics].join(","), parts: [...kinds].join(","), ...news?.dataset });
+}
+
+function open() {
+  if (source || document.hidden || (places.size === 0 && !news && topics.size === 0)) return;
+  source = new EventSource(`/live?${asked()}`);
+  told = new Map();
+  heardAt = Date.now();
+  for (const name of Object.keys(on)) {
+    source.addEventListener(name, (event) => {
+      on[name](JSON.parse(event.data));
+      heard();
+    });
+  }
+  if (wasOpen) for (const part of parts) soon(part);
+  wasOpen = true;
+  source.addEventListener("error", lost);
+}
+
+// Asks once how all stands; returns the answer, if one came.
+async function ask() {
+  const signal = AbortSignal.timeout(5000);
+  const answer = await fetch(`/live?${asked()}&once=1`, { redirect: "manual", signal }).catch(() => null);
+  const text = answer?.ok ? await answer.text().catch(() => "") : "";
+  for (const event of text.split("\n\n")) {
+    const name = /^event: ?(.*)$/m.exec(event)?.[1];
+    const data = /^data: ?(.*)$/m.exec(event)?.[1];
+    if (name && data && Object.hasOwn(on, name)) on[name](JSON.parse(data));
+  }
+  return answer;
+}
+
+// There is no stream: the server is away, or has given its places to others, which is told apart by asking.
+async function lost() {
+  close();
+  silentSince ??= new Date(heardAt);
+  const answer = await ask();
+  if (answer?.ok) {
+    heard();
+    setTimeout(open, UNTIL_ASKED);
+    return;
+  }
+  setTimeout(open, wait * (0.5 + Math.random()));
+  wait = Math.min(wait * 2, 30000);
+  if (answer?.type === "opaqueredirect") {
+    say_away("You are signed out");
+    banner?.append(" Read the page again to sign in.");
+  } else if (Date.now() - silentSince > 5000) say_away("No answer");
 }
 
 function close() {
@@ -126,14 +246,43 @@ function close() {
   source = null;
 }
 
-// A part that is open is read again, unless somebody is in it or it stays as it is.
-async function reread(part) {
-  const isUsed = part.contains(document.activeElement) || part.querySelector("details[open]");
-  const isFinal = part.querySelector("[data-final]");
-  if (document.hidden || isUsed || isFinal || part.closest("details")?.open === false) return;
+// Not all pages that show a job ask at once.
+const waiting = new Set();
+function soon(part) {
+  if (waiting.has(part)) return;
+  waiting.add(part);
+  setTimeout(reread, Math.random() * 2000, part);
+}
+
+// A part that is open is read again, unless it stays as it is; while somebody is in it, it waits.
+async function reread(part, isMeant = false) {
+  waiting.delete(part);
+  if (document.hidden || part.querySelector("[data-final]") || part.closest("details")?.open === false) return;
+  if (!isMeant && (part.contains(document.activeElement) || part.querySelector("details[open]"))) {
+    waiting.add(part);
+    setTimeout(reread, 5000, part);
+    return;
+  }
+  part.setAttribute("aria-busy", "true");
   const answer = await fetch(part.dataset.part).catch(() => null);
+  part.removeAttribute("aria-busy");
   if (answer?.redirected) location.reload();
   else if (answer?.ok) show_part(part, await answer.text());
+  else say_unread(part, answer);
+}
+
+function say_unread(part, answer) {
+  part.querySelector(":scope > .unread")?.remove();
+  const note = document.createElement("p");
+  note.className = "notice warn unread";
+  note.setAttribute("role", "status");
+  const what = answer ? ` (${answer.status}, request ${answer.headers.get("x-request-id")})` : "";
+  const again = document.createElement("button");
+  again.type = "button";
+  again.textContent = "Try again";
+  again.addEventListener("click", () => reread(part, true));
+  note.append(`Could not be read just now${what}. `, again);
+  part.prepend(note);
 }
 
 // Rows that have an id stay where they are; new ones come after them.
@@ -149,8 +298,14 @@ function show_part(part, html) {
   }
   part.replaceChildren(read.content);
 }
-for (const part of parts) if (!part.dataset.topic) setInterval(reread, 10000, part);
+for (const part of parts) {
+  if (!part.dataset.topic) setInterval(reread, 10000, part);
+  part.closest("details")?.addEventListener("toggle", () => reread(part));
+}
 
+setInterval(() => source && Date.now() - heardAt > SILENCE && lost(), 1000);
+// A hidden tab holds no stream, and keeps its title.
+setInterval(() => document.hidden && page && ask(), 60000);
 document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 addEventListener("pagehide", close);
 addEventListener("pageshow", open);

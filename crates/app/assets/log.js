@@ -39,10 +39,43 @@ async function more() {
   return lines.length;
 }
 
+// Whether lines are read just now, and whether there was news meanwhile.
+let isReading = false;
+let isAsked = false;
 async function go() {
-  const came = await more();
-  setTimeout(go, came === PAGE ? 0 : 1500);
+  isAsked = true;
+  if (isReading) return;
+  isReading = true;
+  while (isAsked) {
+    isAsked = false;
+    isAsked = (await more()) === PAGE || isAsked;
+  }
+  isReading = false;
 }
+
+// A line that is older than those that are here.
+const line = /^#l(\d+)$/.exec(location.hash)?.[1];
+if (line && !document.getElementById(`l${line}`) && !new URLSearchParams(location.search).has("before")) {
+  const query = new URLSearchParams(location.search);
+  query.set("before", String(Number(line) + PAGE / 4));
+  location.replace(`${location.pathname}?${query}${location.hash}`);
+}
+
+// `n` and `p` go to the next error and the one before.
+let at = null;
+document.addEventListener("keydown", (event) => {
+  const { target, key } = event;
+  if (localStorage.getItem("keys") === "off" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (target.closest("input:not([type=checkbox]), select, textarea") || !["n", "p"].includes(key)) return;
+  const bad = [...list.querySelectorAll(".fail")];
+  const here = bad.indexOf(at);
+  const next = key === "n" ? bad[here + 1] : here < 0 ? bad.at(-1) : bad[here - 1];
+  if (!next) return;
+  at = next;
+  follow.checked = false;
+  next.scrollIntoView({ block: "center" });
+  next.querySelector("a").focus({ preventScroll: true });
+});
 
 if (!location.hash) toEnd();
 if (log.dataset.more) {
@@ -54,5 +87,6 @@ if (log.dataset.more) {
   });
   follow.addEventListener("change", () => follow.checked && toEnd());
   news.addEventListener("click", toEnd);
-  go();
+  document.addEventListener("newlines", go);
+  document.addEventListener("visibilitychange", () => document.hidden || go());
 }

@@ -4,3 +4,14 @@ if (zone && !document.cookie.split("; ").includes(`tz=${zone}`)) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
   document.cookie = `tz=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
 }
+// Shows what is typed in a field that hides it.
+for (const button of document.querySelectorAll("[data-reveal]")) {
+  const field = document.getElementById(button.dataset.reveal);
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const is_shown = field.type === "text";
+    field.type = is_shown ? "password" : "text";
+    button.textContent = is_shown ? "Show" : "Hide";
+    button.setAttribute("aria-pressed", String(!is_shown));
+  });
+}

@@ -204,7 +204,7 @@ fn member(row: WorkerRow, holdings: Vec<Holding>, did: &[WorkerMinute], now: Tim
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::JobId;
+    use crate::{JobId, TokenId};
 
     fn row(id: i64, seen: Timestamp) -> WorkerRow {
         WorkerRow {
@@ -214,6 +214,7 @@ mod tests {
             pipelines: Vec::new(),
             last_seen: seen,
             draining: false,
+            token_id: TokenId(1),
             token: None,
             project: None,
         }

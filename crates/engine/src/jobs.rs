@@ -266,9 +266,9 @@ impl Engine {
     /// Cancels a job and removes it, with its tasks and results; captures stay.
     ///
     /// # Errors
-    /// `NotFound`, or as the store's.
-    pub async fn delete_job(&self, id: JobId) -> Result<()> {
-        self.cancel_job(id, &Expect::ANYTHING).await?;
+    /// `NotFound`; `Conflict` if it is not as expected; or as the store's.
+    pub async fn delete_job(&self, id: JobId, expect: &Expect) -> Result<()> {
+        self.cancel_job(id, expect).await?;
         self.inner
             .ports
             .store

@@ -1,14 +1,15 @@
 //! What a job would do, before it is made: how many images it has, how many of them its pipeline has processed already, who is
 //! there to process the rest, and how long that may take.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use trapline_core::{
     CaptureId, CollectionId, PipelineId, ProjectId, Result,
     catalog::NewCapture,
     explain::ONLINE,
     pace,
-    ports::{JobGroup, RecentQuery},
+    ports::{Job, JobGroup, RecentQuery},
+    roster::{Member, Presence},
 };
 
 use crate::{Engine, JobView};
@@ -59,6 +60,22 @@ pub struct Crew {
     running: Vec<JobView>,
 }
 
+impl<'a> Plan<'a> {
+    /// That of a job that is made, and not started.
+    #[must_use]
+    pub fn of(job: &'a Job) -> Self {
+        let images = job.collection.map(Images::Set);
+        Self {
+            project: job.project,
+            pipeline: job.pipeline.as_ref().map(|(id, slug)| (*id, slug.as_str())),
+            images: images.or_else(|| job.capture.map(Images::One)),
+            limit: job.limit,
+            reprocess: job.reprocess,
+            priority: job.priority,
+        }
+    }
+}
+
 impl Crew {
     /// How many workers are online for a pipeline.
     #[must_use]
@@ -95,7 +112,7 @@ pub struct Preflight {
     pub live_workers: u64,
     /// How many jobs come before it.
     pub ahead: u64,
-    /// How long it would take, with those before it.
+    /// How long it would take, with those before it; of more images than were looked at, the least.
     pub eta: Option<Duration>,
 }
 
@@ -106,12 +123,29 @@ impl Engine {
     /// As the store's.
     pub async fn crew(&self, project: ProjectId) -> Result<Crew> {
         let store = self.store();
-        let query = RecentQuery {
-            project: Some(project),
+        let query = |project| RecentQuery {
+            project,
             group: Some(JobGroup::Running),
             ..RecentQuery::newest(RUNNING_MAX)
         };
-        let running = store.recent_jobs(&query).await?.rows;
+        let mut running = store.recent_jobs(&query(Some(project))).await?.rows;
+        // A worker of no project works for each, so that jobs of others wait for it too.
+        let roster = self.roster().await?;
+        let works = |m: &&Member| m.presence != Presence::Gone && m.row.project.is_none();
+        let shared: BTreeSet<&str> = roster
+            .members
+            .iter()
+            .filter(works)
+            .flat_map(|m| m.row.pipelines.iter().map(String::as_str))
+            .collect();
+        if !shared.is_empty() {
+            let all = store.recent_jobs(&query(None)).await?.rows;
+            let others = all.into_iter().filter(|job| {
+                let slug = job.pipeline.as_ref().map(|(_, slug)| slug.as_str());
+                job.project != project && slug.is_some_and(|slug| shared.contains(slug))
+            });
+            running.extend(others);
+        }
         Ok(Crew {
             online: store.online_workers(project, self.now().minus(ONLINE)).await?,
             running: self.recent(running).await?,
@@ -146,7 +180,7 @@ impl Engine {
         let ahead = crew.of(slug).filter(|v| v.job.priority >= plan.priority);
         let ahead: Vec<&JobView> = ahead.collect();
         (found.live_workers, found.ahead) = (crew.online(slug), ahead.len() as u64);
-        let is_known = found.live_workers > 0 && !found.at_least && ahead.iter().all(|v| v.job.collected);
+        let is_known = found.live_workers > 0 && ahead.iter().all(|v| v.job.collected);
         if is_known {
             let before: u64 = ahead
                 .iter()

@@ -20,6 +20,8 @@ pub struct Worker {
     pub id: i64,
     /// The name that people see.
     pub name: String,
+    /// The machine that it runs on, if it said so.
+    pub host: Option<String>,
     /// The version of its program, if it said so.
     pub version: Option<String>,
     /// The name of its token, unless that was deleted.

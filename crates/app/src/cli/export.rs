@@ -149,7 +149,6 @@ impl ExportArgs {
                 As::Ndjson => Format::Ndjson,
             },
             scores: self.scores,
-            guarded: false,
         };
         spool.set_len(0).map_err(wrong)?;
         spool.rewind().map_err(wrong)?;

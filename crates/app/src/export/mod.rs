@@ -52,42 +52,33 @@ pub struct Export {
     pub format: Format,
     /// Whether with all scores and logits.
     pub scores: bool,
-    /// Whether no cell of a CSV is a formula to a spreadsheet.
-    pub guarded: bool,
 }
 
 fn failed(e: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::internal("a row of results can't be written").with_source(e)
 }
 
-fn encode<T: Serialize>(rows: impl Iterator<Item = T>, format: Format) -> Result<Vec<u8>> {
-    match format {
-        Format::Ndjson => {
-            let mut out = Vec::new();
-            for row in rows {
-                serde_json::to_writer(&mut out, &row).map_err(failed)?;
-                out.push(b'\n');
-            }
-            Ok(out)
-        }
-        Format::Csv => {
-            let mut csv = csv::WriterBuilder::new()
-                .has_headers(false)
-                .from_writer(Vec::new());
-            for row in rows {
-                csv.serialize(row).map_err(failed)?;
-            }
-            csv.into_inner().map_err(|e| failed(e.into_error()))
-        }
+fn ndjson<T: Serialize>(rows: impl Iterator<Item = T>) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut out, &row).map_err(failed)?;
+        out.push(b'\n');
     }
+    Ok(out)
 }
 
 /// Rows as CSV in which no cell is a formula to a spreadsheet: what begins as one has a `'` before it, unless it is a number.
 ///
 /// # Errors
 /// If a row can't be written.
-pub fn guarded<T: Serialize>(rows: impl Iterator<Item = T>) -> Result<Vec<u8>> {
-    let plain = encode(rows, Format::Csv)?;
+pub fn csv<T: Serialize>(rows: impl Iterator<Item = T>) -> Result<Vec<u8>> {
+    let mut plain = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    for row in rows {
+        plain.serialize(row).map_err(failed)?;
+    }
+    let plain = plain.into_inner().map_err(|e| failed(e.into_error()))?;
     let mut read = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -153,7 +144,7 @@ pub fn stream(store: Arc<dyn Store>, export: Export) -> impl Stream<Item = Resul
     };
     let header = match export.format {
         Format::Ndjson => Ok(Bytes::new()),
-        Format::Csv => encode(std::iter::once(columns), Format::Csv).map(Bytes::from),
+        Format::Csv => csv(std::iter::once(columns)).map(Bytes::from),
     };
     let start = (Some(CaptureId(i64::MIN)), rows::Meanings::default());
     let pages = stream::try_unfold(start, move |(after, mut meanings)| {
@@ -188,8 +179,8 @@ async fn piece(
                 of.iter().map(|a| Image::new(capture, Some(a))).chain(none)
             });
             match export.format {
-                Format::Csv if export.guarded => guarded(rows),
-                format => encode(rows, format),
+                Format::Csv => csv(rows),
+                Format::Ndjson => ndjson(rows),
             }
         }
         Table::Detections => {
@@ -200,9 +191,8 @@ async fn piece(
                 .await?;
             let found = described(store, found, meanings, export.scores).await?;
             match export.format {
-                Format::Csv if export.guarded => guarded(found.into_iter().map(|d| d.detection)),
-                Format::Csv => encode(found.into_iter().map(|d| d.detection), export.format),
-                Format::Ndjson => encode(found.into_iter(), export.format),
+                Format::Csv => csv(found.into_iter().map(|d| d.detection)),
+                Format::Ndjson => ndjson(found.into_iter()),
             }
         }
     }
@@ -312,13 +302,13 @@ mod tests {
 
     #[test]
     fn a_row_names_the_best_terminal_classification_in_the_shortest_decimals() {
-        let csv = encode(std::iter::once(row().detection), Format::Csv).unwrap();
+        let csv = csv(std::iter::once(row().detection)).unwrap();
         assert_eq!(
             std::str::from_utf8(&csv).unwrap(),
             "1,4,\"file:///x/a,b%20c.jpg\",1-4-7,1.0,2.5,4.1,123.46,d,Actias luna,0.7,c,true,0.93,Luna moth,\
              \"/x/a,b c.jpg\",2024-06-01T22:00:00,640,,Canon EOS\n"
         );
-        let line = encode(std::iter::once(row()), Format::Ndjson).unwrap();
+        let line = ndjson(std::iter::once(row())).unwrap();
         let line = std::str::from_utf8(&line).unwrap();
         assert!(line.contains(r#""label":"Actias luna","score":0.7,"#), "{line}");
         assert!(
@@ -330,7 +320,7 @@ mod tests {
     #[test]
     fn a_cell_that_a_spreadsheet_would_compute_is_guarded_and_a_number_is_not() {
         let row = ["=1+1", "-1.5", "+moth", "@x", "-", "a=b", "\t=1", "\"=x, y"];
-        let csv = guarded(std::iter::once(row)).unwrap();
+        let csv = csv(std::iter::once(row)).unwrap();
         assert_eq!(
             std::str::from_utf8(&csv).unwrap(),
             "'=1+1,-1.5,'+moth,'@x,'-,a=b,'\t=1,\"\"\"=x, y\"\n"

@@ -32,6 +32,10 @@ impl Note {
     }
 }
 
+/// The id of a request, by which a person finds its line in the log.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// The id of a request: the one that it came with, if that can stand in a log, else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let given = headers.get(REQUEST_ID).and_then(|v| v.to_str().ok());
@@ -63,6 +67,7 @@ pub(super) async fn log(State(state): State<AppState>, mut request: Request, nex
     let links = Links::of(request.headers(), request.uri(), &client);
     request.extensions_mut().insert(client);
     request.extensions_mut().insert(links);
+    request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(note.clone());
     let span = tracing::info_span!("request", request_id = id);
     let mut response = next.run(request).instrument(span).await;

@@ -15,7 +15,8 @@ use super::{AppState, Limits, Principal, budget::Hold, error::ApiResult, proxies
 
 /// A login is an address and a password.
 const LOGIN_BYTES_MAX: usize = 4 << 10;
-const FORM_BYTES_MAX: usize = 16 << 10;
+/// A text of 10,000 characters, of which each takes up to twelve bytes in a form.
+const FORM_BYTES_MAX: usize = 128 << 10;
 /// A JSON body of this length takes nothing of the budget: a poll must not wait for others' large bodies.
 const SMALL_JSON_BYTES: usize = 16 << 10;
 /// A post of results of this length takes nothing of it.

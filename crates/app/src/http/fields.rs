@@ -123,6 +123,13 @@ impl Fields {
         self.map.contains_key(name)
     }
 
+    /// Those that are texts, in the order of their names.
+    #[must_use]
+    pub fn texts(&self) -> Vec<(String, String)> {
+        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+        self.map.iter().filter_map(text).collect()
+    }
+
     /// Notes that a field is wrong. Of a long list of faults the first ones are told: the answer must not outgrow
     /// the body that it is about.
     pub fn error(&mut self, name: &str, text: impl Into<String>) {

@@ -133,10 +133,10 @@ fn permissions(principal: &Principal) -> Vec<wire::Word> {
     verbs
 }
 
-fn progress(view: &JobView) -> wire::JobProgress {
-    let job = &view.job;
+/// The stages of a job, as its row says them.
+pub(crate) fn stages(job: &Job) -> counts::Progress {
     let waited = job.not_before.is_none() || job.started_at.is_some();
-    let progress = counts::stages(&StageView {
+    counts::stages(&StageView {
         status: job.status,
         collected: job.collected,
         counts: job.counts,
@@ -146,7 +146,12 @@ fn progress(view: &JobView) -> wire::JobProgress {
             .filter(|l| *l < job.candidates.saturating_sub(job.counts.skipped)),
         delay: (job.delay_seconds > 0)
             .then_some((job.delay_seconds, waited && job.status != JobStatus::Created)),
-    });
+    })
+}
+
+fn progress(view: &JobView) -> wire::JobProgress {
+    let job = &view.job;
+    let progress = stages(job);
     wire::JobProgress {
         summary: wire::Summary {
             status: job.status.as_str().into(),

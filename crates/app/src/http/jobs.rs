@@ -9,6 +9,7 @@ use axum::{
 };
 use trapline_core::{
     Error, ErrorKind, JobId, PipelineId, ProjectId,
+    job::Expect,
     ports::{Job, JobEdit, LogPage, LogQuery, LogRow, NewJob},
 };
 use trapline_engine::JobView;
@@ -203,7 +204,7 @@ async fn edit(
 async fn delete(State(app): State<AppState>, principal: Principal, Id(id): Id) -> ApiResult {
     principal.require(Access::Admin)?;
     let job = app.visible_job(&principal, id).await?;
-    app.engine.delete_job(job.id).await?;
+    app.engine.delete_job(job.id, &Expect::ANYTHING).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -22,7 +22,7 @@ mod guards;
 pub(crate) mod health;
 mod identity;
 mod images;
-mod job_body;
+pub(crate) mod job_body;
 mod job_fields;
 mod job_list;
 pub(crate) mod job_notes;

@@ -91,7 +91,6 @@ fn streamed(app: &AppState, job: JobId, table: Table, format: Format, scores: bo
         table,
         format,
         scores,
-        guarded: false,
     };
     let rows = export::stream(store, export).inspect_err(move |error| {
         // The status is long sent; the broken body tells the client.

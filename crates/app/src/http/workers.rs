@@ -65,6 +65,7 @@ fn view(app: &AppState, member: &Member) -> wire::Worker {
     wire::Worker {
         id: row.id.0,
         name: row.name.clone(),
+        host: said(member, "hostname"),
         version: said(member, "version"),
         token: row.token.clone(),
         project_id: row.project.map(|id| id.0),

@@ -2,6 +2,8 @@
 //!
 //! A form posts what its page showed. If that is no longer so the answer is 409 and the page with what is true now.
 
+mod text;
+
 use askama::Template;
 use axum::{
     Router,
@@ -14,12 +16,13 @@ use trapline_core::{
     ErrorKind, JobId, JobStatus, Result,
     job::Expect,
     ports::{Job, Moved},
-    words::{count, counted},
+    words::counted,
 };
-use trapline_engine::LOOKED_AT_MAX;
+use trapline_engine::{Plan, Preflight};
 
+use self::text::text;
 use super::{
-    page::{Frame, PageResult, render},
+    page::{Frame, PageResult, render, with_query},
     session::Visitor,
     words::{State as JobState, state, visible},
 };
@@ -57,12 +60,20 @@ impl Action {
         }
     }
 
+    /// The same of a job of which none failed, and some were never done.
+    fn label_of(self, job: &Job) -> &'static str {
+        match self {
+            Self::RetryFailed if job.counts.failed == 0 => "Run the rest",
+            _ => self.label(),
+        }
+    }
+
     /// What stands on the job's page afterwards.
     fn done(self) -> &'static str {
         match self {
             Self::Run => "The job is started.",
             Self::Stop => "The job is stopped. What workers hold is still saved when they post it.",
-            Self::RetryFailed => "The failed images are run again.",
+            Self::RetryFailed => "What failed or was not done is run.",
             Self::RunAgain => "All images are run again.",
         }
     }
@@ -96,24 +107,48 @@ impl Action {
     }
 }
 
-/// The sentence for what `?did=` names.
-pub(super) fn done(word: &str) -> Option<&'static str> {
+/// The sentence for what `?did=` names, as long as it is so: a page that is read again when its job has landed says it no more.
+pub(super) fn done(word: &str, status: JobStatus) -> Option<&'static str> {
     match word {
         "nothing" => Some("There was nothing to do."),
-        "keep" => Some("The job is kept. It starts when somebody presses Run."),
+        "keep" => {
+            (status == JobStatus::Created).then_some("The job is kept. It starts when somebody presses Run.")
+        }
         _ => Action::ALL
             .into_iter()
             .find(|a| a.word() == word)
+            .filter(|a| status.is_final() == (*a == Action::Stop))
             .map(Action::done),
     }
 }
 
+/// An action that a caller can take now.
+pub(super) struct Offered {
+    action: Action,
+    label: &'static str,
+}
+
+impl Offered {
+    pub(super) fn word(&self) -> &'static str {
+        self.action.word()
+    }
+
+    pub(super) fn label(&self) -> &'static str {
+        self.label
+    }
+}
+
 /// What this caller can do with a job now.
-pub(super) fn offered(job: &Job, principal: &Principal) -> Vec<Action> {
+pub(super) fn offered(job: &Job, principal: &Principal) -> Vec<Offered> {
     if !principal.may(Access::Operate) {
         return Vec::new();
     }
-    Action::ALL.into_iter().filter(|a| a.is_possible(job)).collect()
+    let possible = Action::ALL.into_iter().filter(|a| a.is_possible(job));
+    let offered = possible.map(|action| Offered {
+        action,
+        label: action.label_of(job),
+    });
+    offered.collect()
 }
 
 pub(super) fn routes() -> Router<AppState> {
@@ -129,6 +164,7 @@ pub(super) fn routes() -> Router<AppState> {
 struct ActionPage {
     frame: Frame,
     action: Action,
+    label: &'static str,
     id: JobId,
     name: String,
     state: JobState,
@@ -139,19 +175,22 @@ struct ActionPage {
     expects: Vec<(&'static str, String)>,
     /// What must be ticked.
     consent: Option<String>,
+    /// To a job that takes again what was processed before, where there is nothing else to do.
+    again: Option<String>,
     /// Why the page is shown again.
     problem: Option<String>,
     is_possible: bool,
 }
 
 impl ActionPage {
-    fn new(action: Action, job: &Job, images: Option<u64>, visitor: &Visitor) -> Self {
-        let (question, consequence, button) = text(action, job, images);
+    fn new(action: Action, job: &Job, ahead: Option<&Preflight>, visitor: &Visitor) -> Self {
+        let (question, consequence, button) = text(action, job, ahead);
         let c = &job.counts;
         let mut expects = vec![("run", job.run.to_string())];
         match action {
-            // Its numbers move while somebody reads them.
-            Action::Run | Action::Stop => expects.push(("status", job.status.to_string())),
+            // Its numbers and its state move while somebody reads them.
+            Action::Stop => {}
+            Action::Run => expects.push(("status", job.status.to_string())),
             Action::RetryFailed | Action::RunAgain => expects.extend([
                 ("status", job.status.to_string()),
                 ("total", c.total.to_string()),
@@ -162,7 +201,8 @@ impl ActionPage {
         let consent = (action == Action::RunAgain)
             .then(|| format!("Replace the results of {}", counted(c.processed, "image")));
         Self {
-            frame: Frame::new(action.label(), "jobs", visitor),
+            frame: Frame::new(action.label_of(job), "jobs", visitor),
+            label: action.label_of(job),
             action,
             id: job.id,
             name: visible(&job.name),
@@ -172,84 +212,25 @@ impl ActionPage {
             button,
             expects,
             consent,
+            again: ahead
+                .filter(|a| a.to_do == 0 && a.candidates > 0)
+                .and_then(|_| again_path(job)),
             problem: None,
             is_possible: action.is_possible(job),
         }
     }
 }
 
-/// The question, what follows, and the words on the button.
-fn text(action: Action, job: &Job, images: Option<u64>) -> (String, String, String) {
-    let c = &job.counts;
-    let undone = c.pending + c.in_flight;
-    match action {
-        Action::Run => {
-            let images = images.map_or_else(|| "its images".to_owned(), |n| counted(n, "image"));
-            let skips =
-                "Images that this pipeline has processed before are skipped, unless the job says otherwise.";
-            (
-                format!("Start {images}?"),
-                skips.to_owned(),
-                format!("Start {images}"),
-            )
-        }
-        Action::Stop => {
-            let held = match c.in_flight {
-                0 => String::new(),
-                n => format!(
-                    "; what workers hold ({}) is still saved when they post it",
-                    count(n)
-                ),
-            };
-            let text = format!(
-                "About {} of {} are not done and stay undone. The results of {} are kept{held}.",
-                count(undone),
-                counted(c.total, "image"),
-                count(c.processed)
-            );
-            ("Stop this job?".to_owned(), text, "Stop the job".to_owned())
-        }
-        Action::RetryFailed => {
-            let again = match (c.failed, undone) {
-                (failed, 0) => counted(failed, "failed image"),
-                (0, undone) => format!("{} that were never done", counted(undone, "image")),
-                (failed, undone) => format!(
-                    "{} and {} that were never done",
-                    counted(failed, "failed image"),
-                    count(undone)
-                ),
-            };
-            let rest = match c.processed {
-                0 => "No other image was done.".to_owned(),
-                1 => "The other image is left as it is.".to_owned(),
-                n => format!("The other {} are left as they are.", counted(n, "image")),
-            };
-            let button = format!("Run {} again", counted(c.failed + undone, "image"));
-            (format!("Run {again} again?"), rest, button)
-        }
-        Action::RunAgain => {
-            let all = counted(c.total, "image");
-            let replaced = match c.detections {
-                0 => "Their results are replaced, image by image.".to_owned(),
-                n => format!("Their {} are replaced, image by image.", counted(n, "detection")),
-            };
-            (
-                format!("Run all {all} again?"),
-                replaced,
-                format!("Run {all} again"),
-            )
-        }
-    }
-}
-
-/// How many images a job that was not started will look at; `None` if they are too many to be counted.
-async fn candidates(app: &AppState, job: &Job) -> Result<Option<u64>> {
-    let Some(set) = job.collection else {
-        return Ok(job.capture.map(|_| 1));
-    };
-    let set = app.catalog.collection_up_to(set, LOOKED_AT_MAX + 1).await?;
-    let captures = set.map(|set| job.limit.map_or(set.captures, |limit| set.captures.min(limit)));
-    Ok(captures.filter(|n| *n <= LOOKED_AT_MAX))
+/// A new job on the same images that takes again what was processed before.
+pub(super) fn again_path(job: &Job) -> Option<String> {
+    let set = job.collection?;
+    let (_, slug) = job.pipeline.as_ref()?;
+    let query = [
+        ("name", job.name.as_str()),
+        ("pipeline", slug),
+        ("reprocess", "1"),
+    ];
+    Some(with_query(&format!("/jobs/new/{set}"), query))
 }
 
 async fn page_of(
@@ -259,11 +240,14 @@ async fn page_of(
     action: Action,
 ) -> std::result::Result<ActionPage, super::page::PageError> {
     let job = app.visible_job(&visitor.principal, id).await?;
-    let images = match action {
-        Action::Run => candidates(app, &job).await?,
+    let ahead = match action {
+        Action::Run => {
+            let crew = app.engine.crew(job.project).await?;
+            Some(app.engine.preflight(&Plan::of(&job), &crew).await?)
+        }
         _ => None,
     };
-    Ok(ActionPage::new(action, &job, images, visitor))
+    Ok(ActionPage::new(action, &job, ahead.as_ref(), visitor))
 }
 
 async fn ask(State(app): State<AppState>, visitor: Visitor, Id(id): Id, action: Action) -> PageResult {
@@ -298,8 +282,13 @@ async fn act(
     let job = app.visible_job(&visitor.principal, id).await?.id;
     let mut fields = fields?;
     let expect = expect::read(&mut fields)?;
-    // The state is compared in the transaction that moves the job, so it is moved only as the page has asked.
-    if expect.run.is_none() || !expect.status.is_some_and(|status| action.is_for(status)) {
+    // The state is compared in the transaction that moves the job, so it is moved only as the page has asked. To stop means the same
+    // in each state of a run.
+    let is_of_state = match (action, expect.status) {
+        (Action::Stop, None) => true,
+        (_, status) => status.is_some_and(|status| action.is_for(status)),
+    };
+    if expect.run.is_none() || !is_of_state {
         let problem =
             "The form did not say what it showed. Read what is so now, then press again.".to_owned();
         return again(&app, &visitor, id, action, StatusCode::BAD_REQUEST, problem).await;

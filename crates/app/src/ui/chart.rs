@@ -33,6 +33,8 @@ pub(super) struct Chart {
     pub(super) bars: Vec<Bar>,
     pub(super) width: usize,
     pub(super) caption: String,
+    /// What remains, as the points of a line; empty if that is nothing.
+    pub(super) remaining: String,
     /// The zone of its times.
     pub(super) zone: String,
     pub(super) from: String,
@@ -65,10 +67,12 @@ impl Chart {
         }
         let (bars, from) = app.engine.chart(job, window).await?;
         let is_empty = bars.bars.iter().all(|bar| *bar == (0, 0));
-        Ok((!is_empty || params.has("window")).then(|| Self::new(job.id, &bars, from, window)))
+        Ok((!is_empty || params.has("window")).then(|| Self::new(job, &bars, from, window)))
     }
 
-    fn new(job: JobId, of: &Bars, from: Timestamp, window: Window) -> Self {
+    fn new(job: &Job, of: &Bars, from: Timestamp, window: Window) -> Self {
+        let left = job.counts.pending + job.counts.in_flight;
+        let (remaining, line) = remaining(of, left, job.status.is_running());
         let most = of.bars.iter().map(|(p, f)| p + f).max().unwrap_or(0);
         let high = |n: u64| (n * HEIGHT).div_ceil(most.max(1));
         let starts = |at: usize| {
@@ -106,9 +110,10 @@ impl Chart {
         } else {
             ""
         };
-        let caption = format!("At most {} in {length}{failed}", counted(most, "image"));
+        let caption = format!("At most {} in {length}{failed}{line}", counted(most, "image"));
         Self {
-            job,
+            job: job.id,
+            remaining,
             window: window.as_str(),
             width: of.bars.len().max(BARS_MIN) * 10,
             caption,
@@ -118,5 +123,51 @@ impl Chart {
             bars: bars.collect(),
             windows: Window::ALL.map(|w| (w.as_str(), w == window)).to_vec(),
         }
+    }
+}
+
+/// What remained at the end of each bar, drawn back from what remains now, and what the caption says of it. A new run begins with
+/// more, which is no settlement: so the line is of a job that runs.
+fn remaining(of: &Bars, left: u64, is_running: bool) -> (String, String) {
+    let settled: u64 = of.bars.iter().map(|(p, f)| p + f).sum();
+    let first = left + settled;
+    if !is_running || first == 0 {
+        return (String::new(), String::new());
+    }
+    let mut now = first;
+    let mut points = vec!["0,0".to_owned()];
+    for (at, (processed, failed)) in of.bars.iter().enumerate() {
+        now -= processed + failed;
+        let y = HEIGHT - now * HEIGHT / first;
+        points.push(format!("{},{y}", (at + 1) * 10));
+    }
+    let line = format!(
+        "; the line is what remains, from {} to {}",
+        count(first),
+        count(left)
+    );
+    (points.join(" "), line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_remains_is_drawn_back_from_what_remains_now() {
+        let of = Bars {
+            step: 1,
+            from: 0,
+            bars: vec![(40, 10), (0, 0), (25, 0)],
+        };
+        let (points, line) = remaining(&of, 25, true);
+        assert_eq!(points, "0,0 10,50 20,50 30,75");
+        assert_eq!(line, "; the line is what remains, from 100 to 25");
+        assert_eq!(remaining(&of, 0, false).0, "", "it has ended");
+        let empty = Bars {
+            bars: Vec::new(),
+            ..of
+        };
+        assert_eq!(remaining(&empty, 0, true).0, "");
     }
 }

@@ -8,6 +8,7 @@ use axum::{
 };
 
 use super::page::for_people;
+use crate::http::access_log::RequestId;
 
 const HEADERS: [(HeaderName, &str); 8] = [
     (
@@ -36,11 +37,12 @@ const HEADERS: [(HeaderName, &str); 8] = [
 
 /// Adds them, to errors that are made pages too; what the page itself says of caching stands.
 pub(super) async fn add(request: Request, next: Next) -> Response {
-    added(next.run(request).await)
+    let id = request.extensions().get::<RequestId>().cloned();
+    added(next.run(request).await, id)
 }
 
-pub(super) fn added(response: Response) -> Response {
-    let mut response = for_people(response);
+pub(super) fn added(response: Response, id: Option<RequestId>) -> Response {
+    let mut response = for_people(response, id);
     for (name, value) in HEADERS {
         response
             .headers_mut()

@@ -1,15 +1,15 @@
 //! `/jobs/{id}`: where a job stands, honestly.
 
+mod facts;
+
 use std::time::Duration;
 
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use trapline_core::{
-    ports::Job,
-    words::{count, counted, span},
-};
+use trapline_core::{JobId, Result, ports::Job};
 use trapline_engine::Failures;
 
+use self::facts::{Crew, Fact, Stage, facts, stages};
 use super::{
     bar::Bar,
     chart::Chart,
@@ -21,9 +21,9 @@ use super::{
     session::Visitor,
     tabs::{Tab, tabs},
     why::Why,
-    words::{self, visible},
+    words::{self, Time, visible},
 };
-use crate::http::{ApiError, AppState, Id, Params};
+use crate::http::{Access, ApiError, AppState, Id, Params};
 
 /// A running job that settled nothing for this long is explained without being asked.
 const QUIET: Duration = Duration::from_secs(120);
@@ -36,10 +36,33 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/jobs/{id}", get(show))
 }
 
-/// A name and what it stands for.
-struct Fact {
-    name: &'static str,
-    value: String,
+/// The reasons of failures, which are read again while the job runs.
+#[derive(Template)]
+#[template(path = "parts/job_failures.html")]
+struct Kinds {
+    id: JobId,
+    kinds: Vec<Kind>,
+    more_kinds: bool,
+    partly: Option<String>,
+}
+
+impl Kinds {
+    async fn read(app: &AppState, job: &Job) -> Result<Self> {
+        let failures = match job.counts.failed {
+            0 => Failures::default(),
+            _ => app.engine.failures(job.id, FAILED_MAX).await?,
+        };
+        let now = app.engine.wall_now();
+        let first = failures.groups.iter().take(KINDS_MAX).cloned();
+        Ok(Self {
+            id: job.id,
+            kinds: first
+                .map(|group| Kind::new(&Filter::failed(job.id), group, now))
+                .collect(),
+            more_kinds: failures.groups.len() > KINDS_MAX,
+            partly: partly(&failures, job),
+        })
+    }
 }
 
 #[derive(Template)]
@@ -55,10 +78,15 @@ struct JobPage {
     facts: Vec<Fact>,
     downloads: Vec<Download>,
     chart: Option<Chart>,
-    kinds: Vec<Kind>,
-    more_kinds: bool,
-    partly: Option<String>,
+    failed: Kinds,
+    stages: Vec<Stage>,
+    /// Of a job that runs.
+    crew: Option<Crew>,
+    started: Option<Time>,
+    /// A job that takes again what was processed before, where that was all.
+    again: Option<String>,
     errors: Vec<String>,
+    deletes: bool,
     /// What was done just now.
     done: Option<&'static str>,
 }
@@ -73,6 +101,8 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
             let chart = Chart::read(&app, &job, &params).await?;
             return Ok(chart.ok_or_else(ApiError::not_found)?.part());
         }
+        Some("failures") => return Ok(render(StatusCode::OK, &Kinds::read(&app, &job).await?)),
+        Some("workers") => return Ok(Crew::read(&app, &visitor, &job).await?.part()),
         Some("why") => return Ok(Why::read(&app, &visitor, &job).await?.part()),
         Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
     }
@@ -81,27 +111,27 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     } else {
         None
     };
-    let set = match job.collection {
-        Some(id) => app.catalog.collection_up_to(id, 0).await?.map(|set| set.name),
-        None => None,
+    let crew = match is_running {
+        true => Some(Crew::read(&app, &visitor, &job).await?),
+        false => None,
     };
-    let project = app.catalog.project(job.project).await?.map(|p| p.name);
-    let failures = match job.counts.failed {
-        0 => Failures::default(),
-        _ => app.engine.failures(job.id, FAILED_MAX).await?,
-    };
-    let partly = partly(&failures, &job);
-    let first = failures.groups.iter().take(KINDS_MAX).cloned();
-    let kinds = first
-        .map(|group| Kind::new(&Filter::failed(job.id), group, now))
-        .collect();
+    let failed = Kinds::read(&app, &job).await?;
+    let is_skipped = job.status.is_final() && job.counts.total == 0 && job.counts.skipped > 0;
+    let again =
+        super::actions::again_path(&job).filter(|_| is_skipped && visitor.principal.may(Access::Operate));
     let chart = Chart::read(&app, &job, &params).await?;
     let downloads = downloads(&job);
-    let facts = facts(&job, set, project.unwrap_or_default());
+    let facts = facts(&app, &job).await?;
+    let (stages, started) = (stages(&job), job.started_at.map(|at| Time::new(at, now)));
     let (tabs, is_open) = (tabs(&job, "Overview"), !job.status.is_final());
     let title = words::title(&job, Bar::new(&job.counts).percent);
+    let job_status = job.status;
     let (run, errors) = (job.run, job.errors.iter().map(|e| visible(e)).collect());
     let job = Row::all(&app, &visitor, vec![job], now).await?.remove(0);
+    let done = params
+        .text("did")
+        .and_then(|did| super::actions::done(did, job_status));
+    let deletes = visitor.principal.may(Access::Admin);
     let mut frame = Frame::new(title, "jobs", &visitor);
     frame.refreshes = is_running;
     let page = JobPage {
@@ -114,11 +144,14 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         facts,
         downloads,
         chart,
-        more_kinds: failures.groups.len() > KINDS_MAX,
-        kinds,
-        partly,
+        failed,
+        stages,
+        crew,
+        started,
+        again,
         errors,
-        done: params.text("did").and_then(super::actions::done),
+        deletes,
+        done,
     };
     Ok(render(StatusCode::OK, &page))
 }
@@ -127,42 +160,4 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
 fn is_quiet(app: &AppState, job: &Job) -> bool {
     let last = job.last_result_at.or(job.started_at).unwrap_or(job.updated_at);
     app.engine.now().since(last) >= QUIET
-}
-
-fn facts(job: &Job, set: Option<String>, project: String) -> Vec<Fact> {
-    let mut facts = Vec::new();
-    let mut fact = |name, value: String| facts.push(Fact { name, value });
-    if let Some((_, slug)) = &job.pipeline {
-        fact("Pipeline", visible(slug));
-    }
-    match set.as_deref() {
-        Some("") => fact("Images", "a list of its own".to_owned()),
-        Some(name) => fact("Capture set", visible(name)),
-        None => {}
-    }
-    fact("Project", visible(&project));
-    if job.counts.skipped > 0 {
-        fact(
-            "Skipped",
-            format!("{} processed before", counted(job.counts.skipped, "image")),
-        );
-    }
-    if let Some(limit) = job.limit {
-        fact("Limit", counted(limit, "image"));
-    }
-    fact("Detections", count(job.counts.detections));
-    fact(
-        "Fails if",
-        format!(
-            "more than {}% of its images fail",
-            (job.failure_threshold * 1_000.0).round() / 10.0
-        ),
-    );
-    if job.priority != 0 {
-        fact("Priority", job.priority.to_string());
-    }
-    if let (Some(from), Some(to)) = (job.started_at, job.finished_at) {
-        fact("Took", span(to.since(from)));
-    }
-    facts
 }

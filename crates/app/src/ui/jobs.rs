@@ -13,9 +13,10 @@ use trapline_core::{
 use trapline_engine::JobView;
 
 use super::{
-    actions::{self, Action},
+    actions::{self, Offered},
     bar::Bar,
     chip::Chip,
+    narrowed::Narrowed,
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
     sorting::{self, Heading, Sort},
@@ -36,8 +37,6 @@ const PIPELINES_MAX: u64 = 200;
 const NOW_MAX: usize = 20;
 /// Running jobs among which the cards are chosen.
 const RUNNING_MAX: u64 = 500;
-/// Projects that the filter offers.
-const PROJECTS_MAX: u64 = 200;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/jobs", get(list))
@@ -58,7 +57,7 @@ pub(super) struct Row {
     pub(super) ended: Option<Time>,
     pub(super) left: Option<String>,
     pub(super) created: Time,
-    pub(super) actions: Vec<Action>,
+    pub(super) actions: Vec<Offered>,
 }
 
 impl Row {
@@ -145,7 +144,7 @@ struct JobsPage {
     by_name: Heading,
     by_end: Heading,
     by_age: Heading,
-    projects: Vec<(ProjectId, String, bool)>,
+    narrowed: Narrowed,
     /// Whether there is one to choose.
     has_pipelines: bool,
     /// Slugs, and how they are shown.
@@ -191,7 +190,7 @@ impl Asked {
     }
 }
 
-async fn asked(app: &AppState, visitor: &Visitor, params: &Params) -> Result<Asked, ApiError> {
+fn asked(narrowed: &Narrowed, params: &Params) -> Result<Asked, ApiError> {
     let group = match params.text("state").filter(|s| !s.is_empty()) {
         None => None,
         Some(word) => {
@@ -199,12 +198,8 @@ async fn asked(app: &AppState, visitor: &Visitor, params: &Params) -> Result<Ask
             Some(group.ok_or_else(|| ApiError::invalid(format!("`{word}` is not a state of jobs")))?)
         }
     };
-    let project = match params.int("project")? {
-        None => visitor.principal.project,
-        Some(id) => Some(app.known_project(&visitor.principal, id).await?),
-    };
     Ok(Asked {
-        project,
+        project: narrowed.of,
         group,
         pipeline: params
             .text("pipeline")
@@ -302,26 +297,10 @@ async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Resu
         .collect())
 }
 
-/// The projects that the filter offers, how they are shown, and which of them is chosen.
-async fn projects(
-    app: &AppState,
-    visitor: &Visitor,
-    chosen: Option<ProjectId>,
-) -> Result<Vec<(ProjectId, String, bool)>> {
-    let page = OffsetPage {
-        limit: PROJECTS_MAX,
-        offset: 0,
-    };
-    let known = app.catalog.projects(visitor.principal.project, page).await?.rows;
-    Ok(known
-        .into_iter()
-        .map(|p| (p.id, visible(&p.name), chosen == Some(p.id)))
-        .collect())
-}
-
 async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
-    let asked = asked(&app, &visitor, &params).await?;
-    let chosen = params.int("project")?.map(ProjectId);
+    let narrowed = Narrowed::read(&app, &visitor, &params).await?;
+    let asked = asked(&narrowed, &params)?;
+    let chosen = narrowed.chosen;
     let (store, now) = (app.engine.store(), app.engine.wall_now());
     let query = RecentQuery {
         project: asked.project,
@@ -370,7 +349,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         by_name: asked.heading(chosen, Sort::Name),
         by_end: asked.heading(chosen, Sort::Finished),
         by_age: asked.heading(chosen, Sort::Created),
-        projects: projects(&app, &visitor, chosen).await?,
+        narrowed,
         has_pipelines: pipelines.len() > 1 || asked.pipeline.is_some(),
         pipelines,
         newest,

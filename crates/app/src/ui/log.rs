@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
 use trapline_core::{
-    Timestamp,
+    CaptureId, JobId, Timestamp,
     ports::{Level, LogPage, LogQuery, LogRow},
     time::head,
     words::count,
@@ -37,6 +37,8 @@ struct Line {
     id: i64,
     at: Time,
     level: &'static str,
+    /// The image that it is about.
+    image: Option<CaptureId>,
     /// The class of its colour.
     tone: &'static str,
     text: String,
@@ -51,6 +53,7 @@ impl Line {
             id: row.id,
             at: Time::new(app.engine.shown(row.at), now),
             level: row.level.as_str(),
+            image: row.capture,
             tone: match row.level {
                 Level::Error => "fail",
                 Level::Warning => "warn",
@@ -66,6 +69,7 @@ impl Line {
 #[derive(Template)]
 #[template(path = "parts/lines.html")]
 struct LinesPart {
+    job: JobId,
     lines: Vec<Line>,
 }
 
@@ -74,7 +78,10 @@ struct LinesPart {
 struct LogPageOf {
     frame: Frame,
     head: Head,
+    job: JobId,
     chips: Vec<Chip>,
+    /// The image whose lines alone are shown.
+    image: Option<CaptureId>,
     lines: Vec<Line>,
     older: Option<String>,
     newest: Option<String>,
@@ -90,11 +97,12 @@ async fn log(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: 
         return Err(ApiError::invalid(format!("`{word}` is not a level of lines")).into());
     };
     let before = params.int("before")?;
+    let image = params.int("image")?.map(CaptureId);
     app.tell_notes().await;
     let query = LogQuery {
         job: job.id,
         level,
-        capture: None,
+        capture: image,
         page: before.map_or(LogPage::Newest, LogPage::Before),
         limit: PAGE,
     };
@@ -108,6 +116,7 @@ async fn log(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: 
     let path = |level: &'static str, before: Option<i64>| {
         let mut query = Vec::new();
         query.extend((!level.is_empty()).then(|| ("level", level.to_owned())));
+        query.extend(image.map(|id| ("image", id.to_string())));
         query.extend(before.map(|id| ("before", id.to_string())));
         with_query(&format!("/jobs/{id}/log"), query)
     };
@@ -121,6 +130,8 @@ async fn log(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: 
     let page = LogPageOf {
         frame,
         head: Head::new(&job, &visitor, "Log"),
+        job: job.id,
+        image,
         chips: LEVELS
             .into_iter()
             .map(|(known, text, _)| Chip::new(text, path(known, None), known == word))
@@ -128,8 +139,9 @@ async fn log(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: 
         older: oldest.map(|id| path(word, Some(id))),
         newest: before.map(|_| path(word, None)),
         more: follows.then(|| {
-            let query = [("part", "lines"), ("level", word)];
-            with_query(&format!("/jobs/{id}/log"), query)
+            let query = [("part", "lines".to_owned()), ("level", word.to_owned())];
+            let image = image.map(|id| ("image", id.to_string()));
+            with_query(&format!("/jobs/{id}/log"), query.into_iter().chain(image))
         }),
         lines: rows
             .into_iter()
@@ -153,6 +165,9 @@ async fn part(
         ..query
     };
     let rows = app.engine.store().logs(&query).await?;
-    let lines = rows.into_iter().map(|row| Line::new(app, row, now)).collect();
-    Ok(render(StatusCode::OK, &LinesPart { lines }))
+    let part = LinesPart {
+        job: query.job,
+        lines: rows.into_iter().map(|row| Line::new(app, row, now)).collect(),
+    };
+    Ok(render(StatusCode::OK, &part))
 }

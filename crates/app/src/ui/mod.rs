@@ -10,6 +10,7 @@ mod bar;
 mod chart;
 mod chip;
 mod confirm;
+mod deletion;
 mod downloads;
 mod etag;
 mod headers;
@@ -23,12 +24,14 @@ mod live;
 mod log;
 mod login;
 mod look;
+mod narrowed;
 mod new_job;
 mod node;
 mod numbers;
 mod origin;
 mod page;
 mod pipelines;
+mod resend;
 mod results;
 mod session;
 mod sessions;
@@ -67,6 +70,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(downloads::routes())
         .merge(log::routes())
         .merge(actions::routes())
+        .merge(deletion::routes())
         .merge(live::routes())
         .merge(results::routes())
         .merge(summary::routes())
@@ -93,5 +97,5 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
 
 /// The page of a path that leads nowhere.
 pub(crate) fn no_page() -> Response {
-    headers::added(ApiError::not_found().into_response())
+    headers::added(ApiError::not_found().into_response(), None)
 }

@@ -104,6 +104,7 @@ impl Now {
         {
             facts.push(("Database", bytes(room.bytes)));
             facts.extend(room.free.map(|free| ("Disk free", bytes(free))));
+            facts.extend(app.thumbs.bytes().map(|n| ("Thumbnails", bytes(n))));
         }
         Self {
             is_well: silent.is_empty() && !is_late,

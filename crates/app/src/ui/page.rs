@@ -11,8 +11,9 @@ use super::{
     assets,
     look::{self, Look},
     session::Visitor,
+    words::visible,
 };
-use crate::http::{ApiError, Principal, error::Said};
+use crate::http::{ApiError, Principal, access_log::RequestId, error::Said};
 
 /// The result of a page's handler.
 pub(super) type PageResult<T = Response> = Result<T, PageError>;
@@ -38,6 +39,8 @@ pub(super) struct Frame {
     pub(super) refreshes: bool,
     /// Whether it is told of what is new, also if nothing on it changes by itself.
     pub(super) follows: bool,
+    /// Whether it is read again until it is there.
+    pub(super) again: bool,
     /// A script of its own; empty if it has none.
     pub(super) script: &'static str,
     pub(super) look: Look,
@@ -49,9 +52,10 @@ impl Frame {
         Self {
             title: title.into(),
             at,
-            who: Some((name.clone(), role.as_str())),
+            who: Some((visible(name), role.as_str())),
             refreshes: false,
             follows: false,
+            again: false,
             script: "",
             look: look::now(),
         }
@@ -65,6 +69,7 @@ impl Frame {
             who: None,
             refreshes: false,
             follows: false,
+            again: false,
             script: "",
             look: look::now(),
         }
@@ -129,6 +134,8 @@ struct ErrorPage {
     frame: Frame,
     heading: &'static str,
     what: String,
+    /// The id of the request; empty if it has none.
+    id: String,
     /// A link that helps: its path and its words.
     way: (&'static str, &'static str),
 }
@@ -139,12 +146,18 @@ impl IntoResponse for PageError {
             Self::SignIn { next } => to_sign_in(next.as_deref()).into_response(),
             Self::Forged => {
                 let what = "This was not sent from a page of this server. Open the page here and try again.";
-                failed(StatusCode::FORBIDDEN, "Not done", what.to_owned(), None)
+                failed(StatusCode::FORBIDDEN, "Not done", what.to_owned(), None, None)
             }
             Self::Misdirected => {
                 let what = "This server has another name. Use the address that it was announced with, or set `public_url` to this one.";
                 let status = StatusCode::MISDIRECTED_REQUEST;
-                failed(status, "Not the address of this server", what.to_owned(), None)
+                failed(
+                    status,
+                    "Not the address of this server",
+                    what.to_owned(),
+                    None,
+                    None,
+                )
             }
             // `for_people` makes a page of it, as of what no handler has seen.
             Self::Failed(error) => error.into_response(),
@@ -153,7 +166,7 @@ impl IntoResponse for PageError {
 }
 
 /// Makes a page of an answer that says what was wrong to a program; others stay.
-pub(super) fn for_people(response: Response) -> Response {
+pub(super) fn for_people(response: Response, id: Option<RequestId>) -> Response {
     let Some(said) = response.extensions().get::<Said>().cloned() else {
         return response;
     };
@@ -174,7 +187,7 @@ pub(super) fn for_people(response: Response) -> Response {
         ),
         StatusCode::SERVICE_UNAVAILABLE => (
             "Not available just now",
-            "The server can't reach its store. Nothing is lost; try again in some seconds.".to_owned(),
+            "The server can't reach its store. Nothing is lost; this page is read again by itself in some seconds.".to_owned(),
         ),
         status if status.is_server_error() => (
             "Something went wrong",
@@ -182,14 +195,25 @@ pub(super) fn for_people(response: Response) -> Response {
         ),
         _ => ("Not done", said.text.unwrap_or_else(|| "The server can't read this request.".to_owned())),
     };
-    failed(status, heading, what, seconds)
+    let id = id.map(|RequestId(id)| id);
+    failed(status, heading, what, seconds, id)
 }
 
-fn failed(status: StatusCode, heading: &'static str, what: String, seconds: Option<u64>) -> Response {
+fn failed(
+    status: StatusCode,
+    heading: &'static str,
+    what: String,
+    seconds: Option<u64>,
+    id: Option<String>,
+) -> Response {
+    let mut frame = Frame::public(heading);
+    // What is asked for again is the page of the address, also where a form was sent.
+    frame.again = status == StatusCode::SERVICE_UNAVAILABLE;
     let page = ErrorPage {
-        frame: Frame::public(heading),
+        frame,
         heading,
         what,
+        id: id.unwrap_or_default(),
         way: ("/jobs", "All jobs"),
     };
     let mut response = render(status, &page);

@@ -12,11 +12,12 @@ use trapline_core::{
 
 use super::{
     jobs::per_minute,
+    narrowed::Narrowed,
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
     words::visible,
 };
-use crate::http::{AppState, Links};
+use crate::http::{AppState, Links, Params};
 
 /// Pipelines of the page.
 const PIPELINES_MAX: u64 = 200;
@@ -35,6 +36,8 @@ struct Row {
     algorithms: Vec<(String, String)>,
     /// Live workers that ask for it; empty if there are none.
     online: String,
+    /// Whether those are listed for whoever looks.
+    are_seen: bool,
     rate: String,
     running: String,
     waiting: String,
@@ -50,6 +53,8 @@ struct PipelinesPage {
     /// Says what was not looked at.
     cut: String,
     server: String,
+    is_bound: bool,
+    narrowed: Narrowed,
 }
 
 fn unless_none(n: u64) -> String {
@@ -64,7 +69,14 @@ fn waits(job: &Job) -> bool {
     job.collected && job.counts.in_flight == 0 && job.counts.pending > 0
 }
 
-async fn row(app: &AppState, of: &Pipeline, workers: &[&Member], jobs: &[Job]) -> Result<Row> {
+async fn row(
+    app: &AppState,
+    visitor: &Visitor,
+    narrowed: &Narrowed,
+    of: &Pipeline,
+    workers: &[&Member],
+    jobs: &[Job],
+) -> Result<Row> {
     let mut algorithms = Vec::new();
     for algorithm in &of.algorithms {
         let classes = match algorithm.category_map_id {
@@ -88,7 +100,10 @@ async fn row(app: &AppState, of: &Pipeline, workers: &[&Member], jobs: &[Job]) -
     let own: Vec<_> = own.collect();
     let rate: f64 = serving.iter().map(|m| m.per_minute).sum();
     Ok(Row {
-        path: with_query("/jobs", [("state", "running"), ("pipeline", &of.slug)]),
+        path: {
+            let state = [("state", "running".to_owned()), ("pipeline", of.slug.clone())];
+            with_query("/jobs", state.into_iter().chain(narrowed.query()))
+        },
         slug: visible(&of.slug),
         name: visible(&of.name),
         version: match of.version_name.as_str() {
@@ -97,6 +112,7 @@ async fn row(app: &AppState, of: &Pipeline, workers: &[&Member], jobs: &[Job]) -
         },
         algorithms,
         online: unless_none(serving.len() as u64),
+        are_seen: serving.iter().all(|m| visitor.principal.sees_worker(m)),
         rate: if rate > 0.0 {
             per_minute(rate)
         } else {
@@ -107,8 +123,9 @@ async fn row(app: &AppState, of: &Pipeline, workers: &[&Member], jobs: &[Job]) -
     })
 }
 
-async fn list(State(app): State<AppState>, visitor: Visitor, links: Links) -> PageResult {
-    let project = visitor.principal.project;
+async fn list(State(app): State<AppState>, visitor: Visitor, links: Links, params: Params) -> PageResult {
+    let narrowed = Narrowed::read(&app, &visitor, &params).await?;
+    let project = narrowed.of;
     let page = OffsetPage {
         limit: PIPELINES_MAX,
         offset: 0,
@@ -122,11 +139,11 @@ async fn list(State(app): State<AppState>, visitor: Visitor, links: Links) -> Pa
     let running = app.engine.store().recent_jobs(&query).await?;
     let roster = app.engine.roster().await?;
     // As `explain` does: a worker of no project works for each.
-    let serves = |m: &&Member| m.row.project.is_none_or(|own| visitor.principal.sees(own));
+    let serves = |m: &&Member| m.row.project.is_none_or(|own| project.is_none_or(|of| of == own));
     let workers: Vec<&Member> = roster.members.iter().filter(serves).collect();
     let mut rows = Vec::new();
     for pipeline in &found.rows {
-        rows.push(row(&app, pipeline, &workers, &running.rows).await?);
+        rows.push(row(&app, &visitor, &narrowed, pipeline, &workers, &running.rows).await?);
     }
     let mut cut = Vec::new();
     if found.count > PIPELINES_MAX {
@@ -144,6 +161,8 @@ async fn list(State(app): State<AppState>, visitor: Visitor, links: Links) -> Pa
         rows,
         cut: cut.join(" "),
         server: app.server_url(&links),
+        is_bound: visitor.principal.project.is_some(),
+        narrowed,
     };
     Ok(render(StatusCode::OK, &page))
 }

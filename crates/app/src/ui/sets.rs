@@ -17,8 +17,10 @@ use trapline_engine::LOOKED_AT_MAX;
 
 use super::{
     jobs::Row,
-    new_job::{self, Report},
-    page::{Frame, PageResult, render, with_query},
+    narrowed::Narrowed,
+    new_job::{self, Report, Typed},
+    page::{Frame, PageError, PageResult, render, with_query},
+    resend,
     session::Visitor,
     words::{self, Time, visible},
 };
@@ -49,6 +51,8 @@ struct Run {
 struct SetRow {
     id: CollectionId,
     name: String,
+    /// Empty where all are of one.
+    project: String,
     images: String,
     runs: Vec<Run>,
     added: Time,
@@ -59,6 +63,7 @@ struct SetRow {
 struct SetsPage {
     frame: Frame,
     rows: Vec<SetRow>,
+    narrowed: Narrowed,
     may_create: bool,
     is_first: bool,
     next: Option<String>,
@@ -82,6 +87,9 @@ struct SetPage {
     /// What was added just now.
     report: Option<Report>,
     problem: Option<String>,
+    /// What was typed, if that was refused, and whether that is not all of it.
+    typed: String,
+    is_cut: bool,
 }
 
 fn jobs_of(sets: Vec<CollectionId>, limit: u64) -> RecentQuery {
@@ -109,10 +117,11 @@ fn runs(set: &Collection, jobs: &[Job]) -> Vec<Run> {
     runs
 }
 
-fn row(set: &Collection, jobs: &[Job], now: Timestamp) -> SetRow {
+fn row(set: &Collection, narrowed: &Narrowed, jobs: &[Job], now: Timestamp) -> SetRow {
     SetRow {
         id: set.id,
         name: visible(&set.name),
+        project: narrowed.named(set.project),
         images: match set.captures {
             n if n > COUNT_MAX => format!("more than {}", count(COUNT_MAX)),
             n => count(n),
@@ -124,10 +133,10 @@ fn row(set: &Collection, jobs: &[Job], now: Timestamp) -> SetRow {
 
 async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
     let before = params.int("before")?.map(CollectionId);
-    let project = visitor.principal.project;
+    let narrowed = Narrowed::read(&app, &visitor, &params).await?;
     let mut sets = app
         .catalog
-        .recent_sets(project, before, PAGE + 1, COUNT_MAX + 1)
+        .recent_sets(narrowed.of, before, PAGE + 1, COUNT_MAX + 1)
         .await?;
     let is_full = sets.len() as u64 > PAGE;
     sets.truncate(usize::try_from(PAGE).unwrap_or(usize::MAX));
@@ -136,14 +145,18 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     let now = app.engine.wall_now();
     let page = SetsPage {
         frame: Frame::new("Capture sets", "sets", &visitor),
-        rows: sets.iter().map(|set| row(set, &jobs.rows, now)).collect(),
+        rows: sets
+            .iter()
+            .map(|set| row(set, &narrowed, &jobs.rows, now))
+            .collect(),
         may_create: visitor.principal.may(Access::Operate),
         is_first: before.is_none(),
-        next: sets
-            .last()
-            .filter(|_| is_full)
-            .map(|set| with_query("/sets", [("before", set.id.to_string())])),
+        next: sets.last().filter(|_| is_full).map(|set| {
+            let place = ("before", set.id.to_string());
+            with_query("/sets", narrowed.query().into_iter().chain([place]))
+        }),
         is_whole: jobs.next.is_none(),
+        narrowed,
     };
     Ok(render(StatusCode::OK, &page))
 }
@@ -173,6 +186,8 @@ async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetP
         may_create: visitor.principal.may(Access::Operate),
         report: None,
         problem: None,
+        typed: String::new(),
+        is_cut: false,
     })
 }
 
@@ -183,14 +198,23 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> Page
 
 async fn add(
     State(app): State<AppState>,
-    visitor: Visitor,
+    visitor: std::result::Result<Visitor, PageError>,
     Id(id): Id,
     form: std::result::Result<Multipart, MultipartRejection>,
 ) -> PageResult {
+    let (visitor, form) = match (visitor, form) {
+        (Err(PageError::SignIn { .. }), Ok(mut form)) => {
+            let typed = Typed::only(&mut form).await?;
+            let fields = vec![("urls".to_owned(), typed.urls)];
+            return Ok(resend::again(format!("/sets/{id}"), fields, true, typed.is_cut));
+        }
+        (visitor, form) => (visitor?, form),
+    };
     let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
     visitor.principal.require(Access::Operate)?;
     let mut form = form.map_err(|e| ApiError::invalid(e.body_text()))?;
-    let found = new_job::add(&app, set.id, &mut form).await?;
+    let mut typed = Typed::default();
+    let found = new_job::add(&app, set.id, &mut form, &mut typed).await?;
     // Again, with what is in it now.
     let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
     let mut page = page(&app, &visitor, set).await?;
@@ -201,6 +225,7 @@ async fn add(
         }
         Err(problem) => {
             page.problem = Some(problem);
+            (page.typed, page.is_cut) = (typed.urls, typed.is_cut);
             StatusCode::BAD_REQUEST
         }
     };

@@ -72,12 +72,24 @@ impl Asked {
 
     /// This page as it is now.
     fn here(&self, more: impl IntoIterator<Item = (&'static str, String)>) -> String {
-        let label = self.label.clone().map(|label| ("label", label));
         let search = (!self.search.is_empty()).then(|| ("q", self.search.clone()));
         let all = self.all.then(|| ("all", "1".to_owned()));
+        self.among(search.into_iter().chain(all).chain(more))
+    }
+
+    /// This page of the class that is shown, with a choice of those that are listed.
+    fn among(&self, classes: impl IntoIterator<Item = (&'static str, String)>) -> String {
+        let label = self.label.clone().map(|label| ("label", label));
         let min = self.min.map(|min| ("min", min.to_string()));
-        let query = [label, search, all, min].into_iter().flatten().chain(more);
+        let query = label.into_iter().chain(min).chain(classes);
         with_query(&format!("/jobs/{}/summary", self.job), query)
+    }
+
+    /// What a form of this page says besides what is typed in it.
+    fn kept(&self) -> Vec<(&'static str, String)> {
+        let label = self.label.clone().map(|label| ("label", label));
+        let min = self.min.map(|min| ("min", min.to_string()));
+        label.into_iter().chain(min).collect()
     }
 
     /// From where it is read how far the counting is, by a page that shows so many detections.

@@ -3,7 +3,7 @@
 use trapline_core::{JobId, ports::Job, words::count};
 
 use super::{
-    actions::{self, Action},
+    actions::{self, Offered},
     session::Visitor,
     words::{self, visible},
 };
@@ -42,7 +42,7 @@ pub(super) struct Head {
     pub(super) state: words::State,
     pub(super) key: String,
     pub(super) tabs: Vec<Tab>,
-    pub(super) actions: Vec<Action>,
+    pub(super) actions: Vec<Offered>,
 }
 
 impl Head {

@@ -1,29 +1,51 @@
-//! What a stream tells beside numbers of jobs: that the workers, or the health of Trapline, are not as a page shows them.
+//! What a stream tells beside numbers of jobs: that the workers, one of them, or the health of Trapline, are not as a page shows them.
 
 use std::{
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     time::Duration,
 };
 
 use axum::response::sse::Event;
-use trapline_core::{Result, error::chain, roster::Presence};
+use trapline_core::{
+    Result, WorkerId,
+    error::chain,
+    roster::{Member, Presence},
+};
 
 use super::session::Visitor;
 use crate::http::{ApiError, AppState, Params};
 
-#[derive(Clone, Copy)]
+/// Topics of one page.
+const TOPICS_MAX: usize = 8;
+/// Workers of whom it is told when they were seen.
+const SEEN_MAX: usize = 200;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Topic {
     Workers,
+    Worker(WorkerId),
     Health,
 }
 
 impl Topic {
-    const ALL: [Self; 2] = [Self::Workers, Self::Health];
+    /// By its word in URLs.
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "workers" => Some(Self::Workers),
+            "health" => Some(Self::Health),
+            _ => {
+                let id = word.strip_prefix("worker:")?.parse().ok()?;
+                Some(Self::Worker(WorkerId(id)))
+            }
+        }
+    }
 
-    /// Its word in URLs, and the name of its events.
+    /// The name of its events.
     fn word(self) -> &'static str {
         match self {
             Self::Workers => "workers",
+            Self::Worker(_) => "worker",
             Self::Health => "health",
         }
     }
@@ -31,7 +53,7 @@ impl Topic {
     /// How often it is looked at.
     fn every(self) -> Duration {
         match self {
-            Self::Workers => Duration::from_secs(5),
+            Self::Workers | Self::Worker(_) => Duration::from_secs(5),
             Self::Health => Duration::from_secs(10),
         }
     }
@@ -46,10 +68,16 @@ impl Topic {
                 for m in roster.members.iter().filter(|m| visitor.principal.sees_worker(m)) {
                     live += u64::from(m.presence == Presence::Live);
                     quiet += u64::from(m.presence == Presence::Quiet);
-                    let numbers = (m.holds(), m.day.processed, m.day.failed, m.day.lost);
-                    (m.row.id, m.presence.as_str(), m.row.draining, numbers).hash(&mut hasher);
+                    is(m, &mut hasher);
                 }
                 format!("{{\"live\":{live},\"quiet\":{quiet}}}")
+            }
+            Self::Worker(id) => {
+                let member = app.engine.member(id).await?;
+                if let Some(m) = member.filter(|m| visitor.principal.sees_worker(m)) {
+                    is(&m, &mut hasher);
+                }
+                "{}".to_owned()
             }
             Self::Health => {
                 let tick = app.engine.last_tick().await?;
@@ -64,6 +92,12 @@ impl Topic {
     }
 }
 
+/// How a worker is, but for when it was seen last, which changes all the time.
+fn is(m: &Member, hasher: &mut DefaultHasher) {
+    let numbers = (m.holds(), m.day.processed, m.day.failed, m.day.lost);
+    (m.row.id, m.presence.as_str(), m.row.draining, numbers).hash(hasher);
+}
+
 /// A topic that a page asks for.
 struct Asked {
     topic: Topic,
@@ -72,37 +106,44 @@ struct Asked {
 }
 
 /// The topics that a page asks for.
-pub(super) struct Topics(Vec<Asked>);
+#[derive(Default)]
+pub(super) struct Topics {
+    asked: Vec<Asked>,
+    /// When workers were seen last, in seconds since 1970, as it was told.
+    seen: BTreeMap<WorkerId, i64>,
+    seen_at: Option<Duration>,
+}
 
 impl Topics {
     pub(super) fn read(params: &Params) -> Result<Self, ApiError> {
-        let words = params.list("topics");
-        let is_known = |word: &&&str| Topic::ALL.iter().any(|topic| topic.word() == **word);
-        if let Some(word) = words.iter().find(|word| !is_known(word)) {
-            return Err(ApiError::invalid(format!("`{word}` is not a topic")));
+        let mut asked = Vec::new();
+        for word in params.list("topics").into_iter().take(TOPICS_MAX) {
+            // Those of a job are the stream's own.
+            if word.starts_with("job:") || word.starts_with("log:") {
+                continue;
+            }
+            let topic =
+                Topic::parse(word).ok_or_else(|| ApiError::invalid(format!("`{word}` is not a topic")))?;
+            asked.push(Asked {
+                topic,
+                looked: None,
+                told: None,
+            });
         }
-        let asked = Topic::ALL
-            .into_iter()
-            .filter(|topic| words.contains(&topic.word()));
-        Ok(Self(
-            asked
-                .map(|topic| Asked {
-                    topic,
-                    looked: None,
-                    told: None,
-                })
-                .collect(),
-        ))
+        Ok(Self {
+            asked,
+            ..Self::default()
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.asked.is_empty()
     }
 
     /// That one of them is not as it was told. What can't be read now is told later.
     pub(super) async fn news(&mut self, app: &AppState, visitor: &Visitor) -> Option<Event> {
         let now = app.clock.monotonic();
-        for asked in &mut self.0 {
+        for asked in &mut self.asked {
             let every = asked.topic.every();
             if asked.looked.is_some_and(|at| now.saturating_sub(at) < every) {
                 continue;
@@ -116,6 +157,40 @@ impl Topics {
                 Err(error) => tracing::debug!(error = chain(&error), "a topic of pages can't be read now"),
             }
         }
-        None
+        self.seen(app, visitor).await
+    }
+
+    /// That workers were seen again: numbers and times, of which an open page tells the ages.
+    async fn seen(&mut self, app: &AppState, visitor: &Visitor) -> Option<Event> {
+        let topic = self
+            .asked
+            .iter()
+            .map(|asked| asked.topic)
+            .find(|topic| *topic != Topic::Health)?;
+        let now = app.clock.monotonic();
+        if self
+            .seen_at
+            .is_some_and(|at| now.saturating_sub(at) < topic.every())
+        {
+            return None;
+        }
+        self.seen_at = Some(now);
+        let roster = app.engine.roster().await.ok()?;
+        let is_asked = |m: &&Member| {
+            let is_it = topic == Topic::Workers || topic == Topic::Worker(m.row.id);
+            is_it && visitor.principal.sees_worker(m)
+        };
+        let mut told = Vec::new();
+        for m in roster.members.iter().filter(is_asked).take(SEEN_MAX) {
+            let at = app.engine.shown(m.row.last_seen).0 / 1_000_000;
+            if self.seen.insert(m.row.id, at) != Some(at) {
+                told.push(format!("[{},{at}]", m.row.id));
+            }
+        }
+        (!told.is_empty()).then(|| {
+            Event::default()
+                .event("seen")
+                .data(format!("[{}]", told.join(",")))
+        })
     }
 }

@@ -11,7 +11,7 @@ use trapline_core::{
 };
 
 use super::{
-    actions::{self, Action},
+    actions::{self, Offered},
     page::{PageError, render},
     session::Visitor,
     words::{Time, visible},
@@ -37,7 +37,7 @@ pub(super) struct Why {
     /// Workers of its pipeline that are handed nothing, and whether whoever looks may end that.
     pub(super) draining: Vec<(WorkerId, String)>,
     pub(super) drains: bool,
-    pub(super) actions: Vec<Action>,
+    pub(super) actions: Vec<Offered>,
 }
 
 /// The part of a job's page that is read again while it is open.

@@ -96,6 +96,8 @@ pub(super) struct Time {
     pub(super) iso: String,
     /// For people: how far away it is, or its date.
     pub(super) short: String,
+    /// Whether that is how far away it is, which changes.
+    pub(super) is_age: bool,
     /// For people who look closer.
     pub(super) full: String,
 }
@@ -113,7 +115,12 @@ impl Time {
         let iso = at.to_string();
         let Ok(time) = jiff::Timestamp::from_microsecond(at.0) else {
             let (short, full) = (iso.clone(), iso.clone());
-            return Self { iso, short, full };
+            return Self {
+                iso,
+                short,
+                is_age: false,
+                full,
+            };
         };
         let time = time.to_zoned_datetime(look.zone.clone());
         let is_near = now.since(at).max(at.since(now)) < NEAR;
@@ -122,6 +129,7 @@ impl Time {
                 true => words::when(at, now),
                 false => time.strftime("%-d %b %Y, %H:%M").to_string(),
             },
+            is_age: is_near,
             full: format!("{} {}", time.strftime("%Y-%m-%d %H:%M:%S"), look.zone_name()),
             iso,
         }

@@ -25,7 +25,7 @@ use super::{
     words::{Time, visible, visible_lines},
     workers::{Row, errors, job_names, since},
 };
-use crate::http::{Access, AppState, Id, Params, workers::said};
+use crate::http::{Access, ApiError, AppState, Id, Params, workers::said};
 
 /// Failed images that are shown.
 const FAILED_MAX: usize = 50;
@@ -67,14 +67,43 @@ struct Failure {
     at: Option<Time>,
 }
 
+/// What is read again while its page is open.
 #[derive(Template)]
-#[template(path = "worker.html")]
-struct WorkerPage {
-    frame: Frame,
+#[template(path = "parts/worker_now.html")]
+struct Now {
     row: Row,
     facts: Vec<(&'static str, String)>,
     answered: String,
     leases: Vec<Lease>,
+}
+
+impl Now {
+    async fn read(app: &AppState, member: &Member) -> Result<Self> {
+        let names = job_names(app, &[member]).await?;
+        let leases = member.holdings.iter().map(|holding| Lease {
+            job: holding.job,
+            name: names.get(&holding.job).cloned().unwrap_or_default(),
+            images: counted(holding.images, "image"),
+            since: since(app, holding.granted_at),
+        });
+        let day = &member.day;
+        Ok(Self {
+            facts: facts(member),
+            answered: match day.answered() {
+                0 => "nothing answered".to_owned(),
+                n => format!("{} answered, {} with an error", counted(n, "image"), errors(day)),
+            },
+            leases: leases.collect(),
+            row: Row::new(app, member, &names),
+        })
+    }
+}
+
+#[derive(Template)]
+#[template(path = "worker.html")]
+struct WorkerPage {
+    frame: Frame,
+    now: Now,
     failures: Vec<Failure>,
     /// Where it was looked for them, if not everywhere.
     looked: String,
@@ -151,13 +180,12 @@ fn facts(member: &Member) -> Vec<(&'static str, String)> {
 
 async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
     let member = app.visible_worker(&visitor.principal, id).await?;
-    let names = job_names(&app, &[&member]).await?;
-    let leases = member.holdings.iter().map(|holding| Lease {
-        job: holding.job,
-        name: names.get(&holding.job).cloned().unwrap_or_default(),
-        images: counted(holding.images, "image"),
-        since: since(&app, holding.granted_at),
-    });
+    let now = Now::read(&app, &member).await?;
+    match params.text("part") {
+        None => {}
+        Some("now") => return Ok(render(StatusCode::OK, &now)),
+        Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    }
     // A worker of no project works for all, and is seen by whoever sees all.
     let (failed, examined, all) = failures(&app, member.row.project, member.row.id).await?;
     let failures = failed.into_iter().map(|(job, row)| Failure {
@@ -168,18 +196,11 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         detail: beginning(row.detail.as_deref().unwrap_or_default()),
         at: row.settled_at.map(|at| since(&app, at)),
     });
-    let row = Row::new(&app, &member, &names);
-    let mut frame = Frame::new(row.name.clone(), "workers", &visitor);
+    let mut frame = Frame::new(now.row.name.clone(), "workers", &visitor);
     frame.refreshes = !app.is_kept;
-    let day = &member.day;
     let page = WorkerPage {
         frame,
-        facts: facts(&member),
-        answered: match day.answered() {
-            0 => "nothing answered".to_owned(),
-            n => format!("{} answered, {} with an error", counted(n, "image"), errors(day)),
-        },
-        leases: leases.collect(),
+        now,
         failures: failures.collect(),
         looked: match all {
             true => String::new(),
@@ -195,7 +216,6 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
             Some("resume") => Some("It is handed images again."),
             _ => None,
         },
-        row,
     };
     Ok(render(StatusCode::OK, &page))
 }

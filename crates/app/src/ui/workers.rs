@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
-    JobId, Result, Timestamp, WorkerId,
+    JobId, ProjectId, Result, Timestamp, WorkerId,
     ports::RecentQuery,
     roster::{Done, Member, Presence, Trouble},
     words::{count, counted},
@@ -14,6 +14,7 @@ use trapline_engine::WORKERS_MAX;
 
 use super::{
     jobs::per_minute,
+    narrowed::Narrowed,
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
     words::{State as Word, Time, visible},
@@ -184,6 +185,7 @@ struct WorkersPage {
     list: Rows,
     /// From where its list is read again.
     part: String,
+    narrowed: Narrowed,
     q: String,
     is_empty: bool,
     /// The address of this server, for the line that starts a worker.
@@ -199,12 +201,16 @@ struct WorkersPart {
     list: Rows,
 }
 
-async fn read(app: &AppState, visitor: &Visitor, q: &str) -> Result<Rows> {
+async fn read(app: &AppState, visitor: &Visitor, q: &str, project: Option<ProjectId>) -> Result<Rows> {
     let roster = app.engine.roster().await?;
     let now = app.engine.now();
     let needle = q.to_lowercase();
     let is_asked = |m: &&Member| {
-        visitor.principal.sees_worker(m) && (needle.is_empty() || m.row.name.to_lowercase().contains(&needle))
+        // One of no project works for each.
+        let is_of = project.is_none_or(|of| m.row.project.is_none_or(|own| own == of));
+        visitor.principal.sees_worker(m)
+            && is_of
+            && (needle.is_empty() || m.row.name.to_lowercase().contains(&needle))
     };
     let asked = roster.members.iter().filter(is_asked);
     let (left, here): (Vec<_>, Vec<_>) = asked.partition(|m| m.has_left(now));
@@ -239,7 +245,8 @@ async fn read(app: &AppState, visitor: &Visitor, q: &str) -> Result<Rows> {
 
 async fn list(State(app): State<AppState>, visitor: Visitor, params: Params, links: Links) -> PageResult {
     let q = params.text("q").unwrap_or_default().trim().to_owned();
-    let list = read(&app, &visitor, &q).await?;
+    let narrowed = Narrowed::read(&app, &visitor, &params).await?;
+    let list = read(&app, &visitor, &q, narrowed.chosen).await?;
     match params.text("part") {
         None => {}
         Some("rows") => return Ok(render(StatusCode::OK, &WorkersPart { list })),
@@ -252,9 +259,13 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params, lin
     frame.refreshes = !app.is_kept;
     let page = WorkersPage {
         frame,
-        is_empty: q.is_empty() && list.rows.is_empty() && list.left.is_empty(),
+        is_empty: q.is_empty() && narrowed.chosen.is_none() && list.rows.is_empty() && list.left.is_empty(),
         list,
-        part: with_query("/workers", [("q", q.as_str()), ("part", "rows")]),
+        part: {
+            let query = [("q", q.clone()), ("part", "rows".to_owned())];
+            with_query("/workers", query.into_iter().chain(narrowed.query()))
+        },
+        narrowed,
         q,
         server: app.server_url(&links),
         makes_tokens: visitor.principal.is_unbound_admin(),

@@ -97,6 +97,12 @@ impl Thumbs {
         }
     }
 
+    /// How large they are, as it was counted when this node wrote some: no page adds them up.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let bytes = self.0.as_ref()?.bytes.load(Ordering::Relaxed);
+        (bytes > 0).then_some(bytes)
+    }
+
     /// Closes where they are.
     pub async fn close(&self) {
         if let Some(kept) = &self.0 {

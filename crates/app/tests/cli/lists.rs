@@ -181,3 +181,28 @@ async fn the_health_check_prints_its_report_as_json() {
         ["POST health/check?dry_run=1", "POST health/check"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_deleted_only_if_it_is_meant() {
+    let server = Server::start(|seen| match seen.line.as_str() {
+        "DELETE jobs/7" => answer(204, &json!(null)),
+        _ => answer(200, &job(7, "June")),
+    })
+    .await;
+    let ran = server.run(&["job", "delete", "7"]).await.exits(1);
+    assert!(ran.err.contains("job 7 `June`, "), "{ran:?}");
+    assert!(
+        ran.err.contains("would be deleted for good; add --yes"),
+        "{ran:?}"
+    );
+    let ran = server.run(&["job", "delete", "7", "--yes"]).await.exits(0);
+    assert!(ran.err.contains("deleted: job 7 `June`"), "{ran:?}");
+    assert_eq!(
+        server
+            .lines()
+            .iter()
+            .filter(|line| line.starts_with("DELETE"))
+            .count(),
+        1
+    );
+}

@@ -44,7 +44,7 @@ pub(super) async fn fails_and_is_retried(server: &Server, work: &Client) {
     browser.press("button.primary").await;
     browser.shows("h1", "June night").await;
     browser
-        .shows(".notice.ok", "The failed images are run again.")
+        .shows(".notice.ok", "What failed or was not done is run.")
         .await;
     browser.shows(".tabs a:nth-child(2)", "Failed 0").await;
 

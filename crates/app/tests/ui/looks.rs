@@ -164,6 +164,7 @@ fn of_job(prefix: &str, job: i64, image: &str) -> Pages {
         (name("job", "worst-job"), format!("/jobs/{job}")),
         (name("why", "worst-why"), format!("/jobs/{job}?why")),
         (name("stop", "worst-stop"), format!("/jobs/{job}/stop")),
+        (name("delete", "worst-delete"), format!("/jobs/{job}/delete")),
         (name("failed", "worst-failed"), format!("/jobs/{job}/images")),
         (
             name("waiting", "worst-waiting"),

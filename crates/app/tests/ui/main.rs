@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't set up, it fails by")]
 
+mod away;
 mod browser;
 mod colours;
 mod hostile;
@@ -121,7 +122,7 @@ async fn follows_through_an_outage(server: &mut Server, work: &Client) {
     let cancel = format!("/api/v2/jobs/{job}/cancel/");
     work.post(&cancel, &json!({})).await;
     browser.shows("[data-f=word]", "Stopped, 2 not done").await;
-    browser.shows(".head .button", "Retry failed").await;
+    browser.shows(".head .button", "Run the rest").await;
     browser.end().await;
 }
 

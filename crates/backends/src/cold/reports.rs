@@ -66,19 +66,20 @@ pub(crate) async fn attempts<S: Cold>(store: &S, captures: &[CaptureId]) -> sqlx
 }
 
 pub(crate) async fn log<S: Cold>(store: &S, query: &LogQuery) -> sqlx::Result<Vec<LogRow>> {
-    let (statement, has_all) = match query.level {
-        Some(Level::Error) => (sql!(each "jobs/log_errors.sql"), true),
-        Some(Level::Warning) => (sql!(each "jobs/log_bad.sql"), true),
-        _ => (sql!("jobs/log.sql"), false),
+    let (statement, has_all) = match (query.capture, query.level) {
+        (Some(_), _) => (sql!(each "jobs/log_capture.sql"), false),
+        (None, Some(Level::Error)) => (sql!(each "jobs/log_errors.sql"), true),
+        (None, Some(Level::Warning)) => (sql!(each "jobs/log_bad.sql"), true),
+        (None, _) => (sql!("jobs/log.sql"), false),
     };
     let mut sql = Parts::<S::Conn>::new(statement);
     sql.value(query.job.0);
+    if let Some(capture) = query.capture {
+        sql.value(capture.0);
+    }
     if let Some(level) = query.level.filter(|_| !has_all) {
         let levels = Level::ALL.into_iter().filter(|l| *l >= level);
         sql.among("level", levels.map(Level::as_str).collect());
-    }
-    if let Some(capture) = query.capture {
-        sql.add(" AND capture_id = $", capture.0);
     }
     match query.page {
         LogPage::After(after) => sql.add(" AND id > $ ORDER BY id", after),

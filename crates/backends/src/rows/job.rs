@@ -43,6 +43,7 @@ pub(crate) fn job(row: &impl Columns) -> sqlx::Result<Job> {
             .col::<Option<i64>>("image_limit")?
             .and_then(|l| u64::try_from(l).ok()),
         shuffle: row.col("shuffle")?,
+        reprocess: row.col("reprocess")?,
         job_type: row.col("job_type")?,
         candidates: row.unsigned("candidates")?,
         counts: Counts {

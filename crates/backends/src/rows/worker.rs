@@ -1,7 +1,7 @@
 //! Workers, as people see them.
 
 use trapline_core::{
-    JobId, ProjectId, WorkerId,
+    JobId, ProjectId, TokenId, WorkerId,
     ports::{Holding, WorkerMinute, WorkerRow},
 };
 
@@ -15,6 +15,7 @@ pub(crate) fn worker(row: &impl Columns) -> sqlx::Result<WorkerRow> {
         pipelines: row.json("pipelines")?,
         last_seen: row.time("last_seen")?,
         draining: row.col("draining")?,
+        token_id: TokenId(row.col("token_id")?),
         token: row.col("token")?,
         project: row.col::<Option<i64>>("project_id")?.map(ProjectId),
     })

@@ -195,6 +195,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("minutes/add.sql", 1, &[(TEXT, "'[[2, 1, 7, 1, 0]]'")]),
     hot("minutes/read.sql", 24, &[(INTS, "'{2}'"), (INT, "'0'")]),
     with("jobs/log_bad.sql", " AND id > $2 ORDER BY id LIMIT $3", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
+    with("jobs/log_capture.sql", " AND id > $3 ORDER BY id LIMIT $4", 24, &[JOB, (INT, "'7'"), (INT, "'0'"), (INT, "'24'")]),
     with("jobs/log_errors.sql", " AND id > $2 ORDER BY id LIMIT $3", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images_failed.sql", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images_failed_of.sql", 24, &[JOB, (TEXT, "'lost'"), (INT, "'0'"), (INT, "'24'")]),

@@ -34,6 +34,7 @@ fn job(status: JobStatus, pending: u64, in_flight: u64, processed: u64, failed: 
         capture: None,
         limit: None,
         shuffle: false,
+        reprocess: false,
         job_type: "ml".into(),
         candidates: 0,
         counts,

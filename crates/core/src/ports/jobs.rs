@@ -42,6 +42,8 @@ pub struct Job {
     pub limit: Option<u64>,
     /// Whether the captures are shuffled.
     pub shuffle: bool,
+    /// Whether captures that the pipeline has processed become tasks again.
+    pub reprocess: bool,
     /// The type; always `ml`.
     pub job_type: String,
     /// The number of captures in the set when it was collected.
@@ -88,6 +90,7 @@ impl Job {
             capture: new.capture,
             limit: new.limit,
             shuffle: new.shuffle,
+            reprocess: new.reprocess,
             job_type: new.job_type.clone(),
             candidates: 0,
             counts: Counts::default(),

@@ -1,6 +1,6 @@
 //! Workers, as people see them.
 
-use crate::{JobId, ProjectId, Timestamp, WorkerId};
+use crate::{JobId, ProjectId, Timestamp, TokenId, WorkerId};
 
 /// A worker's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct WorkerRow {
     pub last_seen: Timestamp,
     /// Whether it is handed nothing more.
     pub draining: bool,
+    /// Its token, which may have been deleted.
+    pub token_id: TokenId,
     /// The name of its token, unless that was deleted.
     pub token: Option<String>,
     /// The project that its token is bound to.

@@ -111,6 +111,7 @@ cases! { World;
         let (pipeline, set) = (w.pipeline().await, w.set(&[true; 6]).await);
         let new = NewJob { reprocess: true, shuffle: false, ..w.new_job(pipeline, set) };
         let (job, other) = (w.create(&new).await, w.create(&new).await);
+        assert!(w.job(job).await.reprocess);
         w.collect().await;
         let page = w.store.free_tasks(job, (i64::MIN, CaptureId(0)), 9).await.unwrap();
         let all: Vec<CaptureId> = page.into_iter().map(|(_, c)| c.capture).collect();

@@ -26,6 +26,7 @@ cases! { World;
         assert_eq!(all.iter().map(|row| row.id).collect::<Vec<_>>(), [stranger, known], "the newest first");
         assert_eq!((all[0].token.as_deref(), all[0].project), (None, None));
         assert_eq!((all[1].token.as_deref(), all[1].project), (Some("gpu"), token.project_id));
+        assert_eq!(all[1].token_id, token.id);
         assert_eq!((all[1].name.as_str(), all[1].last_seen), ("host of a", w.now()));
         assert_eq!(all[1].client_info.as_deref(), Some("{\"hostname\":\"h\"}"));
         assert_eq!(w.store.workers(None, 1).await.unwrap(), all[..1]);

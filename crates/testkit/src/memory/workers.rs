@@ -1,7 +1,7 @@
 //! Workers, as people see them.
 
 use trapline_core::{
-    WorkerId,
+    TokenId, WorkerId,
     ports::{Holding, WorkerMinute, WorkerRow},
 };
 
@@ -20,6 +20,7 @@ impl Db {
                 pipelines: row.pipelines.clone(),
                 last_seen: row.last_seen,
                 draining: row.draining,
+                token_id: TokenId(row.token),
                 token: self.catalog.token_name(row.token),
                 project: self.catalog.bound_to(row.token),
             })

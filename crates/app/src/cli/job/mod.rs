@@ -2,6 +2,7 @@
 
 mod captures;
 mod create;
+mod delete;
 mod explain;
 mod images;
 mod list;
@@ -46,6 +47,7 @@ enum JobCommand {
     Retry(JobId),
     /// Run a job that has landed again, on what failed or was never settled
     RetryFailed(JobId),
+    Delete(delete::DeleteArgs),
     Images(images::ImagesArgs),
     Logs(logs::LogsArgs),
     /// Say why a job is not moving, and on what evidence
@@ -91,6 +93,7 @@ impl JobArgs {
             JobCommand::Cancel(job) => context.cancel(&job).await,
             JobCommand::Retry(job) => context.steer(&job, "retry").await,
             JobCommand::RetryFailed(job) => context.retry_failed(&job).await,
+            JobCommand::Delete(args) => args.run(&context).await,
             JobCommand::Images(args) => args.run(&context).await,
             JobCommand::Logs(args) => args.run(&context).await,
             JobCommand::Explain(job) => explain::run(&context, &job).await,

@@ -218,7 +218,6 @@ async fn write(file: &OutFile, store: &Arc<dyn Store>, scope: CaptureScope) -> R
         table: file.table,
         format: file.format,
         scores: false,
-        guarded: false,
     };
     let mut rows = std::pin::pin!(export::stream(Arc::clone(store), export));
     while let Some(bytes) = rows.try_next().await? {

@@ -68,10 +68,11 @@ impl Ahead {
             0 => String::new(),
             n => format!("after {} before it", counted(n, "job")),
         };
+        let about = if found.at_least { "at least" } else { "about" };
         parts.extend(match found.eta {
             _ if found.to_do == 0 => None,
-            Some(eta) if before.is_empty() => Some(format!("about {}", span(eta))),
-            Some(eta) => Some(format!("about {} in all, {before}", span(eta))),
+            Some(eta) if before.is_empty() => Some(format!("{about} {}", span(eta))),
+            Some(eta) => Some(format!("{about} {} in all, {before}", span(eta))),
             None if before.is_empty() => None,
             None => Some(before),
         });
@@ -121,7 +122,7 @@ pub(super) async fn asked(
 }
 
 /// What an error says that is about what was typed; others are no words for a form.
-pub(super) fn said(error: ApiError) -> Result<String, PageError> {
+pub(in crate::ui) fn said(error: ApiError) -> Result<String, PageError> {
     match error.status() {
         StatusCode::BAD_REQUEST | StatusCode::CONFLICT => Ok(error.text().unwrap_or_default()),
         _ => Err(error.into()),

@@ -21,6 +21,7 @@ use crate::{
     ui::{
         page::{PageError, with_query},
         session::Visitor,
+        words::visible,
     },
 };
 
@@ -36,18 +37,18 @@ pub(super) const NONE: &str = "Give the images: paste addresses, choose a file, 
 
 /// What a person has typed, for a form that is shown again.
 #[derive(Default)]
-pub(super) struct Typed {
+pub(in crate::ui) struct Typed {
     pub(super) name: String,
     pub(super) project: String,
     pub(super) set: String,
-    pub(super) urls: String,
+    pub(in crate::ui) urls: String,
     /// Whether more was pasted than is shown again.
-    pub(super) is_cut: bool,
+    pub(in crate::ui) is_cut: bool,
 }
 
 impl Typed {
     /// Reads what can be shown again, and no list.
-    pub(super) async fn only(form: &mut Multipart) -> Result<Self, ApiError> {
+    pub(in crate::ui) async fn only(form: &mut Multipart) -> Result<Self, ApiError> {
         let mut typed = Self::default();
         while let Some(field) = form.next_field().await.map_err(broken)? {
             match field.name().unwrap_or_default() {
@@ -155,7 +156,15 @@ async fn of_set(
         Ok(set) => app.catalog.collection(set).await?,
         Err(_) => None,
     };
+    let typed_project: Option<i64> = typed.project.parse().ok();
     Ok(match found.filter(|set| visitor.principal.sees(set.project)) {
+        Some(set) if typed_project.is_some_and(|id| id != set.project.0) => {
+            let project = app.catalog.project(set.project).await?;
+            let name = project.map_or_else(String::new, |project| visible(&project.name));
+            Err(format!(
+                "That capture set is of another project: choose the project {name} with it, or another set."
+            ))
+        }
         Some(set) => {
             let name = (!typed.name.is_empty()).then_some(("name", &typed.name));
             Ok(with_query(&format!("/jobs/new/{}", set.id), name))
@@ -169,9 +178,11 @@ pub(in crate::ui) async fn add(
     app: &AppState,
     set: CollectionId,
     form: &mut Multipart,
+    typed: &mut Typed,
 ) -> Result<Result<Report, String>, PageError> {
     let mut found: Option<Report> = None;
     while let Some(field) = form.next_field().await.map_err(broken)? {
+        let is_typed = field.name() == Some("urls");
         let format = field.file_name().and_then(Format::of_name);
         let Some(chunks) = list(field).await? else {
             continue;
@@ -179,6 +190,11 @@ pub(in crate::ui) async fn add(
         if found.is_some() {
             return Ok(Err(ONE.to_owned()));
         }
+        let chunks = chunks.inspect(|chunk| {
+            if let (true, Ok(chunk)) = (is_typed, chunk) {
+                typed.keep(chunk);
+            }
+        });
         found = Some(store(app, set, chunks, format).await?);
     }
     Ok(found.map_or_else(|| Err(NONE.to_owned()), Report::or_problem))

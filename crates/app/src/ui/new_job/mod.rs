@@ -20,8 +20,12 @@ use axum::{
 };
 use trapline_core::{CollectionId, ProjectId, Result, ports::OffsetPage};
 
-use self::form::Typed;
-pub(super) use self::{form::add, report::Report, start::shown};
+pub(super) use self::{
+    ahead::said,
+    form::{Typed, add},
+    report::Report,
+    start::shown,
+};
 use super::{
     page::{Frame, PageError, PageResult, render},
     session::Visitor,
@@ -62,17 +66,25 @@ impl NewJobPage {
             offset: 0,
         };
         let known = app.catalog.projects(visitor.principal.project, page).await?.rows;
-        let projects = known
-            .into_iter()
-            .map(|p| (p.id, visible(&p.name), p.id.to_string() == typed.project))
-            .collect();
+        // With several projects a set says of which it is.
+        let of = |id: ProjectId| {
+            let named = known.iter().find(|p| p.id == id && known.len() > 1);
+            named.map_or_else(String::new, |p| format!(" ({})", visible(&p.name)))
+        };
         let sets = app
             .catalog
             .recent_sets(visitor.principal.project, None, SETS_MAX, 0)
             .await?;
         let sets = sets
             .into_iter()
-            .map(|s| (s.id, visible(&s.name), s.id.to_string() == typed.set))
+            .map(|s| {
+                let is_on = s.id.to_string() == typed.set;
+                (s.id, visible(&s.name) + &of(s.project), is_on)
+            })
+            .collect();
+        let projects = known
+            .into_iter()
+            .map(|p| (p.id, visible(&p.name), p.id.to_string() == typed.project))
             .collect();
         Ok(Self {
             frame: Frame::new("New job", "jobs", visitor),

@@ -45,6 +45,7 @@ pub(super) struct StartPage {
     frame: Frame,
     set: Collection,
     set_name: String,
+    project: String,
     report: Option<Report>,
     choice: Choice,
     cards: Vec<Card>,
@@ -129,6 +130,7 @@ pub(super) async fn page(
         offset: 0,
     };
     let known = app.catalog.pipelines(Some(set.project), offered).await?;
+    let project = app.catalog.project(set.project).await?;
     let crew = app.engine.crew(set.project).await?;
     if choice.slug.is_empty()
         && let Some(first) = known
@@ -143,6 +145,7 @@ pub(super) async fn page(
     Ok(StartPage {
         frame,
         set_name: visible(&set.name),
+        project: project.map_or_else(String::new, |project| visible(&project.name)),
         ahead: Ahead::read(app, visitor, &set, &choice, &crew, rejected).await?,
         report,
         cards: known.rows.iter().map(|p| card(p, &crew, &choice)).collect(),
@@ -188,6 +191,6 @@ pub(super) async fn rejected(
             format!("and {} that are not kept", counted(more, "line")),
         )
     });
-    let csv = export::guarded(head.into_iter().chain(lines).chain(rest))?;
+    let csv = export::csv(head.into_iter().chain(lines).chain(rest))?;
     Ok(attached(&format!("rejected-lines-{id}.csv"), csv))
 }

@@ -17,7 +17,9 @@ use trapline_core::{
 
 use super::{
     super::{
-        page::{Frame, PageResult, render},
+        new_job::said,
+        page::{Frame, PageError, PageResult, render},
+        resend,
         session::Visitor,
         words::{Time, visible},
     },
@@ -51,9 +53,58 @@ struct ProjectsPage {
     rows: Vec<Row>,
     cut: Option<String>,
     creates: bool,
+    typed: Typed,
+    /// What is wrong with what was typed.
+    problem: Option<String>,
+}
+
+/// What a form holds, as it was typed.
+struct Typed {
+    name: String,
+    description: String,
+    /// In per cent.
+    threshold: String,
+    again: bool,
+}
+
+impl Typed {
+    fn of_form(fields: &Fields) -> Self {
+        let mut typed = Self {
+            name: String::new(),
+            description: String::new(),
+            threshold: String::new(),
+            again: fields.has("reprocess"),
+        };
+        for (name, value) in fields.texts() {
+            match name.as_str() {
+                "name" => typed.name = value,
+                "description" => typed.description = value,
+                "threshold" => typed.threshold = value,
+                _ => {}
+            }
+        }
+        typed
+    }
+
+    fn new() -> Self {
+        Self {
+            threshold: "50".to_owned(),
+            ..Self::of_form(&Fields::default())
+        }
+    }
 }
 
 async fn list(State(app): State<AppState>, visitor: Visitor) -> PageResult {
+    let page = page_of(&app, &visitor, Typed::new(), None).await?;
+    Ok(render(StatusCode::OK, &page))
+}
+
+async fn page_of(
+    app: &AppState,
+    visitor: &Visitor,
+    typed: Typed,
+    problem: Option<String>,
+) -> Result<ProjectsPage> {
     let page = OffsetPage {
         limit: ROWS_MAX,
         offset: 0,
@@ -68,15 +119,16 @@ async fn list(State(app): State<AppState>, visitor: Visitor) -> PageResult {
         again: p.settings.reprocess_all_images,
         created: Time::new(p.created_at, now),
     };
-    let page = ProjectsPage {
-        frame: Frame::new("Projects", "settings", &visitor),
-        places: places(&visitor, "/settings/projects"),
+    Ok(ProjectsPage {
+        frame: Frame::new("Projects", "settings", visitor),
+        places: places(visitor, "/settings/projects"),
         rows: found.rows.iter().map(row).collect(),
         cut: (found.count > ROWS_MAX)
             .then(|| format!("The first {} of {}.", count(ROWS_MAX), count(found.count))),
         creates: visitor.principal.is_unbound_admin(),
-    };
-    Ok(render(StatusCode::OK, &page))
+        typed,
+        problem,
+    })
 }
 
 #[derive(Template)]
@@ -85,26 +137,28 @@ struct ProjectPage {
     frame: Frame,
     places: Vec<Place>,
     id: ProjectId,
-    name: String,
-    description: String,
-    /// In per cent, to four digits.
-    threshold: f64,
-    again: bool,
+    typed: Typed,
+    problem: Option<String>,
 }
 
 async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
     visitor.principal.require_unbound_admin()?;
     let found = app.catalog.project(ProjectId(id)).await?;
     let project = found.ok_or_else(ApiError::not_found)?;
-    let page = ProjectPage {
-        frame: Frame::new(visible(&project.name), "settings", &visitor),
-        places: places(&visitor, "/settings/projects"),
-        id: project.id,
+    let title = visible(&project.name);
+    let typed = Typed {
         // With more digits than are listed, so that who saves the form changes nothing else.
-        threshold: (project.settings.failure_threshold * 1e6).round() / 1e4,
+        threshold: ((project.settings.failure_threshold * 1e6).round() / 1e4).to_string(),
         again: project.settings.reprocess_all_images,
         name: project.name,
         description: project.description,
+    };
+    let page = ProjectPage {
+        frame: Frame::new(title, "settings", &visitor),
+        places: places(&visitor, "/settings/projects"),
+        id: project.id,
+        typed,
+        problem: None,
     };
     Ok(render(StatusCode::OK, &page))
 }
@@ -116,12 +170,17 @@ fn percent(settings: &ProjectSettings) -> f64 {
 
 async fn change(
     State(app): State<AppState>,
-    visitor: Visitor,
+    visitor: Result<Visitor, PageError>,
     Id(id): Id,
     fields: Result<Fields, ApiError>,
 ) -> PageResult {
+    if let Some(again) = resend::instead(&visitor, &format!("/settings/projects/{id}"), &fields) {
+        return Ok(again);
+    }
+    let visitor = visitor?;
     visitor.principal.require_unbound_admin()?;
     let mut fields = fields?;
+    let typed = Typed::of_form(&fields);
     let edit = ProjectEdit {
         name: Some(fields.text("name", NAME_MAX)),
         description: Some(fields.maybe_text("description", TEXT_MAX).unwrap_or_default()),
@@ -130,7 +189,16 @@ async fn change(
             .map(|percent| percent / 100.0),
         reprocess_all_images: Some(fields.has("reprocess")),
     };
-    fields.check()?;
+    if let Err(error) = fields.check() {
+        let page = ProjectPage {
+            frame: Frame::new("Change a project", "settings", &visitor),
+            places: places(&visitor, "/settings/projects"),
+            id: ProjectId(id),
+            typed,
+            problem: Some(said(error)?),
+        };
+        return Ok(render(StatusCode::BAD_REQUEST, &page));
+    }
     let edited = app.catalog.edit_project(ProjectId(id), &edit).await?;
     edited.ok_or_else(ApiError::not_found)?;
     Ok(Redirect::to("/settings/projects").into_response())
@@ -138,16 +206,24 @@ async fn change(
 
 async fn create(
     State(app): State<AppState>,
-    visitor: Visitor,
+    visitor: Result<Visitor, PageError>,
     fields: Result<Fields, ApiError>,
 ) -> PageResult {
+    if let Some(again) = resend::instead(&visitor, "/settings/projects", &fields) {
+        return Ok(again);
+    }
+    let visitor = visitor?;
     visitor.principal.require_unbound_admin()?;
     let mut fields = fields?;
+    let typed = Typed::of_form(&fields);
     let name = fields.text("name", NAME_MAX);
     let description = fields.maybe_text("description", TEXT_MAX).unwrap_or_default();
     let percent = fields.maybe_number("threshold", 0.0, 100.0).unwrap_or(50.0);
     let reprocess_all_images = fields.has("reprocess");
-    fields.check()?;
+    if let Err(error) = fields.check() {
+        let page = page_of(&app, &visitor, typed, Some(said(error)?)).await?;
+        return Ok(render(StatusCode::BAD_REQUEST, &page));
+    }
     let settings = ProjectSettings {
         failure_threshold: percent / 100.0,
         reprocess_all_images,

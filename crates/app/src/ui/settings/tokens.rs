@@ -14,14 +14,16 @@ use trapline_core::{
     ProjectId, Result, TokenId,
     catalog::{Role, Token},
     ports::OffsetPage,
-    words::count,
+    words::{count, counted, span, when},
 };
 
 use super::{
     super::{
         confirm::Confirm,
         login::secret_page,
-        page::{Frame, PageResult, render},
+        new_job::said,
+        page::{Frame, PageError, PageResult, render},
+        resend,
         session::Visitor,
         words::{Time, visible},
     },
@@ -73,13 +75,48 @@ struct TokensPage {
     places: Vec<Place>,
     rows: Vec<Row>,
     cut: Option<String>,
-    /// Numbers and names.
-    projects: Vec<(ProjectId, String)>,
-    lives: [(u64, &'static str); 5],
-    /// Words, and whether each is chosen.
+    /// Numbers, names, and whether each is chosen; so for the others.
+    projects: Vec<(ProjectId, String, bool)>,
+    lives: Vec<(u64, &'static str, bool)>,
     roles: Vec<(&'static str, bool)>,
     name: String,
     made: Option<Made>,
+    /// What is wrong with what was typed.
+    problem: Option<String>,
+}
+
+/// What the form holds.
+#[derive(Default)]
+struct Typed {
+    name: String,
+    role: String,
+    project: String,
+    days: String,
+}
+
+impl Typed {
+    /// As an address says, by which other pages lead here.
+    fn of(params: &Params) -> Self {
+        Self {
+            name: params.text("name").unwrap_or_default().to_owned(),
+            role: params.text("role").unwrap_or_default().to_owned(),
+            ..Self::default()
+        }
+    }
+
+    fn of_form(fields: &Fields) -> Self {
+        let mut typed = Self::default();
+        for (name, value) in fields.texts() {
+            match name.as_str() {
+                "name" => typed.name = value,
+                "role" => typed.role = value,
+                "project_id" => typed.project = value,
+                "days" => typed.days = value,
+                _ => {}
+            }
+        }
+        typed
+    }
 }
 
 async fn all_projects(app: &AppState) -> Result<Vec<(ProjectId, String)>> {
@@ -100,12 +137,7 @@ async fn all_tokens(app: &AppState) -> Result<(Vec<Token>, u64)> {
     Ok((found.rows, found.count))
 }
 
-async fn page_of(
-    app: &AppState,
-    visitor: &Visitor,
-    params: &Params,
-    made: Option<Made>,
-) -> Result<TokensPage> {
+async fn page_of(app: &AppState, visitor: &Visitor, typed: Typed) -> Result<TokensPage> {
     let (tokens, all) = all_tokens(app).await?;
     let projects = all_projects(app).await?;
     let now = app.clock.now();
@@ -124,19 +156,29 @@ async fn page_of(
         used: token.used_at.map(|at| Time::new(at, now)),
         is_over: token.expires_at.is_some_and(|at| at <= now),
     };
-    let wanted = params.text("role").unwrap_or("viewer");
+    let wanted = match typed.role.as_str() {
+        "" => "viewer",
+        role => role,
+    };
+    let rows = tokens.iter().map(row).collect();
     Ok(TokensPage {
         frame: Frame::new("Tokens", "settings", visitor),
         places: places(visitor, "/settings/tokens"),
-        rows: tokens.iter().map(row).collect(),
+        rows,
         cut: (all > ROWS_MAX).then(|| format!("The first {} of {}.", count(ROWS_MAX), count(all))),
-        lives: LIVES,
+        lives: LIVES
+            .map(|(days, word)| (days, word, days.to_string() == typed.days))
+            .to_vec(),
         roles: Role::ALL
             .map(|role| (role.as_str(), role.as_str() == wanted))
             .to_vec(),
-        name: params.text("name").unwrap_or_default().to_owned(),
-        projects,
-        made,
+        projects: projects
+            .into_iter()
+            .map(|(id, name)| (id, name, id.to_string() == typed.project))
+            .collect(),
+        name: typed.name,
+        made: None,
+        problem: None,
     })
 }
 
@@ -144,49 +186,82 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     visitor.principal.require_unbound_admin()?;
     Ok(render(
         StatusCode::OK,
-        &page_of(&app, &visitor, &params, None).await?,
+        &page_of(&app, &visitor, Typed::of(&params)).await?,
     ))
+}
+
+/// A token that is asked for.
+struct New {
+    name: String,
+    role: Role,
+    project: Option<ProjectId>,
+    /// For how many days it is good; 0 is for good.
+    days: u64,
+}
+
+impl New {
+    async fn read(app: &AppState, visitor: &Visitor, fields: &mut Fields) -> Result<Self, ApiError> {
+        let name = fields.text("name", NAME_MAX);
+        let word = fields.text("role", NAME_MAX);
+        let project = fields.maybe_int("project_id", 1);
+        let days = fields
+            .maybe_int("days", 0)
+            .and_then(|days| u64::try_from(days).ok());
+        let role = Role::parse(&word);
+        if role.is_none() {
+            fields.error("role", format!("\"{word}\" is not a valid choice."));
+        }
+        let days = days.unwrap_or(0);
+        if !LIVES.iter().any(|(known, _)| *known == days) {
+            fields.error("days", format!("\"{days}\" is not a valid choice."));
+        }
+        fields.check()?;
+        Ok(Self {
+            name,
+            role: role.ok_or_else(ApiError::internal)?,
+            project: match project {
+                Some(id) => Some(app.known_project(&visitor.principal, id).await?),
+                None => None,
+            },
+            days,
+        })
+    }
 }
 
 async fn create(
     State(app): State<AppState>,
-    visitor: Visitor,
+    visitor: Result<Visitor, PageError>,
     links: Links,
     fields: Result<Fields, ApiError>,
 ) -> PageResult {
+    if let Some(again) = resend::instead(&visitor, "/settings/tokens", &fields) {
+        return Ok(again);
+    }
+    let visitor = visitor?;
     visitor.principal.require_unbound_admin()?;
     let mut fields = fields?;
-    let name = fields.text("name", NAME_MAX);
-    let word = fields.text("role", NAME_MAX);
-    let project = fields.maybe_int("project_id", 1);
-    let days = fields
-        .maybe_int("days", 0)
-        .and_then(|days| u64::try_from(days).ok());
-    let role = Role::parse(&word);
-    if role.is_none() {
-        fields.error("role", format!("\"{word}\" is not a valid choice."));
-    }
-    let days = days.unwrap_or(0);
-    if !LIVES.iter().any(|(known, _)| *known == days) {
-        fields.error("days", format!("\"{days}\" is not a valid choice."));
-    }
-    fields.check()?;
-    let role = role.ok_or_else(ApiError::internal)?;
-    let project = match project {
-        Some(id) => Some(app.known_project(&visitor.principal, id).await?),
-        None => None,
+    let typed = Typed::of_form(&fields);
+    let new = match New::read(&app, &visitor, &mut fields).await {
+        Ok(new) => new,
+        Err(error) => {
+            let problem = said(error)?;
+            let mut page = page_of(&app, &visitor, typed).await?;
+            page.problem = Some(problem);
+            return Ok(render(StatusCode::BAD_REQUEST, &page));
+        }
     };
-    let end = (days > 0).then(|| app.clock.now().plus(Duration::from_secs(days * DAY)));
-    let (_, secret) = auth::mint(app.catalog.as_ref(), &name, role, project, end).await?;
+    let life = Duration::from_secs(new.days * DAY);
+    let end = (new.days > 0).then(|| app.clock.now().plus(life));
+    let (_, secret) = auth::mint(app.catalog.as_ref(), &new.name, new.role, new.project, end).await?;
     let server = app.server_url(&links);
-    let line = match role {
+    let line = match new.role {
         Role::Worker => {
             format!("trapline worker --server {server} --pipeline light-sheet --token {secret}")
         }
         _ => String::new(),
     };
-    let made = Some(Made { secret, line });
-    let mut page = page_of(&app, &visitor, &Params::default(), made).await?;
+    let mut page = page_of(&app, &visitor, Typed::default()).await?;
+    page.made = Some(Made { secret, line });
     page.frame.script = "copy.js";
     Ok(secret_page(render(StatusCode::CREATED, &page)))
 }
@@ -201,7 +276,8 @@ async fn ask(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageR
         of: Some(("/settings/tokens".to_owned(), visible(&token.name))),
         question: "Revoke this token?",
         what: format!(
-            "Whoever uses it ({}, {}…) is refused within seconds, and its sessions end. This can't be undone.",
+            "{} Whoever uses it ({}, {}…) is refused within seconds, and its sessions end. This can't be undone.",
+            in_use(&app, &token).await?,
             token.role.as_str(),
             visible(&token.prefix)
         ),
@@ -219,4 +295,32 @@ async fn revoke(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> Pa
     }
     app.auth.forget();
     Ok(Redirect::to("/settings/tokens").into_response())
+}
+
+/// Whether a token is used, and what the workers that use it hold.
+async fn in_use(app: &AppState, token: &Token) -> Result<String> {
+    let roster = app.engine.roster().await?;
+    let own: Vec<_> = roster
+        .members
+        .iter()
+        .filter(|m| m.row.token_id == token.id)
+        .collect();
+    let held: u64 = own.iter().map(|m| m.holds()).sum();
+    let (now, seen) = (
+        app.clock.now(),
+        own.iter().map(|m| app.engine.shown(m.row.last_seen)).max(),
+    );
+    let used = match (seen, token.used_at) {
+        (Some(seen), _) => format!("A worker used it {}", when(seen, now)),
+        (None, Some(at)) => format!("It was used {}", when(at, now)),
+        (None, None) => "Nobody has used it".to_owned(),
+    };
+    Ok(match held {
+        0 => format!("{used}."),
+        n => format!(
+            "{used} and holds {}; others get them within {}.",
+            counted(n, "image"),
+            span(app.engine.policy().task_ttr)
+        ),
+    })
 }

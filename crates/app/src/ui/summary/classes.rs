@@ -66,10 +66,10 @@ impl Classes {
             once_word: format!("Seen once: {}", many(folded.len() as u64)),
             once: folded.iter().take(LISTED_MAX).map(|of| class(of)).collect(),
             all: (left > 0 && !asked.all).then(|| {
-                let query = [("all", "1"), ("q", asked.search.as_str())];
+                let query = [("all", "1".to_owned()), ("q", asked.search.clone())];
                 let query = query.into_iter().filter(|(_, value)| !value.is_empty());
                 (
-                    with_query(&format!("/jobs/{}/summary", asked.job), query) + "#classes",
+                    asked.among(query) + "#classes",
                     format!("{} more", count(left as u64)),
                 )
             }),

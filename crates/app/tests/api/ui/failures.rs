@@ -268,7 +268,9 @@ async fn a_job_shows_how_fast_it_is_and_what_it_settled_over_time() {
     page.has("Settled over time")
         .has("At most 4 images in one minute")
         .has("/min<");
-    page.has("data-label=\"Processed\">3</td><td class=\"number\" data-label=\"Failed\">1</td>");
+    page.has(
+        "data-label=\"Processed\">3</td><td role=\"cell\" class=\"number\" data-label=\"Failed\">1</td>",
+    );
     page.has("About 1 min left.");
 
     // Written, it is seen at every node; and once.

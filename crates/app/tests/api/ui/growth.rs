@@ -55,8 +55,17 @@ const PAGES: &[(&str, &[&str])] = &[
     ("/jobs/new/{id}", &["", "?part=ahead"]),
     (
         "/jobs/{id}",
-        &["", "?why", "?window=all", "?part=chart", "?part=why"],
+        &[
+            "",
+            "?why",
+            "?window=all",
+            "?part=chart",
+            "?part=why",
+            "?part=failures",
+            "?part=workers",
+        ],
     ),
+    ("/jobs/{id}/delete", &[""]),
     (
         "/jobs/{id}/images",
         &[
@@ -76,6 +85,7 @@ const PAGES: &[(&str, &[&str])] = &[
             "?level=warning",
             "?level=error",
             "?before=9000",
+            "?image=3003",
             "?part=lines&after=9000",
         ],
     ),
@@ -116,7 +126,7 @@ const PAGES: &[(&str, &[&str])] = &[
     ("/settings/projects/{id}", &[""]),
     ("/settings/tokens", &[""]),
     ("/workers", &["", "?q=w1"]),
-    ("/workers/{id}", &[""]),
+    ("/workers/{id}", &["", "?part=now"]),
     ("/workers/{id}/drain", &[""]),
 ];
 
@@ -341,9 +351,14 @@ fn routes(folder: &Path) -> BTreeSet<String> {
     all
 }
 
+/// All routes of the pages.
+pub(super) fn all_routes() -> BTreeSet<String> {
+    routes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui"))
+}
+
 #[test]
 fn each_page_is_looked_at_or_said_to_be_none() {
-    let there = routes(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ui"));
+    let there = all_routes();
     let said = PAGES.iter().map(|(route, _)| *route).chain(NO_PAGES);
     let said: BTreeSet<String> = said.map(str::to_owned).collect();
     assert_eq!(there, said);

@@ -14,12 +14,27 @@ use crate::{
     support::TestApp,
 };
 
-/// The next event of a stream, as its text; `None` at its end. Time passes while it is waited for.
+/// The next event of a stream that is no beat, as its text; `None` at its end. Time passes while it is waited for.
 async fn event(app: &TestApp, stream: &mut Body, time: u64) -> Option<String> {
-    let frame = within(Duration::from_secs(20), stream.frame());
-    let (frame, ()) = tokio::join!(frame, async { app.pass(Duration::from_secs(time)) });
-    let bytes = frame?.unwrap().into_data().unwrap();
-    Some(String::from_utf8(bytes.to_vec()).unwrap())
+    let next = async {
+        loop {
+            let bytes = stream.frame().await?.unwrap().into_data().unwrap();
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            if !text.contains("event: beat") {
+                break Some(text);
+            }
+        }
+    };
+    let next = within(Duration::from_secs(20), next);
+    let (text, ()) = tokio::join!(next, async { app.pass(Duration::from_secs(time)) });
+    text
+}
+
+/// The end of a stream that goes on at another node.
+async fn ends(app: &TestApp, stream: &mut Body, time: u64) {
+    let last = event(app, stream, time).await.unwrap();
+    assert!(last.contains("event: bye") && last.contains("retry_ms"), "{last}");
+    assert_eq!(event(app, stream, 0).await, None);
 }
 
 #[tokio::test]
@@ -81,6 +96,8 @@ async fn a_lagging_watcher_gets_one_resync() {
         fleet.post(job, &[success(&task)]).await;
         fleet.pass(Duration::from_secs(2)).await;
     }
+    let told = event(&fleet.app, &mut stream, 1).await.unwrap();
+    assert!(told.contains("event: resync"), "{told}");
     let numbers = event(&fleet.app, &mut stream, 1).await.unwrap();
     assert!(
         numbers.contains("event: jobs") && numbers.contains("4 of 5 processed"),
@@ -91,7 +108,7 @@ async fn a_lagging_watcher_gets_one_resync() {
     fleet.post(job, &[success(&last)]).await;
     let numbers = event(&fleet.app, &mut stream, 1).await.unwrap();
     assert!(
-        !numbers.contains("4 of 5 processed, 1"),
+        !numbers.contains("4 of 5 processed, 1") && !numbers.contains("resync"),
         "an old one was kept: {numbers}"
     );
 }
@@ -132,6 +149,8 @@ async fn a_stream_says_once_a_second_no_more_than_what_is_another_than_before() 
     }
     assert!(bytes < 10 * 250, "{bytes} bytes in ten events");
     // Who has seen nothing since the first second gets all at once.
+    let told = event(&fleet.app, &mut other, 0).await.unwrap();
+    assert!(told.contains("event: resync"), "{told}");
     let late = of_job(&event(&fleet.app, &mut other, 0).await.unwrap());
     assert_eq!(late, page);
 }
@@ -154,7 +173,7 @@ async fn a_stream_shows_no_job_of_another_project_and_ends_with_the_server() {
         "{shown}"
     );
     fleet.app.state.engine.stop_waiting();
-    assert_eq!(event(&fleet.app, &mut stream, 1).await, None);
+    ends(&fleet.app, &mut stream, 1).await;
     assert_eq!(browser.get("/live").await.status, StatusCode::BAD_REQUEST);
 }
 
@@ -189,7 +208,7 @@ async fn a_list_is_told_of_newer_jobs_of_its_project_and_of_the_build() {
         "{news}"
     );
     fleet.app.state.engine.stop_waiting();
-    assert_eq!(event(&fleet.app, &mut elsewhere, 5).await, None);
+    ends(&fleet.app, &mut elsewhere, 5).await;
     let strange = format!("/live?newest={job}&project=99");
     assert_eq!(browser.get(&strange).await.status, StatusCode::BAD_REQUEST);
 }
@@ -211,9 +230,19 @@ async fn a_stream_tells_that_workers_or_the_health_of_the_server_have_changed() 
         first.contains("event: workers") && first.contains("{\"live\":1,\"quiet\":0}"),
         "{first}"
     );
+    let seen = event(&fleet.app, &mut stream, 0).await.unwrap();
+    assert!(seen.contains("event: seen") && seen.contains("[[1,"), "{seen}");
+    fleet.app.pass(Duration::from_secs(2));
     fleet.tasks(job, 2).await;
+    fleet.app.state.engine.flush_signs().await.unwrap();
     let next = event(&fleet.app, &mut stream, 6).await.unwrap();
     assert!(next.contains("event: workers"), "{next}");
+    let seen = event(&fleet.app, &mut stream, 0).await.unwrap();
+    assert!(seen.contains("event: seen"), "an age is told apart: {seen}");
+    let mut one = browser.stream("/live?topics=worker:1").await;
+    event(&fleet.app, &mut one, 0).await.unwrap();
+    let first = event(&fleet.app, &mut one, 0).await.unwrap();
+    assert!(first.contains("event: worker\n"), "{first}");
     // The store has answered since time has passed.
     fleet.app.second().await;
     let mut stream = browser.stream("/live?topics=health").await;
@@ -228,4 +257,60 @@ async fn a_stream_tells_that_workers_or_the_health_of_the_server_have_changed() 
         StatusCode::BAD_REQUEST
     );
     assert_eq!(browser.get("/live").await.status, StatusCode::BAD_REQUEST);
+}
+
+/// All that is told to a page that gets no stream.
+async fn once(browser: &Browser, path: &str) -> String {
+    let page = browser.get(path).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+    page.html
+}
+
+#[tokio::test]
+async fn a_page_that_gets_no_stream_is_told_how_all_stands_now() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let path = format!("/live?jobs={job}&topics=job:{job},log:{job}&parts=why,chart");
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        streams.push(browser.stream(&path).await);
+    }
+    assert_eq!(browser.get(&path).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let told = once(&browser, &format!("{path}&once=1")).await;
+    for part in [
+        "event: hello",
+        "\"now\":",
+        "0 of 3 processed",
+        "\"parts\":[\"why\",\"chart\"]",
+        "\"log\":",
+    ] {
+        assert!(told.contains(part), "no {part} in {told}");
+    }
+    drop(streams);
+    let other = fleet.app.other_project().await;
+    let stranger = Browser::of(&fleet.app, Role::Viewer, Some(other)).await;
+    let told = once(&stranger, &format!("{path}&once=1")).await;
+    assert!(
+        !told.contains("event: jobs") && !told.contains("event: job\n"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn parts_are_read_again_when_it_is_said() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let mut stream = browser
+        .stream(&format!("/live?jobs={job}&topics=job:{job}&parts=failures,chart"))
+        .await;
+    for name in ["hello", "jobs"] {
+        let told = event(&fleet.app, &mut stream, 0).await.unwrap();
+        assert!(told.contains(&format!("event: {name}")), "{told}");
+    }
+    let told = event(&fleet.app, &mut stream, 5).await.unwrap();
+    assert!(told.contains("{\"id\":1,\"parts\":[\"failures\"]}"), "{told}");
+    let told = event(&fleet.app, &mut stream, 10).await.unwrap();
+    assert!(told.contains("\"parts\":[\"chart\"]"), "{told}");
 }

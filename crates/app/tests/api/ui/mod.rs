@@ -1,16 +1,20 @@
 //! The web interface, as a browser without JavaScript sees it.
 
+mod asked;
 mod browser;
+mod deletion;
 mod errors;
 mod failures;
 mod growth;
 mod health;
 mod jobs;
+mod large;
 mod links;
 mod live;
 mod look;
 mod new_job;
 mod results;
+mod roles;
 mod session;
 mod sets;
 mod settings;

@@ -204,6 +204,11 @@ async fn a_project_is_changed_on_a_page_of_its_own() {
     page.has("value=\"&#60;b&#62;First\"")
         .has("value=\"12.5\"")
         .has(" checked");
+    let long = format!("name=x&threshold=50&description={}", "%E8%9B%BE".repeat(10_000));
+    assert_eq!(
+        admin.post("/settings/projects/1", &long).await.status,
+        StatusCode::SEE_OTHER
+    );
     for (path, form, status) in [
         (
             "/settings/projects/1",

@@ -64,7 +64,7 @@ async fn the_page_of_workers_shows_who_misbehaves_first() {
     page.has("2 live · 0 quiet · 0 gone today")
         .has("100.0%")
         .has("June night");
-    let rows: Vec<&str> = page.html.split("<tr data-id=\"").skip(1).collect();
+    let rows: Vec<&str> = page.html.split("<tr role=\"row\" data-id=\"").skip(1).collect();
     assert!(rows[0].starts_with(&format!("{id}\"")), "{rows:?}");
     admin
         .get("/workers?part=rows")
@@ -79,7 +79,7 @@ async fn the_page_of_workers_shows_who_misbehaves_first() {
     admin
         .get("/workers?q=nobody")
         .await
-        .has("No worker has this in its name.");
+        .has("No worker matches the filter.");
     assert_eq!(
         admin.get("/workers?part=nothing").await.status,
         StatusCode::BAD_REQUEST
@@ -152,7 +152,10 @@ async fn a_worker_is_seen_within_its_project_and_drained_by_an_admin_alone() {
     ] {
         let browser = Browser::of(&fleet.app, role, project).await;
         let list = browser.get("/workers").await;
-        let mut line = format!("{who}: {} listed", list.html.matches("<tr data-id").count());
+        let mut line = format!(
+            "{who}: {} listed",
+            list.html.matches("<tr role=\"row\" data-id").count()
+        );
         for path in ["", "/drain"] {
             let status = browser.get(&format!("/workers/{id}{path}")).await.status;
             line.push_str(&format!(", GET {path} {}", status.as_u16()));

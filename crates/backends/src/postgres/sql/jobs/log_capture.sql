@@ -1,0 +1,2 @@
+-- As log.sql, of the lines about one image, by job_logs_capture. $1 job, $2 capture.
+SELECT id, at, level, message, capture_id FROM job_logs WHERE job_id - 0 = $1 AND capture_id IS NOT NULL AND capture_id = $2
