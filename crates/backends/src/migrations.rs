@@ -34,6 +34,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0019_jobs_in_order"),
         embedded!("sqlite/0020_by_reason_and_level"),
         embedded!("sqlite/0021_uses_of_tokens"),
+        embedded!("sqlite/0022_time_zones"),
     ])
 }
 
@@ -59,6 +60,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0019_jobs_in_order"),
         embedded!("postgres/0020_by_reason_and_level"),
         embedded!("postgres/0021_uses_of_tokens"),
+        embedded!("postgres/0022_time_zones"),
     ])
 }
 

@@ -23,7 +23,7 @@ use super::{
     },
     Place, places,
 };
-use crate::http::{ApiError, AppState, Fields, Id, NAME_MAX, TEXT_MAX};
+use crate::http::{ApiError, AppState, Fields, Id, NAME_MAX, TEXT_MAX, time_zone};
 
 /// Projects of the page.
 const ROWS_MAX: u64 = 1_000;
@@ -40,6 +40,7 @@ struct Row {
     description: String,
     threshold: String,
     again: bool,
+    zone: String,
     created: Time,
 }
 
@@ -51,6 +52,7 @@ struct ProjectsPage {
     rows: Vec<Row>,
     cut: Option<String>,
     creates: bool,
+    zones: Vec<String>,
 }
 
 async fn list(State(app): State<AppState>, visitor: Visitor) -> PageResult {
@@ -66,6 +68,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor) -> PageResult {
         description: visible(&p.description),
         threshold: format!("{}%", percent(&p.settings)),
         again: p.settings.reprocess_all_images,
+        zone: p.settings.time_zone.clone().unwrap_or_default(),
         created: Time::new(p.created_at, now),
     };
     let page = ProjectsPage {
@@ -75,6 +78,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor) -> PageResult {
         cut: (found.count > ROWS_MAX)
             .then(|| format!("The first {} of {}.", count(ROWS_MAX), count(found.count))),
         creates: visitor.principal.is_unbound_admin(),
+        zones: zones(),
     };
     Ok(render(StatusCode::OK, &page))
 }
@@ -90,6 +94,8 @@ struct ProjectPage {
     /// In per cent, to four digits.
     threshold: f64,
     again: bool,
+    zone: String,
+    zones: Vec<String>,
 }
 
 async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
@@ -103,10 +109,18 @@ async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageR
         // With more digits than are listed, so that who saves the form changes nothing else.
         threshold: (project.settings.failure_threshold * 1e6).round() / 1e4,
         again: project.settings.reprocess_all_images,
+        zone: project.settings.time_zone.unwrap_or_default(),
+        zones: zones(),
         name: project.name,
         description: project.description,
     };
     Ok(render(StatusCode::OK, &page))
+}
+
+/// The names of all time zones, for a field that offers them.
+fn zones() -> Vec<String> {
+    let names = jiff::tz::db().available();
+    names.map(|name| name.to_string()).collect()
 }
 
 /// The threshold in per cent, with a digit.
@@ -129,6 +143,7 @@ async fn change(
             .maybe_number("threshold", 0.0, 100.0)
             .map(|percent| percent / 100.0),
         reprocess_all_images: Some(fields.has("reprocess")),
+        time_zone: time_zone(&mut fields),
     };
     fields.check()?;
     let edited = app.catalog.edit_project(ProjectId(id), &edit).await?;
@@ -147,10 +162,12 @@ async fn create(
     let description = fields.maybe_text("description", TEXT_MAX).unwrap_or_default();
     let percent = fields.maybe_number("threshold", 0.0, 100.0).unwrap_or(50.0);
     let reprocess_all_images = fields.has("reprocess");
+    let time_zone = time_zone(&mut fields).flatten();
     fields.check()?;
     let settings = ProjectSettings {
         failure_threshold: percent / 100.0,
         reprocess_all_images,
+        time_zone,
     };
     app.catalog.create_project(&name, &description, &settings).await?;
     Ok(Redirect::to("/settings/projects").into_response())

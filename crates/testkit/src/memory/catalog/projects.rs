@@ -27,6 +27,10 @@ impl CatalogRows {
         project
     }
 
+    pub(in super::super) fn project(&self, id: ProjectId) -> Option<&Project> {
+        self.projects.get(at(id.0))
+    }
+
     pub(super) fn edit_project(
         &mut self,
         id: ProjectId,
