@@ -212,7 +212,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("summary/due.sql", 24, &[(INT, "'24'")]),
     hot("summary/advance.sql", 1, &[
         JOB, (INT, "'1'"), (TEXT, "'done'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"),
-        (INT, "'0'"), (INT, "'0'"), NOW,
+        (INT, "'0'"), (INT, "'0'"), NOW, (INT, "NULL"),
     ]),
     hot("summary/photographs.sql", 24, &[JOB, (INT, known!("last")), (INT, "'24'")]),
     // As free_tasks.sql, it passes over what has been settled since the index was cleaned.

@@ -52,7 +52,9 @@ async fn beyond(
     back: bool,
 ) -> PageResult {
     let mut asked = Asked::read(path, &params)?;
-    let job = app.visible_job(&visitor.principal, asked.place.job).await?.id;
+    let job = app.visible_job(&visitor.principal, asked.place.job).await?;
+    asked.place.filter.zone = app.engine.zone_of(&job).await?;
+    let job = job.id;
     let store = app.engine.store().as_ref();
     let filter = &asked.place.filter;
     let order = Order::of(&app, job, filter).await?;

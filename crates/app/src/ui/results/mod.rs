@@ -166,8 +166,9 @@ async fn grid(
     params: Params,
     Called(host): Called,
 ) -> PageResult {
-    let place = Place::read(id, &params)?;
+    let mut place = Place::read(id, &params)?;
     let job = app.visible_job(&visitor.principal, id).await?;
+    place.filter.zone = app.engine.zone_of(&job).await?;
     let (store, filter) = (app.engine.store().as_ref(), &place.filter);
     let order = Order::of(&app, job.id, filter).await?;
     let after = place.after.unwrap_or(Key::START);

@@ -12,6 +12,7 @@ use super::{
     super::{
         page::{Frame, PageResult, render},
         session::Visitor,
+        when,
         words::{Time, visible},
     },
     asked::{Asked, Named, Score, Ways},
@@ -56,8 +57,9 @@ pub(super) async fn show(
     params: Params,
     Called(host): Called,
 ) -> PageResult {
-    let asked = Asked::read(path, &params)?;
+    let mut asked = Asked::read(path, &params)?;
     let job = app.visible_job(&visitor.principal, asked.place.job).await?;
+    asked.place.filter.zone = app.engine.zone_of(&job).await?;
     let row = row(&app, &job, &asked).await?;
     let detections = detections(&app, &job, &row, params.int("top")?).await?;
     let capture = &row.capture;
@@ -83,7 +85,7 @@ pub(super) async fn show(
             _ => None,
         },
         state: state(&row),
-        facts: facts(&app, &job, &row).await?,
+        facts: facts(&app, &job, &row, &asked).await?,
         cut: (all > entries.len() as u64).then(|| {
             format!(
                 "The first {} of {} are shown.",
@@ -146,7 +148,12 @@ fn state(row: &ResultRow) -> &'static str {
     }
 }
 
-async fn facts(app: &AppState, job: &Job, row: &ResultRow) -> PageResult<Vec<(&'static str, String)>> {
+async fn facts(
+    app: &AppState,
+    job: &Job,
+    row: &ResultRow,
+    asked: &Asked,
+) -> PageResult<Vec<(&'static str, String)>> {
     let capture = &row.capture;
     let query = ImageQuery {
         job: job.id,
@@ -157,7 +164,13 @@ async fn facts(app: &AppState, job: &Job, row: &ResultRow) -> PageResult<Vec<(&'
     };
     let rows = app.engine.store().images(&query).await?;
     let mut facts = Vec::new();
-    facts.extend(capture.facts.taken_at.map(|at| ("Taken", at.to_string())));
+    let zone = &asked.place.filter.zone;
+    facts.extend(
+        capture
+            .facts
+            .taken_at
+            .map(|at| ("Taken", when::taken_words(at, zone))),
+    );
     for row in rows.into_iter().filter(|row| row.capture == capture.id) {
         facts.extend(row.worker.map(|worker| ("Worker", visible(&worker))));
         if row.attempts > 1 {

@@ -1,9 +1,11 @@
 //! The orders in which results are shown, each with an index that finds the next rows.
 
+use std::collections::BTreeSet;
+
 use trapline_core::{
-    CaptureId, JobId, Result,
+    CaptureId, JobId, Result, Zone,
     ports::{DetectionRow, ResultQuery, ResultRow, Store},
-    summary::{LabelledQuery, TakenQuery, UNSCORED, half_hour, noon, rank},
+    summary::{LabelledQuery, TakenQuery, UNSCORED, noon, rank},
 };
 
 use super::filter::{Filter, OF_ONE_MAX, of_one};
@@ -58,8 +60,8 @@ pub(super) enum Order {
     Listed,
     /// By the score of a label, the best first.
     Best(String),
-    /// By time, in these half-hours: each from one, and before another.
-    Taken(Vec<(i64, i64)>),
+    /// By time, in these half-hours of a zone: each from one, and before another.
+    Taken(Vec<(i64, i64)>, Zone),
 }
 
 impl Order {
@@ -70,18 +72,24 @@ impl Order {
             return Ok(Self::Listed);
         }
         let made = app.engine.store().summary(job, None).await?;
-        let Some(made) = made.filter(|made| made.complete || !app.is_kept) else {
+        let is_of_zone = |zone: i64| !is_timed || zone == filter.zone.id();
+        let usable = made.filter(|made| (made.complete || !app.is_kept) && is_of_zone(made.zone));
+        let Some(made) = usable else {
             return Ok(Self::Listed);
         };
+        let taken = |ranges| Self::Taken(ranges, filter.zone.clone());
         Ok(match (filter.night, filter.hour, &filter.label) {
             (None, None, Some(label)) => Self::Best(label.clone()),
             (None, None, None) => Self::Listed,
-            (Some(night), None, _) => Self::Taken(vec![(noon(night), noon(night + 1))]),
-            (Some(night), Some(hour), _) => Self::Taken(vec![(noon(night) + hour, noon(night) + hour + 1)]),
+            (Some(night), None, _) => taken(vec![(noon(night), noon(night + 1))]),
+            (Some(night), Some(hour), _) => taken(vec![(noon(night) + hour, noon(night) + hour + 1)]),
             (None, Some(hour), _) => {
-                let taken = made.photographs.keys();
-                let of_hour = taken.filter(|at| trapline_core::summary::night(**at).1 == hour);
-                Self::Taken(of_hour.map(|at| (*at, at + 1)).collect())
+                let all = made.photographs.keys().chain(made.activity.keys());
+                let of_hour: BTreeSet<i64> = all
+                    .copied()
+                    .filter(|at| trapline_core::summary::night(*at).1 == hour)
+                    .collect();
+                taken(of_hour.into_iter().map(|at| (at, at + 1)).collect())
             }
         })
     }
@@ -119,7 +127,7 @@ impl Order {
                     .map(|(rank, n, row)| (Key::new(rank, row.capture.id, n), row))
                     .collect())
             }
-            Self::Taken(ranges) => taken(store, job, ranges, (from, back), limit).await,
+            Self::Taken(ranges, _) => taken(store, job, ranges, (from, back), limit).await,
         }
     }
 
@@ -156,10 +164,10 @@ impl Order {
                 let all = of_one(store, job, image, 0, OF_ONE_MAX, false).await?;
                 best_of(label, &all).map_or(listed, |(rank, n)| Key::new(rank, image, n))
             }
-            Self::Taken(_) => {
+            Self::Taken(_, zone) => {
                 let row = store.results(&query).await?.pop();
                 let taken = row.and_then(|row| row.capture.facts.taken_at);
-                taken.map_or(listed, |at| Key::new(half_hour(at), image, 0))
+                taken.map_or(listed, |at| Key::new(zone.half_hour(at), image, 0))
             }
         })
     }

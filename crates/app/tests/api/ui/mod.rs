@@ -17,3 +17,4 @@ mod settings;
 mod summary;
 mod thumbnails;
 mod workers;
+mod zones;
