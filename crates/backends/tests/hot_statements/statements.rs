@@ -199,6 +199,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("reports/images_failed.sql", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images_failed_of.sql", 24, &[JOB, (TEXT, "'lost'"), (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images.sql", 24, &[JOB, (TEXT, "NULL"), (TEXT, "NULL"), (INT, known!("last")), (INT, "'24'")]),
+    hot("reports/images_waiting.sql", 24 + IN_FLIGHT, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images_in_flight.sql", IN_FLIGHT / 2, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("reports/results.sql", 24, &[JOB, (INT, known!("last")), (INT, "'24'")]),
     hot("reports/results_before.sql", 24, &[JOB, (INT, "'25'"), (INT, "'24'")]),
