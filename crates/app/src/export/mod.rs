@@ -128,6 +128,68 @@ pub async fn page(
     Ok((described(store, found, &mut meanings, scores).await?, last))
 }
 
+/// The line that names the columns of a CSV.
+///
+/// # Errors
+/// As the writer's.
+pub fn header(table: Table) -> Result<Vec<u8>> {
+    encode(std::iter::once(columns(table)), Format::Csv)
+}
+
+fn columns(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Detections => &rows::DETECTION_COLUMNS,
+        Table::Images => &rows::IMAGE_COLUMNS,
+    }
+}
+
+/// The rows of some images of a job for a spreadsheet; of detections, those that `keep` takes.
+///
+/// # Errors
+/// As the store's.
+pub async fn csv_of(
+    store: &dyn Store,
+    job: JobId,
+    table: Table,
+    captures: &[Capture],
+    keep: impl Fn(&DetectionRow) -> bool + Send,
+) -> Result<Vec<u8>> {
+    if matches!(table, Table::Images) {
+        return guarded(images(store, job, captures).await?.into_iter());
+    }
+    let (mut csv, mut meanings) = (Vec::new(), rows::Meanings::default());
+    for capture in captures {
+        let mut found = store
+            .detections(DetectionsOf::Tasks(&[(job, capture.id)]), false)
+            .await?;
+        found.retain(&keep);
+        let rows = described(store, found, &mut meanings, false).await?;
+        csv.extend(guarded(rows.into_iter().map(|d| d.detection))?);
+    }
+    Ok(csv)
+}
+
+/// Detections as they are exported.
+///
+/// # Errors
+/// As the store's.
+pub async fn full(store: &dyn Store, found: Vec<DetectionRow>, scores: bool) -> Result<Vec<FullDetection>> {
+    described(store, found, &mut rows::Meanings::default(), scores).await
+}
+
+/// Some images of a job as they are exported.
+///
+/// # Errors
+/// As the store's.
+pub async fn images(store: &dyn Store, job: JobId, captures: &[Capture]) -> Result<Vec<Image>> {
+    let chosen = attempts(store, CaptureScope::Job(job), captures).await?;
+    let of = |capture: &Capture| chosen.get(&capture.id).and_then(|of| of.first());
+    Ok(captures
+        .iter()
+        .map(|capture| Image::new(capture, of(capture)))
+        .collect())
+}
+
 async fn described(
     store: &dyn Store,
     found: Vec<DetectionRow>,
@@ -147,13 +209,9 @@ async fn described(
 /// All rows, encoded page by page, each in short transactions (docs/rules.md A18). The first piece is there, if empty, even
 /// without a row.
 pub fn stream(store: Arc<dyn Store>, export: Export) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    let columns: &[&str] = match export.table {
-        Table::Detections => &rows::DETECTION_COLUMNS,
-        Table::Images => &rows::IMAGE_COLUMNS,
-    };
     let header = match export.format {
         Format::Ndjson => Ok(Bytes::new()),
-        Format::Csv => encode(std::iter::once(columns), Format::Csv).map(Bytes::from),
+        Format::Csv => header(export.table).map(Bytes::from),
     };
     let start = (Some(CaptureId(i64::MIN)), rows::Meanings::default());
     let pages = stream::try_unfold(start, move |(after, mut meanings)| {

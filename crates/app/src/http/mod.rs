@@ -45,6 +45,7 @@ mod request_key;
 mod result_item;
 mod results;
 mod results_export;
+mod results_filter;
 mod services;
 pub(crate) mod site;
 mod summary;
