@@ -1,4 +1,5 @@
 use super::*;
+use crate::JobStatus;
 
 fn of(status: JobStatus, run: i64, detections: u64) -> Of {
     Of {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use trapline_core::{
     CaptureId, JobId, ProjectId, TaskState, Timestamp, Zone,
+    catalog::{Project, ProjectEdit},
     ports::{DetectionsOf, ResultRow},
     summary::{
         ALL, Counted, DETECTIONS_MAX, END, LabelledQuery, Of, PROCESSED, Phase, Seen, State, Step, Summary,
@@ -71,8 +72,23 @@ impl Db {
         Zone::of(project.and_then(|p| p.settings.time_zone.as_deref()))
     }
 
+    /// Edits a project, by whose zone its jobs' summaries count.
+    pub(super) fn edit_project(
+        &mut self,
+        id: ProjectId,
+        edit: &ProjectEdit,
+        now: Timestamp,
+    ) -> Option<Project> {
+        let before = self.zone_of(id);
+        let edited = self.catalog.edit_project(id, edit, now);
+        if self.zone_of(id) != before {
+            self.reopen_summaries(id);
+        }
+        edited
+    }
+
     /// Has the summaries of a project's jobs looked at again that are done.
-    pub(super) fn reopen_summaries(&mut self, project: ProjectId) {
+    fn reopen_summaries(&mut self, project: ProjectId) {
         let jobs = self.jobs.iter().filter(|(_, row)| row.job.project == project);
         let ids: Vec<JobId> = jobs.map(|(id, _)| *id).collect();
         for id in ids {

@@ -31,13 +31,7 @@ impl Catalog for MemoryStore {
 
     async fn edit_project(&self, id: ProjectId, edit: &ProjectEdit) -> Result<Option<Project>> {
         let now = self.clock.now();
-        let mut rows = self.rows();
-        let before = rows.catalog.project(id).map(|p| p.settings.time_zone.clone());
-        let edited = rows.catalog.edit_project(id, edit, now);
-        if edited.as_ref().map(|p| p.settings.time_zone.clone()) != before {
-            rows.reopen_summaries(id);
-        }
-        Ok(edited)
+        Ok(self.rows().edit_project(id, edit, now))
     }
 
     async fn projects(&self, only: Option<ProjectId>, by: OffsetPage) -> Result<Total<Project>> {

@@ -31,7 +31,7 @@ impl CatalogRows {
         self.projects.get(at(id.0))
     }
 
-    pub(super) fn edit_project(
+    pub(in super::super) fn edit_project(
         &mut self,
         id: ProjectId,
         edit: &ProjectEdit,
