@@ -5,6 +5,7 @@
 
 mod choose;
 mod rows;
+mod some;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,6 +20,7 @@ use trapline_core::{
 };
 
 pub use rows::{FullDetection, Image};
+pub use some::{csv_of, full, images};
 
 /// Images read at a time: with their detections and all scores of a 29,000-class model, still some tens of MB.
 const PAGE: u64 = 50;
@@ -141,53 +143,6 @@ fn columns(table: Table) -> &'static [&'static str] {
         Table::Detections => &rows::DETECTION_COLUMNS,
         Table::Images => &rows::IMAGE_COLUMNS,
     }
-}
-
-/// The rows of some images of a job for a spreadsheet; of detections, those that `keep` takes.
-///
-/// # Errors
-/// As the store's.
-pub async fn csv_of(
-    store: &dyn Store,
-    job: JobId,
-    table: Table,
-    captures: &[Capture],
-    keep: impl Fn(&DetectionRow) -> bool + Send,
-) -> Result<Vec<u8>> {
-    if matches!(table, Table::Images) {
-        return guarded(images(store, job, captures).await?.into_iter());
-    }
-    let (mut csv, mut meanings) = (Vec::new(), rows::Meanings::default());
-    for capture in captures {
-        let mut found = store
-            .detections(DetectionsOf::Tasks(&[(job, capture.id)]), false)
-            .await?;
-        found.retain(&keep);
-        let rows = described(store, found, &mut meanings, false).await?;
-        csv.extend(guarded(rows.into_iter().map(|d| d.detection))?);
-    }
-    Ok(csv)
-}
-
-/// Detections as they are exported.
-///
-/// # Errors
-/// As the store's.
-pub async fn full(store: &dyn Store, found: Vec<DetectionRow>, scores: bool) -> Result<Vec<FullDetection>> {
-    described(store, found, &mut rows::Meanings::default(), scores).await
-}
-
-/// Some images of a job as they are exported.
-///
-/// # Errors
-/// As the store's.
-pub async fn images(store: &dyn Store, job: JobId, captures: &[Capture]) -> Result<Vec<Image>> {
-    let chosen = attempts(store, CaptureScope::Job(job), captures).await?;
-    let of = |capture: &Capture| chosen.get(&capture.id).and_then(|of| of.first());
-    Ok(captures
-        .iter()
-        .map(|capture| Image::new(capture, of(capture)))
-        .collect())
 }
 
 async fn described(
