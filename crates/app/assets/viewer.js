@@ -60,13 +60,17 @@ function fit(photo, img) {
   if (told && photo.classList.contains("one")) told.hidden = !isSwapped || isAsked;
 }
 
-for (const photo of document.querySelectorAll("[data-photo]")) {
+function watch(photo) {
   const img = photo.querySelector("img");
-  if (!img) continue;
+  if (!img) return;
   img.addEventListener("load", () => fit(photo, img));
   img.addEventListener("error", () => broken(photo, img));
   if (img.complete && img.currentSrc) img.naturalWidth ? fit(photo, img) : broken(photo, img);
 }
+for (const photo of document.querySelectorAll("[data-photo]")) watch(photo);
+document.addEventListener("tl-rows", ({ detail }) => {
+  for (const row of detail) for (const photo of row.querySelectorAll("[data-photo]")) watch(photo);
+});
 
 const one = document.querySelector(".photo.one");
 if (one) view();
