@@ -8,6 +8,7 @@ mod beyond;
 mod download;
 mod entry;
 mod filter;
+mod near;
 mod one;
 mod order;
 mod photo;
