@@ -2,10 +2,16 @@
 // of that is links and a form.
 const number = (text) => Number(text ?? "");
 
-// A photograph that does not load leaves its frame with the boxes.
+// A photograph that does not load leaves its thumbnail, or its frame with the boxes.
 function broken(photo, img) {
-  img.remove();
-  photo.classList.add("broken");
+  const { small } = img.dataset;
+  if (small) {
+    delete img.dataset.small;
+    img.src = small;
+  } else {
+    img.remove();
+    photo.classList.add("broken");
+  }
   const told = document.querySelector("[data-broken]");
   if (told && photo.classList.contains("one")) told.hidden = false;
 }
@@ -60,13 +66,17 @@ function fit(photo, img) {
   if (told && photo.classList.contains("one")) told.hidden = !isSwapped || isAsked;
 }
 
-for (const photo of document.querySelectorAll("[data-photo]")) {
+function watch(photo) {
   const img = photo.querySelector("img");
-  if (!img) continue;
+  if (!img) return;
   img.addEventListener("load", () => fit(photo, img));
   img.addEventListener("error", () => broken(photo, img));
   if (img.complete && img.currentSrc) img.naturalWidth ? fit(photo, img) : broken(photo, img);
 }
+for (const photo of document.querySelectorAll("[data-photo]")) watch(photo);
+document.addEventListener("tl-rows", ({ detail }) => {
+  for (const row of detail) for (const photo of row.querySelectorAll("[data-photo]")) watch(photo);
+});
 
 const one = document.querySelector(".photo.one");
 if (one) view();
@@ -165,19 +175,61 @@ function view() {
     box(entry).scrollIntoView({ block: "center", inline: "center" });
   }
 
+  // The tools do what keys do, for who has none; a tick is of what is seen.
+  const tools = document.querySelector("[data-tools]");
+  const ticks = [...tools.querySelectorAll("[data-show]")];
+  function show(css) {
+    const tick = ticks.find((tick) => tick.dataset.show === css);
+    tick.checked = !one.classList.toggle(css);
+  }
+  for (const tick of ticks) tick.addEventListener("change", () => one.classList.toggle(tick.dataset.show, !tick.checked));
+  const full = () => (document.fullscreenElement ? document.exitFullscreen() : one.parentElement.requestFullscreen());
+  const button = tools.querySelector("[data-full]");
+  button.hidden = !document.fullscreenEnabled;
+  button.addEventListener("click", full);
+  tools.hidden = false;
+
+  // A pinch on a touchpad comes as this, too.
+  let turned = 0;
+  one.parentElement.addEventListener(
+    "wheel",
+    (event) => {
+      if (!event.ctrlKey) return;
+      event.preventDefault();
+      turned += event.deltaY;
+      if (Math.abs(turned) < 40) return;
+      zoomTo(zoom() + (turned < 0 ? 1 : -1));
+      turned = 0;
+    },
+    { passive: false },
+  );
+
+  // What is likely to be seen next is loaded before, unless somebody pays for each byte.
+  async function ahead() {
+    const link = document.querySelector("[rel=next]");
+    if (navigator.connection?.saveData || one.classList.contains("broken") || !link) return;
+    const answer = await fetch(link.href).catch(() => null);
+    if (!answer?.ok) return;
+    const next = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".photo.one > img");
+    if (next) Object.assign(new Image(), { referrerPolicy: "no-referrer", src: next.getAttribute("src") });
+  }
+  const shown = one.querySelector("img");
+  if (shown?.complete) ahead();
+  else shown?.addEventListener("load", ahead, { once: true });
+
   const follow = (css) => document.querySelector(css)?.click();
   const keys = {
     ArrowLeft: () => follow("[rel=prev]"),
     ArrowRight: () => follow("[rel=next]"),
     k: () => follow("[rel=prev]"),
     j: () => follow("[rel=next]"),
-    b: () => one.classList.toggle("no-boxes"),
-    l: () => one.classList.toggle("no-letters"),
+    b: () => show("no-boxes"),
+    l: () => show("no-letters"),
     "+": () => zoomTo(zoom() + 1),
     "-": () => zoomTo(zoom() - 1),
     0: () => zoomTo(0),
     z: zoomToEntry,
-    f: () => (document.fullscreenElement ? document.exitFullscreen() : one.parentElement.requestFullscreen()),
+    f: full,
     Escape: () => document.fullscreenElement || follow("[data-back]"),
   };
   const choice = document.querySelector("[data-keys]");

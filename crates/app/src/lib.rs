@@ -7,6 +7,7 @@ pub mod config;
 pub mod export;
 mod file_url;
 pub mod http;
+pub mod image_search;
 mod local_file;
 pub mod serve;
 mod ui;

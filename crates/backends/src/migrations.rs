@@ -34,7 +34,9 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0019_jobs_in_order"),
         embedded!("sqlite/0020_by_reason_and_level"),
         embedded!("sqlite/0021_uses_of_tokens"),
+        embedded!("sqlite/0022_time_zones"),
         embedded!("sqlite/0023_log_by_image"),
+        embedded!("sqlite/0024_jobs_that_wait"),
     ])
 }
 
@@ -60,7 +62,9 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0019_jobs_in_order"),
         embedded!("postgres/0020_by_reason_and_level"),
         embedded!("postgres/0021_uses_of_tokens"),
+        embedded!("postgres/0022_time_zones"),
         embedded!("postgres/0023_log_by_image"),
+        embedded!("postgres/0024_jobs_that_wait"),
     ])
 }
 

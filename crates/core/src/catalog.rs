@@ -112,6 +112,9 @@ pub struct ProjectSettings {
     pub failure_threshold: f64,
     /// Whether captures that a pipeline has processed become tasks again.
     pub reprocess_all_images: bool,
+    /// The name of the time zone in which its photographs are shown; it has a column of its own.
+    #[serde(skip)]
+    pub time_zone: Option<String>,
 }
 
 impl Default for ProjectSettings {
@@ -119,6 +122,7 @@ impl Default for ProjectSettings {
         Self {
             failure_threshold: 0.5,
             reprocess_all_images: false,
+            time_zone: None,
         }
     }
 }
@@ -134,6 +138,8 @@ pub struct ProjectEdit {
     pub failure_threshold: Option<f64>,
     /// As of [`ProjectSettings`].
     pub reprocess_all_images: Option<bool>,
+    /// As of [`ProjectSettings`]; `Some(None)` takes it away.
+    pub time_zone: Option<Option<String>>,
 }
 
 impl ProjectEdit {
@@ -143,6 +149,7 @@ impl ProjectEdit {
         ProjectSettings {
             failure_threshold: self.failure_threshold.unwrap_or(now.failure_threshold),
             reprocess_all_images: self.reprocess_all_images.unwrap_or(now.reprocess_all_images),
+            time_zone: self.time_zone.clone().unwrap_or_else(|| now.time_zone.clone()),
         }
     }
 }

@@ -33,6 +33,7 @@ pub mod time;
 pub mod timeline;
 pub mod verify;
 pub mod words;
+pub mod zone;
 
 pub use error::{Error, ErrorKind, Result};
 pub use ids::*;
@@ -40,3 +41,4 @@ pub use job::{JobStatus, Outcome};
 pub use taken_at::TakenAt;
 pub use task::{FailReason, TaskState};
 pub use time::{Clock, Timestamp};
+pub use zone::Zone;

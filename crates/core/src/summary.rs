@@ -5,8 +5,12 @@
 //! watermark in the same transaction. What comes late behind the watermark (a success after a failure) is not seen. So the sum is
 //! compared with the job's own counter when the job has ended, and the summary is made again if they differ: at the landing it
 //! is exact.
+//!
+//! Photographs are counted by time before the first result, since pages look for them by time while the job runs. Which of them are
+//! processed, and when those were taken that only their own files say, is known at the end: then they are counted again.
 
 mod read;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +18,11 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-pub use self::read::{LabelledQuery, Summary, TakenQuery};
-use crate::{CaptureId, JobStatus, TakenAt, Timestamp, ports::DetectionRow};
+pub use self::{
+    read::{LabelledQuery, Summary, TakenQuery},
+    state::{Ended, Of, State},
+};
+use crate::{CaptureId, TakenAt, Timestamp, Zone, ports::DetectionRow};
 
 /// Bins of scores, from the best; one more holds what has no score.
 pub const BINS: usize = 20;
@@ -29,8 +36,10 @@ pub const CLEARED_MAX: i64 = 500;
 pub const READ_MAX: u64 = 5_000;
 /// The label under which all detections are counted.
 pub const ALL: i64 = 0;
-/// The label under which photographs are counted.
+/// The label under which photographs are counted before the end.
 pub const PHOTOGRAPHS: i64 = -1;
+/// The label under which the processed photographs of a run that has ended are counted.
+pub const PROCESSED: i64 = -2;
 /// The bin of the sum of a label.
 pub const SUM: i64 = -1;
 /// The rank of a detection without a score, after all others.
@@ -79,47 +88,15 @@ impl Phase {
     }
 }
 
-/// Where a summary stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
-    /// The run that it is of.
-    pub run: i64,
-    /// Grows with each slice.
-    pub version: i64,
-    /// What the next slice does.
-    pub phase: Phase,
-    /// The last row that is counted.
-    pub at: Place,
-    /// Detections that are counted.
-    pub seen: u64,
-    /// The number of the job's detections when it was begun after the end of the run.
-    pub against: Option<u64>,
-    /// Images with 1, 2 to 5, 6 to 20 and more detections.
-    pub images: [u64; 4],
-    /// The time of the last slice.
-    pub as_of: Timestamp,
-}
-
-/// What of a job its summary depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct Of {
-    /// The run.
-    pub run: i64,
-    /// The status.
-    pub status: JobStatus,
-    /// Whether the task set of this run is complete.
-    pub collected: bool,
-    /// Its detections.
-    pub detections: u64,
-}
-
 /// The next step of a summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// There is nothing to do now.
     Nothing,
-    /// It begins, or begins anew; with [`State::against`].
-    Begin(Option<u64>),
+    /// It begins, or begins anew; with the numbers of the job if its run has ended.
+    Begin(Option<Ended>),
+    /// It turns to this phase.
+    Turn(Phase),
     /// A slice of this phase.
     Slice(Phase),
 }
@@ -131,35 +108,35 @@ pub fn step(job: &Of, state: Option<&State>) -> Step {
     if !has_ended && !job.collected {
         return Step::Nothing;
     }
-    let begin = Step::Begin(has_ended.then_some(job.detections));
+    let begin = Step::Begin(job.ended());
     match state {
         // Until a later run has ended, detections of both are there.
         None if has_ended || job.run == 1 => begin,
         None => Step::Nothing,
-        Some(state) if state.run != job.run => match has_ended {
-            true => begin,
-            false => Step::Nothing,
-        },
-        Some(state) if state.phase == Phase::Done => match is_short(job, state) {
-            true => begin,
-            false => Step::Nothing,
-        },
-        Some(state) => Step::Slice(state.phase),
+        Some(state) if state.run != job.run && !has_ended => Step::Nothing,
+        Some(state) if state.run != job.run || state.zone != job.zone => begin,
+        Some(state) if state.phase != Phase::Done => Step::Slice(state.phase),
+        Some(_) if !has_ended => Step::Nothing,
+        Some(state) if is_short(job, state) => begin,
+        Some(state) if state.processed.is_none() => Step::Turn(Phase::Photographs),
+        Some(_) => Step::Nothing,
     }
 }
 
-/// Whether detections came behind the watermark. One that was begun with as many as there are now would not find them again.
+/// Whether results came behind the watermark. Detections that are not there now either would not be found again.
 fn is_short(job: &Of, state: &State) -> bool {
-    state.seen != job.detections && state.against != Some(job.detections)
+    let found_more = state.seen != job.detections && state.against != Some(job.detections);
+    found_more || state.processed.is_some_and(|n| n != job.processed)
 }
 
 /// Decides what follows when no detection is left to be counted.
 #[must_use]
 pub fn at_the_end(job: &Of, state: &State) -> Step {
-    match (job.status.is_final(), is_short(job, state)) {
-        (false, _) => Step::Nothing,
-        (true, true) => Step::Begin(Some(job.detections)),
-        (true, false) => Step::Slice(Phase::Done),
+    match job.ended() {
+        None => Step::Nothing,
+        Some(ended) if is_short(job, state) => Step::Begin(Some(ended)),
+        Some(_) if state.processed.is_none() => Step::Turn(Phase::Photographs),
+        Some(_) => Step::Turn(Phase::Done),
     }
 }
 
@@ -203,8 +180,8 @@ impl Counted {
         }
     }
 
-    /// Shows what is counted, with the scores and times of a label.
-    pub fn show(&self, summary: &mut Summary, label: i64) {
+    /// Shows what is counted, with the scores and times of a label; `photographs` is the label of those.
+    pub fn show(&self, summary: &mut Summary, label: i64, photographs: i64) {
         let most = usize::try_from(READ_MAX).unwrap_or(usize::MAX);
         let mut sums = Vec::new();
         for (&(of, bin), &n) in &self.counts {
@@ -223,13 +200,13 @@ impl Counted {
             of.map(|((_, at), n)| (*at, *n)).take(most)
         };
         summary.activity.extend(times(label));
-        summary.photographs.extend(times(PHOTOGRAPHS));
+        summary.photographs.extend(times(photographs));
     }
 }
 
 /// Counts a slice of detections, in their order; `state` moves on.
 #[must_use]
-pub fn count(state: &mut State, slice: &[Seen]) -> Counted {
+pub fn count(state: &mut State, slice: &[Seen], zone: &Zone) -> Counted {
     let mut counted = Counted::default();
     for d in slice {
         let label = label_id(&d.label);
@@ -239,7 +216,7 @@ pub fn count(state: &mut State, slice: &[Seen]) -> Counted {
         }
         if let Some(taken) = d.taken_at {
             for of in [label, ALL] {
-                *counted.activity.entry((of, half_hour(taken))).or_default() += 1;
+                *counted.activity.entry((of, zone.half_hour(taken))).or_default() += 1;
             }
         }
         counted.index.push((label, rank(d.score), d.at.1, d.at.2));
@@ -288,14 +265,7 @@ pub fn bin(score: Option<f32>) -> i64 {
     score.map_or(BINS, |_| (rank(score) * BINS / 1_000_000).min(BINS - 1))
 }
 
-/// The half-hour of a time since 1970, by the camera's clock.
-#[must_use]
-pub fn half_hour(taken: TakenAt) -> i64 {
-    let local = taken.at.0 + i64::from(taken.offset_minutes.unwrap_or(0)) * 60_000_000;
-    local.div_euclid(1_800_000_000)
-}
-
-/// The beginning of a half-hour by the camera's clock.
+/// The beginning of a half-hour by the clock that showed it.
 #[must_use]
 pub fn starts(half_hour: i64) -> String {
     let at = Timestamp(half_hour.saturating_mul(1_800_000_000)).to_string();

@@ -11,9 +11,9 @@ use std::{
 };
 
 use trapline_core::{
-    CaptureId, JobId, Result,
+    CaptureId, JobId, Result, TaskState, Zone,
     ports::{DetectionsOf, Job, ResultQuery, Touched},
-    summary::{self, START, State, Summary, label_id},
+    summary::{self, Of, State, Summary, label_id},
 };
 
 use crate::Engine;
@@ -92,14 +92,20 @@ impl Engine {
     pub async fn summary(&self, job: &Job, label: Option<&str>) -> Result<Option<Summary>> {
         let store = &self.inner.ports.store;
         let made = store.summary(job.id, label).await?;
-        let is_current = made
+        let zone = self.zone_of(job).await?;
+        let counted = made
             .as_ref()
-            .is_some_and(|s| s.run == job.run && s.seen == job.counts.detections);
-        if is_current {
+            .filter(|s| s.run == job.run && s.seen == job.counts.detections && s.zone == zone.id());
+        let is_whole = match job.status.is_final() {
+            // An idle engine has what was made, which may be older.
+            true => counted.is_some_and(|s| s.complete && (s.processed_only || self.inner.is_idle)),
+            false => counted.is_some(),
+        };
+        if is_whole {
             return Ok(made);
         }
         if self.inner.is_idle {
-            return self.first_rows(job, label).await.map(Some);
+            return self.first_rows(job, label, &zone).await.map(Some);
         }
         if job.collected {
             self.inner.summaries.due().insert(job.id);
@@ -107,19 +113,28 @@ impl Engine {
         Ok(made)
     }
 
+    /// The time zone of a job's project.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn zone_of(&self, job: &Job) -> Result<Zone> {
+        let project = self.inner.ports.store.project(job.project).await?;
+        Ok(Zone::of(project.and_then(|p| p.settings.time_zone).as_deref()))
+    }
+
     /// Adds up the first rows of a job in memory.
-    async fn first_rows(&self, job: &Job, label: Option<&str>) -> Result<Summary> {
+    async fn first_rows(&self, job: &Job, label: Option<&str>, zone: &Zone) -> Result<Summary> {
         let store = &self.inner.ports.store;
-        let mut state = State {
+        let of = Of {
             run: job.run,
-            version: 0,
-            phase: summary::Phase::Detections,
-            at: START,
-            seen: 0,
-            against: None,
-            images: [0; 4],
-            as_of: self.now(),
+            status: job.status,
+            collected: job.collected,
+            detections: job.counts.detections,
+            processed: job.counts.processed,
+            zone: zone.id(),
         };
+        let mut state = State::begun(&of, 0, None, self.now());
+        state.phase = summary::Phase::Detections;
         let mut added = summary::Counted::default();
         let mut by_image: BTreeMap<CaptureId, u64> = BTreeMap::new();
         let mut after = None;
@@ -142,7 +157,7 @@ impl Engine {
             for d in &rows {
                 *by_image.entry(d.id.capture).or_default() += 1;
             }
-            added.add(summary::count(&mut state, &seen));
+            added.add(summary::count(&mut state, &seen, zone));
         }
         // An image may be on two pages.
         state.images = [0; 4];
@@ -150,7 +165,12 @@ impl Engine {
             state.images[summary::size_class(*n)] += 1;
         }
         let mut summary = Summary::of(&state);
-        added.show(&mut summary, label.map_or(summary::ALL, label_id));
+        added.show(
+            &mut summary,
+            label.map_or(summary::ALL, label_id),
+            summary::PROCESSED,
+        );
+        summary.processed_only = true;
         let mut query = ResultQuery {
             job: job.id,
             from: CaptureId(i64::MIN),
@@ -161,8 +181,9 @@ impl Engine {
             let rows = store.results(&query).await?;
             let Some(last) = rows.last() else { break };
             query.from = last.capture.id;
-            for taken in rows.iter().filter_map(|row| row.capture.facts.taken_at) {
-                *summary.photographs.entry(summary::half_hour(taken)).or_default() += 1;
+            let processed = rows.iter().filter(|row| row.state == TaskState::Processed);
+            for taken in processed.filter_map(|row| row.capture.facts.taken_at) {
+                *summary.photographs.entry(zone.half_hour(taken)).or_default() += 1;
             }
         }
         Ok(summary)

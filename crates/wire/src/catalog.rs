@@ -71,6 +71,8 @@ pub struct ProjectSettings {
     pub failure_threshold: f64,
     /// Whether jobs take captures that their pipeline has processed before.
     pub reprocess_all_images: bool,
+    /// The IANA name of the time zone in which its photographs are shown; null for the clock of each camera.
+    pub time_zone: Option<String>,
 }
 
 /// A pipeline inside another object.

@@ -9,6 +9,7 @@
 mod captures;
 mod catalog;
 mod explain;
+mod image;
 mod jobs;
 mod preflight;
 mod server;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, de
 pub use captures::*;
 pub use catalog::*;
 pub use explain::*;
+pub use image::*;
 pub use jobs::*;
 pub use preflight::*;
 pub use server::*;

@@ -26,6 +26,10 @@ pub struct JobSummary {
     pub unscored: u64,
     /// Images by their number of detections.
     pub per_image: Vec<ImagesWith>,
+    /// The zone by whose clocks the half-hours are; null for the clock of each camera.
+    pub time_zone: Option<String>,
+    /// Whether `photographs` are those that are processed, as they are at the end; else all whose time is known.
+    pub processed_only: bool,
     /// Half-hours in which photographs were taken, in their order, at most 5,000.
     pub activity: Vec<HalfHour>,
 }
@@ -56,7 +60,7 @@ pub struct ImagesWith {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HalfHour {
-    /// Its beginning by the camera's clock, as `2022-06-23T22:30`.
+    /// Its beginning, as `2022-06-23T22:30`.
     pub at: String,
     /// Detections of the label that was asked for, or of all.
     pub detections: u64,

@@ -5,6 +5,7 @@
 
 mod choose;
 mod rows;
+mod some;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,6 +20,7 @@ use trapline_core::{
 };
 
 pub use rows::{FullDetection, Image};
+pub use some::{csv_of, full, images};
 
 /// Images read at a time: with their detections and all scores of a 29,000-class model, still some tens of MB.
 const PAGE: u64 = 50;
@@ -119,6 +121,21 @@ pub async fn page(
     Ok((described(store, found, &mut meanings, scores).await?, last))
 }
 
+/// The line that names the columns of a CSV.
+///
+/// # Errors
+/// As the writer's.
+pub fn header(table: Table) -> Result<Vec<u8>> {
+    encode(std::iter::once(columns(table)), Format::Csv)
+}
+
+fn columns(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Detections => &rows::DETECTION_COLUMNS,
+        Table::Images => &rows::IMAGE_COLUMNS,
+    }
+}
+
 async fn described(
     store: &dyn Store,
     found: Vec<DetectionRow>,
@@ -138,13 +155,9 @@ async fn described(
 /// All rows, encoded page by page, each in short transactions (docs/rules.md A18). The first piece is there, if empty, even
 /// without a row.
 pub fn stream(store: Arc<dyn Store>, export: Export) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
-    let columns: &[&str] = match export.table {
-        Table::Detections => &rows::DETECTION_COLUMNS,
-        Table::Images => &rows::IMAGE_COLUMNS,
-    };
     let header = match export.format {
         Format::Ndjson => Ok(Bytes::new()),
-        Format::Csv => csv(std::iter::once(columns)).map(Bytes::from),
+        Format::Csv => header(export.table).map(Bytes::from),
     };
     let start = (Some(CaptureId(i64::MIN)), rows::Meanings::default());
     let pages = stream::try_unfold(start, move |(after, mut meanings)| {

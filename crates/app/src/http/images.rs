@@ -1,21 +1,36 @@
-//! `GET /jobs/{id}/images/`: every task of a job, and what became of it.
+//! `GET /jobs/{id}/images/`: every task of a job, and what became of it. A page looks at a bounded number of rows.
 
-use axum::{Router, extract::State, routing::get};
+use axum::{
+    Json, Router,
+    extract::{Path, State, rejection::PathRejection},
+    response::IntoResponse as _,
+    routing::get,
+};
 use trapline_core::{
     CaptureId, FailReason, TaskState,
-    ports::{ImageQuery, ImageRow, ImageState},
+    ports::{DetectionsOf, ImageQuery, ImageRow, ImageState, ResultQuery},
+    result::DetectionId,
 };
 use trapline_wire as wire;
 
 use super::{
     AppState, Id, Links, Params, Principal,
-    error::ApiResult,
+    error::{ApiError, ApiResult},
     job_list::invalid_choice,
     paging::{PAGE_DEFAULT, key_page},
 };
+use crate::{
+    export,
+    image_search::{Wanted, find},
+};
+
+/// Detections of one image that are read.
+const DETECTIONS_MAX: u64 = 1_000;
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/jobs/{id}/images", get(images))
+    Router::new()
+        .route("/jobs/{id}/images", get(images))
+        .route("/jobs/{id}/images/{image}", get(image))
 }
 
 async fn images(
@@ -38,20 +53,83 @@ async fn images(
         "" => None,
         text => Some(FailReason::parse(text).ok_or_else(|| invalid_choice("reason", text))?),
     };
+    let group = params
+        .text("group")
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned);
+    // Both are of failures.
+    let state = state.or((reason.is_some() || group.is_some()).then_some(ImageState::Failed));
     let limit = params.limit(PAGE_DEFAULT);
     let after = CaptureId(params.int("after")?.unwrap_or(0));
-    let query = ImageQuery {
+    let wanted = Wanted {
         job,
         state,
         reason,
-        after,
-        limit,
+        group,
     };
-    let rows = app.engine.store().images(&query).await?;
-    let next = rows.last().filter(|_| rows.len() as u64 == limit);
-    let next = next.map(|r| ("after", r.capture.to_string()));
-    let images = rows.into_iter().map(|row| view(&app, row)).collect();
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let found = find(app.engine.store().as_ref(), &wanted, after, most).await?;
+    let next = found.next.map(|last| ("after", last.to_string()));
+    let images = found.rows.into_iter().map(|row| view(&app, row)).collect();
     Ok(key_page(&links, &params, images, next))
+}
+
+/// One image, with what was found in it.
+async fn image(
+    State(app): State<AppState>,
+    principal: Principal,
+    path: Result<Path<(i64, i64)>, PathRejection>,
+    params: Params,
+    links: Links,
+) -> ApiResult {
+    let Path((job, image)) = path.map_err(|_| ApiError::not_found())?;
+    let job = app.visible_job(&principal, job).await?.id;
+    let (store, image) = (app.engine.store().as_ref(), CaptureId(image));
+    let all = ImageQuery {
+        job,
+        state: None,
+        reason: None,
+        after: CaptureId(image.0.saturating_sub(1)),
+        limit: 2,
+    };
+    let mut rows = store.images(&all).await?.into_iter();
+    let row = rows.next().filter(|row| row.capture == image);
+    let (row, capture) = row
+        .zip(store.capture(image).await?)
+        .ok_or_else(ApiError::not_found)?;
+    let back = ResultQuery {
+        job,
+        from: image,
+        back: true,
+        limit: 1,
+    };
+    let link = |id: CaptureId| links.to(format_args!("jobs/{job}/images/{id}"));
+    let previous = store.results(&back).await?.pop();
+    let page = DetectionsOf::Job {
+        job,
+        after: Some(DetectionId {
+            job,
+            capture: image,
+            n: 0,
+        }),
+        limit: u64::try_from(row.detections).unwrap_or(0).min(DETECTIONS_MAX),
+    };
+    let scores = params.flag("scores", false);
+    let mut found = match row.detections {
+        0 => Vec::new(),
+        _ => store.detections(page, scores).await?,
+    };
+    found.retain(|d| d.id.capture == image);
+    Ok(Json(wire::ImageDetail {
+        image: view(&app, row),
+        taken_at: capture.facts.taken_at.map(|at| at.to_string()),
+        width: capture.facts.width,
+        height: capture.facts.height,
+        results: export::full(store, found, scores).await?,
+        previous: previous.map(|row| link(row.capture.id)),
+        next: rows.next().map(|row| link(row.capture)),
+    })
+    .into_response())
 }
 
 fn view(app: &AppState, row: ImageRow) -> wire::Image {

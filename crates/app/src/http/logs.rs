@@ -1,4 +1,4 @@
-//! `GET /jobs/{id}/logs/`: the job's log, oldest first, nothing capped away.
+//! `GET /jobs/{id}/logs/`: the job's log, oldest first or back from its end, nothing capped away.
 
 use axum::{Router, extract::State, routing::get};
 use trapline_core::{
@@ -9,7 +9,7 @@ use trapline_wire as wire;
 
 use super::{
     AppState, Id, Links, Params, Principal,
-    error::ApiResult,
+    error::{ApiError, ApiResult},
     job_list::invalid_choice,
     paging::{PAGE_DEFAULT, key_page},
 };
@@ -35,16 +35,28 @@ async fn logs(
         }
     };
     let limit = params.limit(PAGE_DEFAULT);
+    let page = match (params.text("before").unwrap_or_default(), params.int("after")?) {
+        ("", after) => LogPage::After(after.unwrap_or(0)),
+        ("end", None) => LogPage::Newest,
+        (_, None) => LogPage::Before(params.int("before")?.unwrap_or(0)),
+        (_, Some(_)) => {
+            return Err(ApiError::field("before", "Give `after` or `before`, not both."));
+        }
+    };
     let query = LogQuery {
         job,
         level,
         capture: params.int("image")?.map(CaptureId),
-        page: LogPage::After(params.int("after")?.unwrap_or(0)),
+        page,
         limit,
     };
     let rows = app.engine.store().logs(&query).await?;
     let next = rows.last().filter(|_| rows.len() as u64 == limit);
-    let next = next.map(|r| ("after", r.id.to_string()));
+    let parameter = match page {
+        LogPage::After(_) => "after",
+        LogPage::Newest | LogPage::Before(_) => "before",
+    };
+    let next = next.map(|r| (parameter, r.id.to_string()));
     let lines = rows.into_iter().map(|row| view(&app, row)).collect();
     Ok(key_page(&links, &params, lines, next))
 }

@@ -45,6 +45,7 @@ mod request_key;
 mod result_item;
 mod results;
 mod results_export;
+mod results_filter;
 mod services;
 pub(crate) mod site;
 mod summary;
@@ -80,6 +81,7 @@ pub use crate::{
     wiring::Thumbs,
 };
 
+pub(crate) use self::projects::time_zone;
 pub use self::{
     auth::{Access, Auth, Principal},
     budget::{Budget, Hold},

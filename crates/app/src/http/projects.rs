@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 use trapline_core::{
-    ProjectId,
+    ProjectId, Zone,
     catalog::{Project, ProjectEdit, ProjectSettings},
 };
 use trapline_wire as wire;
@@ -52,6 +52,7 @@ fn detail(project: &Project, links: &Links) -> wire::ProjectDetail {
         settings: wire::ProjectSettings {
             failure_threshold: project.settings.failure_threshold,
             reprocess_all_images,
+            time_zone: project.settings.time_zone.clone(),
             ..wire::ProjectSettings::default()
         },
         ..wire::ProjectDetail::default()
@@ -87,12 +88,30 @@ async fn show(State(state): State<AppState>, principal: Principal, links: Links,
     Ok(Json(detail(&project, &links)).into_response())
 }
 
+/// The name of a time zone, if it is given; nothing, and an empty one, take the zone away.
+pub(crate) fn time_zone(fields: &mut Fields) -> Option<Option<String>> {
+    let is_given = fields.has("time_zone");
+    let name = fields.maybe_text("time_zone", NAME_MAX);
+    let zone = match name.filter(|name| !name.is_empty()) {
+        None => None,
+        Some(name) => match Zone::parse(&name) {
+            Ok(zone) => zone.name().map(str::to_owned),
+            Err(why) => {
+                fields.error("time_zone", format!("`{name}` {why}."));
+                None
+            }
+        },
+    };
+    is_given.then_some(zone)
+}
+
 /// What is given of the settings.
 fn settings(fields: &mut Fields) -> ProjectEdit {
     let mut edit = ProjectEdit::default();
     if let Some(mut given) = fields.maybe_object("settings") {
         edit.failure_threshold = given.maybe_number("failure_threshold", 0.0, 1.0);
         edit.reprocess_all_images = given.maybe_bool("reprocess_all_images");
+        edit.time_zone = time_zone(&mut given);
         fields.nested("settings", given);
     }
     edit

@@ -9,13 +9,14 @@ use axum::{
     routing::get,
 };
 use futures::TryStreamExt as _;
-use trapline_core::{Error, JobId, catalog::CaptureScope, error::chain, result::DetectionId};
+use trapline_core::{CaptureId, Error, JobId, catalog::CaptureScope, error::chain, result::DetectionId};
 
 use super::{
     AppState, Id, Links, Params, Principal,
     error::{ApiError, ApiResult},
     job_list::invalid_choice,
     paging::{PAGE_DEFAULT, key_page},
+    results_filter::{self, Filter},
 };
 use crate::export::{self, Export, Format, Table};
 
@@ -30,13 +31,24 @@ async fn results(
     params: Params,
     links: Links,
 ) -> ApiResult {
-    let job = app.visible_job(&principal, id).await?.id;
+    let job = app.visible_job(&principal, id).await?;
+    let filter = Filter::read(&params, app.engine.zone_of(&job).await?)?;
+    let job = job.id;
     let scores = params.flag("scores", false);
     match params.text("format") {
         None | Some("" | "json") => {
+            let (limit, store) = (params.limit(PAGE_DEFAULT), app.engine.store().as_ref());
+            if is_of_images(&params)? {
+                let after = CaptureId(params.int("after")?.unwrap_or(i64::MIN));
+                let (rows, next) = results_filter::images(store, job, &filter, after, limit).await?;
+                let next = next.map(|id| ("after", id.to_string()));
+                return Ok(key_page(&links, &params, rows, next));
+            }
             let after = after(&params, job)?;
-            let limit = params.limit(PAGE_DEFAULT);
-            let (rows, next) = export::page(app.engine.store().as_ref(), job, after, limit, scores).await?;
+            let (rows, next) = match filter.is_any() {
+                true => export::page(store, job, after, limit, scores).await?,
+                false => results_filter::detections(store, job, &filter, after, limit, scores).await?,
+            };
             Ok(key_page(
                 &links,
                 &params,
@@ -44,6 +56,10 @@ async fn results(
                 next.map(|id| ("after", id.to_string())),
             ))
         }
+        Some(_) if !filter.is_any() => Err(ApiError::field(
+            "format",
+            "A stream has all rows; read pages to have those of a filter.",
+        )),
         Some("ndjson") => Ok(streamed(&app, job, table(&params)?, Format::Ndjson, scores)),
         Some("csv") => Ok(streamed(&app, job, table(&params)?, Format::Csv, scores)),
         Some(other) => Err(invalid_choice("format", other)),
@@ -65,6 +81,16 @@ fn after(params: &Params, job: JobId) -> Result<Option<DetectionId>, ApiError> {
         ));
     }
     Ok(Some(id))
+}
+
+/// Whether a page has a row for each image.
+fn is_of_images(params: &Params) -> Result<bool, ApiError> {
+    match params.text("rows").filter(|word| !word.is_empty()) {
+        None => Ok(table(params)? == Table::Images),
+        Some("detections") => Ok(false),
+        Some("images") => Ok(true),
+        Some(other) => Err(invalid_choice("rows", other)),
+    }
 }
 
 fn table(params: &Params) -> Result<Table, ApiError> {

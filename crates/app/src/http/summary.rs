@@ -21,9 +21,14 @@ async fn summary(
 ) -> ApiResult<Json<wire::JobSummary>> {
     let job = app.visible_job(&principal, id).await?;
     let made = app.engine.summary(&job, params.text("label")).await?;
+    let zone = app.engine.zone_of(&job).await?;
     let as_of = made.as_ref().map(|s| app.engine.shown(s.as_of).to_string());
     Ok(Json(wire::JobSummary {
         as_of,
+        time_zone: zone
+            .name()
+            .filter(|_| made.as_ref().is_some_and(|m| m.zone == zone.id()))
+            .map(str::to_owned),
         ..body(&job, made.unwrap_or_default())
     }))
 }
@@ -46,6 +51,8 @@ fn body(job: &Job, made: Summary) -> wire::JobSummary {
     };
     wire::JobSummary {
         as_of: None,
+        time_zone: None,
+        processed_only: made.processed_only,
         run: made.run,
         complete: made.complete && made.run == job.run,
         seen: made.seen,

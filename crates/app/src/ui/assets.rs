@@ -42,6 +42,7 @@ const ASSETS: &[Asset] = &[
     asset!("new.js", JAVASCRIPT),
     asset!("keys.js", JAVASCRIPT),
     asset!("copy.js", JAVASCRIPT),
+    asset!("more.js", JAVASCRIPT),
 ];
 
 /// The paths of the files, by name.

@@ -18,14 +18,11 @@ use trapline_core::{
     words::{count, counted},
 };
 
-use super::{
-    images::{Filter, find},
-    page::PageResult,
-    session::Visitor,
-};
+use super::{images::Filter, page::PageResult, session::Visitor};
 use crate::{
     export::{self, Export, Format, Table},
     http::{AppState, Id, Params},
+    image_search::find,
 };
 
 /// Rows read at a time.
@@ -162,7 +159,7 @@ fn slices(
         let (app, filter) = (app.clone(), filter.clone());
         async move {
             let Some(after) = after else { return Ok(None) };
-            let found = find(&app, &filter, after, SLICE).await?;
+            let found = find(app.engine.store().as_ref(), &filter.wanted(), after, SLICE).await?;
             Ok::<_, Error>(Some((text(&app, &found.rows)?.into(), found.next)))
         }
     })
@@ -264,7 +261,7 @@ fn body(job: &Job, rows: impl Stream<Item = Result<Bytes>> + Send + 'static) -> 
     }))
 }
 
-fn attachment(
+pub(super) fn attachment(
     job: &Job,
     what: &str,
     ending: &str,

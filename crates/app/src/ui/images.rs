@@ -5,9 +5,8 @@
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
-    CaptureId, FailReason, JobId, Result, TaskState, Timestamp,
-    failures::group_of,
-    ports::{ImageQuery, ImageRow, ImageState, Job},
+    CaptureId, FailReason, JobId, Timestamp,
+    ports::{ImageRow, ImageState, Job},
     time::head,
     words::{count, counted},
 };
@@ -21,14 +20,15 @@ use super::{
     tabs::Head,
     words::{Time, visible, visible_lines},
 };
-use crate::http::{ApiError, AppState, Id, Params};
+use crate::{
+    http::{ApiError, AppState, Id, Params},
+    image_search::{Wanted, find},
+};
 
 /// Rows of a page.
 const PAGE: usize = 50;
-/// Rows read at a time where most may not be of the filter.
-const SLICE: u64 = 500;
-/// How many rows a page looks at.
-const EXAMINED_MAX: u64 = 5_000;
+/// The longer side of a thumbnail in a row.
+const SMALL: i64 = 72;
 /// Groups that are shown.
 const GROUPS_MAX: usize = 100;
 /// How much of a detail is shown in its row, in characters.
@@ -109,37 +109,13 @@ impl Filter {
         with_query(&format!("/jobs/{}/images{end}", self.job), query)
     }
 
-    fn takes(&self, row: &ImageRow) -> bool {
-        let is_of_group = |group: &String| group_of(row).as_ref() == Some(group);
-        self.reason.is_none_or(|reason| row.reason == Some(reason))
-            && self.group.as_ref().is_none_or(is_of_group)
-            && match self.state {
-                ImageState::Pending => row.state == TaskState::Pending && !row.in_flight,
-                ImageState::InFlight => row.in_flight,
-                ImageState::Processed => row.state == TaskState::Processed,
-                ImageState::Failed => row.state == TaskState::Failed,
-            }
-    }
-
-    /// Whether the store finds the images of this state without reading the others.
-    fn is_read_as_such(&self) -> bool {
-        matches!(self.state, ImageState::Failed | ImageState::InFlight)
-    }
-
-    /// Whether the store finds the rows of this filter, and passes over no other.
-    fn is_found_as_such(&self) -> bool {
-        let is_of_state = self.reason.is_none() || self.state == ImageState::Failed;
-        self.is_read_as_such() && is_of_state && self.group.is_none()
-    }
-
-    /// The next rows, whether they are of the filter or not.
-    fn query(&self, after: CaptureId, limit: u64) -> ImageQuery {
-        ImageQuery {
+    /// What is looked for.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted {
             job: self.job,
-            state: Some(self.state).filter(|_| self.is_read_as_such()),
-            reason: self.reason.filter(|_| self.state == ImageState::Failed),
-            after,
-            limit,
+            state: Some(self.state),
+            reason: self.reason,
+            group: self.group.clone(),
         }
     }
 }
@@ -148,53 +124,15 @@ fn invalid(text: &str, what: &str) -> ApiError {
     ApiError::invalid(format!("`{text}` is not {what}"))
 }
 
-/// A slice of the rows that a filter takes.
-pub(super) struct Found {
-    pub(super) rows: Vec<ImageRow>,
-    /// After which image the next slice begins, if there is more to look at.
-    pub(super) next: Option<CaptureId>,
-    pub(super) examined: u64,
-}
-
-/// Looks for rows after an image, until there are `most` or enough was looked at.
-pub(super) async fn find(app: &AppState, filter: &Filter, after: CaptureId, most: usize) -> Result<Found> {
-    let mut found = Found {
-        rows: Vec::new(),
-        next: Some(after),
-        examined: 0,
-    };
-    let slice = if filter.is_found_as_such() {
-        most as u64 + 1
-    } else {
-        SLICE
-    };
-    while let Some(after) = found.next
-        && found.examined < EXAMINED_MAX
-    {
-        let rows = app.engine.store().images(&filter.query(after, slice)).await?;
-        found.next = rows
-            .last()
-            .filter(|_| rows.len() as u64 == slice)
-            .map(|row| row.capture);
-        for row in rows {
-            if found.rows.len() == most {
-                found.next = found.rows.last().map(|row| row.capture);
-                return Ok(found);
-            }
-            found.examined += 1;
-            if filter.takes(&row) {
-                found.rows.push(row);
-            }
-        }
-    }
-    Ok(found)
-}
-
 /// An image of the list.
 struct Row {
     id: CaptureId,
     /// What is shown of its address.
     url: String,
+    /// Its page.
+    page: String,
+    /// How large its thumbnail is shown, if there is one.
+    small: Option<(i64, i64)>,
     /// Where it leads; empty if it is not for browsers.
     href: String,
     reason: &'static str,
@@ -208,7 +146,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(app: &AppState, row: ImageRow, now: Timestamp) -> Self {
+    fn new(app: &AppState, job: JobId, row: ImageRow, size: Option<(i64, i64)>, now: Timestamp) -> Self {
         let detail = row.detail.unwrap_or_default();
         let characters = detail.chars().count() as u64;
         let is_link = ["http://", "https://"]
@@ -216,6 +154,11 @@ impl Row {
             .any(|scheme| row.url.starts_with(scheme));
         Self {
             id: row.capture,
+            page: format!("/jobs/{job}/results/{}", row.capture),
+            small: size.filter(|(w, h)| *w > 0 && *h > 0).map(|(w, h)| match w > h {
+                true => (SMALL, (SMALL * h / w).max(1)),
+                false => ((SMALL * w / h).max(1), SMALL),
+            }),
             url: visible(&middle_cut(&row.url)),
             href: if is_link { row.url } else { String::new() },
             reason: row.reason.map_or("", reason_word),
@@ -250,16 +193,22 @@ struct ImagesPage {
     word: &'static str,
     states: Vec<Chip>,
     kinds: Vec<Kind>,
+    /// What groups are not shown.
+    other: Option<String>,
+    /// Each reason of these groups.
+    reasons: Vec<Chip>,
     /// What the groups are made from, if that is not all.
     partly: Option<String>,
     all: String,
     is_filtered: bool,
     is_failed: bool,
     is_first: bool,
+    /// To the first page.
+    first: Option<String>,
     rows: Vec<Row>,
     next: Option<String>,
-    /// How many rows were looked at, if few of them are shown.
-    examined: Option<String>,
+    /// How many rows were looked at, if that is why the page ends.
+    examined: Option<(u64, String)>,
     csv: String,
     urls: String,
     /// What the button says, if the failed images can be run again.
@@ -278,7 +227,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         false => Failures::default(),
     };
     let start = CaptureId(after.unwrap_or(i64::MIN));
-    let found = find(&app, &filter, start, PAGE).await?;
+    let found = find(app.engine.store().as_ref(), &filter.wanted(), start, PAGE).await?;
     let word = STATES[filter.place()].1;
     let tab = if is_failed { "Failed" } else { "" };
     let mut frame = Frame::new(
@@ -288,24 +237,34 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     );
     frame.refreshes = app.goes_on(&job);
     let partly = partly(&failures, &job);
+    let (reasons, other) = (reasons(&filter, &failures), other(&failures));
     let kinds = failures.groups.into_iter().take(GROUPS_MAX);
+    let shown: Vec<CaptureId> = found.rows.iter().map(|row| row.capture).collect();
+    let small = app.thumbs.sizes(&shown).await;
     let page = ImagesPage {
         frame,
         head: Head::new(&job, &visitor, tab),
         word,
         states: states(&filter, &job),
         kinds: kinds.map(|group| Kind::new(&filter, group, now)).collect(),
+        other,
+        reasons,
         partly,
         all: filter.whole().path("", None),
         is_filtered: filter.reason.is_some() || filter.group.is_some(),
         is_failed,
         is_first: after.is_none(),
-        examined: (found.next.is_some() && found.rows.len() < PAGE).then(|| count(found.examined)),
+        first: after.map(|_| filter.path("", None)),
+        examined: (found.next.is_some() && found.rows.len() < PAGE)
+            .then(|| (found.examined, count(found.examined))),
         next: found.next.map(|next| filter.path("", Some(next))),
         rows: found
             .rows
             .into_iter()
-            .map(|row| Row::new(&app, row, now))
+            .map(|row| {
+                let size = small.get(&row.capture).copied();
+                Row::new(&app, job.id, row, size, now)
+            })
             .collect(),
         csv: filter.path(".csv", None),
         urls: filter.path(".txt", None),
@@ -327,6 +286,43 @@ fn states(filter: &Filter, job: &Job) -> Vec<Chip> {
         Chip::new(word, of.path("", None), *state == filter.state)
     };
     STATES.iter().zip(numbers).map(chip).collect()
+}
+
+/// The reasons of some failures as links, the most frequent first.
+fn reasons(filter: &Filter, failures: &Failures) -> Vec<Chip> {
+    let mut by_reason: Vec<(FailReason, u64)> = Vec::new();
+    for group in &failures.groups {
+        match by_reason.iter_mut().find(|(reason, _)| *reason == group.reason) {
+            Some((_, n)) => *n += group.count,
+            None => by_reason.push((group.reason, group.count)),
+        }
+    }
+    by_reason.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    let chip = |(reason, n): (FailReason, u64)| {
+        let of = Filter {
+            reason: Some(reason),
+            ..filter.whole()
+        };
+        let word = match failures.more {
+            true => reason_word(reason).to_owned(),
+            false => format!("{} {}", reason_word(reason), count(n)),
+        };
+        Chip::new(word, of.path("", None), filter.reason == Some(reason))
+    };
+    by_reason.into_iter().map(chip).collect()
+}
+
+/// How much is in the groups that are not shown.
+fn other(failures: &Failures) -> Option<String> {
+    let left = failures.groups.iter().skip(GROUPS_MAX);
+    let (groups, images) = left.fold((0, 0), |(groups, images), of| (groups + 1, images + of.count));
+    (groups > 0).then(|| {
+        format!(
+            "Other: {} in {}, which the CSV has too.",
+            counted(images, "image"),
+            counted(groups, "smaller group")
+        )
+    })
 }
 
 /// What the button says that runs the failed images again. What was never done is run with them.

@@ -23,6 +23,8 @@ pub(super) struct Kind {
     pub(super) last: Option<Time>,
     pub(super) help: &'static str,
     pub(super) path: String,
+    /// The page of one of its images.
+    pub(super) sample: String,
     pub(super) is_on: bool,
 }
 
@@ -41,6 +43,7 @@ impl Kind {
             last: time(group.last_at),
             help: help(group.reason),
             path: of.path("", None),
+            sample: format!("/jobs/{}/results/{}", filter.job, group.sample),
             is_on: filter.group.as_ref() == Some(&group.id),
             text: match group.text.as_str() {
                 "" => "no detail".to_owned(),

@@ -39,6 +39,8 @@ struct Asked {
     all: bool,
     /// How many detections were counted in what is shown, of a page that asks how far it is now.
     seen: Option<u64>,
+    /// Whether all was counted in it.
+    whole: Option<bool>,
     /// The score at which a reader looks.
     min: Option<f32>,
 }
@@ -57,6 +59,7 @@ impl Asked {
             search: text("q").unwrap_or_default().to_owned(),
             all: text("all").is_some(),
             seen: params.int("seen")?.and_then(|n| u64::try_from(n).ok()),
+            whole: text("whole").map(|word| word == "1"),
             min: min.transpose()?,
         })
     }
@@ -92,9 +95,14 @@ impl Asked {
         label.into_iter().chain(min).collect()
     }
 
-    /// From where it is read how far the counting is, by a page that shows so many detections.
-    fn part(&self, seen: &u64) -> String {
-        self.here([("part", "counted".to_owned()), ("seen", seen.to_string())])
+    /// From where it is read how far the counting is, by a page that shows so many detections, or all that there is.
+    fn part(&self, seen: &u64, is_complete: &bool) -> String {
+        let whole = u8::from(*is_complete).to_string();
+        self.here([
+            ("part", "counted".to_owned()),
+            ("seen", seen.to_string()),
+            ("whole", whole),
+        ])
     }
 
     /// This page with the charts of a class.
@@ -117,8 +125,10 @@ struct Counted {
 impl Counted {
     fn new(app: &AppState, asked: &Asked, job: &Job, made: Option<&Summary>) -> Self {
         let seen = made.map_or(0, |made| made.seen);
-        let is_newer = asked.seen.is_some_and(|shown| shown != seen);
-        let is_behind = made.is_none_or(|made| !is_whole(job, made));
+        let is_complete = made.is_some_and(|made| made.complete);
+        let is_newer = asked.seen.is_some_and(|shown| shown != seen)
+            || asked.whole.is_some_and(|shown| shown != is_complete);
+        let is_behind = made.is_none_or(|made| !is_whole(job, made) || !made.complete);
         Self {
             text: state(job, made, app.is_kept),
             newer: if is_newer { asked.here([]) } else { String::new() },
@@ -140,9 +150,13 @@ struct SummaryPage {
     counted: Counted,
     /// How many detections that is.
     seen: u64,
+    /// Whether all is counted.
+    is_complete: bool,
     /// Whether they are of an earlier run.
     older: Option<i64>,
     is_empty: bool,
+    /// What to look at if the job ended and found nothing.
+    nothing: Option<Nothing>,
     classes: Classes,
     scores: Scores,
     sizes: Sizes,
@@ -159,6 +173,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         Some("counted") => return Ok(render(StatusCode::OK, &counted)),
         Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
     }
+    let zone = app.engine.zone_of(&job).await?;
     let is_running = app.goes_on(&job);
     let mut frame = Frame::new(format!("Summary of {}", visible(&job.name)), "jobs", &visitor);
     frame.refreshes = !counted.is_final;
@@ -171,15 +186,36 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         processed: job.counts.processed,
         counted,
         seen: made.seen,
+        is_complete: made.complete,
+        nothing: Nothing::of(&job).filter(|_| !is_running),
         older: (made.run > 0 && made.run != job.run).then_some(made.run),
         is_empty: made.seen == 0 && made.photographs.is_empty(),
         classes: Classes::new(&asked, &made),
         scores: Scores::new(&asked, &made),
         sizes: Sizes::new(&asked, &made.images_with(&job)),
-        activity: Activity::new(&asked, &made),
+        activity: Activity::new(&asked, &made, &zone),
         asked,
     };
     Ok(render(StatusCode::OK, &page))
+}
+
+/// What may be wrong with a job that found nothing.
+struct Nothing {
+    images: String,
+    pipeline: Option<String>,
+    failed: Option<String>,
+}
+
+impl Nothing {
+    fn of(job: &Job) -> Option<Self> {
+        let c = &job.counts;
+        let is_nothing = job.status.is_final() && c.processed > 0 && c.detections == 0;
+        is_nothing.then(|| Self {
+            images: counted(c.processed, "processed image"),
+            pipeline: job.pipeline.as_ref().map(|(_, slug)| visible(slug)),
+            failed: (c.failed > 0).then(|| counted(c.failed, "image")),
+        })
+    }
 }
 
 fn is_whole(job: &Job, made: &Summary) -> bool {

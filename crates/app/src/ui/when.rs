@@ -1,7 +1,7 @@
-//! Nights and half-hours, as pages and their addresses write them.
+//! Nights, half-hours and when photographs were taken, as pages and their addresses write them.
 
 use jiff::civil::Date;
-use trapline_core::summary::DAY;
+use trapline_core::{TakenAt, Zone, summary::DAY};
 
 /// Half-hours from noon to midnight.
 const TO_MIDNIGHT: i64 = DAY / 2;
@@ -45,9 +45,43 @@ pub(super) fn read_hour(text: &str) -> Option<i64> {
     (0..DAY).find(|hour| hour_text(*hour) == text)
 }
 
+/// When a photograph was taken, and by whose clock.
+pub(super) fn taken_words(taken: TakenAt, zone: &Zone) -> String {
+    let clock = zone.clock(taken).strftime("%-d %b %Y, %H:%M:%S");
+    match (taken.offset_minutes, zone.name()) {
+        (None, _) => format!("{clock} by the camera’s clock"),
+        (Some(_), Some(zone)) => format!("{clock} ({zone})"),
+        (Some(0), None) => format!("{clock} (UTC)"),
+        (Some(minutes), None) => {
+            let (sign, minutes) = (if minutes < 0 { '−' } else { '+' }, minutes.unsigned_abs());
+            format!("{clock} (UTC{sign}{:02}:{:02})", minutes / 60, minutes % 60)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_shown_with_the_clock_that_it_is_by() {
+        let words =
+            |text: &str, zone: Option<&str>| taken_words(TakenAt::parse(text).unwrap(), &Zone::of(zone));
+        let toronto = Some("America/Toronto");
+        assert_eq!(
+            words("2022-06-24T02:10:05Z", toronto),
+            "23 Jun 2022, 22:10:05 (America/Toronto)"
+        );
+        assert_eq!(
+            words("2022-06-23T22:10:05", toronto),
+            "23 Jun 2022, 22:10:05 by the camera’s clock"
+        );
+        assert_eq!(words("2022-06-24T02:10:05Z", None), "24 Jun 2022, 02:10:05 (UTC)");
+        assert_eq!(
+            words("2022-06-24T02:10:05-03:30", None),
+            "24 Jun 2022, 02:10:05 (UTC−03:30)"
+        );
+    }
 
     #[test]
     fn a_night_and_a_half_hour_are_read_as_they_are_written() {

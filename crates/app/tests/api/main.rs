@@ -9,6 +9,7 @@ mod chaos;
 mod clock;
 mod errors;
 mod fleet;
+mod found;
 mod frozen;
 mod fuzz;
 mod health;

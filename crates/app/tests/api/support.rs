@@ -246,6 +246,14 @@ impl TestApp {
 }
 
 impl Client {
+    /// A caller with the admin's token.
+    pub(crate) fn admin_of(router: &Router) -> Self {
+        Self {
+            authorization: Some(format!("Token {ADMIN}")),
+            ..Self::of(router)
+        }
+    }
+
     /// A caller without a token.
     pub(crate) fn of(router: &Router) -> Self {
         Self {

@@ -8,6 +8,7 @@ mod colours;
 mod hostile;
 mod job;
 mod looks;
+mod more;
 mod new_job;
 mod orientations;
 mod plain;

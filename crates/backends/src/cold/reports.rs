@@ -18,7 +18,6 @@ pub(crate) async fn images<S: Cold>(store: &S, query: &ImageQuery) -> sqlx::Resu
     let reason = query.reason.map(FailReason::as_str);
     let state = match query.state {
         None => None,
-        Some(ImageState::Pending) => Some("pending"),
         Some(ImageState::Processed) => Some("processed"),
         Some(ImageState::Failed) => {
             let mut conn = store.reader().await?;
@@ -31,10 +30,13 @@ pub(crate) async fn images<S: Cold>(store: &S, query: &ImageQuery) -> sqlx::Resu
             return conn.list(sql, &values, rows::image).await;
         }
         // A reason is that of a failure.
-        Some(ImageState::InFlight) if reason.is_some() => return Ok(Vec::new()),
-        Some(ImageState::InFlight) => {
+        Some(ImageState::InFlight | ImageState::Pending) if reason.is_some() => return Ok(Vec::new()),
+        Some(of @ (ImageState::InFlight | ImageState::Pending)) => {
             let mut conn = store.reader().await?;
-            let sql = sql!(each "reports/images_in_flight.sql");
+            let sql = match of {
+                ImageState::Pending => sql!(each "reports/images_waiting.sql"),
+                _ => sql!(each "reports/images_in_flight.sql"),
+            };
             return conn.list(sql, &[&job, &after, &limit], rows::image).await;
         }
     };

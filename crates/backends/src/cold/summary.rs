@@ -2,11 +2,11 @@
 //! if the summary is still of the version that was read.
 
 use trapline_core::{
-    CaptureId, JobId, Timestamp,
+    CaptureId, JobId, TaskState, Timestamp, Zone,
     ports::ResultRow,
     summary::{
-        self, ALL, CLEARED_MAX, DETECTIONS_MAX, END, LabelledQuery, Of, PHOTOGRAPHS, PHOTOGRAPHS_MAX, Phase,
-        READ_MAX, START, Seen, State, Step, Summary, TakenQuery, label_id,
+        self, ALL, CLEARED_MAX, DETECTIONS_MAX, END, Ended, LabelledQuery, Of, PHOTOGRAPHS_MAX, PROCESSED,
+        Phase, READ_MAX, Seen, State, Step, Summary, TakenQuery, label_id,
     },
 };
 
@@ -45,32 +45,42 @@ pub(crate) async fn due<S: Cold>(store: &S, limit: u64) -> sqlx::Result<Vec<JobI
 
 pub(crate) async fn slice<S: Cold>(store: &S, job: JobId, now: Timestamp) -> sqlx::Result<bool> {
     let mut conn = store.reader().await?;
-    let of = conn.find(sql!("summary/job.sql"), &[&job.0], of).await?;
-    let Some(of) = of else { return Ok(false) };
+    let found = conn.find(sql!("summary/job.sql"), &[&job.0], of).await?;
+    let Some((mut of, project)) = found else {
+        return Ok(false);
+    };
+    let zone: Option<Option<String>> = conn
+        .find(sql!("projects/zone.sql"), &[&project], |row| row.at(0))
+        .await?;
+    let zone = Zone::of(zone.flatten().as_deref());
+    of.zone = zone.id();
     let state = conn.find(sql!("summary/row.sql"), &[&job.0], state).await?;
-    let (mut next, written) = match (summary::step(&of, state.as_ref()), state) {
-        (Step::Nothing, _) | (Step::Slice(_), None) => return Ok(false),
-        (Step::Begin(against), _) => {
-            drop(conn);
-            return begin(store, job, &of, against, state.map_or(0, |s| s.version), now).await;
+    let mut step = summary::step(&of, state.as_ref());
+    let mut slice = None;
+    if let (Step::Slice(Phase::Detections), Some(state)) = (step, state) {
+        slice = detections::<S>(&mut conn, job, &of, state, &zone).await?;
+        if slice.is_none() {
+            step = summary::at_the_end(&of, &state);
         }
-        (Step::Slice(Phase::Clear), Some(state)) => (
+    }
+    let (mut next, written) = match (step, state, slice) {
+        (Step::Nothing, ..) | (Step::Slice(_) | Step::Turn(_), None, _) => return Ok(false),
+        (Step::Begin(ended), ..) => {
+            drop(conn);
+            return begin(store, job, &of, ended, state.map_or(0, |s| s.version), now).await;
+        }
+        (Step::Turn(phase), Some(state), _) => (state.turned(phase, &of), Written::default()),
+        (Step::Slice(Phase::Photographs), Some(state), _) => {
+            photographs::<S>(&mut conn, job, state, &zone).await?
+        }
+        (Step::Slice(_), Some(_), Some(slice)) => slice,
+        (Step::Slice(_), Some(state), None) => (
             state,
             Written {
                 clears: true,
                 ..Written::default()
             },
         ),
-        (Step::Slice(Phase::Photographs), Some(state)) => photographs::<S>(&mut conn, job, state).await?,
-        (Step::Slice(_), Some(state)) => match detections::<S>(&mut conn, job, &of, state).await? {
-            Ok(slice) => slice,
-            Err(Step::Nothing) => return Ok(false),
-            Err(Step::Begin(against)) => {
-                drop(conn);
-                return begin(store, job, &of, against, state.version, now).await;
-            }
-            Err(Step::Slice(phase)) => (State { phase, ..state }, Written::default()),
-        },
     };
     drop(conn);
     next.as_of = now;
@@ -82,46 +92,61 @@ async fn begin<S: Cold>(
     store: &S,
     job: JobId,
     of: &Of,
-    against: Option<u64>,
+    ended: Option<Ended>,
     version: i64,
     now: Timestamp,
 ) -> sqlx::Result<bool> {
-    let against = against.map(bound);
-    let values: [&dyn Value<'_>; 5] = [&job.0, &of.run, &against, &now.0, &version];
+    let next = State::begun(of, version, ended, now);
+    let (against, processed) = (next.against.map(bound), next.processed.map(bound));
+    let values: [&dyn Value<'_>; 7] = [
+        &job.0,
+        &next.run,
+        &against,
+        &processed,
+        &next.zone,
+        &now.0,
+        &next.version,
+    ];
     let begun = super::write(store, Turn::Background, sql!("summary/begin.sql"), &values).await?;
     Ok(begun > 0)
 }
 
-/// A page of photographs with their times.
+/// A page of photographs with their times; at the end of a run, of those that are processed.
 async fn photographs<S: Cold>(
     conn: &mut S::Conn,
     job: JobId,
     mut state: State,
+    zone: &Zone,
 ) -> sqlx::Result<(State, Written)> {
     let page = conn
         .list(
             sql!(each "summary/photographs.sql"),
             &[&job.0, &state.at.1.0, &bound(PHOTOGRAPHS_MAX)],
-            |row| Ok((row.col::<i64>("capture_id")?, rows::taken_at(row)?)),
+            |row| {
+                Ok((
+                    row.col::<i64>("capture_id")?,
+                    rows::word(&row.col::<String>("state")?, TaskState::parse)?,
+                    rows::taken_at(row)?,
+                ))
+            },
         )
         .await?;
+    let label = state.photographs();
     match page.last() {
-        Some((last, _)) if page.len() as u64 == PHOTOGRAPHS_MAX => state.at.1 = CaptureId(*last),
-        _ => (state.phase, state.at) = (Phase::Detections, START),
+        Some((last, ..)) if page.len() as u64 == PHOTOGRAPHS_MAX => state.at.1 = CaptureId(*last),
+        _ => state = state.with_photographs(),
     }
     let mut counts = std::collections::BTreeMap::<i64, i64>::new();
     let mut taken = Vec::new();
-    for (capture, at) in page {
-        if let Some(half_hour) = at.map(summary::half_hour) {
+    for (capture, task, at) in page {
+        let is_counted = label != PROCESSED || task == TaskState::Processed;
+        if let Some(half_hour) = at.filter(|_| is_counted).map(|at| zone.half_hour(at)) {
             *counts.entry(half_hour).or_default() += 1;
             taken.push((job.0, half_hour, capture));
         }
     }
     taken.sort_unstable();
-    let counts: Vec<_> = counts
-        .into_iter()
-        .map(|(at, n)| (job.0, PHOTOGRAPHS, at, n))
-        .collect();
+    let counts: Vec<_> = counts.into_iter().map(|(at, n)| (job.0, label, at, n)).collect();
     let rows = vec![
         (sql!(each "summary/add_activity.sql"), json(&counts)),
         (sql!(each "summary/add_taken.sql"), json(&taken)),
@@ -129,13 +154,14 @@ async fn photographs<S: Cold>(
     Ok((state, Written { rows, clears: false }))
 }
 
-/// A page of detections; or what follows if none is left.
+/// A page of detections; `None` if none is left.
 async fn detections<S: Cold>(
     conn: &mut S::Conn,
     job: JobId,
     of: &Of,
     mut state: State,
-) -> sqlx::Result<Result<(State, Written), Step>> {
+    zone: &Zone,
+) -> sqlx::Result<Option<(State, Written)>> {
     // What is before it is settled; while the job runs on, what is there now may be followed by more.
     let frontier = match of.status.is_final() {
         true => None,
@@ -151,9 +177,9 @@ async fn detections<S: Cold>(
     let values: [&dyn Value<'_>; 7] = [&job.0, &ord, &capture.0, &n, &before.0, &before.1.0, &limit];
     let page = conn.list(sql!(each "summary/slice.sql"), &values, seen).await?;
     if page.is_empty() {
-        return Ok(Err(summary::at_the_end(of, &state)));
+        return Ok(None);
     }
-    let mut counted = summary::count(&mut state, &page);
+    let mut counted = summary::count(&mut state, &page, zone);
     let labels: Vec<_> = counted.labels.into_iter().collect();
     let counts = counted.counts.into_iter();
     let counts: Vec<_> = counts.map(|((label, bin), n)| (job.0, label, bin, n)).collect();
@@ -170,7 +196,7 @@ async fn detections<S: Cold>(
         (sql!(each "summary/add_activity.sql"), json(&activity)),
         (sql!(each "summary/add_index.sql"), json(&index)),
     ];
-    Ok(Ok((state, Written { rows, clears: false })))
+    Ok(Some((state, Written { rows, clears: false })))
 }
 
 fn json(rows: &impl serde::Serialize) -> String {
@@ -183,10 +209,10 @@ async fn write<S: Cold>(store: &S, job: JobId, mut next: State, slice: &Written)
     if slice.clears && !clear::<S>(&mut tx, job).await? {
         next.phase = Phase::Photographs;
     }
-    let counts = next.images.map(bound);
+    let (counts, processed) = (next.images.map(bound), next.processed.map(bound));
     let (phase, seen) = (next.phase.as_str(), bound(next.seen));
     let (ord, capture, n) = next.at;
-    let values: [&dyn Value<'_>; 12] = [
+    let values: [&dyn Value<'_>; 13] = [
         &job.0,
         &next.version,
         &phase,
@@ -199,6 +225,7 @@ async fn write<S: Cold>(store: &S, job: JobId, mut next: State, slice: &Written)
         &counts[2],
         &counts[3],
         &next.as_of.0,
+        &processed,
     ];
     if tx.run(sql!("summary/advance.sql"), &values).await? == 0 {
         return Ok(false);
@@ -243,7 +270,7 @@ pub(crate) async fn read<S: Cold>(
     }
     for (of, into) in [
         (label, &mut summary.activity),
-        (PHOTOGRAPHS, &mut summary.photographs),
+        (state.shown_photographs(), &mut summary.photographs),
     ] {
         let sql = sql!("summary/activity.sql");
         let found: Vec<(i64, i64)> = conn.list(sql, &[&job.0, &of, &limit], pair).await?;
@@ -302,13 +329,17 @@ fn pair(row: &impl Columns) -> sqlx::Result<(i64, i64)> {
     Ok((row.at(0)?, row.at(1)?))
 }
 
-fn of(row: &impl Columns) -> sqlx::Result<Of> {
-    Ok(Of {
+/// What a summary depends on, but for the zone of its project, whose number is returned.
+fn of(row: &impl Columns) -> sqlx::Result<(Of, i64)> {
+    let of = Of {
         run: row.col("run")?,
         status: rows::status(&row.col::<String>("status")?)?,
         collected: row.col("collected")?,
         detections: row.unsigned("detections")?,
-    })
+        processed: row.unsigned("processed")?,
+        zone: 0,
+    };
+    Ok((of, row.col("project_id")?))
 }
 
 fn state(row: &impl Columns) -> sqlx::Result<State> {
@@ -323,6 +354,8 @@ fn state(row: &impl Columns) -> sqlx::Result<State> {
         ),
         seen: row.unsigned("seen")?,
         against: row.col::<Option<i64>>("against")?.map(unsigned),
+        processed: row.col::<Option<i64>>("processed")?.map(unsigned),
+        zone: row.col("zone")?,
         images: [
             row.unsigned("images_1")?,
             row.unsigned("images_2")?,

@@ -6,7 +6,7 @@ use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TakenAt, TokenId,
     catalog::{
         Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, CollectionProgress, Draft,
-        FileVersion, Pipeline, Project, Role, Service, Session, SessionOwner, Token,
+        FileVersion, Pipeline, Project, ProjectSettings, Role, Service, Session, SessionOwner, Token,
     },
 };
 
@@ -17,7 +17,10 @@ pub(crate) fn project(row: &impl Columns) -> sqlx::Result<Project> {
         id: ProjectId(row.col("id")?),
         name: row.col("name")?,
         description: row.col("description")?,
-        settings: row.json("settings")?,
+        settings: ProjectSettings {
+            time_zone: row.col("time_zone")?,
+            ..row.json("settings")?
+        },
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,
     })

@@ -54,6 +54,7 @@ pub(crate) const COLD: &[&str] = &[
     "summary/clear_index.sql",
     "summary/clear_taken.sql",
     "summary/forget.sql",
+    "summary/reopen.sql",
     "thumbs/",
     "tokens/",
     "workers/drain.sql",

@@ -200,6 +200,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("reports/images_failed.sql", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images_failed_of.sql", 24, &[JOB, (TEXT, "'lost'"), (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images.sql", 24, &[JOB, (TEXT, "NULL"), (TEXT, "NULL"), (INT, known!("last")), (INT, "'24'")]),
+    hot("reports/images_waiting.sql", 24 + IN_FLIGHT, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("reports/images_in_flight.sql", IN_FLIGHT / 2, &[JOB, (INT, "'0'"), (INT, "'24'")]),
     hot("reports/results.sql", 24, &[JOB, (INT, known!("last")), (INT, "'24'")]),
     hot("reports/results_before.sql", 24, &[JOB, (INT, "'25'"), (INT, "'24'")]),
@@ -213,7 +214,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("summary/due.sql", 24, &[(INT, "'24'")]),
     hot("summary/advance.sql", 1, &[
         JOB, (INT, "'1'"), (TEXT, "'done'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"), (INT, "'0'"),
-        (INT, "'0'"), (INT, "'0'"), NOW,
+        (INT, "'0'"), (INT, "'0'"), NOW, (INT, "NULL"),
     ]),
     hot("summary/photographs.sql", 24, &[JOB, (INT, known!("last")), (INT, "'24'")]),
     // As free_tasks.sql, it passes over what has been settled since the index was cleaned.

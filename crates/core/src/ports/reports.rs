@@ -42,7 +42,7 @@ pub enum ImageState {
     Failed,
 }
 
-/// A page of a job's tasks, by key.
+/// A page of a job's tasks, by key; those that wait in the order of dispatch.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageQuery {
     /// The job.
@@ -51,7 +51,7 @@ pub struct ImageQuery {
     pub state: Option<ImageState>,
     /// Only tasks that failed for this reason.
     pub reason: Option<FailReason>,
-    /// Only captures after this one.
+    /// Only what comes after this capture; from the first if that is none of the job.
     pub after: CaptureId,
     /// The maximum number of rows.
     pub limit: u64,

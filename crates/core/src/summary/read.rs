@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BINS, Phase, State};
+use super::{BINS, PROCESSED, Phase, State};
 use crate::{CaptureId, JobId, Timestamp, ports::Job};
 
 /// A summary as it is read.
@@ -24,6 +24,10 @@ pub struct Summary {
     pub scores: [u64; BINS + 1],
     /// Detections by half-hour, the first [`READ_MAX`](super::READ_MAX); of that label, or of all.
     pub activity: BTreeMap<i64, u64>,
+    /// The [id](crate::Zone::id) of the zone of these half-hours.
+    pub zone: i64,
+    /// Whether photographs are those that are processed; else those that are known, whatever becomes of them.
+    pub processed_only: bool,
     /// Photographs by half-hour, the first [`READ_MAX`](super::READ_MAX).
     pub photographs: BTreeMap<i64, u64>,
 }
@@ -38,6 +42,8 @@ impl Summary {
             complete: state.phase == Phase::Done,
             seen: state.seen,
             images: state.images,
+            zone: state.zone,
+            processed_only: state.shown_photographs() == PROCESSED,
             ..Self::default()
         }
     }

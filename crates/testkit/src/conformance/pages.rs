@@ -35,6 +35,31 @@ cases! { World;
         assert!(read(ImageQuery { reason: Some(FailReason::Lost), ..all }).await.is_empty());
     }
 
+    async fn images_that_wait_are_read_in_the_order_of_dispatch_from_any_of_them(w: World) {
+        let job = w.job_of(6).await;
+        let place = async || {
+            let free = w.store.free_tasks(job, (i64::MIN, CaptureId(0)), 9).await.unwrap();
+            free.iter().map(|(_, task)| task.capture).collect::<Vec<_>>()
+        };
+        let order = place().await;
+        let all = ImageQuery { job, state: Some(ImageState::Pending), reason: None, after: CaptureId(i64::MIN), limit: 9 };
+        let read = async |query: ImageQuery| -> Vec<CaptureId> {
+            w.store.images(&query).await.unwrap().iter().map(|row| row.capture).collect()
+        };
+        assert_eq!(read(all).await, order);
+        assert_eq!(read(ImageQuery { after: order[1], limit: 2, ..all }).await, order[2..4]);
+        assert!(read(ImageQuery { reason: Some(FailReason::Lost), ..all }).await.is_empty());
+        // What a worker holds does not wait, and a page begins after it all the same.
+        let held = w.grant(job, 2, "w").await;
+        let waiting = place().await;
+        assert_eq!((read(all).await, waiting.len()), (waiting.clone(), 4));
+        w.succeed(held[0], 1).await;
+        let after = held[0].0.capture;
+        let later: Vec<_> = order.iter().skip_while(|c| **c != after).filter(|c| waiting.contains(c)).copied().collect();
+        assert_eq!(read(ImageQuery { after, ..all }).await, later);
+        assert!(read(ImageQuery { after: order[5], ..all }).await.is_empty());
+    }
+
     async fn a_log_is_read_from_its_end_and_by_level(w: World) {
         let job = w.job_of(1).await;
         let line = |level, message: &str| trapline_core::ports::LogLine { job, level, message: message.to_owned(), capture: None };

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use trapline_core::{
-    CaptureId, JobId, TakenAt, TaskState,
-    catalog::{CaptureFacts, Learnt},
+    CaptureId, JobId, ProjectId, TakenAt, TaskState, Zone,
+    catalog::{CaptureFacts, Learnt, ProjectEdit},
     job::JobMove,
-    summary::{LabelledQuery, START, Summary, TakenQuery, half_hour},
+    summary::{LabelledQuery, START, Summary, TakenQuery},
 };
 
 use super::{Grant, World, cases};
@@ -58,7 +58,7 @@ cases! { World;
         let summary = summarise(&w, job).await;
         assert_eq!((summary.seen, summary.complete, summary.images), (3, false, [0, 1, 0, 0]));
         assert_eq!(labels(&summary), [("a", 2), ("b", 1)].into());
-        let evening = half_hour(at);
+        let evening = Zone::default().half_hour(at);
         assert_eq!(summary.photographs, [(evening, 2)].into());
         assert_eq!(summary.activity, [(evening, 3)].into());
         w.fail(tasks[1]).await;
@@ -75,6 +75,70 @@ cases! { World;
         let b = w.store.summary(job, Some("b")).await.unwrap().unwrap();
         assert_eq!((b.scores[2], b.activity), (5, [(evening, 4)].into()));
         assert!(!w.store.summarise(job, w.now()).await.unwrap());
+    }
+
+    async fn photographs_are_counted_again_at_the_end_with_what_was_learnt_of_those_that_were_processed(w: World) {
+        let job = w.job_of(3).await;
+        let tasks = in_order(&w, job, 3).await;
+        let query = TakenQuery { job, among: (i64::MIN, i64::MAX), from: (i64::MIN, CaptureId(0)), back: false, limit: 9 };
+        assert!(summarise(&w, job).await.photographs.is_empty());
+        let at = TakenAt::parse("2022-06-23T22:10:00").unwrap();
+        let facts = CaptureFacts { taken_at: Some(at), ..CaptureFacts::default() };
+        let learnt = tasks.iter().map(|t| Learnt { capture: t.0.capture, url: None, facts: facts.clone() });
+        w.store.describe_captures(&learnt.collect::<Vec<_>>()).await.unwrap();
+        w.succeed(tasks[0], 2).await;
+        w.fail(tasks[1]).await;
+        let running = summarise(&w, job).await;
+        assert_eq!((running.seen, running.processed_only, running.photographs.len()), (2, false, 0));
+        w.succeed(tasks[2], 0).await;
+        let summary = summarise(&w, job).await;
+        let evening = Zone::default().half_hour(at);
+        assert_eq!((summary.complete, summary.processed_only, summary.seen), (true, true, 2));
+        assert_eq!(summary.photographs, [(evening, 2)].into());
+        assert_eq!(summary.activity, [(evening, 2)].into());
+        assert_eq!(w.store.taken(&query).await.unwrap().len(), 2);
+        // A result after the landing.
+        w.succeed(tasks[1], 0).await;
+        assert_eq!(summarise(&w, job).await.photographs, [(evening, 3)].into());
+        assert_eq!(w.store.taken(&query).await.unwrap().len(), 3);
+    }
+
+    async fn a_summary_is_made_again_when_its_project_gets_another_time_zone(w: World) {
+        let job = w.job_of(2).await;
+        let tasks = in_order(&w, job, 2).await;
+        let times = ["2022-06-24T02:10:00Z", "2022-06-23T22:20:00"].map(|text| TakenAt::parse(text).unwrap());
+        let learnt = tasks.iter().zip(times).map(|(t, at)| Learnt {
+            capture: t.0.capture,
+            url: None,
+            facts: CaptureFacts { taken_at: Some(at), ..CaptureFacts::default() },
+        });
+        w.store.describe_captures(&learnt.collect::<Vec<_>>()).await.unwrap();
+        w.succeed(tasks[0], 1).await;
+        w.succeed(tasks[1], 2).await;
+        let (none, toronto) = (Zone::default(), Zone::parse("America/Toronto").unwrap());
+        let by_camera = summarise(&w, job).await;
+        let places = times.map(|at| none.half_hour(at));
+        assert_eq!(by_camera.activity, [(places[0], 1), (places[1], 2)].into());
+        assert!(!w.store.summaries_due(9).await.unwrap().contains(&job));
+
+        let project: ProjectId = w.job(job).await.project;
+        let zone = |name: Option<&str>| ProjectEdit { time_zone: Some(name.map(str::to_owned)), ..ProjectEdit::default() };
+        let edited = w.store.edit_project(project, &zone(Some("America/Toronto"))).await.unwrap().unwrap();
+        assert_eq!(edited.settings.time_zone.as_deref(), Some("America/Toronto"));
+        assert_eq!(w.store.project(project).await.unwrap().unwrap(), edited);
+        assert!(w.store.summaries_due(9).await.unwrap().contains(&job));
+        let by_zone = summarise(&w, job).await;
+        assert_eq!((by_zone.complete, by_zone.zone, by_zone.seen), (true, toronto.id(), 3));
+        assert_eq!(by_zone.activity, [(places[1], 3)].into());
+        assert_eq!(by_zone.photographs, [(places[1], 2)].into());
+        assert!(!w.store.summaries_due(9).await.unwrap().contains(&job));
+        // What stays as it was is not made again.
+        let rename = ProjectEdit { name: Some("New".to_owned()), ..zone(Some("America/Toronto")) };
+        w.store.edit_project(project, &rename).await.unwrap();
+        assert!(!w.store.summaries_due(9).await.unwrap().contains(&job));
+        let edited = w.store.edit_project(project, &zone(None)).await.unwrap().unwrap();
+        assert_eq!(edited.settings.time_zone, None);
+        assert_eq!(summarise(&w, job).await.activity, by_camera.activity);
     }
 
     async fn nodes_that_summarise_at_the_same_time_count_each_detection_once(w: World) {
@@ -138,7 +202,7 @@ cases! { World;
         assert_eq!(ranks, [0, 900_000, 900_000]);
         assert!(w.store.labelled(&LabelledQuery { job: other, ..query }).await.unwrap().is_empty());
 
-        let at = half_hour(night);
+        let at = Zone::default().half_hour(night);
         let mut captures: Vec<_> = tasks.iter().map(|t| t.0.capture).collect();
         captures.sort();
         let query = TakenQuery { job, among: (at, at + 1), from: (at, CaptureId(0)), back: false, limit: 2 };

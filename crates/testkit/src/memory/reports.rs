@@ -24,11 +24,15 @@ fn is_in(task: &TaskRow, state: ImageState) -> bool {
 
 impl Db {
     pub(super) fn image_page(&self, query: &ImageQuery) -> Vec<ImageRow> {
-        self.tasks(query.job)
-            .filter(|(capture, t)| {
-                *capture > query.after
-                    && query.state.is_none_or(|s| is_in(t, s))
-                    && query.reason.is_none_or(|r| t.reason == Some(r))
+        let is_waiting = query.state == Some(ImageState::Pending);
+        let place = |(capture, t): &(CaptureId, &TaskRow)| (if is_waiting { t.ord } else { 0 }, *capture);
+        let after = self.task(query.job, query.after).map(|t| (query.after, t));
+        let after = after.map_or((if is_waiting { -1 } else { 0 }, query.after), |of| place(&of));
+        let mut rows: Vec<_> = self.tasks(query.job).filter(|row| place(row) > after).collect();
+        rows.sort_by_key(place);
+        rows.into_iter()
+            .filter(|(_, t)| {
+                query.state.is_none_or(|s| is_in(t, s)) && query.reason.is_none_or(|r| t.reason == Some(r))
             })
             .take(usize::try_from(query.limit).unwrap_or(usize::MAX))
             .map(|(capture, t)| ImageRow {

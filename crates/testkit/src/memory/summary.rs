@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use trapline_core::{
-    CaptureId, JobId, TaskState, Timestamp,
+    CaptureId, JobId, ProjectId, TaskState, Timestamp, Zone,
+    catalog::{Project, ProjectEdit},
     ports::{DetectionsOf, ResultRow},
     summary::{
-        ALL, Counted, DETECTIONS_MAX, END, LabelledQuery, Of, PHOTOGRAPHS, Phase, START, Seen, State, Step,
-        Summary, TakenQuery, at_the_end, count, half_hour, label_id, seen, step,
+        ALL, Counted, DETECTIONS_MAX, END, LabelledQuery, Of, PROCESSED, Phase, Seen, State, Step, Summary,
+        TakenQuery, at_the_end, count, label_id, seen, step,
     },
 };
 
@@ -31,18 +32,9 @@ impl SummaryRows {
         self.replaces || !self.counted.counts.is_empty() || !self.taken.is_empty()
     }
 
-    fn begun(run: i64, version: i64, against: Option<u64>, now: Timestamp) -> Self {
+    fn begun(state: State) -> Self {
         Self {
-            state: State {
-                run,
-                version,
-                phase: Phase::Clear,
-                at: START,
-                seen: 0,
-                against,
-                images: [0; 4],
-                as_of: now,
-            },
+            state,
             counted: Counted::default(),
             index: BTreeSet::new(),
             taken: BTreeSet::new(),
@@ -62,7 +54,7 @@ impl Db {
             return false;
         };
         let state = rows.state;
-        *rows = SummaryRows::begun(state.run, state.version, state.against, state.as_of);
+        *rows = SummaryRows::begun(state);
         true
     }
 
@@ -75,16 +67,55 @@ impl Db {
         due.map(|(id, _)| *id).take(usize_of(limit)).collect()
     }
 
+    fn zone_of(&self, project: ProjectId) -> Zone {
+        let project = self.catalog.project(project);
+        Zone::of(project.and_then(|p| p.settings.time_zone.as_deref()))
+    }
+
+    /// Edits a project, by whose zone its jobs' summaries count.
+    pub(super) fn edit_project(
+        &mut self,
+        id: ProjectId,
+        edit: &ProjectEdit,
+        now: Timestamp,
+    ) -> Option<Project> {
+        let before = self.zone_of(id);
+        let edited = self.catalog.edit_project(id, edit, now);
+        if self.zone_of(id) != before {
+            self.reopen_summaries(id);
+        }
+        edited
+    }
+
+    /// Has the summaries of a project's jobs looked at again that are done.
+    fn reopen_summaries(&mut self, project: ProjectId) {
+        let jobs = self.jobs.iter().filter(|(_, row)| row.job.project == project);
+        let ids: Vec<JobId> = jobs.map(|(id, _)| *id).collect();
+        for id in ids {
+            if let Some(rows) = self.summaries.get_mut(&id)
+                && rows.state.phase == Phase::Done
+            {
+                rows.state.phase = Phase::Detections;
+                rows.state.version += 1;
+            }
+        }
+    }
+
     pub(super) fn summarise(&mut self, job: JobId, now: Timestamp) -> bool {
         let Some(row) = self.live_job(job) else {
             return false;
         };
-        let of = Of {
+        let project = row.job.project;
+        let mut of = Of {
             run: row.job.run,
             status: row.job.status,
             collected: row.job.collected,
             detections: row.job.counts.detections,
+            processed: row.job.counts.processed,
+            zone: 0,
         };
+        let zone = self.zone_of(project);
+        of.zone = zone.id();
         let state = self.summaries.get(&job).map(|s| s.state);
         let mut next = step(&of, state.as_ref());
         let page = match (next, state) {
@@ -94,39 +125,42 @@ impl Db {
         if let (Step::Slice(Phase::Detections), Some(state), true) = (next, state, page.is_empty()) {
             next = at_the_end(&of, &state);
         }
-        let photographs: Vec<_> = match next {
-            Step::Slice(Phase::Photographs) => self.photographs_of(job),
+        let photographs: Vec<_> = match (next, state) {
+            (Step::Slice(Phase::Photographs), Some(state)) => self.photographs_of(job, &state, &zone),
             _ => Vec::new(),
         };
-        if let Step::Begin(against) = next {
-            let mut begun = SummaryRows::begun(of.run, state.map_or(1, |s| s.version + 1), against, now);
+        if let Step::Begin(ended) = next {
+            let version = state.map_or(1, |s| s.version + 1);
+            let mut begun = SummaryRows::begun(State::begun(&of, version, ended, now));
             begun.replaces = self.summaries.get(&job).is_some_and(SummaryRows::has_rows);
             self.summaries.insert(job, begun);
             return true;
         }
-        let (Step::Slice(phase), Some(summary)) = (next, self.summaries.get_mut(&job)) else {
+        let Some(summary) = self.summaries.get_mut(&job) else {
             return false;
         };
-        summary.state.version += 1;
-        summary.state.as_of = now;
-        match phase {
-            Phase::Clear if summary.replaces => summary.replaces = false,
-            Phase::Clear => summary.state.phase = Phase::Photographs,
-            Phase::Photographs => {
+        match next {
+            Step::Nothing | Step::Begin(_) => return false,
+            Step::Turn(phase) => summary.state = summary.state.turned(phase, &of),
+            Step::Slice(Phase::Clear) if summary.replaces => summary.replaces = false,
+            Step::Slice(Phase::Clear | Phase::Done) => summary.state.phase = Phase::Photographs,
+            Step::Slice(Phase::Photographs) => {
+                let label = summary.state.photographs();
                 for (capture, at) in photographs {
-                    *summary.counted.activity.entry((PHOTOGRAPHS, at)).or_default() += 1;
+                    *summary.counted.activity.entry((label, at)).or_default() += 1;
                     summary.taken.insert((at, capture));
                 }
-                summary.state.phase = Phase::Detections;
+                summary.state = summary.state.with_photographs();
             }
-            Phase::Detections => {
-                let mut counted = count(&mut summary.state, &page);
+            Step::Slice(Phase::Detections) => {
+                let mut counted = count(&mut summary.state, &page, &zone);
                 summary.index.extend(std::mem::take(&mut counted.index));
                 summary.counted.add(counted);
             }
-            Phase::Done => summary.state.phase = Phase::Done,
         }
-        phase != Phase::Done
+        summary.state.version += 1;
+        summary.state.as_of = now;
+        summary.state.phase != Phase::Done
     }
 
     /// The next detections that are counted.
@@ -149,18 +183,24 @@ impl Db {
             .collect()
     }
 
-    fn photographs_of(&self, job: JobId) -> Vec<(CaptureId, i64)> {
+    fn photographs_of(&self, job: JobId, state: &State, zone: &Zone) -> Vec<(CaptureId, i64)> {
+        let all = state.photographs() != PROCESSED;
+        let counted = self
+            .tasks(job)
+            .filter(|(_, t)| all || t.state == TaskState::Processed);
         let taken = |(capture, _)| {
             let at = self.catalog.capture(capture)?.facts.taken_at?;
-            Some((capture, half_hour(at)))
+            Some((capture, zone.half_hour(at)))
         };
-        self.tasks(job).filter_map(taken).collect()
+        counted.filter_map(taken).collect()
     }
 
     pub(super) fn summary(&self, job: JobId, label: Option<&str>) -> Option<Summary> {
         let rows = self.summaries.get(&job)?;
         let mut summary = Summary::of(&rows.state);
-        rows.counted.show(&mut summary, label.map_or(ALL, label_id));
+        let photographs = rows.state.shown_photographs();
+        rows.counted
+            .show(&mut summary, label.map_or(ALL, label_id), photographs);
         Some(summary)
     }
 

@@ -52,10 +52,12 @@ async fn beyond(
     back: bool,
 ) -> PageResult {
     let mut asked = Asked::read(path, &params)?;
-    let job = app.visible_job(&visitor.principal, asked.place.job).await?.id;
+    let job = app.visible_job(&visitor.principal, asked.place.job).await?;
+    asked.place.filter.zone = app.engine.zone_of(&job).await?;
     let store = app.engine.store().as_ref();
     let filter = &asked.place.filter;
-    let order = Order::of(&app, job, filter).await?;
+    let order = Order::of(&app, &job, filter).await?;
+    let job = job.id;
     let from = order.place_of(store, job, asked.image).await?;
     let found = find(store, job, filter, &order, (from, back), 1).await?;
     let to = match (found.images.first(), found.next.filter(|_| found.stopped)) {

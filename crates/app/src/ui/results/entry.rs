@@ -18,6 +18,8 @@ pub(super) struct Class {
     pub(super) score: String,
     /// The labels with the highest scores, if they were asked for.
     pub(super) top: Vec<(String, String)>,
+    /// The logits of those labels, if it has any.
+    pub(super) logits: Vec<(String, String)>,
 }
 
 pub(super) struct Entry {
@@ -56,11 +58,13 @@ pub(super) async fn entry(
     let mut is_scored = false;
     for class in &d.classifications {
         is_scored |= !class.scores.is_empty();
+        let (top, logits) = top(app, class).await?;
         classes.push(Class {
             algorithm: visible(&class.algorithm),
             label: visible(&class.label),
             score: score_text(class.score),
-            top: top(app, class).await?,
+            top,
+            logits,
         });
     }
     let shape = picture.shapes.iter().find(|shape| shape.n == d.id.n);
@@ -96,10 +100,13 @@ pub(super) async fn entry(
     })
 }
 
-/// The labels of a classification with the highest scores.
-async fn top(app: &AppState, class: &ClassificationRow) -> PageResult<Vec<(String, String)>> {
+/// Labels, each with a number in words.
+type Numbered = Vec<(String, String)>;
+
+/// The labels of a classification with the highest scores, and their logits.
+async fn top(app: &AppState, class: &ClassificationRow) -> PageResult<(Numbered, Numbered)> {
     if class.scores.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let labels = match &class.labels {
         Some(labels) => labels.clone(),
@@ -111,11 +118,18 @@ async fn top(app: &AppState, class: &ClassificationRow) -> PageResult<Vec<(Strin
             map.map(|map| map.labels).unwrap_or_default()
         }
     };
-    let mut scored: Vec<_> = labels.into_iter().zip(class.scores.iter().copied()).collect();
+    let mut scored: Vec<_> = class.scores.iter().copied().enumerate().collect();
+    scored.truncate(labels.len());
     scored.sort_by(|a, b| b.1.total_cmp(&a.1));
     scored.truncate(TOP);
-    Ok(scored
-        .into_iter()
-        .map(|(label, score)| (visible(&label), score_text(Some(score))))
-        .collect())
+    let named = |at: usize, number: String| (visible(&labels[at]), number);
+    let logits = scored.iter().filter_map(|(at, _)| {
+        let logit = class.logits.get(*at)?;
+        Some(named(*at, format!("{logit:.3}")))
+    });
+    let logits = logits.collect();
+    let top = scored
+        .iter()
+        .map(|(at, score)| named(*at, score_text(Some(*score))));
+    Ok((top.collect(), logits))
 }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use trapline_core::{
-    CaptureId, JobId, Result, TaskState,
+    CaptureId, JobId, Result, TaskState, Zone,
     catalog::Capture,
     ports::{DetectionRow, DetectionsOf, ResultRow, Store},
     result::DetectionId,
-    summary::{half_hour, night},
+    summary::night,
 };
 
 use super::order::{Key, Order};
@@ -22,7 +22,7 @@ pub(super) const OF_ONE_MAX: usize = 1_000;
 const SLICE: u64 = 200;
 
 /// What the URL asks for.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Filter {
     pub(super) label: Option<String>,
     /// The least score.
@@ -35,6 +35,8 @@ pub(super) struct Filter {
     pub(super) hour: Option<i64>,
     /// Whether images of the label are ordered by its score, the best first.
     pub(super) best_first: bool,
+    /// By whose clock nights and half-hours are; the project says it, not the URL.
+    pub(super) zone: Zone,
 }
 
 /// A part of the filter that is empty or can be read.
@@ -83,11 +85,12 @@ impl Filter {
             night: read(params, "night", when::read_night, "a day, as 2022-06-23")?,
             hour: read(params, "hour", when::read_hour, "a half-hour, as 22:30")?,
             best_first,
+            zone: Zone::default(),
         })
     }
 
     pub(super) fn is_any(&self) -> bool {
-        *self == Self::default()
+        self.query().is_empty()
     }
 
     /// The filter as a query.
@@ -110,7 +113,7 @@ impl Filter {
         if self.night.is_none() && self.hour.is_none() {
             return true;
         }
-        let taken = capture.facts.taken_at.map(|at| night(half_hour(at)));
+        let taken = capture.facts.taken_at.map(|at| night(self.zone.half_hour(at)));
         taken.is_some_and(|(of, hour)| {
             self.night.is_none_or(|night| night == of) && self.hour.is_none_or(|asked| asked == hour)
         })

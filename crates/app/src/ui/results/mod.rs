@@ -5,8 +5,10 @@
 
 mod asked;
 mod beyond;
+mod download;
 mod entry;
 mod filter;
+mod near;
 mod one;
 mod order;
 mod photo;
@@ -30,7 +32,7 @@ use trapline_core::{
 };
 
 use self::{
-    filter::{EXAMINED_MAX, Filter, Image, OF_ONE_MAX, find},
+    filter::{EXAMINED_MAX, Filter, Found, Image, OF_ONE_MAX, find},
     order::{Key, Order},
     picture::{Picture, Source, colour},
     place::{Place, image_name},
@@ -59,6 +61,8 @@ const POLICY_WITH_PHOTOGRAPHS: HeaderValue = HeaderValue::from_static(
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/jobs/{id}/results", get(grid))
+        .route("/jobs/{id}/found-images.csv", get(download::images))
+        .route("/jobs/{id}/found-detections.csv", get(download::detections))
         .route("/jobs/{id}/results/{image}", get(one::show))
         .route("/jobs/{id}/results/{image}/next", get(beyond::next))
         .route("/jobs/{id}/results/{image}/previous", get(beyond::previous))
@@ -132,9 +136,10 @@ struct Grid {
     first: Option<String>,
     next: Option<String>,
     /// What was looked at, if that is why the page ends.
-    stopped: Option<String>,
+    stopped: Option<(usize, String)>,
     /// That the index of the order is behind the results.
     behind: Option<String>,
+    downloads: Vec<(&'static str, String)>,
 }
 
 /// Lets the page load photographs of other servers, if it does.
@@ -166,10 +171,11 @@ async fn grid(
     params: Params,
     Called(host): Called,
 ) -> PageResult {
-    let place = Place::read(id, &params)?;
+    let mut place = Place::read(id, &params)?;
     let job = app.visible_job(&visitor.principal, id).await?;
+    place.filter.zone = app.engine.zone_of(&job).await?;
     let (store, filter) = (app.engine.store().as_ref(), &place.filter);
-    let order = Order::of(&app, job.id, filter).await?;
+    let order = Order::of(&app, &job, filter).await?;
     let after = place.after.unwrap_or(Key::START);
     let found = find(store, job.id, filter, &order, (after, false), TILES).await?;
     // On this machine they cost no network.
@@ -186,17 +192,13 @@ async fn grid(
             tile(&app, &place, image, host, small)
         })
         .collect();
-    let loads_others = tiles
-        .iter()
-        .any(|t| t.picture.src.as_ref().is_some_and(|src| src.contains("://")));
+    // What the page goes on to read may have some.
+    let loads_others = (wants_photos && found.stopped)
+        || tiles
+            .iter()
+            .any(|t| t.picture.src.as_ref().is_some_and(|src| src.contains("://")));
     let behind = behind(&app, &job, &order).await?;
-    let stopped = found.stopped.then(|| {
-        format!(
-            "{} looked at, {} found.",
-            counted(found.looked_at as u64, "image"),
-            found.images.len()
-        )
-    });
+    let stopped = found.stopped.then(|| stopped(&found));
     let mut kept = place.query();
     kept.retain(|(name, _)| !matches!(*name, "label" | "min" | "after"));
     let mut frame = Frame::new(format!("Results of {}", visible(&job.name)), "jobs", &visitor);
@@ -220,10 +222,20 @@ async fn grid(
         next: found.next.map(|last| place.with(|p| p.after = Some(last)).path()),
         stopped,
         behind,
+        downloads: download::links(&place),
         filter: place.filter,
     };
     let response = render(StatusCode::OK, &page);
     Ok(with_photographs(response, loads_others))
+}
+
+/// How many images were looked at, and that in words with how many were found.
+fn stopped(found: &Found) -> (usize, String) {
+    let looked = counted(found.looked_at as u64, "image");
+    (
+        found.looked_at,
+        format!("{looked} looked at, {} found.", found.images.len()),
+    )
 }
 
 /// Whether results are not in the index of an order yet, in words.

@@ -1,7 +1,7 @@
 //! One image: the photograph with its boxes, and the list of what was found, which is the control.
 
 use askama::Template;
-use axum::{extract::State, http::StatusCode};
+use axum::{Extension, extract::State, http::StatusCode};
 use trapline_core::{
     CaptureId, TaskState,
     ports::{DetectionRow, ImageQuery, Job, ResultQuery, ResultRow},
@@ -10,22 +10,28 @@ use trapline_core::{
 
 use super::{
     super::{
+        login::is_tls,
         page::{Frame, PageResult, render},
         session::Visitor,
+        when,
         words::{Time, visible},
     },
     asked::{Asked, Named, Score, Ways},
     beyond,
     entry::{Entry, entry},
     filter::{many, of_one},
+    near::{Strip, strip},
     picture::{Picture, Source},
     place::image_name,
     with_photographs,
 };
 use crate::{
     file_url,
-    http::{ApiError, AppState, Params, site::Called},
+    http::{ApiError, AppState, Params, proxies::Client, site::Called},
 };
+
+/// Of a photograph over http on a page over https.
+const INSECURE: &str = "The address of the photograph is http and this page is https, so a browser asks for it over https or not at all.";
 
 #[derive(Template)]
 #[template(path = "result.html")]
@@ -40,6 +46,11 @@ struct ResultPage {
     state: &'static str,
     facts: Vec<(&'static str, String)>,
     picture: Picture,
+    /// The thumbnail, for a photograph that does not load; empty if there is none, or no photograph.
+    small: String,
+    /// Why the browser may not show the photograph.
+    insecure: Option<&'static str>,
+    strip: Strip,
     entries: Vec<Entry>,
     cut: Option<String>,
     score: Score,
@@ -55,16 +66,26 @@ pub(super) async fn show(
     path: Named,
     params: Params,
     Called(host): Called,
+    client: Option<Extension<Client>>,
 ) -> PageResult {
-    let asked = Asked::read(path, &params)?;
+    let mut asked = Asked::read(path, &params)?;
     let job = app.visible_job(&visitor.principal, asked.place.job).await?;
-    let row = row(&app, &job, &asked).await?;
+    asked.place.filter.zone = app.engine.zone_of(&job).await?;
+    let mut row = row(&app, &job, &asked).await?;
     let detections = detections(&app, &job, &row, params.int("top")?).await?;
+    let size = app.thumbs.sizes(&[row.capture.id]).await.remove(&row.capture.id);
+    if let (Some((width, height)), None) = (size, row.capture.facts.width) {
+        // What was decoded is what the boxes are in.
+        (row.capture.facts.width, row.capture.facts.height) = (Some(width), Some(height));
+    }
     let capture = &row.capture;
     let source = Source::of(&app.local_files, capture, host.as_deref());
     let shows = asked.place.photos != Some(false);
-    let src = source.url().filter(|_| shows).map(str::to_owned);
+    let small = size.map(|_| format!("/captures/{}/thumbnail", capture.id));
+    let src = source.url().map(str::to_owned).or_else(|| small.clone());
+    let src = src.filter(|_| shows);
     let loads_others = src.as_ref().is_some_and(|src| src.contains("://"));
+    let is_insecure = src.as_ref().is_some_and(|src| src.starts_with("http://")) && is_tls(client.as_ref());
     let picture = Picture::new(capture, &detections, &asked.place.filter, asked.turn, src);
     let taken = detections.iter().filter(|d| asked.place.filter.takes(d)).count();
     let mut entries = Vec::with_capacity(detections.len());
@@ -79,11 +100,12 @@ pub(super) async fn show(
         whole: visible(&file_url::shown(&capture.url)),
         link: source.url().map(str::to_owned),
         nowhere: match &source {
+            Source::Nowhere(why) if small.is_some() => Some(format!("{why} Its thumbnail is shown.")),
             Source::Nowhere(why) => Some(why.clone()),
             _ => None,
         },
         state: state(&row),
-        facts: facts(&app, &job, &row).await?,
+        facts: facts(&app, &job, &row, &asked).await?,
         cut: (all > entries.len() as u64).then(|| {
             format!(
                 "The first {} of {} are shown.",
@@ -91,6 +113,11 @@ pub(super) async fn show(
                 counted(all, "detection")
             )
         }),
+        small: small
+            .filter(|small| picture.src.as_ref() != Some(small))
+            .unwrap_or_default(),
+        insecure: is_insecure.then_some(INSECURE),
+        strip: strip(&app, &job, &row, &asked).await?,
         score: Score::new(&asked, taken, entries.len()),
         entries,
         ways: Ways::new(&asked, &picture),
@@ -146,7 +173,18 @@ fn state(row: &ResultRow) -> &'static str {
     }
 }
 
-async fn facts(app: &AppState, job: &Job, row: &ResultRow) -> PageResult<Vec<(&'static str, String)>> {
+/// The host of an address of the web.
+fn host(url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(url).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.host_str().map(visible))?
+}
+
+async fn facts(
+    app: &AppState,
+    job: &Job,
+    row: &ResultRow,
+    asked: &Asked,
+) -> PageResult<Vec<(&'static str, String)>> {
     let capture = &row.capture;
     let query = ImageQuery {
         job: job.id,
@@ -157,7 +195,13 @@ async fn facts(app: &AppState, job: &Job, row: &ResultRow) -> PageResult<Vec<(&'
     };
     let rows = app.engine.store().images(&query).await?;
     let mut facts = Vec::new();
-    facts.extend(capture.facts.taken_at.map(|at| ("Taken", at.to_string())));
+    let zone = &asked.place.filter.zone;
+    facts.extend(
+        capture
+            .facts
+            .taken_at
+            .map(|at| ("Taken", when::taken_words(at, zone))),
+    );
     for row in rows.into_iter().filter(|row| row.capture == capture.id) {
         facts.extend(row.worker.map(|worker| ("Worker", visible(&worker))));
         if row.attempts > 1 {
@@ -171,6 +215,7 @@ async fn facts(app: &AppState, job: &Job, row: &ResultRow) -> PageResult<Vec<(&'
             facts.push(("Failed", visible(&detail)));
         }
     }
+    facts.extend(host(&capture.url).map(|host| ("Host", host)));
     if let Some((w, h)) = capture.facts.width.zip(capture.facts.height) {
         facts.push(("Size", format!("{w} × {h}")));
     }

@@ -1,13 +1,21 @@
 //! The orders in which results are shown, each with an index that finds the next rows.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
+
 use trapline_core::{
-    CaptureId, JobId, Result,
-    ports::{DetectionRow, ResultQuery, ResultRow, Store},
-    summary::{LabelledQuery, TakenQuery, UNSCORED, half_hour, noon, rank},
+    CaptureId, JobId, Result, Zone,
+    ports::{DetectionRow, Job, ResultQuery, ResultRow, Store},
+    summary::{LabelledQuery, READ_MAX, Summary, TakenQuery, UNSCORED, noon, rank},
 };
 
 use super::filter::{Filter, OF_ONE_MAX, of_one};
 use crate::http::{ApiError, AppState, Params};
+
+/// Detections of a label that are read at once.
+const FEW_MAX: u64 = 2_000;
 
 /// A place in an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,32 +64,41 @@ impl std::fmt::Display for Key {
 pub(super) enum Order {
     /// By number.
     Listed,
+    /// By number, of a label that so few images have that they are read at once.
+    Few(BTreeMap<CaptureId, ResultRow>),
     /// By the score of a label, the best first.
     Best(String),
-    /// By time, in these half-hours: each from one, and before another.
-    Taken(Vec<(i64, i64)>),
+    /// By time, in these half-hours of a zone: each from one, and before another.
+    Taken(Vec<(i64, i64)>, Zone),
 }
 
 impl Order {
     /// The order of a filter; by number if nothing else can be had, which finds the same images.
-    pub(super) async fn of(app: &AppState, job: JobId, filter: &Filter) -> Result<Self> {
+    pub(super) async fn of(app: &AppState, job: &Job, filter: &Filter) -> Result<Self> {
         let is_timed = filter.night.is_some() || filter.hour.is_some();
-        if !is_timed && !filter.best_first {
+        if !is_timed && filter.label.is_none() {
             return Ok(Self::Listed);
         }
-        let made = app.engine.store().summary(job, None).await?;
-        let Some(made) = made.filter(|made| made.complete || !app.is_kept) else {
+        let made = app.engine.store().summary(job.id, None).await?;
+        let is_of_zone = |zone: i64| !is_timed || zone == filter.zone.id();
+        let usable = made.filter(|made| (made.complete || !app.is_kept) && is_of_zone(made.zone));
+        let Some(made) = usable else {
             return Ok(Self::Listed);
         };
+        let taken = |ranges| Self::Taken(ranges, filter.zone.clone());
         Ok(match (filter.night, filter.hour, &filter.label) {
-            (None, None, Some(label)) => Self::Best(label.clone()),
+            (None, None, Some(label)) if filter.best_first => Self::Best(label.clone()),
+            (None, None, Some(label)) => few(app, job, label, &made).await?.map_or(Self::Listed, Self::Few),
             (None, None, None) => Self::Listed,
-            (Some(night), None, _) => Self::Taken(vec![(noon(night), noon(night + 1))]),
-            (Some(night), Some(hour), _) => Self::Taken(vec![(noon(night) + hour, noon(night) + hour + 1)]),
+            (Some(night), None, _) => taken(vec![(noon(night), noon(night + 1))]),
+            (Some(night), Some(hour), _) => taken(vec![(noon(night) + hour, noon(night) + hour + 1)]),
             (None, Some(hour), _) => {
-                let taken = made.photographs.keys();
-                let of_hour = taken.filter(|at| trapline_core::summary::night(**at).1 == hour);
-                Self::Taken(of_hour.map(|at| (*at, at + 1)).collect())
+                let all = made.photographs.keys().chain(made.activity.keys());
+                let of_hour: BTreeSet<i64> = all
+                    .copied()
+                    .filter(|at| trapline_core::summary::night(*at).1 == hour)
+                    .collect();
+                taken(of_hour.into_iter().map(|at| (at, at + 1)).collect())
             }
         })
     }
@@ -106,6 +123,18 @@ impl Order {
                 let rows = store.results(&query).await?.into_iter();
                 Ok(rows.map(|row| (Key::listed(row.capture.id.0), row)).collect())
             }
+            Self::Few(rows) => {
+                let some = usize::try_from(limit).unwrap_or(usize::MAX);
+                let row = |(id, row): (&CaptureId, &ResultRow)| (Key::listed(id.0), row.clone());
+                Ok(match back {
+                    false => rows
+                        .range((Bound::Excluded(from.capture), Bound::Unbounded))
+                        .map(row)
+                        .take(some)
+                        .collect(),
+                    true => rows.range(..from.capture).rev().map(row).take(some).collect(),
+                })
+            }
             Self::Best(label) => {
                 let query = LabelledQuery {
                     job,
@@ -119,7 +148,7 @@ impl Order {
                     .map(|(rank, n, row)| (Key::new(rank, row.capture.id, n), row))
                     .collect())
             }
-            Self::Taken(ranges) => taken(store, job, ranges, (from, back), limit).await,
+            Self::Taken(ranges, _) => taken(store, job, ranges, (from, back), limit).await,
         }
     }
 
@@ -151,18 +180,49 @@ impl Order {
             limit: 1,
         };
         Ok(match self {
-            Self::Listed => listed,
+            Self::Listed | Self::Few(_) => listed,
             Self::Best(label) => {
                 let all = of_one(store, job, image, 0, OF_ONE_MAX, false).await?;
                 best_of(label, &all).map_or(listed, |(rank, n)| Key::new(rank, image, n))
             }
-            Self::Taken(_) => {
+            Self::Taken(_, zone) => {
                 let row = store.results(&query).await?.pop();
                 let taken = row.and_then(|row| row.capture.facts.taken_at);
-                taken.map_or(listed, |at| Key::new(half_hour(at), image, 0))
+                taken.map_or(listed, |at| Key::new(zone.half_hour(at), image, 0))
             }
         })
     }
+}
+
+/// The images of a label, if they are few and all of them are in the index.
+async fn few(
+    app: &AppState,
+    job: &Job,
+    label: &str,
+    made: &Summary,
+) -> Result<Option<BTreeMap<CaptureId, ResultRow>>> {
+    let is_whole = made.run == job.run && made.seen == job.counts.detections;
+    let listed = made.labels.iter().find(|(text, _)| text == label);
+    let n = match listed {
+        Some((_, n)) => *n,
+        // Only the most frequent labels are read.
+        None if (made.labels.len() as u64) < READ_MAX => 0,
+        None => made.labels.last().map_or(0, |(_, n)| *n),
+    };
+    if !is_whole || n > FEW_MAX {
+        return Ok(None);
+    }
+    let query = LabelledQuery {
+        job: job.id,
+        label: label.to_owned(),
+        from: (i64::MIN, CaptureId(0), 0),
+        back: false,
+        limit: FEW_MAX + 1,
+    };
+    let rows = app.engine.store().labelled(&query).await?;
+    let is_cut = rows.len() as u64 > FEW_MAX;
+    let by_capture = rows.into_iter().map(|(_, _, row)| (row.capture.id, row));
+    Ok((!is_cut).then(|| by_capture.collect()))
 }
 
 /// The rank and the number of the best detection of a label.

@@ -75,6 +75,11 @@ impl Place {
         with_query(&format!("/jobs/{}/results", self.job), self.query())
     }
 
+    /// A file of what the filter takes.
+    pub(super) fn download(&self, end: &str) -> String {
+        with_query(&format!("/jobs/{}/{end}", self.job), self.filter.query())
+    }
+
     pub(super) fn path_of(&self, image: CaptureId) -> String {
         with_query(&format!("/jobs/{}/results/{image}", self.job), self.query())
     }

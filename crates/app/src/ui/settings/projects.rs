@@ -25,7 +25,7 @@ use super::{
     },
     Place, places,
 };
-use crate::http::{ApiError, AppState, Fields, Id, NAME_MAX, TEXT_MAX};
+use crate::http::{ApiError, AppState, Fields, Id, NAME_MAX, TEXT_MAX, time_zone};
 
 /// Projects of the page.
 const ROWS_MAX: u64 = 1_000;
@@ -42,6 +42,7 @@ struct Row {
     description: String,
     threshold: String,
     again: bool,
+    zone: String,
     created: Time,
 }
 
@@ -54,6 +55,7 @@ struct ProjectsPage {
     cut: Option<String>,
     creates: bool,
     typed: Typed,
+    zones: Vec<String>,
     /// What is wrong with what was typed.
     problem: Option<String>,
 }
@@ -65,6 +67,7 @@ struct Typed {
     /// In per cent.
     threshold: String,
     again: bool,
+    zone: String,
 }
 
 impl Typed {
@@ -74,12 +77,14 @@ impl Typed {
             description: String::new(),
             threshold: String::new(),
             again: fields.has("reprocess"),
+            zone: String::new(),
         };
         for (name, value) in fields.texts() {
             match name.as_str() {
                 "name" => typed.name = value,
                 "description" => typed.description = value,
                 "threshold" => typed.threshold = value,
+                "time_zone" => typed.zone = value,
                 _ => {}
             }
         }
@@ -117,6 +122,7 @@ async fn page_of(
         description: visible(&p.description),
         threshold: format!("{}%", percent(&p.settings)),
         again: p.settings.reprocess_all_images,
+        zone: p.settings.time_zone.clone().unwrap_or_default(),
         created: Time::new(p.created_at, now),
     };
     Ok(ProjectsPage {
@@ -127,6 +133,7 @@ async fn page_of(
             .then(|| format!("The first {} of {}.", count(ROWS_MAX), count(found.count))),
         creates: visitor.principal.is_unbound_admin(),
         typed,
+        zones: zones(),
         problem,
     })
 }
@@ -138,6 +145,7 @@ struct ProjectPage {
     places: Vec<Place>,
     id: ProjectId,
     typed: Typed,
+    zones: Vec<String>,
     problem: Option<String>,
 }
 
@@ -150,6 +158,7 @@ async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageR
         // With more digits than are listed, so that who saves the form changes nothing else.
         threshold: ((project.settings.failure_threshold * 1e6).round() / 1e4).to_string(),
         again: project.settings.reprocess_all_images,
+        zone: project.settings.time_zone.unwrap_or_default(),
         name: project.name,
         description: project.description,
     };
@@ -158,9 +167,16 @@ async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageR
         places: places(&visitor, "/settings/projects"),
         id: project.id,
         typed,
+        zones: zones(),
         problem: None,
     };
     Ok(render(StatusCode::OK, &page))
+}
+
+/// The names of all time zones, for a field that offers them.
+fn zones() -> Vec<String> {
+    let names = jiff::tz::db().available();
+    names.map(|name| name.to_string()).collect()
 }
 
 /// The threshold in per cent, with a digit.
@@ -188,6 +204,7 @@ async fn change(
             .maybe_number("threshold", 0.0, 100.0)
             .map(|percent| percent / 100.0),
         reprocess_all_images: Some(fields.has("reprocess")),
+        time_zone: time_zone(&mut fields),
     };
     if let Err(error) = fields.check() {
         let page = ProjectPage {
@@ -195,6 +212,7 @@ async fn change(
             places: places(&visitor, "/settings/projects"),
             id: ProjectId(id),
             typed,
+            zones: zones(),
             problem: Some(said(error)?),
         };
         return Ok(render(StatusCode::BAD_REQUEST, &page));
@@ -220,6 +238,7 @@ async fn create(
     let description = fields.maybe_text("description", TEXT_MAX).unwrap_or_default();
     let percent = fields.maybe_number("threshold", 0.0, 100.0).unwrap_or(50.0);
     let reprocess_all_images = fields.has("reprocess");
+    let time_zone = time_zone(&mut fields).flatten();
     if let Err(error) = fields.check() {
         let page = page_of(&app, &visitor, typed, Some(said(error)?)).await?;
         return Ok(render(StatusCode::BAD_REQUEST, &page));
@@ -227,6 +246,7 @@ async fn create(
     let settings = ProjectSettings {
         failure_threshold: percent / 100.0,
         reprocess_all_images,
+        time_zone,
     };
     app.catalog.create_project(&name, &description, &settings).await?;
     Ok(Redirect::to("/settings/projects").into_response())

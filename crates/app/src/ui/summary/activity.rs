@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use trapline_core::{
+    Zone,
     summary::{READ_MAX, Summary, night},
     words::{count, counted},
 };
@@ -56,6 +57,12 @@ pub(super) struct Activity {
     pub(super) to: String,
     pub(super) hours: Vec<Hour>,
     pub(super) caption: String,
+    /// By whose clock the half-hours are.
+    pub(super) clock: String,
+    /// What is to be known of the clocks.
+    pub(super) clocks: Option<&'static str>,
+    /// Why there is no number per photograph yet.
+    pub(super) not_each: Option<&'static str>,
     /// Empty if there is one night.
     pub(super) nights: Vec<Night>,
     /// What is not shown.
@@ -64,7 +71,7 @@ pub(super) struct Activity {
 
 impl Activity {
     /// `None` if no time is known.
-    pub(super) fn new(asked: &Asked, made: &Summary) -> Option<Self> {
+    pub(super) fn new(asked: &Asked, made: &Summary, zone: &Zone) -> Option<Self> {
         let mut by_night: BTreeMap<i64, BTreeMap<i64, Both>> = BTreeMap::new();
         let mut by_hour: BTreeMap<i64, Both> = BTreeMap::new();
         let counts = made.activity.iter().map(|(at, n)| (at, (*n, 0)));
@@ -90,7 +97,10 @@ impl Activity {
                 word: hour_words(at),
                 detections: count(found),
                 photographs: count(taken),
-                each: each((found, taken)),
+                each: match made.processed_only {
+                    true => each((found, taken)),
+                    false => "–".to_owned(),
+                },
                 path: asked.grid(&[("hour", hour_text(at))]),
             }
         };
@@ -101,6 +111,14 @@ impl Activity {
             from: hour_text(first),
             to: hour_text((first + columns) % trapline_core::summary::DAY),
             caption: caption(&by_hour, nights),
+            clock: match zone.name().filter(|_| made.zone == zone.id()) {
+                Some(name) => format!("time in {name}"),
+                None => "by the cameras’ clocks".to_owned(),
+            },
+            clocks: clocks(made, zone),
+            not_each: (!made.processed_only).then_some(
+                "Photographs that wait or failed are counted too until the run has ended; then there is a number per photograph.",
+            ),
             hours: by_hour.iter().map(hour).collect(),
             cut: (nights > NIGHTS_MAX || is_long).then(|| {
                 let more = if is_long {
@@ -119,6 +137,14 @@ impl Activity {
                 _ => rows(asked, &by_night, first),
             },
         })
+    }
+}
+
+fn clocks(made: &Summary, zone: &Zone) -> Option<&'static str> {
+    match (made.zone == zone.id(), zone.name()) {
+        (false, _) => Some("The project has another time zone now; these times are added up again by it."),
+        (true, Some(_)) => Some("A time that says no offset is by its camera’s clock."),
+        (true, None) => None,
     }
 }
 

@@ -84,6 +84,7 @@ fn caption(wanted: &str, shown: usize, found: usize, made: &Summary) -> String {
         false => many(n),
     };
     match (wanted.is_empty(), made.labels.first()) {
+        (_, None) if made.complete => "No detection was made.".to_owned(),
         (_, None) => "No detection is counted yet.".to_owned(),
         (false, _) => format!("{} of {all} match.", count(found as u64)),
         (true, Some((label, best))) => {

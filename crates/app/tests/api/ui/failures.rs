@@ -43,6 +43,10 @@ async fn failed_images_are_grouped_by_why_and_each_group_is_a_page_and_a_file() 
         .has("Retry 3 failed images")
         .has("aria-current=\"true\">Failed 3<")
         .has("https://x.test/1.jpg")
+        .has("One of them")
+        .has(&format!(
+            "<a href=\"/jobs/{job}/results/1\"><bdi>x.test/1.jpg</bdi></a>"
+        ))
         .has_not("of the first");
     let group = page
         .html
@@ -158,9 +162,9 @@ async fn a_page_says_of_how_many_failed_images_it_speaks() {
     let page = browser
         .get(&format!("/jobs/{job}/images?state=failed&group=00000000"))
         .await;
-    page.has("No image here.")
-        .has("5,000 were looked at, and there are more.")
-        .has("Next images");
+    page.has("None of these so far.")
+        .has("5,000 images looked at, 0 found.")
+        .has("data-more>Go on<");
     let answer = fleet
         .admin
         .get(&format!("/api/v2/jobs/{job}/failures/"))

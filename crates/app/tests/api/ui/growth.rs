@@ -130,13 +130,29 @@ const PAGES: &[(&str, &[&str])] = &[
     ("/workers/{id}/drain", &[""]),
 ];
 
+/// What the API answers of a job, a page at a time.
+const API: &[&str] = &[
+    "/api/v2/jobs/1/images/?limit=100",
+    "/api/v2/jobs/1/images/?state=processed&limit=100",
+    "/api/v2/jobs/1/images/?state=pending&limit=100",
+    "/api/v2/jobs/1/images/?reason=no_url",
+    "/api/v2/jobs/1/images/?group=00000000",
+    "/api/v2/jobs/1/images/3003/",
+    "/api/v2/jobs/1/logs/?before=end",
+    "/api/v2/jobs/1/results/?label=none",
+    "/api/v2/jobs/1/results/?rows=images&min_score=0.995",
+    "/api/v2/jobs/1/results/?rows=images&taken_from=2030-01-01T00:00:00",
+];
+
 /// What is no page: actions, files, a stream of what pages show, and what has all of a job.
-const NO_PAGES: [&str; 15] = [
+const NO_PAGES: [&str; 17] = [
     "/health/dry-run",
     "/jobs/new/{id}/rejected.csv",
     "/jobs/{id}/all-images.csv",
     "/jobs/{id}/detections.csv",
     "/jobs/{id}/detections.ndjson",
+    "/jobs/{id}/found-detections.csv",
+    "/jobs/{id}/found-images.csv",
     "/jobs/{id}/images.csv",
     "/jobs/{id}/images.txt",
     "/jobs/{id}/log.txt",
@@ -241,14 +257,19 @@ impl Site {
     /// What each page asks for.
     async fn pages(&mut self) -> Vec<(String, Vec<Ran>)> {
         let browser = Browser::signed_in(Client::of(&self.router), ADMIN).await;
+        let api = Client::admin_of(&self.router);
         let (mut pages, mut wrong) = (Vec::new(), Vec::new());
-        for path in PAGES.iter().flat_map(|(route, asked)| paths(route, asked)) {
+        let all = PAGES.iter().flat_map(|(route, asked)| paths(route, asked));
+        for path in all.chain(API.iter().map(|path| (*path).to_owned())) {
             let before = self.rests().await;
-            let page = browser.get(&path).await;
+            let status = match path.starts_with("/api/") {
+                true => api.get(&path).await.status,
+                false => browser.get(&path).await.status,
+            };
             // No photograph is shown by this server.
-            let is_none = page.status == StatusCode::NOT_FOUND && path.ends_with("/image");
-            if !is_none && !page.status.is_success() && !page.status.is_redirection() {
-                wrong.push(format!("{path}: {}", page.status));
+            let is_none = status == StatusCode::NOT_FOUND && path.ends_with("/image");
+            if !is_none && !status.is_success() && !status.is_redirection() {
+                wrong.push(format!("{path}: {status}"));
             }
             let end = self.rests().await;
             let log = fs::read(&self.log).unwrap();

@@ -21,3 +21,4 @@ mod settings;
 mod summary;
 mod thumbnails;
 mod workers;
+mod zones;

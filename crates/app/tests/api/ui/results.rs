@@ -76,6 +76,56 @@ async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_wit
 }
 
 #[tokio::test]
+async fn a_rare_label_is_found_by_its_index_and_what_a_filter_takes_is_a_file() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let job = fleet.job(5_100).await;
+    let tasks = fleet.tasks(job, 1_000).await;
+    let mut items: Vec<Value> = tasks.iter().map(nothing).collect();
+    items[700] = moths_of(&tasks[700], &[0.9, 0.4]);
+    items[900] = moths_of(&tasks[900], &[0.5]);
+    fleet.settle(job, &items).await;
+    // The others fail, so that a page would look at 5,000 images and more.
+    loop {
+        let rest = fleet.tasks(job, 1_000).await;
+        if rest.is_empty() {
+            break;
+        }
+        let failed: Vec<Value> = rest.iter().map(|task| failure(task, "no picture")).collect();
+        fleet.settle(job, &failed).await;
+    }
+    let grid = format!("/jobs/{job}/results");
+    browser.get(&format!("{grid}?label=moth")).await.has("data-more");
+    fleet.app.state.engine.summarise_once().await.unwrap();
+    let page = browser.get(&format!("{grid}?label=moth")).await;
+    page.has_not("data-more")
+        .has(&format!("/jobs/{job}/found-detections.csv?label=moth"));
+    assert_eq!(page.html.matches("class=\"tile\"").count(), 2);
+    let none = browser.get(&format!("{grid}?label=none")).await;
+    none.has("No image matches the filter.").has_not("data-more");
+    let third = tasks[900]["id"].as_str().unwrap();
+    let back = browser.get(&format!("{grid}/{third}/previous?label=moth")).await;
+    assert!(
+        back.location().contains(tasks[700]["id"].as_str().unwrap()),
+        "{}",
+        back.location()
+    );
+
+    let csv = async |path: &str| -> Vec<String> {
+        let file = browser.get(&format!("/jobs/{job}/{path}")).await;
+        assert_eq!(file.status, StatusCode::OK, "{path}");
+        file.html.lines().map(str::to_owned).collect()
+    };
+    let detections = csv("found-detections.csv?label=moth&min=0.45").await;
+    assert_eq!(detections.len(), 3, "{detections:?}");
+    assert!(detections[1].contains(",moth,0.9,") && detections[2].contains(",moth,0.5,"));
+    let images = csv("found-images.csv?label=moth").await;
+    assert_eq!(images.len(), 3);
+    assert!(images[1].contains(",processed,"), "{images:?}");
+    assert_eq!(csv("found-images.csv?n=0").await.len(), 999);
+}
+
+#[tokio::test]
 async fn an_image_has_its_detections_and_leads_to_the_next_of_the_filter() {
     let fleet = Fleet::new().await;
     let browser = Browser::with(&fleet.app, ADMIN).await;

@@ -96,7 +96,10 @@ async fn a_summary_says_how_far_it_has_counted_until_all_is() {
     let path = format!("/jobs/{job}/summary");
     let part = format!("{path}?label=moth&part=counted&seen=");
     let page = browser.get(&format!("{path}?label=moth")).await;
-    page.has(&format!("data-part=\"{}1\"", part.replace('&', "&#38;")));
+    page.has(&format!(
+        "data-part=\"{}1&#38;whole=0\"",
+        part.replace('&', "&#38;")
+    ));
     let part_of = async |seen: u64| browser.get(&format!("{part}{seen}")).await;
     let same = "<p>1 detection in 1 processed image.</p>";
     assert_eq!(part_of(1).await.html, same);

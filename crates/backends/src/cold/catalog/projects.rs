@@ -18,10 +18,11 @@ pub(crate) async fn create<S: Cold>(
     description: &str,
     settings: &ProjectSettings,
 ) -> sqlx::Result<Project> {
+    let zone = &settings.time_zone;
     let settings = serde_json::to_string(settings).expect("settings serialise");
     let mut tx = store.begin(Turn::Foreground).await?;
     let now = store.store_time(&mut tx).await?.0;
-    let values: [&dyn Value<'_>; 4] = [&name, &description, &settings, &now];
+    let values: [&dyn Value<'_>; 5] = [&name, &description, &settings, &now, zone];
     let project = tx
         .one(sql!("projects/create.sql"), &values, rows::project)
         .await?;
@@ -29,7 +30,8 @@ pub(crate) async fn create<S: Cold>(
     Ok(project)
 }
 
-/// Locks the row, then changes the settings that are given.
+/// Locks the row, then changes the settings that are given. The summaries of its jobs count by the half-hours of its zone, so those
+/// that are done are looked at again.
 pub(crate) async fn edit<S: Cold>(
     store: &S,
     id: ProjectId,
@@ -42,10 +44,14 @@ pub(crate) async fn edit<S: Cold>(
     let Some(mut project) = found else {
         return Ok(None);
     };
-    project.settings = edit.settings(&project.settings);
+    let before = project.settings;
+    project.settings = edit.settings(&before);
     let settings = serde_json::to_string(&project.settings).expect("settings serialise");
-    tx.run(sql!("projects/save_settings.sql"), &[&id.0, &settings])
-        .await?;
+    let values: [&dyn Value<'_>; 3] = [&id.0, &settings, &project.settings.time_zone];
+    tx.run(sql!("projects/save_settings.sql"), &values).await?;
+    if project.settings.time_zone != before.time_zone {
+        tx.run(sql!("summary/reopen.sql"), &[&id.0]).await?;
+    }
     S::commit(tx).await?;
     Ok(Some(project))
 }

@@ -1,2 +1,2 @@
 -- A project. $1 project.
-SELECT id, name, description, settings, created_at, updated_at FROM projects WHERE id = $1
+SELECT id, name, description, settings, created_at, updated_at, time_zone FROM projects WHERE id = $1

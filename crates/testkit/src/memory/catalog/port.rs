@@ -31,7 +31,7 @@ impl Catalog for MemoryStore {
 
     async fn edit_project(&self, id: ProjectId, edit: &ProjectEdit) -> Result<Option<Project>> {
         let now = self.clock.now();
-        Ok(self.rows().catalog.edit_project(id, edit, now))
+        Ok(self.rows().edit_project(id, edit, now))
     }
 
     async fn projects(&self, only: Option<ProjectId>, by: OffsetPage) -> Result<Total<Project>> {

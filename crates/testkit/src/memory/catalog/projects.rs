@@ -27,7 +27,11 @@ impl CatalogRows {
         project
     }
 
-    pub(super) fn edit_project(
+    pub(in super::super) fn project(&self, id: ProjectId) -> Option<&Project> {
+        self.projects.get(at(id.0))
+    }
+
+    pub(in super::super) fn edit_project(
         &mut self,
         id: ProjectId,
         edit: &ProjectEdit,

@@ -1,0 +1,105 @@
+//! The images of a job by what became of them, found in a bounded number of rows: for pages, downloads and the API.
+
+use trapline_core::{
+    CaptureId, FailReason, JobId, Result, TaskState,
+    failures::group_of,
+    ports::{ImageQuery, ImageRow, ImageState, Store},
+};
+
+/// Rows read at a time where most may not be wanted.
+const SLICE: u64 = 500;
+/// How many rows one search looks at.
+pub const EXAMINED_MAX: u64 = 5_000;
+
+/// Which images are wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Of which job.
+    pub job: JobId,
+    /// In which state; `None` for all.
+    pub state: Option<ImageState>,
+    /// Those that failed for this reason.
+    pub reason: Option<FailReason>,
+    /// Those of this group of failures.
+    pub group: Option<String>,
+}
+
+impl Wanted {
+    fn takes(&self, row: &ImageRow) -> bool {
+        let is_of_group = |group: &String| group_of(row).as_ref() == Some(group);
+        self.reason.is_none_or(|reason| row.reason == Some(reason))
+            && self.group.as_ref().is_none_or(is_of_group)
+            && match self.state {
+                None => true,
+                Some(ImageState::Pending) => row.state == TaskState::Pending && !row.in_flight,
+                Some(ImageState::InFlight) => row.in_flight,
+                Some(ImageState::Processed) => row.state == TaskState::Processed,
+                Some(ImageState::Failed) => row.state == TaskState::Failed,
+            }
+    }
+
+    /// Whether the store finds these images, and passes over no other.
+    fn is_found_as_such(&self) -> bool {
+        let is_indexed = self.state != Some(ImageState::Processed);
+        let is_of_reason = self.reason.is_none() || self.state == Some(ImageState::Failed);
+        is_indexed && is_of_reason && self.group.is_none()
+    }
+
+    /// The next rows, whether they are wanted or not.
+    fn query(&self, after: CaptureId, limit: u64) -> ImageQuery {
+        ImageQuery {
+            job: self.job,
+            state: self.state.filter(|state| *state != ImageState::Processed),
+            reason: self.reason.filter(|_| self.state == Some(ImageState::Failed)),
+            after,
+            limit,
+        }
+    }
+}
+
+/// A slice of the wanted rows.
+pub struct Found {
+    /// The rows.
+    pub rows: Vec<ImageRow>,
+    /// After which image the next slice begins, if there is more to look at.
+    pub next: Option<CaptureId>,
+    /// How many rows were looked at.
+    pub examined: u64,
+}
+
+/// Looks for rows after an image, until there are `most` or enough was looked at.
+///
+/// # Errors
+/// As the store's.
+pub async fn find(store: &dyn Store, wanted: &Wanted, after: CaptureId, most: usize) -> Result<Found> {
+    let mut found = Found {
+        rows: Vec::new(),
+        next: Some(after),
+        examined: 0,
+    };
+    let slice = if wanted.is_found_as_such() {
+        most as u64 + 1
+    } else {
+        SLICE
+    };
+    while let Some(after) = found.next
+        && found.examined < EXAMINED_MAX
+    {
+        let rows = store.images(&wanted.query(after, slice)).await?;
+        found.next = rows
+            .last()
+            .filter(|_| rows.len() as u64 == slice)
+            .map(|row| row.capture);
+        for row in rows {
+            if found.rows.len() == most {
+                found.next = found.rows.last().map(|row| row.capture);
+                return Ok(found);
+            }
+            found.examined += 1;
+            if wanted.takes(&row) {
+                found.rows.push(row);
+            }
+        }
+    }
+    Ok(found)
+}
