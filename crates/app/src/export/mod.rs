@@ -126,7 +126,7 @@ pub async fn page(
 /// # Errors
 /// As the writer's.
 pub fn header(table: Table) -> Result<Vec<u8>> {
-    encode(std::iter::once(columns(table)), Format::Csv)
+    csv(std::iter::once(columns(table)))
 }
 
 fn columns(table: Table) -> &'static [&'static str] {

@@ -6,7 +6,7 @@ use trapline_core::{
     ports::{DetectionRow, DetectionsOf, Store},
 };
 
-use super::{FullDetection, Image, Table, attempts, described, guarded, rows};
+use super::{FullDetection, Image, Table, attempts, described, rows};
 
 /// The rows of some images of a job for a spreadsheet; of detections, those that `keep` takes.
 ///
@@ -20,7 +20,7 @@ pub async fn csv_of(
     keep: impl Fn(&DetectionRow) -> bool + Send,
 ) -> Result<Vec<u8>> {
     if matches!(table, Table::Images) {
-        return guarded(images(store, job, captures).await?.into_iter());
+        return super::csv(images(store, job, captures).await?.into_iter());
     }
     let (mut csv, mut meanings) = (Vec::new(), rows::Meanings::default());
     for capture in captures {
@@ -29,7 +29,7 @@ pub async fn csv_of(
             .await?;
         found.retain(&keep);
         let rows = described(store, found, &mut meanings, false).await?;
-        csv.extend(guarded(rows.into_iter().map(|d| d.detection))?);
+        csv.extend(super::csv(rows.into_iter().map(|d| d.detection))?);
     }
     Ok(csv)
 }
