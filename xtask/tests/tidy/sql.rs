@@ -19,11 +19,6 @@ const BUILT: &[(&str, &str)] = &[
         "postgres/scratch.rs",
         "the names of databases, which are no parameters either",
     ),
-    (
-        "sqlite/grant.rs",
-        "two statements from files in one, since each is a message to SQLite's thread and back",
-    ),
-    ("sqlite/settle.rs", "lists of VALUES, as long as what is stored"),
 ];
 /// How a statement begins. What begins and ends a transaction says nothing of data.
 const VERBS: &[&str] = &[
