@@ -52,7 +52,8 @@ impl JobQueue {
         Self {
             candidates: VecDeque::new(),
             proposed: VecDeque::new(),
-            next_ticket: 0,
+            // No ticket of the queue before it.
+            next_ticket: created_at.0.unsigned_abs(),
             created_at,
         }
     }

@@ -38,23 +38,38 @@ impl Direct {
         &mut self,
         work: impl AsyncFnOnce(&mut Self) -> sqlx::Result<Done<T>>,
     ) -> sqlx::Result<T> {
+        self.roll_back()?;
         self.0.execute_batch("BEGIN IMMEDIATE").map_err(error)?;
-        let done = work(self)
-            .now_or_never()
-            .expect("each statement is done when it is asked for");
-        let done = done.and_then(|done| match done {
-            Done::Commit(value) => self.0.execute_batch("COMMIT").map_err(error).map(|()| value),
-            Done::Nothing(value) => self.0.execute_batch("ROLLBACK").map_err(error).map(|()| value),
-        });
-        if done.is_err() && !self.0.is_autocommit() {
-            self.0.execute_batch("ROLLBACK").map_err(error)?;
+        let open = Open(self);
+        let (end, value) = match done(work(open.0))? {
+            Done::Commit(value) => ("COMMIT", value),
+            Done::Nothing(value) => ("ROLLBACK", value),
+        };
+        open.0.0.execute_batch(end).map_err(error)?;
+        Ok(value)
+    }
+
+    /// Ends a transaction that is open.
+    fn roll_back(&self) -> sqlx::Result<()> {
+        match self.0.is_autocommit() {
+            true => Ok(()),
+            false => self.0.execute_batch("ROLLBACK").map_err(error),
         }
-        done
     }
 
     /// A statement, prepared once. Its parameters are written `?1`, because they are bound by place.
     pub(super) fn statement(&self, sql: &str) -> sqlx::Result<Statement<'_>> {
         self.0.prepare_cached(sql).map(Statement).map_err(error)
+    }
+}
+
+/// A transaction under way. What is left of it is rolled back, after a panic too.
+struct Open<'d>(&'d mut Direct);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        // If it fails, the next transaction tries again.
+        self.0.roll_back().ok();
     }
 }
 
@@ -225,5 +240,47 @@ impl DatabaseError for Failure {
 
     fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn insert(conn: &Direct) -> sqlx::Result<usize> {
+        conn.statement("INSERT INTO seen VALUES (1)")?.run(&[])
+    }
+
+    #[test]
+    fn a_transaction_that_panics_or_fails_leaves_nothing_and_the_file_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let mut direct = Direct::open(&path, "CREATE TABLE seen (n INTEGER)").unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let panics = AssertUnwindSafe(|| {
+            direct.transaction(async |conn| -> sqlx::Result<Done<()>> {
+                insert(conn)?;
+                panic!("within a transaction")
+            })
+        });
+        catch_unwind(panics).unwrap_err();
+        other.execute("INSERT INTO seen VALUES (2)", []).unwrap();
+        let failed = direct.transaction(async |conn| -> sqlx::Result<Done<()>> {
+            insert(conn)?;
+            Err(sqlx::Error::RowNotFound)
+        });
+        assert!(failed.is_err());
+        let nothing = direct.transaction(async |conn| insert(conn).map(Done::Nothing));
+        assert_eq!(nothing.unwrap(), 1, "and not kept");
+        direct
+            .transaction(async |conn| insert(conn).map(Done::Commit))
+            .unwrap();
+        let seen: String = other
+            .query_row("SELECT group_concat(n) FROM seen", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(seen, "2,1");
     }
 }

@@ -49,6 +49,9 @@ impl Drop for Turn {
         while let Some(turn) = next.take() {
             let waiter = {
                 let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                // Who gave up has no turn to take from the other class.
+                turns.foreground.retain(|waiter| !waiter.is_closed());
+                turns.background.retain(|waiter| !waiter.is_closed());
                 let background = !turns.background_was_last || turns.foreground.is_empty();
                 let waiter = if background {
                     turns.background.pop_front()
@@ -140,6 +143,7 @@ impl Writer {
         work: impl AsyncFnOnce(&mut Direct) -> sqlx::Result<Done<T>> + Send,
     ) -> sqlx::Result<T> {
         let _turn = self.turn(|turns| &mut turns.foreground).await;
+        let _settled = self.settled().await;
         in_place(|| {
             let mut direct = self.direct.lock().unwrap_or_else(PoisonError::into_inner);
             direct.as_mut().ok_or(sqlx::Error::PoolClosed)?.transaction(work)
@@ -171,21 +175,28 @@ impl Writer {
         class: fn(&mut Turns) -> &mut VecDeque<oneshot::Sender<Turn>>,
     ) -> sqlx::Result<WriteTx> {
         let turn = self.turn(class).await;
-        let mut guard = Arc::clone(&self.conn).lock_owned().await;
-        let leftover = guard.open;
-        let conn = guard.conn.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        if leftover {
-            // If its commit did get through there is nothing to roll back, and SQLite says so; either is fine.
-            sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await.ok();
-        }
-        // Noted first: dropped while it waits for SQLite's lock, the transaction may begin all the same, with nobody to
-        // end it.
+        let mut guard = self.settled().await;
+        guard.conn.as_ref().ok_or(sqlx::Error::PoolClosed)?;
+        // Noted first: given up while it waits for SQLite's lock, the transaction may begin all the same, and is rolled back.
         guard.open = true;
-        let conn = guard.conn.as_mut().ok_or(sqlx::Error::PoolClosed)?;
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(conn).await?;
-        Ok(WriteTx {
+        let mut tx = WriteTx {
             held: Some(Held { guard, _turn: turn }),
-        })
+        };
+        sqlx::raw_sql("BEGIN IMMEDIATE").execute(tx.conn()).await?;
+        Ok(tx)
+    }
+
+    /// The writing connection, without a transaction that somebody left open. Only for who has the turn.
+    async fn settled(&self) -> OwnedMutexGuard<Conn> {
+        let mut guard = Arc::clone(&self.conn).lock_owned().await;
+        if guard.open
+            && let Some(conn) = &mut guard.conn
+        {
+            // If its commit did get through there is nothing to roll back, and SQLite says so; either is fine.
+            sqlx::raw_sql("ROLLBACK").execute(conn).await.ok();
+            guard.open = false;
+        }
+        guard
     }
 
     pub(super) async fn close(&self) {
@@ -291,33 +302,43 @@ mod tests {
         assert_eq!(seen, "xy");
     }
 
-    #[tokio::test]
-    async fn background_gets_every_other_turn_and_no_more() {
-        let writer = writer().await;
-        let first = writer.foreground().await.unwrap();
-        let work = async {
-            futures::future::join_all((0..6).map(|at| {
-                let writer = &writer;
-                async move {
-                    if at < 3 {
-                        note(writer.background().await.unwrap(), "b").await;
-                    } else {
-                        note(writer.foreground().await.unwrap(), "f").await;
-                    }
-                }
-            }))
-            .await;
-        };
-        // The six wait in line before the first lets go.
-        let release = async { note(first, "first").await };
+    /// What so many of each class write, who all wait in line before `first` lets go.
+    async fn written(writer: &Writer, first: WriteTx, background: usize, foreground: usize) -> String {
+        let work = futures::future::join_all((0..background + foreground).map(|at| async move {
+            if at < background {
+                note(writer.background().await.unwrap(), "b").await;
+            } else {
+                note(writer.foreground().await.unwrap(), "f").await;
+            }
+        }));
+        let release = async { note(first, "first ").await };
         futures::join!(work, release);
         let mut tx = writer.foreground().await.unwrap();
         let seen: Vec<(String,)> = sqlx::query_as("SELECT what FROM seen")
             .fetch_all(tx.conn())
             .await
             .unwrap();
-        let seen: String = seen.into_iter().map(|(w,)| w).collect();
-        assert_eq!(seen, "firstbfbfbf");
+        seen.into_iter().map(|(w,)| w).collect()
+    }
+
+    #[tokio::test]
+    async fn background_gets_every_other_turn_and_no_more() {
+        let writer = writer().await;
+        let first = writer.foreground().await.unwrap();
+        assert_eq!(written(&writer, first, 3, 3).await, "first bfbfbf");
+    }
+
+    #[tokio::test]
+    async fn who_gave_up_takes_no_turn_from_its_class() {
+        let writer = writer().await;
+        let first = writer.foreground().await.unwrap();
+        {
+            let mut given_up: Vec<_> = (0..3).map(|_| Box::pin(writer.foreground())).collect();
+            for waiter in &mut given_up {
+                assert!(futures::poll!(waiter.as_mut()).is_pending());
+            }
+        }
+        assert_eq!(written(&writer, first, 3, 1).await, "first bfbb");
     }
 
     #[tokio::test]
@@ -332,11 +353,18 @@ mod tests {
             .execute(&mut other)
             .await
             .unwrap();
-        let writer = Writer::new(SqliteConnection::connect_with(&options).await.unwrap(), None);
+        let direct = Direct::open(&dir.path().join("t.db"), "PRAGMA busy_timeout = 0").unwrap();
+        let conn = SqliteConnection::connect_with(&options).await.unwrap();
+        let writer = Writer::new(conn, Some(direct));
         let patience = std::time::Duration::from_millis(100);
         let begun = tokio::time::timeout(patience, writer.foreground()).await;
         assert!(begun.is_err(), "the lock is held");
         sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
+        let kept = writer.direct(async |conn| {
+            conn.statement("INSERT INTO seen VALUES ('kept')")?.run(&[])?;
+            Ok(Done::Commit(()))
+        });
+        kept.await.unwrap();
         note(writer.foreground().await.unwrap(), "kept").await;
     }
 
