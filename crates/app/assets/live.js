@@ -116,6 +116,7 @@ setInterval(tick, 5000);
 // What an event does, by its name.
 const on = {
   hello({ build, now }) {
+    isStoreAway = false;
     ahead = now - Date.now();
     document.getElementById("updated")?.toggleAttribute("hidden", build === document.body.dataset.build);
   },
@@ -167,7 +168,7 @@ const on = {
 };
 for (const topic of ["workers", "worker", "health"]) {
   on[topic] = () => {
-    for (const part of parts) if (part.dataset.topic?.split(":")[0] === topic) reread(part);
+    for (const part of parts) if (part.dataset.topic?.split(":")[0] === topic) again(part, 0);
   };
 }
 
@@ -246,21 +247,24 @@ function close() {
   source = null;
 }
 
+// Each part is to be read again once, however often that is said.
+const timers = new Map();
+function again(part, after) {
+  if (!timers.has(part)) timers.set(part, setTimeout(reread, after, part));
+}
+
 // Not all pages that show a job ask at once.
-const waiting = new Set();
 function soon(part) {
-  if (waiting.has(part)) return;
-  waiting.add(part);
-  setTimeout(reread, Math.random() * 2000, part);
+  again(part, Math.random() * 2000);
 }
 
 // A part that is open is read again, unless it stays as it is; while somebody is in it, it waits.
 async function reread(part, isMeant = false) {
-  waiting.delete(part);
+  clearTimeout(timers.get(part));
+  timers.delete(part);
   if (document.hidden || part.querySelector("[data-final]") || part.closest("details")?.open === false) return;
   if (!isMeant && (part.contains(document.activeElement) || part.querySelector("details[open]"))) {
-    waiting.add(part);
-    setTimeout(reread, 5000, part);
+    again(part, 5000);
     return;
   }
   part.setAttribute("aria-busy", "true");

@@ -15,15 +15,19 @@ function toEnd() {
   news.hidden = true;
 }
 
-// How many lines came.
+// How many lines came. What could not be read is read later, as nothing may be written any more.
 async function more() {
   if (document.hidden || (!follow.checked && list.children.length >= MAX)) return 0;
   const last = list.lastElementChild?.id.slice(1) ?? "0";
   const answer = await fetch(`${log.dataset.more}&after=${last}`).catch(() => null);
   if (answer?.redirected) location.reload();
-  if (!answer?.ok) return 0;
+  const text = answer?.ok ? await answer.text().catch(() => null) : null;
+  if (text === null) {
+    setTimeout(go, 5000);
+    return 0;
+  }
   const part = document.createElement("template");
-  part.innerHTML = await answer.text();
+  part.innerHTML = text;
   const lines = [...part.content.children];
   if (lines.length === 0) return 0;
   log.querySelector(".empty")?.remove();

@@ -5,7 +5,8 @@ const TURNS = 10;
 async function read(address) {
   const answer = await fetch(address).catch(() => null);
   if (!answer?.ok || answer.redirected) return null;
-  return new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-found]");
+  const text = await answer.text().catch(() => "");
+  return new DOMParser().parseFromString(text, "text/html").querySelector("[data-found]");
 }
 
 async function goOn(region) {
@@ -31,7 +32,9 @@ async function goOn(region) {
     if (added.length > 0) region.querySelector("[data-list]").hidden = false;
     const rest = next.querySelector(".pages");
     if (isFirst) rest?.querySelector("[data-first]")?.remove();
+    const isIn = pages.contains(document.activeElement);
     rest ? pages.replaceWith(rest) : pages.remove();
+    if (isIn) (rest?.querySelector("a") ?? region.querySelector("[data-rows] a"))?.focus();
     document.dispatchEvent(new CustomEvent("tl-rows", { detail: added }));
   }
   region.removeAttribute("aria-busy");

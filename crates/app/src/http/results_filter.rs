@@ -1,12 +1,12 @@
 //! Which results `GET /jobs/{id}/results/` returns, found by key in a bounded number of rows.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use jiff::civil::DateTime;
 use trapline_core::{
     CaptureId, JobId, Result, TakenAt, TaskState, Zone,
     catalog::Capture,
-    ports::{DetectionRow, DetectionsOf, ResultQuery, Store},
+    ports::{DetectionRow, DetectionsOf, ResultQuery, ResultRow, Store},
     result::DetectionId,
 };
 
@@ -135,7 +135,7 @@ pub(super) async fn images(
 ) -> Result<(Vec<Image>, Option<CaptureId>)> {
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let (mut found, mut examined, mut from) = (Vec::new(), 0, after);
-    let next = loop {
+    let next = 'pages: loop {
         let query = ResultQuery {
             job,
             from,
@@ -144,35 +144,57 @@ pub(super) async fn images(
         };
         let rows = store.results(&query).await?;
         let is_last = (rows.len() as u64) < IMAGES;
-        let with = rows
-            .iter()
-            .filter(|row| filter.needs_detections() && row.detections > 0);
-        let keys: Vec<_> = with.map(|row| (job, row.capture.id)).collect();
-        let mut takes: HashMap<CaptureId, bool> = HashMap::new();
-        for some in keys.chunks(10) {
-            for d in store.detections(DetectionsOf::Tasks(some), false).await? {
-                examined += 1;
-                *takes.entry(d.id.capture).or_default() |= filter.takes(&d);
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let (group, after) = rest.split_at(together(rest));
+            let takes = match filter.needs_detections() {
+                true => taking(store, job, filter, group).await?,
+                false => HashSet::new(),
+            };
+            for row in group {
+                examined += 1 + u64::try_from(row.detections).unwrap_or(0);
+                from = row.capture.id;
+                let is_settled = row.state != TaskState::Pending;
+                let is_of_label = !filter.needs_detections() || takes.contains(&from);
+                if is_settled && is_of_label && filter.takes_time(&row.capture) {
+                    found.push(row.capture.clone());
+                }
+                if found.len() == most {
+                    break 'pages Some(from);
+                }
             }
-        }
-        for row in rows {
-            examined += 1;
-            from = row.capture.id;
-            let is_settled = row.state != TaskState::Pending;
-            let is_of_label = !filter.needs_detections() || takes.get(&from) == Some(&true);
-            if is_settled && is_of_label && filter.takes_time(&row.capture) {
-                found.push(row.capture);
+            rest = after;
+            if examined >= EXAMINED_MAX && !(is_last && rest.is_empty()) {
+                break 'pages Some(from);
             }
-            if found.len() == most {
-                break;
-            }
-        }
-        if found.len() == most || (!is_last && examined >= EXAMINED_MAX) {
-            break Some(from);
         }
         if is_last {
             break None;
         }
     };
     Ok((export::images(store, job, &found).await?, next))
+}
+
+/// How many images are looked at together: those that have few detections in all, or one.
+fn together(rows: &[ResultRow]) -> usize {
+    let mut detections = 0;
+    let fits = |row: &&ResultRow| {
+        detections += row.detections;
+        detections <= SLICE as i64
+    };
+    rows.iter().take_while(fits).count().max(1)
+}
+
+/// The images of which the filter takes a detection.
+async fn taking(
+    store: &dyn Store,
+    job: JobId,
+    filter: &Filter,
+    rows: &[ResultRow],
+) -> Result<HashSet<CaptureId>> {
+    let with = rows.iter().filter(|row| row.detections > 0);
+    let keys: Vec<_> = with.map(|row| (job, row.capture.id)).collect();
+    let found = store.detections(DetectionsOf::Tasks(&keys), false).await?;
+    let taken = found.iter().filter(|detection| filter.takes(detection));
+    Ok(taken.map(|detection| detection.id.capture).collect())
 }

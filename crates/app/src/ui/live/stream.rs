@@ -258,10 +258,10 @@ impl Stream {
             return Goes::On;
         }
         self.checked = now;
-        let found = session::look_up(&self.app, &self.visitor.session).await;
-        match found {
-            Ok(Some(_)) => Goes::On,
-            _ => Goes::Nowhere,
+        match session::look_up(&self.app, &self.visitor.session).await {
+            Ok(None) => Goes::Nowhere,
+            // A store that is away signs nobody out.
+            Ok(Some(_)) | Err(_) => Goes::On,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What a filter of results takes, to be taken away: streamed in the order in which the grid shows it.
+//! What a filter of results takes, to be taken away: streamed by number, because a summary, which has other orders, may lack what is
+//! not counted yet.
 
 use std::sync::Arc;
 
@@ -56,20 +57,18 @@ async fn download(
     let mut filter = Filter::read(&params)?;
     let job = app.visible_job(&visitor.principal, id).await?;
     filter.zone = app.engine.zone_of(&job).await?;
-    let order = Order::of(&app, &job, &filter).await?;
     let what = match table {
         Table::Images => "images found",
         Table::Detections => "detections found",
     };
     let header = export::header(table)?;
     let (store, of) = (Arc::clone(app.engine.store()), job.id);
-    let found = Arc::new((filter, order));
+    let filter = Arc::new(filter);
     let rows = stream::try_unfold(Some(Key::START), move |from| {
-        let (store, found) = (Arc::clone(&store), Arc::clone(&found));
+        let (store, filter) = (Arc::clone(&store), Arc::clone(&filter));
         async move {
             let Some(from) = from else { return Ok(None) };
-            let (filter, order) = found.as_ref();
-            let page = find(store.as_ref(), of, filter, order, (from, false), SLICE).await?;
+            let page = find(store.as_ref(), of, &filter, &Order::Listed, (from, false), SLICE).await?;
             let captures: Vec<_> = page.images.into_iter().map(|image| image.row.capture).collect();
             let keep = |detection: &_| filter.takes(detection);
             let csv = export::csv_of(store.as_ref(), of, table, &captures, keep).await?;
