@@ -108,6 +108,7 @@ async fn a_store_that_goes_away_under_an_open_page_is_told_of_until_it_is_back()
     browser
         .shows("#away:not([hidden])", "The server can't reach its store since ")
         .await;
+    let first = browser.tab().await;
     browser.new_tab().await;
     browser.open(&format!("/jobs/{job}/log")).await;
     browser.shows("h1", "Not available just now").await;
@@ -117,6 +118,10 @@ async fn a_store_that_goes_away_under_an_open_page_is_told_of_until_it_is_back()
     cluster.postgres.restart().await;
     // It is read again by itself.
     browser.shows("h1", "Log").await;
+    // A tab that was hidden meanwhile has another stream.
+    browser.show_tab(&first).await;
+    browser.shows("#away[hidden]", "").await;
+    browser.until("!document.body.classList.contains('stale')").await;
     one_more_is_done(&cluster.nodes[1].client(), job, &held).await;
     browser.end().await;
 }
