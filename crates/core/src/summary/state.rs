@@ -20,7 +20,7 @@ pub struct State {
     pub against: Option<u64>,
     /// The number of the job's processed images when photographs were counted after the end of the run.
     pub processed: Option<u64>,
-    /// The [id](Zone::id) of the zone by whose half-hours it counts.
+    /// The [id](crate::Zone::id) of the zone by whose half-hours it counts.
     pub zone: i64,
     /// Images with 1, 2 to 5, 6 to 20 and more detections.
     pub images: [u64; 4],
@@ -29,7 +29,7 @@ pub struct State {
 }
 
 impl State {
-    /// A summary that begins; `ended` is as in [`Step::Begin`].
+    /// A summary that begins; `ended` is as in [`super::Step::Begin`].
     #[must_use]
     pub fn begun(of: &Of, version: i64, ended: Option<Ended>, now: Timestamp) -> Self {
         Self {
@@ -107,7 +107,7 @@ pub struct Of {
     pub detections: u64,
     /// Its processed images.
     pub processed: u64,
-    /// The [id](Zone::id) of its project's zone.
+    /// The [id](crate::Zone::id) of its project's zone.
     pub zone: i64,
 }
 
