@@ -136,7 +136,8 @@ async fn an_error_is_taken_where_the_result_beside_it_is_no_success() {
     );
 }
 
-#[tokio::test]
+// What settles waits for the file on a thread of its own, as in a server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rejected_items_of_a_post_are_settled_with_the_others_not_one_commit_after_the_other() {
     let fleet = Fleet::new().await;
     let job = fleet.job(8).await;

@@ -38,7 +38,7 @@ fn routes() -> BTreeSet<(String, String)> {
         let path = rest.split_once('"')?.0;
         // The fallbacks of axum itself have routes too.
         let is_ours = path != "/" && !path.contains("axum_fallback");
-        is_ours.then(|| (format!("RouteId({id})"), path.to_owned()))
+        is_ours.then(|| (format!("RouteId({id})"), path.replace("{image}", "{id}")))
     });
     paths
         .flat_map(|(id, path)| methods_of(&id).into_iter().map(move |m| (m, path.clone())))

@@ -94,6 +94,7 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/jobs/{job}", "", NotThere),
     ("GET", "/jobs/{job}/explain", "", NotThere),
     ("GET", "/jobs/{job}/images", "", NotThere),
+    ("GET", "/jobs/{job}/images/{capture}", "", NotThere),
     ("GET", "/jobs/{job}/failures", "", NotThere),
     ("GET", "/jobs/{job}/timeline", "", NotThere),
     ("GET", "/jobs/{job}/summary", "", NotThere),
