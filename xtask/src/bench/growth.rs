@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     load::{self, Found, Load},
-    rounds::{Figures, Report, median, row, words},
+    rounds::{Figures, Report, each_round, median, row},
     stand::{Cpu, Rows, Stand, Target},
 };
 
@@ -89,12 +89,10 @@ async fn measured(args: &Args, size: usize, held: usize) -> Result<Vec<Figures>>
         args.images.div_ceil(WARM_UP),
     )
     .await?;
-    let mut rounds = Vec::new();
-    for turn in 1..=args.rounds {
-        let figures = round(&stand, &format!("round-{turn}"), &found, size, args.images).await?;
-        println!("jobs of {size}, round {turn}: {}", words(&figures));
-        rounds.push(figures);
-    }
+    let rounds = each_round(&format!("jobs of {size}"), args.rounds, async |turn| {
+        round(&stand, &format!("round-{turn}"), &found, size, args.images).await
+    })
+    .await?;
     if held > 0 {
         let rows = stand.ask("SELECT count(*) FROM detections").await?;
         ensure!(

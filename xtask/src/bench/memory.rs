@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     load::{self, Found, Load},
-    rounds::{Figures, Report, row, words},
+    rounds::{Figures, Report, each_round, row},
     stand::{Rows, Target},
 };
 
@@ -27,14 +27,8 @@ pub(crate) struct Args {
     pub(super) target: Target,
 }
 
-#[allow(clippy::print_stdout, reason = "a benchmark prints")]
 pub(super) async fn run(args: &Args) -> Result<()> {
-    let mut rounds = Vec::new();
-    for turn in 1..=args.rounds {
-        let figures = round(args).await?;
-        println!("{} round {turn}: {}", args.target.mode(), words(&figures));
-        rounds.push(figures);
-    }
+    let rounds = each_round(args.target.mode(), args.rounds, async |_| round(args).await).await?;
     let setting = json!({ "images": args.images, "worked": args.worked, "rounds": args.rounds });
     let mut report = Report::new();
     report.add(row("memory", args.target.mode(), setting, &rounds, &[]));

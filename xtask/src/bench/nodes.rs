@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     load::{self, Found, Load},
-    rounds::{Figures, Report, median, row, words},
+    rounds::{Figures, Report, each_round, median, row},
     stand::{Stand, Target},
 };
 
@@ -44,11 +44,11 @@ pub(super) async fn run(args: &Args) -> Result<()> {
             stand.add_node().await?;
         }
         round(&stand, args, "warm-up", args.images.div_ceil(WARM_UP)).await?;
-        for turn in 1..=args.rounds {
-            let figures = round(&stand, args, &format!("round-{turn}"), args.images).await?;
-            println!("{} node(s), round {turn}: {}", at + 1, words(&figures));
-            rounds.push(figures);
-        }
+        let of = format!("{} node(s)", at + 1);
+        *rounds = each_round(&of, args.rounds, async |turn| {
+            round(&stand, args, &format!("round-{turn}"), args.images).await
+        })
+        .await?;
     }
     let middle = |rounds: &[Figures], name: &str| {
         let of = |round: &Figures| round.iter().find(|(n, _)| *n == name).map(|(_, f)| *f);

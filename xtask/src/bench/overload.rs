@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     load::{self, Found, Load, keep_pace},
-    rounds::{Figures, Report, at, row, words},
+    rounds::{Figures, Report, at, each_round, row},
     stand::Target,
 };
 
@@ -38,14 +38,8 @@ pub(crate) struct Args {
     pub(super) target: Target,
 }
 
-#[allow(clippy::print_stdout, reason = "a benchmark prints")]
 pub(super) async fn run(args: &Args) -> Result<()> {
-    let mut rounds = Vec::new();
-    for turn in 1..=args.rounds {
-        let figures = round(args).await?;
-        println!("{} round {turn}: {}", args.target.mode(), words(&figures));
-        rounds.push(figures);
-    }
+    let rounds = each_round(args.target.mode(), args.rounds, async |_| round(args).await).await?;
     let setting = json!({
         "images": args.images, "clients": args.clients, "seconds": args.seconds, "rounds": args.rounds
     });

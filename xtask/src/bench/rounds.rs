@@ -18,6 +18,22 @@ pub(super) fn words(figures: &[(&str, f64)]) -> String {
     figures.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// Measures so many rounds, and tells of each as it ends. `of` says what is measured.
+#[allow(clippy::print_stdout, reason = "a benchmark prints")]
+pub(super) async fn each_round(
+    of: &str,
+    rounds: usize,
+    mut round: impl AsyncFnMut(usize) -> Result<Figures>,
+) -> Result<Vec<Figures>> {
+    let mut all = Vec::new();
+    for turn in 1..=rounds {
+        let figures = round(turn).await?;
+        println!("{of}, round {turn}: {}", words(&figures));
+        all.push(figures);
+    }
+    Ok(all)
+}
+
 /// The rounds of a benchmark as a row of `bench table`, with the floor of those of its figures that have one.
 pub(super) fn row(
     what: &str,
