@@ -10,7 +10,7 @@ use serde_json::json;
 use trapline_testkit::{SERVER_TOKEN, until};
 
 use crate::{
-    scenarios::{SLUG, world},
+    scenarios::{SLUG, world, world_with_leases},
     support::{Deployment, World, on_each_deployment},
 };
 
@@ -62,10 +62,11 @@ async fn an_image_that_kills_workers_whose_loaders_take_turns_is_lost_alone(on: 
 
 async fn processes_that_work_steadily_in_turns_lose_no_lease(on: Deployment) {
     const IMAGES: usize = 128;
-    let (world, job) = world(on, IMAGES, "2").await;
+    let (world, job) = world_with_leases(on, IMAGES, "2", "10").await;
     assert_eq!(world.job(job).await["pipeline"]["slug"], SLUG);
-    // A round over the loaders takes longer than a lease of 2 s, and all that is held eight of them.
-    let args = ["--batch", "4", "--pace", "0.6"];
+    // A round over the loaders takes longer than a lease of 10 s, and all that is held twice as long. The first answer is due
+    // within a lease of the first hand-out, so a busy machine has nearly five seconds for the other seven.
+    let args = ["--ahead", "2", "--batch", "8", "--pace", "2.6"];
     let (first, second) = futures::join!(process(&world, job, &args), process(&world, job, &args));
     assert!(
         first.status.success() && second.status.success(),

@@ -60,7 +60,17 @@ impl Worker {
 
 /// Nodes with a started job of this many images, and its workers' pipeline.
 pub(crate) async fn world(on: Deployment, images: usize, max_deliver: &str) -> (World, i64) {
-    let world = World::new(on, &[("NATS_TASK_TTR", LEASE), ("NATS_MAX_DELIVER", max_deliver)]).await;
+    world_with_leases(on, images, max_deliver, LEASE).await
+}
+
+/// `lease` in seconds.
+pub(crate) async fn world_with_leases(
+    on: Deployment,
+    images: usize,
+    max_deliver: &str,
+    lease: &str,
+) -> (World, i64) {
+    let world = World::new(on, &[("NATS_TASK_TTR", lease), ("NATS_MAX_DELIVER", max_deliver)]).await;
     let detector = json!({ "name": "D", "key": "bare_detector", "task_type": "localization", "version": 1 });
     let pipeline =
         json!({ "name": "Bare", "slug": SLUG, "version": 1, "algorithms": [detector], "stages": [] });
