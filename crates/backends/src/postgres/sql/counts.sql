@@ -33,7 +33,8 @@ WITH changed AS (
             WHEN (j.collected OR d.total IS NOT NULL) AND j.status IN ('CREATED', 'PENDING', 'STARTED', 'RETRY')
                  AND j.processed + d.processed + j.failed + d.failed = coalesce(d.total, j.total)
             THEN true ELSE j.cleanup_due END
-    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+    -- By (SELECT …) the planner does not see how many they are, and so plans once.
+    FROM unnest((SELECT $1::bigint[]), $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
          AS d (id, processed, failed, detections, classifications, total)
     WHERE j.id = d.id
     RETURNING j.id, j.status, j.total, j.processed, j.failed,
