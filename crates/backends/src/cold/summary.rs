@@ -1,15 +1,18 @@
 //! The summaries of jobs, made in slices ([`trapline_core::summary`]). A slice reads outside its transaction, which then writes only
 //! if the summary is still of the version that was read.
 
+mod slices;
+
 use trapline_core::{
-    CaptureId, JobId, TaskState, Timestamp, Zone,
+    CaptureId, JobId, Timestamp, Zone,
     ports::ResultRow,
     summary::{
-        self, ALL, CLEARED_MAX, DETECTIONS_MAX, END, Ended, LabelledQuery, Of, PHOTOGRAPHS_MAX, PROCESSED,
-        Phase, READ_MAX, Seen, State, Step, Summary, TakenQuery, label_id,
+        self, ALL, CLEARED_MAX, Ended, LabelledQuery, Of, Phase, READ_MAX, State, Step, Summary, TakenQuery,
+        label_id,
     },
 };
 
+use self::slices::Written;
 use super::{Cold, Turn, retried};
 use crate::{
     rows::{self, Columns},
@@ -24,15 +27,6 @@ fn tables() -> [Sql; 4] {
         sql!(each "summary/clear_activity.sql"),
         sql!(each "summary/clear_taken.sql"),
     ]
-}
-
-/// What one slice writes.
-#[derive(Default)]
-struct Written {
-    /// Statements, each with its rows as JSON.
-    rows: Vec<(Sql, String)>,
-    /// Whether rows of the summary before it are removed.
-    clears: bool,
 }
 
 pub(crate) async fn due<S: Cold>(store: &S, limit: u64) -> sqlx::Result<Vec<JobId>> {
@@ -58,7 +52,7 @@ pub(crate) async fn slice<S: Cold>(store: &S, job: JobId, now: Timestamp) -> sql
     let mut step = summary::step(&of, state.as_ref());
     let mut slice = None;
     if let (Step::Slice(Phase::Detections), Some(state)) = (step, state) {
-        slice = detections::<S>(&mut conn, job, &of, state, &zone).await?;
+        slice = slices::detections::<S>(&mut conn, job, &of, state, &zone).await?;
         if slice.is_none() {
             step = summary::at_the_end(&of, &state);
         }
@@ -71,7 +65,7 @@ pub(crate) async fn slice<S: Cold>(store: &S, job: JobId, now: Timestamp) -> sql
         }
         (Step::Turn(phase), Some(state), _) => (state.turned(phase, &of), Written::default()),
         (Step::Slice(Phase::Photographs), Some(state), _) => {
-            photographs::<S>(&mut conn, job, state, &zone).await?
+            slices::photographs::<S>(&mut conn, job, state, &zone).await?
         }
         (Step::Slice(_), Some(_), Some(slice)) => slice,
         (Step::Slice(_), Some(state), None) => (
@@ -109,98 +103,6 @@ async fn begin<S: Cold>(
     ];
     let begun = super::write(store, Turn::Background, sql!("summary/begin.sql"), &values).await?;
     Ok(begun > 0)
-}
-
-/// A page of photographs with their times; at the end of a run, of those that are processed.
-async fn photographs<S: Cold>(
-    conn: &mut S::Conn,
-    job: JobId,
-    mut state: State,
-    zone: &Zone,
-) -> sqlx::Result<(State, Written)> {
-    let page = conn
-        .list(
-            sql!(each "summary/photographs.sql"),
-            &[&job.0, &state.at.1.0, &bound(PHOTOGRAPHS_MAX)],
-            |row| {
-                Ok((
-                    row.col::<i64>("capture_id")?,
-                    rows::word(&row.col::<String>("state")?, TaskState::parse)?,
-                    rows::taken_at(row)?,
-                ))
-            },
-        )
-        .await?;
-    let label = state.photographs();
-    match page.last() {
-        Some((last, ..)) if page.len() as u64 == PHOTOGRAPHS_MAX => state.at.1 = CaptureId(*last),
-        _ => state = state.with_photographs(),
-    }
-    let mut counts = std::collections::BTreeMap::<i64, i64>::new();
-    let mut taken = Vec::new();
-    for (capture, task, at) in page {
-        let is_counted = label != PROCESSED || task == TaskState::Processed;
-        if let Some(half_hour) = at.filter(|_| is_counted).map(|at| zone.half_hour(at)) {
-            *counts.entry(half_hour).or_default() += 1;
-            taken.push((job.0, half_hour, capture));
-        }
-    }
-    taken.sort_unstable();
-    let counts: Vec<_> = counts.into_iter().map(|(at, n)| (job.0, label, at, n)).collect();
-    let rows = vec![
-        (sql!(each "summary/add_activity.sql"), json(&counts)),
-        (sql!(each "summary/add_taken.sql"), json(&taken)),
-    ];
-    Ok((state, Written { rows, clears: false }))
-}
-
-/// A page of detections; `None` if none is left.
-async fn detections<S: Cold>(
-    conn: &mut S::Conn,
-    job: JobId,
-    of: &Of,
-    mut state: State,
-    zone: &Zone,
-) -> sqlx::Result<Option<(State, Written)>> {
-    // What is before it is settled; while the job runs on, what is there now may be followed by more.
-    let frontier = match of.status.is_final() {
-        true => None,
-        false => {
-            conn.find(sql!(each "summary/frontier.sql"), &[&job.0], |row| {
-                Ok((row.at(0)?, CaptureId(row.at(1)?)))
-            })
-            .await?
-        }
-    };
-    let (before, (ord, capture, n)) = (frontier.unwrap_or(END), state.at);
-    let limit = bound(DETECTIONS_MAX);
-    let values: [&dyn Value<'_>; 7] = [&job.0, &ord, &capture.0, &n, &before.0, &before.1.0, &limit];
-    let page = conn.list(sql!(each "summary/slice.sql"), &values, seen).await?;
-    if page.is_empty() {
-        return Ok(None);
-    }
-    let mut counted = summary::count(&mut state, &page, zone);
-    let labels: Vec<_> = counted.labels.into_iter().collect();
-    let counts = counted.counts.into_iter();
-    let counts: Vec<_> = counts.map(|((label, bin), n)| (job.0, label, bin, n)).collect();
-    let activity = counted.activity.into_iter();
-    let activity: Vec<_> = activity.map(|((label, at), n)| (job.0, label, at, n)).collect();
-    counted.index.sort_unstable();
-    let index = counted.index.iter();
-    let index: Vec<_> = index
-        .map(|(label, rank, capture, n)| (job.0, label, rank, capture.0, n))
-        .collect();
-    let rows = vec![
-        (sql!(each "summary/add_labels.sql"), json(&labels)),
-        (sql!(each "summary/add_counts.sql"), json(&counts)),
-        (sql!(each "summary/add_activity.sql"), json(&activity)),
-        (sql!(each "summary/add_index.sql"), json(&index)),
-    ];
-    Ok(Some((state, Written { rows, clears: false })))
-}
-
-fn json(rows: &impl serde::Serialize) -> String {
-    serde_json::to_string(rows).expect("numbers and texts serialise")
 }
 
 /// Writes a slice, unless another node was faster.
@@ -363,20 +265,5 @@ fn state(row: &impl Columns) -> sqlx::Result<State> {
             row.unsigned("images_21")?,
         ],
         as_of: row.time("as_of")?,
-    })
-}
-
-fn seen(row: &impl Columns) -> sqlx::Result<Seen> {
-    let label: Option<String> = row.col("label")?;
-    let score: Option<f64> = match label {
-        Some(_) => row.col("score")?,
-        None => row.col("detector_score")?,
-    };
-    Ok(Seen {
-        at: (row.col("ord")?, CaptureId(row.col("capture_id")?), row.col("n")?),
-        label: label.unwrap_or_default(),
-        score: score.map(|score| score as f32),
-        taken_at: rows::taken_at(row)?,
-        of_image: row.unsigned("n_detections")?,
     })
 }

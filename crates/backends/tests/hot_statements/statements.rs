@@ -223,6 +223,10 @@ pub(crate) const HOT: &[Statement] = &[
         JOB, (INT, "'-1'"), (INT, "'0'"), (INT, "'0'"), (INT, "'9223372036854775807'"), (INT, "'9223372036854775807'"),
         (INT, "'24'"),
     ]),
+    hot("summary/slice_classes.sql", 24, &[
+        JOB, (INT, "'-1'"), (INT, "'0'"), (INT, "'0'"), (INT, known!("place")), (INT, "'9223372036854775807'"), (INT, "'0'"),
+    ]),
+    hot("summary/slice_images.sql", 24, &[JOB, (TEXT, known!("places"))]),
     hot("summary/add_labels.sql", 1, &[(TEXT, "'[[8, \"m\"]]'")]),
     hot("summary/add_counts.sql", 1, &[(TEXT, "'[[2, 7, 0, 1]]'")]),
     hot("summary/add_activity.sql", 1, &[(TEXT, "'[[2, 7, 5, 1]]'")]),
