@@ -32,6 +32,19 @@ const PAGES_ALWAYS: u64 = 100;
 /// Pages for each row: the levels of the indexes, the row, its new version in each of them.
 const PAGES_PER_ROW: u64 = 24;
 
+/// The plans that PostgreSQL makes for the values of a statement before it compares them with the generic one.
+const PLANS_OWN: i64 = 5;
+
+/// How the files of statements begin that run for each answer to a worker.
+const EACH_ANSWER: [&str; 6] = [
+    "grant_",
+    "has_suspects",
+    "settle_",
+    "detections_insert",
+    "classifications_insert",
+    "counts",
+];
+
 /// The job that runs in each of the databases.
 const RUNNING: u64 = 2;
 
@@ -101,6 +114,37 @@ async fn faults(url: &str, state: &str, faults: &mut Vec<String>) {
     }
 }
 
+/// The statements of each answer to a worker that are planned each time, with our settings.
+async fn planned_anew(url: &str) -> Vec<String> {
+    let options: PgConnectOptions = url.parse().unwrap();
+    let mut conn = PgConnection::connect_with(&options.options(SESSION))
+        .await
+        .unwrap();
+    let mut found = Vec::new();
+    let of_each_answer = |s: &&Statement| EACH_ANSWER.iter().any(|name| s.file.starts_with(name));
+    for statement in HOT.iter().filter(of_each_answer) {
+        run(&mut conn, "BEGIN").await;
+        let values = prepare(&mut conn, statement).await;
+        let values = texts(&mut conn, &values).await;
+        for _ in 0..2 * PLANS_OWN {
+            let execute = format!(
+                "SAVEPOINT before; EXECUTE s {}; ROLLBACK TO before",
+                listed(&values)
+            );
+            run(&mut conn, &execute).await;
+        }
+        let own: i64 = sqlx::query_scalar("SELECT custom_plans FROM pg_prepared_statements WHERE name = 's'")
+            .fetch_one(&mut conn)
+            .await
+            .unwrap();
+        run(&mut conn, "ROLLBACK; DEALLOCATE s").await;
+        if own > PLANS_OWN {
+            found.push(format!("{} is planned each time", statement.file));
+        }
+    }
+    found
+}
+
 /// The pages that a statement touches, and the rows that it is asked for.
 struct Touched {
     rows: u64,
@@ -110,16 +154,8 @@ struct Touched {
 
 impl Touched {
     async fn by(conn: &mut PgConnection, statement: &Statement) -> Self {
-        let mut paths = SQL.iter().map(|folder| Path::new(folder).join(statement.file));
-        let sql = std::fs::read_to_string(paths.find(|path| path.exists()).unwrap()).unwrap();
-        let (types, values): (Vec<_>, Vec<_>) = statement.values.iter().copied().unzip();
         run(conn, "BEGIN").await;
-        run(
-            conn,
-            &format!("PREPARE s {} AS {sql}{}", listed(&types), statement.end),
-        )
-        .await;
-        let values = values.join(", ");
+        let values = prepare(conn, statement).await;
         let own = pages(conn, "force_custom_plan", &values).await;
         let generic = pages(conn, "force_generic_plan", &values).await;
         run(conn, "ROLLBACK").await;
@@ -130,6 +166,29 @@ impl Touched {
             generic,
         }
     }
+}
+
+/// Prepares a statement, and returns its values.
+async fn prepare(conn: &mut PgConnection, statement: &Statement) -> String {
+    let mut paths = SQL.iter().map(|folder| Path::new(folder).join(statement.file));
+    let sql = std::fs::read_to_string(paths.find(|path| path.exists()).unwrap()).unwrap();
+    let (types, values): (Vec<_>, Vec<_>) = statement.values.iter().copied().unzip();
+    run(
+        conn,
+        &format!("PREPARE s {} AS {sql}{}", listed(&types), statement.end),
+    )
+    .await;
+    values.join(", ")
+}
+
+/// Values as literals: a value may be a look-up, which is no part of the statement.
+async fn texts(conn: &mut PgConnection, values: &str) -> Vec<String> {
+    sqlx::query_scalar(AssertSqlSafe(format!(
+        "SELECT coalesce(quote_literal(v), 'NULL') FROM unnest(ARRAY[{values}]::text[]) WITH ORDINALITY AS e (v, at) ORDER BY at"
+    )))
+    .fetch_all(conn)
+    .await
+    .unwrap_or_else(|e| panic!("{e}: {values}"))
 }
 
 /// A list in parentheses, which may not be empty.
@@ -147,13 +206,7 @@ async fn pages(conn: &mut PgConnection, mode: &str, values: &str) -> u64 {
         &format!("SAVEPOINT before; SET LOCAL plan_cache_mode = {mode}"),
     )
     .await;
-    // A value may be a look-up, which is no part of the statement.
-    let values: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
-        "SELECT coalesce(quote_literal(v), 'NULL') FROM unnest(ARRAY[{values}]::text[]) WITH ORDINALITY AS e (v, at) ORDER BY at"
-    )))
-    .fetch_all(&mut *conn)
-    .await
-    .unwrap_or_else(|e| panic!("{e}: {values}"));
+    let values = texts(conn, values).await;
     let explain = format!(
         "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE s {}",
         listed(&values)
@@ -197,6 +250,7 @@ async fn no_hot_statement_reads_a_job_to_find_a_row_whatever_the_statistics_say(
         faults(&url, "no statistics", &mut found).await;
         run(&mut conn, "ANALYZE").await;
         faults(&url, "right statistics", &mut found).await;
+        found.extend(planned_anew(&url).await);
         found
     };
     let other = async {
