@@ -230,6 +230,7 @@ impl Node {
             },
             allow_chaos: config.allow_chaos,
             thumbs,
+            settings: options.settings.into(),
             ..AppState::of(engine.clone(), config.admin_token.as_deref())
         };
         state.serve(&supervisor);

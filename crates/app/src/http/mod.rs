@@ -76,6 +76,7 @@ use trapline_core::{
 use trapline_engine::{Engine, Supervisor};
 
 pub use crate::{
+    config::Told,
     local_file::LocalFiles,
     ui::{LiveBoard, Sessions},
     wiring::Thumbs,
@@ -179,6 +180,8 @@ pub struct AppState {
     pub thumbs: Thumbs,
     /// When tokens were used last.
     pub uses: Uses,
+    /// By which settings the node runs; empty if nobody has said.
+    pub settings: Arc<[Told]>,
 }
 
 impl AppState {
@@ -211,6 +214,7 @@ impl AppState {
             thumbs: Thumbs::default(),
             uses,
             is_kept: false,
+            settings: Arc::default(),
         }
     }
 

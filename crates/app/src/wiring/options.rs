@@ -6,6 +6,8 @@ use axum::Router;
 use tokio::net::TcpListener;
 use trapline_engine::ImageUrl;
 
+use crate::config::Told;
+
 /// How a node differs from a plain server.
 pub struct NodeOptions {
     /// How a task's `image_url` is made when it is reserved.
@@ -20,6 +22,8 @@ pub struct NodeOptions {
     pub listener: Option<TcpListener>,
     /// Whether the only worker lives in this process: what a process before it held in the same file is free at once.
     pub sole_worker: bool,
+    /// The settings, for an admin to look at.
+    pub settings: Vec<Told>,
 }
 
 impl Default for NodeOptions {
@@ -31,6 +35,7 @@ impl Default for NodeOptions {
             beside: Router::new(),
             listener: None,
             sole_worker: false,
+            settings: Vec::new(),
         }
     }
 }
