@@ -148,7 +148,7 @@ impl Stream {
             if let Some(event) = self.news().await {
                 return Some(event);
             }
-            if let Some(event) = self.topics.news(&self.app, &self.visitor).await {
+            if let Some(event) = self.topics.news(&self.app, &self.visitor.principal).await {
                 return Some(event);
             }
             let event = self.of_page().await;
