@@ -7,6 +7,7 @@
 mod board;
 mod parts;
 mod stream;
+mod watcher;
 
 use std::time::Duration;
 
@@ -23,7 +24,11 @@ use axum::{
 use trapline_core::{JobId, ProjectId, Result, ports::RecentQuery};
 
 pub use self::board::LiveBoard;
-use self::{parts::Parts, stream::Stream};
+use self::{
+    parts::Parts,
+    stream::Stream,
+    watcher::{Door, Watcher},
+};
 use super::{page::PageResult, session::Visitor, topics::Topics};
 use crate::http::{ApiError, AppState, Params, Principal};
 
@@ -58,10 +63,14 @@ fn number(text: &str) -> Result<JobId, ApiError> {
 }
 
 async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
-    let asked = Asked::read(&app, &visitor.principal, &params).await?;
-    let seen = visible(&app, &visitor.principal, asked.named()).await?;
+    let watcher = Watcher {
+        principal: visitor.principal,
+        door: Door::Session(visitor.session),
+    };
+    let asked = Asked::read(&app, &watcher.principal, &params).await?;
+    let seen = visible(&app, &watcher.principal, asked.named()).await?;
     // A page may be of a job that is gone.
-    Ok(open(app, visitor, asked, &seen, &params)?)
+    Ok(open(app, watcher, asked, &seen, &params)?)
 }
 
 /// What a stream is asked for.
@@ -101,7 +110,7 @@ impl Asked {
 /// Opens a stream of what is seen of what was asked for.
 fn open(
     app: AppState,
-    visitor: Visitor,
+    watcher: Watcher,
     asked: Asked,
     seen: &[JobId],
     params: &Params,
@@ -109,7 +118,7 @@ fn open(
     let is_seen = |job: &JobId| seen.contains(job);
     let jobs: Vec<JobId> = asked.jobs.into_iter().filter(is_seen).collect();
     let now = app.clock.monotonic();
-    let mut stream = Stream::new(app, visitor, jobs);
+    let mut stream = Stream::new(app, watcher, jobs);
     (stream.list, stream.topics) = (asked.list, asked.topics);
     let of_parts = asked.of_parts.filter(is_seen);
     stream.parts = of_parts.map(|job| Parts::read(job, params, now));
