@@ -13,6 +13,7 @@ mod chaos;
 pub(crate) mod collections;
 pub(crate) mod doctor;
 pub mod error;
+mod events;
 pub(crate) mod expect;
 mod explain;
 mod failures;
@@ -272,6 +273,7 @@ pub fn private() -> Router<AppState> {
         .merge(images::routes())
         .merge(logs::routes())
         .merge(health::routes())
+        .merge(events::routes())
         .merge(explain::routes())
         .merge(failures::routes())
         .merge(timeline::routes())

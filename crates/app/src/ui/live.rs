@@ -1,4 +1,4 @@
-//! `/live`: the numbers of the jobs that a page shows, as they change, and which of its parts are to be read again.
+//! `/live`, and `/api/v2/events/` for programs: the numbers of the jobs that a page shows, as they change, and which of its parts are to be read again.
 //!
 //! The store is read once a second for all watchers together, and only while there are any. A stream sends the numbers that its page
 //! does not have yet, so that nothing is queued for a client that is slow: it gets the newest ones when it takes any. A page that gets
@@ -71,6 +71,29 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     let seen = visible(&app, &watcher.principal, asked.named()).await?;
     // A page may be of a job that is gone.
     Ok(open(app, watcher, asked, &seen, &params)?)
+}
+
+/// The same for a program: `/api/v2/events/`.
+///
+/// # Errors
+/// 400, 403 and 404 as of what is asked for, 503 if there are too many streams.
+pub(crate) async fn for_program(
+    app: AppState,
+    principal: Principal,
+    token: [u8; 32],
+    params: &Params,
+) -> Result<Response, ApiError> {
+    let door = Door::Token(token);
+    let watcher = Watcher { principal, door };
+    let asked = Asked::read(&app, &watcher.principal, params).await?;
+    parts::check(params)?;
+    asked.topics.allow(&app, &watcher.principal).await?;
+    let named = asked.named();
+    let seen = visible(&app, &watcher.principal, named.clone()).await?;
+    if named.iter().any(|job| !seen.contains(job)) {
+        return Err(ApiError::not_found());
+    }
+    open(app, watcher, asked, &seen, params)
 }
 
 /// What a stream is asked for.

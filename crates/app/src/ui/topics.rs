@@ -142,6 +142,21 @@ impl Topics {
         self.asked.is_empty()
     }
 
+    /// Refuses what the caller would not get elsewhere either.
+    ///
+    /// # Errors
+    /// 403 of the health of the cluster for whoever is bound to a project, 404 of a worker that is not there.
+    pub(super) async fn allow(&self, app: &AppState, principal: &Principal) -> Result<(), ApiError> {
+        for asked in &self.asked {
+            match asked.topic {
+                Topic::Workers => {}
+                Topic::Worker(id) => drop(app.visible_worker(principal, id.0).await?),
+                Topic::Health => principal.require_unbound()?,
+            }
+        }
+        Ok(())
+    }
+
     /// That one of them is not as it was told. What can't be read now is told later.
     pub(super) async fn news(&mut self, app: &AppState, principal: &Principal) -> Option<Event> {
         let now = app.clock.monotonic();

@@ -11,6 +11,8 @@ use crate::{
 pub(super) enum Door {
     /// The session of a browser, by its hash.
     Session([u8; 32]),
+    /// A token, by its hash.
+    Token([u8; 32]),
 }
 
 /// Whoever watches.
@@ -23,7 +25,7 @@ impl Watcher {
     /// Of whom there may be a few streams: a session, or a token.
     pub(super) fn key(&self) -> &[u8; 32] {
         match &self.door {
-            Door::Session(hash) => hash,
+            Door::Session(hash) | Door::Token(hash) => hash,
         }
     }
 
@@ -34,6 +36,7 @@ impl Watcher {
     pub(super) async fn is_there(&self, app: &AppState) -> Result<bool> {
         let found = match &self.door {
             Door::Session(session) => session::look_up(app, session).await?,
+            Door::Token(hash) => app.auth.of_hash(hash).await?,
         };
         Ok(found.is_some())
     }
