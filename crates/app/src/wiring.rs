@@ -23,6 +23,8 @@ use trapline_core::{
 };
 use trapline_engine::{Engine, Policy, Ports, Supervisor, SystemClock};
 
+pub(crate) use trapline_backends::Known;
+
 pub use self::{
     beside::{look_at_store, looking_at_store, open_store},
     options::NodeOptions,

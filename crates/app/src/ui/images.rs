@@ -262,7 +262,8 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
             .rows
             .into_iter()
             .map(|row| {
-                let size = small.get(&row.capture).copied();
+                let known = small.get(&row.capture).filter(|known| known.has_jpeg);
+                let size = known.map(|known| known.size);
                 Row::new(&app, job.id, row, size, now)
             })
             .collect(),
