@@ -120,11 +120,22 @@ async fn image(
         _ => store.detections(page, scores).await?,
     };
     found.retain(|d| d.id.capture == image);
+    let facts = capture.facts;
+    let given = facts.width.zip(facts.height);
+    let size = match given {
+        None => app
+            .thumbs
+            .sizes(&[image])
+            .await
+            .get(&image)
+            .map(|known| known.size),
+        given => given,
+    };
     Ok(Json(wire::ImageDetail {
         image: view(&app, row),
-        taken_at: capture.facts.taken_at.map(|at| at.to_string()),
-        width: capture.facts.width,
-        height: capture.facts.height,
+        taken_at: facts.taken_at.map(|at| at.to_string()),
+        width: size.map(|(width, _)| width),
+        height: size.map(|(_, height)| height),
         results: export::full(store, found, scores).await?,
         previous: previous.map(|row| link(row.capture.id)),
         next: rows.next().map(|row| link(row.capture)),
