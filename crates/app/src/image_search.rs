@@ -51,6 +51,7 @@ impl Wanted {
             job: self.job,
             state: self.state.filter(|state| *state != ImageState::Processed),
             reason: self.reason.filter(|_| self.state == Some(ImageState::Failed)),
+            back: false,
             after,
             limit,
         }

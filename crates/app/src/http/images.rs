@@ -90,6 +90,7 @@ async fn image(
         state: None,
         reason: None,
         after: CaptureId(image.0.saturating_sub(1)),
+        back: false,
         limit: 2,
     };
     let mut rows = store.images(&all).await?.into_iter();

@@ -116,6 +116,7 @@ impl Twins {
                 state: None,
                 reason: None,
                 after: CaptureId(0),
+                back: false,
                 limit: PAGE,
             };
             let images = self.images(&images).await?;

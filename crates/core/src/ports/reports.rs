@@ -51,8 +51,10 @@ pub struct ImageQuery {
     pub state: Option<ImageState>,
     /// Only tasks that failed for this reason.
     pub reason: Option<FailReason>,
-    /// Only what comes after this capture; from the first if that is none of the job.
+    /// Only what comes after this capture, or before it; from the first, or the last, if that is none of the job.
     pub after: CaptureId,
+    /// Whether the page goes back: what comes before `after`, the nearest first.
+    pub back: bool,
     /// The maximum number of rows.
     pub limit: u64,
 }

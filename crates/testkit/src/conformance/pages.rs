@@ -24,7 +24,7 @@ cases! { World;
         ]).await;
         let mut wanted = [1, 3, 4].map(|at| tasks[at].0.capture);
         wanted.sort();
-        let all = ImageQuery { job, state: Some(ImageState::Failed), reason: None, after: CaptureId(i64::MIN), limit: 9 };
+        let all = ImageQuery { job, state: Some(ImageState::Failed), reason: None, after: CaptureId(i64::MIN), back: false, limit: 9 };
         let read = async |query: ImageQuery| -> Vec<CaptureId> {
             w.store.images(&query).await.unwrap().iter().map(|row| row.capture).collect()
         };
@@ -42,7 +42,7 @@ cases! { World;
             free.iter().map(|(_, task)| task.capture).collect::<Vec<_>>()
         };
         let order = place().await;
-        let all = ImageQuery { job, state: Some(ImageState::Pending), reason: None, after: CaptureId(i64::MIN), limit: 9 };
+        let all = ImageQuery { job, state: Some(ImageState::Pending), reason: None, after: CaptureId(i64::MIN), back: false, limit: 9 };
         let read = async |query: ImageQuery| -> Vec<CaptureId> {
             w.store.images(&query).await.unwrap().iter().map(|row| row.capture).collect()
         };

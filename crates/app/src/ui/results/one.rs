@@ -191,6 +191,7 @@ async fn facts(
         state: None,
         reason: None,
         after: CaptureId(capture.id.0.saturating_sub(1)),
+        back: false,
         limit: 1,
     };
     let rows = app.engine.store().images(&query).await?;
