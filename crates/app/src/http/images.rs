@@ -24,6 +24,8 @@ use crate::{
     image_search::{Wanted, find},
 };
 
+/// The parameter of a page that goes back.
+const BEFORE: &str = "before";
 /// Detections of one image that are read.
 const DETECTIONS_MAX: u64 = 1_000;
 
@@ -60,7 +62,7 @@ async fn images(
     // Both are of failures.
     let state = state.or((reason.is_some() || group.is_some()).then_some(ImageState::Failed));
     let limit = params.limit(PAGE_DEFAULT);
-    let after = CaptureId(params.int("after")?.unwrap_or(0));
+    let (parameter, from) = from(&params)?;
     let wanted = Wanted {
         job,
         state,
@@ -68,10 +70,27 @@ async fn images(
         group,
     };
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let found = find(app.engine.store().as_ref(), &wanted, after, most).await?;
-    let next = found.next.map(|last| ("after", last.to_string()));
+    let found = find(
+        app.engine.store().as_ref(),
+        &wanted,
+        (from, parameter == BEFORE),
+        most,
+    )
+    .await?;
+    let next = found.next.map(|last| (parameter, last.to_string()));
     let images = found.rows.into_iter().map(|row| view(&app, row)).collect();
     Ok(key_page(&links, &params, images, next))
+}
+
+/// Which way a page goes, by its parameter, and from which image.
+fn from(params: &Params) -> ApiResult<(&'static str, CaptureId)> {
+    let (before, after) = (params.text(BEFORE).unwrap_or_default(), params.int("after")?);
+    match (before, after) {
+        ("", after) => Ok(("after", CaptureId(after.unwrap_or(0)))),
+        ("end", None) => Ok((BEFORE, CaptureId(i64::MAX))),
+        (_, None) => Ok((BEFORE, CaptureId(params.int(BEFORE)?.unwrap_or(0)))),
+        (_, Some(_)) => Err(ApiError::field(BEFORE, "Give `after` or `before`, not both.")),
+    }
 }
 
 /// One image, with what was found in it.
