@@ -169,10 +169,7 @@ async fn visible(app: &AppState, principal: &Principal, jobs: Vec<JobId>) -> Res
         ..RecentQuery::of(jobs)
     };
     let found = app.engine.store().recent_jobs(&query).await?;
-    let seen = found
-        .rows
-        .into_iter()
-        .filter(|job| principal.sees(job.project));
+    let seen = found.rows.into_iter().filter(|job| principal.sees(job.project));
     Ok(seen.map(|job| job.id).collect())
 }
 
