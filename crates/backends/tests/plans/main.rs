@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod except;
+mod scans;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
