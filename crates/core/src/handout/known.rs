@@ -100,3 +100,84 @@ pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
     all.push(HandOut { worker, at, end });
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CaptureId;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(seconds * 1_000_000)
+    }
+
+    fn image(state: TaskState, in_flight: bool, reason: Option<FailReason>) -> ImageRow {
+        ImageRow {
+            capture: CaptureId(1),
+            url: String::new(),
+            state,
+            in_flight,
+            reason,
+            detail: None,
+            attempts: 3,
+            worker: Some("w".to_owned()),
+            holder: None,
+            settled_at: None,
+            detections: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_noted_is_read_again_whatever_a_worker_is_called() {
+        let names = ["gpu-3", "a, b at noon", "at 2026-06-01 at ", ""];
+        let mut history = String::new();
+        for (n, name) in (1..).zip(names) {
+            history = noted(&history, name, at(n));
+        }
+        let read = unanswered(&history);
+        let read: Vec<_> = read.iter().map(|h| (h.worker.as_str(), h.at)).collect();
+        let all: Vec<_> = (1..).zip(names).map(|(n, name)| (name, at(n))).collect();
+        assert_eq!(read, all);
+        let cut = &history[..history.len() - 3];
+        assert_eq!(
+            unanswered(cut).len(),
+            names.len() - 1,
+            "a time that was cut off is none"
+        );
+    }
+
+    #[test]
+    fn the_newest_hand_out_ended_as_its_image_says() {
+        let of = |history: &str| HandOuts {
+            given_back: 0,
+            returned: 0,
+            history: history.to_owned(),
+            granted_at: Some(at(9)),
+            lease_until: None,
+        };
+        for (image, end) in [
+            (image(TaskState::Pending, true, None), End::Held),
+            (image(TaskState::Pending, false, None), End::GivenBack),
+            (image(TaskState::Processed, false, None), End::Answered),
+            (
+                image(TaskState::Failed, false, Some(FailReason::WorkerError)),
+                End::Answered,
+            ),
+            (
+                image(TaskState::Failed, false, Some(FailReason::Lost)),
+                End::Unanswered,
+            ),
+        ] {
+            let all = known(&image, &of(&noted("", "x", at(1))));
+            let ends: Vec<_> = all.iter().map(|h| (h.worker.as_str(), h.end)).collect();
+            assert_eq!(ends, [("x", End::Unanswered), ("w", end)]);
+        }
+        let lost = image(TaskState::Failed, false, Some(FailReason::Lost));
+        assert_eq!(
+            known(&lost, &of(&noted("", "w", at(9)))).len(),
+            1,
+            "it is told once"
+        );
+        let never = ImageRow { attempts: 0, ..lost };
+        assert!(known(&never, &of("")).is_empty());
+    }
+}
