@@ -1,9 +1,10 @@
 //! Pages of what a job did: tasks and log. By key, in short transactions (docs/rules.md A18).
 
 use trapline_core::{
-    CaptureId, FailReason,
+    CaptureId, FailReason, JobId,
     ports::{
-        Attempt, ImageQuery, ImageRow, ImageState, Level, LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
+        Attempt, HandOuts, ImageQuery, ImageRow, ImageState, Level, LogPage, LogQuery, LogRow, ResultQuery,
+        ResultRow,
     },
 };
 
@@ -59,6 +60,20 @@ fn by_state(query: &ImageQuery) -> Option<Sql> {
         (ImageState::Processed, _) => return None,
     };
     Some(if query.back { back } else { on })
+}
+
+pub(crate) async fn hand_outs<S: Cold>(
+    store: &S,
+    job: JobId,
+    capture: CaptureId,
+) -> sqlx::Result<Option<HandOuts>> {
+    let mut conn = store.reader().await?;
+    conn.find(
+        sql!("reports/hand_outs.sql"),
+        &[&job.0, &capture.0],
+        rows::hand_outs,
+    )
+    .await
 }
 
 pub(crate) async fn results<S: Cold>(store: &S, query: &ResultQuery) -> sqlx::Result<Vec<ResultRow>> {

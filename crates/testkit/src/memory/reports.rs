@@ -3,8 +3,8 @@
 use trapline_core::{
     AlgorithmId, CaptureId, JobId, TaskState, Timestamp,
     ports::{
-        Attempt, ClassificationRow, DetectionRow, DetectionsOf, ImageQuery, ImageRow, ImageState, LogLine,
-        LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
+        Attempt, ClassificationRow, DetectionRow, DetectionsOf, HandOuts, ImageQuery, ImageRow, ImageState,
+        LogLine, LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
     },
     result::{Classification, Detection, DetectionId},
     task::{DETAIL_MAX_CHARS, cut},
@@ -64,6 +64,17 @@ impl Db {
                 detections: t.n_detections,
             })
             .collect()
+    }
+
+    pub(super) fn hand_outs(&self, job: JobId, capture: CaptureId) -> Option<HandOuts> {
+        let task = self.task(job, capture)?;
+        Some(HandOuts {
+            given_back: task.releases,
+            returned: task.returns,
+            history: task.history.clone(),
+            granted_at: (task.delivery > 0).then_some(task.granted_at),
+            lease_until: task.grant.map(|_| task.lease_until),
+        })
     }
 
     pub(super) fn result_page(&self, query: &ResultQuery) -> Vec<ResultRow> {
