@@ -2,6 +2,7 @@
 
 use trapline_core::{
     CaptureId, FailReason,
+    handout::known::{End, known},
     job::JobMove,
     pace::{HOUR, JobMinute},
     ports::{ImageQuery, ImageState, Level, LogPage, LogQuery, Posted, Settlement},
@@ -91,6 +92,34 @@ cases! { World;
         let of_held = ImageQuery { state: Some(ImageState::InFlight), ..all };
         assert_eq!(read(of_held).await, held);
         assert_eq!(read(ImageQuery { after: held[0], ..of_held }).await, held[1..]);
+    }
+
+    async fn hand_outs_are_known_as_they_end(w: World) {
+        let job = w.job_of(1).await;
+        let first = w.grant(job, 1, "w1").await[0];
+        let capture = first.0.capture;
+        let read = async || {
+            let of = w.store.hand_outs(job, capture).await.unwrap().unwrap();
+            let query = ImageQuery { job, state: None, reason: None, after: CaptureId(0), back: false, limit: 1 };
+            let image = w.store.images(&query).await.unwrap().remove(0);
+            let all = known(&image, &of).into_iter().map(|h| (h.worker, h.end)).collect::<Vec<_>>();
+            (all, of.granted_at, of.lease_until.is_some())
+        };
+        let of = |worker: &str, end| (worker.to_owned(), end);
+        let granted = w.now();
+        assert_eq!(read().await, (vec![of("w1", End::Held)], Some(granted), true));
+        w.outlive().await;
+        w.sweep().await;
+        assert_eq!(read().await, (vec![of("w1", End::Unanswered)], Some(granted), false));
+        let second = w.grant_suspect(job, "w2").await[0];
+        let granted = w.now();
+        assert_eq!(read().await, (vec![of("w1", End::Unanswered), of("w2", End::Held)], Some(granted), true));
+        w.succeed(second, 1).await;
+        assert_eq!(read().await, (vec![of("w1", End::Unanswered), of("w2", End::Answered)], Some(granted), false));
+        w.go(job, JobMove::Retry).await;
+        w.collect().await;
+        assert_eq!(read().await.0, []);
+        assert_eq!(w.store.hand_outs(job, CaptureId(capture.0 + 99)).await.unwrap(), None);
     }
 
     async fn a_log_is_read_from_its_end_and_by_level(w: World) {
