@@ -8,6 +8,8 @@ use axum::{
 };
 use trapline_core::{
     CaptureId, FailReason, TaskState,
+    catalog::Capture,
+    handout::known::{HandOut, known},
     ports::{DetectionsOf, ImageQuery, ImageRow, ImageState, ResultQuery},
     result::DetectionId,
 };
@@ -140,20 +142,18 @@ async fn image(
         _ => store.detections(page, scores).await?,
     };
     found.retain(|d| d.id.capture == image);
-    let facts = capture.facts;
-    let given = facts.width.zip(facts.height);
-    let size = match given {
-        None => app
-            .thumbs
-            .sizes(&[image])
-            .await
-            .get(&image)
-            .map(|known| known.size),
-        given => given,
-    };
+    let of = store
+        .hand_outs(job, image)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let hand_outs = known(&row, &of).into_iter();
+    let size = size(&app, &capture).await;
     Ok(Json(wire::ImageDetail {
+        hand_outs: hand_outs.map(|hand_out| handed_out(&app, hand_out)).collect(),
+        given_back: of.given_back + of.returned,
+        lease_until: of.lease_until.map(|at| app.engine.shown(at).to_string()),
         image: view(&app, row),
-        taken_at: facts.taken_at.map(|at| at.to_string()),
+        taken_at: capture.facts.taken_at.map(|at| at.to_string()),
         width: size.map(|(width, _)| width),
         height: size.map(|(_, height)| height),
         results: export::full(store, found, scores).await?,
@@ -161,6 +161,27 @@ async fn image(
         next: rows.next().map(|row| link(row.capture)),
     })
     .into_response())
+}
+
+/// Its pixels, as they were given with it, else as a worker posted them.
+async fn size(app: &AppState, of: &Capture) -> Option<(i64, i64)> {
+    match of.facts.width.zip(of.facts.height) {
+        None => app
+            .thumbs
+            .sizes(&[of.id])
+            .await
+            .get(&of.id)
+            .map(|known| known.size),
+        given => given,
+    }
+}
+
+fn handed_out(app: &AppState, of: HandOut) -> wire::HandOut {
+    wire::HandOut {
+        worker: of.worker,
+        at: app.engine.shown(of.at).to_string(),
+        end: of.end.as_str().into(),
+    }
 }
 
 fn view(app: &AppState, row: ImageRow) -> wire::Image {
