@@ -46,12 +46,13 @@ impl Wanted {
     }
 
     /// The next rows, whether they are wanted or not.
-    fn query(&self, after: CaptureId, limit: u64) -> ImageQuery {
+    fn query(&self, (after, back): (CaptureId, bool), limit: u64) -> ImageQuery {
         ImageQuery {
             job: self.job,
             state: self.state.filter(|state| *state != ImageState::Processed),
             reason: self.reason.filter(|_| self.state == Some(ImageState::Failed)),
             after,
+            back,
             limit,
         }
     }
@@ -61,17 +62,22 @@ impl Wanted {
 pub struct Found {
     /// The rows.
     pub rows: Vec<ImageRow>,
-    /// After which image the next slice begins, if there is more to look at.
+    /// From which image the next slice goes on, if there is more to look at.
     pub next: Option<CaptureId>,
     /// How many rows were looked at.
     pub examined: u64,
 }
 
-/// Looks for rows after an image, until there are `most` or enough was looked at.
+/// Looks for rows after an image, or back from it, until there are `most` or enough was looked at.
 ///
 /// # Errors
 /// As the store's.
-pub async fn find(store: &dyn Store, wanted: &Wanted, after: CaptureId, most: usize) -> Result<Found> {
+pub async fn find(
+    store: &dyn Store,
+    wanted: &Wanted,
+    (after, back): (CaptureId, bool),
+    most: usize,
+) -> Result<Found> {
     let mut found = Found {
         rows: Vec::new(),
         next: Some(after),
@@ -85,7 +91,7 @@ pub async fn find(store: &dyn Store, wanted: &Wanted, after: CaptureId, most: us
     while let Some(after) = found.next
         && found.examined < EXAMINED_MAX
     {
-        let rows = store.images(&wanted.query(after, slice)).await?;
+        let rows = store.images(&wanted.query((after, back), slice)).await?;
         found.next = rows
             .last()
             .filter(|_| rows.len() as u64 == slice)

@@ -2,6 +2,7 @@
 //! `chaos/ground.rs` name a concrete backend.
 
 mod beside;
+mod options;
 mod thumbs;
 mod view;
 
@@ -20,10 +21,13 @@ use trapline_core::{
     doctor::Check,
     ports::{OffsetPage, Progress, Queue, Store},
 };
-use trapline_engine::{Engine, ImageUrl, Policy, Ports, Supervisor, SystemClock};
+use trapline_engine::{Engine, Policy, Ports, Supervisor, SystemClock};
+
+pub(crate) use trapline_backends::Known;
 
 pub use self::{
     beside::{look_at_store, looking_at_store, open_store},
+    options::NodeOptions,
     thumbs::Thumbs,
 };
 use crate::{
@@ -32,35 +36,6 @@ use crate::{
     serve::{ConnectionCounts, Serving, listen},
     ui::link,
 };
-
-/// How a node differs from a plain server.
-pub struct NodeOptions {
-    /// How a task's `image_url` is made when it is reserved.
-    pub image_url: ImageUrl,
-    /// Whether captures may have `file` URLs, as in `trapline run`.
-    pub allow_file_urls: bool,
-    /// Whether a signed-in person may see the photographs of this machine that captures name.
-    pub shows_files: bool,
-    /// Routes beside the API's, without a token.
-    pub beside: Router,
-    /// An address that is listened on already.
-    pub listener: Option<TcpListener>,
-    /// Whether the only worker lives in this process: what a process before it held in the same file is free at once.
-    pub sole_worker: bool,
-}
-
-impl Default for NodeOptions {
-    fn default() -> Self {
-        Self {
-            image_url: Arc::new(|_, _, url| url.to_owned()),
-            allow_file_urls: false,
-            shows_files: false,
-            beside: Router::new(),
-            listener: None,
-            sole_worker: false,
-        }
-    }
-}
 
 /// A running node.
 pub struct Node {
@@ -257,6 +232,7 @@ impl Node {
             },
             allow_chaos: config.allow_chaos,
             thumbs,
+            settings: options.settings.into(),
             ..AppState::of(engine.clone(), config.admin_token.as_deref())
         };
         state.serve(&supervisor);

@@ -17,6 +17,18 @@ use crate::{
 /// Thumbnails that one slice removes.
 const TRIMMED_MAX: i64 = 500;
 
+/// What a size without a thumbnail counts, in bytes.
+pub const SIZE_BYTES: i64 = 64;
+
+/// What is known of a photograph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its pixels, in which its boxes are.
+    pub size: (i64, i64),
+    /// Whether it has a thumbnail.
+    pub has_jpeg: bool,
+}
+
 /// A thumbnail, and the size of the photograph that it is of.
 #[derive(Clone, Debug)]
 pub struct Thumbnail {
@@ -26,7 +38,7 @@ pub struct Thumbnail {
     pub job: JobId,
     /// The photograph's pixels, in which its boxes are.
     pub size: (i64, i64),
-    /// A JPEG.
+    /// A JPEG; empty if only the size is known.
     pub jpeg: Vec<u8>,
 }
 
@@ -140,18 +152,22 @@ impl Thumbnails {
         )
     }
 
-    /// The sizes of those photographs that have one.
+    /// What is known of those photographs.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn sizes(&self, captures: &[CaptureId]) -> Result<HashMap<CaptureId, (i64, i64)>> {
+    pub async fn sizes(&self, captures: &[CaptureId]) -> Result<HashMap<CaptureId, Known>> {
         told(
             async {
                 let captures = List(captures.iter().map(|c| c.0).collect::<Vec<_>>());
                 let values: [&dyn Value<'_>; 1] = [&captures];
-                let rows: Vec<(CaptureId, (i64, i64))> = with!(self, |conn| {
+                let rows: Vec<(CaptureId, Known)> = with!(self, |conn| {
                     conn.list(sql!(each "thumbs/sizes.sql"), &values, |row| {
-                        Ok((CaptureId(row.at(0)?), (row.at(1)?, row.at(2)?)))
+                        let known = Known {
+                            size: (row.at(1)?, row.at(2)?),
+                            has_jpeg: row.at(3)?,
+                        };
+                        Ok((CaptureId(row.at(0)?), known))
                     })
                     .await?
                 });
@@ -169,7 +185,7 @@ impl Thumbnails {
         told(
             async {
                 let bytes: i64 = with!(self, |conn| conn
-                    .one(sql!("thumbs/bytes.sql"), &[], first)
+                    .one(sql!("thumbs/bytes.sql"), &[&SIZE_BYTES], first)
                     .await?);
                 Ok(u64::try_from(bytes).unwrap_or(0))
             }

@@ -38,6 +38,7 @@ impl Engine {
             state: Some(ImageState::Failed),
             reason: None,
             after: CaptureId(i64::MIN),
+            back: false,
             limit: PAGE,
         };
         loop {

@@ -133,6 +133,7 @@ impl Engine {
             state: None,
             reason: None,
             after,
+            back: false,
             limit: PAGE,
         };
         self.inner.ports.store.images(&query).await

@@ -2,7 +2,18 @@
 
 use serde::Serialize;
 
-use crate::Image;
+use crate::{Image, Word};
+
+/// A hand-out of an image.
+#[derive(Clone, Debug, Serialize)]
+pub struct HandOut {
+    /// To whom.
+    pub worker: String,
+    /// When.
+    pub at: String,
+    /// `held`, `answered`, `unanswered` or `given_back`.
+    pub end: Word,
+}
 
 /// `GET /jobs/{id}/images/{image}/`.
 #[derive(Clone, Debug, Serialize)]
@@ -16,6 +27,12 @@ pub struct ImageDetail<D> {
     pub width: Option<i64>,
     /// Its height in pixels.
     pub height: Option<i64>,
+    /// Its hand-outs in this run, the oldest first: those that nobody answered, and the newest one.
+    pub hand_outs: Vec<HandOut>,
+    /// How often it went back untried: a worker gave it back, or died over another image.
+    pub given_back: i64,
+    /// Until when its worker has it, if nothing is heard.
+    pub lease_until: Option<String>,
     /// Its detections, with all their classifications; the first 1,000.
     pub results: Vec<D>,
     /// The image before it, by number.

@@ -9,7 +9,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    config::{Config, without_password},
+    config::{Effective, without_password},
     ui::link::LINK_LIFE,
     wiring::{Node, NodeOptions, first_admin_token},
 };
@@ -56,15 +56,20 @@ impl ServeArgs {
             ("files", self.files.as_deref()),
             ("allow_chaos", self.allow_chaos.then_some("true")),
         ];
-        let config = self.sources.load(&flags)?.config;
-        log::start(&config.log, config.log_format);
-        serve(&config).await
+        let all = self.sources.load(&flags)?;
+        log::start(&all.config.log, all.config.log_format);
+        serve(&all).await
     }
 }
 
-async fn serve(config: &Config) -> CliResult {
+async fn serve(all: &Effective) -> CliResult {
     let mut signals = Signals::listen()?;
-    let node = Node::start(config, NodeOptions::default()).await?;
+    let config = &all.config;
+    let options = NodeOptions {
+        settings: all.told(),
+        ..NodeOptions::default()
+    };
+    let node = Node::start(config, options).await?;
     if config.admin_token.is_none()
         && let Some(secret) = first_admin_token(&node.engine).await?
     {

@@ -3,6 +3,7 @@
 
 mod file;
 mod table;
+mod told;
 mod urls;
 mod values;
 
@@ -16,6 +17,7 @@ use trapline_core::{Error, Result, health::HealthPolicy};
 
 pub use self::{
     table::{SETTINGS, Setting},
+    told::Told,
     urls::{Database, sqlite_path, without_password},
 };
 use crate::{
@@ -129,6 +131,8 @@ pub enum Origin {
     Environment(&'static str),
     /// The command line.
     Flag,
+    /// The command itself, whatever was said.
+    Command,
 }
 
 impl std::fmt::Display for Origin {
@@ -138,6 +142,7 @@ impl std::fmt::Display for Origin {
             Self::File(path) => write!(f, "file {path}"),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag => f.write_str("flag"),
+            Self::Command => f.write_str("this command"),
         }
     }
 }
@@ -236,6 +241,12 @@ impl Effective {
             let all: Vec<String> = errors.into_iter().map(|e| e.message).collect();
             Error::invalid(all.join("; "))
         })
+    }
+
+    /// Sets what the command itself decides.
+    pub fn decide(&mut self, key: &'static str, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        self.origins.insert(key, Origin::Command);
     }
 
     /// Key, value as shown, and origin of every setting, in the order of the table.

@@ -277,8 +277,7 @@ impl Auth {
     /// # Errors
     /// 401 without a valid token, 503 if the store can't be asked.
     pub async fn of(&self, headers: &HeaderMap) -> ApiResult<Principal> {
-        let secret = credentials(headers)?;
-        self.of_secret(secret)
+        self.of_hash(&sealed(headers)?)
             .await?
             .ok_or_else(|| ApiError::unauthenticated("Invalid token."))
     }
@@ -288,14 +287,21 @@ impl Auth {
     /// # Errors
     /// `Unavailable` if the store can't be asked.
     pub async fn of_secret(&self, secret: &str) -> Result<Option<Principal>> {
-        let hash = hash(secret);
-        if let Some((_, admin)) = self.admin(|admin| *admin, &hash) {
+        self.of_hash(&hash(secret)).await
+    }
+
+    /// The caller behind a secret with this hash; `None` if it is not valid.
+    ///
+    /// # Errors
+    /// `Unavailable` if the store can't be asked.
+    pub async fn of_hash(&self, hash: &[u8; 32]) -> Result<Option<Principal>> {
+        if let Some((_, admin)) = self.admin(|admin| *admin, hash) {
             return Ok(Some(admin));
         }
         if self.0.is_viewer {
             return Ok(None);
         }
-        let found = self.look_up(&hash).await?;
+        let found = self.look_up(hash).await?;
         let now = self.0.clock.now();
         Ok(found.filter(|p| p.expires_at.is_none_or(|end| now < end)))
     }
@@ -352,6 +358,14 @@ impl Auth {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The hash of the secret in the header.
+///
+/// # Errors
+/// 401 without one.
+pub(crate) fn sealed(headers: &HeaderMap) -> ApiResult<[u8; 32]> {
+    credentials(headers).map(hash)
 }
 
 /// The secret in the header. Another scheme than ours is as no header.

@@ -19,6 +19,8 @@ const INLINE_BYTES_MAX: usize = 128 << 10;
 const REQUIRED: &str = "This field is required.";
 /// Faults of one field that an answer tells.
 const TOLD_MAX: usize = 100;
+/// What is said of a text that no store can hold.
+pub(super) const NO_NUL: &str = "Null characters are not allowed.";
 const NOT_NULL: &str = "This field may not be null.";
 
 /// The fields of a JSON object, and what is wrong with them.
@@ -202,7 +204,7 @@ impl Fields {
             }
         };
         if text.contains('\0') {
-            self.error(name, "Null characters are not allowed.");
+            self.error(name, NO_NUL);
         } else if text.len() > max && text.chars().count() > max {
             self.error(
                 name,

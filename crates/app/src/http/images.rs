@@ -8,6 +8,8 @@ use axum::{
 };
 use trapline_core::{
     CaptureId, FailReason, TaskState,
+    catalog::Capture,
+    handout::known::{HandOut, known},
     ports::{DetectionsOf, ImageQuery, ImageRow, ImageState, ResultQuery},
     result::DetectionId,
 };
@@ -24,6 +26,8 @@ use crate::{
     image_search::{Wanted, find},
 };
 
+/// The parameter of a page that goes back.
+const BEFORE: &str = "before";
 /// Detections of one image that are read.
 const DETECTIONS_MAX: u64 = 1_000;
 
@@ -60,7 +64,7 @@ async fn images(
     // Both are of failures.
     let state = state.or((reason.is_some() || group.is_some()).then_some(ImageState::Failed));
     let limit = params.limit(PAGE_DEFAULT);
-    let after = CaptureId(params.int("after")?.unwrap_or(0));
+    let (parameter, from) = from(&params)?;
     let wanted = Wanted {
         job,
         state,
@@ -68,10 +72,27 @@ async fn images(
         group,
     };
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let found = find(app.engine.store().as_ref(), &wanted, after, most).await?;
-    let next = found.next.map(|last| ("after", last.to_string()));
+    let found = find(
+        app.engine.store().as_ref(),
+        &wanted,
+        (from, parameter == BEFORE),
+        most,
+    )
+    .await?;
+    let next = found.next.map(|last| (parameter, last.to_string()));
     let images = found.rows.into_iter().map(|row| view(&app, row)).collect();
     Ok(key_page(&links, &params, images, next))
+}
+
+/// Which way a page goes, by its parameter, and from which image.
+fn from(params: &Params) -> ApiResult<(&'static str, CaptureId)> {
+    let (before, after) = (params.text(BEFORE).unwrap_or_default(), params.int("after")?);
+    match (before, after) {
+        ("", after) => Ok(("after", CaptureId(after.unwrap_or(0)))),
+        ("end", None) => Ok((BEFORE, CaptureId(i64::MAX))),
+        (_, None) => Ok((BEFORE, CaptureId(params.int(BEFORE)?.unwrap_or(0)))),
+        (_, Some(_)) => Err(ApiError::field(BEFORE, "Give `after` or `before`, not both.")),
+    }
 }
 
 /// One image, with what was found in it.
@@ -90,6 +111,7 @@ async fn image(
         state: None,
         reason: None,
         after: CaptureId(image.0.saturating_sub(1)),
+        back: false,
         limit: 2,
     };
     let mut rows = store.images(&all).await?.into_iter();
@@ -120,16 +142,46 @@ async fn image(
         _ => store.detections(page, scores).await?,
     };
     found.retain(|d| d.id.capture == image);
+    let of = store
+        .hand_outs(job, image)
+        .await?
+        .ok_or_else(ApiError::not_found)?;
+    let hand_outs = known(&row, &of).into_iter();
+    let size = size(&app, &capture).await;
     Ok(Json(wire::ImageDetail {
+        hand_outs: hand_outs.map(|hand_out| handed_out(&app, hand_out)).collect(),
+        given_back: of.given_back + of.returned,
+        lease_until: of.lease_until.map(|at| app.engine.shown(at).to_string()),
         image: view(&app, row),
         taken_at: capture.facts.taken_at.map(|at| at.to_string()),
-        width: capture.facts.width,
-        height: capture.facts.height,
+        width: size.map(|(width, _)| width),
+        height: size.map(|(_, height)| height),
         results: export::full(store, found, scores).await?,
         previous: previous.map(|row| link(row.capture.id)),
         next: rows.next().map(|row| link(row.capture)),
     })
     .into_response())
+}
+
+/// Its pixels, as they were given with it, else as a worker posted them.
+async fn size(app: &AppState, of: &Capture) -> Option<(i64, i64)> {
+    match of.facts.width.zip(of.facts.height) {
+        None => app
+            .thumbs
+            .sizes(&[of.id])
+            .await
+            .get(&of.id)
+            .map(|known| known.size),
+        given => given,
+    }
+}
+
+fn handed_out(app: &AppState, of: HandOut) -> wire::HandOut {
+    wire::HandOut {
+        worker: of.worker,
+        at: app.engine.shown(of.at).to_string(),
+        end: of.end.as_str().into(),
+    }
 }
 
 fn view(app: &AppState, row: ImageRow) -> wire::Image {

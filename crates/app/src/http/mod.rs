@@ -13,6 +13,7 @@ mod chaos;
 pub(crate) mod collections;
 pub(crate) mod doctor;
 pub mod error;
+mod events;
 pub(crate) mod expect;
 mod explain;
 mod failures;
@@ -76,6 +77,7 @@ use trapline_core::{
 use trapline_engine::{Engine, Supervisor};
 
 pub use crate::{
+    config::Told,
     local_file::LocalFiles,
     ui::{LiveBoard, Sessions},
     wiring::Thumbs,
@@ -179,6 +181,8 @@ pub struct AppState {
     pub thumbs: Thumbs,
     /// When tokens were used last.
     pub uses: Uses,
+    /// By which settings the node runs; empty if nobody has said.
+    pub settings: Arc<[Told]>,
 }
 
 impl AppState {
@@ -211,6 +215,7 @@ impl AppState {
             thumbs: Thumbs::default(),
             uses,
             is_kept: false,
+            settings: Arc::default(),
         }
     }
 
@@ -268,6 +273,7 @@ pub fn private() -> Router<AppState> {
         .merge(images::routes())
         .merge(logs::routes())
         .merge(health::routes())
+        .merge(events::routes())
         .merge(explain::routes())
         .merge(failures::routes())
         .merge(timeline::routes())

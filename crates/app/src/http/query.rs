@@ -8,7 +8,7 @@ use axum::{
 };
 use trapline_core::ports::OffsetPage;
 
-use super::{ApiError, AppState};
+use super::{ApiError, AppState, fields::NO_NUL};
 
 /// A page is never longer (docs/rules.md B10).
 pub const PAGE_MAX: u64 = 1_000;
@@ -23,11 +23,20 @@ impl FromRequestParts<AppState> for Params {
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| ApiError::invalid("the query string can't be read"))?;
-        Ok(Self(pairs.into_iter().collect()))
+        Self::of(pairs)
     }
 }
 
 impl Params {
+    /// No text of a store has a NUL, and PostgreSQL can't even be asked for one.
+    fn of(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
+        let with_nul = pairs.iter().find(|(_, value)| value.contains('\0'));
+        match with_nul {
+            Some((name, _)) => Err(ApiError::field(name, NO_NUL)),
+            None => Ok(Self(pairs.into_iter().collect())),
+        }
+    }
+
     /// The value as given.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
@@ -120,6 +129,17 @@ mod tests {
             .collect();
         assert_eq!(read, [true, false, false, true, true, false]);
         assert!(p.flag("absent", true));
+    }
+
+    #[test]
+    fn a_value_with_nul_is_refused_by_its_name() {
+        let of = |value: &str| Params::of(vec![("search".to_owned(), value.to_owned())]);
+        assert_eq!(of("night").unwrap().text("search"), Some("night"));
+        let text = of("a\0b").unwrap_err().text();
+        assert_eq!(
+            text.as_deref(),
+            Some("`search`: Null characters are not allowed.")
+        );
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn inside(place: &str, mut error: Error) -> Error {
     error
 }
 
-/// A thumbnail, and the size of what it is of.
+/// The size of an image, and its thumbnail, which may be empty.
 #[derive(Debug)]
 pub(super) struct Small {
     pub(super) size: (i64, i64),
@@ -145,22 +145,27 @@ const SMALL_MAX: usize = 16 << 10;
 /// The most pixels of a side of a photograph.
 const SIDE_MAX: i64 = 1_000_000;
 
-/// The thumbnail that comes with an image. One that is none is left out: nothing about it refuses a result.
+/// The size of an image as its result tells it, with the thumbnail if it has one. What is none is left out: nothing about it refuses
+/// a result.
 fn small(image: &SourceImage<'_>) -> Option<Small> {
     let side = |of: &Anything<'_>| {
         let side: i64 = of.0.as_deref()?.parse().ok()?;
         (1..=SIDE_MAX).contains(&side).then_some(side)
     };
+    Some(Small {
+        size: (side(&image.width)?, side(&image.height)?),
+        jpeg: thumbnail(image).unwrap_or_default(),
+    })
+}
+
+fn thumbnail(image: &SourceImage<'_>) -> Option<Vec<u8>> {
     let text = image.thumbnail.0.as_deref()?;
     let jpeg = match text.len() <= SMALL_MAX.div_ceil(3) * 4 {
         true => BASE64_STANDARD.decode(text).ok()?,
         false => return None,
     };
     let is_jpeg = jpeg.starts_with(&[0xff, 0xd8, 0xff]) && jpeg.len() <= SMALL_MAX;
-    is_jpeg.then_some(Small {
-        size: (side(&image.width)?, side(&image.height)?),
-        jpeg,
-    })
+    is_jpeg.then_some(jpeg)
 }
 
 impl Context<'_> {

@@ -159,7 +159,13 @@ fn slices(
         let (app, filter) = (app.clone(), filter.clone());
         async move {
             let Some(after) = after else { return Ok(None) };
-            let found = find(app.engine.store().as_ref(), &filter.wanted(), after, SLICE).await?;
+            let found = find(
+                app.engine.store().as_ref(),
+                &filter.wanted(),
+                (after, false),
+                SLICE,
+            )
+            .await?;
             Ok::<_, Error>(Some((text(&app, &found.rows)?.into(), found.next)))
         }
     })

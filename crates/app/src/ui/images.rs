@@ -227,7 +227,13 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         false => Failures::default(),
     };
     let start = CaptureId(after.unwrap_or(i64::MIN));
-    let found = find(app.engine.store().as_ref(), &filter.wanted(), start, PAGE).await?;
+    let found = find(
+        app.engine.store().as_ref(),
+        &filter.wanted(),
+        (start, false),
+        PAGE,
+    )
+    .await?;
     let word = STATES[filter.place()].1;
     let tab = if is_failed { "Failed" } else { "" };
     let mut frame = Frame::new(
@@ -262,7 +268,8 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
             .rows
             .into_iter()
             .map(|row| {
-                let size = small.get(&row.capture).copied();
+                let known = small.get(&row.capture).filter(|known| known.has_jpeg);
+                let size = known.map(|known| known.size);
                 Row::new(&app, job.id, row, size, now)
             })
             .collect(),

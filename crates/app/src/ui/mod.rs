@@ -55,6 +55,7 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
+pub(crate) use self::live::for_program as events;
 pub use self::{live::LiveBoard, sessions::Sessions};
 
 use crate::http::{ApiError, AppState, bodies, wrong_method};

@@ -13,8 +13,7 @@ use trapline_core::{
     roster::{Member, Presence},
 };
 
-use super::session::Visitor;
-use crate::http::{ApiError, AppState, Params};
+use crate::http::{ApiError, AppState, Params, Principal};
 
 /// Topics of one page.
 const TOPICS_MAX: usize = 8;
@@ -59,13 +58,13 @@ impl Topic {
     }
 
     /// What is told of it, and what is another if there is something to tell.
-    async fn look(self, app: &AppState, visitor: &Visitor) -> Result<(String, u64)> {
+    async fn look(self, app: &AppState, principal: &Principal) -> Result<(String, u64)> {
         let mut hasher = DefaultHasher::new();
         let text = match self {
             Self::Workers => {
                 let roster = app.engine.roster().await?;
                 let (mut live, mut quiet) = (0, 0);
-                for m in roster.members.iter().filter(|m| visitor.principal.sees_worker(m)) {
+                for m in roster.members.iter().filter(|m| principal.sees_worker(m)) {
                     live += u64::from(m.presence == Presence::Live);
                     quiet += u64::from(m.presence == Presence::Quiet);
                     is(m, &mut hasher);
@@ -74,7 +73,7 @@ impl Topic {
             }
             Self::Worker(id) => {
                 let member = app.engine.member(id).await?;
-                if let Some(m) = member.filter(|m| visitor.principal.sees_worker(m)) {
+                if let Some(m) = member.filter(|m| principal.sees_worker(m)) {
                     is(&m, &mut hasher);
                 }
                 "{}".to_owned()
@@ -116,8 +115,11 @@ pub(super) struct Topics {
 
 impl Topics {
     pub(super) fn read(params: &Params) -> Result<Self, ApiError> {
-        let mut asked = Vec::new();
-        for word in params.list("topics").into_iter().take(TOPICS_MAX) {
+        let (mut asked, words) = (Vec::new(), params.list("topics"));
+        if words.len() > TOPICS_MAX {
+            return Err(ApiError::invalid(format!("`topics` names at most {TOPICS_MAX}")));
+        }
+        for word in words {
             // Those of a job are the stream's own.
             if word.starts_with("job:") || word.starts_with("log:") {
                 continue;
@@ -140,8 +142,23 @@ impl Topics {
         self.asked.is_empty()
     }
 
+    /// Refuses what the caller would not get elsewhere either.
+    ///
+    /// # Errors
+    /// 403 of the health of the cluster for whoever is bound to a project, 404 of a worker that is not there.
+    pub(super) async fn allow(&self, app: &AppState, principal: &Principal) -> Result<(), ApiError> {
+        for asked in &self.asked {
+            match asked.topic {
+                Topic::Workers => {}
+                Topic::Worker(id) => drop(app.visible_worker(principal, id.0).await?),
+                Topic::Health => principal.require_unbound()?,
+            }
+        }
+        Ok(())
+    }
+
     /// That one of them is not as it was told. What can't be read now is told later.
-    pub(super) async fn news(&mut self, app: &AppState, visitor: &Visitor) -> Option<Event> {
+    pub(super) async fn news(&mut self, app: &AppState, principal: &Principal) -> Option<Event> {
         let now = app.clock.monotonic();
         for asked in &mut self.asked {
             let every = asked.topic.every();
@@ -149,7 +166,7 @@ impl Topics {
                 continue;
             }
             asked.looked = Some(now);
-            match asked.topic.look(app, visitor).await {
+            match asked.topic.look(app, principal).await {
                 Ok((text, is)) if asked.told.replace(is) != Some(is) => {
                     return Some(Event::default().event(asked.topic.word()).data(text));
                 }
@@ -157,11 +174,11 @@ impl Topics {
                 Err(error) => tracing::debug!(error = chain(&error), "a topic of pages can't be read now"),
             }
         }
-        self.seen(app, visitor).await
+        self.seen(app, principal).await
     }
 
     /// That workers were seen again: numbers and times, of which an open page tells the ages.
-    async fn seen(&mut self, app: &AppState, visitor: &Visitor) -> Option<Event> {
+    async fn seen(&mut self, app: &AppState, principal: &Principal) -> Option<Event> {
         let topic = self
             .asked
             .iter()
@@ -178,7 +195,7 @@ impl Topics {
         let roster = app.engine.roster().await.ok()?;
         let is_asked = |m: &&Member| {
             let is_it = topic == Topic::Workers || topic == Topic::Worker(m.row.id);
-            is_it && visitor.principal.sees_worker(m)
+            is_it && principal.sees_worker(m)
         };
         let mut told = Vec::new();
         for m in roster.members.iter().filter(is_asked).take(SEEN_MAX) {

@@ -137,6 +137,7 @@ async fn failures(
                 state: Some(ImageState::Failed),
                 reason: None,
                 after,
+                back: false,
                 limit: SLICE.min(EXAMINED_MAX - examined),
             };
             let rows = store.images(&query).await?;

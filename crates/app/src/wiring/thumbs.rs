@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use trapline_backends::{Thumbnail, Thumbnails};
+use trapline_backends::{Known, SIZE_BYTES, Thumbnail, Thumbnails};
 use trapline_core::{CaptureId, JobId, Result, error::chain};
 use trapline_engine::Supervisor;
 
@@ -49,7 +49,7 @@ impl Thumbs {
         })))
     }
 
-    /// Takes one, if there is room.
+    /// Takes one, or a size with an empty one, if there is room.
     pub(crate) fn offer(&self, job: JobId, capture: CaptureId, size: (i64, i64), jpeg: Vec<u8>) {
         let Some(kept) = &self.0 else { return };
         let mut waiting = kept.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,8 +89,8 @@ impl Thumbs {
         self.0.as_ref()?.at.find(capture).await.unwrap_or_default()
     }
 
-    /// The sizes of those photographs that have one.
-    pub(crate) async fn sizes(&self, captures: &[CaptureId]) -> HashMap<CaptureId, (i64, i64)> {
+    /// What is known of those photographs.
+    pub(crate) async fn sizes(&self, captures: &[CaptureId]) -> HashMap<CaptureId, Known> {
         match &self.0 {
             Some(kept) => kept.at.sizes(captures).await.unwrap_or_default(),
             None => HashMap::new(),
@@ -119,11 +119,15 @@ impl Kept {
         for slice in taken.chunks(SLICE) {
             self.at.keep(slice).await?;
         }
-        let added: usize = taken.iter().map(|t| t.jpeg.len()).sum();
+        let bytes = |t: &Thumbnail| match t.jpeg.len() as u64 {
+            0 => SIZE_BYTES.unsigned_abs(),
+            bytes => bytes,
+        };
+        let added: u64 = taken.iter().map(bytes).sum();
         let known = self.bytes.load(Ordering::Relaxed);
         let now = match known {
             0 => self.at.bytes().await?,
-            known => known + added as u64,
+            known => known + added,
         };
         self.bytes.store(now, Ordering::Relaxed);
         if now <= self.bytes_max {

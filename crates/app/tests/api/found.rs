@@ -109,6 +109,15 @@ async fn images_are_read_by_state_and_group_and_one_with_what_was_found_in_it() 
         (&json!(ids[1]), &json!("processed"), &json!("2022-06-23T22:30:00"))
     );
     assert_eq!(one["results"][0]["label"], "moth");
+    assert_eq!(
+        (
+            &one["hand_outs"][0]["worker"],
+            &one["hand_outs"][0]["end"],
+            &one["given_back"],
+            &one["lease_until"]
+        ),
+        (&one["worker"], &json!("answered"), &json!(0), &Value::Null)
+    );
     assert_eq!(one["results"].as_array().unwrap().len(), 1);
     let leads_to = |way: &str, id: &str| one[way].as_str().unwrap().ends_with(&format!("/images/{id}/"));
     assert!(

@@ -71,6 +71,41 @@ async fn leases_are_extended_released_and_failed_by_receipt() {
 }
 
 #[tokio::test]
+async fn an_image_tells_its_hand_outs_and_how_each_ended() {
+    let fleet = Fleet::short_lease().await;
+    let job = fleet.job(1).await;
+    let first = fleet.tasks(job, 1).await.remove(0);
+    let path = format!("/api/v2/jobs/{job}/images/{}/", first["id"].as_str().unwrap());
+    let told = async || {
+        let one = fleet.admin.get(&path).await.body;
+        let ends = one["hand_outs"].as_array().unwrap().iter();
+        let ends: Vec<String> = ends.map(|h| h["end"].as_str().unwrap().to_owned()).collect();
+        (
+            ends.join(" "),
+            one["given_back"].as_i64().unwrap(),
+            one["lease_until"].is_string(),
+        )
+    };
+    assert_eq!(told().await, ("held".to_owned(), 0, true));
+    fleet.pass(Duration::from_secs(62)).await;
+    assert_eq!(told().await, ("unanswered".to_owned(), 0, false));
+    let second = fleet.tasks(job, 1).await.remove(0);
+    assert_eq!(told().await, ("unanswered held".to_owned(), 0, true));
+    assert_eq!(
+        leases(&fleet, job, &json!({ "release": [second["reply_subject"]] })).await,
+        ["ok"]
+    );
+    assert_eq!(told().await, ("unanswered given_back".to_owned(), 1, false));
+    let third = fleet.tasks(job, 1).await.remove(0);
+    fleet.settle(job, &[success(&third)]).await;
+    assert_eq!(told().await, ("unanswered answered".to_owned(), 1, false));
+    let one = fleet.admin.get(&path).await.body;
+    assert_eq!(one["hand_outs"][1]["worker"], one["worker"]);
+    let at = |n: usize| one["hand_outs"][n]["at"].as_str().unwrap();
+    assert!(at(0) < at(1), "{one}");
+}
+
+#[tokio::test]
 async fn an_extended_lease_lives_on_and_an_expired_one_is_refused() {
     let fleet = Fleet::short_lease().await;
     let job = fleet.job(2).await;

@@ -283,10 +283,11 @@ impl Client {
         let (parts, bytes) = self
             .exchange(method, path, content_type, body.into(), headers)
             .await;
-        let body = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).unwrap()
+        let kind = parts.headers.get("content-type").map(|kind| kind.as_bytes());
+        let body = match kind {
+            _ if bytes.is_empty() => Value::Null,
+            Some(b"text/event-stream") => String::from_utf8(bytes.to_vec()).unwrap().into(),
+            _ => serde_json::from_slice(&bytes).unwrap(),
         };
         Answer {
             status: parts.status,

@@ -116,10 +116,14 @@ impl Twins {
                 state: None,
                 reason: None,
                 after: CaptureId(0),
+                back: false,
                 limit: PAGE,
             };
             let images = self.images(&images).await?;
             let captures: Vec<_> = images.iter().map(|image| image.capture).collect();
+            for capture in &captures {
+                self.hand_outs(job, *capture).await?;
+            }
             self.attempts(&captures).await?;
             self.logs(&LogQuery {
                 job,
@@ -267,6 +271,7 @@ twins! { Store {
     group_counts(project: Option<ProjectId>, count_max: u64) -> Vec<(JobGroup, u64)>;
     images(query: &ImageQuery) -> Vec<ImageRow>;
     results(query: &ResultQuery) -> Vec<ResultRow>;
+    hand_outs(job: JobId, capture: CaptureId) -> Option<HandOuts>;
     attempts(captures: &[CaptureId]) -> Vec<Attempt>;
     detections(of: DetectionsOf<'_>, scores: bool) -> Vec<DetectionRow>;
     log(lines: &[LogLine], now: Timestamp) -> ();

@@ -1,49 +1,79 @@
 //! Pages of what a job did: tasks and log. By key, in short transactions (docs/rules.md A18).
 
 use trapline_core::{
-    CaptureId, FailReason,
+    CaptureId, FailReason, JobId,
     ports::{
-        Attempt, ImageQuery, ImageRow, ImageState, Level, LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
+        Attempt, HandOuts, ImageQuery, ImageRow, ImageState, Level, LogPage, LogQuery, LogRow, ResultQuery,
+        ResultRow,
     },
 };
 
 use super::{Cold, parts::Parts};
 use crate::{
     rows,
-    sql::{Conn as _, List, Value, bound, sql},
+    sql::{Conn as _, List, Sql, Value, bound, sql},
 };
 
 pub(crate) async fn images<S: Cold>(store: &S, query: &ImageQuery) -> sqlx::Result<Vec<ImageRow>> {
     let (job, after, limit) = (query.job.0, query.after.0, bound(query.limit));
     let reason = query.reason.map(FailReason::as_str);
-    let state = match query.state {
-        None => None,
-        Some(ImageState::Processed) => Some("processed"),
-        Some(ImageState::Failed) => {
-            let mut conn = store.reader().await?;
-            let Some(reason) = reason else {
-                let sql = sql!(each "reports/images_failed.sql");
-                return conn.list(sql, &[&job, &after, &limit], rows::image).await;
-            };
-            let values: [&dyn Value<'_>; 4] = [&job, &reason, &after, &limit];
-            let sql = sql!(each "reports/images_failed_of.sql");
-            return conn.list(sql, &values, rows::image).await;
-        }
+    let is_held_or_waits = matches!(query.state, Some(ImageState::InFlight | ImageState::Pending));
+    if is_held_or_waits && reason.is_some() {
         // A reason is that of a failure.
-        Some(ImageState::InFlight | ImageState::Pending) if reason.is_some() => return Ok(Vec::new()),
-        Some(of @ (ImageState::InFlight | ImageState::Pending)) => {
-            let mut conn = store.reader().await?;
-            let sql = match of {
-                ImageState::Pending => sql!(each "reports/images_waiting.sql"),
-                _ => sql!(each "reports/images_in_flight.sql"),
-            };
-            return conn.list(sql, &[&job, &after, &limit], rows::image).await;
-        }
+        return Ok(Vec::new());
+    }
+    let mut conn = store.reader().await?;
+    if let Some(sql) = by_state(query) {
+        return match &reason {
+            Some(reason) => conn.list(sql, &[&job, reason, &after, &limit], rows::image).await,
+            None => conn.list(sql, &[&job, &after, &limit], rows::image).await,
+        };
+    }
+    let state = query.state.map(|_| "processed");
+    let sql = match query.back {
+        false => sql!(each "reports/images.sql"),
+        true => sql!(each "reports/images_before.sql"),
     };
     let values: [&dyn Value<'_>; 5] = [&job, &state, &reason, &after, &limit];
+    conn.list(sql, &values, rows::image).await
+}
+
+/// The statement for images in a state that an index finds.
+fn by_state(query: &ImageQuery) -> Option<Sql> {
+    let (on, back) = match (query.state?, query.reason) {
+        (ImageState::Failed, None) => (
+            sql!(each "reports/images_failed.sql"),
+            sql!(each "reports/images_failed_before.sql"),
+        ),
+        (ImageState::Failed, Some(_)) => (
+            sql!(each "reports/images_failed_of.sql"),
+            sql!(each "reports/images_failed_of_before.sql"),
+        ),
+        (ImageState::InFlight, _) => (
+            sql!(each "reports/images_in_flight.sql"),
+            sql!(each "reports/images_in_flight_before.sql"),
+        ),
+        (ImageState::Pending, _) => (
+            sql!(each "reports/images_waiting.sql"),
+            sql!(each "reports/images_waiting_before.sql"),
+        ),
+        (ImageState::Processed, _) => return None,
+    };
+    Some(if query.back { back } else { on })
+}
+
+pub(crate) async fn hand_outs<S: Cold>(
+    store: &S,
+    job: JobId,
+    capture: CaptureId,
+) -> sqlx::Result<Option<HandOuts>> {
     let mut conn = store.reader().await?;
-    conn.list(sql!(each "reports/images.sql"), &values, rows::image)
-        .await
+    conn.find(
+        sql!("reports/hand_outs.sql"),
+        &[&job.0, &capture.0],
+        rows::hand_outs,
+    )
+    .await
 }
 
 pub(crate) async fn results<S: Cold>(store: &S, query: &ResultQuery) -> sqlx::Result<Vec<ResultRow>> {

@@ -4,7 +4,7 @@ use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, TaskState, WorkerId,
     handout::last_try::Turn,
     plan::{TaskKey, leases::LeaseRow, lost::IdleTask, settle::TaskView, sweep::HeldTask},
-    ports::{Attempt, Candidate, FreeCursor, ImageRow, OldestLease, ResultRow, WorkerNow},
+    ports::{Attempt, Candidate, FreeCursor, HandOuts, ImageRow, OldestLease, ResultRow, WorkerNow},
     receipt::Receipt,
     verify::{LeaseAudit, TaskAudit},
 };
@@ -155,6 +155,16 @@ pub(crate) fn image(row: &impl Columns) -> sqlx::Result<ImageRow> {
         holder: row.col::<Option<i64>>("holder")?.map(WorkerId),
         settled_at: row.maybe_time("settled_at")?,
         detections: row.col("n_detections")?,
+    })
+}
+
+pub(crate) fn hand_outs(row: &impl Columns) -> sqlx::Result<HandOuts> {
+    Ok(HandOuts {
+        given_back: row.col("releases")?,
+        returned: row.col("returns")?,
+        history: row.col("history")?,
+        granted_at: row.maybe_time("granted_at")?,
+        lease_until: row.maybe_time("lease_until")?,
     })
 }
 

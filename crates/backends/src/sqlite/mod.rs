@@ -297,7 +297,7 @@ fn json<T: serde::Serialize>(list: &[T]) -> String {
 }
 
 /// Removes what somebody's `ANALYZE` has left, and says whether there was any. Without statistics each statement has the plan
-/// that it was written for (tests/plans.rs); those of a small job would have a large one scanned for each result.
+/// that it was written for (tests/plans); those of a small job would have a large one scanned for each result.
 async fn forget_statistics(conn: &mut SqliteConnection) -> sqlx::Result<bool> {
     let there: bool = sqlx::query_scalar(include_str!("sql/statistics.sql"))
         .fetch_one(&mut *conn)

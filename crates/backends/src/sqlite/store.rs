@@ -10,11 +10,11 @@ use trapline_core::{
     plan::lost::By,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
-        Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
-        LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute,
-        WorkerRow,
+        Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
+        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
+        QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport,
+        Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -208,6 +208,10 @@ impl Store for SqliteStore {
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
         self.aside(reports::images(self, query)).await
+    }
+
+    async fn hand_outs(&self, job: JobId, capture: CaptureId) -> Result<Option<HandOuts>> {
+        self.aside(reports::hand_outs(self, job, capture)).await
     }
 
     async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>> {

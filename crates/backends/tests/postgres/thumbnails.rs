@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sqlx::{Connection as _, PgConnection};
-use trapline_backends::{Thumbnail, Thumbnails};
+use trapline_backends::{Known, SIZE_BYTES, Thumbnail, Thumbnails};
 use trapline_core::{CaptureId, JobId};
 
 use crate::{
@@ -46,10 +46,32 @@ pub(crate) async fn thumbnails_are_in_a_table_that_all_nodes_share_and_the_oldes
         .sizes(&[CaptureId(9), CaptureId(10), CaptureId(2)])
         .await
         .unwrap();
-    assert_eq!((sizes.len(), sizes[&CaptureId(10)]), (2, (4_010, 3_000)));
+    let known = |size, has_jpeg| Known { size, has_jpeg };
+    assert_eq!(
+        (sizes.len(), sizes[&CaptureId(10)]),
+        (2, known((4_010, 3_000), true))
+    );
     assert_eq!(a.bytes().await.unwrap(), 599 * 10 + (16 << 10) + 7 + 20);
 
-    for (captures_left, bytes_left) in [(600, 599 * 10 + 27), (100, 99 * 10 + 27), (2, 27), (0, 0)] {
+    // A size alone leaves the picture that is there, and is no picture.
+    a.keep(&[thumbnail(3, 10, 0), thumbnail(4, 9, 0)]).await.unwrap();
+    assert_eq!(a.find(CaptureId(10)).await.unwrap().unwrap(), vec![0xff; 20]);
+    assert_eq!(a.find(CaptureId(9)).await.unwrap(), None);
+    let sizes = a.sizes(&[CaptureId(9), CaptureId(10)]).await.unwrap();
+    assert_eq!(
+        (sizes[&CaptureId(9)], sizes[&CaptureId(10)].has_jpeg),
+        (known((4_009, 3_000), false), true)
+    );
+    let with_size = 599 * 10 + (16 << 10) + 7 + 20 + SIZE_BYTES.unsigned_abs();
+    assert_eq!(a.bytes().await.unwrap(), with_size);
+
+    for (captures_left, bytes_left) in [
+        (601, 599 * 10 + 27 + 64),
+        (101, 99 * 10 + 27 + 64),
+        (3, 27 + 64),
+        (1, 64),
+        (0, 0),
+    ] {
         assert!(b.trim().await.unwrap());
         assert_eq!(b.bytes().await.unwrap(), bytes_left, "of {captures_left} more");
     }

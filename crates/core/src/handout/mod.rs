@@ -21,5 +21,6 @@
 //!    workers that did not answer. `retry-failed` hands it out again in a new run.
 
 pub mod death;
+pub mod known;
 pub mod last_try;
 pub mod lease;

@@ -12,6 +12,7 @@ use crate::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, Timestamp, WorkerId,
     handout::{
         death::{self, EndedGrant, GrantEnd, Unanswered},
+        known::noted,
         lease::{self, Gap, LeaseEnd, SignsOfLife},
     },
     ports::{Candidate, LeasePolicy, Level, LogLine},
@@ -277,8 +278,7 @@ impl SweepPlan {
         let strikes = task.strikes + i64::from(cost.strike);
         let mut history = task.history.clone();
         if end.is_some() && !cost.returned {
-            let sep = if history.is_empty() { "" } else { ", " };
-            let with = format!("{history}{sep}{} at {}", grant.name, grant.granted_at);
+            let with = noted(&history, &grant.name, grant.granted_at);
             history = cut(&with, DETAIL_MAX_CHARS);
         }
         let (job, capture) = task.key;

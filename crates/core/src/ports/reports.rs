@@ -32,6 +32,21 @@ pub struct ImageRow {
     pub detections: i64,
 }
 
+/// What is known of the hand-outs of a task in its run, beside its row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOuts {
+    /// How often a worker gave it back untried.
+    pub given_back: i64,
+    /// How often it went back because a dead worker held it ahead.
+    pub returned: i64,
+    /// To whom it went without an answer, as [`crate::handout::known::noted`] writes it.
+    pub history: String,
+    /// When it was last handed out.
+    pub granted_at: Option<Timestamp>,
+    /// Until when it is leased.
+    pub lease_until: Option<Timestamp>,
+}
+
 /// The states that a page of images may be narrowed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is named as on the wire")]
@@ -51,8 +66,10 @@ pub struct ImageQuery {
     pub state: Option<ImageState>,
     /// Only tasks that failed for this reason.
     pub reason: Option<FailReason>,
-    /// Only what comes after this capture; from the first if that is none of the job.
+    /// Only what comes after this capture, or before it; from the first, or the last, if that is none of the job.
     pub after: CaptureId,
+    /// Whether the page goes back: what comes before `after`, the nearest first.
+    pub back: bool,
     /// The maximum number of rows.
     pub limit: u64,
 }

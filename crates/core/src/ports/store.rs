@@ -13,11 +13,11 @@ use crate::{
     pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
-        GrantRequest, Granted, Health, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
-        JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
-        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
-        SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob, WorkerIdentity,
-        WorkerMinute, WorkerRow,
+        GrantRequest, Granted, HandOuts, Health, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter,
+        JobGroup, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob,
+        OffsetPage, Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room,
+        RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob,
+        WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -139,6 +139,8 @@ pub trait Store: Catalog + Health {
     async fn group_counts(&self, project: Option<ProjectId>, count_max: u64) -> Result<Vec<(JobGroup, u64)>>;
     /// A page of tasks by key.
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>>;
+    /// What is known of the hand-outs of a task; `None` if there is no such task.
+    async fn hand_outs(&self, job: JobId, capture: CaptureId) -> Result<Option<HandOuts>>;
     /// A page of tasks by key, in either direction, with their captures.
     async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>>;
     /// Returns what jobs that are not deleted did with these captures, by capture and job; a page of captures at a

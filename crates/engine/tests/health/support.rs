@@ -251,6 +251,7 @@ impl Node {
             state: None,
             reason,
             after: CaptureId(0),
+            back: false,
             limit: 10_000,
         };
         self.ports.store.images(&query).await.unwrap()

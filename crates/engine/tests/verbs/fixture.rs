@@ -210,6 +210,7 @@ impl Node {
             state: Some(ImageState::Failed),
             reason: None,
             after: trapline_core::CaptureId(0),
+            back: false,
             limit: 1_000,
         };
         self.world.store.images(&query).await.unwrap()

@@ -109,6 +109,7 @@ async fn two_identities_of_two_processes_each_compute_nothing_twice_and_none_is_
         state: None,
         reason: None,
         after: trapline_core::CaptureId(0),
+        back: false,
         limit: total,
     };
     let images = node.world.store.images(&query).await.unwrap();

@@ -21,6 +21,7 @@ async fn picture(w: &World, job: JobId) -> String {
         state: None,
         reason: None,
         after: CaptureId(0),
+        back: false,
         limit: 1_000,
     };
     let images = w.store.images(&query).await.unwrap();
@@ -56,6 +57,7 @@ async fn lost_detail(w: &World, job: JobId) -> String {
         state: None,
         reason: Some(FailReason::Lost),
         after: CaptureId(0),
+        back: false,
         limit: 9,
     };
     let rows = w.store.images(&query).await.unwrap();

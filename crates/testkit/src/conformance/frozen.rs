@@ -166,7 +166,7 @@ cases! { World;
         assert_eq!(w.succeed(second[0], 1).await, Settled::Saved);
         assert!(w.settle(&[mismatch(second[1])]).await.freed.is_empty());
         assert_eq!(w.counts(job).await, [2, 0, 0, 1, 1]);
-        let query = ImageQuery { job, state: Some(ImageState::Failed), reason: Some(FailReason::InvalidResult), after: CaptureId(0), limit: 9 };
+        let query = ImageQuery { job, state: Some(ImageState::Failed), reason: Some(FailReason::InvalidResult), after: CaptureId(0), back: false, limit: 9 };
         let failed = w.store.images(&query).await.unwrap();
         assert_eq!(failed[0].detail.as_deref(), Some("unknown algorithm `x`"));
         w.check_counts(job).await;

@@ -70,6 +70,7 @@ async fn lost_of(w: &World, job: JobId) -> usize {
         state: Some(ImageState::Failed),
         reason: Some(FailReason::Lost),
         after: CaptureId(0),
+        back: false,
         limit: 10_000,
     };
     w.store.images(&query).await.unwrap().len()

@@ -2,6 +2,7 @@
 
 use trapline_core::{
     CaptureId, FailReason,
+    handout::known::{End, known},
     job::JobMove,
     pace::{HOUR, JobMinute},
     ports::{ImageQuery, ImageState, Level, LogPage, LogQuery, Posted, Settlement},
@@ -24,12 +25,25 @@ cases! { World;
         ]).await;
         let mut wanted = [1, 3, 4].map(|at| tasks[at].0.capture);
         wanted.sort();
-        let all = ImageQuery { job, state: Some(ImageState::Failed), reason: None, after: CaptureId(i64::MIN), limit: 9 };
+        let all = ImageQuery { job, state: Some(ImageState::Failed), reason: None, after: CaptureId(i64::MIN), back: false, limit: 9 };
         let read = async |query: ImageQuery| -> Vec<CaptureId> {
             w.store.images(&query).await.unwrap().iter().map(|row| row.capture).collect()
         };
         assert_eq!(read(all).await, wanted);
         assert_eq!(read(ImageQuery { after: wanted[0], limit: 1, ..all }).await, wanted[1..2]);
+        let back = ImageQuery { after: CaptureId(i64::MAX), back: true, ..all };
+        assert_eq!(read(back).await, [wanted[2], wanted[1], wanted[0]]);
+        assert_eq!(read(ImageQuery { after: wanted[2], limit: 1, ..back }).await, wanted[1..2]);
+        let of_worker = ImageQuery { after: wanted[2], reason: Some(FailReason::WorkerError), ..back };
+        let by_worker = [1, 4].map(|at| tasks[at].0.capture).into_iter().filter(|c| *c < wanted[2]);
+        let mut by_worker: Vec<_> = by_worker.collect();
+        by_worker.sort_by(|a, b| b.cmp(a));
+        assert_eq!(read(of_worker).await, by_worker);
+        let mut each: Vec<_> = tasks.iter().map(|task| task.0.capture).collect();
+        each.sort();
+        let mut of_all = read(ImageQuery { state: None, after: each[4], ..back }).await;
+        of_all.reverse();
+        assert_eq!(of_all, each[..4]);
         let invalid = ImageQuery { reason: Some(FailReason::InvalidResult), ..all };
         assert_eq!(read(invalid).await, [tasks[3].0.capture]);
         assert!(read(ImageQuery { reason: Some(FailReason::Lost), ..all }).await.is_empty());
@@ -42,7 +56,7 @@ cases! { World;
             free.iter().map(|(_, task)| task.capture).collect::<Vec<_>>()
         };
         let order = place().await;
-        let all = ImageQuery { job, state: Some(ImageState::Pending), reason: None, after: CaptureId(i64::MIN), limit: 9 };
+        let all = ImageQuery { job, state: Some(ImageState::Pending), reason: None, after: CaptureId(i64::MIN), back: false, limit: 9 };
         let read = async |query: ImageQuery| -> Vec<CaptureId> {
             w.store.images(&query).await.unwrap().iter().map(|row| row.capture).collect()
         };
@@ -58,6 +72,54 @@ cases! { World;
         let later: Vec<_> = order.iter().skip_while(|c| **c != after).filter(|c| waiting.contains(c)).copied().collect();
         assert_eq!(read(ImageQuery { after, ..all }).await, later);
         assert!(read(ImageQuery { after: order[5], ..all }).await.is_empty());
+    }
+
+    async fn images_that_wait_or_are_held_are_read_back_from_any_of_them(w: World) {
+        let job = w.job_of(6).await;
+        let held = w.grant(job, 2, "w").await;
+        let free = w.store.free_tasks(job, (i64::MIN, CaptureId(0)), 9).await.unwrap();
+        let mut order: Vec<_> = free.iter().map(|(_, task)| task.capture).collect();
+        order.reverse();
+        let all = ImageQuery { job, state: Some(ImageState::Pending), reason: None, after: CaptureId(i64::MAX), back: true, limit: 9 };
+        let read = async |query: ImageQuery| -> Vec<CaptureId> {
+            w.store.images(&query).await.unwrap().iter().map(|row| row.capture).collect()
+        };
+        assert_eq!((read(all).await, order.len()), (order.clone(), 4));
+        assert_eq!(read(ImageQuery { after: order[0], limit: 2, ..all }).await, order[1..3]);
+        assert!(read(ImageQuery { after: order[3], ..all }).await.is_empty());
+        let mut held = [held[0].0.capture, held[1].0.capture];
+        held.sort_by(|a, b| b.cmp(a));
+        let of_held = ImageQuery { state: Some(ImageState::InFlight), ..all };
+        assert_eq!(read(of_held).await, held);
+        assert_eq!(read(ImageQuery { after: held[0], ..of_held }).await, held[1..]);
+    }
+
+    async fn hand_outs_are_known_as_they_end(w: World) {
+        let job = w.job_of(1).await;
+        let first = w.grant(job, 1, "w1").await[0];
+        let capture = first.0.capture;
+        let read = async || {
+            let of = w.store.hand_outs(job, capture).await.unwrap().unwrap();
+            let query = ImageQuery { job, state: None, reason: None, after: CaptureId(0), back: false, limit: 1 };
+            let image = w.store.images(&query).await.unwrap().remove(0);
+            let all = known(&image, &of).into_iter().map(|h| (h.worker, h.end)).collect::<Vec<_>>();
+            (all, of.granted_at, of.lease_until.is_some())
+        };
+        let of = |worker: &str, end| (worker.to_owned(), end);
+        let granted = w.now();
+        assert_eq!(read().await, (vec![of("w1", End::Held)], Some(granted), true));
+        w.outlive().await;
+        w.sweep().await;
+        assert_eq!(read().await, (vec![of("w1", End::Unanswered)], Some(granted), false));
+        let second = w.grant_suspect(job, "w2").await[0];
+        let granted = w.now();
+        assert_eq!(read().await, (vec![of("w1", End::Unanswered), of("w2", End::Held)], Some(granted), true));
+        w.succeed(second, 1).await;
+        assert_eq!(read().await, (vec![of("w1", End::Unanswered), of("w2", End::Answered)], Some(granted), false));
+        w.go(job, JobMove::Retry).await;
+        w.collect().await;
+        assert_eq!(read().await.0, []);
+        assert_eq!(w.store.hand_outs(job, CaptureId(capture.0 + 99)).await.unwrap(), None);
     }
 
     async fn a_log_is_read_from_its_end_and_by_level(w: World) {

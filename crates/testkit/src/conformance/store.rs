@@ -21,6 +21,7 @@ fn failed(job: trapline_core::JobId) -> ImageQuery {
         state: Some(ImageState::Failed),
         reason: None,
         after: CaptureId(0),
+        back: false,
         limit: 100,
     }
 }

@@ -71,6 +71,7 @@ async fn failures(w: &World, job: JobId) -> Vec<FailReason> {
         state: Some(ImageState::Failed),
         reason: None,
         after: trapline_core::CaptureId(0),
+        back: false,
         limit: 1_000,
     };
     w.store

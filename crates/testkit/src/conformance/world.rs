@@ -380,6 +380,7 @@ impl World {
             state: None,
             reason: None,
             after: CaptureId(0),
+            back: false,
             limit: 1_000_000,
         };
         let rows = self.store.images(&query).await.unwrap();

@@ -3,8 +3,8 @@
 use trapline_core::{
     AlgorithmId, CaptureId, JobId, TaskState, Timestamp,
     ports::{
-        Attempt, ClassificationRow, DetectionRow, DetectionsOf, ImageQuery, ImageRow, ImageState, LogLine,
-        LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
+        Attempt, ClassificationRow, DetectionRow, DetectionsOf, HandOuts, ImageQuery, ImageRow, ImageState,
+        LogLine, LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
     },
     result::{Classification, Detection, DetectionId},
     task::{DETAIL_MAX_CHARS, cut},
@@ -26,10 +26,22 @@ impl Db {
     pub(super) fn image_page(&self, query: &ImageQuery) -> Vec<ImageRow> {
         let is_waiting = query.state == Some(ImageState::Pending);
         let place = |(capture, t): &(CaptureId, &TaskRow)| (if is_waiting { t.ord } else { 0 }, *capture);
-        let after = self.task(query.job, query.after).map(|t| (query.after, t));
-        let after = after.map_or((if is_waiting { -1 } else { 0 }, query.after), |of| place(&of));
-        let mut rows: Vec<_> = self.tasks(query.job).filter(|row| place(row) > after).collect();
+        let from = self.task(query.job, query.after).map(|t| (query.after, t));
+        let nowhere = match (is_waiting, query.back) {
+            (false, _) => 0,
+            (true, false) => -1,
+            (true, true) => i64::MAX,
+        };
+        let from = from.map_or((nowhere, query.after), |of| place(&of));
+        let is_on = |row: &(CaptureId, &TaskRow)| match query.back {
+            false => place(row) > from,
+            true => place(row) < from,
+        };
+        let mut rows: Vec<_> = self.tasks(query.job).filter(is_on).collect();
         rows.sort_by_key(place);
+        if query.back {
+            rows.reverse();
+        }
         rows.into_iter()
             .filter(|(_, t)| {
                 query.state.is_none_or(|s| is_in(t, s)) && query.reason.is_none_or(|r| t.reason == Some(r))
@@ -52,6 +64,17 @@ impl Db {
                 detections: t.n_detections,
             })
             .collect()
+    }
+
+    pub(super) fn hand_outs(&self, job: JobId, capture: CaptureId) -> Option<HandOuts> {
+        let task = self.task(job, capture)?;
+        Some(HandOuts {
+            given_back: task.releases,
+            returned: task.returns,
+            history: task.history.clone(),
+            granted_at: (task.delivery > 0).then_some(task.granted_at),
+            lease_until: task.grant.map(|_| task.lease_until),
+        })
     }
 
     pub(super) fn result_page(&self, query: &ResultQuery) -> Vec<ResultRow> {

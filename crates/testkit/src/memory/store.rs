@@ -9,11 +9,11 @@ use trapline_core::{
     pace::JobMinute,
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
-        Granted, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead, LeaseAnswer,
-        LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse, QueueCounters,
-        RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport, Settlement,
-        SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity, WorkerMinute,
-        WorkerRow,
+        Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
+        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
+        QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport,
+        Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
+        WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -204,6 +204,10 @@ impl Store for MemoryStore {
 
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>> {
         Ok(self.rows().image_page(query))
+    }
+
+    async fn hand_outs(&self, job: JobId, capture: CaptureId) -> Result<Option<HandOuts>> {
+        Ok(self.rows().hand_outs(job, capture))
     }
 
     async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>> {

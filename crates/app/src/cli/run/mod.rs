@@ -52,7 +52,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    config::{Config, Origin},
+    config::{Effective, Origin},
     http::auth,
     serve::listen,
     wiring::{Node, NodeOptions},
@@ -105,8 +105,8 @@ pub(super) struct RunArgs {
 impl RunArgs {
     /// Runs it.
     pub(super) async fn run(mut self) -> CliResult {
-        let config = settings(&self)?;
-        log::start(&config.log, config.log_format);
+        let settings = settings(&self)?;
+        log::start(&settings.config.log, settings.config.log_format);
         // All that can be wrong in what was asked for is said before any work.
         export::check(&self.export)?;
         let place = Place::of(self.database.as_deref())?;
@@ -120,7 +120,7 @@ impl RunArgs {
             facts,
             token: auth::new_secret(),
         }
-        .run(config, pipelines)
+        .run(settings, pipelines)
         .await
     }
 
@@ -137,22 +137,22 @@ impl RunArgs {
     }
 }
 
-fn settings(args: &RunArgs) -> Result<Config> {
+fn settings(args: &RunArgs) -> Result<Effective> {
     // All of it is in this process, whatever servers the environment names for others.
-    let effective = args.settings.load(&[
+    let mut all = args.settings.load(&[
         ("database", Some("run.db")),
         ("queue", Some("embedded:")),
         ("progress", Some("embedded:")),
     ])?;
-    let log_is_default = effective
+    let log_is_default = all
         .rows()
         .any(|(s, _, origin)| s.key == "log" && origin == Origin::Default);
-    let mut config = effective.config;
     if log_is_default {
         // A person looks at a bar, and the summary says which images failed; that a pipeline is refused is said here alone.
-        "warn,trapline_worker=error,trapline_worker::pull::register=warn".clone_into(&mut config.log);
+        let log = "warn,trapline_worker=error,trapline_worker::pull::register=warn";
+        all.decide("log", |config| log.clone_into(&mut config.log));
     }
-    Ok(config)
+    Ok(all)
 }
 
 /// A share of the images.
@@ -182,17 +182,14 @@ struct Prepared {
 }
 
 impl Run {
-    async fn run(self, mut config: Config, pipelines: Vec<Arc<dyn Pipeline>>) -> CliResult {
+    async fn run(self, mut settings: Effective, pipelines: Vec<Arc<dyn Pipeline>>) -> CliResult {
         let mut signals = Signals::listen()?;
         let listener = listen("127.0.0.1:0").await?;
         let address = listener
             .local_addr()
             .map_err(|e| Error::internal("the listening address is unknown").with_source(e))?;
         let worker = worker(&self.args, &format!("http://{address}"), &self.token, pipelines)?;
-        config.database = format!("sqlite:{}", self.place.database.display());
-        config.admin_token = Some(self.token.clone());
-        // That is the name of a server, not of this process.
-        config.public_url = None;
+        self.place.decide(&mut settings, address, &self.token);
         let images = LocalImages::new(self.facts.clone());
         let options = NodeOptions {
             image_url: images.urls(format!("http://{address}")),
@@ -201,8 +198,9 @@ impl Run {
             beside: images.clone().routes(),
             listener: Some(listener),
             sole_worker: true,
+            settings: settings.told(),
         };
-        let node = Node::start(&config, options).await?;
+        let node = Node::start(&settings.config, options).await?;
         images.serve_from(Arc::clone(node.engine.store()) as Arc<dyn Catalog>);
         // Before the worker asks for tasks, so that none is of a job that nobody asked for now.
         let prepared = tokio::select! {

@@ -1,11 +1,14 @@
 //! Where a run keeps what it needs: in files that stay, or in a folder that goes with the process.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use trapline_core::{Error, Result};
 use trapline_worker::samples;
 
-use crate::{cli::output, config::sqlite_path};
+use crate::{
+    cli::output,
+    config::{Effective, sqlite_path},
+};
 
 /// A store that goes with the process, or stays.
 pub(super) struct Place {
@@ -35,6 +38,19 @@ impl Place {
             samples: folder.path().join("samples"),
             temporary: Some(folder),
         })
+    }
+
+    /// What no setting decides: where a run listens, its store, its token, and that it is no server with a name. Photographs of
+    /// this machine are shown themselves.
+    pub(super) fn decide(&self, settings: &mut Effective, address: SocketAddr, token: &str) {
+        let database = format!("sqlite:{}", self.database.display());
+        settings.decide("listen", |config| config.listen = address.to_string());
+        settings.decide("database", |config| config.database = database);
+        settings.decide("admin_token", |config| {
+            config.admin_token = Some(token.to_owned())
+        });
+        settings.decide("public_url", |config| config.public_url = None);
+        settings.decide("thumbnails_bytes_max", |config| config.thumbnails_bytes_max = 0);
     }
 
     /// What a run without a source is of. It says so, because it may be a slip.

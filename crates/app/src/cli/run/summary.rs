@@ -45,6 +45,7 @@ pub(super) async fn failed(engine: &Engine, job: JobId) -> Result<Vec<ImageRow>>
         state: Some(ImageState::Failed),
         reason: None,
         after: CaptureId(i64::MIN),
+        back: false,
         limit: READ_MAX,
     };
     engine.store().images(&query).await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trapline_core::JobId;
 
-use crate::http::Params;
+use crate::http::{ApiError, Params};
 
 /// A part by its word, how often it is read again at the most, and how often if no number of the job has changed.
 const PARTS: [(&str, u64, Option<u64>); 5] = [
@@ -23,6 +23,20 @@ struct Part {
     anyway: Option<Duration>,
     told: Duration,
     is_due: bool,
+}
+
+/// Refuses parts that there are not.
+///
+/// # Errors
+/// 400, naming the first one.
+pub(super) fn check(params: &Params) -> Result<(), ApiError> {
+    let asked = params.list("parts");
+    let unknown = asked
+        .iter()
+        .find(|word| !PARTS.iter().any(|(known, ..)| known == *word));
+    unknown.map_or(Ok(()), |word| {
+        Err(ApiError::invalid(format!("`{word}` is not a part")))
+    })
 }
 
 /// The parts of one job that a page shows.

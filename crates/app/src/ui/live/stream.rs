@@ -7,19 +7,14 @@ use futures::{Stream as Events, stream};
 use tokio_util::sync::CancellationToken;
 use trapline_core::{JobId, error::chain};
 
-use super::{Listed, parts::Parts};
+use super::{Listed, parts::Parts, watcher::Watcher};
 use crate::{
     http::AppState,
-    ui::{
-        assets,
-        session::{self, Visitor},
-        shown::EVERY,
-        topics::Topics,
-    },
+    ui::{assets, shown::EVERY, topics::Topics},
 };
 
-/// How often a stream looks whether its session is still one.
-const SESSION_EVERY: Duration = Duration::from_secs(10);
+/// How often a stream looks whether its session or token is still one.
+const DOOR_EVERY: Duration = Duration::from_secs(10);
 /// A stream that is this old ends, and its page opens another.
 const STREAM_MAX: Duration = Duration::from_secs(1_800);
 /// Whoever takes nothing for so long is told to read again all that is shown.
@@ -28,7 +23,7 @@ const LAG: Duration = Duration::from_secs(5);
 /// One stream, and its place on the board until it ends.
 pub(super) struct Stream {
     app: AppState,
-    visitor: Visitor,
+    watcher: Watcher,
     jobs: Vec<JobId>,
     pub(super) list: Option<Listed>,
     pub(super) topics: Topics,
@@ -58,19 +53,19 @@ pub(super) struct Stream {
 /// Whether a stream goes on.
 enum Goes {
     On,
-    /// Nobody is signed in any more.
+    /// Nobody is signed in any more, or the token is revoked.
     Nowhere,
     /// At another node, or in another stream.
     Elsewhere,
 }
 
 impl Stream {
-    pub(super) fn new(app: AppState, visitor: Visitor, jobs: Vec<JobId>) -> Self {
+    pub(super) fn new(app: AppState, watcher: Watcher, jobs: Vec<JobId>) -> Self {
         let now = app.clock.monotonic();
         Self {
             stop: app.engine.waiting_ends(),
             app,
-            visitor,
+            watcher,
             jobs,
             list: None,
             topics: Topics::default(),
@@ -91,7 +86,7 @@ impl Stream {
 
     /// Takes a place on the board; `None` if there is none left.
     pub(super) fn enter(mut self) -> Option<Self> {
-        self.has_place = self.app.live.enter(self.visitor.session, &self.jobs);
+        self.has_place = self.app.live.enter(*self.watcher.key(), &self.jobs);
         self.has_place.then_some(self)
     }
 
@@ -148,7 +143,7 @@ impl Stream {
             if let Some(event) = self.news().await {
                 return Some(event);
             }
-            if let Some(event) = self.topics.news(&self.app, &self.visitor).await {
+            if let Some(event) = self.topics.news(&self.app, &self.watcher.principal).await {
                 return Some(event);
             }
             let event = self.of_page().await;
@@ -184,7 +179,7 @@ impl Stream {
     async fn jobs(&mut self) -> trapline_core::Result<Option<Event>> {
         let board = self.app.live.clone();
         let changed: Vec<(JobId, u64, Arc<str>)> = board
-            .changed(&self.app, &self.visitor.principal, &self.jobs, &self.sent)
+            .changed(&self.app, &self.watcher.principal, &self.jobs, &self.sent)
             .await?;
         if changed.is_empty() {
             return Ok(None);
@@ -254,14 +249,14 @@ impl Stream {
         if self.stop.is_cancelled() || now.saturating_sub(self.began) >= STREAM_MAX {
             return Goes::Elsewhere;
         }
-        if now.saturating_sub(self.checked) < SESSION_EVERY {
+        if now.saturating_sub(self.checked) < DOOR_EVERY {
             return Goes::On;
         }
         self.checked = now;
-        match session::look_up(&self.app, &self.visitor.session).await {
-            Ok(None) => Goes::Nowhere,
+        match self.watcher.is_there(&self.app).await {
+            Ok(false) => Goes::Nowhere,
             // A store that is away signs nobody out.
-            Ok(Some(_)) | Err(_) => Goes::On,
+            Ok(true) | Err(_) => Goes::On,
         }
     }
 }
@@ -269,7 +264,7 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         if self.has_place {
-            self.app.live.leave(&self.visitor.session, &self.jobs);
+            self.app.live.leave(self.watcher.key(), &self.jobs);
         }
     }
 }

@@ -151,6 +151,11 @@ async fn of_set(
     visitor: &Visitor,
     typed: &Typed,
 ) -> Result<Result<String, String>, PageError> {
+    let mut fields = Fields::of(json!({ "name": typed.name }))?;
+    let name = fields.maybe_text("name", NAME_MAX).unwrap_or_default();
+    if let Err(wrong) = fields.check() {
+        return Ok(Err(wrong.text().unwrap_or_default()));
+    }
     let set = typed.set.parse().map(CollectionId);
     let found = match set {
         Ok(set) => app.catalog.collection(set).await?,
@@ -166,7 +171,7 @@ async fn of_set(
             ))
         }
         Some(set) => {
-            let name = (!typed.name.is_empty()).then_some(("name", &typed.name));
+            let name = (!name.is_empty()).then_some(("name", &name));
             Ok(with_query(&format!("/jobs/new/{}", set.id), name))
         }
         None => Err("That capture set is gone; choose another one.".to_owned()),

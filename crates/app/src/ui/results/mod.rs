@@ -45,7 +45,10 @@ use super::{
     when,
     words::visible,
 };
-use crate::http::{AppState, Id, LocalFiles, Params, site::Called};
+use crate::{
+    http::{AppState, Id, LocalFiles, Params, site::Called},
+    wiring::Known,
+};
 
 const TILES: usize = 60;
 /// Labels that a tile names.
@@ -182,14 +185,14 @@ async fn grid(
     let wants_photos = place.photos.unwrap_or(app.local_files == LocalFiles::All);
     let offered = labels(found.images.iter());
     let shown: Vec<CaptureId> = found.images.iter().map(|image| image.row.capture.id).collect();
-    let small = app.thumbs.sizes(&shown).await;
+    let known = app.thumbs.sizes(&shown).await;
     let host = wants_photos.then_some(host.as_deref());
     let tiles: Vec<Tile> = found
         .images
         .iter()
         .map(|image| {
-            let small = small.get(&image.row.capture.id).copied();
-            tile(&app, &place, image, host, small)
+            let known = known.get(&image.row.capture.id).copied();
+            tile(&app, &place, image, host, known)
         })
         .collect();
     // What the page goes on to read may have some.
@@ -261,7 +264,7 @@ fn tile(
     place: &Place,
     image: &Image,
     photos: Option<Option<&str>>,
-    small: Option<(i64, i64)>,
+    known: Option<Known>,
 ) -> Tile {
     let mut capture = image.row.capture.clone();
     let photograph = photos.and_then(|host| {
@@ -270,12 +273,12 @@ fn tile(
             .map(str::to_owned)
     });
     if photograph.is_none()
-        && let Some((width, height)) = small
+        && let Some((width, height)) = known.map(|known| known.size)
     {
         // What was decoded is what the boxes are in.
         (capture.facts.width, capture.facts.height) = (Some(width), Some(height));
     }
-    let src = photograph.or_else(|| small.map(|_| format!("/captures/{}/thumbnail", capture.id)));
+    let src = photograph.or_else(|| picture::small(capture.id, known));
     let picture = Picture::new(&capture, &image.detections, &place.filter, None, src);
     let taken = image.detections.iter().filter(|d| place.filter.takes(d)).count();
     let all = u64::try_from(image.row.detections).unwrap_or(0);

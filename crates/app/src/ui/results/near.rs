@@ -68,7 +68,7 @@ pub(super) async fn strip(app: &AppState, job: &Job, row: &ResultRow, asked: &As
             name: image_name(&of.capture.url),
             clock: at.map_or_else(String::new, |at| zone.clock(at).strftime("%H:%M:%S").to_string()),
             path: asked.path(id, "", &[]),
-            src: match small.contains_key(&id) {
+            src: match small.get(&id).is_some_and(|known| known.has_jpeg) {
                 true => format!("/captures/{id}/thumbnail"),
                 false => String::new(),
             },

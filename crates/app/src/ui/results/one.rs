@@ -21,7 +21,7 @@ use super::{
     entry::{Entry, entry},
     filter::{many, of_one},
     near::{Strip, strip},
-    picture::{Picture, Source},
+    picture::{self, Picture, Source},
     place::image_name,
     with_photographs,
 };
@@ -73,15 +73,15 @@ pub(super) async fn show(
     asked.place.filter.zone = app.engine.zone_of(&job).await?;
     let mut row = row(&app, &job, &asked).await?;
     let detections = detections(&app, &job, &row, params.int("top")?).await?;
-    let size = app.thumbs.sizes(&[row.capture.id]).await.remove(&row.capture.id);
-    if let (Some((width, height)), None) = (size, row.capture.facts.width) {
+    let known = app.thumbs.sizes(&[row.capture.id]).await.remove(&row.capture.id);
+    if let (Some((width, height)), None) = (known.map(|known| known.size), row.capture.facts.width) {
         // What was decoded is what the boxes are in.
         (row.capture.facts.width, row.capture.facts.height) = (Some(width), Some(height));
     }
     let capture = &row.capture;
     let source = Source::of(&app.local_files, capture, host.as_deref());
     let shows = asked.place.photos != Some(false);
-    let small = size.map(|_| format!("/captures/{}/thumbnail", capture.id));
+    let small = picture::small(capture.id, known);
     let src = source.url().map(str::to_owned).or_else(|| small.clone());
     let src = src.filter(|_| shows);
     let loads_others = src.as_ref().is_some_and(|src| src.contains("://"));
@@ -191,6 +191,7 @@ async fn facts(
         state: None,
         reason: None,
         after: CaptureId(capture.id.0.saturating_sub(1)),
+        back: false,
         limit: 1,
     };
     let rows = app.engine.store().images(&query).await?;

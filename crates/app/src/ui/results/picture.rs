@@ -1,9 +1,9 @@
 //! A photograph as a page draws it: its frame with the boxes of what was found, and where its pixels are, if they may be shown.
 
-use trapline_core::{catalog::Capture, ports::DetectionRow};
+use trapline_core::{CaptureId, catalog::Capture, ports::DetectionRow};
 
 use super::{super::words::visible, filter::Filter};
-use crate::{file_url, http::LocalFiles};
+use crate::{file_url, http::LocalFiles, wiring::Known};
 
 /// Boxes that are drawn on a tile.
 const DRAWN_MAX: usize = 200;
@@ -92,6 +92,12 @@ impl Source {
             Self::Nowhere(_) => None,
         }
     }
+}
+
+/// The thumbnail of a photograph, if it has one.
+pub(super) fn small(of: CaptureId, known: Option<Known>) -> Option<String> {
+    let known = known.filter(|known| known.has_jpeg);
+    known.map(|_| format!("/captures/{of}/thumbnail"))
 }
 
 /// A box, in pixels that are stored.

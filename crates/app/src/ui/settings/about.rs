@@ -2,16 +2,16 @@
 
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use trapline_core::words::{count, span};
 
 use super::{
     super::{
         page::{Frame, PageResult, render},
         session::Visitor,
+        words::visible,
     },
     Place, places,
 };
-use crate::http::AppState;
+use crate::{config::Told, http::AppState};
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/about", get(show))
@@ -22,32 +22,16 @@ pub(super) fn routes() -> Router<AppState> {
 struct AboutPage {
     frame: Frame,
     places: Vec<Place>,
-    /// Names as in the settings, and values; of no one but an admin of every project.
-    settings: Vec<(&'static str, String)>,
+    /// Of no one but an admin of every project.
+    settings: Vec<Told>,
 }
 
-/// By which settings this node runs, as far as they decide what becomes of a job.
-fn settings(app: &AppState) -> Vec<(&'static str, String)> {
-    let policy = app.engine.policy();
-    let health = &policy.health;
-    vec![
-        (
-            "public_url",
-            app.site
-                .public
-                .as_ref()
-                .map_or_else(|| "any".to_owned(), ToString::to_string),
-        ),
-        ("task_ttr", span(policy.task_ttr)),
-        ("max_deliver", policy.max_deliver.to_string()),
-        ("settle_wait", span(policy.settle_wait)),
-        ("health_interval", span(health.health_interval)),
-        ("stalled_after", span(health.stalled_after)),
-        ("zombie_after", span(health.zombie_after)),
-        ("tick_retention", span(health.tick_retention)),
-        ("idle_policy", format!("{:?}", health.idle_policy).to_lowercase()),
-        ("login_per_minute", count(app.limits.login_per_minute.into())),
-    ]
+fn shown(told: &Told) -> Told {
+    Told {
+        value: visible(&told.value),
+        origin: visible(&told.origin),
+        ..told.clone()
+    }
 }
 
 async fn show(State(app): State<AppState>, visitor: Visitor) -> PageResult {
@@ -55,7 +39,10 @@ async fn show(State(app): State<AppState>, visitor: Visitor) -> PageResult {
     let page = AboutPage {
         frame: Frame::new("About", "settings", &visitor),
         places: places(&visitor, "/about"),
-        settings: if is_told { settings(&app) } else { Vec::new() },
+        settings: match is_told {
+            true => app.settings.iter().map(shown).collect(),
+            false => Vec::new(),
+        },
     };
     Ok(render(StatusCode::OK, &page))
 }

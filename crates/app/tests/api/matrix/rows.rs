@@ -66,6 +66,7 @@ pub(super) const ROWS: &[Row] = &[
     ("GET", "/users/me", "", Own),
     ("GET", "/health/ticks", "", Forbidden),
     ("POST", "/health/check?dry_run=1", "{}", Forbidden),
+    ("GET", "/events?topics=health&once", "", Forbidden),
     ("GET", "/workers", "", Own),
     ("GET", "/workers/{worker}", "", NotThere),
     ("GET", "/jobs", "", Own),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The next event of a stream that is no beat, as its text; `None` at its end. Time passes while it is waited for.
-async fn event(app: &TestApp, stream: &mut Body, time: u64) -> Option<String> {
+pub(super) async fn event(app: &TestApp, stream: &mut Body, time: u64) -> Option<String> {
     let next = async {
         loop {
             let bytes = stream.frame().await?.unwrap().into_data().unwrap();

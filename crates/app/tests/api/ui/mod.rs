@@ -4,6 +4,7 @@ mod asked;
 mod browser;
 mod deletion;
 mod errors;
+mod events;
 mod failures;
 mod growth;
 mod health;

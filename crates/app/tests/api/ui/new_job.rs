@@ -152,6 +152,36 @@ async fn what_was_typed_is_shown_again_when_it_is_wrong_or_the_session_has_ended
 }
 
 #[tokio::test]
+async fn a_name_with_nul_is_refused_wherever_it_is_given() {
+    let fleet = Fleet::new().await;
+    let set = fleet.set("May").await;
+    let job = json!({"name": "a\0b", "delay": 0, "project_id": 1, "pipeline_slug": "moths"});
+    let answer = fleet.admin.post("/api/v2/jobs/", &job).await;
+    let said = json!({"name": ["Null characters are not allowed."]});
+    assert_eq!((answer.status, &answer.body), (StatusCode::BAD_REQUEST, &said));
+    let answer = fleet.admin.get("/api/v2/jobs/?search=a%00b").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+
+    let browser = Browser::of(&fleet.app, Role::Operator, None).await;
+    for source in [("urls", None, LIST), ("set", None, set.to_string().as_str())] {
+        let fields = [("name", None, "a\0b"), ("project", None, "1"), source];
+        let page = browser.send_form("/jobs/new", &fields).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{source:?}");
+        page.has("Null characters are not allowed.");
+    }
+    let path = draft(&browser, "June", LIST).await;
+    let form = format!(
+        "{}&name=a%00b&pipeline=moths&threshold=50",
+        browser.get(&path).await.form()
+    );
+    let page = browser.post(&path, &form).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    page.has("Null characters are not allowed.");
+    let jobs = fleet.admin.get("/api/v2/jobs/").await.body;
+    assert_eq!(jobs["count"], 0, "{jobs}");
+}
+
+#[tokio::test]
 async fn a_draft_without_a_job_goes_after_a_day() {
     let fleet = Fleet::new().await;
     let browser = Browser::with(&fleet.app, ADMIN).await;

@@ -2,6 +2,10 @@
 
 use axum::http::StatusCode;
 use serde_json::json;
+use trapline::{
+    config::{Effective, SETTINGS},
+    http::router,
+};
 use trapline_core::{ProjectId, catalog::Role};
 
 use super::browser::Browser;
@@ -119,9 +123,41 @@ async fn a_token_is_made_shown_once_and_revoked() {
     assert_eq!(admin.post(&path, "").await.status, StatusCode::NOT_FOUND);
 }
 
+/// A server that tells by which settings it runs.
+fn told(mut app: TestApp) -> TestApp {
+    let flags = [("admin_token", ADMIN), ("task_ttr", "61")];
+    let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let env = |name: &str| (name == "TRAPLINE_MAX_DELIVER").then(|| "3".to_owned());
+    let all = Effective::load(None, env, &flags).unwrap();
+    app.state.settings = all.told().into();
+    app.router = router(app.state.clone());
+    app
+}
+
+#[tokio::test]
+async fn about_tells_an_admin_each_setting_and_where_it_came_from_but_no_secret() {
+    let app = told(TestApp::new().await);
+    let about = Browser::with(&app, ADMIN).await.get("/about").await;
+    let row = |key: &str| {
+        let row = about.html.split(&format!("<code>{key}</code>")).nth(1).unwrap();
+        let cells = row.split("</tr>").next().unwrap().split("<bdi>").skip(1);
+        let cells: Vec<_> = cells.map(|cell| cell.split('<').next().unwrap()).collect();
+        cells.join(" from ")
+    };
+    for setting in SETTINGS {
+        assert!(!row(setting.key).is_empty(), "{setting:?}");
+    }
+    assert_eq!(row("admin_token"), "set from flag");
+    assert_eq!(row("task_ttr"), "61 from flag");
+    assert_eq!(row("max_deliver"), "3 from environment TRAPLINE_MAX_DELIVER");
+    assert_eq!(row("settle_wait"), "25 from default");
+    assert_eq!(row("public_url"), "not set from default");
+    about.has_not(ADMIN);
+}
+
 #[tokio::test]
 async fn settings_are_for_everybody_and_tokens_and_new_projects_for_an_admin_of_all() {
-    let app = TestApp::new().await;
+    let app = told(TestApp::new().await);
     let other = app.other_project().await;
     let token = app
         .client(Role::Viewer, None)

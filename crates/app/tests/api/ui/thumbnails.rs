@@ -71,6 +71,14 @@ async fn a_thumbnail_is_shown_under_the_boxes_and_one_that_is_none_refuses_no_re
     page.has(&format!("<img src=\"{}\"", path(0)))
         .has("viewBox=\"0 0 4000 3000\"")
         .has_not(&path(1));
+    let frames = page.html.matches("viewBox=\"0 0 4000 3000\"").count();
+    assert_eq!(frames, posted.len(), "a size is known without a thumbnail");
+    let one = format!("/jobs/{job}/results/{}", tasks[1]["id"].as_str().unwrap());
+    let one = browser.get(&one).await;
+    one.has("<dd><bdi>4000 × 3000</bdi></dd>").has_not(&path(1));
+    let one = format!("/api/v2/jobs/{job}/images/{}/", tasks[1]["id"].as_str().unwrap());
+    let one = fleet.admin.get(&one).await.body;
+    assert_eq!((&one["width"], &one["height"]), (&json!(4_000), &json!(3_000)));
     let elsewhere = fleet.app.other_project().await;
     let stranger = Browser::of(&fleet.app, Role::Viewer, Some(elsewhere)).await;
     assert_eq!(stranger.get(&path(0)).await.status, StatusCode::NOT_FOUND);

@@ -1,2 +1,2 @@
 -- The thumbnail of a capture. $1 capture.
-SELECT jpeg FROM thumbnails WHERE capture_id = $1
+SELECT jpeg FROM thumbnails WHERE capture_id = $1 AND length(jpeg) > 0

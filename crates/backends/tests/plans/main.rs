@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod except;
+mod scans;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -47,8 +50,21 @@ async fn empty() -> SqliteConnection {
     conn
 }
 
+/// The steps of a plan. The parameters are numbers: of none the statistics would say that no row has it.
 async fn plan(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
-    sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+    let of = |mark: &str| {
+        let numbers = sql.split(mark).skip(1).map(|rest| {
+            let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            rest[..rest.len() - digits.len()].parse().unwrap_or(0)
+        });
+        numbers.max().unwrap_or(0)
+    };
+    let explain = format!("EXPLAIN QUERY PLAN {sql}");
+    let mut query = sqlx::query(sqlx::AssertSqlSafe(explain));
+    for _ in 0..of("$").max(of("?")) {
+        query = query.bind(1_i64);
+    }
+    query
         .fetch_all(conn)
         .await
         .unwrap_or_else(|e| panic!("{e}: {sql}"))

@@ -1,0 +1,183 @@
+//! The hand-outs of an image in a run, as far as they are known: the newest one, and those that nobody answered.
+
+use crate::{
+    FailReason, TaskState, Timestamp,
+    ports::{HandOuts, ImageRow},
+};
+
+/// How a hand-out ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It has not: the worker holds the image.
+    Held,
+    /// By a result or an error, of this hand-out or late of one before it.
+    Answered,
+    /// Its lease was over without an answer.
+    Unanswered,
+    /// The image went back untried.
+    GivenBack,
+}
+
+impl End {
+    /// The wire value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Answered => "answered",
+            Self::Unanswered => "unanswered",
+            Self::GivenBack => "given_back",
+        }
+    }
+}
+
+/// A hand-out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOut {
+    /// To whom.
+    pub worker: String,
+    /// When.
+    pub at: Timestamp,
+    /// How it ended.
+    pub end: End,
+}
+
+/// Returns what is noted of a hand-out that ended without an answer, behind what was noted before.
+#[must_use]
+pub fn noted(history: &str, worker: &str, at: Timestamp) -> String {
+    let separator = if history.is_empty() { "" } else { ", " };
+    format!("{history}{separator}{worker} at {at}")
+}
+
+/// Reads what was noted. A name may have all that stands between two of them, so each ends at its time; what was cut off is none.
+fn unanswered(history: &str) -> Vec<HandOut> {
+    let mut found = Vec::new();
+    let (mut from, mut searched) = (0, 0);
+    while let Some(at) = history[searched..].find(" at ").map(|at| searched + at) {
+        searched = at + 1;
+        let rest = &history[at + " at ".len()..];
+        let text = rest.split(',').next().unwrap_or_default();
+        let time = Timestamp::parse(text)
+            .ok()
+            .filter(|time| time.to_string() == text);
+        let Some(time) = time else { continue };
+        found.push(HandOut {
+            worker: history[from..at].to_owned(),
+            at: time,
+            end: End::Unanswered,
+        });
+        let behind = &rest[text.len()..];
+        from = history.len() - behind.strip_prefix(", ").unwrap_or(behind).len();
+        searched = from;
+    }
+    found
+}
+
+/// Returns the hand-outs of an image in its run, the oldest first. Of those that were given back only the newest is known.
+#[must_use]
+pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
+    let mut all = unanswered(&of.history);
+    let Some((worker, at)) = image
+        .worker
+        .clone()
+        .zip(of.granted_at)
+        .filter(|_| image.attempts > 0)
+    else {
+        return all;
+    };
+    if all
+        .last()
+        .is_some_and(|last| last.worker == worker && last.at == at)
+    {
+        return all;
+    }
+    let end = match (image.in_flight, image.state, image.reason) {
+        (true, ..) => End::Held,
+        (_, TaskState::Pending, _) => End::GivenBack,
+        (_, _, Some(FailReason::Lost)) => End::Unanswered,
+        _ => End::Answered,
+    };
+    all.push(HandOut { worker, at, end });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CaptureId;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(seconds * 1_000_000)
+    }
+
+    fn image(state: TaskState, in_flight: bool, reason: Option<FailReason>) -> ImageRow {
+        ImageRow {
+            capture: CaptureId(1),
+            url: String::new(),
+            state,
+            in_flight,
+            reason,
+            detail: None,
+            attempts: 3,
+            worker: Some("w".to_owned()),
+            holder: None,
+            settled_at: None,
+            detections: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_noted_is_read_again_whatever_a_worker_is_called() {
+        let names = ["gpu-3", "a, b at noon", "at 2026-06-01 at ", ""];
+        let mut history = String::new();
+        for (n, name) in (1..).zip(names) {
+            history = noted(&history, name, at(n));
+        }
+        let read = unanswered(&history);
+        let read: Vec<_> = read.iter().map(|h| (h.worker.as_str(), h.at)).collect();
+        let all: Vec<_> = (1..).zip(names).map(|(n, name)| (name, at(n))).collect();
+        assert_eq!(read, all);
+        let cut = &history[..history.len() - 3];
+        assert_eq!(
+            unanswered(cut).len(),
+            names.len() - 1,
+            "a time that was cut off is none"
+        );
+    }
+
+    #[test]
+    fn the_newest_hand_out_ended_as_its_image_says() {
+        let of = |history: &str| HandOuts {
+            given_back: 0,
+            returned: 0,
+            history: history.to_owned(),
+            granted_at: Some(at(9)),
+            lease_until: None,
+        };
+        for (image, end) in [
+            (image(TaskState::Pending, true, None), End::Held),
+            (image(TaskState::Pending, false, None), End::GivenBack),
+            (image(TaskState::Processed, false, None), End::Answered),
+            (
+                image(TaskState::Failed, false, Some(FailReason::WorkerError)),
+                End::Answered,
+            ),
+            (
+                image(TaskState::Failed, false, Some(FailReason::Lost)),
+                End::Unanswered,
+            ),
+        ] {
+            let all = known(&image, &of(&noted("", "x", at(1))));
+            let ends: Vec<_> = all.iter().map(|h| (h.worker.as_str(), h.end)).collect();
+            assert_eq!(ends, [("x", End::Unanswered), ("w", end)]);
+        }
+        let lost = image(TaskState::Failed, false, Some(FailReason::Lost));
+        assert_eq!(
+            known(&lost, &of(&noted("", "w", at(9)))).len(),
+            1,
+            "it is told once"
+        );
+        let never = ImageRow { attempts: 0, ..lost };
+        assert!(known(&never, &of("")).is_empty());
+    }
+}
