@@ -324,6 +324,10 @@ fn chips(place: &Place) -> Vec<Chip> {
         let best = place.with(|p| p.filter.best_first = !filter.best_first);
         chips.push(Chip::new("Best first", best.path(), filter.best_first));
     }
+    if filter.min > 0.0 {
+        let all = place.with(|p| p.filter.min = 0.0);
+        chips.push(Chip::new(format!("Score ≥ {} ×", filter.min), all.path(), true));
+    }
     chips.extend(filter.night.map(|night| {
         let all = place.with(|p| p.filter.night = None);
         Chip::new(

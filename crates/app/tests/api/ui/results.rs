@@ -62,9 +62,12 @@ async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_wit
         .has("data-had=\"3\"")
         .has_not("<img");
     browser
-        .get(&format!("{grid}?min=0.3"))
+        .get(&format!("{grid}?label=moth&min=0.3"))
         .await
-        .has("2 of 3 detections");
+        .has("2 of 3 detections")
+        .has(&format!(
+            "href=\"{grid}?label=moth\" aria-current=\"true\">Score ≥ 0.3 ×</a>"
+        ));
     browser
         .get(&format!("{grid}?label=x"))
         .await
