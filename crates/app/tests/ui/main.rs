@@ -14,6 +14,7 @@ mod orientations;
 mod plain;
 mod results;
 mod run;
+mod since;
 mod tabs;
 mod tls;
 mod two_nodes;
