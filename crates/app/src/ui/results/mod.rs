@@ -139,6 +139,8 @@ struct Grid {
     stopped: Option<(usize, String)>,
     /// That the index of the order is behind the results.
     behind: Option<String>,
+    /// Whether the order is another one than that of the place that was asked for.
+    is_anew: bool,
     downloads: Vec<(&'static str, String)>,
 }
 
@@ -176,8 +178,18 @@ async fn grid(
     place.filter.zone = app.engine.zone_of(&job).await?;
     let (store, filter) = (app.engine.store().as_ref(), &place.filter);
     let order = Order::of(&app, &job, filter).await?;
-    let after = place.after.unwrap_or(Key::START);
-    let found = find(store, job.id, filter, &order, (after, false), TILES).await?;
+    let after = place.after.filter(|key| order.has(*key));
+    let found = find(
+        store,
+        job.id,
+        filter,
+        &order,
+        (after.unwrap_or(Key::START), false),
+        TILES,
+    )
+    .await?;
+    let is_anew = place.after.is_some() && after.is_none();
+    place.after = after;
     // On this machine they cost no network.
     let wants_photos = place.photos.unwrap_or(app.local_files == LocalFiles::All);
     let offered = labels(found.images.iter());
@@ -222,6 +234,7 @@ async fn grid(
         next: found.next.map(|last| place.with(|p| p.after = Some(last)).path()),
         stopped,
         behind,
+        is_anew,
         downloads: download::links(&place),
         filter: place.filter,
     };
