@@ -23,6 +23,7 @@ use super::{
     resend,
     session::Visitor,
     words::{self, Time, visible},
+    wrong::Wrong,
 };
 use crate::http::{Access, ApiError, AppState, Id, Params, collections};
 
@@ -86,7 +87,7 @@ struct SetPage {
     may_create: bool,
     /// What was added just now.
     report: Option<Report>,
-    problem: Option<String>,
+    wrong: Wrong,
     /// What was typed, if that was refused, and whether that is not all of it.
     typed: String,
     is_cut: bool,
@@ -185,7 +186,7 @@ async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetP
         more_jobs,
         may_create: visitor.principal.may(Access::Operate),
         report: None,
-        problem: None,
+        wrong: Wrong::default(),
         typed: String::new(),
         is_cut: false,
     })
@@ -223,8 +224,8 @@ async fn add(
             page.report = Some(report);
             StatusCode::OK
         }
-        Err(problem) => {
-            page.problem = Some(problem);
+        Err(wrong) => {
+            page.wrong = wrong;
             (page.typed, page.is_cut) = (typed.urls, typed.is_cut);
             StatusCode::BAD_REQUEST
         }
