@@ -12,6 +12,7 @@ mod more;
 mod new_job;
 mod orientations;
 mod plain;
+mod refused;
 mod results;
 mod run;
 mod since;
