@@ -267,7 +267,7 @@ pub(crate) async fn picture(browser: &Browser, name: &str) {
 }
 
 /// Takes the whole page that is open, if anybody wants pictures.
-async fn whole_picture(browser: &Browser, name: &str, width: u32) {
+pub(crate) async fn whole_picture(browser: &Browser, name: &str, width: u32) {
     let Some(folder) = pictures() else { return };
     let height = "return document.documentElement.scrollHeight";
     let height = browser.run(height, json!([])).await.as_u64().unwrap();

@@ -10,6 +10,7 @@ mod job;
 mod looks;
 mod more;
 mod new_job;
+mod night;
 mod orientations;
 mod plain;
 mod refused;
