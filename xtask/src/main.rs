@@ -30,7 +30,7 @@ enum Chore {
     SoakCluster(soak::cluster::Args),
     /// Private PostgreSQL, NATS and Redis on free ports, until Ctrl-C; prints how to run nodes on them.
     Services(services::Args),
-    /// Pictures of the pages as the tests see them: all in `target/screenshots`, and those of the README in `docs/pictures`.
+    /// Pictures of the pages as the tests see them: all in `target/screenshots`, and those of the README and the docs in `docs/pictures`.
     Screenshots,
     /// Benchmarks, a subcommand for each of the goals; they build the release and run by it, unless a binary is given.
     #[command(subcommand)]

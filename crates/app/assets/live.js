@@ -5,6 +5,11 @@ for (const place of document.querySelectorAll("[data-job]")) {
   places.set(id, [...(places.get(id) ?? []), place]);
 }
 const COUNTED = ["processed", "failed", "in-flight", "waiting"];
+// What is said of images that a page does not show yet.
+const MORE = {
+  processed: (n) => `${n.toLocaleString("en")} more ${n === 1 ? "image is" : "images are"} done`,
+  failed: (n) => `${n.toLocaleString("en")} more failed since`,
+};
 // A stream that says nothing for so long, in ms, has no server behind it any more: it beats every 5 s.
 const SILENCE = 11000;
 // How long a page waits that gets no stream, before it asks again.
@@ -62,9 +67,10 @@ function show(place, job) {
   }
   if ("page" in place.dataset) speak(job);
   if ("had" in place.dataset) {
-    const more = job.n[0] - Number(place.dataset.had);
+    const { had, of } = place.dataset;
+    const more = job.n[COUNTED.indexOf(of)] - Number(had);
     place.hidden = more <= 0;
-    set(place, "more", `${more.toLocaleString("en")} more ${more === 1 ? "image is" : "images are"} done`);
+    set(place, "more", MORE[of](more));
     return;
   }
   for (const name of ["sentence", "rate"]) set(place, name, job[name]);

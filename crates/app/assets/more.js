@@ -26,7 +26,8 @@ async function goOn(region) {
     if (!link || found >= Number(region.dataset.most) || turn === TURNS) break;
     region.setAttribute("aria-busy", "true");
     const next = await read(link.href);
-    if (!next) break;
+    // In another order it would begin again.
+    if (!next || "anew" in next.dataset) break;
     const added = [...next.querySelector("[data-rows]").children];
     rows.append(...added);
     if (added.length > 0) region.querySelector("[data-list]").hidden = false;

@@ -3,7 +3,8 @@ const form = document.getElementById("start");
 const ahead = document.getElementById("ahead");
 let turn = 0;
 
-form.addEventListener("change", async () => {
+form.addEventListener("change", async ({ target }) => {
+  target.removeAttribute("aria-invalid");
   const mine = ++turn;
   ahead.setAttribute("aria-busy", "true");
   const chosen = `${location.pathname}?${new URLSearchParams(new FormData(form))}`;

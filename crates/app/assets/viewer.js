@@ -189,6 +189,8 @@ function view() {
   button.addEventListener("click", full);
   tools.hidden = false;
 
+  const follow = (css) => document.querySelector(css)?.click();
+
   // A pinch on a touchpad comes as this, too.
   let turned = 0;
   one.parentElement.addEventListener(
@@ -204,6 +206,23 @@ function view() {
     { passive: false },
   );
 
+  // A finger that goes sideways over the whole photograph goes to a neighbour. A larger one is moved by it, and so is a page that
+  // is pinched.
+  const SWIPE = 48;
+  const scroll = one.parentElement;
+  let finger = null;
+  scroll.addEventListener("touchstart", ({ touches }) => {
+    const isWhole = zoom() === 0 && (visualViewport?.scale ?? 1) <= 1;
+    finger = isWhole && touches.length === 1 ? touches[0] : null;
+  }, { passive: true });
+  scroll.addEventListener("touchcancel", () => (finger = null));
+  scroll.addEventListener("touchend", ({ changedTouches }) => {
+    if (!finger) return;
+    const [x, y] = [changedTouches[0].clientX - finger.clientX, changedTouches[0].clientY - finger.clientY];
+    finger = null;
+    if (Math.abs(x) >= SWIPE && Math.abs(x) > 2 * Math.abs(y)) follow(x < 0 ? "[rel=next]" : "[rel=prev]");
+  });
+
   // What is likely to be seen next is loaded before, unless somebody pays for each byte.
   async function ahead() {
     const link = document.querySelector("[rel=next]");
@@ -217,7 +236,6 @@ function view() {
   if (shown?.complete) ahead();
   else shown?.addEventListener("load", ahead, { once: true });
 
-  const follow = (css) => document.querySelector(css)?.click();
   const keys = {
     ArrowLeft: () => follow("[rel=prev]"),
     ArrowRight: () => follow("[rel=next]"),

@@ -177,6 +177,7 @@ mod tests {
             attempts: 1,
             worker: Some(worker.to_owned()),
             holder: None,
+            granted_at: None,
             settled_at: Some(Timestamp(capture)),
             detections: 0,
         }

@@ -183,6 +183,16 @@ impl ApiError {
         }
     }
 
+    /// The first text about each field; none if it is of the whole request.
+    pub(crate) fn field_texts(&self) -> Vec<(String, String)> {
+        let Value::Object(fields) = &self.body else {
+            return Vec::new();
+        };
+        let of_field = fields.iter().filter(|(field, _)| *field != "detail");
+        let first = |(field, texts): (&String, &Value)| Some((field.clone(), texts[0].as_str()?.to_owned()));
+        of_field.filter_map(first).collect()
+    }
+
     /// What it says first: of the whole request, or of a field.
     pub(crate) fn text(&self) -> Option<String> {
         let first = |value: &Value| value.as_str().or_else(|| value[0].as_str()).map(str::to_owned);

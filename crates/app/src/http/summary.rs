@@ -20,15 +20,18 @@ async fn summary(
     params: Params,
 ) -> ApiResult<Json<wire::JobSummary>> {
     let job = app.visible_job(&principal, id).await?;
-    let made = app.engine.summary(&job, params.text("label")).await?;
+    let mut made = app.engine.summary(&job, params.text("label")).await?;
     let zone = app.engine.zone_of(&job).await?;
+    if let Some(made) = made.as_mut().filter(|made| made.zone != zone.id()) {
+        // Its half-hours are of a zone that the project had before.
+        made.complete = false;
+        made.activity.clear();
+        made.photographs.clear();
+    }
     let as_of = made.as_ref().map(|s| app.engine.shown(s.as_of).to_string());
     Ok(Json(wire::JobSummary {
         as_of,
-        time_zone: zone
-            .name()
-            .filter(|_| made.as_ref().is_some_and(|m| m.zone == zone.id()))
-            .map(str::to_owned),
+        time_zone: zone.name().map(str::to_owned),
         ..body(&job, made.unwrap_or_default())
     }))
 }

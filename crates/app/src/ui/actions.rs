@@ -179,6 +179,8 @@ struct ActionPage {
     again: Option<String>,
     /// Why the page is shown again.
     problem: Option<String>,
+    /// Whether that is because the box was not ticked.
+    is_unticked: bool,
     is_possible: bool,
 }
 
@@ -216,6 +218,7 @@ impl ActionPage {
                 .filter(|a| a.to_do == 0 && a.candidates > 0)
                 .and_then(|_| again_path(job)),
             problem: None,
+            is_unticked: false,
             is_possible: action.is_possible(job),
         }
     }
@@ -294,8 +297,10 @@ async fn act(
         return again(&app, &visitor, id, action, StatusCode::BAD_REQUEST, problem).await;
     }
     if action == Action::RunAgain && !fields.has("consent") {
-        let problem = "Tick the box to say that results may be replaced.".to_owned();
-        return again(&app, &visitor, id, action, StatusCode::BAD_REQUEST, problem).await;
+        let mut page = page_of(&app, &visitor, id, action).await?;
+        page.problem = Some("Tick the box to say that results may be replaced.".to_owned());
+        page.is_unticked = true;
+        return Ok(render(StatusCode::BAD_REQUEST, &page));
     }
     match action.carry_out(&app, job, &expect).await {
         Ok(moved) if !moved.changed => Ok(to_job(job, "nothing")),

@@ -191,7 +191,12 @@ struct ImagesPage {
     frame: Frame,
     head: Head,
     word: &'static str,
-    states: Vec<Chip>,
+    /// Each state, by the name of its number in an open page.
+    states: Vec<(&'static str, Chip)>,
+    /// The number of which more may come while the page is open, and what it was.
+    more: Option<(&'static str, u64)>,
+    /// This page as it is now.
+    here: String,
     kinds: Vec<Kind>,
     /// What groups are not shown.
     other: Option<String>,
@@ -252,6 +257,8 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         head: Head::new(&job, &visitor, tab),
         word,
         states: states(&filter, &job),
+        more: more(&filter, &job).filter(|_| app.goes_on(&job)),
+        here: filter.path("", after.map(CaptureId)),
         kinds: kinds.map(|group| Kind::new(&filter, group, now)).collect(),
         other,
         reasons,
@@ -281,18 +288,35 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     Ok(render(StatusCode::OK, &page))
 }
 
-fn states(filter: &Filter, job: &Job) -> Vec<Chip> {
+fn states(filter: &Filter, job: &Job) -> Vec<(&'static str, Chip)> {
     let c = &job.counts;
-    let numbers = [c.failed, c.pending, c.in_flight, c.processed];
-    let chip = |((_, word, state), n): (&(&str, &str, ImageState), u64)| {
+    let numbers = [
+        ("failed", c.failed),
+        ("waiting", c.pending),
+        ("in-flight", c.in_flight),
+        ("processed", c.processed),
+    ];
+    let chip = |(&(_, word, state), (name, n)): (&(&str, &str, ImageState), (&'static str, u64))| {
         let of = Filter {
-            state: *state,
+            state,
             ..filter.whole()
         };
-        let word = format!("{word} {}", count(n));
-        Chip::new(word, of.path("", None), *state == filter.state)
+        let chip = Chip {
+            count: count(n),
+            ..Chip::new(word, of.path("", None), state == filter.state)
+        };
+        (name, chip)
     };
     STATES.iter().zip(numbers).map(chip).collect()
+}
+
+/// What a list of images that stay in it gets more of, and how much of it there is.
+fn more(filter: &Filter, job: &Job) -> Option<(&'static str, u64)> {
+    match filter.state {
+        ImageState::Failed => Some(("failed", job.counts.failed)),
+        ImageState::Processed => Some(("processed", job.counts.processed)),
+        ImageState::Pending | ImageState::InFlight => None,
+    }
 }
 
 /// The reasons of some failures as links, the most frequent first.

@@ -48,6 +48,7 @@ mod why;
 mod words;
 mod worker;
 mod workers;
+mod wrong;
 
 use axum::{
     Router, middleware,

@@ -8,10 +8,10 @@ use axum::{
     routing::get,
 };
 use trapline_core::{
-    CollectionId, Result, Timestamp,
+    CaptureId, CollectionId, Result, Timestamp,
     catalog::Collection,
     ports::{Job, RecentQuery},
-    words::count,
+    words::{count, counted},
 };
 use trapline_engine::LOOKED_AT_MAX;
 
@@ -23,12 +23,16 @@ use super::{
     resend,
     session::Visitor,
     words::{self, Time, visible},
+    wrong::Wrong,
 };
 use crate::http::{Access, ApiError, AppState, Id, Params, collections};
 
 const PAGE: u64 = 25;
 /// The captures of a set in a list are counted no further.
 const COUNT_MAX: u64 = 1_000;
+/// The captures of one set that a page counts when it is asked to go on, and how many it reads at a time.
+const COUNTED_MAX: u64 = 250_000;
+const COUNTED_SLICE: u64 = 5_000;
 /// The newest jobs among which those of sets are looked for.
 const EXAMINED_MAX: u64 = 5_000;
 /// Jobs of all sets of a list.
@@ -78,6 +82,8 @@ struct SetPage {
     id: CollectionId,
     name: String,
     images: String,
+    /// To a page that counts further, and its words.
+    further: Option<(String, &'static str)>,
     added: Time,
     changed: Time,
     jobs: Vec<Row>,
@@ -86,7 +92,7 @@ struct SetPage {
     may_create: bool,
     /// What was added just now.
     report: Option<Report>,
-    problem: Option<String>,
+    wrong: Wrong,
     /// What was typed, if that was refused, and whether that is not all of it.
     typed: String,
     is_cut: bool,
@@ -178,6 +184,8 @@ async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetP
         id: set.id,
         name,
         images: new_job::shown(set.captures),
+        further: (set.captures > LOOKED_AT_MAX)
+            .then(|| (further_path(set.id, 0, CaptureId(0)), "count them")),
         added: Time::new(set.created_at, now),
         changed: Time::new(set.updated_at, now),
         examined: found.stopped.then(|| count(EXAMINED_MAX)),
@@ -185,15 +193,52 @@ async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetP
         more_jobs,
         may_create: visitor.principal.may(Access::Operate),
         report: None,
-        problem: None,
+        wrong: Wrong::default(),
         typed: String::new(),
         is_cut: false,
     })
 }
 
-async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
+fn further_path(set: CollectionId, before: u64, after: CaptureId) -> String {
+    let place = [("counted", before.to_string()), ("after", after.to_string())];
+    with_query(&format!("/sets/{set}"), place)
+}
+
+/// Counts the captures of a set beyond those that were counted: how many there are, and the last one if there are more.
+async fn further(
+    app: &AppState,
+    set: CollectionId,
+    mut sum: u64,
+    mut after: CaptureId,
+) -> Result<(u64, Option<CaptureId>)> {
+    let end = sum.saturating_add(COUNTED_MAX);
+    while sum < end {
+        let slice = app.engine.store().set_captures(set, after, COUNTED_SLICE).await?;
+        let Some(last) = slice.last() else {
+            return Ok((sum, None));
+        };
+        sum += slice.len() as u64;
+        after = *last;
+    }
+    let more = app.engine.store().set_captures(set, after, 1).await?;
+    Ok((sum, more.first().map(|_| after)))
+}
+
+async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
     let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
-    Ok(render(StatusCode::OK, &page(&app, &visitor, set).await?))
+    let set_id = set.id;
+    let mut page = page(&app, &visitor, set).await?;
+    if let Some(before) = params.int("counted")? {
+        let before = u64::try_from(before).unwrap_or(0);
+        let after = CaptureId(params.int("after")?.unwrap_or(0));
+        let (all, last) = further(&app, set_id, before, after).await?;
+        page.images = match last {
+            Some(_) => format!("more than {}", counted(all, "image")),
+            None => counted(all, "image"),
+        };
+        page.further = last.map(|last| (further_path(set_id, all, last), "count on"));
+    }
+    Ok(render(StatusCode::OK, &page))
 }
 
 async fn add(
@@ -223,8 +268,8 @@ async fn add(
             page.report = Some(report);
             StatusCode::OK
         }
-        Err(problem) => {
-            page.problem = Some(problem);
+        Err(wrong) => {
+            page.wrong = wrong;
             (page.typed, page.is_cut) = (typed.urls, typed.is_cut);
             StatusCode::BAD_REQUEST
         }

@@ -7,6 +7,7 @@ mod spread;
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
+    Zone,
     ports::Job,
     summary::Summary,
     words::{count, counted},
@@ -41,6 +42,8 @@ struct Asked {
     seen: Option<u64>,
     /// Whether all was counted in it.
     whole: Option<bool>,
+    /// The [id](Zone::id) of the zone of its times.
+    zone: Option<i64>,
     /// The score at which a reader looks.
     min: Option<f32>,
 }
@@ -60,6 +63,7 @@ impl Asked {
             all: text("all").is_some(),
             seen: params.int("seen")?.and_then(|n| u64::try_from(n).ok()),
             whole: text("whole").map(|word| word == "1"),
+            zone: params.int("zone")?,
             min: min.transpose()?,
         })
     }
@@ -95,13 +99,14 @@ impl Asked {
         label.into_iter().chain(min).collect()
     }
 
-    /// From where it is read how far the counting is, by a page that shows so many detections, or all that there is.
-    fn part(&self, seen: &u64, is_complete: &bool) -> String {
-        let whole = u8::from(*is_complete).to_string();
+    /// From where it is read how far the counting is, by a page that shows this.
+    fn part(&self, made: &Summary) -> String {
+        let whole = u8::from(made.complete).to_string();
         self.here([
             ("part", "counted".to_owned()),
-            ("seen", seen.to_string()),
+            ("seen", made.seen.to_string()),
             ("whole", whole),
+            ("zone", made.zone.to_string()),
         ])
     }
 
@@ -123,12 +128,16 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(app: &AppState, asked: &Asked, job: &Job, made: Option<&Summary>) -> Self {
+    fn new(app: &AppState, asked: &Asked, job: &Job, zone: &Zone, made: Option<&Summary>) -> Self {
         let seen = made.map_or(0, |made| made.seen);
         let is_complete = made.is_some_and(|made| made.complete);
         let is_newer = asked.seen.is_some_and(|shown| shown != seen)
-            || asked.whole.is_some_and(|shown| shown != is_complete);
-        let is_behind = made.is_none_or(|made| !is_whole(job, made) || !made.complete);
+            || asked.whole.is_some_and(|shown| shown != is_complete)
+            || asked
+                .zone
+                .is_some_and(|shown| made.is_some_and(|made| made.zone != shown));
+        let is_behind =
+            made.is_none_or(|made| !is_whole(job, made) || !made.complete || made.zone != zone.id());
         Self {
             text: state(job, made, app.is_kept),
             newer: if is_newer { asked.here([]) } else { String::new() },
@@ -148,10 +157,8 @@ struct SummaryPage {
     is_running: bool,
     processed: u64,
     counted: Counted,
-    /// How many detections that is.
-    seen: u64,
-    /// Whether all is counted.
-    is_complete: bool,
+    /// From where that is read again.
+    part: String,
     /// Whether they are of an earlier run.
     older: Option<i64>,
     is_empty: bool,
@@ -161,19 +168,21 @@ struct SummaryPage {
     scores: Scores,
     sizes: Sizes,
     activity: Option<Activity>,
+    /// Whether the times are of a zone that the project had before.
+    is_of_other_zone: bool,
 }
 
 async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
     let asked = Asked::read(id, &params)?;
     let job = app.visible_job(&visitor.principal, id).await?;
     let made = app.engine.summary(&job, asked.label.as_deref()).await?;
-    let counted = Counted::new(&app, &asked, &job, made.as_ref());
+    let zone = app.engine.zone_of(&job).await?;
+    let counted = Counted::new(&app, &asked, &job, &zone, made.as_ref());
     match params.text("part") {
         None => {}
         Some("counted") => return Ok(render(StatusCode::OK, &counted)),
         Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
     }
-    let zone = app.engine.zone_of(&job).await?;
     let is_running = app.goes_on(&job);
     let mut frame = Frame::new(format!("Summary of {}", visible(&job.name)), "jobs", &visitor);
     frame.refreshes = !counted.is_final;
@@ -185,14 +194,14 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         is_running,
         processed: job.counts.processed,
         counted,
-        seen: made.seen,
-        is_complete: made.complete,
+        part: asked.part(&made),
         nothing: Nothing::of(&job).filter(|_| !is_running),
         older: (made.run > 0 && made.run != job.run).then_some(made.run),
         is_empty: made.seen == 0 && made.photographs.is_empty(),
         classes: Classes::new(&asked, &made),
         scores: Scores::new(&asked, &made),
         sizes: Sizes::new(&asked, &made.images_with(&job)),
+        is_of_other_zone: made.zone != zone.id(),
         activity: Activity::new(&asked, &made, &zone),
         asked,
     };

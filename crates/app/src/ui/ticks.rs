@@ -1,16 +1,14 @@
 //! The reports of the health check, as a page shows them.
 
-use std::time::Duration;
-
 use trapline_core::{
     JobId,
     health::{Action, CheckReport, TickReport},
-    words::{count, counted, span},
+    words::{count, counted},
 };
 
 use super::{
     page::with_query,
-    words::{Time, visible},
+    words::{Time, took, visible},
 };
 use crate::http::{ApiError, AppState, Params};
 
@@ -123,10 +121,7 @@ impl Tick {
         words.extend((broken > 0).then(|| format!("{} broke off", counted(broken, "check"))));
         Self {
             at: Time::new(app.engine.shown(of.started_at), app.engine.wall_now()),
-            took: match of.finished_at.since(of.started_at) {
-                took if took < Duration::from_secs(1) => format!("{} ms", took.as_millis()),
-                took => span(took),
-            },
+            took: took(of.finished_at.since(of.started_at)),
             node: visible(&of.node),
             sum: words.join(", "),
             tone: match (unfixable + broken, fixed) {

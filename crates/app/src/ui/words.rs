@@ -90,6 +90,14 @@ impl Counted {
     }
 }
 
+/// How long something took.
+pub(super) fn took(d: Duration) -> String {
+    match d < Duration::from_secs(1) {
+        true => format!("{} ms", d.as_millis()),
+        false => words::span(d),
+    }
+}
+
 /// A time on a page.
 pub(super) struct Time {
     /// For programs.

@@ -92,6 +92,27 @@ async fn why_is_one_press_away_and_is_read_again_as_the_chart_is() {
 }
 
 #[tokio::test]
+async fn the_tab_of_a_page_is_in_sight_on_the_narrowest_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, _) = half_done(&server).await;
+    let browser = signed_in(&server, "/jobs").await;
+    browser.is_wide(320).await;
+    browser.open(&format!("/jobs/{job}/log")).await;
+    browser.shows(".tabs [aria-current]", "Log").await;
+    let tabs = "document.querySelector('.tabs')";
+    browser
+        .until(&format!("{tabs}.scrollWidth > {tabs}.clientWidth"))
+        .await;
+    browser
+        .until(&format!(
+            "{tabs}.querySelector('[aria-current]').getBoundingClientRect().right <= {tabs}.getBoundingClientRect().right"
+        ))
+        .await;
+    browser.end().await;
+}
+
+#[tokio::test]
 async fn the_log_follows_and_lets_go() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;

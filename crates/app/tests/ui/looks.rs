@@ -256,15 +256,30 @@ fn pictures() -> Option<PathBuf> {
     std::env::var_os("TRAPLINE_SCREENSHOTS").map(PathBuf::from)
 }
 
-/// Takes the page that is open, if anybody wants pictures.
+/// The most of a page that a picture shows, in px from its top.
+const TALL_MAX: u64 = 3_000;
+
+/// Takes what of the open page is on the screen, if anybody wants pictures.
 pub(crate) async fn picture(browser: &Browser, name: &str) {
+    if let Some(folder) = pictures() {
+        taken(browser, &folder.join(format!("{name}.png")), json!({})).await;
+    }
+}
+
+/// Takes the whole page that is open, if anybody wants pictures.
+pub(crate) async fn whole_picture(browser: &Browser, name: &str, width: u32) {
     let Some(folder) = pictures() else { return };
-    let picture = folder.join(format!("{name}.png"));
-    let taken = browser
-        .cdp("Page.captureScreenshot", json!({"captureBeyondViewport": true}))
-        .await;
+    let height = "return document.documentElement.scrollHeight";
+    let height = browser.run(height, json!([])).await.as_u64().unwrap();
+    let clip = json!({"x": 0, "y": 0, "width": width, "height": height.min(TALL_MAX), "scale": 1});
+    let all = json!({"captureBeyondViewport": true, "clip": clip});
+    taken(browser, &folder.join(format!("{name}.png")), all).await;
+}
+
+async fn taken(browser: &Browser, file: &Path, how: Value) {
+    let taken = browser.cdp("Page.captureScreenshot", how).await;
     let png = BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
-    fs::write(picture, png).unwrap();
+    fs::write(file, png).unwrap();
 }
 
 #[tokio::test]
@@ -288,7 +303,10 @@ async fn axe_finds_nothing_serious() {
                 if serious != json!([]) {
                     found.push(format!("{path} ({theme}, {width} px): {serious:#}"));
                 }
-                picture(browser, &format!("{name}-{theme}-{width}")).await;
+                whole_picture(browser, &format!("{name}-{theme}-{width}"), width).await;
+                if (theme, width) == ("light", DESK) {
+                    picture(browser, name).await;
+                }
             }
         }
     })

@@ -86,3 +86,63 @@ async fn an_image_has_tools_for_who_uses_no_keys_and_its_neighbours() {
         .await;
     browser.end().await;
 }
+
+/// Draws a finger over the photograph, in px.
+async fn swipe(browser: &Browser, from: (i32, i32), by: (i32, i32)) {
+    let touch = async |kind: &str, points: Value| {
+        let event = json!({"type": kind, "touchPoints": points});
+        browser.cdp("Input.dispatchTouchEvent", event).await;
+    };
+    touch("touchStart", json!([{"x": from.0, "y": from.1}])).await;
+    for step in 1..=4 {
+        let at = (from.0 + by.0 * step / 4, from.1 + by.1 * step / 4);
+        touch("touchMove", json!([{"x": at.0, "y": at.1}])).await;
+    }
+    touch("touchEnd", json!([])).await;
+}
+
+#[tokio::test]
+async fn a_finger_swipes_from_image_to_image_and_moves_a_larger_one() {
+    let folder = tempfile::tempdir().unwrap();
+    write_samples(&folder.path().join("photos"), SAMPLE_SEED, 3).unwrap();
+    let server = serve(folder.path()).await;
+    let images = found(&server.client(), 1).await;
+    let browser = Browser::start(&server.url()).await;
+    browser.is_wide(375).await;
+    let fingers = json!({"enabled": true, "maxTouchPoints": 2});
+    browser.cdp("Emulation.setTouchEmulationEnabled", fingers).await;
+    sign_in(&browser).await;
+    let here = |at: usize| format!("location.pathname === '/jobs/1/results/{}'", images[at].0);
+    browser.open(&format!("/jobs/1/results/{}", images[1].0)).await;
+    let middle = "const box = document.querySelector('.scroll').getBoundingClientRect();
+        return [Math.round(box.left + box.width / 2), Math.round(box.top + box.height / 2)]";
+    let middle = async || {
+        browser
+            .until("document.querySelector('[data-tools]:not([hidden])') !== null")
+            .await;
+        let at = browser.run(middle, json!([])).await;
+        let px = |n: &Value| i32::try_from(n.as_i64().unwrap()).unwrap();
+        (px(&at[0]), px(&at[1]))
+    };
+    let at = middle().await;
+    swipe(&browser, at, (-120, 10)).await;
+    browser.until(&here(2)).await;
+    let at = middle().await;
+    swipe(&browser, at, (120, 0)).await;
+    browser.until(&here(1)).await;
+
+    // Of a larger one another part is shown.
+    let at = middle().await;
+    browser.press("[data-zoom='2']").await;
+    let moved = "document.querySelector('.scroll').scrollLeft";
+    let before = browser.run(&format!("return {moved}"), json!([])).await;
+    swipe(&browser, at, (-120, 0)).await;
+    browser
+        .until(&format!(
+            "{moved} > {} && {}",
+            before.as_f64().unwrap() + 40.0,
+            here(1)
+        ))
+        .await;
+    browser.end().await;
+}

@@ -143,6 +143,9 @@ pub(crate) fn result(row: &impl Columns) -> sqlx::Result<ResultRow> {
 }
 
 pub(crate) fn image(row: &impl Columns) -> sqlx::Result<ImageRow> {
+    let attempts = row.col("attempts")?;
+    // That of an earlier run stays in the row.
+    let granted_at = row.maybe_time("granted_at")?.filter(|_| attempts > 0);
     Ok(ImageRow {
         capture: CaptureId(row.col("capture_id")?),
         url: row.col("url")?,
@@ -150,9 +153,10 @@ pub(crate) fn image(row: &impl Columns) -> sqlx::Result<ImageRow> {
         in_flight: row.col("in_flight")?,
         reason: reason(row)?,
         detail: row.col("detail")?,
-        attempts: row.col("attempts")?,
+        attempts,
         worker: row.col("worker")?,
         holder: row.col::<Option<i64>>("holder")?.map(WorkerId),
+        granted_at,
         settled_at: row.maybe_time("settled_at")?,
         detections: row.col("n_detections")?,
     })

@@ -121,6 +121,7 @@ mod tests {
             attempts: 3,
             worker: Some("w".to_owned()),
             holder: None,
+            granted_at: None,
             settled_at: None,
             detections: 0,
         }

@@ -26,6 +26,8 @@ pub struct ImageRow {
     pub worker: Option<String>,
     /// The same by its number.
     pub holder: Option<WorkerId>,
+    /// The time of the last hand-out of this run.
+    pub granted_at: Option<Timestamp>,
     /// The time of the settlement.
     pub settled_at: Option<Timestamp>,
     /// The number of stored detections.

@@ -49,6 +49,27 @@ cases! { World;
         assert!(read(ImageQuery { reason: Some(FailReason::Lost), ..all }).await.is_empty());
     }
 
+    async fn an_image_says_when_it_was_handed_out_in_this_run_and_when_it_was_settled(w: World) {
+        let job = w.job_of(2).await;
+        let read = async |capture| {
+            let query = ImageQuery { job, state: None, reason: None, after: CaptureId(i64::MIN), back: false, limit: 9 };
+            let rows = w.store.images(&query).await.unwrap();
+            let row = rows.into_iter().find(|row| row.capture == capture).unwrap();
+            (row.granted_at, row.settled_at)
+        };
+        let task = w.grant(job, 1, "w").await[0];
+        let granted = task.0.granted_at;
+        assert_eq!(read(task.0.capture).await, (Some(granted), None));
+        w.pass(7);
+        w.succeed(task, 0).await;
+        assert_eq!(read(task.0.capture).await, (Some(granted), Some(w.now())));
+        let other = w.grant(job, 1, "w").await[0];
+        w.fail(other).await;
+        w.go(job, JobMove::Retry).await;
+        w.collect().await;
+        assert_eq!(read(task.0.capture).await, (None, None));
+    }
+
     async fn images_that_wait_are_read_in_the_order_of_dispatch_from_any_of_them(w: World) {
         let job = w.job_of(6).await;
         let place = async || {

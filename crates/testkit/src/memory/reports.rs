@@ -60,6 +60,7 @@ impl Db {
                     .and_then(|w| self.workers.get(&w))
                     .map(|w| w.name.clone()),
                 holder: t.holder,
+                granted_at: (t.delivery > t.delivery_base).then_some(t.granted_at),
                 settled_at: t.settled_at,
                 detections: t.n_detections,
             })

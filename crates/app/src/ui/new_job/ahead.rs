@@ -16,14 +16,18 @@ use crate::{
         page::{PageError, render},
         session::Visitor,
         words::visible,
+        wrong::Wrong,
     },
 };
+
+/// Fields of a request for a job, and what the form calls them.
+const CALLED: [(&str, &str); 2] = [("pipeline_slug", "pipeline"), ("failure_threshold", "threshold")];
 
 /// What would be done.
 pub(super) struct Ahead {
     /// Empty if it is not known.
     pub(super) line: String,
-    pub(super) problem: Option<String>,
+    pub(super) wrong: Wrong,
     pub(super) warnings: Vec<String>,
     /// What stands on the button; empty if there is nothing to start.
     pub(super) button: String,
@@ -47,7 +51,7 @@ impl Ahead {
     ) -> Result<Self, PageError> {
         let asked = match asked(app, visitor, set, choice).await? {
             Ok((asked, _)) => asked,
-            Err(problem) => return Ok(Self::wrong(problem)),
+            Err(wrong) => return Ok(Self::of_wrong(wrong)),
         };
         let found = asked.preflight(app, crew).await?;
         let least = if found.at_least { "at least " } else { "" };
@@ -78,7 +82,7 @@ impl Ahead {
         });
         Ok(Self {
             line: parts.join(" · "),
-            problem: None,
+            wrong: Wrong::default(),
             warnings: warnings(&asked, &found).iter().map(|w| visible(w)).collect(),
             button: match found.to_do {
                 0 => String::new(),
@@ -93,10 +97,10 @@ impl Ahead {
         render(StatusCode::OK, &AheadPart { ahead: self })
     }
 
-    fn wrong(problem: String) -> Self {
+    fn of_wrong(wrong: Wrong) -> Self {
         Self {
             line: String::new(),
-            problem: Some(problem),
+            wrong,
             warnings: Vec::new(),
             button: String::new(),
         }
@@ -109,22 +113,19 @@ pub(super) async fn asked(
     visitor: &Visitor,
     set: &Collection,
     choice: &Choice,
-) -> Result<Result<(Asked, Value), String>, PageError> {
+) -> Result<Result<(Asked, Value), Wrong>, PageError> {
     let body = match choice.body(set) {
         Ok(body) => body,
-        Err(problem) => return Ok(Err(problem)),
+        Err(wrong) => return Ok(Err(wrong)),
     };
     let mut fields = Fields::of(body.clone())?;
     match Asked::read(app, &visitor.principal, &mut fields).await {
         Ok(asked) => Ok(Ok((asked, body))),
-        Err(error) => said(error).map(Err),
+        Err(error) => wrong(error).map(Err),
     }
 }
 
-/// What an error says that is about what was typed; others are no words for a form.
-pub(in crate::ui) fn said(error: ApiError) -> Result<String, PageError> {
-    match error.status() {
-        StatusCode::BAD_REQUEST | StatusCode::CONFLICT => Ok(error.text().unwrap_or_default()),
-        _ => Err(error.into()),
-    }
+/// What an error says of this form.
+pub(super) fn wrong(error: ApiError) -> Result<Wrong, PageError> {
+    Wrong::of(error, &CALLED)
 }

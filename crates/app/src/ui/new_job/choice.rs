@@ -10,7 +10,7 @@ use trapline_core::{
 
 use crate::{
     http::{ApiError, Fields, NAME_MAX, Params, auth::new_secret},
-    ui::page::with_query,
+    ui::{page::with_query, wrong::Wrong},
 };
 
 /// What is chosen, as it was typed.
@@ -88,14 +88,18 @@ impl Choice {
     /// The body of a request for the job.
     ///
     /// # Errors
-    /// A text that says what is wrong with what was typed.
-    pub(super) fn body(&self, set: &Collection) -> Result<Value, String> {
+    /// What is wrong with what was typed.
+    pub(super) fn body(&self, set: &Collection) -> Result<Value, Wrong> {
         let threshold: Option<f64> = self.threshold.parse().ok();
         let threshold = threshold.filter(|percent| (0.0..=100.0).contains(percent));
-        let threshold = threshold
-            .ok_or("Give the share of images that may fail as a percentage from 0 to 100.".to_owned())?;
+        let threshold = threshold.ok_or_else(|| {
+            Wrong::at(
+                &["threshold"],
+                "Give the share of images that may fail as a percentage from 0 to 100.",
+            )
+        })?;
         if self.name.is_empty() {
-            return Err("Give the job a name.".to_owned());
+            return Err(Wrong::at(&["name"], "Give the job a name."));
         }
         Ok(json!({
             "name": self.name,

@@ -22,6 +22,7 @@ use crate::{
         page::{PageError, with_query},
         session::Visitor,
         words::visible,
+        wrong::Wrong,
     },
 };
 
@@ -32,6 +33,10 @@ const TEXT_MAX: usize = NAME_MAX * 4;
 /// How many rejected lines a draft keeps; all are counted.
 const REJECTED_MAX: usize = 10_000;
 
+/// The fields of lists.
+const LISTS: [&str; 2] = ["urls", "list"];
+/// The ways to give images.
+const WAYS: [&str; 3] = ["urls", "list", "set"];
 const ONE: &str = "Give the images in one way only.";
 pub(super) const NONE: &str = "Give the images: paste addresses, choose a file, or choose a capture set.";
 
@@ -98,7 +103,7 @@ pub(super) async fn read(
     visitor: &Visitor,
     form: &mut Multipart,
     typed: &mut Typed,
-) -> Result<Result<String, String>, PageError> {
+) -> Result<Result<String, Wrong>, PageError> {
     let mut found: Option<(Draft, Report)> = None;
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -112,11 +117,11 @@ pub(super) async fn read(
                     continue;
                 };
                 if found.is_some() {
-                    return Ok(Err(ONE.to_owned()));
+                    return Ok(Err(Wrong::at(&LISTS, ONE)));
                 }
                 let draft = match begin(app, visitor, typed).await? {
                     Ok(draft) => draft,
-                    Err(problem) => return Ok(Err(problem)),
+                    Err(wrong) => return Ok(Err(wrong)),
                 };
                 let chunks = chunks.inspect(|chunk| {
                     if let (true, Ok(chunk)) = (name == "urls", chunk) {
@@ -130,14 +135,14 @@ pub(super) async fn read(
         }
     }
     let (draft, found) = match (found, typed.set.is_empty()) {
-        (None, true) => return Ok(Err(NONE.to_owned())),
+        (None, true) => return Ok(Err(Wrong::at(&WAYS, NONE))),
         (None, false) => return of_set(app, visitor, typed).await,
-        (Some(_), false) => return Ok(Err(ONE.to_owned())),
+        (Some(_), false) => return Ok(Err(Wrong::at(&WAYS, ONE))),
         (Some(found), true) => found,
     };
     let found = match found.or_problem() {
         Ok(found) => found,
-        Err(problem) => return Ok(Err(problem)),
+        Err(problem) => return Ok(Err(Wrong::at(&LISTS, problem))),
     };
     let set = draft.set;
     let report = serde_json::to_string(&found).unwrap_or_default();
@@ -150,11 +155,11 @@ async fn of_set(
     app: &AppState,
     visitor: &Visitor,
     typed: &Typed,
-) -> Result<Result<String, String>, PageError> {
+) -> Result<Result<String, Wrong>, PageError> {
     let mut fields = Fields::of(json!({ "name": typed.name }))?;
     let name = fields.maybe_text("name", NAME_MAX).unwrap_or_default();
     if let Err(wrong) = fields.check() {
-        return Ok(Err(wrong.text().unwrap_or_default()));
+        return Wrong::of(wrong, &[]).map(Err);
     }
     let set = typed.set.parse().map(CollectionId);
     let found = match set {
@@ -166,15 +171,19 @@ async fn of_set(
         Some(set) if typed_project.is_some_and(|id| id != set.project.0) => {
             let project = app.catalog.project(set.project).await?;
             let name = project.map_or_else(String::new, |project| visible(&project.name));
-            Err(format!(
+            let text = format!(
                 "That capture set is of another project: choose the project {name} with it, or another set."
-            ))
+            );
+            Err(Wrong::at(&["project", "set"], text))
         }
         Some(set) => {
             let name = (!name.is_empty()).then_some(("name", &name));
             Ok(with_query(&format!("/jobs/new/{}", set.id), name))
         }
-        None => Err("That capture set is gone; choose another one.".to_owned()),
+        None => Err(Wrong::at(
+            &["set"],
+            "That capture set is gone; choose another one.",
+        )),
     })
 }
 
@@ -184,7 +193,7 @@ pub(in crate::ui) async fn add(
     set: CollectionId,
     form: &mut Multipart,
     typed: &mut Typed,
-) -> Result<Result<Report, String>, PageError> {
+) -> Result<Result<Report, Wrong>, PageError> {
     let mut found: Option<Report> = None;
     while let Some(field) = form.next_field().await.map_err(broken)? {
         let is_typed = field.name() == Some("urls");
@@ -193,7 +202,7 @@ pub(in crate::ui) async fn add(
             continue;
         };
         if found.is_some() {
-            return Ok(Err(ONE.to_owned()));
+            return Ok(Err(Wrong::at(&LISTS, ONE)));
         }
         let chunks = chunks.inspect(|chunk| {
             if let (true, Ok(chunk)) = (is_typed, chunk) {
@@ -202,11 +211,12 @@ pub(in crate::ui) async fn add(
         });
         found = Some(store(app, set, chunks, format).await?);
     }
-    Ok(found.map_or_else(|| Err(NONE.to_owned()), Report::or_problem))
+    let found = found.map_or_else(|| Err(NONE.to_owned()), Report::or_problem);
+    Ok(found.map_err(|problem| Wrong::at(&LISTS, problem)))
 }
 
 /// A draft whose lines are still to be read.
-async fn begin(app: &AppState, visitor: &Visitor, typed: &Typed) -> Result<Result<Draft, String>, PageError> {
+async fn begin(app: &AppState, visitor: &Visitor, typed: &Typed) -> Result<Result<Draft, Wrong>, PageError> {
     let mut fields = Fields::of(json!({ "name": typed.name, "project": typed.project }))?;
     let name = fields.maybe_text("name", NAME_MAX).unwrap_or_default();
     let project = fields.maybe_int("project", 1).unwrap_or_default();
@@ -216,10 +226,7 @@ async fn begin(app: &AppState, visitor: &Visitor, typed: &Typed) -> Result<Resul
     };
     let project = match project {
         Ok(project) => project,
-        Err(error) if error.status().is_client_error() => {
-            return Ok(Err(error.text().unwrap_or_default()));
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Wrong::of(error, &[("project_id", "project")]).map(Err),
     };
     let set = app.catalog.create_collection(project, "").await?.id;
     let draft = Draft {

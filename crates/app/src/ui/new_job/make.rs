@@ -8,7 +8,7 @@ use axum::{
 use trapline_core::{JobId, catalog::Collection};
 
 use super::{
-    ahead::{asked, said},
+    ahead::{asked, wrong},
     choice::Choice,
     start::{find, page},
 };
@@ -17,6 +17,7 @@ use crate::{
     ui::{
         page::{PageError, PageResult, render},
         session::Visitor,
+        wrong::Wrong,
     },
 };
 
@@ -38,16 +39,16 @@ pub(super) async fn act(
         visitor => visitor?,
     };
     let (set, draft) = find(&app, &visitor, id).await?;
-    let problem = match make(&app, &visitor, &set, &choice, start).await? {
+    let wrong = match make(&app, &visitor, &set, &choice, start).await? {
         Ok(job) => {
             app.catalog.end_draft(set.id, &choice.name).await?;
             let did = if start { "run" } else { "keep" };
             return Ok(Redirect::to(&format!("/jobs/{job}?did={did}")).into_response());
         }
-        Err(problem) => problem,
+        Err(wrong) => wrong,
     };
     let mut page = page(&app, &visitor, (set, draft), Some(choice), &Params::default()).await?;
-    page.ahead.problem = Some(problem);
+    page.ahead.wrong = wrong;
     Ok(render(StatusCode::BAD_REQUEST, &page))
 }
 
@@ -58,21 +59,21 @@ async fn make(
     set: &Collection,
     choice: &Choice,
     start: bool,
-) -> Result<Result<JobId, String>, PageError> {
+) -> Result<Result<JobId, Wrong>, PageError> {
     let (asked, body) = match asked(app, visitor, set, choice).await? {
         Ok(asked) => asked,
-        Err(problem) => return Ok(Err(problem)),
+        Err(wrong) => return Ok(Err(wrong)),
     };
     let key = choice.create_key(&body, start);
     let job = match asked.job(app, start, Some(key)).await {
         Ok(job) => job,
-        Err(error) => return said(error).map(Err),
+        Err(error) => return wrong(error).map(Err),
     };
     match app.engine.create_job(&job).await {
         Ok(job) => {
             job_notes::done_on_page(app, &visitor.principal, job, "New job");
             Ok(Ok(job))
         }
-        Err(error) => said(error.into()).map(Err),
+        Err(error) => wrong(error.into()).map(Err),
     }
 }

@@ -21,7 +21,6 @@ use axum::{
 use trapline_core::{CollectionId, ProjectId, Result, ports::OffsetPage};
 
 pub(super) use self::{
-    ahead::said,
     form::{Typed, add},
     report::Report,
     start::shown,
@@ -30,6 +29,7 @@ use super::{
     page::{Frame, PageError, PageResult, render},
     session::Visitor,
     words::visible,
+    wrong::Wrong,
 };
 use crate::http::{Access, ApiError, AppState, Params};
 
@@ -55,12 +55,12 @@ struct NewJobPage {
     projects: Vec<(ProjectId, String, bool)>,
     /// The newest capture sets, in the same way.
     sets: Vec<(CollectionId, String, bool)>,
-    problem: Option<String>,
+    wrong: Wrong,
     is_signed_out: bool,
 }
 
 impl NewJobPage {
-    async fn new(app: &AppState, visitor: &Visitor, typed: Typed, problem: Option<String>) -> Result<Self> {
+    async fn new(app: &AppState, visitor: &Visitor, typed: Typed, wrong: Wrong) -> Result<Self> {
         let page = OffsetPage {
             limit: PROJECTS_MAX,
             offset: 0,
@@ -91,7 +91,7 @@ impl NewJobPage {
             typed,
             projects,
             sets,
-            problem,
+            wrong,
             is_signed_out: false,
         })
     }
@@ -104,7 +104,7 @@ async fn ask(State(app): State<AppState>, visitor: Visitor, params: Params) -> P
         project: params.text("project").unwrap_or_default().to_owned(),
         ..Typed::default()
     };
-    let page = NewJobPage::new(&app, &visitor, typed, None).await?;
+    let page = NewJobPage::new(&app, &visitor, typed, Wrong::default()).await?;
     Ok(render(StatusCode::OK, &page))
 }
 
@@ -122,8 +122,8 @@ async fn send(
     visitor.principal.require(Access::Operate)?;
     match form::read(&app, &visitor, &mut form, &mut typed).await? {
         Ok(path) => Ok(Redirect::to(&path).into_response()),
-        Err(problem) => {
-            let page = NewJobPage::new(&app, &visitor, typed, Some(problem)).await?;
+        Err(wrong) => {
+            let page = NewJobPage::new(&app, &visitor, typed, wrong).await?;
             Ok(render(StatusCode::BAD_REQUEST, &page))
         }
     }
@@ -136,7 +136,7 @@ async fn signed_out(mut form: Multipart) -> Result<Response, ApiError> {
         typed: Typed::only(&mut form).await?,
         projects: Vec::new(),
         sets: Vec::new(),
-        problem: None,
+        wrong: Wrong::default(),
         is_signed_out: true,
     };
     Ok(render(StatusCode::UNAUTHORIZED, &page))

@@ -142,6 +142,8 @@ struct Grid {
     stopped: Option<(usize, String)>,
     /// That the index of the order is behind the results.
     behind: Option<String>,
+    /// Whether the order is another one than that of the place that was asked for.
+    is_anew: bool,
     downloads: Vec<(&'static str, String)>,
 }
 
@@ -179,8 +181,18 @@ async fn grid(
     place.filter.zone = app.engine.zone_of(&job).await?;
     let (store, filter) = (app.engine.store().as_ref(), &place.filter);
     let order = Order::of(&app, &job, filter).await?;
-    let after = place.after.unwrap_or(Key::START);
-    let found = find(store, job.id, filter, &order, (after, false), TILES).await?;
+    let after = place.after.filter(|key| order.has(*key));
+    let found = find(
+        store,
+        job.id,
+        filter,
+        &order,
+        (after.unwrap_or(Key::START), false),
+        TILES,
+    )
+    .await?;
+    let is_anew = place.after.is_some() && after.is_none();
+    place.after = after;
     // On this machine they cost no network.
     let wants_photos = place.photos.unwrap_or(app.local_files == LocalFiles::All);
     let offered = labels(found.images.iter());
@@ -225,6 +237,7 @@ async fn grid(
         next: found.next.map(|last| place.with(|p| p.after = Some(last)).path()),
         stopped,
         behind,
+        is_anew,
         downloads: download::links(&place),
         filter: place.filter,
     };
@@ -326,6 +339,10 @@ fn chips(place: &Place) -> Vec<Chip> {
     if filter.label.is_some() {
         let best = place.with(|p| p.filter.best_first = !filter.best_first);
         chips.push(Chip::new("Best first", best.path(), filter.best_first));
+    }
+    if filter.min > 0.0 {
+        let all = place.with(|p| p.filter.min = 0.0);
+        chips.push(Chip::new(format!("Score ≥ {} ×", filter.min), all.path(), true));
     }
     chips.extend(filter.night.map(|night| {
         let all = place.with(|p| p.filter.night = None);

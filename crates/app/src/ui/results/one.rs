@@ -1,10 +1,12 @@
 //! One image: the photograph with its boxes, and the list of what was found, which is the control.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::{Extension, extract::State, http::StatusCode};
 use trapline_core::{
-    CaptureId, TaskState,
-    ports::{DetectionRow, ImageQuery, Job, ResultQuery, ResultRow},
+    CaptureId, FailReason, TaskState,
+    ports::{DetectionRow, ImageQuery, ImageRow, Job, ResultQuery, ResultRow},
     words::{count, counted},
 };
 
@@ -14,7 +16,7 @@ use super::{
         page::{Frame, PageResult, render},
         session::Visitor,
         when,
-        words::{Time, visible},
+        words::{Time, took, visible},
     },
     asked::{Asked, Named, Score, Ways},
     beyond,
@@ -173,6 +175,16 @@ fn state(row: &ResultRow) -> &'static str {
     }
 }
 
+/// How long it was between the last hand-out and the answer. Nobody answers for an image that is lost or has no address.
+fn answered_after(row: &ImageRow) -> Option<Duration> {
+    let is_answered = match row.reason {
+        None => row.state == TaskState::Processed,
+        Some(reason) => matches!(reason, FailReason::WorkerError | FailReason::InvalidResult),
+    };
+    let (from, to) = row.granted_at.zip(row.settled_at)?;
+    (is_answered && to >= from).then(|| to.since(from))
+}
+
 /// The host of an address of the web.
 fn host(url: &str) -> Option<String> {
     let url = reqwest::Url::parse(url).ok()?;
@@ -204,7 +216,9 @@ async fn facts(
             .map(|at| ("Taken", when::taken_words(at, zone))),
     );
     for row in rows.into_iter().filter(|row| row.capture == capture.id) {
+        let answered = answered_after(&row);
         facts.extend(row.worker.map(|worker| ("Worker", visible(&worker))));
+        facts.extend(answered.map(|after| ("Took", format!("{} from hand-out to answer", took(after)))));
         if row.attempts > 1 {
             facts.push((
                 "Handed out",

@@ -148,7 +148,17 @@ impl Order {
                     .map(|(rank, n, row)| (Key::new(rank, row.capture.id, n), row))
                     .collect())
             }
-            Self::Taken(ranges, _) => taken(store, job, ranges, (from, back), limit).await,
+            Self::Taken(ranges, zone) => taken(store, job, (ranges, zone), (from, back), limit).await,
+        }
+    }
+
+    /// Whether a place is one of this order. What was ordered by time is not when the project has another zone.
+    pub(super) fn has(&self, key: Key) -> bool {
+        match self {
+            _ if key == Key::START => true,
+            Self::Listed | Self::Few(_) => (key.first, key.n) == (0, 0),
+            Self::Best(_) => key.n != 0,
+            Self::Taken(_, zone) => key.first != 0 && key.n == zone.id(),
         }
     }
 
@@ -188,7 +198,7 @@ impl Order {
             Self::Taken(_, zone) => {
                 let row = store.results(&query).await?.pop();
                 let taken = row.and_then(|row| row.capture.facts.taken_at);
-                taken.map_or(listed, |at| Key::new(zone.half_hour(at), image, 0))
+                taken.map_or(listed, |at| Key::new(zone.half_hour(at), image, zone.id()))
             }
         })
     }
@@ -234,7 +244,7 @@ fn best_of(label: &str, detections: &[DetectionRow]) -> Option<(i64, i64)> {
 async fn taken(
     store: &dyn Store,
     job: JobId,
-    ranges: &[(i64, i64)],
+    (ranges, zone): (&[(i64, i64)], &Zone),
     (from, back): (Key, bool),
     limit: u64,
 ) -> Result<Vec<(Key, ResultRow)>> {
@@ -258,7 +268,7 @@ async fn taken(
         query.among = *among;
         query.limit = limit - rows.len() as u64;
         let found = store.taken(&query).await?.into_iter();
-        rows.extend(found.map(|(at, row)| (Key::new(at, row.capture.id, 0), row)));
+        rows.extend(found.map(|(at, row)| (Key::new(at, row.capture.id, zone.id()), row)));
         if rows.len() as u64 == limit {
             break;
         }

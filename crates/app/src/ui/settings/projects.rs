@@ -17,11 +17,11 @@ use trapline_core::{
 
 use super::{
     super::{
-        new_job::said,
         page::{Frame, PageError, PageResult, render},
         resend,
         session::Visitor,
         words::{Time, visible},
+        wrong::Wrong,
     },
     Place, places,
 };
@@ -56,8 +56,7 @@ struct ProjectsPage {
     creates: bool,
     typed: Typed,
     zones: Vec<String>,
-    /// What is wrong with what was typed.
-    problem: Option<String>,
+    wrong: Wrong,
 }
 
 /// What a form holds, as it was typed.
@@ -100,16 +99,11 @@ impl Typed {
 }
 
 async fn list(State(app): State<AppState>, visitor: Visitor) -> PageResult {
-    let page = page_of(&app, &visitor, Typed::new(), None).await?;
+    let page = page_of(&app, &visitor, Typed::new(), Wrong::default()).await?;
     Ok(render(StatusCode::OK, &page))
 }
 
-async fn page_of(
-    app: &AppState,
-    visitor: &Visitor,
-    typed: Typed,
-    problem: Option<String>,
-) -> Result<ProjectsPage> {
+async fn page_of(app: &AppState, visitor: &Visitor, typed: Typed, wrong: Wrong) -> Result<ProjectsPage> {
     let page = OffsetPage {
         limit: ROWS_MAX,
         offset: 0,
@@ -134,7 +128,7 @@ async fn page_of(
         creates: visitor.principal.is_unbound_admin(),
         typed,
         zones: zones(),
-        problem,
+        wrong,
     })
 }
 
@@ -146,7 +140,7 @@ struct ProjectPage {
     id: ProjectId,
     typed: Typed,
     zones: Vec<String>,
-    problem: Option<String>,
+    wrong: Wrong,
 }
 
 async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
@@ -168,7 +162,7 @@ async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageR
         id: project.id,
         typed,
         zones: zones(),
-        problem: None,
+        wrong: Wrong::default(),
     };
     Ok(render(StatusCode::OK, &page))
 }
@@ -213,7 +207,7 @@ async fn change(
             id: ProjectId(id),
             typed,
             zones: zones(),
-            problem: Some(said(error)?),
+            wrong: Wrong::of(error, &[])?,
         };
         return Ok(render(StatusCode::BAD_REQUEST, &page));
     }
@@ -240,7 +234,7 @@ async fn create(
     let reprocess_all_images = fields.has("reprocess");
     let time_zone = time_zone(&mut fields).flatten();
     if let Err(error) = fields.check() {
-        let page = page_of(&app, &visitor, typed, Some(said(error)?)).await?;
+        let page = page_of(&app, &visitor, typed, Wrong::of(error, &[])?).await?;
         return Ok(render(StatusCode::BAD_REQUEST, &page));
     }
     let settings = ProjectSettings {

@@ -21,11 +21,11 @@ use super::{
     super::{
         confirm::Confirm,
         login::secret_page,
-        new_job::said,
         page::{Frame, PageError, PageResult, render},
         resend,
         session::Visitor,
         words::{Time, visible},
+        wrong::Wrong,
     },
     Place, places,
 };
@@ -81,8 +81,7 @@ struct TokensPage {
     roles: Vec<(&'static str, bool)>,
     name: String,
     made: Option<Made>,
-    /// What is wrong with what was typed.
-    problem: Option<String>,
+    wrong: Wrong,
 }
 
 /// What the form holds.
@@ -178,7 +177,7 @@ async fn page_of(app: &AppState, visitor: &Visitor, typed: Typed) -> Result<Toke
             .collect(),
         name: typed.name,
         made: None,
-        problem: None,
+        wrong: Wrong::default(),
     })
 }
 
@@ -244,9 +243,9 @@ async fn create(
     let new = match New::read(&app, &visitor, &mut fields).await {
         Ok(new) => new,
         Err(error) => {
-            let problem = said(error)?;
+            let wrong = Wrong::of(error, &[])?;
             let mut page = page_of(&app, &visitor, typed).await?;
-            page.problem = Some(problem);
+            page.wrong = wrong;
             return Ok(render(StatusCode::BAD_REQUEST, &page));
         }
     };

@@ -111,11 +111,13 @@ impl Activity {
             from: hour_text(first),
             to: hour_text((first + columns) % trapline_core::summary::DAY),
             caption: caption(&by_hour, nights),
-            clock: match zone.name().filter(|_| made.zone == zone.id()) {
+            clock: match zone.name() {
                 Some(name) => format!("time in {name}"),
                 None => "by the cameras’ clocks".to_owned(),
             },
-            clocks: clocks(made, zone),
+            clocks: zone
+                .name()
+                .map(|_| "A time that says no offset is by its camera’s clock."),
             not_each: (!made.processed_only).then_some(
                 "Photographs that wait or failed are counted too until the run has ended; then there is a number per photograph.",
             ),
@@ -137,14 +139,6 @@ impl Activity {
                 _ => rows(asked, &by_night, first),
             },
         })
-    }
-}
-
-fn clocks(made: &Summary, zone: &Zone) -> Option<&'static str> {
-    match (made.zone == zone.id(), zone.name()) {
-        (false, _) => Some("The project has another time zone now; these times are added up again by it."),
-        (true, Some(_)) => Some("A time that says no offset is by its camera’s clock."),
-        (true, None) => None,
     }
 }
 

@@ -41,7 +41,7 @@ async fn failed_images_are_grouped_by_why_and_each_group_is_a_page_and_a_file() 
     page.has("<span class=\"numbers\">2</span> <bdi>HTTP 404 for …</bdi>")
         .has("<span class=\"numbers\">1</span> <bdi>=cmd|")
         .has("Retry 3 failed images")
-        .has("aria-current=\"true\">Failed 3<")
+        .has("aria-current=\"true\">Failed <span class=\"numbers\" data-n=\"failed\">3<")
         .has("https://x.test/1.jpg")
         .has("One of them")
         .has(&format!(
@@ -102,20 +102,31 @@ async fn images_of_every_state_have_a_page_and_what_is_no_state_is_refused() {
         .settle(job, &[success(&tasks[0]), failure(&tasks[1], "no moth")])
         .await;
     let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
-    for (state, word, rows) in [
-        ("failed", "Failed 1", 1),
-        ("processed", "Processed 1", 1),
-        ("in_flight", "In flight 1", 1),
-        ("waiting", "Waiting 57", 50),
+    for (state, word, n, rows) in [
+        ("failed", "Failed", ("failed", 1), 1),
+        ("processed", "Processed", ("processed", 1), 1),
+        ("in_flight", "In flight", ("in-flight", 1), 1),
+        ("waiting", "Waiting", ("waiting", 57), 50),
     ] {
         let page = browser.get(&format!("/jobs/{job}/images?state={state}")).await;
-        page.has(&format!("aria-current=\"true\">{word}<"))
+        let counted = format!("<span class=\"numbers\" data-n=\"{}\">{}<", n.0, n.1);
+        page.has(&format!("aria-current=\"true\">{word} {counted}"))
             .has_not("retry-failed");
-        assert_eq!(page.html.matches("<th scope=\"row\">").count(), rows, "{state}");
+        assert_eq!(
+            page.html.matches("<th role=\"rowheader\" scope=\"row\">").count(),
+            rows,
+            "{state}"
+        );
     }
     let first = browser.get(&format!("/jobs/{job}/images?state=waiting")).await;
     let second = browser.get(&first.next()).await;
-    assert_eq!(second.html.matches("<th scope=\"row\">").count(), 7);
+    assert_eq!(
+        second
+            .html
+            .matches("<th role=\"rowheader\" scope=\"row\">")
+            .count(),
+        7
+    );
     second.has_not("Next images");
     for wrong in ["state=odd", "reason=odd", "after=odd"] {
         let page = browser.get(&format!("/jobs/{job}/images?{wrong}")).await;

@@ -1,6 +1,6 @@
 //! The pages of what was found, without JavaScript, and the photographs of this disk.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink, time::Duration};
 
 use axum::{
     body::Body,
@@ -62,9 +62,12 @@ async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_wit
         .has("data-had=\"3\"")
         .has_not("<img");
     browser
-        .get(&format!("{grid}?min=0.3"))
+        .get(&format!("{grid}?label=moth&min=0.3"))
         .await
-        .has("2 of 3 detections");
+        .has("2 of 3 detections")
+        .has(&format!(
+            "href=\"{grid}?label=moth\" aria-current=\"true\">Score ≥ 0.3 ×</a>"
+        ));
     browser
         .get(&format!("{grid}?label=x"))
         .await
@@ -173,6 +176,22 @@ async fn an_image_has_its_detections_and_leads_to_the_next_of_the_filter() {
         leads(0, "previous").await,
         format!("{grid}/{}?end=previous", id(0))
     );
+}
+
+#[tokio::test]
+async fn an_image_says_how_long_its_answer_took() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(2).await;
+    let tasks = fleet.tasks(job, 2).await;
+    fleet.pass(Duration::from_secs(42)).await;
+    fleet.settle(job, &[success(&tasks[0])]).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let image = |at: usize| format!("/jobs/{job}/results/{}", tasks[at]["id"].as_str().unwrap());
+    browser
+        .get(&image(0))
+        .await
+        .has("<dt>Took</dt><dd><bdi>42 s from hand-out to answer</bdi>");
+    browser.get(&image(1)).await.has_not("<dt>Took</dt>");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The pages of capture sets.
 
-use axum::http::StatusCode;
+use axum::{
+    body::Body,
+    http::{Method, StatusCode},
+};
 use serde_json::json;
 use trapline_core::catalog::Role;
 
@@ -60,4 +63,28 @@ async fn sets_are_listed_with_what_has_processed_them_and_images_are_added() {
         .await
         .has("value=\"Again\"")
         .has("2 to do");
+}
+
+#[tokio::test]
+async fn a_large_set_is_said_to_have_more_and_is_counted_when_somebody_asks() {
+    let fleet = Fleet::new().await;
+    let set = fleet.set("many").await;
+    let list: String = (0..=50_000).map(|n| format!("http://h/{n}\n")).collect();
+    let path = format!("/api/v2/captures/collections/{set}/captures/");
+    let list = Body::from(list);
+    let added = fleet
+        .admin
+        .send(Method::POST, &path, Some("text/plain"), list)
+        .await;
+    assert_eq!(added.body["added"], 50_001);
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let page = browser.get(&format!("/sets/{set}")).await;
+    page.has("more than 50,000 images · <a href=");
+    let further = page.html.split("\">count them<").next().unwrap();
+    let further = further.rsplit("href=\"").next().unwrap().replace("&#38;", "&");
+    browser.get(&further).await.has("50,001 images</p>");
+    let beyond = format!("/sets/{set}?counted=250000&after=0");
+    browser.get(&beyond).await.has("300,001 images</p>");
+    let refused = browser.get(&format!("/sets/{set}?counted=x")).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
 }

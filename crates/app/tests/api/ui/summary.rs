@@ -97,7 +97,7 @@ async fn a_summary_says_how_far_it_has_counted_until_all_is() {
     let part = format!("{path}?label=moth&part=counted&seen=");
     let page = browser.get(&format!("{path}?label=moth")).await;
     page.has(&format!(
-        "data-part=\"{}1&#38;whole=0\"",
+        "data-part=\"{}1&#38;whole=0&#38;zone=0\"",
         part.replace('&', "&#38;")
     ));
     let part_of = async |seen: u64| browser.get(&format!("{part}{seen}")).await;

@@ -60,8 +60,24 @@ async fn a_project_has_a_zone_in_which_its_photographs_are_shown_and_counted() {
     let kept = fleet.admin.patch(project, &json!({"name": "Moths"})).await.body;
     assert_eq!(kept["settings"]["time_zone"], "America/Toronto");
     let behind = browser.get(&summary).await;
-    behind.has("The project has another time zone now");
+    behind
+        .has("The project has another time zone now")
+        .has_not(">02:00 to 02:30<");
+    let body = fleet
+        .admin
+        .get(&format!("/api/v2/jobs/{job}/summary/"))
+        .await
+        .body;
+    assert_eq!(
+        (&body["complete"], &body["activity"]),
+        (&json!(false), &json!([]))
+    );
+    // The page was read before its times were those of the zone.
+    let part = behind.html.split("data-part=\"").nth(1).unwrap();
+    let part = part.split('"').next().unwrap().replace("&#38;", "&");
+    browser.get(&part).await.has_not(">show<");
     fleet.app.state.engine.summarise_once().await.unwrap();
+    browser.get(&part).await.has(">show<");
 
     let page = browser.get(&summary).await;
     page.has("time in America/Toronto")
@@ -95,6 +111,28 @@ async fn a_project_has_a_zone_in_which_its_photographs_are_shown_and_counted() {
 
     let gone = fleet.admin.patch(project, &zone(json!(null))).await.body;
     assert_eq!(gone["settings"]["time_zone"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_place_in_the_order_of_time_is_none_when_the_project_has_another_zone() {
+    let fleet = Fleet::new().await;
+    let times = ["2022-06-23T22:10:00", "2022-06-23T22:20:00"];
+    let (job, ids) = taken_at(&fleet, &times).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let at = jiff::civil::date(2022, 6, 23).at(22, 0, 0, 0);
+    let hours = jiff::tz::Offset::UTC.to_timestamp(at).unwrap().as_second() / 1_800;
+    let second = format!("/jobs/{job}/results?night=2022-06-23&after={hours}.{}.0", ids[0]);
+    let tiles = async || {
+        let page = browser.get(&second).await;
+        let is_anew = page.html.contains("The order of these images has changed");
+        (page.html.matches("class=\"tile\"").count(), is_anew)
+    };
+    assert_eq!(tiles().await, (1, false));
+    let zone = json!({"settings": {"time_zone": "America/Toronto"}});
+    fleet.admin.patch("/api/v2/projects/1/", &zone).await;
+    assert_eq!(tiles().await, (2, true), "listed until the zone is counted");
+    fleet.app.state.engine.summarise_once().await.unwrap();
+    assert_eq!(tiles().await, (2, true));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 -- As images.sql, of the tasks under a lease, by grants_held: what a job has in flight is little beside all its tasks.
 -- $1 job, $2 after, $3 limit.
 SELECT t.capture_id, c.url, t.state, true AS in_flight, t.reason, t.detail,
-       t.delivery - t.delivery_base AS attempts, w.name AS worker, t.holder, t.settled_at, t.n_detections
+       t.delivery - t.delivery_base AS attempts, w.name AS worker, t.holder, t.granted_at, t.settled_at, t.n_detections
 FROM grants g INDEXED BY grants_held
 CROSS JOIN json_each(g.captures) e
 CROSS JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = e.value
