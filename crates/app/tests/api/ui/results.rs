@@ -1,6 +1,6 @@
 //! The pages of what was found, without JavaScript, and the photographs of this disk.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink, time::Duration};
 
 use axum::{
     body::Body,
@@ -340,4 +340,21 @@ async fn a_file_that_holds_another_photograph_now_is_not_shown() {
     let page = viewer.get(&format!("/captures/{}/image", made[0])).await;
     assert_eq!(page.status, StatusCode::GONE);
     page.has("the file holds another photograph now");
+}
+
+#[tokio::test]
+async fn an_image_that_nobody_answered_says_who_had_it() {
+    let fleet = Fleet::short_lease().await;
+    let job = fleet.job(1).await;
+    let image = fleet.tasks(job, 1).await.remove(0)["id"].clone();
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let path = format!("/jobs/{job}/results/{}", image.as_str().unwrap());
+    browser.get(&path).await.has_not("No answer from");
+    fleet.pass(Duration::from_secs(62)).await;
+    fleet.tasks(job, 1).await;
+    browser
+        .get(&path)
+        .await
+        .has("<dd><bdi>2 times</bdi></dd>")
+        .has("<dt>No answer from</dt>");
 }
