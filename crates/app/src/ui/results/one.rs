@@ -190,7 +190,10 @@ fn unanswered(app: &AppState, row: &ImageRow, of: &HandOuts) -> Vec<(&'static st
     let now = app.engine.wall_now();
     let told = lines.into_iter().skip(skipped).map(|hand_out| {
         let at = words::when(app.engine.shown(hand_out.at), now);
-        ("No answer from", format!("{}, {at}", visible(&hand_out.worker)))
+        (
+            "No answer from",
+            format!("{}, handed out {at}", visible(&hand_out.worker)),
+        )
     });
     told.collect()
 }
