@@ -76,31 +76,6 @@ async fn images_are_paged_by_key_to_the_end_and_filtered() {
             "{query}"
         );
     }
-    let column = |rows: &[Value]| -> Vec<i64> {
-        let id = |row: &Value| row["image_id"].as_str().unwrap().parse().unwrap();
-        rows.iter().map(id).collect()
-    };
-    for query in [
-        "",
-        "state=processed",
-        "state=failed",
-        "state=in_flight",
-        "reason=no_url",
-    ] {
-        let mut on = column(&all(&fleet, &format!("{path}?{query}")).await);
-        on.reverse();
-        for limit in [1, 2, 1_000] {
-            let back = all(&fleet, &format!("{path}?{query}&before=end&limit={limit}")).await;
-            assert_eq!(column(&back), on, "{query}, {limit} at a time");
-        }
-        let before = format!("{path}?{query}&before={}&limit=1", on[0]);
-        let before = fleet.admin.get(&before).await.body["results"].clone();
-        assert_eq!(
-            column(before.as_array().unwrap()),
-            on[1..on.len().min(2)],
-            "{query}"
-        );
-    }
     for (query, field) in [
         ("before=x", "before"),
         ("before=1.5", "before"),
@@ -127,6 +102,38 @@ async fn images_are_paged_by_key_to_the_end_and_filtered() {
     );
     let found = fleet.images(job, "state=processed").await;
     assert_eq!(found.iter().filter(|r| r["detections"] == 1).count(), 2);
+}
+
+#[tokio::test]
+async fn images_are_read_back_from_the_end_or_any_of_them_in_every_state() {
+    let fleet = Fleet::new().await;
+    let job = mixed(&fleet).await;
+    let path = format!("/api/v2/jobs/{job}/images/");
+    let column = |rows: &[Value]| -> Vec<i64> {
+        let id = |row: &Value| row["image_id"].as_str().unwrap().parse().unwrap();
+        rows.iter().map(id).collect()
+    };
+    for query in [
+        "",
+        "state=processed",
+        "state=failed",
+        "state=in_flight",
+        "reason=no_url",
+    ] {
+        let mut on = column(&all(&fleet, &format!("{path}?{query}")).await);
+        on.reverse();
+        for limit in [1, 2, 1_000] {
+            let back = all(&fleet, &format!("{path}?{query}&before=end&limit={limit}")).await;
+            assert_eq!(column(&back), on, "{query}, {limit} at a time");
+        }
+        let before = format!("{path}?{query}&before={}&limit=1", on[0]);
+        let before = fleet.admin.get(&before).await.body["results"].clone();
+        assert_eq!(
+            column(before.as_array().unwrap()),
+            on[1..on.len().min(2)],
+            "{query}"
+        );
+    }
 }
 
 #[tokio::test]

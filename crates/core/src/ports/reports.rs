@@ -76,6 +76,21 @@ pub struct ImageQuery {
     pub limit: u64,
 }
 
+impl ImageQuery {
+    /// The first tasks of a job, in whatever state.
+    #[must_use]
+    pub fn first(job: JobId, limit: u64) -> Self {
+        Self {
+            job,
+            state: None,
+            reason: None,
+            after: CaptureId(i64::MIN),
+            back: false,
+            limit,
+        }
+    }
+}
+
 /// A page of a job's tasks by key, in either direction, whatever their state: it reads as many rows as it returns.
 #[derive(Clone, Copy, Debug)]
 pub struct ResultQuery {

@@ -17,12 +17,8 @@ const CLAIM: Duration = Duration::from_secs(30);
 
 fn failed(job: trapline_core::JobId) -> ImageQuery {
     ImageQuery {
-        job,
         state: Some(ImageState::Failed),
-        reason: None,
-        after: CaptureId(0),
-        back: false,
-        limit: 100,
+        ..ImageQuery::first(job, 100)
     }
 }
 

@@ -375,14 +375,7 @@ impl World {
 
     /// Every task of a job as (state, in flight, reason), by capture, checked against the job's counts.
     pub async fn check_counts(&self, job: JobId) {
-        let query = trapline_core::ports::ImageQuery {
-            job,
-            state: None,
-            reason: None,
-            after: CaptureId(0),
-            back: false,
-            limit: 1_000_000,
-        };
+        let query = trapline_core::ports::ImageQuery::first(job, 1_000_000);
         let rows = self.store.images(&query).await.unwrap();
         let of = |state| rows.iter().filter(|r| r.state == state).count() as u64;
         let view = self.job(job).await;

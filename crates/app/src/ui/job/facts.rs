@@ -120,7 +120,7 @@ pub(super) struct On {
     /// Whether its page is there for whoever looks.
     pub(super) is_seen: bool,
     pub(super) holds: String,
-    /// Of all its jobs.
+    /// Of all its jobs; empty for whoever does not see the worker.
     pub(super) rate: String,
     pub(super) seen: Time,
 }
@@ -146,9 +146,10 @@ impl Crew {
             name: visible(&m.row.name),
             is_seen: visitor.principal.sees_worker(m),
             holds: counted(held(m), "image"),
+            // Part of it may be done for other projects.
             rate: match m.per_minute {
-                0.0 => String::new(),
-                rate => per_minute(rate),
+                rate if rate > 0.0 && visitor.principal.sees_worker(m) => per_minute(rate),
+                _ => String::new(),
             },
             seen: Time::new(app.engine.shown(m.row.last_seen), app.engine.wall_now()),
         };

@@ -6,8 +6,9 @@ use askama::Template;
 use axum::{Extension, extract::State, http::StatusCode};
 use trapline_core::{
     CaptureId, FailReason, TaskState,
-    ports::{DetectionRow, ImageQuery, ImageRow, Job, ResultQuery, ResultRow},
-    words::{count, counted},
+    handout::known::{End, known},
+    ports::{DetectionRow, HandOuts, ImageQuery, ImageRow, Job, ResultQuery, ResultRow},
+    words::{self, count, counted},
 };
 
 use super::{
@@ -32,6 +33,8 @@ use crate::{
     http::{ApiError, AppState, Params, proxies::Client, site::Called},
 };
 
+/// Hand-outs without an answer that are told.
+const UNANSWERED_MAX: usize = 3;
 /// Of a photograph over http on a page over https.
 const INSECURE: &str = "The address of the photograph is http and this page is https, so a browser asks for it over https or not at all.";
 
@@ -191,6 +194,22 @@ fn host(url: &str) -> Option<String> {
     matches!(url.scheme(), "http" | "https").then(|| url.host_str().map(visible))?
 }
 
+/// To whom it went without an answer, the last few.
+fn unanswered(app: &AppState, row: &ImageRow, of: &HandOuts) -> Vec<(&'static str, String)> {
+    let mut lines = known(row, of);
+    lines.retain(|hand_out| hand_out.end == End::Unanswered);
+    let skipped = lines.len().saturating_sub(UNANSWERED_MAX);
+    let now = app.engine.wall_now();
+    let told = lines.into_iter().skip(skipped).map(|hand_out| {
+        let at = words::when(app.engine.shown(hand_out.at), now);
+        (
+            "No answer from",
+            format!("{}, handed out {at}", visible(&hand_out.worker)),
+        )
+    });
+    told.collect()
+}
+
 async fn facts(
     app: &AppState,
     job: &Job,
@@ -217,13 +236,13 @@ async fn facts(
     );
     for row in rows.into_iter().filter(|row| row.capture == capture.id) {
         let answered = answered_after(&row);
-        facts.extend(row.worker.map(|worker| ("Worker", visible(&worker))));
+        facts.extend(row.worker.as_deref().map(|worker| ("Worker", visible(worker))));
         facts.extend(answered.map(|after| ("Took", format!("{} from hand-out to answer", took(after)))));
         if row.attempts > 1 {
-            facts.push((
-                "Handed out",
-                format!("{} times", count(row.attempts.unsigned_abs())),
-            ));
+            let times = count(row.attempts.unsigned_abs());
+            facts.push(("Handed out", format!("{times} times")));
+            let of = app.engine.store().hand_outs(job.id, row.capture).await?;
+            facts.extend(of.iter().flat_map(|of| unanswered(app, &row, of)));
         }
         if let Some(detail) = row.detail {
             let detail: String = detail.chars().take(300).collect();

@@ -360,3 +360,20 @@ async fn a_file_that_holds_another_photograph_now_is_not_shown() {
     assert_eq!(page.status, StatusCode::GONE);
     page.has("the file holds another photograph now");
 }
+
+#[tokio::test]
+async fn an_image_that_nobody_answered_says_who_had_it() {
+    let fleet = Fleet::short_lease().await;
+    let job = fleet.job(1).await;
+    let image = fleet.tasks(job, 1).await.remove(0)["id"].clone();
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let path = format!("/jobs/{job}/results/{}", image.as_str().unwrap());
+    browser.get(&path).await.has_not("No answer from");
+    fleet.pass(Duration::from_secs(62)).await;
+    fleet.tasks(job, 1).await;
+    browser
+        .get(&path)
+        .await
+        .has("<dd><bdi>2 times</bdi></dd>")
+        .has("<dt>No answer from</dt>");
+}

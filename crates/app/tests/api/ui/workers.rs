@@ -172,3 +172,65 @@ async fn a_worker_is_seen_within_its_project_and_drained_by_an_admin_alone() {
     admin elsewhere: 0 listed, GET  404, GET /drain 404, POST /resume 404
     ");
 }
+
+#[tokio::test]
+async fn a_bound_viewer_is_told_who_works_on_its_jobs_and_nothing_else_of_them() {
+    let fleet = Fleet::new().await;
+    let (app, job) = (&fleet.app, fleet.job(4).await);
+    let other = app.other_project().await;
+    let as_host = |host: &str| json!({"pipelines": ["moths"], "batch_size": 2, "client_info": {"hostname": host, "instance": host}});
+    // One of no project works for both, and one of the other project asks for a pipeline of the same name.
+    let held = fleet
+        .worker
+        .post("/api/v2/tasks/claim/", &as_host("gpu-of-all"))
+        .await
+        .body;
+    assert_eq!(held["job_id"], job, "{held}");
+    fleet.settle(job, &[failure(&held["tasks"][0], "no moth")]).await;
+    let elsewhere = app.client(Role::Worker, Some(other)).await;
+    elsewhere
+        .post("/api/v2/tasks/claim/", &as_host("gpu-elsewhere"))
+        .await;
+    app.state.engine.flush_signs().await.unwrap();
+    let all = roster(&fleet, &fleet.admin).await;
+    let id = all.iter().find(|w| w["host"] == "gpu-of-all").unwrap()["id"].clone();
+
+    let bound = Browser::of(app, Role::Viewer, Some(ProjectId(1))).await;
+    let crew = format!("/jobs/{job}?part=workers");
+    bound
+        .get(&crew)
+        .await
+        .has("gpu-of-all")
+        .has("holds 1 image")
+        .has_not("/workers/")
+        .has_not("/min");
+    Browser::with(app, ADMIN)
+        .await
+        .get(&crew)
+        .await
+        .has(&format!("/workers/{id}"))
+        .has("/min");
+    for path in [
+        format!("/jobs/{job}?part=why"),
+        format!("/jobs/{job}/images?state=failed"),
+    ] {
+        let page = bound.get(&path).await;
+        page.has("gpu-of-all")
+            .has_not("gpu-elsewhere")
+            .has_not(&format!("/workers/{id}"));
+    }
+    let bound = app.client(Role::Viewer, Some(ProjectId(1))).await;
+    for path in ["explain", "failures", "images"] {
+        let body = bound
+            .get(&format!("/api/v2/jobs/{job}/{path}/"))
+            .await
+            .body
+            .to_string();
+        assert!(body.contains("gpu-of-all"), "{path}: {body}");
+        assert!(!body.contains("gpu-elsewhere"), "{path}: {body}");
+    }
+    let list = bound.get("/api/v2/workers/").await.body;
+    assert_eq!(list["results"], json!([]));
+    let one = bound.get(&format!("/api/v2/workers/{id}/")).await;
+    assert_eq!(one.status, StatusCode::NOT_FOUND);
+}
