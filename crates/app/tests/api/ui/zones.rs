@@ -59,6 +59,8 @@ async fn a_project_has_a_zone_in_which_its_photographs_are_shown_and_counted() {
     assert_eq!(given["settings"]["time_zone"], "America/Toronto");
     let kept = fleet.admin.patch(project, &json!({"name": "Moths"})).await.body;
     assert_eq!(kept["settings"]["time_zone"], "America/Toronto");
+    // Who looks has it counted again.
+    browser.get(&summary).await;
     fleet.app.state.engine.summarise_once().await.unwrap();
 
     let page = browser.get(&summary).await;
