@@ -17,5 +17,6 @@ for (const button of document.querySelectorAll("[data-reveal]")) {
 }
 // Where the tabs are wider than the screen, the one of this page is in sight.
 for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
-  tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft;
+  const tabs = tab.parentElement;
+  tabs.scrollLeft = tab.offsetLeft + tab.offsetWidth - tabs.offsetLeft - tabs.clientWidth;
 }

@@ -196,17 +196,8 @@ async fn grid(
     // On this machine they cost no network.
     let wants_photos = place.photos.unwrap_or(app.local_files == LocalFiles::All);
     let offered = labels(found.images.iter());
-    let shown: Vec<CaptureId> = found.images.iter().map(|image| image.row.capture.id).collect();
-    let known = app.thumbs.sizes(&shown).await;
     let host = wants_photos.then_some(host.as_deref());
-    let tiles: Vec<Tile> = found
-        .images
-        .iter()
-        .map(|image| {
-            let known = known.get(&image.row.capture.id).copied();
-            tile(&app, &place, image, host, known)
-        })
-        .collect();
+    let tiles = tiles(&app, &place, &found.images, host).await;
     // What the page goes on to read may have some.
     let loads_others = (wants_photos && found.stopped)
         || tiles
@@ -268,6 +259,16 @@ async fn behind(app: &AppState, job: &Job, order: &Order) -> PageResult<Option<S
             counted(job.counts.detections, "detection")
         )
     }))
+}
+
+async fn tiles(app: &AppState, place: &Place, images: &[Image], photos: Option<Option<&str>>) -> Vec<Tile> {
+    let shown: Vec<CaptureId> = images.iter().map(|image| image.row.capture.id).collect();
+    let small = app.thumbs.sizes(&shown).await;
+    let tile = |image: &Image| {
+        let small = small.get(&image.row.capture.id).copied();
+        tile(app, place, image, photos, small)
+    };
+    images.iter().map(tile).collect()
 }
 
 /// `photos` has the name of this server, if photographs are to be shown.
