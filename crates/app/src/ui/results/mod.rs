@@ -263,16 +263,15 @@ async fn behind(app: &AppState, job: &Job, order: &Order) -> PageResult<Option<S
 
 async fn tiles(app: &AppState, place: &Place, images: &[Image], photos: Option<Option<&str>>) -> Vec<Tile> {
     let shown: Vec<CaptureId> = images.iter().map(|image| image.row.capture.id).collect();
-    let small = app.thumbs.sizes(&shown).await;
+    let known = app.thumbs.sizes(&shown).await;
     let tile = |image: &Image| {
-        let small = small.get(&image.row.capture.id).copied();
-        tile(app, place, image, photos, small)
+        let known = known.get(&image.row.capture.id).copied();
+        tile(app, place, image, photos, known)
     };
     images.iter().map(tile).collect()
 }
 
 /// `photos` has the name of this server, if photographs are to be shown.
-/// `small` is the size of a photograph of which there is a thumbnail.
 fn tile(
     app: &AppState,
     place: &Place,
