@@ -1,6 +1,6 @@
 -- As images_in_flight.sql, from its end. $1 job, $2 before, $3 limit.
 SELECT t.capture_id, c.url, t.state, true AS in_flight, t.reason, t.detail,
-       t.delivery - t.delivery_base AS attempts, w.name AS worker, t.holder, t.settled_at, t.n_detections
+       t.delivery - t.delivery_base AS attempts, w.name AS worker, t.holder, t.granted_at, t.settled_at, t.n_detections
 FROM grants g INDEXED BY grants_held
 CROSS JOIN json_each(g.captures) e
 CROSS JOIN tasks t ON t.job_id = g.job_id AND t.capture_id = e.value
