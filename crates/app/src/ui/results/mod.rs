@@ -182,15 +182,8 @@ async fn grid(
     let (store, filter) = (app.engine.store().as_ref(), &place.filter);
     let order = Order::of(&app, &job, filter).await?;
     let after = place.after.filter(|key| order.has(*key));
-    let found = find(
-        store,
-        job.id,
-        filter,
-        &order,
-        (after.unwrap_or(Key::START), false),
-        TILES,
-    )
-    .await?;
+    let from = (after.unwrap_or(Key::START), false);
+    let found = find(store, job.id, filter, &order, from, TILES).await?;
     let is_anew = place.after.is_some() && after.is_none();
     place.after = after;
     // On this machine they cost no network.
