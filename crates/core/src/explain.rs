@@ -246,10 +246,10 @@ fn started(scene: &Scene<'_>) -> String {
             );
         }
         return match leased {
-            1 => format!("1 lease is out for {age}, held by worker `{worker}`"),
+            1 => format!("1 image has been at worker `{worker}` for {age}"),
             _ => format!(
-                "{} are out, the oldest for {age}, held by worker `{worker}`",
-                counted(leased, "lease")
+                "{} are at workers, the oldest for {age}, at worker `{worker}`",
+                counted(leased, "image")
             ),
         };
     }
@@ -328,7 +328,7 @@ pub fn next(scene: &Scene<'_>, margin: Duration, tick_at: Option<Timestamp>) -> 
         JobStatus::Canceling => ("the sweep finishes the cancel", None),
         JobStatus::Started if !job.collected => ("its images are handed out", None),
         JobStatus::Started if job.counts.in_flight > 0 => (
-            "a result, or the sweep ends the oldest lease unless its worker shows signs of life",
+            "a result; or the oldest of these images is offered again, unless its worker shows signs of life",
             scene
                 .outlook
                 .oldest_lease

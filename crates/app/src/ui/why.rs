@@ -55,7 +55,8 @@ impl Why {
         let waits = job.status.is_running() && of.workers.is_empty();
         Ok(Self {
             job: job.id,
-            sentence: visible(&of.sentence),
+            // Quotes of names are for terminals and programs.
+            sentence: visible(&of.sentence).replace('`', ""),
             next: match of.next.at {
                 Some(at) => format!("{} ({})", of.next.action, when(at, now)),
                 None => of.next.action.to_owned(),

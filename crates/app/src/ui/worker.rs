@@ -213,7 +213,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         },
         drains: visitor.principal.may(Access::Admin),
         done: match params.text("did") {
-            Some("drain") => Some("It is handed nothing more. What it holds it may finish."),
+            Some("drain") => Some("It is handed nothing more. It may finish what it holds."),
             Some("resume") => Some("It is handed images again."),
             _ => None,
         },
@@ -226,7 +226,7 @@ async fn ask(State(app): State<AppState>, visitor: Visitor, Id(id): Id, draining
     let member = app.visible_worker(&visitor.principal, id).await?;
     let held = match member.holds() {
         0 => "It holds nothing now.".to_owned(),
-        n => format!("The {} that it holds it may finish.", counted(n, "image")),
+        n => format!("It may finish the {} that it holds.", counted(n, "image")),
     };
     let (question, what, button) = match draining {
         true => (

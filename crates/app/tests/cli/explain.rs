@@ -8,7 +8,7 @@ fn explanation() -> wire::Explanation {
     let now = "1970-01-01T00:01:40.000000Z".to_owned();
     wire::Explanation {
         job: 1,
-        sentence: "1 lease is out\u{1b}[2J for 40 s, held by worker `gpu`".into(),
+        sentence: "1 image\u{1b}[2J has been at worker `gpu` for 40 s".into(),
         status: Some("STARTED".into()),
         counts: Some(wire::Counts::default()),
         workers: vec![wire::WorkerSeen {
@@ -56,7 +56,7 @@ async fn explain_begins_with_the_sentence_and_goes_on_with_the_evidence() {
     let server = Server::start(move |_| answer(200, &body)).await;
     let ran = server.run(&["job", "explain", "1"]).await.exits(0);
     let (sentence, evidence) = ran.out.split_once('\n').unwrap();
-    assert_eq!(sentence, "1 lease is out [2J for 40 s, held by worker `gpu`");
+    assert_eq!(sentence, "1 image [2J has been at worker `gpu` for 40 s");
     for part in [
         "  status: STARTED\n",
         "  worker gpu: seen ",

@@ -61,7 +61,7 @@ async fn a_part_that_cant_be_read_says_so_and_is_tried_again() {
     let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
     let (job, held) = half_done(&server).await;
     let browser = signed_in(&server, &format!("/jobs/{job}?why")).await;
-    browser.shows("#why .large", "1 lease is out").await;
+    browser.shows("#why .large", "1 image has been at worker").await;
     let fail = "window.before = window.fetch;
         window.fetch = (url, ...rest) => String(url).includes('part=why')
             ? Promise.resolve(new Response('', {status: 503, headers: {'x-request-id': 'abc7'}}))
@@ -71,7 +71,7 @@ async fn a_part_that_cant_be_read_says_so_and_is_tried_again() {
     browser
         .shows("#why .unread", "Could not be read just now (503, request abc7).")
         .await;
-    browser.shows("#why .large", "1 lease is out").await;
+    browser.shows("#why .large", "1 image has been at worker").await;
     browser.run("window.fetch = window.before", json!([])).await;
     browser.press("#why .unread button").await;
     browser.shows("#why .large", "waiting for workers").await;

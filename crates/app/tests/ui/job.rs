@@ -78,7 +78,7 @@ async fn why_is_one_press_away_and_is_read_again_as_the_chart_is() {
     let browser = signed_in(&server, "/jobs").await;
     browser.is_wide(375).await;
     browser.press("Why?").await;
-    browser.shows("#why .large", "1 lease is out").await;
+    browser.shows("#why .large", "1 image has been at worker").await;
     browser.mark().await;
     let done = trapline_testkit::empty_result(&held, "moths");
     let path = format!("/api/v2/jobs/{job}/result/");

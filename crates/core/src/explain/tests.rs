@@ -143,7 +143,7 @@ fn leases_out_with_the_oldest_age_and_holder() {
     };
     assert_eq!(
         say(&job(JobStatus::Started, 0, 3, 17, 0), &out),
-        "3 leases are out, the oldest for 40 s, held by worker `gpu-3`"
+        "3 images are at workers, the oldest for 40 s, at worker `gpu-3`"
     );
 }
 
@@ -171,7 +171,7 @@ fn a_worker_that_reserves_and_never_answers() {
         last_result_at: Some(ago(2)),
         ..leased
     };
-    assert!(say(&answers, &silent).starts_with("3 leases are out"));
+    assert!(say(&answers, &silent).starts_with("3 images are at workers"));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_worker_that_has_just_reserved_is_not_blamed_for_anothers_strikes_while_resu
         last_result_at: Some(ago(2)),
         ..job(JobStatus::Started, 1, 3, 16, 0)
     };
-    assert!(say(&busy, &fresh).starts_with("3 leases are out, the oldest for 1 s"));
+    assert!(say(&busy, &fresh).starts_with("3 images are at workers, the oldest for 1 s"));
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn last_tries_are_told_with_whom_they_are_and_for_whom_they_wait() {
         ..Outlook::default()
     };
     let said = say(&job(JobStatus::Started, 0, 3, 17, 0), &told);
-    assert!(said.starts_with("3 leases are out"), "{said}");
+    assert!(said.starts_with("3 images are at workers"), "{said}");
     assert!(
         said.contains("worker `gpu-3` has a suspect image for the last time, alone"),
         "{said}"

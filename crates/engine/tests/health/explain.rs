@@ -38,7 +38,7 @@ async fn a_job_is_explained_from_its_delay_to_its_landing() {
     let out = say(job).await;
     assert_eq!(
         out.sentence,
-        "2 leases are out, the oldest for 8 s, held by worker `gpu`"
+        "2 images are at workers, the oldest for 8 s, at worker `gpu`"
     );
     assert_eq!((out.leases_out, out.oldest_lease_seconds), (2, Some(8)));
     assert_eq!(out.workers[0].busy_with, Some(job));
@@ -100,7 +100,8 @@ async fn projections_that_are_gone_are_told_beside_whatever_else_is_said() {
     node.ports.progress.remove(job).await.unwrap();
     let why = node.engine.explain(job).await.unwrap();
     assert!(
-        why.sentence.starts_with("1 lease is out for ") && why.sentence.contains("; its progress is gone: "),
+        why.sentence.starts_with("1 image has been at worker `")
+            && why.sentence.contains("; its progress is gone: "),
         "{}",
         why.sentence
     );
