@@ -371,10 +371,11 @@ mod tests {
         assert!(all.rows().all(|(_, value, _)| !value.contains(secret)));
         let error = load("", &[("TRAPLINE_ADMIN_TOKEN", "short-secret")], &[]).unwrap_err();
         assert!(!chain(&error).contains("short-secret"), "{error}");
-        let urls = "nats://u:short-secret@a:1,tls://short-secret@b,nats://c:3";
+        let urls =
+            "nats://u:short-secret@a:1,tls://short-secret@b,nats://c:3,u:short-secret@d:4,short-secret@e:5";
         let all = load("", &[("NATS_URL", urls)], &[]).unwrap();
         let row = all.rows().find(|(setting, ..)| setting.key == "queue").unwrap();
-        assert_eq!(row.1, "nats://u:***@a:1,tls://***@b,nats://c:3");
+        assert_eq!(row.1, "nats://u:***@a:1,tls://***@b,nats://c:3,u:***@d:4,***@e:5");
         let error = load("", &[("NATS_URL", "http://u:short-secret@a")], &[]).unwrap_err();
         assert!(!chain(&error).contains("short-secret"), "{error}");
     }

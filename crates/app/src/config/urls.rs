@@ -73,32 +73,57 @@ fn at_home(path: &str, home: Option<&Path>) -> PathBuf {
     }
 }
 
-/// A URL as it may be shown: without its password.
+const HIDDEN: &str = "***";
+
+/// A URL as it may be shown: without its password, which PostgreSQL also takes from the query.
 #[must_use]
 pub fn without_password(url: &str) -> String {
-    match reqwest::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            // Only URLs that can't have a password refuse to change theirs.
-            parsed.set_password(Some("***")).ok();
-            parsed.into()
-        }
-        _ => url.to_owned(),
+    let Ok(mut parsed) = reqwest::Url::parse(url) else {
+        return url.to_owned();
+    };
+    let is_password = |name: &str| name.eq_ignore_ascii_case("password");
+    let in_query = parsed.query_pairs().any(|(name, _)| is_password(&name));
+    if parsed.password().is_none() && !in_query {
+        return url.to_owned();
     }
+    if parsed.password().is_some() {
+        // Only URLs that can't have a password refuse to change theirs.
+        parsed.set_password(Some(HIDDEN)).ok();
+    }
+    if in_query {
+        let pairs: Vec<(String, String)> = parsed.query_pairs().into_owned().collect();
+        let shown = pairs.iter().map(|(name, value)| match is_password(name) {
+            true => (name.as_str(), HIDDEN),
+            false => (name.as_str(), value.as_str()),
+        });
+        parsed.query_pairs_mut().clear().extend_pairs(shown);
+    }
+    parsed.into()
 }
 
-/// Addresses of NATS servers as they may be shown: without passwords and tokens.
+/// Addresses of NATS servers as they may be shown: without passwords and tokens. Only the first needs a scheme.
 pub(super) fn without_secrets(urls: &str) -> String {
-    let one = |url: &str| match reqwest::Url::parse(url) {
+    let shown: Vec<String> = urls.split(',').map(|url| without_secret(url.trim())).collect();
+    shown.join(",")
+}
+
+fn without_secret(url: &str) -> String {
+    if !url.contains("://") {
+        let shown = without_secret(&format!("nats://{url}"));
+        return shown.strip_prefix("nats://").unwrap_or(&shown).to_owned();
+    }
+    match reqwest::Url::parse(url) {
         Ok(parsed) if parsed.password().is_some() => without_password(url),
         // A name without a password is a token.
         Ok(mut parsed) if !parsed.username().is_empty() => {
-            parsed.set_username("***").ok();
+            parsed.set_username(HIDDEN).ok();
             parsed.into()
         }
-        _ => url.to_owned(),
-    };
-    let shown: Vec<String> = urls.split(',').map(|url| one(url.trim())).collect();
-    shown.join(",")
+        Ok(_) => url.to_owned(),
+        Err(_) => url
+            .rsplit_once('@')
+            .map_or_else(|| url.to_owned(), |(_, host)| format!("{HIDDEN}@{host}")),
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +153,11 @@ mod tests {
         let url = "postgres://u:secret@h/d";
         assert_eq!(Database::parse(url).unwrap(), Database::Postgres(url));
         assert_eq!(without_password(url), "postgres://u:***@h/d");
+        let url = "postgres:///d?host=/run/pg&user=u&password=secret";
+        assert_eq!(
+            without_password(url),
+            "postgres:///d?host=%2Frun%2Fpg&user=u&password=***"
+        );
         assert_eq!(without_password("sqlite:a.db"), "sqlite:a.db");
     }
 
