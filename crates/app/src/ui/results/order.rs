@@ -23,7 +23,7 @@ pub(super) struct Key {
     /// The rank or the half-hour; 0 where images are listed.
     first: i64,
     pub(super) capture: CaptureId,
-    /// The number of the detection, where these are ordered.
+    /// The number of the detection, where these are ordered; by time, that of the zone.
     n: i64,
 }
 
@@ -158,7 +158,7 @@ impl Order {
             _ if key == Key::START => true,
             Self::Listed | Self::Few(_) => (key.first, key.n) == (0, 0),
             Self::Best(_) => key.n != 0,
-            Self::Taken(_, zone) => key.first != 0 && key.n == zone.id(),
+            Self::Taken(_, zone) => key.n == mark(zone),
         }
     }
 
@@ -198,7 +198,7 @@ impl Order {
             Self::Taken(_, zone) => {
                 let row = store.results(&query).await?.pop();
                 let taken = row.and_then(|row| row.capture.facts.taken_at);
-                taken.map_or(listed, |at| Key::new(zone.half_hour(at), image, zone.id()))
+                taken.map_or(listed, |at| Key::new(zone.half_hour(at), image, mark(zone)))
             }
         })
     }
@@ -235,6 +235,14 @@ async fn few(
     Ok((!is_cut).then(|| by_capture.collect()))
 }
 
+/// What tells a place in the order of time of a zone; 0 is of a place in a list.
+fn mark(zone: &Zone) -> i64 {
+    match zone.id() {
+        0 => -1,
+        id => id,
+    }
+}
+
 /// The rank and the number of the best detection of a label.
 fn best_of(label: &str, detections: &[DetectionRow]) -> Option<(i64, i64)> {
     let of_label = detections.iter().filter(|d| d.label() == Some(label));
@@ -268,7 +276,7 @@ async fn taken(
         query.among = *among;
         query.limit = limit - rows.len() as u64;
         let found = store.taken(&query).await?.into_iter();
-        rows.extend(found.map(|(at, row)| (Key::new(at, row.capture.id, zone.id()), row)));
+        rows.extend(found.map(|(at, row)| (Key::new(at, row.capture.id, mark(zone)), row)));
         if rows.len() as u64 == limit {
             break;
         }

@@ -136,7 +136,7 @@ async fn a_place_in_the_order_of_time_is_none_when_the_project_has_another_zone(
     let browser = Browser::with(&fleet.app, ADMIN).await;
     let at = jiff::civil::date(2022, 6, 23).at(22, 0, 0, 0);
     let hours = jiff::tz::Offset::UTC.to_timestamp(at).unwrap().as_second() / 1_800;
-    let second = format!("/jobs/{job}/results?night=2022-06-23&after={hours}.{}.0", ids[0]);
+    let second = format!("/jobs/{job}/results?night=2022-06-23&after={hours}.{}.-1", ids[0]);
     let tiles = async || {
         let page = browser.get(&second).await;
         let is_anew = page.html.contains("The order of these images has changed");
