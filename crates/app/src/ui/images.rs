@@ -310,8 +310,11 @@ fn states(filter: &Filter, job: &Job) -> Vec<(&'static str, Chip)> {
     STATES.iter().zip(numbers).map(chip).collect()
 }
 
-/// What a list of images that stay in it gets more of, and how much of it there is.
+/// What a list of images that stay in it gets more of, and how much of it there is. How many failed for one reason, no counter says.
 fn more(filter: &Filter, job: &Job) -> Option<(&'static str, u64)> {
+    if filter.reason.is_some() || filter.group.is_some() {
+        return None;
+    }
     match filter.state {
         ImageState::Failed => Some(("failed", job.counts.failed)),
         ImageState::Processed => Some(("processed", job.counts.processed)),
