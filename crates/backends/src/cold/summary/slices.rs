@@ -83,11 +83,11 @@ pub(super) async fn detections<S: Cold>(
             .await?
         }
     };
-    let page = page::<S>(conn, job, state.at, frontier.unwrap_or(END)).await?;
-    if page.is_empty() {
+    let Some((page, last)) = page::<S>(conn, job, state.at, frontier.unwrap_or(END)).await? else {
         return Ok(None);
-    }
+    };
     let mut counted = summary::count(&mut state, &page, zone);
+    state.at = last;
     let labels: Vec<_> = counted.labels.into_iter().collect();
     let counts = counted.counts.into_iter();
     let counts: Vec<_> = counts.map(|((label, bin), n)| (job.0, label, bin, n)).collect();
@@ -107,14 +107,14 @@ pub(super) async fn detections<S: Cold>(
     Ok(Some((state, Written { rows, clears: false })))
 }
 
-/// The detections after one, each with its best class and what is known of its image. These are three ranges that are put together here,
+/// The detections after one, each with its best class and what is known of its image, and the last place; `None` if none is left. These are three ranges that are put together here,
 /// because a join looks up each detection's rows by themselves, at three times the cost.
 async fn page<S: Cold>(
     conn: &mut S::Conn,
     job: JobId,
     (ord, capture, n): Place,
     before: (i64, CaptureId),
-) -> sqlx::Result<Vec<Seen>> {
+) -> sqlx::Result<Option<(Vec<Seen>, Place)>> {
     let limit = bound(DETECTIONS_MAX);
     let values: [&dyn Value<'_>; 7] = [&job.0, &ord, &capture.0, &n, &before.0, &before.1.0, &limit];
     let page: Vec<(Place, Option<f64>)> = conn
@@ -122,16 +122,15 @@ async fn page<S: Cold>(
             Ok((place(row)?, row.col("score")?))
         })
         .await?;
-    let Some(&((last_ord, last_capture, last_n), _)) = page.last() else {
-        return Ok(Vec::new());
+    let Some(&(last, _)) = page.last() else {
+        return Ok(None);
     };
-    let values: [&dyn Value<'_>; 7] = [&job.0, &ord, &capture.0, &n, &last_ord, &last_capture.0, &last_n];
-    let mut classes: Vec<(Place, String, Option<f64>)> = conn
+    let values: [&dyn Value<'_>; 7] = [&job.0, &ord, &capture.0, &n, &last.0, &last.1.0, &last.2];
+    let classes: Vec<(Place, String, Option<f64>)> = conn
         .list(sql!(each "summary/slice_classes.sql"), &values, |row| {
             Ok((place(row)?, row.col("label")?, row.col("score")?))
         })
         .await?;
-    classes.dedup_by_key(|class| class.0);
     let mut images: Vec<_> = page.iter().map(|(at, _)| (at.0, at.1.0)).collect();
     images.dedup();
     let images: HashMap<CaptureId, (u64, Option<TakenAt>)> = conn
@@ -160,7 +159,7 @@ async fn page<S: Cold>(
             of_image,
         })
     });
-    Ok(seen.collect())
+    Ok(Some((seen.collect(), last)))
 }
 
 fn json(rows: &impl serde::Serialize) -> String {
