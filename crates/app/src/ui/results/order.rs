@@ -283,3 +283,18 @@ async fn taken(
     }
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_time_is_told_from_one_in_a_list_by_a_clock_that_was_never_set_too() {
+        let by_time = Order::Taken(Vec::new(), Zone::of(None));
+        let at_the_epoch = Key::new(0, CaptureId(7), mark(&Zone::of(None)));
+        assert!(by_time.has(at_the_epoch) && !Order::Listed.has(at_the_epoch));
+        assert!(Order::Listed.has(Key::listed(7)) && !by_time.has(Key::listed(7)));
+        let of_a_zone = Order::Taken(Vec::new(), Zone::of(Some("America/Toronto")));
+        assert!(!of_a_zone.has(at_the_epoch));
+    }
+}
