@@ -89,11 +89,11 @@ fn caption(wanted: &str, shown: usize, found: usize, made: &Summary) -> String {
         (false, _) => format!("{} of {all} match.", count(found as u64)),
         (true, Some((label, best))) => {
             let percent = best * 100 / made.seen.max(1);
-            format!(
-                "{} is {percent}% of what was found. The first {} of {all} are shown.",
-                cut(&name(label)),
-                count(shown as u64),
-            )
+            let cut_off = match shown as u64 {
+                shown if shown == n && n < READ_MAX => String::new(),
+                shown => format!(" The first {} of {all} are shown.", count(shown)),
+            };
+            format!("{} is {percent}% of what was found.{cut_off}", cut(&name(label)))
         }
     }
 }
