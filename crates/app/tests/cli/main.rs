@@ -16,3 +16,4 @@ mod readers;
 mod signals;
 mod support;
 mod terminals;
+mod told;

@@ -255,7 +255,7 @@ async fn create(
     let server = app.server_url(&links);
     let line = match new.role {
         Role::Worker => {
-            format!("trapline worker --server {server} --pipeline light-sheet --token {secret}")
+            format!("trapline worker --url {server} --pipeline light-sheet --token {secret}")
         }
         _ => String::new(),
     };

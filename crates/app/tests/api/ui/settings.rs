@@ -41,7 +41,7 @@ async fn the_page_of_pipelines_says_what_can_be_run_here_and_by_whom() {
         .get("/pipelines")
         .await
         .has("No pipeline yet.")
-        .has("trapline worker --server");
+        .has("trapline worker --url");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_token_is_made_shown_once_and_revoked() {
     made.has("It is shown this once")
         .has("data-copy=\"secret\" hidden")
         .has("/copy.js\"")
-        .has("trapline worker --server http://trapline.test")
+        .has("trapline worker --url http://trapline.test")
         .has_not("<b>gpu");
     let secret = made
         .html

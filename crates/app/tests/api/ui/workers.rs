@@ -14,7 +14,7 @@ use crate::{
 #[tokio::test]
 async fn a_server_without_workers_says_how_one_is_started_and_to_an_admin_how_it_gets_a_token() {
     let app = crate::support::TestApp::new().await;
-    let line = "trapline worker --server http://trapline.test --pipeline";
+    let line = "trapline worker --url http://trapline.test --pipeline";
     let admin = Browser::with(&app, ADMIN).await.get("/workers").await;
     admin.has("No worker yet.").has(line).has("Make a token for it");
     let viewer = Browser::of(&app, Role::Viewer, None).await.get("/workers").await;
