@@ -80,7 +80,7 @@ pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
     let Some((worker, at)) = image
         .worker
         .clone()
-        .zip(of.granted_at)
+        .zip(image.granted_at)
         .filter(|_| image.attempts > 0)
     else {
         return all;
@@ -121,7 +121,7 @@ mod tests {
             attempts: 3,
             worker: Some("w".to_owned()),
             holder: None,
-            granted_at: None,
+            granted_at: Some(at(9)),
             settled_at: None,
             detections: 0,
         }
@@ -152,7 +152,6 @@ mod tests {
             given_back: 0,
             returned: 0,
             history: history.to_owned(),
-            granted_at: Some(at(9)),
             lease_until: None,
         };
         for (image, end) in [

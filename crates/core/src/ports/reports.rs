@@ -43,8 +43,6 @@ pub struct HandOuts {
     pub returned: i64,
     /// To whom it went without an answer, as [`crate::handout::known::noted`] writes it.
     pub history: String,
-    /// When it was last handed out.
-    pub granted_at: Option<Timestamp>,
     /// Until when it is leased.
     pub lease_until: Option<Timestamp>,
 }

@@ -124,7 +124,7 @@ cases! { World;
             let query = ImageQuery { job, state: None, reason: None, after: CaptureId(0), back: false, limit: 1 };
             let image = w.store.images(&query).await.unwrap().remove(0);
             let all = known(&image, &of).into_iter().map(|h| (h.worker, h.end)).collect::<Vec<_>>();
-            (all, of.granted_at, of.lease_until.is_some())
+            (all, image.granted_at, of.lease_until.is_some())
         };
         let of = |worker: &str, end| (worker.to_owned(), end);
         let granted = w.now();
