@@ -85,10 +85,8 @@ pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
     else {
         return all;
     };
-    if all
-        .last()
-        .is_some_and(|last| last.worker == worker && last.at == at)
-    {
+    // By its time alone: the worker may have been called otherwise when it was noted.
+    if all.iter().any(|noted| noted.at == at) {
         return all;
     }
     let end = match (image.in_flight, image.state, image.reason) {
@@ -176,6 +174,12 @@ mod tests {
             known(&lost, &of(&noted("", "w", at(9)))).len(),
             1,
             "it is told once"
+        );
+        let renamed = noted(&noted("", "before", at(9)), "x", at(11));
+        assert_eq!(
+            known(&lost, &of(&renamed)).len(),
+            2,
+            "nor again under another name, or behind one that was noted since"
         );
         let never = ImageRow { attempts: 0, ..lost };
         assert!(known(&never, &of("")).is_empty());
