@@ -88,17 +88,17 @@ async fn an_image_tells_its_hand_outs_and_how_each_ended() {
     };
     assert_eq!(told().await, ("held".to_owned(), 0, true));
     fleet.pass(Duration::from_secs(62)).await;
-    assert_eq!(told().await, ("unanswered".to_owned(), 0, false));
+    assert_eq!(told().await, ("without_result".to_owned(), 0, false));
     let second = fleet.tasks(job, 1).await.remove(0);
-    assert_eq!(told().await, ("unanswered held".to_owned(), 0, true));
+    assert_eq!(told().await, ("without_result held".to_owned(), 0, true));
     assert_eq!(
         leases(&fleet, job, &json!({ "release": [second["reply_subject"]] })).await,
         ["ok"]
     );
-    assert_eq!(told().await, ("unanswered given_back".to_owned(), 1, false));
+    assert_eq!(told().await, ("without_result given_back".to_owned(), 1, false));
     let third = fleet.tasks(job, 1).await.remove(0);
     fleet.settle(job, &[success(&third)]).await;
-    assert_eq!(told().await, ("unanswered answered".to_owned(), 1, false));
+    assert_eq!(told().await, ("without_result answered".to_owned(), 1, false));
     let one = fleet.admin.get(&path).await.body;
     assert_eq!(one["hand_outs"][1]["worker"], one["worker"]);
     let at = |n: usize| one["hand_outs"][n]["at"].as_str().unwrap();

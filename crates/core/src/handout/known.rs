@@ -1,4 +1,4 @@
-//! The hand-outs of an image in a run, as far as they are known: the newest one, and those that nobody answered.
+//! The hand-outs of an image in a run, as far as they are known: the newest one, and those that are noted to have ended without a result.
 
 use crate::{
     FailReason, TaskState, Timestamp,
@@ -12,8 +12,8 @@ pub enum End {
     Held,
     /// By a result or an error, of this hand-out or late of one before it.
     Answered,
-    /// Its lease was over without an answer.
-    Unanswered,
+    /// Without a result: its lease was over, or its answer had none for the image and left it to be tried again.
+    WithoutResult,
     /// The image went back untried.
     GivenBack,
 }
@@ -25,7 +25,7 @@ impl End {
         match self {
             Self::Held => "held",
             Self::Answered => "answered",
-            Self::Unanswered => "unanswered",
+            Self::WithoutResult => "without_result",
             Self::GivenBack => "given_back",
         }
     }
@@ -42,7 +42,7 @@ pub struct HandOut {
     pub end: End,
 }
 
-/// Returns what is noted of a hand-out that ended without an answer, behind what was noted before.
+/// Returns what is noted of a hand-out that ended without a result, behind what was noted before.
 #[must_use]
 pub fn noted(history: &str, worker: &str, at: Timestamp) -> String {
     let separator = if history.is_empty() { "" } else { ", " };
@@ -50,7 +50,7 @@ pub fn noted(history: &str, worker: &str, at: Timestamp) -> String {
 }
 
 /// Reads what was noted. A name may have all that stands between two of them, so each ends at its time; what was cut off is none.
-fn unanswered(history: &str) -> Vec<HandOut> {
+fn read(history: &str) -> Vec<HandOut> {
     let mut found = Vec::new();
     let (mut from, mut searched) = (0, 0);
     while let Some(at) = history[searched..].find(" at ").map(|at| searched + at) {
@@ -64,7 +64,7 @@ fn unanswered(history: &str) -> Vec<HandOut> {
         found.push(HandOut {
             worker: history[from..at].to_owned(),
             at: time,
-            end: End::Unanswered,
+            end: End::WithoutResult,
         });
         let behind = &rest[text.len()..];
         from = history.len() - behind.strip_prefix(", ").unwrap_or(behind).len();
@@ -76,7 +76,7 @@ fn unanswered(history: &str) -> Vec<HandOut> {
 /// Returns the hand-outs of an image in its run, the oldest first. Of those that were given back only the newest is known.
 #[must_use]
 pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
-    let mut all = unanswered(&of.history);
+    let mut all = read(&of.history);
     let Some((worker, at)) = image
         .worker
         .clone()
@@ -92,7 +92,7 @@ pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
     let end = match (image.in_flight, image.state, image.reason) {
         (true, ..) => End::Held,
         (_, TaskState::Pending, _) => End::GivenBack,
-        (_, _, Some(FailReason::Lost)) => End::Unanswered,
+        (_, _, Some(FailReason::Lost)) => End::WithoutResult,
         _ => End::Answered,
     };
     all.push(HandOut { worker, at, end });
@@ -132,13 +132,13 @@ mod tests {
         for (n, name) in (1..).zip(names) {
             history = noted(&history, name, at(n));
         }
-        let read = unanswered(&history);
-        let read: Vec<_> = read.iter().map(|h| (h.worker.as_str(), h.at)).collect();
-        let all: Vec<_> = (1..).zip(names).map(|(n, name)| (name, at(n))).collect();
-        assert_eq!(read, all);
+        let all = read(&history);
+        let told: Vec<_> = all.iter().map(|h| (h.worker.as_str(), h.at)).collect();
+        let given: Vec<_> = (1..).zip(names).map(|(n, name)| (name, at(n))).collect();
+        assert_eq!(told, given);
         let cut = &history[..history.len() - 3];
         assert_eq!(
-            unanswered(cut).len(),
+            read(cut).len(),
             names.len() - 1,
             "a time that was cut off is none"
         );
@@ -162,12 +162,12 @@ mod tests {
             ),
             (
                 image(TaskState::Failed, false, Some(FailReason::Lost)),
-                End::Unanswered,
+                End::WithoutResult,
             ),
         ] {
             let all = known(&image, &of(&noted("", "x", at(1))));
             let ends: Vec<_> = all.iter().map(|h| (h.worker.as_str(), h.end)).collect();
-            assert_eq!(ends, [("x", End::Unanswered), ("w", end)]);
+            assert_eq!(ends, [("x", End::WithoutResult), ("w", end)]);
         }
         let lost = image(TaskState::Failed, false, Some(FailReason::Lost));
         assert_eq!(
