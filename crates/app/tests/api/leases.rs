@@ -106,6 +106,22 @@ async fn an_image_tells_its_hand_outs_and_how_each_ended() {
 }
 
 #[tokio::test]
+async fn a_hand_out_that_ended_in_the_crash_of_its_batch_is_not_told_as_given_back() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let tasks = fleet.tasks(job, 3).await;
+    let crash = "Batch processing error: CUDA out of memory";
+    let items: Vec<Value> = tasks.iter().map(|task| failure(task, crash)).collect();
+    fleet.settle(job, &items).await;
+    let path = format!("/api/v2/jobs/{job}/images/{}/", tasks[0]["id"].as_str().unwrap());
+    let one = fleet.admin.get(&path).await.body;
+    assert_eq!(
+        (&one["state"], &one["hand_outs"][0]["end"], &one["given_back"]),
+        (&json!("pending"), &json!("without_result"), &json!(0))
+    );
+}
+
+#[tokio::test]
 async fn an_extended_lease_lives_on_and_an_expired_one_is_refused() {
     let fleet = Fleet::short_lease().await;
     let job = fleet.job(2).await;

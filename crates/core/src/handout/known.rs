@@ -2,6 +2,7 @@
 
 use crate::{
     FailReason, TaskState, Timestamp,
+    health::STRICT_DETAIL,
     ports::{HandOuts, ImageRow},
 };
 
@@ -12,7 +13,7 @@ pub enum End {
     Held,
     /// By a result or an error, of this hand-out or late of one before it.
     Answered,
-    /// Without a result: its lease was over, or its answer had none for the image and left it to be tried again.
+    /// Without a result: its lease was over, or an answer left the image to be tried again.
     WithoutResult,
     /// The image went back untried.
     GivenBack,
@@ -73,6 +74,24 @@ fn read(history: &str) -> Vec<HandOut> {
     found
 }
 
+/// How the newest hand-out ended that isn't noted. An outage and the first crash of a batch leave no trace: of an image that once went
+/// back, such a hand-out is told as given back too.
+fn end(image: &ImageRow, of: &HandOuts) -> End {
+    let is_lost = image.reason == Some(FailReason::Lost);
+    // The strict policy settles what nobody holds, however its last hand-out ended.
+    let is_idle = is_lost && image.detail.as_deref() == Some(STRICT_DETAIL);
+    let was_free = is_idle || image.state == TaskState::Pending;
+    if image.in_flight {
+        End::Held
+    } else if was_free && of.given_back + of.returned > 0 {
+        End::GivenBack
+    } else if was_free || is_lost {
+        End::WithoutResult
+    } else {
+        End::Answered
+    }
+}
+
 /// Returns the hand-outs of an image in its run, the oldest first. Of those that were given back only the newest is known.
 #[must_use]
 pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
@@ -89,12 +108,7 @@ pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
     if all.iter().any(|noted| noted.at == at) {
         return all;
     }
-    let end = match (image.in_flight, image.state, image.reason) {
-        (true, ..) => End::Held,
-        (_, TaskState::Pending, _) => End::GivenBack,
-        (_, _, Some(FailReason::Lost)) => End::WithoutResult,
-        _ => End::Answered,
-    };
+    let end = end(image, of);
     all.push(HandOut { worker, at, end });
     all
 }
@@ -154,7 +168,7 @@ mod tests {
         };
         for (image, end) in [
             (image(TaskState::Pending, true, None), End::Held),
-            (image(TaskState::Pending, false, None), End::GivenBack),
+            (image(TaskState::Pending, false, None), End::WithoutResult),
             (image(TaskState::Processed, false, None), End::Answered),
             (
                 image(TaskState::Failed, false, Some(FailReason::WorkerError)),
@@ -169,7 +183,24 @@ mod tests {
             let ends: Vec<_> = all.iter().map(|h| (h.worker.as_str(), h.end)).collect();
             assert_eq!(ends, [("x", End::WithoutResult), ("w", end)]);
         }
+        let pending = image(TaskState::Pending, false, None);
         let lost = image(TaskState::Failed, false, Some(FailReason::Lost));
+        let idle = ImageRow {
+            detail: Some(STRICT_DETAIL.to_owned()),
+            ..lost.clone()
+        };
+        for (given_back, returned) in [(1, 0), (0, 1)] {
+            let of = HandOuts {
+                given_back,
+                returned,
+                ..of("")
+            };
+            let end = |image| known(image, &of)[0].end;
+            assert_eq!(end(&pending), End::GivenBack);
+            assert_eq!(end(&idle), End::GivenBack, "nobody was asked for it again");
+            assert_eq!(end(&lost), End::WithoutResult);
+        }
+        assert_eq!(known(&idle, &of(""))[0].end, End::WithoutResult);
         assert_eq!(
             known(&lost, &of(&noted("", "w", at(9)))).len(),
             1,
