@@ -139,7 +139,11 @@ fn open(
     params: &Params,
 ) -> Result<Response, ApiError> {
     let is_seen = |job: &JobId| seen.contains(job);
-    let jobs: Vec<JobId> = asked.jobs.into_iter().filter(is_seen).collect();
+    // Parts are due once numbers of their job change.
+    let mut jobs: Vec<JobId> = asked.jobs.into_iter().chain(asked.of_parts).collect();
+    jobs.retain(is_seen);
+    jobs.sort_unstable();
+    jobs.dedup();
     let now = app.clock.monotonic();
     let mut stream = Stream::new(app, watcher, jobs);
     (stream.list, stream.topics) = (asked.list, asked.topics);

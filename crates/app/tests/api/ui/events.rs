@@ -70,6 +70,23 @@ async fn a_token_is_told_what_pages_are_told_until_it_is_revoked() {
 }
 
 #[tokio::test]
+async fn parts_are_told_of_without_asking_for_the_numbers_of_their_job() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let viewer = fleet.app.client(Role::Viewer, None).await;
+    let mut told = stream(&viewer, &format!("topics=job:{job}&parts=failures")).await;
+    for kind in ["hello", "jobs"] {
+        let next = event(&fleet.app, &mut told, 0).await.unwrap();
+        assert!(next.contains(&format!("event: {kind}\n")), "{kind}: {next}");
+    }
+    let next = event(&fleet.app, &mut told, 5).await.unwrap();
+    assert!(
+        next.contains(&format!("{{\"id\":{job},\"parts\":[\"failures\"]}}")),
+        "{next}"
+    );
+}
+
+#[tokio::test]
 async fn a_token_of_a_project_is_told_of_nothing_else() {
     let fleet = Fleet::new().await;
     let job = fleet.job(1).await;
