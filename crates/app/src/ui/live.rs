@@ -9,7 +9,7 @@ mod parts;
 mod stream;
 mod watcher;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     Router,
@@ -98,7 +98,7 @@ pub(crate) async fn for_program(
 
 /// What a stream is asked for.
 struct Asked {
-    jobs: Vec<JobId>,
+    jobs: BTreeSet<JobId>,
     list: Option<Listed>,
     topics: Topics,
     of_parts: Option<JobId>,
@@ -108,8 +108,10 @@ struct Asked {
 impl Asked {
     async fn read(app: &AppState, principal: &Principal, params: &Params) -> Result<Self, ApiError> {
         let jobs = params.list("jobs").into_iter();
+        // Each once, whoever names it twice: each takes a place, and is told of.
+        let jobs: BTreeSet<JobId> = jobs.map(number).collect::<Result<_, _>>()?;
         let asked = Self {
-            jobs: jobs.map(number).collect::<Result<_, _>>()?,
+            jobs,
             list: listed(app, principal, params).await?,
             topics: Topics::read(params)?,
             of_parts: of_job(params, "job")?,
@@ -140,12 +142,11 @@ fn open(
 ) -> Result<Response, ApiError> {
     let is_seen = |job: &JobId| seen.contains(job);
     // Parts are due once numbers of their job change.
-    let mut jobs: Vec<JobId> = asked.jobs.into_iter().chain(asked.of_parts).collect();
+    let mut jobs = asked.jobs;
+    jobs.extend(asked.of_parts);
     jobs.retain(is_seen);
-    jobs.sort_unstable();
-    jobs.dedup();
     let now = app.clock.monotonic();
-    let mut stream = Stream::new(app, watcher, jobs);
+    let mut stream = Stream::new(app, watcher, jobs.into_iter().collect());
     (stream.list, stream.topics) = (asked.list, asked.topics);
     let of_parts = asked.of_parts.filter(is_seen);
     stream.parts = of_parts.map(|job| Parts::read(job, params, now));

@@ -119,6 +119,10 @@ async fn a_token_of_a_project_is_told_of_nothing_else() {
             assert_eq!(answer.status.as_u16(), status, "{query}: {}", answer.body);
         }
     }
+    let twice = format!("/api/v2/events/?once&jobs={job},{job}&topics=job:{job}");
+    let told = viewer.get(&twice).await.body;
+    let times = told.as_str().unwrap().matches("\"sentence\":").count();
+    assert_eq!(times, 1, "each job is told of once: {told}");
     let told = bound.get("/api/v2/events/?once&topics=workers").await.body;
     assert!(
         told.as_str().unwrap().contains("{\"live\":0,\"quiet\":0}"),
