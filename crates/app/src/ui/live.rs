@@ -87,6 +87,7 @@ pub(crate) async fn for_program(
     let watcher = Watcher { principal, door };
     let asked = Asked::read(&app, &watcher.principal, params).await?;
     parts::check(params)?;
+    asked.check(params)?;
     asked.topics.allow(&app, &watcher.principal).await?;
     let named = asked.named();
     let seen = visible(&app, &watcher.principal, named.clone()).await?;
@@ -124,6 +125,31 @@ impl Asked {
             )));
         }
         Ok(asked)
+    }
+
+    /// Refuses topics whose events a program can't tell apart. A page has none.
+    ///
+    /// # Errors
+    /// 400, naming the kind.
+    fn check(&self, params: &Params) -> Result<(), ApiError> {
+        let topics = params.list("topics");
+        for kind in ["job:", "log:", "worker:"] {
+            if topics.iter().filter(|word| word.starts_with(kind)).count() > 1 {
+                return Err(ApiError::invalid(format!(
+                    "`topics` names at most one `{kind}…`: open a stream for each"
+                )));
+            }
+        }
+        if self
+            .of_parts
+            .zip(self.of_log)
+            .is_some_and(|(job, log)| job != log)
+        {
+            return Err(ApiError::invalid(
+                "`job:…` and `log:…` of one stream are of the same job: open a stream for each",
+            ));
+        }
+        Ok(())
     }
 
     fn named(&self) -> Vec<JobId> {

@@ -112,6 +112,11 @@ async fn a_token_of_a_project_is_told_of_nothing_else() {
         ("topics=job:x".to_owned(), 400, 400),
         ("topics=jobs".to_owned(), 400, 400),
         (format!("topics=job:{job}&parts=all"), 400, 400),
+        (format!("topics=log:{job},log:{own}"), 400, 400),
+        (format!("topics=job:{own},job:{job}"), 400, 400),
+        (format!("topics=job:{own},log:{job}"), 400, 400),
+        (format!("topics=job:{own},log:{own},workers"), 200, 200),
+        ("topics=worker:1,worker:2".to_owned(), 400, 400),
         (format!("topics={}", ["workers"; 9].join(",")), 400, 400),
     ] {
         for (client, status) in [(&bound, of_bound), (&viewer, of_viewer)] {
