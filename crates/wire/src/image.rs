@@ -11,7 +11,7 @@ pub struct HandOut {
     pub worker: String,
     /// When.
     pub at: String,
-    /// `held`, `answered`, `unanswered` or `given_back`.
+    /// `held`, `answered`, `without_result` or `given_back`.
     pub end: Word,
 }
 
@@ -27,7 +27,7 @@ pub struct ImageDetail<D> {
     pub width: Option<i64>,
     /// Its height in pixels.
     pub height: Option<i64>,
-    /// Its hand-outs in this run, the oldest first: those that nobody answered, and the newest one.
+    /// Its hand-outs in this run, the oldest first: those that are noted to have ended without a result, and the newest one.
     pub hand_outs: Vec<HandOut>,
     /// How often it went back untried: a worker gave it back, or died over another image.
     pub given_back: i64,

@@ -9,7 +9,7 @@ mod parts;
 mod stream;
 mod watcher;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use axum::{
     Router,
@@ -87,6 +87,7 @@ pub(crate) async fn for_program(
     let watcher = Watcher { principal, door };
     let asked = Asked::read(&app, &watcher.principal, params).await?;
     parts::check(params)?;
+    asked.check(params)?;
     asked.topics.allow(&app, &watcher.principal).await?;
     let named = asked.named();
     let seen = visible(&app, &watcher.principal, named.clone()).await?;
@@ -98,7 +99,7 @@ pub(crate) async fn for_program(
 
 /// What a stream is asked for.
 struct Asked {
-    jobs: Vec<JobId>,
+    jobs: BTreeSet<JobId>,
     list: Option<Listed>,
     topics: Topics,
     of_parts: Option<JobId>,
@@ -108,8 +109,10 @@ struct Asked {
 impl Asked {
     async fn read(app: &AppState, principal: &Principal, params: &Params) -> Result<Self, ApiError> {
         let jobs = params.list("jobs").into_iter();
+        // Each once, whoever names it twice: each takes a place, and is told of.
+        let jobs: BTreeSet<JobId> = jobs.map(number).collect::<Result<_, _>>()?;
         let asked = Self {
-            jobs: jobs.map(number).collect::<Result<_, _>>()?,
+            jobs,
             list: listed(app, principal, params).await?,
             topics: Topics::read(params)?,
             of_parts: of_job(params, "job")?,
@@ -122,6 +125,31 @@ impl Asked {
             )));
         }
         Ok(asked)
+    }
+
+    /// Refuses topics whose events a program can't tell apart. A page has none.
+    ///
+    /// # Errors
+    /// 400, naming the kind.
+    fn check(&self, params: &Params) -> Result<(), ApiError> {
+        let topics = params.list("topics");
+        for kind in ["job:", "log:", "worker:"] {
+            if topics.iter().filter(|word| word.starts_with(kind)).count() > 1 {
+                return Err(ApiError::invalid(format!(
+                    "`topics` names at most one `{kind}…`: open a stream for each"
+                )));
+            }
+        }
+        if self
+            .of_parts
+            .zip(self.of_log)
+            .is_some_and(|(job, log)| job != log)
+        {
+            return Err(ApiError::invalid(
+                "`job:…` and `log:…` of one stream are of the same job: open a stream for each",
+            ));
+        }
+        Ok(())
     }
 
     fn named(&self) -> Vec<JobId> {
@@ -139,9 +167,12 @@ fn open(
     params: &Params,
 ) -> Result<Response, ApiError> {
     let is_seen = |job: &JobId| seen.contains(job);
-    let jobs: Vec<JobId> = asked.jobs.into_iter().filter(is_seen).collect();
+    // Parts are due once numbers of their job change.
+    let mut jobs = asked.jobs;
+    jobs.extend(asked.of_parts);
+    jobs.retain(is_seen);
     let now = app.clock.monotonic();
-    let mut stream = Stream::new(app, watcher, jobs);
+    let mut stream = Stream::new(app, watcher, jobs.into_iter().collect());
     (stream.list, stream.topics) = (asked.list, asked.topics);
     let of_parts = asked.of_parts.filter(is_seen);
     stream.parts = of_parts.map(|job| Parts::read(job, params, now));

@@ -88,21 +88,37 @@ async fn an_image_tells_its_hand_outs_and_how_each_ended() {
     };
     assert_eq!(told().await, ("held".to_owned(), 0, true));
     fleet.pass(Duration::from_secs(62)).await;
-    assert_eq!(told().await, ("unanswered".to_owned(), 0, false));
+    assert_eq!(told().await, ("without_result".to_owned(), 0, false));
     let second = fleet.tasks(job, 1).await.remove(0);
-    assert_eq!(told().await, ("unanswered held".to_owned(), 0, true));
+    assert_eq!(told().await, ("without_result held".to_owned(), 0, true));
     assert_eq!(
         leases(&fleet, job, &json!({ "release": [second["reply_subject"]] })).await,
         ["ok"]
     );
-    assert_eq!(told().await, ("unanswered given_back".to_owned(), 1, false));
+    assert_eq!(told().await, ("without_result given_back".to_owned(), 1, false));
     let third = fleet.tasks(job, 1).await.remove(0);
     fleet.settle(job, &[success(&third)]).await;
-    assert_eq!(told().await, ("unanswered answered".to_owned(), 1, false));
+    assert_eq!(told().await, ("without_result answered".to_owned(), 1, false));
     let one = fleet.admin.get(&path).await.body;
     assert_eq!(one["hand_outs"][1]["worker"], one["worker"]);
     let at = |n: usize| one["hand_outs"][n]["at"].as_str().unwrap();
     assert!(at(0) < at(1), "{one}");
+}
+
+#[tokio::test]
+async fn a_hand_out_that_ended_in_the_crash_of_its_batch_is_not_told_as_given_back() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let tasks = fleet.tasks(job, 3).await;
+    let crash = "Batch processing error: CUDA out of memory";
+    let items: Vec<Value> = tasks.iter().map(|task| failure(task, crash)).collect();
+    fleet.settle(job, &items).await;
+    let path = format!("/api/v2/jobs/{job}/images/{}/", tasks[0]["id"].as_str().unwrap());
+    let one = fleet.admin.get(&path).await.body;
+    assert_eq!(
+        (&one["state"], &one["hand_outs"][0]["end"], &one["given_back"]),
+        (&json!("pending"), &json!("without_result"), &json!(0))
+    );
 }
 
 #[tokio::test]

@@ -167,7 +167,6 @@ pub(crate) fn hand_outs(row: &impl Columns) -> sqlx::Result<HandOuts> {
         given_back: row.col("releases")?,
         returned: row.col("returns")?,
         history: row.col("history")?,
-        granted_at: row.maybe_time("granted_at")?,
         lease_until: row.maybe_time("lease_until")?,
     })
 }

@@ -1,7 +1,8 @@
-//! The hand-outs of an image in a run, as far as they are known: the newest one, and those that nobody answered.
+//! The hand-outs of an image in a run, as far as they are known: the newest one, and those that are noted to have ended without a result.
 
 use crate::{
     FailReason, TaskState, Timestamp,
+    health::STRICT_DETAIL,
     ports::{HandOuts, ImageRow},
 };
 
@@ -12,8 +13,8 @@ pub enum End {
     Held,
     /// By a result or an error, of this hand-out or late of one before it.
     Answered,
-    /// Its lease was over without an answer.
-    Unanswered,
+    /// Without a result: its lease was over, or an answer left the image to be tried again.
+    WithoutResult,
     /// The image went back untried.
     GivenBack,
 }
@@ -25,7 +26,7 @@ impl End {
         match self {
             Self::Held => "held",
             Self::Answered => "answered",
-            Self::Unanswered => "unanswered",
+            Self::WithoutResult => "without_result",
             Self::GivenBack => "given_back",
         }
     }
@@ -42,7 +43,7 @@ pub struct HandOut {
     pub end: End,
 }
 
-/// Returns what is noted of a hand-out that ended without an answer, behind what was noted before.
+/// Returns what is noted of a hand-out that ended without a result, behind what was noted before.
 #[must_use]
 pub fn noted(history: &str, worker: &str, at: Timestamp) -> String {
     let separator = if history.is_empty() { "" } else { ", " };
@@ -50,7 +51,7 @@ pub fn noted(history: &str, worker: &str, at: Timestamp) -> String {
 }
 
 /// Reads what was noted. A name may have all that stands between two of them, so each ends at its time; what was cut off is none.
-fn unanswered(history: &str) -> Vec<HandOut> {
+fn read(history: &str) -> Vec<HandOut> {
     let mut found = Vec::new();
     let (mut from, mut searched) = (0, 0);
     while let Some(at) = history[searched..].find(" at ").map(|at| searched + at) {
@@ -64,7 +65,7 @@ fn unanswered(history: &str) -> Vec<HandOut> {
         found.push(HandOut {
             worker: history[from..at].to_owned(),
             at: time,
-            end: End::Unanswered,
+            end: End::WithoutResult,
         });
         let behind = &rest[text.len()..];
         from = history.len() - behind.strip_prefix(", ").unwrap_or(behind).len();
@@ -73,30 +74,41 @@ fn unanswered(history: &str) -> Vec<HandOut> {
     found
 }
 
+/// How the newest hand-out ended that isn't noted. An outage and the first crash of a batch leave no trace: of an image that once went
+/// back, such a hand-out is told as given back too.
+fn end(image: &ImageRow, of: &HandOuts) -> End {
+    let is_lost = image.reason == Some(FailReason::Lost);
+    // The strict policy settles what nobody holds, however its last hand-out ended.
+    let is_idle = is_lost && image.detail.as_deref() == Some(STRICT_DETAIL);
+    let was_free = is_idle || image.state == TaskState::Pending;
+    if image.in_flight {
+        End::Held
+    } else if was_free && of.given_back + of.returned > 0 {
+        End::GivenBack
+    } else if was_free || is_lost {
+        End::WithoutResult
+    } else {
+        End::Answered
+    }
+}
+
 /// Returns the hand-outs of an image in its run, the oldest first. Of those that were given back only the newest is known.
 #[must_use]
 pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
-    let mut all = unanswered(&of.history);
+    let mut all = read(&of.history);
     let Some((worker, at)) = image
         .worker
         .clone()
-        .zip(of.granted_at)
+        .zip(image.granted_at)
         .filter(|_| image.attempts > 0)
     else {
         return all;
     };
-    if all
-        .last()
-        .is_some_and(|last| last.worker == worker && last.at == at)
-    {
+    // By its time alone: the worker may have been called otherwise when it was noted.
+    if all.iter().any(|noted| noted.at == at) {
         return all;
     }
-    let end = match (image.in_flight, image.state, image.reason) {
-        (true, ..) => End::Held,
-        (_, TaskState::Pending, _) => End::GivenBack,
-        (_, _, Some(FailReason::Lost)) => End::Unanswered,
-        _ => End::Answered,
-    };
+    let end = end(image, of);
     all.push(HandOut { worker, at, end });
     all
 }
@@ -121,7 +133,7 @@ mod tests {
             attempts: 3,
             worker: Some("w".to_owned()),
             holder: None,
-            granted_at: None,
+            granted_at: Some(at(9)),
             settled_at: None,
             detections: 0,
         }
@@ -134,13 +146,13 @@ mod tests {
         for (n, name) in (1..).zip(names) {
             history = noted(&history, name, at(n));
         }
-        let read = unanswered(&history);
-        let read: Vec<_> = read.iter().map(|h| (h.worker.as_str(), h.at)).collect();
-        let all: Vec<_> = (1..).zip(names).map(|(n, name)| (name, at(n))).collect();
-        assert_eq!(read, all);
+        let all = read(&history);
+        let told: Vec<_> = all.iter().map(|h| (h.worker.as_str(), h.at)).collect();
+        let given: Vec<_> = (1..).zip(names).map(|(n, name)| (name, at(n))).collect();
+        assert_eq!(told, given);
         let cut = &history[..history.len() - 3];
         assert_eq!(
-            unanswered(cut).len(),
+            read(cut).len(),
             names.len() - 1,
             "a time that was cut off is none"
         );
@@ -152,12 +164,11 @@ mod tests {
             given_back: 0,
             returned: 0,
             history: history.to_owned(),
-            granted_at: Some(at(9)),
             lease_until: None,
         };
         for (image, end) in [
             (image(TaskState::Pending, true, None), End::Held),
-            (image(TaskState::Pending, false, None), End::GivenBack),
+            (image(TaskState::Pending, false, None), End::WithoutResult),
             (image(TaskState::Processed, false, None), End::Answered),
             (
                 image(TaskState::Failed, false, Some(FailReason::WorkerError)),
@@ -165,18 +176,41 @@ mod tests {
             ),
             (
                 image(TaskState::Failed, false, Some(FailReason::Lost)),
-                End::Unanswered,
+                End::WithoutResult,
             ),
         ] {
             let all = known(&image, &of(&noted("", "x", at(1))));
             let ends: Vec<_> = all.iter().map(|h| (h.worker.as_str(), h.end)).collect();
-            assert_eq!(ends, [("x", End::Unanswered), ("w", end)]);
+            assert_eq!(ends, [("x", End::WithoutResult), ("w", end)]);
         }
+        let pending = image(TaskState::Pending, false, None);
         let lost = image(TaskState::Failed, false, Some(FailReason::Lost));
+        let idle = ImageRow {
+            detail: Some(STRICT_DETAIL.to_owned()),
+            ..lost.clone()
+        };
+        for (given_back, returned) in [(1, 0), (0, 1)] {
+            let of = HandOuts {
+                given_back,
+                returned,
+                ..of("")
+            };
+            let end = |image| known(image, &of)[0].end;
+            assert_eq!(end(&pending), End::GivenBack);
+            assert_eq!(end(&idle), End::GivenBack, "nobody was asked for it again");
+            assert_eq!(end(&lost), End::WithoutResult);
+        }
+        assert_eq!(known(&idle, &of(""))[0].end, End::WithoutResult);
         assert_eq!(
             known(&lost, &of(&noted("", "w", at(9)))).len(),
             1,
             "it is told once"
+        );
+        let renamed = noted(&noted("", "before", at(9)), "x", at(11));
+        assert_eq!(
+            known(&lost, &of(&renamed)).len(),
+            2,
+            "nor again under another name, or behind one that was noted since"
         );
         let never = ImageRow { attempts: 0, ..lost };
         assert!(known(&never, &of("")).is_empty());

@@ -41,10 +41,8 @@ pub struct HandOuts {
     pub given_back: i64,
     /// How often it went back because a dead worker held it ahead.
     pub returned: i64,
-    /// To whom it went without an answer, as [`crate::handout::known::noted`] writes it.
+    /// To whom it went without a result, as [`crate::handout::known::noted`] writes it.
     pub history: String,
-    /// When it was last handed out.
-    pub granted_at: Option<Timestamp>,
     /// Until when it is leased.
     pub lease_until: Option<Timestamp>,
 }

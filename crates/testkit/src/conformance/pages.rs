@@ -124,19 +124,19 @@ cases! { World;
             let query = ImageQuery { job, state: None, reason: None, after: CaptureId(0), back: false, limit: 1 };
             let image = w.store.images(&query).await.unwrap().remove(0);
             let all = known(&image, &of).into_iter().map(|h| (h.worker, h.end)).collect::<Vec<_>>();
-            (all, of.granted_at, of.lease_until.is_some())
+            (all, image.granted_at, of.lease_until.is_some())
         };
         let of = |worker: &str, end| (worker.to_owned(), end);
         let granted = w.now();
         assert_eq!(read().await, (vec![of("w1", End::Held)], Some(granted), true));
         w.outlive().await;
         w.sweep().await;
-        assert_eq!(read().await, (vec![of("w1", End::Unanswered)], Some(granted), false));
+        assert_eq!(read().await, (vec![of("w1", End::WithoutResult)], Some(granted), false));
         let second = w.grant_suspect(job, "w2").await[0];
         let granted = w.now();
-        assert_eq!(read().await, (vec![of("w1", End::Unanswered), of("w2", End::Held)], Some(granted), true));
+        assert_eq!(read().await, (vec![of("w1", End::WithoutResult), of("w2", End::Held)], Some(granted), true));
         w.succeed(second, 1).await;
-        assert_eq!(read().await, (vec![of("w1", End::Unanswered), of("w2", End::Answered)], Some(granted), false));
+        assert_eq!(read().await, (vec![of("w1", End::WithoutResult), of("w2", End::Answered)], Some(granted), false));
         w.go(job, JobMove::Retry).await;
         w.collect().await;
         assert_eq!(read().await.0, []);

@@ -73,7 +73,6 @@ impl Db {
             given_back: task.releases,
             returned: task.returns,
             history: task.history.clone(),
-            granted_at: (task.delivery > 0).then_some(task.granted_at),
             lease_until: task.grant.map(|_| task.lease_until),
         })
     }

@@ -33,8 +33,8 @@ use crate::{
     http::{ApiError, AppState, Params, proxies::Client, site::Called},
 };
 
-/// Hand-outs without an answer that are told.
-const UNANSWERED_MAX: usize = 3;
+/// Hand-outs without a result that are told.
+const WITHOUT_RESULT_MAX: usize = 3;
 /// Of a photograph over http on a page over https.
 const INSECURE: &str = "The address of the photograph is http and this page is https, so a browser asks for it over https or not at all.";
 
@@ -194,16 +194,16 @@ fn host(url: &str) -> Option<String> {
     matches!(url.scheme(), "http" | "https").then(|| url.host_str().map(visible))?
 }
 
-/// To whom it went without an answer, the last few.
-fn unanswered(app: &AppState, row: &ImageRow, of: &HandOuts) -> Vec<(&'static str, String)> {
+/// To whom it went without a result, the last few.
+fn without_result(app: &AppState, row: &ImageRow, of: &HandOuts) -> Vec<(&'static str, String)> {
     let mut lines = known(row, of);
-    lines.retain(|hand_out| hand_out.end == End::Unanswered);
-    let skipped = lines.len().saturating_sub(UNANSWERED_MAX);
+    lines.retain(|hand_out| hand_out.end == End::WithoutResult);
+    let skipped = lines.len().saturating_sub(WITHOUT_RESULT_MAX);
     let now = app.engine.wall_now();
     let told = lines.into_iter().skip(skipped).map(|hand_out| {
         let at = words::when(app.engine.shown(hand_out.at), now);
         (
-            "No answer from",
+            "No result from",
             format!("{}, handed out {at}", visible(&hand_out.worker)),
         )
     });
@@ -242,7 +242,7 @@ async fn facts(
             let times = count(row.attempts.unsigned_abs());
             facts.push(("Handed out", format!("{times} times")));
             let of = app.engine.store().hand_outs(job.id, row.capture).await?;
-            facts.extend(of.iter().flat_map(|of| unanswered(app, &row, of)));
+            facts.extend(of.iter().flat_map(|of| without_result(app, &row, of)));
         }
         if let Some(detail) = row.detail {
             let detail: String = detail.chars().take(300).collect();

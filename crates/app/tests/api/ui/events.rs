@@ -70,6 +70,23 @@ async fn a_token_is_told_what_pages_are_told_until_it_is_revoked() {
 }
 
 #[tokio::test]
+async fn parts_are_told_of_without_asking_for_the_numbers_of_their_job() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let viewer = fleet.app.client(Role::Viewer, None).await;
+    let mut told = stream(&viewer, &format!("topics=job:{job}&parts=failures")).await;
+    for kind in ["hello", "jobs"] {
+        let next = event(&fleet.app, &mut told, 0).await.unwrap();
+        assert!(next.contains(&format!("event: {kind}\n")), "{kind}: {next}");
+    }
+    let next = event(&fleet.app, &mut told, 5).await.unwrap();
+    assert!(
+        next.contains(&format!("{{\"id\":{job},\"parts\":[\"failures\"]}}")),
+        "{next}"
+    );
+}
+
+#[tokio::test]
 async fn a_token_of_a_project_is_told_of_nothing_else() {
     let fleet = Fleet::new().await;
     let job = fleet.job(1).await;
@@ -95,6 +112,11 @@ async fn a_token_of_a_project_is_told_of_nothing_else() {
         ("topics=job:x".to_owned(), 400, 400),
         ("topics=jobs".to_owned(), 400, 400),
         (format!("topics=job:{job}&parts=all"), 400, 400),
+        (format!("topics=log:{job},log:{own}"), 400, 400),
+        (format!("topics=job:{own},job:{job}"), 400, 400),
+        (format!("topics=job:{own},log:{job}"), 400, 400),
+        (format!("topics=job:{own},log:{own},workers"), 200, 200),
+        ("topics=worker:1,worker:2".to_owned(), 400, 400),
         (format!("topics={}", ["workers"; 9].join(",")), 400, 400),
     ] {
         for (client, status) in [(&bound, of_bound), (&viewer, of_viewer)] {
@@ -102,6 +124,10 @@ async fn a_token_of_a_project_is_told_of_nothing_else() {
             assert_eq!(answer.status.as_u16(), status, "{query}: {}", answer.body);
         }
     }
+    let twice = format!("/api/v2/events/?once&jobs={job},{job}&topics=job:{job}");
+    let told = viewer.get(&twice).await.body;
+    let times = told.as_str().unwrap().matches("\"sentence\":").count();
+    assert_eq!(times, 1, "each job is told of once: {told}");
     let told = bound.get("/api/v2/events/?once&topics=workers").await.body;
     assert!(
         told.as_str().unwrap().contains("{\"live\":0,\"quiet\":0}"),

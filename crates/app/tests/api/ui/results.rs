@@ -362,18 +362,18 @@ async fn a_file_that_holds_another_photograph_now_is_not_shown() {
 }
 
 #[tokio::test]
-async fn an_image_that_nobody_answered_says_who_had_it() {
+async fn an_image_that_went_without_a_result_says_who_had_it() {
     let fleet = Fleet::short_lease().await;
     let job = fleet.job(1).await;
     let image = fleet.tasks(job, 1).await.remove(0)["id"].clone();
     let browser = Browser::with(&fleet.app, ADMIN).await;
     let path = format!("/jobs/{job}/results/{}", image.as_str().unwrap());
-    browser.get(&path).await.has_not("No answer from");
+    browser.get(&path).await.has_not("No result from");
     fleet.pass(Duration::from_secs(62)).await;
     fleet.tasks(job, 1).await;
     browser
         .get(&path)
         .await
         .has("<dd><bdi>2 times</bdi></dd>")
-        .has("<dt>No answer from</dt>");
+        .has("<dt>No result from</dt>");
 }
