@@ -33,13 +33,12 @@ fn table(step: &str, sql: &str) -> Option<&'static str> {
     GROWS.into_iter().find(is_so_called)
 }
 
-/// The table that a step goes through, if it grows. A limit bounds what is read, but not what is sorted before.
-fn gone_through(step: &str, sql: &str, sorts: bool) -> Option<&'static str> {
+/// The table that a step goes through, if it grows.
+fn gone_through(step: &str, sql: &str) -> Option<&'static str> {
     let table = table(step, sql)?;
     let of_one = ["(job_id=?)", "(collection_id=?)"];
-    let all_of_a_job = OF_A_JOB.contains(&table)
-        && of_one.iter().any(|of| step.contains(of))
-        && (sorts || !sql.contains("LIMIT"));
+    let all_of_a_job =
+        OF_A_JOB.contains(&table) && of_one.iter().any(|of| step.contains(of)) && !sql.contains("LIMIT");
     (step.starts_with("SCAN ") || all_of_a_job).then_some(table)
 }
 
@@ -66,10 +65,8 @@ async fn found(conn: &mut SqliteConnection) -> BTreeSet<(String, &'static str, S
                 if sql.trim().is_empty() || sql.starts_with("PRAGMA") {
                     continue;
                 }
-                let steps = plan(conn, &sql).await;
-                let sorts = steps.iter().any(|step| step == "USE TEMP B-TREE FOR ORDER BY");
-                for step in steps {
-                    found.extend(gone_through(&step, &sql, sorts).map(|table| (name.clone(), table, step)));
+                for step in plan(conn, &sql).await {
+                    found.extend(gone_through(&step, &sql).map(|table| (name.clone(), table, step)));
                 }
             }
         }

@@ -104,11 +104,14 @@ pub fn known(image: &ImageRow, of: &HandOuts) -> Vec<HandOut> {
     else {
         return all;
     };
-    // By its time alone: the worker may have been called otherwise when it was noted.
-    if all.iter().any(|noted| noted.at == at) {
+    let end = end(image, of);
+    // By its time alone: the worker may have been called otherwise when it was noted. It may have answered after that.
+    if let Some(noted) = all.iter_mut().find(|noted| noted.at == at) {
+        if end == End::Answered {
+            noted.end = end;
+        }
         return all;
     }
-    let end = end(image, of);
     all.push(HandOut { worker, at, end });
     all
 }
@@ -212,6 +215,8 @@ mod tests {
             2,
             "nor again under another name, or behind one that was noted since"
         );
+        let late = known(&image(TaskState::Processed, false, None), &of(&renamed));
+        assert_eq!(late[0].end, End::Answered, "a result came after all");
         let never = ImageRow { attempts: 0, ..lost };
         assert!(known(&never, &of("")).is_empty());
     }
