@@ -102,7 +102,7 @@ async fn the_page_of_a_worker_shows_what_failed_with_it_and_an_admin_drains_it()
         .get(&format!("{page}/drain"))
         .await
         .has("Hand this worker nothing more?")
-        .has("The 8 images that it holds");
+        .has("It may finish the 8 images that it holds");
     let done = admin.post(&format!("{page}/drain"), "").await;
     assert_eq!(
         (done.status, done.location()),
