@@ -195,7 +195,8 @@ impl Stand {
     /// Waits until the server, and what is behind it, do nothing to speak of: a queue is filled, a summary made.
     pub(super) async fn quiet(&self) {
         const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
-        const LITTLE: f64 = 0.03;
+        // Seconds of CPU in that time: PostgreSQL, NATS and Redis take half of it when nobody asks anything.
+        const LITTLE: f64 = 0.06;
         const LOOKS: usize = 3;
         let mut looks = tokio::time::interval(LOOK);
         let (mut quiet, mut before) = (0, self.cpu());
