@@ -212,11 +212,7 @@ impl Node {
         };
         let supervisor = Supervisor::new(Arc::clone(&clock));
         let engine = Engine::start(ports, policy, options.image_url, supervisor.clone()).await?;
-        // Photographs of this machine are shown themselves.
-        let thumbs = match options.shows_files {
-            true => Thumbs::default(),
-            false => store.thumbs(&config.database, config.thumbnails_bytes_max).await,
-        };
+        let thumbs = store.thumbs(&config.database, config.thumbnails_bytes_max).await;
         let guards = Guards::new(&config.limits, config.trusted_proxies.clone(), &clock);
         let state = AppState {
             guards,
