@@ -52,7 +52,7 @@ cases! { World;
     async fn an_image_says_when_it_was_handed_out_in_this_run_and_when_it_was_settled(w: World) {
         let job = w.job_of(2).await;
         let read = async |capture| {
-            let query = ImageQuery { job, state: None, reason: None, after: CaptureId(i64::MIN), back: false, limit: 9 };
+            let query = ImageQuery::first(job, 9);
             let rows = w.store.images(&query).await.unwrap();
             let row = rows.into_iter().find(|row| row.capture == capture).unwrap();
             (row.granted_at, row.settled_at)

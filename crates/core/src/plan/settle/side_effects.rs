@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{TaskView, freed_line};
 use crate::{
     CaptureId, GrantId, JobId, WorkerId,
-    handout::death,
+    handout::{death, known::noted},
     plan::TaskKey,
     ports::{Candidate, GrantKey, Level, LogLine},
     receipt::Receipt,
@@ -37,11 +37,7 @@ pub struct Freed<'a> {
 impl Freed<'_> {
     /// Returns the worker that had it, for the task's history.
     pub fn whom(&self, names: &HashMap<WorkerId, String>) -> String {
-        format!(
-            "{} at {}",
-            name(names, self.receipt.worker),
-            self.receipt.granted_at
-        )
+        noted("", name(names, self.receipt.worker), self.receipt.granted_at)
     }
 }
 
