@@ -1,4 +1,5 @@
-//! `/live`, and `/api/v2/events/` for programs: the numbers of the jobs that a page shows, as they change, and which of its parts are to be read again.
+//! `/live`, and `/api/v2/events/` for programs: the numbers of the jobs that a page shows, as they change, and which of its parts
+//! are to be read again.
 //!
 //! The store is read once a second for all watchers together, and only while there are any. A stream sends the numbers that its page
 //! does not have yet, so that nothing is queued for a client that is slow: it gets the newest ones when it takes any. A page that gets

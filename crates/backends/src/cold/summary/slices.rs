@@ -107,8 +107,9 @@ pub(super) async fn detections<S: Cold>(
     Ok(Some((state, Written { rows, clears: false })))
 }
 
-/// The detections after one, each with its best class and what is known of its image, and the last place; `None` if none is left. These are three ranges that are put together here,
-/// because a join looks up each detection's rows by themselves, at three times the cost.
+/// The detections after one, each with its best class and what is known of its image, and the last place; `None` if none is left.
+/// These are three ranges that are put together here, because a join looks up each detection's rows by themselves, at three times
+/// the cost.
 async fn page<S: Cold>(
     conn: &mut S::Conn,
     job: JobId,
