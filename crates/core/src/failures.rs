@@ -1,10 +1,17 @@
 //! Failed images, grouped by why they failed: those of one group differ only in what names an image, a time or a machine.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+mod tally;
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{CaptureId, FailReason, Timestamp, ports::ImageRow, time::head, words::hex};
+use crate::{CaptureId, FailReason, Timestamp, ports::ImageRow, time::head};
+
+pub use tally::{GROUPS_MAX, RunKey, Step, Tally};
 
 /// A fingerprint is never longer, in characters.
 const TEXT_MAX: usize = 200;
@@ -53,15 +60,76 @@ fn general(word: &str, before: &str) -> String {
     shown
 }
 
+/// The name of a group: the same for the same reason and text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupId(u32);
+
+impl GroupId {
+    fn new(reason: FailReason, text: &str) -> Self {
+        let hash = Sha256::digest(format!("{reason}\n{text}"));
+        Self(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]))
+    }
+
+    /// As a store keeps it.
+    #[must_use]
+    pub const fn to_row(self) -> i64 {
+        self.0 as i64
+    }
+
+    /// From a store; `None` if no group is called so.
+    #[must_use]
+    pub fn from_row(id: i64) -> Option<Self> {
+        u32::try_from(id).ok().map(Self)
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// What the images of a group share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The name of the group.
+    pub id: GroupId,
+    /// Why they failed.
+    pub reason: FailReason,
+    /// What their details share.
+    pub text: String,
+}
+
+impl Kind {
+    /// The group of an image that failed so.
+    #[must_use]
+    pub fn of(reason: FailReason, detail: &str) -> Self {
+        let text = fingerprint(detail);
+        Self {
+            id: GroupId::new(reason, &text),
+            reason,
+            text,
+        }
+    }
+
+    /// The group of what fails for a reason when a run has [`GROUPS_MAX`] groups; also that of failures without a detail.
+    #[must_use]
+    pub fn rest(reason: FailReason) -> Self {
+        Self::of(reason, "")
+    }
+}
+
 /// Failed images that failed for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Its name in URLs: the same for the same reason and text.
-    pub id: String,
+    /// Its name in URLs.
+    pub id: GroupId,
     /// The reason.
     pub reason: FailReason,
     /// What their details share.
     pub text: String,
+    /// Whether it is of all that is not told apart, since the run has [`GROUPS_MAX`] groups.
+    pub is_rest: bool,
     /// How many there are.
     pub count: u64,
     /// When the first was settled.
@@ -74,36 +142,29 @@ pub struct Group {
     pub sample: CaptureId,
 }
 
-/// Returns the name of the group of a reason and a fingerprint.
-fn group_id(reason: FailReason, text: &str) -> String {
-    let hash = Sha256::digest(format!("{reason}\n{text}"));
-    hex(&hash[..4])
-}
-
-/// Returns the name of the group of an image; `None` if it has not failed.
+/// Returns the group of an image; `None` if it has not failed.
 #[must_use]
-pub fn group_of(row: &ImageRow) -> Option<String> {
-    let text = fingerprint(row.detail.as_deref().unwrap_or_default());
-    row.reason.map(|reason| group_id(reason, &text))
+pub fn kind_of(row: &ImageRow) -> Option<Kind> {
+    row.reason
+        .map(|reason| Kind::of(reason, row.detail.as_deref().unwrap_or_default()))
 }
 
 /// Groups, as failed images are added.
 #[derive(Clone, Debug, Default)]
-pub struct Groups(BTreeMap<String, (Group, BTreeMap<String, u64>)>);
+pub struct Groups(BTreeMap<GroupId, (Group, BTreeMap<String, u64>)>);
 
 impl Groups {
     /// Adds an image; one that has not failed is left out.
     pub fn add(&mut self, row: &ImageRow) {
-        let Some(reason) = row.reason else { return };
-        let text = fingerprint(row.detail.as_deref().unwrap_or_default());
-        let id = group_id(reason, &text);
-        let (group, workers) = match self.0.entry(id) {
+        let Some(kind) = kind_of(row) else { return };
+        let (group, workers) = match self.0.entry(kind.id) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(place) => {
                 let group = Group {
-                    id: place.key().clone(),
-                    reason,
-                    text,
+                    id: kind.id,
+                    reason: kind.reason,
+                    text: kind.text,
+                    is_rest: false,
                     count: 0,
                     first_at: row.settled_at,
                     last_at: row.settled_at,
@@ -204,8 +265,8 @@ mod tests {
             (Some(Timestamp(2)), Some(Timestamp(4)))
         );
         assert_eq!(
-            group_of(&failed(9, "HTTP 404 for http://y/", "c")).as_ref(),
-            Some(&first.id)
+            kind_of(&failed(9, "HTTP 404 for http://y/", "c")).map(|kind| kind.id),
+            Some(first.id)
         );
         assert_eq!((groups[1].text.as_str(), groups[1].count), ("too dark", 1));
     }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     CaptureId, FailReason, GrantId, JobId, JobStatus, Timestamp, WorkerId,
+    failures::{Kind, Tally},
     handout::{
         death::{self, EndedGrant, GrantEnd, Unanswered},
         known::noted,
@@ -107,6 +108,8 @@ pub struct SweepPlan {
     pub lines: Vec<LogLine>,
     /// How the counters of jobs change.
     pub deltas: BTreeMap<JobId, Deltas>,
+    /// How the groups of failures change.
+    pub tally: Tally,
     /// How many hand-outs of each worker ended without an answer that is excused.
     pub unanswered: BTreeMap<WorkerId, u64>,
     /// Grants that hold nothing any more.
@@ -288,6 +291,8 @@ impl SweepPlan {
             .then(|| lost_detail(attempts, strikes, &history));
         if let Some(lost) = &lost {
             self.deltas.entry(job).or_default().failed += 1;
+            let kind = Kind::of(FailReason::Lost, lost);
+            self.tally.add((job, task.run), kind, capture);
             self.lines.push(failed_line(task.key, FailReason::Lost, lost));
         } else if current {
             let candidate = Candidate {

@@ -1,7 +1,11 @@
 //! Pages of a job's tasks, detections and log lines, as the store returns them.
 
+use std::cmp::Reverse;
+
 use crate::{
-    AlgorithmId, CaptureId, FailReason, JobId, TaskState, Timestamp, WorkerId, catalog::Capture,
+    AlgorithmId, CaptureId, FailReason, JobId, TaskState, Timestamp, WorkerId,
+    catalog::Capture,
+    failures::{GROUPS_MAX, Group},
     result::DetectionId,
 };
 
@@ -32,6 +36,43 @@ pub struct ImageRow {
     pub settled_at: Option<Timestamp>,
     /// The number of stored detections.
     pub detections: i64,
+}
+
+/// The failed images of a job's run by why they failed, as they are counted with its tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailureGroups {
+    /// How many images of the job failed, as its counter says.
+    pub failed: u64,
+    /// Whether the groups of this run were counted from its beginning: not if that is older than they are.
+    pub is_counted: bool,
+    /// Every group that the run has had, some of which may be empty now; without workers.
+    pub groups: Vec<Group>,
+}
+
+impl FailureGroups {
+    /// Whether each failed image of the job is in a group: not while a new run takes back what failed in the one before.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.failed == self.groups.iter().map(|group| group.count).sum::<u64>()
+    }
+
+    /// The groups that have images, the largest first, with the workers of those that were looked at.
+    #[must_use]
+    pub fn with_workers(self, looked_at: &[Group]) -> Vec<Group> {
+        let is_full = self.groups.len() >= GROUPS_MAX;
+        let mut groups = self.groups;
+        groups.retain(|group| group.count > 0);
+        for group in &mut groups {
+            group.is_rest = is_full && group.text.is_empty();
+            if let Some(seen) = looked_at.iter().find(|seen| seen.id == group.id) {
+                group.workers.clone_from(&seen.workers);
+                // What is counted may name one that was processed since.
+                group.sample = seen.sample;
+            }
+        }
+        groups.sort_by_key(|group| (Reverse(group.count), group.sample));
+        groups
+    }
 }
 
 /// What is known of the hand-outs of a task in its run, beside its row.

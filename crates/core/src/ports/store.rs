@@ -12,11 +12,11 @@ use crate::{
     job::{Expect, JobMove},
     pace::JobMinute,
     ports::{
-        Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey,
-        GrantRequest, Granted, HandOuts, Health, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter,
-        JobGroup, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob,
-        OffsetPage, Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room,
-        RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob,
+        Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FailureGroups, FreeCursor,
+        GrantKey, GrantRequest, Granted, HandOuts, Health, Holding, ImageQuery, ImageRow, Job, JobEdit,
+        JobFilter, JobGroup, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow,
+        Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow,
+        Room, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob,
         WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
@@ -141,6 +141,8 @@ pub trait Store: Catalog + Health {
     async fn images(&self, query: &ImageQuery) -> Result<Vec<ImageRow>>;
     /// What is known of the hand-outs of a task; `None` if there is no such task.
     async fn hand_outs(&self, job: JobId, capture: CaptureId) -> Result<Option<HandOuts>>;
+    /// The failed images of a job's run by why they failed; `None` if there is no such job.
+    async fn failure_groups(&self, job: JobId) -> Result<Option<FailureGroups>>;
     /// A page of tasks by key, in either direction, with their captures.
     async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>>;
     /// Returns what jobs that are not deleted did with these captures, by capture and job; a page of captures at a

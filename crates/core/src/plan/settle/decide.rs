@@ -2,6 +2,7 @@
 
 use crate::{
     FailReason, GrantId, TaskState,
+    failures::GroupId,
     handout::lease,
     ports::Posted,
     task::{DETAIL_MAX_CHARS, cut},
@@ -20,6 +21,8 @@ pub struct TaskView {
     pub state: TaskState,
     /// Why it failed, if it did.
     pub reason: Option<FailReason>,
+    /// The group of failures that it is in, if it failed.
+    pub failed_as: Option<GroupId>,
     /// Stored detections.
     pub n_detections: i64,
     /// Stored classifications.
@@ -46,6 +49,7 @@ impl TaskView {
             delivery: 0,
             state: TaskState::Pending,
             reason: None,
+            failed_as: None,
             n_detections: 0,
             n_classifications: 0,
             grant: None,

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{TaskKey, lost::failed_line};
 use crate::{
-    CaptureId, JobId, TaskState,
+    CaptureId, FailReason, JobId, TaskState,
+    failures::{GroupId, Kind, Tally},
     ports::{LogLine, Posted, Settled, Settlement, Touched},
     result::{Detection, has_duplicates},
 };
@@ -27,6 +28,8 @@ pub struct SettlePlan<'a> {
     detections: BTreeMap<TaskKey, &'a [Detection]>,
     /// Every job that changes, even if no counter of it does.
     pub deltas: BTreeMap<JobId, Deltas>,
+    /// How the groups of failures change.
+    pub tally: Tally,
     /// What it does beyond its own tasks.
     pub side_effects: SideEffects<'a>,
 }
@@ -99,6 +102,10 @@ impl<'a> SettlePlan<'a> {
                 if row.n_detections > 0 && after.state == TaskState::Processed {
                     self.replaced.push(key);
                 }
+                let after = TaskView {
+                    failed_as: self.count_failure(key, row, after.reason.zip(detail)),
+                    ..after
+                };
                 *row = after;
                 *self.deltas.entry(key.0).or_default() += deltas;
                 if let Posted::Success(detections) = &item.posted {
@@ -114,6 +121,24 @@ impl<'a> SettlePlan<'a> {
             }
         }
         self.items.push(Settled::Saved);
+    }
+
+    /// Moves a task from the group of failures that it was in to the one that it is in now, which it returns.
+    fn count_failure(
+        &mut self,
+        (job, capture): TaskKey,
+        before: &TaskView,
+        now: Option<(FailReason, &str)>,
+    ) -> Option<GroupId> {
+        let run = (job, before.run);
+        if let Some((group, reason)) = before.failed_as.zip(before.reason) {
+            self.tally.remove(run, group, reason);
+        }
+        let (reason, detail) = now?;
+        let kind = Kind::of(reason, detail);
+        let group = kind.id;
+        self.tally.add(run, kind, capture);
+        Some(group)
     }
 
     /// Returns whether nothing is to be written.
