@@ -8,12 +8,13 @@
 use std::time::Duration;
 
 use trapline_core::{
-    JobId, JobStatus, Timestamp,
+    CaptureId, FailReason, JobId, JobStatus, Timestamp,
+    failures::{Kind, Tally},
     plan::settle::Deltas,
     ports::{Claim, Level, LogLine, Slice},
 };
 
-use super::{Cold, RowOf, SLICE_ROWS, Turn, retried};
+use super::{Cold, RowOf, SLICE_ROWS, Turn, failures, retried};
 use crate::{
     rows::{Columns, JobSource},
     sql::{Conn, List, Value, first, sql},
@@ -21,6 +22,8 @@ use crate::{
 
 const PRIME: i64 = 2_147_483_647;
 const ADDING: i64 = 0;
+/// The detail of a task without a URL, as `collect/insert.sql` writes it.
+const NO_URL: &str = "the capture has no url";
 
 /// A capture of a slice.
 struct Collected {
@@ -34,6 +37,8 @@ struct Collected {
 #[derive(Default)]
 struct Stale {
     captures: Vec<i64>,
+    /// Those that fail again, since they have no URL.
+    without_url: Vec<CaptureId>,
     deltas: Deltas,
 }
 
@@ -181,6 +186,7 @@ async fn finish<S: Cold>(conn: &mut S::Conn, claim: &Claim, now: Timestamp) -> s
         .one(sql!("collect/total.sql"), &[&claim.job.0], first)
         .await?;
     conn.run(sql!("collect/end.sql"), &[&claim.job.0]).await?;
+    failures::forget(conn, claim.job, claim.run).await?;
     let touched = S::change(conn, claim.job, Deltas::default(), Some(total), now).await?;
     Ok(Slice::Done {
         status: touched.map_or(JobStatus::Revoked, |t| t.status),
@@ -208,12 +214,13 @@ async fn lock_stale<C: Conn>(conn: &mut C, claim: &Claim, source: &JobSource) ->
     ];
     let mut stale = Stale::default();
     for row in conn.rows(sql!(each "collect/stale.sql"), &values).await? {
-        stale.captures.push(row.col("capture_id")?);
+        let capture = row.col("capture_id")?;
+        stale.captures.push(capture);
+        let is_without_url = row.col::<Option<String>>("reason")?.as_deref() == Some("no_url");
         match row.col::<String>("state")?.as_str() {
             "processed" => stale.deltas.processed -= 1,
-            "failed" if row.col::<Option<String>>("reason")?.as_deref() != Some("no_url") => {
-                stale.deltas.failed -= 1;
-            }
+            "failed" if is_without_url => stale.without_url.push(CaptureId(capture)),
+            "failed" => stale.deltas.failed -= 1,
             _ => {}
         }
     }
@@ -260,16 +267,18 @@ async fn add<S: Cold>(
     let tasks: Vec<_> = taken.map(|c| (c.id, c.ord, c.no_url)).collect();
     let tasks = serde_json::to_string(&tasks).expect("numbers serialise");
     let values: [&dyn Value<'_>; 4] = [&job, &claim.run, &tasks, &now.0];
-    let inserted: Vec<bool> = conn.list(sql!(each "collect/insert.sql"), &values, first).await?;
+    let inserted: Vec<Option<i64>> = conn.list(sql!(each "collect/insert.sql"), &values, first).await?;
     let added = inserted.len() as i64;
     conn.run(sql!("collect/added.sql"), &[&job, &skipped, &added])
         .await?;
-    let failed = inserted.iter().filter(|failed| **failed).count() as i64;
+    let without_url: Vec<_> = inserted.into_iter().flatten().map(CaptureId).collect();
+    let failed = without_url.len() as i64;
     if failed > 0 {
+        count_without_url(conn, claim, &without_url, now).await?;
         let line = LogLine {
             job: claim.job,
             level: Level::Error,
-            message: format!("{failed} image(s) failed (no_url): the capture has no url"),
+            message: format!("{failed} image(s) failed (no_url): {NO_URL}"),
             capture: None,
         };
         S::log(conn, &[line], now).await?;
@@ -280,8 +289,20 @@ async fn add<S: Cold>(
     })
 }
 
+/// Counts images that fail because they have no URL. The fence has locked the job's row.
+async fn count_without_url<C: Conn>(
+    conn: &mut C,
+    claim: &Claim,
+    captures: &[CaptureId],
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let kind = Kind::of(FailReason::NoUrl, NO_URL);
+    failures::count(conn, &Tally::of((claim.job, claim.run), &kind, captures), now).await
+}
+
 async fn reset<C: Conn>(conn: &mut C, claim: &Claim, stale: Stale, now: Timestamp) -> sqlx::Result<Deltas> {
     let values: [&dyn Value<'_>; 4] = [&claim.job.0, &claim.run, &List(&stale.captures), &now.0];
     conn.run(sql!(each "collect/reset.sql"), &values).await?;
+    count_without_url(conn, claim, &stale.without_url, now).await?;
     Ok(stale.deltas)
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod catalog;
 pub(crate) mod collect;
+pub(crate) mod failures;
 mod health;
 pub(crate) mod jobs;
 pub(crate) mod minutes;

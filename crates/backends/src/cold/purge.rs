@@ -2,7 +2,7 @@
 
 use trapline_core::{CaptureId, JobId};
 
-use super::{Cold, SLICE_ROWS, Turn, retried, summary};
+use super::{Cold, SLICE_ROWS, Turn, failures, retried, summary};
 use crate::sql::{Conn as _, List, Value, first, sql};
 
 /// Removes the next rows of a deleted job; returns whether there was one.
@@ -42,6 +42,7 @@ async fn purge_in<S: Cold>(conn: &mut S::Conn, job: i64) -> sqlx::Result<()> {
         return Ok(());
     }
     conn.run(sql!("summary/forget.sql"), &[&job]).await?;
+    failures::forget(conn, JobId(job), i64::MAX).await?;
     conn.run(sql!("jobs/purge_minutes.sql"), &[&job]).await?;
     conn.run(sql!("jobs/purge_runs.sql"), &[&job]).await?;
     conn.run(sql!("jobs/purge_job.sql"), &[&job]).await.map(drop)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
 use trapline_core::{
     CaptureId, JobId, Result, Timestamp,
+    failures::Tally,
     plan::{TaskKey, lost::By, settle::Deltas},
     ports::{LeasePolicy, LogLine, Swept, Touched},
     time::BoxFuture,
@@ -66,7 +67,10 @@ impl Cold for PostgresStore {
     ) -> BoxFuture<'_, sqlx::Result<Option<Touched>>> {
         Box::pin(async move {
             let change = counts::Change { job, deltas, total };
-            Ok(counts::apply(conn, &[change], Cause::Other, now).await?.pop())
+            let none = Tally::default();
+            Ok(counts::apply(conn, &[change], &none, Cause::Other, now)
+                .await?
+                .pop())
         })
     }
 

@@ -3,10 +3,12 @@
 use sqlx::PgConnection;
 use trapline_core::{
     JobId, Timestamp,
+    failures::Tally,
     plan::settle::Deltas,
     ports::{LogLine, Touched},
 };
 
+use crate::cold::failures;
 use crate::rows::{self, Columns as _};
 
 /// What changes in a job's row.
@@ -26,10 +28,11 @@ pub(super) enum Cause {
     Other,
 }
 
-/// Applies changes, by job; last in its transaction. A job that is no more is not in the answer.
+/// Applies changes, by job, and those of the groups of their failures; last in its transaction. A job that is no more is not in the answer.
 pub(super) async fn apply(
     conn: &mut PgConnection,
     changes: &[Change],
+    tally: &Tally,
     cause: Cause,
     now: Timestamp,
 ) -> sqlx::Result<Vec<Touched>> {
@@ -38,12 +41,13 @@ pub(super) async fn apply(
     }
     let column = |of: fn(&Change) -> i64| changes.iter().map(of).collect::<Vec<i64>>();
     let jobs = column(|c| c.job.0);
-    if jobs.len() > 1 {
+    if jobs.len() > 1 || !tally.is_empty() {
         sqlx::query(include_str!("sql/counts_lock.sql"))
             .bind(&jobs)
             .execute(&mut *conn)
             .await?;
     }
+    failures::count(conn, tally, now).await?;
     let rows = sqlx::query(include_str!("sql/counts.sql"))
         .bind(&jobs)
         .bind(column(|c| c.deltas.processed))

@@ -98,7 +98,7 @@ async fn write(conn: &mut PgConnection, plan: &SettlePlan<'_>, now: Timestamp) -
             total: None,
         })
         .collect();
-    let mut touched = counts::apply(conn, &changes, Cause::Result, now).await?;
+    let mut touched = counts::apply(conn, &changes, &plan.tally, Cause::Result, now).await?;
     for job in &mut touched {
         plan.tell(job);
     }

@@ -250,7 +250,7 @@ async fn end_leases(
             total: None,
         })
         .collect();
-    for mut touched in counts::apply(conn, &changes, Cause::Other, now).await? {
+    for mut touched in counts::apply(conn, &changes, &plan.tally, Cause::Other, now).await? {
         touched.settled = plan.lost_of(touched.job);
         let job = touched.job;
         if by.tells(job) {

@@ -23,8 +23,8 @@ pub(crate) use results::{
     strays,
 };
 pub(crate) use task::{
-    attempt, free_task, hand_outs, held_task, idle_task, image, lease_row, oldest_lease, receipt, result,
-    task_audit, task_view, turn, worker_now,
+    attempt, failure_groups, free_task, hand_outs, held_task, idle_task, image, lease_row, oldest_lease,
+    receipt, result, task_audit, task_view, turn, worker_now,
 };
 pub(crate) use worker::{holding, worker, worker_minute};
 

@@ -2,9 +2,12 @@
 
 use trapline_core::{
     CaptureId, FailReason, GrantId, JobId, TaskState, WorkerId,
+    failures::{Group, GroupId, Kind},
     handout::last_try::Turn,
     plan::{TaskKey, leases::LeaseRow, lost::IdleTask, settle::TaskView, sweep::HeldTask},
-    ports::{Attempt, Candidate, FreeCursor, HandOuts, ImageRow, OldestLease, ResultRow, WorkerNow},
+    ports::{
+        Attempt, Candidate, FailureGroups, FreeCursor, HandOuts, ImageRow, OldestLease, ResultRow, WorkerNow,
+    },
     receipt::Receipt,
     verify::{LeaseAudit, TaskAudit},
 };
@@ -39,13 +42,18 @@ pub(crate) fn free_task(row: &impl Columns) -> sqlx::Result<(FreeCursor, Candida
 pub(crate) fn task_view(row: &impl Columns) -> sqlx::Result<(TaskKey, TaskView)> {
     let state: String = row.at(5)?;
     let reason: Option<String> = row.at(6)?;
+    let reason = reason.map(|r| word(&r, FailReason::parse)).transpose()?;
     let grant = |place| Ok::<_, sqlx::Error>(row.at::<Option<i64>>(place)?.map(GrantId));
     let view = TaskView {
         ord: row.at(2)?,
         run: row.at(3)?,
         delivery: row.at(4)?,
         state: word(&state, TaskState::parse)?,
-        reason: reason.map(|r| word(&r, FailReason::parse)).transpose()?,
+        reason,
+        failed_as: match (reason, row.at::<Option<String>>(15)?) {
+            (Some(reason), detail) => Some(Kind::of(reason, &detail.unwrap_or_default()).id),
+            (None, _) => None,
+        },
         n_detections: row.at(7)?,
         n_classifications: row.at(8)?,
         grant: grant(9)?,
@@ -55,6 +63,34 @@ pub(crate) fn task_view(row: &impl Columns) -> sqlx::Result<(TaskKey, TaskView)>
         died: grant(13)?.zip(row.at(14)?),
     };
     Ok(((JobId(row.at(0)?), CaptureId(row.at(1)?)), view))
+}
+
+/// The groups of a job's run, of which each row is one, and one without a group if there is none; `None` if there is no row.
+pub(crate) fn failure_groups(rows: &[impl Columns]) -> sqlx::Result<Option<FailureGroups>> {
+    let Some(job) = rows.first() else { return Ok(None) };
+    let groups = rows.iter().map(failure_group).collect::<sqlx::Result<Vec<_>>>()?;
+    Ok(Some(FailureGroups {
+        failed: job.unsigned("failed")?,
+        is_counted: job.col("is_counted")?,
+        groups: groups.into_iter().flatten().collect(),
+    }))
+}
+
+fn failure_group(row: &impl Columns) -> sqlx::Result<Option<Group>> {
+    let Some(id) = row.col::<Option<i64>>("id")? else {
+        return Ok(None);
+    };
+    Ok(Some(Group {
+        id: word(&id.to_string(), |_| GroupId::from_row(id))?,
+        reason: word(&row.col::<String>("reason")?, FailReason::parse)?,
+        text: row.col("text")?,
+        is_rest: false,
+        count: row.unsigned("n")?,
+        first_at: row.maybe_time("first_at")?,
+        last_at: row.maybe_time("last_at")?,
+        workers: Vec::new(),
+        sample: CaptureId(row.col("sample")?),
+    }))
 }
 
 /// What decides on the end of the task's lease.
@@ -177,6 +213,7 @@ pub(crate) fn task_audit(row: &impl Columns) -> sqlx::Result<TaskAudit> {
         run: row.col("run")?,
         state: state(row)?,
         reason: reason(row)?,
+        detail: row.col("detail")?,
         delivery: row.col("delivery")?,
         strikes: row.col("strikes")?,
         settled_at: row.maybe_time("settled_at")?,

@@ -20,6 +20,7 @@ use super::{
     json, store_error, suspects,
 };
 use crate::{
+    cold::failures,
     rows,
     sql::{Conn, sql},
 };
@@ -84,6 +85,7 @@ async fn write(conn: &mut Direct, plan: &SettlePlan<'_>, now: Timestamp) -> sqlx
     delete_detections(conn, &plan.replaced).await?;
     insert_detections(conn, &plan.detections())?;
     counts::log_lines(conn, &plan.failures(), now).await?;
+    failures::count(conn, &plan.tally, now).await?;
     let mut touched = Vec::with_capacity(plan.deltas.len());
     for (job, deltas) in &plan.deltas {
         let change = counts::Change {

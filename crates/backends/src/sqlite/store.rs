@@ -9,19 +9,21 @@ use trapline_core::{
     pace::JobMinute,
     plan::lost::By,
     ports::{
-        Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
-        Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
-        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
-        QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport,
-        Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
-        WorkerMinute, WorkerRow,
+        Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FailureGroups, FreeCursor, GrantKey,
+        GrantRequest, Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
+        JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
+        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
+        SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob,
+        WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
 };
 
 use super::{SqliteStore, direct, grant, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, minutes, purge, recent, reports, summary, workers};
+use crate::cold::{
+    Cold as _, QUICK, SLOW, collect, failures, jobs, minutes, purge, recent, reports, summary, workers,
+};
 use crate::rows::Columns as _;
 
 #[async_trait]
@@ -212,6 +214,10 @@ impl Store for SqliteStore {
 
     async fn hand_outs(&self, job: JobId, capture: CaptureId) -> Result<Option<HandOuts>> {
         self.aside(reports::hand_outs(self, job, capture)).await
+    }
+
+    async fn failure_groups(&self, job: JobId) -> Result<Option<FailureGroups>> {
+        self.aside(failures::groups(self, job)).await
     }
 
     async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>> {

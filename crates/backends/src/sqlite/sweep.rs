@@ -15,7 +15,7 @@ use trapline_core::{
 };
 
 use super::{SLICE_ROWS, SqliteStore, counts, json, leases, lost, store_error};
-use crate::cold::jobs::move_in;
+use crate::cold::{failures, jobs::move_in};
 use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -167,6 +167,7 @@ async fn end_leases(
     write_ended(conn, &plan.ended, now).await?;
     write_grants(conn, &plan).await?;
     counts::log_lines(conn, &plan.lines, now).await?;
+    failures::count(conn, &plan.tally, now).await?;
     for (job, deltas) in &plan.deltas {
         let change = counts::Change {
             job: *job,

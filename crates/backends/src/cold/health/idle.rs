@@ -2,8 +2,9 @@
 //! that came in between wins; a dry run is the same one, rolled back.
 
 use trapline_core::{
-    CaptureId, JobId, JobStatus, Timestamp,
-    health::{id_lists, lost_line},
+    CaptureId, FailReason, JobId, JobStatus, Timestamp,
+    failures::{Kind, Tally},
+    health::{STRICT_DETAIL, id_lists, lost_line},
     job::JobMove,
     plan::settle::Deltas,
     ports::{Ended, Level, LogLine, MarkLost, MarkedLost, Touched, Vitals},
@@ -11,7 +12,7 @@ use trapline_core::{
 
 use super::{Cold, Turn};
 use crate::{
-    cold::{jobs, retried},
+    cold::{failures, jobs, retried},
     rows::Columns as _,
     sql::{Conn, Value, first, sql},
 };
@@ -69,6 +70,11 @@ async fn lose_all_pending<S: Cold>(
     let rest = S::lose(conn, request.job, request.run, request.now).await?;
     marked.more = rest.len() as i64 == S::LOST_ROWS;
     if !rest.is_empty() {
+        let run = (request.job, request.run);
+        let tally = Tally::of(run, &Kind::of(FailReason::Lost, STRICT_DETAIL), &rest);
+        // Locked, as they are counted.
+        conn.rows(sql!(each "jobs/lock.sql"), &[&request.job.0]).await?;
+        failures::count(conn, &tally, request.now).await?;
         let deltas = Deltas {
             failed: rest.len() as i64,
             ..Deltas::default()

@@ -1,5 +1,5 @@
 -- A page of tasks with what is stored for each. $1 job, $2 after, $3 limit, $4 the detail of the strict idle policy.
-SELECT t.capture_id, t.run, t.state, t.reason, t.delivery, t.strikes, t.settled_at,
+SELECT t.capture_id, t.run, t.state, t.reason, CASE WHEN t.state = 'failed' THEN t.detail END AS detail, t.delivery, t.strikes, t.settled_at,
        coalesce(t.reason = 'lost' AND t.detail = $4, false) AS by_strict_policy,
        t.grant_id IS NOT NULL AS leased,
        g.id IS NOT NULL AS has_grant, t.granted_at, t.lease_until,

@@ -1,13 +1,13 @@
 -- Freezes what results of a run may name, and what tells two runs that do the same work: the definition that the slug of
 -- the job's pipeline means in its project now. A run that has it keeps it. $1 job, $2 run.
-INSERT INTO run_specs (job_id, run, pipeline_id, algorithms, fingerprint)
+INSERT INTO run_specs (job_id, run, pipeline_id, algorithms, fingerprint, groups_failures)
 SELECT $1, $2, now.pipeline_id,
        (SELECT json_group_array(json_array(a.id, a.category_map_id)) FROM (
             SELECT a.id, a.category_map_id FROM pipeline_algorithms pa JOIN algorithms a ON a.id = pa.algorithm_id
             WHERE pa.pipeline_id = now.pipeline_id ORDER BY a.key, a.version) a),
        (SELECT ifnull(group_concat(a.name, ' '), '') FROM (
             SELECT a.key || '@' || a.version AS name FROM pipeline_algorithms pa JOIN algorithms a ON a.id = pa.algorithm_id
-            WHERE pa.pipeline_id = now.pipeline_id ORDER BY a.key, a.version) a)
+            WHERE pa.pipeline_id = now.pipeline_id ORDER BY a.key, a.version) a), true
 FROM (SELECT ifnull((SELECT pp.pipeline_id FROM pipelines p JOIN pipeline_pointers pp ON pp.slug = p.slug
                      WHERE p.id = j.pipeline_id AND pp.project_id = j.project_id), j.pipeline_id) AS pipeline_id
       FROM jobs j WHERE j.id = $1) now
