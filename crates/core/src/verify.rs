@@ -28,6 +28,8 @@ pub enum Invariant {
     LandedIsComplete,
     /// A job's counters equal its tasks' rows.
     JobCounts,
+    /// The groups of failures of a run are those of its failed tasks.
+    FailureGroups,
     /// A task's counters equal its stored detections and classifications.
     TaskCounts,
     /// State, reason and time of a task's outcome agree.
@@ -111,6 +113,8 @@ pub struct TaskAudit {
     pub run: i64,
     pub state: TaskState,
     pub reason: Option<FailReason>,
+    /// The reason in words, if it failed.
+    pub detail: Option<String>,
     pub delivery: i64,
     pub strikes: i64,
     pub settled_at: Option<Timestamp>,
@@ -219,6 +223,7 @@ pub async fn verify(store: &dyn Store, page: u64) -> Result<Verified> {
 async fn verify_job(store: &dyn Store, mut job: JobAudit, page: u64, into: &mut Verified) -> Result<()> {
     for _ in 0..LOOKS {
         let mut audit = Audit::default();
+        let groups = store.failure_groups(job.job).await?;
         let mut after = CaptureId(0);
         loop {
             let tasks = store.audit_tasks(job.job, after, page).await?;
@@ -227,6 +232,9 @@ async fn verify_job(store: &dyn Store, mut job: JobAudit, page: u64, into: &mut 
             tasks.iter().for_each(|t| audit.task(&job, t));
         }
         audit.job(&job);
+        if let Some(groups) = groups.filter(|groups| groups.is_counted) {
+            audit.groups(&groups);
+        }
         // Pages are read one by one, so a job that changed in between proves nothing.
         let now = store.audit_jobs(JobId(job.job.0 - 1), 1).await?.pop();
         let Some(now) = now.filter(|n| n.job == job.job) else {

@@ -94,6 +94,21 @@ pub(crate) const CASES: &[Case] = &[
         named: &[(Invariant::JobCounts, Some(2), "says [2, 2, 0, 2, 9]")],
     },
     Case {
+        why: "a group of failures has no task",
+        sql: "INSERT INTO job_failures VALUES (1, 1, 7, 'lost', 'word', 2, 3, 0, 0)",
+        named: &[(
+            Invariant::FailureGroups,
+            Some(1),
+            "group 00000007 of failures: says 2, its rows 0",
+        )],
+    },
+    Case {
+        why: "a failed task is in no group",
+        sql: "UPDATE tasks SET state = 'failed', reason = 'lost', detail = 'word' WHERE job_id = 2 AND capture_id = 4; \
+              UPDATE jobs SET processed = 1, failed = 1 WHERE id = 2",
+        named: &[(Invariant::FailureGroups, Some(2), "says 0, its rows 1")],
+    },
+    Case {
         why: "a task counts detections that are not there",
         sql: "UPDATE tasks SET n_detections = 9 WHERE job_id = 2 AND capture_id = 5",
         named: &[(Invariant::TaskCounts, Some(2), "task 5: says 9 detection(s)")],

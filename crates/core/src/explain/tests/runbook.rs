@@ -201,6 +201,7 @@ fn the_runbook_names_every_invariant_of_verify_and_no_other() {
         Invariant::JobHasAnOwner,
         Invariant::LandedIsComplete,
         Invariant::JobCounts,
+        Invariant::FailureGroups,
         Invariant::TaskCounts,
         Invariant::OneOutcome,
         Invariant::SettledWasHandedOut,
