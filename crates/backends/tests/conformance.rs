@@ -16,8 +16,8 @@ use trapline_core::ports::{Progress, Queue};
 use trapline_testkit::{
     ManualClock, RealClock,
     conformance::{
-        Case, World, apart, budget, captures, catalog, creates, deaths, definitions, drafts, found, frozen,
-        grants, health, last_tries, pages,
+        Case, World, apart, budget, captures, catalog, creates, deaths, definitions, drafts, failures, found,
+        frozen, grants, health, last_tries, pages,
         projections::{self, Fixture},
         recent, results, sessions, store, summaries, suspects, timeline, workers,
     },
@@ -28,7 +28,7 @@ use trapline_testkit::{
 use support::Databases;
 
 /// The tables of the store.
-const STORE: [&[Case<World>]; 22] = [
+const STORE: [&[Case<World>]; 23] = [
     store::CASES,
     budget::CASES,
     timeline::CASES,
@@ -45,6 +45,7 @@ const STORE: [&[Case<World>]; 22] = [
     drafts::CASES,
     captures::CASES,
     catalog::CASES,
+    failures::CASES,
     pages::CASES,
     recent::CASES,
     results::CASES,
@@ -159,6 +160,7 @@ fn main() {
         frozen::CASES,
         drafts::CASES,
         captures::CASES,
+        failures::CASES,
         pages::CASES,
         recent::CASES,
         results::CASES,

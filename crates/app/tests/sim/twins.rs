@@ -16,8 +16,9 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trapline_backends::{SqliteStore, sqlite::Access};
 use trapline_core::{
-    CaptureId, Clock, CollectionId, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, Clock, CollectionId, FailReason, JobId, ProjectId, Result, Timestamp, WorkerId,
     catalog::Capture,
+    failures::GroupId,
     health::TickReport,
     job::{Expect, JobMove},
     pace::JobMinute,
@@ -94,6 +95,7 @@ impl Twins {
         for job in jobs.into_iter().collect::<BTreeSet<_>>() {
             self.job(job).await?;
             self.audit_tasks(job, CaptureId(0), PAGE).await?;
+            self.failure_groups(job).await?;
         }
         Ok(())
     }
@@ -172,6 +174,16 @@ impl Twins {
     }
 }
 
+/// What is counted alike in both: the model has no group that is empty again, and may name another image of it.
+fn counted(of: &FailureGroups) -> (u64, bool, Vec<(GroupId, FailReason, &str, u64)>) {
+    let groups = of.groups.iter().filter(|group| group.count > 0);
+    let mut groups: Vec<_> = groups
+        .map(|g| (g.id, g.reason, g.text.as_str(), g.count))
+        .collect();
+    groups.sort_unstable_by_key(|group| group.0);
+    (of.failed, of.is_counted, groups)
+}
+
 /// No disk: nothing is proved here about what a crash leaves.
 fn shared_memory() -> &'static std::path::Path {
     let shm = std::path::Path::new("/dev/shm");
@@ -238,6 +250,14 @@ twins! { Store {
             let shipped = instant(&self.aside, || self.shipped.heartbeat(pulse));
             self.compare("heartbeat", "", &model, &shipped);
             model
+        }
+
+        async fn failure_groups(&self, job: JobId) -> Result<Option<FailureGroups>> {
+            let model = self.model.failure_groups(job).await?;
+            let shipped = instant(&self.aside, || self.shipped.failure_groups(job))?;
+            let (a, b) = (model.as_ref().map(counted), shipped.as_ref().map(counted));
+            self.compare("failure_groups", &job.to_string(), &Ok(a), &Ok(b));
+            Ok(model)
         }
     }
     stopped_cleanly() -> ();

@@ -11,6 +11,7 @@ pub(crate) const COLD: &[&str] = &[
     "cluster/size.sql",
     "cluster/stopped.sql",
     "doctor/",
+    "failures/forget.sql",
     "lock.sql",
     "scratch_number.sql",
     "health/add_tick.sql",

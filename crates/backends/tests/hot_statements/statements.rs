@@ -208,6 +208,11 @@ pub(crate) const HOT: &[Statement] = &[
     hot("reports/images_waiting_before.sql", 24 + IN_FLIGHT, &[JOB, (INT, known!("last")), (INT, "'24'")]),
     hot("reports/images_in_flight_before.sql", IN_FLIGHT / 2, &[JOB, (INT, known!("last")), (INT, "'24'")]),
     hot("reports/hand_outs.sql", 1, &[JOB, (INT, "'7'")]),
+    hot("failures/known.sql", 1, &[JOB, (INT, "'1'")]),
+    hot("failures/add.sql", 1, &[
+        JOB, (INT, "'1'"), (INT, "'7'"), (TEXT, "'lost'"), (TEXT, "'word'"), (INT, "'1'"), (INT, "'7'"), NOW,
+    ]),
+    hot("failures/groups.sql", 1, &[JOB]),
     hot("reports/results.sql", 24, &[JOB, (INT, known!("last")), (INT, "'24'")]),
     hot("reports/results_before.sql", 24, &[JOB, (INT, "'25'"), (INT, "'24'")]),
     hot("detections.sql", 24, &[JOB, (INT, "'0'"), (INT, "'0'"), (INT, "'24'")]),

@@ -9,6 +9,7 @@ pub mod creates;
 pub mod deaths;
 pub mod definitions;
 pub mod drafts;
+pub mod failures;
 pub mod found;
 pub mod frozen;
 pub mod grants;

@@ -10,12 +10,12 @@ use trapline_core::{
     job::{Expect, JobMove},
     pace::JobMinute,
     ports::{
-        Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
-        Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
-        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
-        QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport,
-        Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
-        WorkerMinute, WorkerRow,
+        Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FailureGroups, FreeCursor, GrantKey,
+        GrantRequest, Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
+        JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
+        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
+        SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob,
+        WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -285,6 +285,10 @@ impl Store for FaultyStore {
 
     async fn hand_outs(&self, job: JobId, capture: CaptureId) -> Result<Option<HandOuts>> {
         self.call("hand_outs", self.inner.hand_outs(job, capture)).await
+    }
+
+    async fn failure_groups(&self, job: JobId) -> Result<Option<FailureGroups>> {
+        self.call("failure_groups", self.inner.failure_groups(job)).await
     }
 
     async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>> {

@@ -65,6 +65,7 @@ impl Db {
             run: task.run,
             state: task.state,
             reason: task.reason,
+            detail: task.detail.clone(),
             delivery: task.delivery,
             strikes: task.strikes,
             settled_at: task.settled_at,

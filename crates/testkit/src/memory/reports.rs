@@ -2,9 +2,10 @@
 
 use trapline_core::{
     AlgorithmId, CaptureId, JobId, TaskState, Timestamp,
+    failures::{Group, Groups},
     ports::{
-        Attempt, ClassificationRow, DetectionRow, DetectionsOf, HandOuts, ImageQuery, ImageRow, ImageState,
-        LogLine, LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
+        Attempt, ClassificationRow, DetectionRow, DetectionsOf, FailureGroups, HandOuts, ImageQuery,
+        ImageRow, ImageState, LogLine, LogPage, LogQuery, LogRow, ResultQuery, ResultRow,
     },
     result::{Classification, Detection, DetectionId},
     task::{DETAIL_MAX_CHARS, cut},
@@ -65,6 +66,32 @@ impl Db {
                 detections: t.n_detections,
             })
             .collect()
+    }
+
+    pub(super) fn failure_groups(&self, job: JobId) -> Option<FailureGroups> {
+        let row = self.jobs.get(&job).filter(|row| !row.deleted)?;
+        let failed = ImageQuery {
+            state: Some(ImageState::Failed),
+            ..ImageQuery::first(job, u64::MAX)
+        };
+        let mut groups = Groups::default();
+        let of_run = |image: &ImageRow| {
+            self.task(job, image.capture)
+                .is_some_and(|t| t.run == row.job.run)
+        };
+        self.image_page(&failed)
+            .iter()
+            .filter(|image| of_run(image))
+            .for_each(|image| groups.add(image));
+        let bare = |group: Group| Group {
+            workers: Vec::new(),
+            ..group
+        };
+        Some(FailureGroups {
+            failed: row.job.counts.failed,
+            is_counted: self.specs.contains_key(&(job, row.job.run)),
+            groups: groups.sorted().into_iter().map(bare).collect(),
+        })
     }
 
     pub(super) fn hand_outs(&self, job: JobId, capture: CaptureId) -> Option<HandOuts> {

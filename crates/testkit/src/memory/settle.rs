@@ -2,6 +2,7 @@
 
 use trapline_core::{
     GrantId, Timestamp,
+    failures::Kind,
     plan::settle::{self, SettlePlan, TaskView},
     ports::{Posted, SettleReport, Settled, Settlement},
 };
@@ -15,6 +16,9 @@ fn view(task: &TaskRow) -> TaskView {
         delivery: task.delivery,
         state: task.state,
         reason: task.reason,
+        failed_as: task
+            .reason
+            .map(|reason| Kind::of(reason, task.detail.as_deref().unwrap_or_default()).id),
         n_detections: task.n_detections,
         n_classifications: task.n_classifications,
         grant: task.grant.map(GrantId),

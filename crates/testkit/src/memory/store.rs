@@ -8,12 +8,12 @@ use trapline_core::{
     job::{Expect, JobMove},
     pace::JobMinute,
     ports::{
-        Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
-        Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
-        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
-        QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport,
-        Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
-        WorkerMinute, WorkerRow,
+        Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FailureGroups, FreeCursor, GrantKey,
+        GrantRequest, Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
+        JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
+        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
+        SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob,
+        WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -208,6 +208,10 @@ impl Store for MemoryStore {
 
     async fn hand_outs(&self, job: JobId, capture: CaptureId) -> Result<Option<HandOuts>> {
         Ok(self.rows().hand_outs(job, capture))
+    }
+
+    async fn failure_groups(&self, job: JobId) -> Result<Option<FailureGroups>> {
+        Ok(self.rows().failure_groups(job))
     }
 
     async fn results(&self, query: &ResultQuery) -> Result<Vec<ResultRow>> {
