@@ -2,7 +2,7 @@
 
 use trapline_core::{
     CaptureId, FailReason, JobId, Result, TaskState,
-    failures::group_of,
+    failures::kind_of,
     ports::{ImageQuery, ImageRow, ImageState, Store},
 };
 
@@ -26,7 +26,7 @@ pub struct Wanted {
 
 impl Wanted {
     fn takes(&self, row: &ImageRow) -> bool {
-        let is_of_group = |group: &String| group_of(row).as_ref() == Some(group);
+        let is_of_group = |group: &String| kind_of(row).is_some_and(|kind| kind.id.to_string() == *group);
         self.reason.is_none_or(|reason| row.reason == Some(reason))
             && self.group.as_ref().is_none_or(is_of_group)
             && match self.state {

@@ -1,10 +1,10 @@
-//! The failed images of a job by why they failed. Made from a bounded number of them, each time that somebody asks: no settlement
-//! pays for it.
+//! The failed images of a job by why they failed: their numbers as they are counted with the tasks, and whose they were from a
+//! bounded number of them.
 
 use trapline_core::{
     CaptureId, JobId, Result,
     failures::{Group, Groups},
-    ports::{ImageQuery, ImageState},
+    ports::{FailureGroups, ImageQuery, ImageState},
 };
 
 use crate::Engine;
@@ -19,18 +19,38 @@ const PAGE: u64 = 500;
 pub struct Failures {
     /// The groups, the largest first.
     pub groups: Vec<Group>,
-    /// How many images they are made from: the first by number.
+    /// Whether they are of all failed images. If not, they are of those that were looked at: of a run that is older than the
+    /// counted groups, or while a new run takes back what failed in the one before.
+    pub is_whole: bool,
+    /// How many images were looked at: the first by number. The workers are theirs.
     pub examined: u64,
     /// Whether more images failed than were looked at.
     pub more: bool,
 }
 
 impl Engine {
-    /// Groups the first failed images of a job: about so many.
+    /// Groups the failed images of a job; about so many of them are looked at.
     ///
     /// # Errors
     /// As the store's.
     pub async fn failures(&self, job: JobId, most: u64) -> Result<Failures> {
+        let counted = self.inner.ports.store.failure_groups(job).await?;
+        let counted = counted.filter(FailureGroups::is_whole);
+        // Only the workers are looked for if the rest is known.
+        let most = counted.as_ref().map_or(most, |_| most.min(PAGE));
+        let mut found = self.look_at_failed(job, most).await?;
+        found.is_whole = !found.more || counted.is_some();
+        if let Some(counted) = counted.filter(|_| found.more) {
+            found.groups = counted.with_workers(&found.groups);
+        }
+        for group in &mut found.groups {
+            group.first_at = group.first_at.map(|at| self.shown(at));
+            group.last_at = group.last_at.map(|at| self.shown(at));
+        }
+        Ok(found)
+    }
+
+    async fn look_at_failed(&self, job: JobId, most: u64) -> Result<Failures> {
         let mut found = Failures::default();
         let mut groups = Groups::default();
         let mut query = ImageQuery {
@@ -56,10 +76,6 @@ impl Engine {
             }
         }
         found.groups = groups.sorted();
-        for group in &mut found.groups {
-            group.first_at = group.first_at.map(|at| self.shown(at));
-            group.last_at = group.last_at.map(|at| self.shown(at));
-        }
         Ok(found)
     }
 }

@@ -327,7 +327,9 @@ pub struct Timeline {
 pub struct Failures {
     /// The groups, the largest first.
     pub results: Vec<FailureGroup>,
-    /// How many failed images they are made from: the first by number.
+    /// Whether the groups are of all failed images; else of those that were looked at.
+    pub whole: bool,
+    /// How many failed images were looked at: the first by number. The workers are theirs.
     pub examined: u64,
     /// Whether more images failed than were looked at.
     pub more: bool,

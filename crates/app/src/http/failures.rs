@@ -20,6 +20,7 @@ async fn failures(
     let found = app.engine.failures(job, FAILURES_MAX).await?;
     Ok(Json(wire::Failures {
         results: found.groups.into_iter().map(view).collect(),
+        whole: found.is_whole,
         examined: found.examined,
         more: found.more,
     }))
@@ -28,7 +29,7 @@ async fn failures(
 fn view(of: Group) -> wire::FailureGroup {
     let workers = of.workers.into_iter();
     wire::FailureGroup {
-        group: of.id,
+        group: of.id.to_string(),
         reason: of.reason.as_str().into(),
         text: of.text,
         count: of.count,

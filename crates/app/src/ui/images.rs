@@ -14,7 +14,7 @@ use trapline_engine::{FAILURES_MAX, Failures};
 
 use super::{
     chip::Chip,
-    kinds::{Kind, partly, reason_word},
+    kinds::{Kind, looked_at, partly, reason_word},
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
     tabs::Head,
@@ -249,6 +249,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     frame.refreshes = app.goes_on(&job);
     let partly = partly(&failures, &job);
     let (reasons, other) = (reasons(&filter, &failures), other(&failures));
+    let looked_at = looked_at(&failures);
     let kinds = failures.groups.into_iter().take(GROUPS_MAX);
     let shown: Vec<CaptureId> = found.rows.iter().map(|row| row.capture).collect();
     let small = app.thumbs.sizes(&shown).await;
@@ -259,7 +260,9 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         states: states(&filter, &job),
         more: more(&filter, &job).filter(|_| app.goes_on(&job)),
         here: filter.path("", after.map(CaptureId)),
-        kinds: kinds.map(|group| Kind::new(&filter, group, now)).collect(),
+        kinds: kinds
+            .map(|group| Kind::new(&filter, group, looked_at, now))
+            .collect(),
         other,
         reasons,
         partly,
@@ -337,9 +340,9 @@ fn reasons(filter: &Filter, failures: &Failures) -> Vec<Chip> {
             reason: Some(reason),
             ..filter.whole()
         };
-        let word = match failures.more {
-            true => reason_word(reason).to_owned(),
-            false => format!("{} {}", reason_word(reason), count(n)),
+        let word = match failures.is_whole {
+            false => reason_word(reason).to_owned(),
+            true => format!("{} {}", reason_word(reason), count(n)),
         };
         Chip::new(word, of.path("", None), filter.reason == Some(reason))
     };

@@ -16,7 +16,7 @@ use super::{
     downloads::{Download, downloads},
     images::Filter,
     jobs::Row,
-    kinds::{Kind, partly},
+    kinds::{Kind, looked_at, partly},
     page::{Frame, PageResult, render},
     session::Visitor,
     tabs::{Tab, tabs},
@@ -53,11 +53,12 @@ impl Kinds {
             _ => app.engine.failures(job.id, FAILED_MAX).await?,
         };
         let now = app.engine.wall_now();
+        let looked_at = looked_at(&failures);
         let first = failures.groups.iter().take(KINDS_MAX).cloned();
         Ok(Self {
             id: job.id,
             kinds: first
-                .map(|group| Kind::new(&Filter::failed(job.id), group, now))
+                .map(|group| Kind::new(&Filter::failed(job.id), group, looked_at, now))
                 .collect(),
             more_kinds: failures.groups.len() > KINDS_MAX,
             partly: partly(&failures, job),

@@ -29,23 +29,27 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    pub(super) fn new(filter: &Filter, group: Group, now: Timestamp) -> Self {
+    /// `looked_at` are the images whose workers are known, if those are not all.
+    pub(super) fn new(filter: &Filter, group: Group, looked_at: Option<u64>, now: Timestamp) -> Self {
+        let name = group.id.to_string();
         let of = Filter {
-            group: Some(group.id.clone()),
+            group: Some(name.clone()).filter(|_| !group.is_rest),
+            reason: Some(group.reason).filter(|_| group.is_rest),
             ..filter.whole()
         };
         let time = |at: Option<Timestamp>| at.map(|at| Time::new(at, now));
         Self {
             count: count(group.count),
             reason: reason_word(group.reason),
-            workers: workers(&group),
+            workers: workers(&group, looked_at),
             first: time(group.first_at),
             last: time(group.last_at),
             help: help(group.reason),
             path: of.path("", None),
             sample: format!("/jobs/{}/results/{}", filter.job, group.sample),
-            is_on: filter.group.as_ref() == Some(&group.id),
+            is_on: filter.group.as_ref() == Some(&name),
             text: match group.text.as_str() {
+                _ if group.is_rest => "other details".to_owned(),
                 "" => "no detail".to_owned(),
                 text => visible(text),
             },
@@ -54,7 +58,7 @@ impl Kind {
 }
 
 /// Whose images they were: three workers at the most.
-fn workers(group: &Group) -> String {
+fn workers(group: &Group, looked_at: Option<u64>) -> String {
     let known: u64 = group.workers.iter().map(|(_, n)| n).sum();
     match group.workers.as_slice() {
         [] => String::new(),
@@ -70,7 +74,8 @@ fn workers(group: &Group) -> String {
             } else {
                 String::new()
             };
-            format!("by {}{others}", named.join(", "))
+            let of = looked_at.map_or_else(String::new, |n| format!("of the first {}, ", count(n)));
+            format!("{of}by {}{others}", named.join(", "))
         }
     }
 }
@@ -104,11 +109,16 @@ fn help(reason: FailReason) -> &'static str {
     }
 }
 
+/// How many images were looked at, if those are not all that failed.
+pub(super) fn looked_at(failures: &Failures) -> Option<u64> {
+    Some(failures.examined).filter(|_| failures.more)
+}
+
 /// What groups are made from, if that is not all.
 pub(super) fn partly(failures: &Failures, job: &Job) -> Option<String> {
     let (some, all) = (
         count(failures.examined),
         counted(job.counts.failed, "failed image"),
     );
-    failures.more.then(|| format!("of the first {some} of {all}"))
+    (!failures.is_whole).then(|| format!("of the first {some} of {all}"))
 }

@@ -148,7 +148,7 @@ async fn images_of_every_state_have_a_page_and_what_is_no_state_is_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_says_of_how_many_failed_images_it_speaks() {
     let fleet = Fleet::new().await;
     let job = fleet.job(5_010).await;
@@ -160,10 +160,39 @@ async fn a_page_says_of_how_many_failed_images_it_speaks() {
         }
     }
     let browser = Browser::with(&fleet.app, ADMIN).await;
-    let page = browser.get(&format!("/jobs/{job}/images?state=failed")).await;
+    let pages = [format!("/jobs/{job}/images?state=failed"), format!("/jobs/{job}")];
+    for page in &pages {
+        let page = browser.get(page).await;
+        page.has("<span class=\"numbers\">5,010</span> <bdi>no moth</bdi>")
+            .has("of the first 500, by ")
+            .has_not("failed images</span>");
+    }
+    let answer = async || {
+        fleet
+            .admin
+            .get(&format!("/api/v2/jobs/{job}/failures/"))
+            .await
+            .body
+    };
+    let counted = answer().await;
+    assert_eq!(
+        (
+            &counted["whole"],
+            &counted["results"][0]["count"],
+            &counted["examined"],
+            &counted["more"]
+        ),
+        (&json!(true), &json!(5_010), &json!(500), &json!(true))
+    );
+    // As a run that is older than the groups.
+    let mut store = fleet.app.hold_writes().await;
+    let forget = sqlx::raw_sql("DELETE FROM job_failures; COMMIT");
+    forget.execute(&mut store).await.unwrap();
+    let [images, head] = &pages;
+    let page = browser.get(images).await;
     page.has("of the first 5,000 of 5,010 failed images")
         .has("<span class=\"numbers\">5,000</span>");
-    let page = browser.get(&format!("/jobs/{job}")).await;
+    let page = browser.get(head).await;
     page.has("of the first 500 of 5,010 failed images")
         .has("<span class=\"numbers\">500</span> <bdi>no moth</bdi>");
     let page = browser
@@ -176,14 +205,10 @@ async fn a_page_says_of_how_many_failed_images_it_speaks() {
     page.has("None of these so far.")
         .has("5,000 images looked at, 0 found.")
         .has("data-more>Go on<");
-    let answer = fleet
-        .admin
-        .get(&format!("/api/v2/jobs/{job}/failures/"))
-        .await
-        .body;
+    let looked_at = answer().await;
     assert_eq!(
-        (&answer["examined"], &answer["more"]),
-        (&json!(5_000), &json!(true))
+        (&looked_at["whole"], &looked_at["examined"], &looked_at["more"]),
+        (&json!(false), &json!(5_000), &json!(true))
     );
 }
 
