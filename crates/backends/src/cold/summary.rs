@@ -132,7 +132,10 @@ async fn write<S: Cold>(store: &S, job: JobId, mut next: State, slice: &Written)
     if tx.run(sql!("summary/advance.sql"), &values).await? == 0 {
         return Ok(false);
     }
-    for (sql, rows) in &slice.rows {
+    if let Some(labels) = &slice.labels {
+        tx.run(sql!(each "summary/add_labels.sql"), &[labels]).await?;
+    }
+    for (sql, rows) in slice.rows.iter().filter(|(_, rows)| !rows.is_empty()) {
         tx.run(*sql, &[rows]).await?;
     }
     S::commit(tx).await?;

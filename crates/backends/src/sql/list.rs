@@ -3,15 +3,57 @@
 use rusqlite::types::{ToSql, ToSqlOutput};
 use serde::Serialize;
 use sqlx::{
-    Encode, Postgres, Sqlite, Type,
+    Arguments as _, Encode, Postgres, Sqlite, Type,
     encode::IsNull,
     error::BoxDynError,
-    postgres::{PgArgumentBuffer, PgTypeInfo},
-    sqlite::{SqliteArgumentsBuffer, SqliteTypeInfo},
+    postgres::{PgArgumentBuffer, PgArguments, PgTypeInfo},
+    sqlite::{SqliteArguments, SqliteArgumentsBuffer, SqliteTypeInfo},
 };
+
+use super::Value;
 
 /// A list as one parameter: SQLite reads it as JSON (`json_each`), PostgreSQL as an array.
 pub(crate) struct List<L>(pub(crate) L);
+
+/// Rows of as many numbers as one parameter: SQLite reads them as JSON, PostgreSQL as one array, row after row, which costs it a third
+/// less than JSON for rows that are inserted.
+pub(crate) struct Rows {
+    columns: usize,
+    numbers: Vec<i64>,
+}
+
+impl Rows {
+    pub(crate) fn of<const N: usize>(rows: impl IntoIterator<Item = [i64; N]>) -> Self {
+        Self {
+            columns: N,
+            numbers: rows.into_iter().flatten().collect(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&self.numbers.chunks(self.columns).collect::<Vec<_>>())
+    }
+}
+
+impl<'q> Value<'q> for Rows {
+    fn for_sqlite(&self, values: &mut SqliteArguments) -> Result<(), BoxDynError> {
+        values.add(self.json()?)
+    }
+
+    fn for_postgres(&self, values: &mut PgArguments) -> Result<(), BoxDynError> {
+        values.add(self.numbers.as_slice())
+    }
+
+    fn direct(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let text = self.json();
+        text.map(ToSqlOutput::from)
+            .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))
+    }
+}
 
 impl<L> Type<Sqlite> for List<L> {
     fn type_info() -> SqliteTypeInfo {

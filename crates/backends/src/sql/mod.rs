@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 pub(crate) use conn::{Conn, first};
-pub(crate) use list::List;
+pub(crate) use list::{List, Rows};
 
 /// A statement: its text for each database.
 #[derive(Clone, Copy)]

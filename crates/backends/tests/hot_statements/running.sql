@@ -45,7 +45,7 @@ UNION ALL SELECT 'settled', captures::text FROM grants WHERE id = {job} * 100000
 UNION ALL SELECT 'set', array_agg(c)::text FROM generate_series({from} + 1001, {from} + 1024) c
 UNION ALL SELECT 'ords', array_agg(ord ORDER BY ord)::text FROM (SELECT * FROM detections WHERE job_id = {job} ORDER BY ord LIMIT 24) d
 UNION ALL SELECT 'place', ord::text FROM (SELECT * FROM detections WHERE job_id = {job} ORDER BY ord OFFSET 23 LIMIT 1) d
-UNION ALL SELECT 'places', json_agg(json_build_array(ord, capture_id))::text FROM (SELECT * FROM detections WHERE job_id = {job} ORDER BY ord LIMIT 24) d
+UNION ALL SELECT 'places', array_agg(n)::text FROM (SELECT unnest(ARRAY[ord, capture_id]) AS n FROM (SELECT * FROM detections WHERE job_id = {job} ORDER BY ord LIMIT 24) d) d
 UNION ALL SELECT 'found', array_agg(capture_id ORDER BY ord)::text FROM (SELECT * FROM detections WHERE job_id = {job} ORDER BY ord LIMIT 24) d
 UNION ALL SELECT 'jobs', array_fill({job}, ARRAY[24])::text
 UNION ALL SELECT 'grants', array_fill({job} * 100000 + 30, ARRAY[24])::text

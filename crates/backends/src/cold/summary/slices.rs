@@ -10,14 +10,16 @@ use trapline_core::{
 use crate::{
     cold::Cold,
     rows::{self, Columns},
-    sql::{Conn as _, Sql, Value, bound, sql},
+    sql::{Conn as _, Rows, Sql, Value, bound, sql},
 };
 
 /// What one slice writes.
 #[derive(Default)]
 pub(super) struct Written {
-    /// Statements, each with its rows as JSON.
-    pub(super) rows: Vec<(Sql, String)>,
+    /// Labels as JSON, if there are any.
+    pub(super) labels: Option<String>,
+    /// Statements, each with its rows.
+    pub(super) rows: Vec<(Sql, Rows)>,
     /// Whether rows of the summary before it are removed.
     pub(super) clears: bool,
 }
@@ -53,16 +55,22 @@ pub(super) async fn photographs<S: Cold>(
         let is_counted = label != PROCESSED || task == TaskState::Processed;
         if let Some(half_hour) = at.filter(|_| is_counted).map(|at| zone.half_hour(at)) {
             *counts.entry(half_hour).or_default() += 1;
-            taken.push((job.0, half_hour, capture));
+            taken.push([job.0, half_hour, capture]);
         }
     }
     taken.sort_unstable();
-    let counts: Vec<_> = counts.into_iter().map(|(at, n)| (job.0, label, at, n)).collect();
+    let counts = counts.into_iter().map(|(at, n)| [job.0, label, at, n]);
     let rows = vec![
-        (sql!(each "summary/add_activity.sql"), json(&counts)),
-        (sql!(each "summary/add_taken.sql"), json(&taken)),
+        (sql!(each "summary/add_activity.sql"), Rows::of(counts)),
+        (sql!(each "summary/add_taken.sql"), Rows::of(taken)),
     ];
-    Ok((state, Written { rows, clears: false }))
+    Ok((
+        state,
+        Written {
+            rows,
+            ..Written::default()
+        },
+    ))
 }
 
 /// A page of detections; `None` if none is left.
@@ -90,21 +98,23 @@ pub(super) async fn detections<S: Cold>(
     state.at = last;
     let labels: Vec<_> = counted.labels.into_iter().collect();
     let counts = counted.counts.into_iter();
-    let counts: Vec<_> = counts.map(|((label, bin), n)| (job.0, label, bin, n)).collect();
+    let counts = counts.map(|((label, bin), n)| [job.0, label, bin, bound(n)]);
     let activity = counted.activity.into_iter();
-    let activity: Vec<_> = activity.map(|((label, at), n)| (job.0, label, at, n)).collect();
+    let activity = activity.map(|((label, at), n)| [job.0, label, at, bound(n)]);
     counted.index.sort_unstable();
     let index = counted.index.iter();
-    let index: Vec<_> = index
-        .map(|(label, rank, capture, n)| (job.0, label, rank, capture.0, n))
-        .collect();
+    let index = index.map(|(label, rank, capture, n)| [job.0, *label, *rank, capture.0, *n]);
     let rows = vec![
-        (sql!(each "summary/add_labels.sql"), json(&labels)),
-        (sql!(each "summary/add_counts.sql"), json(&counts)),
-        (sql!(each "summary/add_activity.sql"), json(&activity)),
-        (sql!(each "summary/add_index.sql"), json(&index)),
+        (sql!(each "summary/add_counts.sql"), Rows::of(counts)),
+        (sql!(each "summary/add_activity.sql"), Rows::of(activity)),
+        (sql!(each "summary/add_index.sql"), Rows::of(index)),
     ];
-    Ok(Some((state, Written { rows, clears: false })))
+    let written = Written {
+        labels: (!labels.is_empty()).then(|| serde_json::to_string(&labels).expect("texts serialise")),
+        rows,
+        clears: false,
+    };
+    Ok(Some((state, written)))
 }
 
 /// The detections after one, each with its best class and what is known of its image, and the last place; `None` if none is left.
@@ -132,12 +142,12 @@ async fn page<S: Cold>(
             Ok((place(row)?, row.col("label")?, row.col("score")?))
         })
         .await?;
-    let mut images: Vec<_> = page.iter().map(|(at, _)| (at.0, at.1.0)).collect();
+    let mut images: Vec<_> = page.iter().map(|(at, _)| [at.0, at.1.0]).collect();
     images.dedup();
     let images: HashMap<CaptureId, (u64, Option<TakenAt>)> = conn
         .list(
             sql!(each "summary/slice_images.sql"),
-            &[&job.0, &json(&images)],
+            &[&job.0, &Rows::of(images)],
             |row| {
                 let image = (row.unsigned("n_detections")?, rows::taken_at(row)?);
                 Ok((CaptureId(row.col("capture_id")?), image))
@@ -161,10 +171,6 @@ async fn page<S: Cold>(
         })
     });
     Ok(Some((seen.collect(), last)))
-}
-
-fn json(rows: &impl serde::Serialize) -> String {
-    serde_json::to_string(rows).expect("numbers and texts serialise")
 }
 
 fn place(row: &impl Columns) -> sqlx::Result<Place> {

@@ -1,5 +1,5 @@
--- Adds photographs to the index of times. $1 [[job_id, half_hour, capture_id], …] (JSON), in the order of their keys.
+-- Adds photographs to the index of times. $1 [[job_id, half_hour, capture_id], …] as one array, in the order of their keys.
 INSERT INTO taken_index (job_id, half_hour, capture_id)
-SELECT (e->>0)::bigint, (e->>1)::bigint, (e->>2)::bigint
-FROM json_array_elements($1::text::json) AS e
+SELECT a[i], a[i + 1], a[i + 2]
+FROM (SELECT $1::bigint[] AS a OFFSET 0) rows CROSS JOIN generate_series(1, cardinality(a), 3) AS i
 ON CONFLICT (job_id, half_hour, capture_id) DO NOTHING
