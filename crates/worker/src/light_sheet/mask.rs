@@ -170,20 +170,24 @@ pub(super) fn parts(contrast: &Contrast, settings: &LightSheet) -> Vec<Part> {
 ///
 /// A wide hole is more likely the sheet between several insects that touch.
 pub(super) fn fill_holes(mut mask: GrayImage, radius: u8) -> GrayImage {
-    let depth = distance_transform(&mask, Norm::L2);
     let (right, bottom) = (mask.width() as i32 - 1, mask.height() as i32 - 1);
+    let is_inside = |&(x, y): &(i32, i32)| x > 0 && y > 0 && x < right && y < bottom;
     for hole in patches(&mask, 0) {
-        let fills = |&(x, y): &(i32, i32)| {
-            let enclosed = x > 0 && y > 0 && x < right && y < bottom;
-            enclosed && depth.get_pixel(x as u32, y as u32).0[0] <= radius
-        };
-        if hole.iter().all(fills) {
+        if hole.iter().all(is_inside) && inner_radius(&hole) <= radius {
             for (x, y) in hole {
                 mask.put_pixel(x as u32, y as u32, Luma([255]));
             }
         }
     }
     mask
+}
+
+/// How far the middle of a patch is from what is around it. Of the patch alone: most of a picture is one, the sheet.
+fn inner_radius(patch: &[(i32, i32)]) -> u8 {
+    let (mut outside, _) = stencil(patch, 1);
+    image::imageops::invert(&mut outside);
+    let depth = distance_transform(&outside, Norm::L2);
+    depth.as_raw().iter().copied().max().unwrap_or(0)
 }
 
 /// The connected patches of one value, in reading order of their first pixels.
