@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use trapline_worker::WorkerConfig;
 use trapline_worker::decode::DecodeLimits;
 use trapline_worker::fetch::{FetchError, FetchLimits, Fetcher};
-use trapline_worker::pipelines::image::{Detector, ImagePipeline};
+use trapline_worker::pipelines::image::{Detector, ImagePipeline, Shrunk};
 use trapline_worker::wire::{Detection, PipelineConfig};
 
 fn quick() -> FetchLimits {
@@ -265,7 +265,11 @@ impl Detector for Blind {
         serde_json::from_value(json!({"name": "Blind", "slug": "test"})).expect("the least that is needed")
     }
 
-    fn detect(&self, _image: &DynamicImage, _image_id: &str, _now: &str) -> Result<Vec<Detection>, String> {
+    fn side(&self) -> u32 {
+        100
+    }
+
+    fn detect(&self, _image: &Shrunk, _image_id: &str, _now: &str) -> Result<Vec<Detection>, String> {
         Ok(Vec::new())
     }
 }

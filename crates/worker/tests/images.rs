@@ -15,7 +15,7 @@ use image::{DynamicImage, ImageFormat};
 use serde_json::json;
 use trapline_worker::decode::DecodeLimits;
 use trapline_worker::fetch::{FetchLimits, Fetcher};
-use trapline_worker::pipelines::image::{Detector, ImagePipeline};
+use trapline_worker::pipelines::image::{Detector, ImagePipeline, Shrunk};
 use trapline_worker::wire::{Detection, PipelineConfig, Task};
 use trapline_worker::{Outcome, Pipeline};
 
@@ -28,8 +28,12 @@ impl Detector for Fragile {
             .expect("the least that is needed")
     }
 
-    fn detect(&self, image: &DynamicImage, _image_id: &str, _now: &str) -> Result<Vec<Detection>, String> {
-        assert!(image.width() > 1, "one pixel wide");
+    fn side(&self) -> u32 {
+        100
+    }
+
+    fn detect(&self, image: &Shrunk, _image_id: &str, _now: &str) -> Result<Vec<Detection>, String> {
+        assert!(image.given.0 > 1, "one pixel wide");
         Ok(Vec::new())
     }
 }

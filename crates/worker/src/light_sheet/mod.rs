@@ -122,15 +122,19 @@ impl LightSheet {
 
     /// Finds the insects, or says that there is no sheet.
     pub fn look(&self, image: &DynamicImage) -> Result<Vec<Insect>, NoSheet> {
-        if image.width().max(image.height()) < PICTURE_SIDE_MIN {
+        self.look_at(&shrink(image, self.working_side), (image.width(), image.height()))
+    }
+
+    /// The same of a picture that is shrunk already; `given` is the size of the one that the insects are of.
+    pub fn look_at(&self, picture: &RgbImage, given: (u32, u32)) -> Result<Vec<Insect>, NoSheet> {
+        if given.0.max(given.1) < PICTURE_SIDE_MIN {
             return Ok(Vec::new());
         }
-        let picture = self.working_picture(image);
         let size = (picture.width() as i32, picture.height() as i32);
-        if !is_lit(&picture) {
+        if !is_lit(picture) {
             return Err(NoSheet::Dark);
         }
-        let contrast = contrast::contrast(&picture);
+        let contrast = contrast::contrast(picture);
         if plane::quantile(&mut contrast.difference.values.clone(), 0.5) > SMOOTH_MAX {
             return Err(NoSheet::Rough);
         }
@@ -142,7 +146,7 @@ impl LightSheet {
         let mut insects: Vec<Insect> = grouping::join(pieces, self.joining_px)
             .into_iter()
             .filter(|part| self.is_large_and_clear(part, size))
-            .map(|part| insect(&part, size, (image.width(), image.height())))
+            .map(|part| insect(&part, size, given))
             .collect();
         insects.sort_by(|a, b| a.y1.total_cmp(&b.y1).then(a.x1.total_cmp(&b.x1)));
         Ok(insects)
@@ -172,18 +176,19 @@ impl LightSheet {
             && part.pixels.len() as f32 >= self.area_min * longer * longer
             && part.contrast >= self.contrast_min
     }
+}
 
-    fn working_picture(&self, image: &DynamicImage) -> RgbImage {
-        let longer = image.width().max(image.height());
-        if longer <= self.working_side {
-            return image.to_rgb8();
-        }
-        let shrunk =
-            |side: u32| (u64::from(side) * u64::from(self.working_side) / u64::from(longer)).max(1) as u32;
-        image
-            .thumbnail_exact(shrunk(image.width()), shrunk(image.height()))
-            .into_rgb8()
+/// A picture of 8 bits whose longer side is `side` at the most: each of its pixels is the mean of those that it stands for.
+#[must_use]
+pub fn shrink(image: &DynamicImage, side: u32) -> RgbImage {
+    let longer = image.width().max(image.height());
+    if longer <= side {
+        return image.to_rgb8();
     }
+    let shrunk = |of: u32| (u64::from(of) * u64::from(side) / u64::from(longer)).max(1) as u32;
+    image
+        .thumbnail_exact(shrunk(image.width()), shrunk(image.height()))
+        .into_rgb8()
 }
 
 fn is_lit(picture: &RgbImage) -> bool {

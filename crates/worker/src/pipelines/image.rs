@@ -7,7 +7,7 @@
 use std::num::NonZero;
 use std::sync::Arc;
 
-use ::image::{DynamicImage, codecs::jpeg::JpegEncoder};
+use ::image::{DynamicImage, RgbImage, codecs::jpeg::JpegEncoder};
 use async_trait::async_trait;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use tokio::task::JoinError;
 use crate::decode::{DecodeLimits, decode};
 use crate::fetch::{FetchError, Fetcher};
 use crate::http;
+use crate::light_sheet::shrink;
 use crate::photograph::Photograph;
 use crate::pipeline::{Outcome, Picture, Pipeline};
 use crate::time;
@@ -36,8 +37,19 @@ pub trait Detector: Send + Sync + 'static {
     /// What to register.
     fn config(&self) -> PipelineConfig;
 
+    /// The longer side of the picture that it looks at, in pixels.
+    fn side(&self) -> u32;
+
     /// All detections of one image, or why it can't be judged. `now` is for their timestamps.
-    fn detect(&self, image: &DynamicImage, image_id: &str, now: &str) -> Result<Vec<Detection>, String>;
+    fn detect(&self, image: &Shrunk, image_id: &str, now: &str) -> Result<Vec<Detection>, String>;
+}
+
+/// An image, shrunk once for whoever looks at it.
+pub struct Shrunk {
+    /// Its longer side is [`Detector::side`] at the most.
+    pub picture: RgbImage,
+    /// Width and height of the image.
+    pub given: (u32, u32),
 }
 
 /// Is told the image's id and what its photograph says about itself. Runs on a blocking thread.
@@ -112,8 +124,13 @@ impl<D: Detector> ImagePipeline<D> {
             if let Some(observer) = observer {
                 observer(&image_id, &photograph);
             }
-            let detections = look(detector.as_ref(), &image, &image_id)?;
-            Ok((detections, picture(&image)))
+            let shrunk = Shrunk {
+                picture: shrink(&image, detector.side()),
+                given: (image.width(), image.height()),
+            };
+            drop(image);
+            let detections = look(detector.as_ref(), &shrunk, &image_id)?;
+            Ok((detections, picture(shrunk)))
         })
         .await
         .unwrap_or_else(|error| Err(format!("processing failed: {}", panic_text(error))))
@@ -135,11 +152,7 @@ impl<D: Detector> Pipeline for ImagePipeline<D> {
     }
 }
 
-fn look(
-    detector: &impl Detector,
-    image: &DynamicImage,
-    image_id: &str,
-) -> Result<Vec<Box<RawValue>>, String> {
+fn look(detector: &impl Detector, image: &Shrunk, image_id: &str) -> Result<Vec<Box<RawValue>>, String> {
     let started = time::now();
     let mut detections = detector.detect(image, image_id, &time::utc_now())?;
     let seconds_each = started.elapsed().as_secs_f64() / detections.len().max(1) as f64;
@@ -153,20 +166,17 @@ fn look(
 }
 
 /// Boxes are of the decoded pixels, so the thumbnail is too.
-fn picture(image: &DynamicImage) -> Picture {
+fn picture(image: Shrunk) -> Picture {
     Picture {
-        width: image.width(),
-        height: image.height(),
-        thumbnail: thumbnail(image),
+        width: image.given.0,
+        height: image.given.1,
+        thumbnail: thumbnail(&image.picture.into()),
     }
 }
 
 /// A JPEG that people recognise the image by, in base64; `None` if it can't be small enough.
 fn thumbnail(image: &DynamicImage) -> Option<String> {
-    let small = match image.width().max(image.height()) > THUMBNAIL_SIDE {
-        true => image.thumbnail(THUMBNAIL_SIDE, THUMBNAIL_SIDE).into_rgb8(),
-        false => image.to_rgb8(),
-    };
+    let small = shrink(image, THUMBNAIL_SIDE);
     let jpeg = THUMBNAIL_QUALITIES.iter().find_map(|quality| {
         let mut jpeg = Vec::new();
         JpegEncoder::new_with_quality(&mut jpeg, *quality)

@@ -3,14 +3,13 @@
 //! This file only puts what the detector finds into the wire's shape: one detection per insect, with one
 //! terminal classification whose scores follow the registered category map, label by label.
 
-use ::image::DynamicImage;
 use serde_json::json;
 use serde_json::value::to_raw_value;
 
 use crate::decode::DecodeLimits;
 use crate::fetch::Fetcher;
 use crate::light_sheet::{BODY_LENGTH_CLASSES, BodyLength, Insect, LightSheet, body_length};
-use crate::pipelines::image::{Detector, ImagePipeline};
+use crate::pipelines::image::{Detector, ImagePipeline, Shrunk};
 use crate::wire::{
     AlgorithmConfig, AlgorithmReference, BoundingBox, Classification, Detection, PipelineConfig,
 };
@@ -68,9 +67,14 @@ impl Detector for LightSheetDetector {
         }
     }
 
-    fn detect(&self, image: &DynamicImage, image_id: &str, now: &str) -> Result<Vec<Detection>, String> {
-        let (width, height) = (image.width(), image.height());
-        let insects = self.light_sheet.look(image).map_err(|error| error.to_string())?;
+    fn side(&self) -> u32 {
+        self.light_sheet.working_side
+    }
+
+    fn detect(&self, image: &Shrunk, image_id: &str, now: &str) -> Result<Vec<Detection>, String> {
+        let (width, height) = image.given;
+        let insects = self.light_sheet.look_at(&image.picture, image.given);
+        let insects = insects.map_err(|error| error.to_string())?;
         let detection = |insect| detection(insect, body_length(insect, width, height), image_id, now);
         Ok(insects.iter().map(detection).collect())
     }
@@ -177,7 +181,14 @@ mod tests {
             image::Rgb(if is_insect { [60, 50, 40] } else { [225, 222, 215] })
         });
         let found = LightSheetDetector::default()
-            .detect(&DynamicImage::ImageRgb8(sheet), "7", "now")
+            .detect(
+                &Shrunk {
+                    picture: sheet,
+                    given: (640, 480),
+                },
+                "7",
+                "now",
+            )
             .unwrap();
         assert_eq!(found.len(), 1);
         let bbox = found[0].bbox;
