@@ -67,7 +67,7 @@ const LINES: [&str; 3] = [
 
 /// What goes through more all the same: the statement, the table, and why it may.
 #[rustfmt::skip]
-pub(crate) const EXCEPT: [(&str, &str, &str); 24] = [
+pub(crate) const EXCEPT: [(&str, &str, &str); 23] = [
     ("catalog/captures_of_sizes.sql", "captures", "asked once by `trapline run`, of the photographs of its own store"),
     ("catalog/collection_progress.sql", "collection_captures", "upstream's list of capture sets counts what is processed of each"),
     ("catalog/delete_collection.sql", "jobs", "a draft that nobody used is removed, in the background"),
@@ -78,7 +78,6 @@ pub(crate) const EXCEPT: [(&str, &str, &str); 24] = [
     ("collect/total.sql", "tasks", "once in a run, at the end of its collect"),
     ("has_suspects.sql", "tasks", "those of an index of what died with a worker"),
     ("health/outlook_strikes.sql", "tasks", "those of two indexes of what was handed out in vain"),
-    ("health/outlook_workers.sql", "grants", "what is at workers, which is as much as they hold"),
     ("health/recount.sql", "tasks", "`trapline verify` and the health check, all of a job"),
     ("jobs/cleanup_due.sql", "jobs", "those of an index of what is due"),
     ("jobs/count.sql", "jobs", "upstream's list of jobs counts them"),
