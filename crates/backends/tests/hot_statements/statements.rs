@@ -189,6 +189,7 @@ pub(crate) const HOT: &[Statement] = &[
         24,
         &[(INT, "'9'"), (INT, "'24'")],
     ),
+    hot("jobs/outlooks.sql", IN_FLIGHT / 2 + STRUCK, &[(INTS, "'{1,2}'")]),
     with("jobs/matching.sql", " AND j.id = ANY ($1) AND j.status = ANY ($2)", 1, &[(INTS, "'{2}'"), ("text[]", "'{STARTED}'")]),
     with("jobs/row.sql", " AND j.id = $1", 1, &[JOB]),
     with("jobs/log.sql", " AND id > $2 ORDER BY id LIMIT $3", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),
