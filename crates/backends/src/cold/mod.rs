@@ -6,6 +6,7 @@ pub(crate) mod collect;
 mod health;
 pub(crate) mod jobs;
 pub(crate) mod minutes;
+pub(crate) mod outlooks;
 mod parts;
 pub(crate) mod purge;
 pub(crate) mod recent;
