@@ -11,17 +11,19 @@ use trapline_core::{
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
-        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
-        QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport,
-        Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
-        WorkerMinute, WorkerRow,
+        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Outlook,
+        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
+        SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob,
+        WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
 };
 
 use super::{PostgresStore, WALK, store_error};
-use crate::cold::{Cold as _, QUICK, SLOW, collect, jobs, minutes, purge, recent, reports, summary, workers};
+use crate::cold::{
+    Cold as _, QUICK, SLOW, collect, jobs, minutes, outlooks, purge, recent, reports, summary, workers,
+};
 
 #[async_trait]
 impl Store for PostgresStore {
@@ -206,6 +208,10 @@ impl Store for PostgresStore {
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
         self.aside(jobs::page(self, filter, page)).await
+    }
+
+    async fn outlooks(&self, jobs: &[JobId], seen_since: Timestamp) -> Result<Vec<(JobId, Outlook)>> {
+        self.aside(outlooks::of(self, jobs, seen_since)).await
     }
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {

@@ -10,10 +10,10 @@ use trapline_core::{
     ports::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FreeCursor, GrantKey, GrantRequest,
         Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup, JobHead,
-        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Pulse,
-        QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms, SettleReport,
-        Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob, WorkerIdentity,
-        WorkerMinute, WorkerRow,
+        LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage, Outlook,
+        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
+        SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob,
+        WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -192,6 +192,10 @@ impl Store for MemoryStore {
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
         Ok(self.rows().read_jobs(filter, page))
+    }
+
+    async fn outlooks(&self, jobs: &[JobId], seen_since: Timestamp) -> Result<Vec<(JobId, Outlook)>> {
+        Ok(self.rows().outlooks_of(jobs, seen_since))
     }
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {
