@@ -32,9 +32,9 @@ pub(super) async fn list(
     let filter = filter(&app, &principal, &params).await?;
     let page = params.page(PAGE_DEFAULT);
     let jobs = app.engine.store().jobs(&filter, page).await?;
-    let mut rows = Vec::with_capacity(jobs.rows.len());
-    for job in jobs.rows {
-        let view = app.engine.view(job).await?;
+    let views = app.engine.views(jobs.rows).await?;
+    let mut rows = Vec::with_capacity(views.len());
+    for view in views {
         let around = app.around(&view).await?;
         rows.push(job_body::body(&view, &around, &links, &principal));
     }
