@@ -10,7 +10,7 @@ use super::{
     Access, ApiError, AppState, Links, Params, Principal,
     error::ApiResult,
     identity::Peer,
-    job_body,
+    job_body::{self, Arounds},
     paging::{PAGE_DEFAULT, offset_page},
     worker,
 };
@@ -34,8 +34,9 @@ pub(super) async fn list(
     let jobs = app.engine.store().jobs(&filter, page).await?;
     let views = app.engine.views(jobs.rows).await?;
     let mut rows = Vec::with_capacity(views.len());
+    let mut arounds = Arounds::default();
     for view in views {
-        let around = app.around(&view).await?;
+        let around = arounds.of(&app, &view).await?;
         rows.push(job_body::body(&view, &around, &links, &principal));
     }
     Ok(offset_page(
