@@ -5,6 +5,7 @@ pub(crate) mod catalog;
 pub(crate) mod collect;
 mod health;
 pub(crate) mod jobs;
+pub(crate) mod listed;
 pub(crate) mod minutes;
 pub(crate) mod outlooks;
 mod parts;

@@ -7,7 +7,8 @@ use trapline_core::{
 
 use super::{
     Cold,
-    jobs::{JOB, ROW, narrow},
+    jobs::{JOB, ROW},
+    listed::narrow,
     parts::Parts,
     sorted::{self, BY_END, BY_NAME},
 };

@@ -12,7 +12,7 @@ use trapline_core::{
 
 use super::{
     Cold, RowOf,
-    jobs::narrow,
+    listed::narrow,
     parts::Parts,
     recent::{OF_SETS, RUNNING, among, filter, full},
 };
