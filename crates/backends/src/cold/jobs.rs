@@ -3,10 +3,10 @@
 use trapline_core::{
     Error, JobId, JobStatus, Result, Timestamp,
     job::{Expect, JobMove, RunMode, Seen},
-    ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
+    ports::{Job, JobEdit, JobHead, Moved, NewJob, RunAlgorithms},
 };
 
-use super::{Cold, RowOf, Turn, listed::narrow, parts::Parts, retried, write};
+use super::{Cold, RowOf, Turn, parts::Parts, retried, write};
 use crate::{
     rows::{self, Columns as _},
     sql::{Conn, List, Sql, Value, bound, first, sql},
@@ -250,47 +250,4 @@ pub(crate) async fn find<S: Cold>(store: &S, id: JobId) -> sqlx::Result<Option<J
     query.add(" AND j.id = $", id.0);
     let mut conn = store.reader().await?;
     query.rows(&mut conn).await?.first().map(rows::job).transpose()
-}
-
-pub(crate) async fn page<S: Cold>(
-    store: &S,
-    filter: &JobFilter,
-    page: OffsetPage,
-) -> sqlx::Result<Total<Job>> {
-    let mut conn = store.reader().await?;
-    let mut counting = Parts::<S::Conn>::new(sql!("jobs/count.sql"));
-    narrow(&mut counting, filter);
-    let count: i64 = counting.rows(&mut conn).await?.first().map_or(Ok(0), first)?;
-    let column = order_column(filter.order.0);
-    let direction = if filter.order.1 { "DESC" } else { "ASC" };
-    let order = format!(" ORDER BY {column} {direction} NULLS LAST, j.id {direction}");
-    // First which jobs they are: what is in flight would be counted of every job before they are sorted.
-    let mut page_of = Parts::<S::Conn>::new(sql!("jobs/ids.sql"));
-    narrow(&mut page_of, filter);
-    page_of.push(&order);
-    page_of.add(" LIMIT $", bound(page.limit));
-    page_of.add(" OFFSET $", bound(page.offset));
-    let ids: Vec<i64> = rows::all(&page_of.rows(&mut conn).await?, first)?;
-    let mut query = Parts::<S::Conn>::new(JOB);
-    query.among("j.id", ids);
-    query.push(&order);
-    Ok(Total {
-        rows: rows::all(&query.rows(&mut conn).await?, rows::job)?,
-        count: u64::try_from(count).unwrap_or(0),
-    })
-}
-
-fn order_column(order: JobOrder) -> &'static str {
-    match order {
-        JobOrder::Id => "j.id",
-        JobOrder::Name => "j.name",
-        JobOrder::CreatedAt => "j.created_at",
-        JobOrder::UpdatedAt => "j.updated_at",
-        JobOrder::Status => "j.status",
-        JobOrder::StartedAt => "j.started_at",
-        JobOrder::FinishedAt => "j.finished_at",
-        JobOrder::Project => "j.project_id",
-        JobOrder::Collection => "j.collection_id",
-        JobOrder::Pipeline => "j.pipeline_id",
-    }
 }

@@ -1,9 +1,55 @@
 //! Jobs by filter, order and offset, counted exactly, as upstream lists them.
 
-use trapline_core::ports::JobFilter;
+use trapline_core::ports::{Job, JobFilter, JobOrder, OffsetPage, Total};
 
-use super::parts::Parts;
-use crate::sql::{Conn, Sql};
+use super::{Cold, jobs::JOB, parts::Parts};
+use crate::{
+    rows,
+    sql::{Conn, Sql, bound, first, sql},
+};
+
+pub(crate) async fn page<S: Cold>(
+    store: &S,
+    filter: &JobFilter,
+    page: OffsetPage,
+) -> sqlx::Result<Total<Job>> {
+    let mut conn = store.reader().await?;
+    let mut counting = Parts::<S::Conn>::new(sql!("jobs/count.sql"));
+    narrow(&mut counting, filter);
+    let count: i64 = counting.rows(&mut conn).await?.first().map_or(Ok(0), first)?;
+    let column = order_column(filter.order.0);
+    let direction = if filter.order.1 { "DESC" } else { "ASC" };
+    let order = format!(" ORDER BY {column} {direction} NULLS LAST, j.id {direction}");
+    // First which jobs they are: what is in flight would be counted of every job before they are sorted.
+    let mut page_of = Parts::<S::Conn>::new(sql!("jobs/ids.sql"));
+    narrow(&mut page_of, filter);
+    page_of.push(&order);
+    page_of.add(" LIMIT $", bound(page.limit));
+    page_of.add(" OFFSET $", bound(page.offset));
+    let ids: Vec<i64> = rows::all(&page_of.rows(&mut conn).await?, first)?;
+    let mut query = Parts::<S::Conn>::new(JOB);
+    query.among("j.id", ids);
+    query.push(&order);
+    Ok(Total {
+        rows: rows::all(&query.rows(&mut conn).await?, rows::job)?,
+        count: u64::try_from(count).unwrap_or(0),
+    })
+}
+
+fn order_column(order: JobOrder) -> &'static str {
+    match order {
+        JobOrder::Id => "j.id",
+        JobOrder::Name => "j.name",
+        JobOrder::CreatedAt => "j.created_at",
+        JobOrder::UpdatedAt => "j.updated_at",
+        JobOrder::Status => "j.status",
+        JobOrder::StartedAt => "j.started_at",
+        JobOrder::FinishedAt => "j.finished_at",
+        JobOrder::Project => "j.project_id",
+        JobOrder::Collection => "j.collection_id",
+        JobOrder::Pipeline => "j.pipeline_id",
+    }
+}
 
 pub(super) fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilter) {
     if let Some(project) = filter.project {

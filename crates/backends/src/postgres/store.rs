@@ -22,7 +22,8 @@ use trapline_core::{
 
 use super::{PostgresStore, WALK, store_error};
 use crate::cold::{
-    Cold as _, QUICK, SLOW, collect, jobs, minutes, outlooks, purge, recent, reports, summary, workers,
+    Cold as _, QUICK, SLOW, collect, jobs, listed, minutes, outlooks, purge, recent, reports, summary,
+    workers,
 };
 
 #[async_trait]
@@ -207,7 +208,7 @@ impl Store for PostgresStore {
     }
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
-        self.aside(jobs::page(self, filter, page)).await
+        self.aside(listed::page(self, filter, page)).await
     }
 
     async fn outlooks(&self, jobs: &[JobId], seen_since: Timestamp) -> Result<Vec<(JobId, Outlook)>> {
