@@ -5,7 +5,7 @@ use trapline_core::ports::{Job, JobFilter, JobOrder, OffsetPage, Total};
 use super::{Cold, jobs::JOB, parts::Parts};
 use crate::{
     rows,
-    sql::{Conn, Sql, bound, first, sql},
+    sql::{Conn, List, Sql, bound, first, sql},
 };
 
 pub(crate) async fn page<S: Cold>(
@@ -51,6 +51,24 @@ fn order_column(order: JobOrder) -> &'static str {
     }
 }
 
+// Pipelines are found once, not beside each job.
+const SAME_PIPELINE: Sql = Sql {
+    sqlite: " AND j.pipeline_id IN (SELECT same.id FROM pipelines named JOIN pipelines same ON same.slug = named.slug WHERE named.id = $) \
+             AND +j.project_id IN (SELECT had.project_id FROM project_pipelines had WHERE had.pipeline_id = $)",
+    postgres: " AND j.pipeline_id = ANY (ARRAY(SELECT same.id FROM pipelines named JOIN pipelines same ON same.slug = named.slug \
+                                              WHERE named.id = $)) \
+               AND j.project_id = ANY (ARRAY(SELECT had.project_id FROM project_pipelines had WHERE had.pipeline_id = $))",
+};
+const OF_SLUGS: Sql = Sql {
+    sqlite: " AND j.pipeline_id IN (SELECT id FROM pipelines WHERE slug IN (SELECT value FROM json_each($)))",
+    postgres: " AND j.pipeline_id = ANY (ARRAY(SELECT id FROM pipelines WHERE slug = ANY ($)))",
+};
+const NAMED: Sql = Sql {
+    sqlite: r" AND (j.name LIKE $ ESCAPE '\' OR j.pipeline_id IN (SELECT id FROM pipelines WHERE name LIKE $ ESCAPE '\'))",
+    postgres: r" AND (j.name ILIKE $ ESCAPE '\' OR j.pipeline_id = ANY (ARRAY(SELECT id FROM pipelines WHERE name ILIKE $ ESCAPE '\')))",
+};
+
+/// Adds what narrows a list.
 pub(super) fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilter) {
     if let Some(project) = filter.project {
         query.add(" AND j.project_id = $", project.0);
@@ -63,19 +81,15 @@ pub(super) fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilte
     }
     if let Some(pipeline) = filter.pipeline {
         // Whichever definition of it: the slug is what people mean. It is one of the job's own project.
-        let same = " AND p.slug = (SELECT named.slug FROM pipelines named WHERE named.id = $ AND EXISTS \
-                    (SELECT 1 FROM project_pipelines had WHERE had.project_id = j.project_id AND had.pipeline_id = named.id))";
-        query.add(same, pipeline.0);
+        query.add(C::text(SAME_PIPELINE), pipeline.0);
+    }
+    if !filter.pipeline_slugs.is_empty() {
+        let slugs: Vec<&str> = filter.pipeline_slugs.iter().map(String::as_str).collect();
+        query.add(C::text(OF_SLUGS), List(slugs));
     }
     if !filter.status.is_empty() {
         let words: Vec<_> = filter.status.iter().map(|s| s.as_str()).collect();
         query.among("j.status", words);
-    }
-    if !filter.pipeline_slugs.is_empty() {
-        query.among(
-            "p.slug",
-            filter.pipeline_slugs.iter().map(String::as_str).collect(),
-        );
     }
     if let Some(job_type) = &filter.job_type {
         query.add(" AND j.job_type = $", job_type.as_str());
@@ -86,10 +100,6 @@ pub(super) fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilte
     }
     if let Some(text) = &filter.search {
         let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let part = Sql {
-            sqlite: r" AND (j.name LIKE $ ESCAPE '\' OR p.name LIKE $ ESCAPE '\')",
-            postgres: r" AND (j.name ILIKE $ ESCAPE '\' OR p.name ILIKE $ ESCAPE '\')",
-        };
-        query.add(C::text(part), format!("%{text}%"));
+        query.add(C::text(NAMED), format!("%{text}%"));
     }
 }
