@@ -1,6 +1,9 @@
 //! Jobs by filter, order and offset, counted exactly, as upstream lists them.
 
-use trapline_core::ports::{Job, JobFilter, JobOrder, OffsetPage, Total};
+use trapline_core::{
+    JobStatus,
+    ports::{Job, JobFilter, JobOrder, OffsetPage, Total},
+};
 
 use super::{Cold, jobs::JOB, parts::Parts};
 use crate::{
@@ -8,32 +11,80 @@ use crate::{
     sql::{Conn, List, Sql, bound, first, sql},
 };
 
+/// What a filter leaves out if it is too old.
+const FAILED: [JobStatus; 3] = [JobStatus::Failure, JobStatus::Revoked, JobStatus::Unknown];
+
 pub(crate) async fn page<S: Cold>(
     store: &S,
     filter: &JobFilter,
     page: OffsetPage,
 ) -> sqlx::Result<Total<Job>> {
     let mut conn = store.reader().await?;
-    let mut counting = Parts::<S::Conn>::new(sql!("jobs/count.sql"));
-    narrow(&mut counting, filter);
-    let count: i64 = counting.rows(&mut conn).await?.first().map_or(Ok(0), first)?;
-    let column = order_column(filter.order.0);
-    let direction = if filter.order.1 { "DESC" } else { "ASC" };
-    let order = format!(" ORDER BY {column} {direction} NULLS LAST, j.id {direction}");
+    let mut count = 0;
+    for part in parts_of(filter) {
+        count += counting(&part)
+            .rows(&mut *conn)
+            .await?
+            .first()
+            .map_or(Ok(0), first::<i64>)?;
+    }
+    let count = u64::try_from(count).unwrap_or(0);
     // First which jobs they are: what is in flight would be counted of every job before they are sorted.
-    let mut page_of = Parts::<S::Conn>::new(sql!("jobs/ids.sql"));
-    narrow(&mut page_of, filter);
-    page_of.push(&order);
-    page_of.add(" LIMIT $", bound(page.limit));
-    page_of.add(" OFFSET $", bound(page.offset));
-    let ids: Vec<i64> = rows::all(&page_of.rows(&mut conn).await?, first)?;
+    let ids: Vec<i64> = rows::all(&ids(filter, page).rows(&mut *conn).await?, first)?;
     let mut query = Parts::<S::Conn>::new(JOB);
     query.among("j.id", ids);
-    query.push(&order);
+    query.push(&order_by(filter.order));
     Ok(Total {
         rows: rows::all(&query.rows(&mut conn).await?, rows::job)?,
-        count: u64::try_from(count).unwrap_or(0),
+        count,
     })
+}
+
+/// What a filter takes, in parts that are counted by status in an index: of those that may be too old the rows are read.
+fn parts_of(filter: &JobFilter) -> Vec<JobFilter> {
+    let asked = match filter.status.is_empty() {
+        true => JobStatus::ALL.to_vec(),
+        false => filter.status.clone(),
+    };
+    let may_be_old = |status: &JobStatus| filter.failed_since.is_some() && FAILED.contains(status);
+    let (old, status): (Vec<_>, Vec<_>) = asked.into_iter().partition(may_be_old);
+    let all = JobFilter {
+        status,
+        failed_since: None,
+        ..filter.clone()
+    };
+    let late = JobFilter {
+        status: old,
+        ..filter.clone()
+    };
+    let mut parts = vec![all, late];
+    parts.retain(|part| !part.status.is_empty());
+    parts
+}
+
+/// How many jobs a filter with statuses takes.
+fn counting<C: Conn>(part: &JobFilter) -> Parts<'_, C> {
+    let mut query = Parts::new(sql!(each "jobs/count.sql"));
+    of_status(&mut query, BY_STATUS, &part.status);
+    narrow(&mut query, part);
+    query
+}
+
+/// Which jobs a page has.
+fn ids<C: Conn>(filter: &JobFilter, page: OffsetPage) -> Parts<'_, C> {
+    let mut query = Parts::new(sql!("jobs/ids.sql"));
+    of_status(&mut query, BY_STATUS, &filter.status);
+    narrow(&mut query, filter);
+    query.push(&order_by(filter.order));
+    query.add(" LIMIT $", bound(page.limit));
+    query.add(" OFFSET $", bound(page.offset));
+    query
+}
+
+fn order_by((order, is_descending): (JobOrder, bool)) -> String {
+    let column = order_column(order);
+    let direction = if is_descending { "DESC" } else { "ASC" };
+    format!(" ORDER BY {column} {direction} NULLS LAST, j.id {direction}")
 }
 
 fn order_column(order: JobOrder) -> &'static str {
@@ -48,6 +99,18 @@ fn order_column(order: JobOrder) -> &'static str {
         JobOrder::Project => "j.project_id",
         JobOrder::Collection => "j.collection_id",
         JobOrder::Pipeline => "j.pipeline_id",
+    }
+}
+
+pub(super) const BY_STATUS: Sql = Sql {
+    sqlite: "j.status",
+    postgres: "j.status",
+};
+/// Adds that jobs have one of these statuses, if there are any.
+pub(super) fn of_status<C: Conn>(query: &mut Parts<'_, C>, column: Sql, status: &[JobStatus]) {
+    if !status.is_empty() {
+        let words: Vec<&str> = status.iter().map(|s| s.as_str()).collect();
+        query.among(C::text(column), words);
     }
 }
 
@@ -68,7 +131,7 @@ const NAMED: Sql = Sql {
     postgres: r" AND (j.name ILIKE $ ESCAPE '\' OR j.pipeline_id = ANY (ARRAY(SELECT id FROM pipelines WHERE name ILIKE $ ESCAPE '\')))",
 };
 
-/// Adds what narrows a list.
+/// Adds what narrows a list, but for the statuses.
 pub(super) fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilter) {
     if let Some(project) = filter.project {
         query.add(" AND j.project_id = $", project.0);
@@ -86,10 +149,6 @@ pub(super) fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilte
     if !filter.pipeline_slugs.is_empty() {
         let slugs: Vec<&str> = filter.pipeline_slugs.iter().map(String::as_str).collect();
         query.add(C::text(OF_SLUGS), List(slugs));
-    }
-    if !filter.status.is_empty() {
-        let words: Vec<_> = filter.status.iter().map(|s| s.as_str()).collect();
-        query.among("j.status", words);
     }
     if let Some(job_type) = &filter.job_type {
         query.add(" AND j.job_type = $", job_type.as_str());
