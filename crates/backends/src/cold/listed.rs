@@ -11,6 +11,8 @@ use crate::{
     sql::{Conn, List, Sql, bound, first, sql},
 };
 
+/// Up to so many jobs of the statuses that are asked for are sorted; of more, the newest are soon met.
+const SORTED_MAX: u64 = 500;
 /// What a filter leaves out if it is too old.
 const FAILED: [JobStatus; 3] = [JobStatus::Failure, JobStatus::Revoked, JobStatus::Unknown];
 
@@ -30,7 +32,7 @@ pub(crate) async fn page<S: Cold>(
     }
     let count = u64::try_from(count).unwrap_or(0);
     // First which jobs they are: what is in flight would be counted of every job before they are sorted.
-    let ids: Vec<i64> = rows::all(&ids(filter, page).rows(&mut *conn).await?, first)?;
+    let ids: Vec<i64> = rows::all(&ids(filter, page, count).rows(&mut *conn).await?, first)?;
     let mut query = Parts::<S::Conn>::new(JOB);
     query.among("j.id", ids);
     query.push(&order_by(filter.order));
@@ -70,10 +72,12 @@ fn counting<C: Conn>(part: &JobFilter) -> Parts<'_, C> {
     query
 }
 
-/// Which jobs a page has.
-fn ids<C: Conn>(filter: &JobFilter, page: OffsetPage) -> Parts<'_, C> {
+/// Which jobs a page has, of so many.
+fn ids<C: Conn>(filter: &JobFilter, page: OffsetPage, count: u64) -> Parts<'_, C> {
     let mut query = Parts::new(sql!("jobs/ids.sql"));
-    of_status(&mut query, BY_STATUS, &filter.status);
+    let is_walked = filter.order.0 == JobOrder::CreatedAt && count > SORTED_MAX;
+    let column = if is_walked { UNFOUND_BY_STATUS } else { BY_STATUS };
+    of_status(&mut query, column, &filter.status);
     narrow(&mut query, filter);
     query.push(&order_by(filter.order));
     query.add(" LIMIT $", bound(page.limit));
@@ -81,24 +85,27 @@ fn ids<C: Conn>(filter: &JobFilter, page: OffsetPage) -> Parts<'_, C> {
     query
 }
 
+/// PostgreSQL goes by an index only if the order says of nulls what the index does, even of a column that has none.
 fn order_by((order, is_descending): (JobOrder, bool)) -> String {
-    let column = order_column(order);
+    let (column, nulls) = order_column(order);
     let direction = if is_descending { "DESC" } else { "ASC" };
-    format!(" ORDER BY {column} {direction} NULLS LAST, j.id {direction}")
+    format!(" ORDER BY {column} {direction}{nulls}, j.id {direction}")
 }
 
-fn order_column(order: JobOrder) -> &'static str {
+/// A column, and where its nulls are, if it may have any.
+fn order_column(order: JobOrder) -> (&'static str, &'static str) {
+    const LAST: &str = " NULLS LAST";
     match order {
-        JobOrder::Id => "j.id",
-        JobOrder::Name => "j.name",
-        JobOrder::CreatedAt => "j.created_at",
-        JobOrder::UpdatedAt => "j.updated_at",
-        JobOrder::Status => "j.status",
-        JobOrder::StartedAt => "j.started_at",
-        JobOrder::FinishedAt => "j.finished_at",
-        JobOrder::Project => "j.project_id",
-        JobOrder::Collection => "j.collection_id",
-        JobOrder::Pipeline => "j.pipeline_id",
+        JobOrder::Id => ("j.id", ""),
+        JobOrder::Name => ("j.name", ""),
+        JobOrder::CreatedAt => ("j.created_at", ""),
+        JobOrder::UpdatedAt => ("j.updated_at", ""),
+        JobOrder::Status => ("j.status", ""),
+        JobOrder::Project => ("j.project_id", ""),
+        JobOrder::StartedAt => ("j.started_at", LAST),
+        JobOrder::FinishedAt => ("j.finished_at", LAST),
+        JobOrder::Collection => ("j.collection_id", LAST),
+        JobOrder::Pipeline => ("j.pipeline_id", LAST),
     }
 }
 
@@ -106,6 +113,12 @@ pub(super) const BY_STATUS: Sql = Sql {
     sqlite: "j.status",
     postgres: "j.status",
 };
+/// As it is, but SQLite does not take the index of it for that.
+const UNFOUND_BY_STATUS: Sql = Sql {
+    sqlite: "+j.status",
+    postgres: "j.status",
+};
+
 /// Adds that jobs have one of these statuses, if there are any.
 pub(super) fn of_status<C: Conn>(query: &mut Parts<'_, C>, column: Sql, status: &[JobStatus]) {
     if !status.is_empty() {

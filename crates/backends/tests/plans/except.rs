@@ -34,8 +34,15 @@ pub(crate) const OF_A_JOB: [&str; 8] = [
 
 /// What the code puts behind a statement that says alone too little.
 #[rustfmt::skip]
-pub(crate) const ENDS: [(&str, &[&str]); 10] = [
+pub(crate) const ENDS: [(&str, &[&str]); 11] = [
     ("jobs/count.sql", &[" AND j.status IN (SELECT value FROM json_each('[1]'))"]),
+    (
+        "jobs/ids.sql",
+        &[
+            " ORDER BY j.created_at DESC, j.id DESC LIMIT 9",
+            " AND j.project_id = 1 ORDER BY j.created_at DESC, j.id DESC LIMIT 9",
+        ],
+    ),
     ("jobs/by_name.sql", &[" AND lower(j.name) > 'a' ORDER BY lower(j.name), j.id LIMIT 9"]),
     ("jobs/by_end.sql", &[" AND j.finished_at < 9 ORDER BY j.finished_at DESC, j.id DESC LIMIT 9"]),
     (
@@ -83,7 +90,7 @@ pub(crate) const EXCEPT: [(&str, &str, &str); 22] = [
     ("jobs/cleanup_due.sql", "jobs", "those of an index of what is due"),
     ("jobs/deleted.sql", "jobs", "those of an index of what is deleted"),
     ("jobs/has_tasks.sql", "tasks", "ends at the first"),
-    ("jobs/ids.sql", "jobs", "upstream's list of jobs, by offset"),
+    ("jobs/ids.sql", "jobs", "by the index of its order, as far as a page"),
     ("jobs/log.sql", "job_logs", "from its end, and only by statistics that say that nearly all lines are of one job; they are forgotten at the next start"),
     ("settle_clear.sql", "tasks", "those of an index of what died with a worker"),
     ("summary/due.sql", "summaries", "those of an index of what is due"),
