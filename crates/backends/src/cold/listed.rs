@@ -175,3 +175,123 @@ pub(super) fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilte
         query.add(C::text(NAMED), format!("%{text}%"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection};
+    use trapline_core::{PipelineId, ProjectId, Timestamp};
+
+    use super::*;
+    use crate::rows::Columns as _;
+
+    async fn store() -> SqliteConnection {
+        let mut conn = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        crate::migrations::sqlite().run(&mut conn).await.unwrap();
+        conn
+    }
+
+    /// The steps that look for jobs or sort them.
+    async fn steps(conn: &mut SqliteConnection, query: Parts<'_, SqliteConnection>) -> Vec<String> {
+        let rows = query.explained().rows(conn).await.unwrap();
+        let steps = rows.iter().map(|row| row.col::<String>("detail").unwrap());
+        steps
+            .filter(|step| step.contains(" j ") || step.contains("ORDER BY"))
+            .collect()
+    }
+
+    fn filters() -> Vec<JobFilter> {
+        let all = JobFilter {
+            failed_since: Some(Timestamp(1)),
+            order: (JobOrder::CreatedAt, true),
+            ..JobFilter::default()
+        };
+        let status = vec![JobStatus::Started, JobStatus::Failure];
+        vec![
+            all.clone(),
+            JobFilter {
+                status,
+                ..all.clone()
+            },
+            JobFilter {
+                pipeline: Some(PipelineId(1)),
+                ..all.clone()
+            },
+            JobFilter {
+                pipeline_slugs: vec!["p".into()],
+                ..all.clone()
+            },
+            JobFilter {
+                search: Some("a".into()),
+                ..all.clone()
+            },
+            JobFilter {
+                order: (JobOrder::CreatedAt, false),
+                ..all
+            },
+        ]
+    }
+
+    #[tokio::test]
+    async fn a_page_of_many_jobs_is_read_in_its_order_and_none_are_sorted() {
+        let mut conn = store().await;
+        let page = OffsetPage {
+            limit: 20,
+            offset: 40,
+        };
+        for filter in filters() {
+            let all = steps(&mut conn, ids(&filter, page, SORTED_MAX + 1)).await;
+            assert_eq!(all, ["SCAN j USING INDEX jobs_created"], "{filter:?}");
+            let filter = JobFilter {
+                project: Some(ProjectId(1)),
+                ..filter
+            };
+            let of_project = steps(&mut conn, ids(&filter, page, SORTED_MAX + 1)).await;
+            assert_eq!(
+                of_project,
+                ["SEARCH j USING INDEX jobs_created_of (project_id=?)"],
+                "{filter:?}"
+            );
+        }
+        let few = JobFilter {
+            status: vec![JobStatus::Failure],
+            ..filters().remove(0)
+        };
+        let few = steps(&mut conn, ids(&few, page, SORTED_MAX)).await;
+        assert_eq!(few[0], "SEARCH j USING INDEX jobs_status (status=?)");
+    }
+
+    #[tokio::test]
+    async fn jobs_are_counted_by_status_and_only_of_failed_ones_is_the_time_looked_at() {
+        let mut conn = store().await;
+        for filter in filters() {
+            let parts = parts_of(&filter);
+            let told = parts.iter().flat_map(|part| &part.status).count();
+            assert_eq!(
+                told,
+                if filter.status.is_empty() {
+                    JobStatus::ALL.len()
+                } else {
+                    filter.status.len()
+                }
+            );
+            for part in parts {
+                let is_failed = part.status.iter().any(|status| FAILED.contains(status));
+                assert_eq!(part.failed_since.is_some(), is_failed);
+                assert_eq!(
+                    steps(&mut conn, counting(&part)).await,
+                    ["SEARCH j USING INDEX jobs_status (status=?)"],
+                    "{part:?}"
+                );
+                let part = JobFilter {
+                    project: Some(ProjectId(1)),
+                    ..part
+                };
+                assert_eq!(
+                    steps(&mut conn, counting(&part)).await,
+                    ["SEARCH j USING INDEX jobs_status (status=? AND project_id=?)"],
+                    "{part:?}"
+                );
+            }
+        }
+    }
+}
