@@ -38,6 +38,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0023_log_by_image"),
         embedded!("sqlite/0024_jobs_that_wait"),
         embedded!("sqlite/0025_failures"),
+        embedded!("sqlite/0026_lists_of_jobs"),
     ])
 }
 
@@ -67,6 +68,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0023_log_by_image"),
         embedded!("postgres/0024_jobs_that_wait"),
         embedded!("postgres/0025_failures"),
+        embedded!("postgres/0026_lists_of_jobs"),
     ])
 }
 

@@ -1,6 +1,6 @@
 //! Why a job is not moving: the evidence gathered, and core's sentence on it.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use trapline_core::{
     Error, JobId, JobStatus, Result,
@@ -126,39 +126,46 @@ impl Engine {
         }
     }
 
-    /// The sentence for a job that does not move, beside every job that people see.
-    pub(crate) async fn waiting_for(&self, job: &Job) -> Result<Option<String>> {
-        let waits = match job.status {
-            JobStatus::Pending | JobStatus::Retry => true,
-            JobStatus::Started => job.collected && job.counts.in_flight == 0 && job.counts.pending > 0,
-            _ => false,
-        };
-        if !waits || job.pipeline.is_none() {
-            return Ok(None);
-        }
+    /// The sentence for each of these jobs that does not move, beside every job that people see.
+    pub(crate) async fn waiting_for(&self, jobs: &[Job]) -> Result<Vec<Option<String>>> {
         let now = self.now();
-        let offset = self.inner.time.timeline().offset;
-        // A list shows many jobs; one that waits for no worker costs no read.
-        let outlook = match job.status {
-            JobStatus::Started => {
+        // One that waits for no worker costs no read.
+        let started = jobs
+            .iter()
+            .filter(|job| waits(job) && job.status == JobStatus::Started);
+        let started: Vec<JobId> = started.map(|job| job.id).collect();
+        let mut outlooks: HashMap<JobId, Outlook> = match started.is_empty() {
+            true => HashMap::new(),
+            false => {
                 let store = &self.inner.ports.store;
-                store
-                    .outlook(job.id, now.minus(ONLINE))
-                    .await?
-                    .unwrap_or_default()
+                let read = store.outlooks(&started, now.minus(ONLINE)).await?;
+                read.into_iter().collect()
             }
-            _ => Outlook::default(),
         };
-        let (job, outlook) = (job.clone().shown(offset), outlook.shown(offset));
-        Ok(Some(explain::sentence(&Scene {
-            job: &job,
-            outlook: &outlook,
-            queue: &Reach::Ok,
-            progress: &Reach::Ok,
-            ttr: self.inner.policy.task_ttr,
-            now: self.shown(now),
-        })))
+        let offset = self.inner.time.timeline().offset;
+        let mut sentence = |job: &Job| {
+            let outlook = outlooks.remove(&job.id).unwrap_or_default();
+            explain::sentence(&Scene {
+                job: &job.clone().shown(offset),
+                outlook: &outlook.shown(offset),
+                queue: &Reach::Ok,
+                progress: &Reach::Ok,
+                ttr: self.inner.policy.task_ttr,
+                now: self.shown(now),
+            })
+        };
+        Ok(jobs.iter().map(|job| waits(job).then(|| sentence(job))).collect())
     }
+}
+
+/// Whether a job waits for what a sentence names.
+fn waits(job: &Job) -> bool {
+    let for_it = match job.status {
+        JobStatus::Pending | JobStatus::Retry => true,
+        JobStatus::Started => job.collected && job.counts.in_flight == 0 && job.counts.pending > 0,
+        _ => false,
+    };
+    for_it && job.pipeline.is_some()
 }
 
 fn reach<T>(answer: Result<Option<T>>) -> Reach {

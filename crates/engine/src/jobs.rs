@@ -300,11 +300,21 @@ impl Engine {
     /// # Errors
     /// As the store's.
     pub async fn view(&self, job: Job) -> Result<JobView> {
-        let waiting_for = self.waiting_for(&job).await?;
-        Ok(JobView {
+        let mut views = self.views(vec![job]).await?;
+        Ok(views.pop().expect("each job has a view"))
+    }
+
+    /// Returns jobs as people see them, in their order. What they wait for is read for all of them together.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn views(&self, jobs: Vec<Job>) -> Result<Vec<JobView>> {
+        let waiting_for = self.waiting_for(&jobs).await?;
+        let view = |(job, waiting_for)| JobView {
             waiting_for,
             ..self.paced(job)
-        })
+        };
+        Ok(jobs.into_iter().zip(waiting_for).map(view).collect())
     }
 
     /// Returns a job with how fast it is, and without why it waits: all that its row says, so that a list costs no read more.

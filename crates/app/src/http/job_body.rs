@@ -1,7 +1,9 @@
 //! A job on the wire (docs/wire.md#a-job): a view of its row and counts.
 
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
 use trapline_core::{
-    JobStatus, Outcome, Timestamp,
+    CaptureId, CollectionId, JobStatus, Outcome, PipelineId, ProjectId, Result, Timestamp,
     catalog::{Capture, Collection, Pipeline, Project},
     counts::{self, Counts, Stage, StageView},
     ports::{Job, Level, LogRow},
@@ -13,33 +15,57 @@ use super::{Access, AppState, Links, Principal, captures, error::ApiResult, pipe
 
 /// What a job's body shows of other tables.
 pub(super) struct Around {
-    pub(super) project: Option<Project>,
-    pub(super) pipeline: Option<Pipeline>,
-    pub(super) collection: Option<Collection>,
-    pub(super) capture: Option<Capture>,
+    pub(super) project: Option<Arc<Project>>,
+    pub(super) pipeline: Option<Arc<Pipeline>>,
+    pub(super) collection: Option<Arc<Collection>>,
+    pub(super) capture: Option<Arc<Capture>>,
 }
 
-impl AppState {
-    /// What is around a job.
-    pub(super) async fn around(&self, view: &JobView) -> ApiResult<Around> {
-        let catalog = &self.catalog;
+/// What is around the jobs of a page, which share most of it: each of it is read once.
+#[derive(Default)]
+pub(super) struct Arounds {
+    projects: HashMap<ProjectId, Option<Arc<Project>>>,
+    pipelines: HashMap<(ProjectId, PipelineId), Option<Arc<Pipeline>>>,
+    collections: HashMap<CollectionId, Option<Arc<Collection>>>,
+    captures: HashMap<CaptureId, Option<Arc<Capture>>>,
+}
+
+impl Arounds {
+    /// What is around one of these jobs.
+    pub(super) async fn of(&mut self, app: &AppState, view: &JobView) -> ApiResult<Around> {
+        let catalog = &app.catalog;
         let job = &view.job;
+        let pipeline = job.pipeline.as_ref().map(|(id, _)| (job.project, *id));
         Ok(Around {
-            project: catalog.project(job.project).await?,
-            pipeline: match &job.pipeline {
-                Some((id, _)) => catalog.pipeline(Some(job.project), *id).await?,
-                None => None,
-            },
-            collection: match job.collection {
-                Some(id) => catalog.collection(id).await?.filter(|c| !c.name.is_empty()),
-                None => None,
-            },
-            capture: match job.capture {
-                Some(id) => catalog.capture(id).await?,
-                None => None,
-            },
+            project: once(&mut self.projects, Some(job.project), |id| catalog.project(id)).await?,
+            pipeline: once(&mut self.pipelines, pipeline, |(project, id)| {
+                catalog.pipeline(Some(project), id)
+            })
+            .await?,
+            // Its name is shown, and nothing of its captures.
+            collection: once(&mut self.collections, job.collection, |id| {
+                catalog.collection_up_to(id, 0)
+            })
+            .await?
+            .filter(|c| !c.name.is_empty()),
+            capture: once(&mut self.captures, job.capture, |id| catalog.capture(id)).await?,
         })
     }
+}
+
+/// What a key leads to, read unless it was before.
+async fn once<K: Copy + Eq + Hash, T, F: Future<Output = Result<Option<T>>>>(
+    read: &mut HashMap<K, Option<Arc<T>>>,
+    key: Option<K>,
+    find: impl FnOnce(K) -> F,
+) -> ApiResult<Option<Arc<T>>> {
+    let Some(key) = key else { return Ok(None) };
+    if let Some(found) = read.get(&key) {
+        return Ok(found.clone());
+    }
+    let found = find(key).await?.map(Arc::new);
+    read.insert(key, found.clone());
+    Ok(found)
 }
 
 /// The body of a row of the list; the detail adds `logs` and `result`.

@@ -10,7 +10,7 @@ use super::{
     Access, ApiError, AppState, Links, Params, Principal,
     error::ApiResult,
     identity::Peer,
-    job_body,
+    job_body::{self, Arounds},
     paging::{PAGE_DEFAULT, offset_page},
     worker,
 };
@@ -32,10 +32,11 @@ pub(super) async fn list(
     let filter = filter(&app, &principal, &params).await?;
     let page = params.page(PAGE_DEFAULT);
     let jobs = app.engine.store().jobs(&filter, page).await?;
-    let mut rows = Vec::with_capacity(jobs.rows.len());
-    for job in jobs.rows {
-        let view = app.engine.view(job).await?;
-        let around = app.around(&view).await?;
+    let views = app.engine.views(jobs.rows).await?;
+    let mut rows = Vec::with_capacity(views.len());
+    let mut arounds = Arounds::default();
+    for view in views {
+        let around = arounds.of(&app, &view).await?;
         rows.push(job_body::body(&view, &around, &links, &principal));
     }
     Ok(offset_page(

@@ -19,7 +19,7 @@ use super::{
     Access, ApiError, AppState, Fields, Id, Links, NAME_MAX, Params, Principal,
     error::ApiResult,
     expect::Expected,
-    job_body::{self, Around},
+    job_body::{self, Around, Arounds},
     job_fields::{check_delay, parts},
     job_list,
     new_job::Asked,
@@ -65,7 +65,7 @@ impl AppState {
         let job = self.visible_job(principal, id.0).await?;
         self.tell_notes().await;
         let view = self.engine.view(job).await?;
-        let around = self.around(&view).await?;
+        let around = Arounds::default().of(self, &view).await?;
         let query = LogQuery {
             job: id,
             level: None,
@@ -144,7 +144,7 @@ async fn make(
     pipeline: Option<(PipelineId, String)>,
 ) -> ApiResult {
     let mut view = JobView::of_new(job, pipeline, app.engine.wall_now());
-    let around = app.around(&view).await?;
+    let around = Arounds::default().of(app, &view).await?;
     view.job.id = app.engine.create_job(job).await?;
     let body = match app.detail(principal, links, view.job.id, LOGS_DEFAULT).await {
         Err(error) if error.status().is_server_error() => {

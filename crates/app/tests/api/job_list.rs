@@ -1,10 +1,13 @@
 //! The list of jobs: its rows, filters and order.
 
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use trapline_core::catalog::Role;
 
-use crate::fleet::Fleet;
+use crate::{
+    fleet::{Fleet, body},
+    support::moths,
+};
 
 const JOBS: &str = "/api/v2/jobs/";
 
@@ -23,6 +26,53 @@ async fn a_row_of_the_list_is_the_detail_without_result_and_log() {
     let list = viewer.get(JOBS).await.body;
     assert_eq!(list["user_permissions"], json!([]));
     assert_eq!(list["results"][0]["user_permissions"], json!([]));
+}
+
+#[tokio::test]
+async fn each_row_of_the_list_has_what_is_around_its_own_job() {
+    let fleet = Fleet::new().await;
+    let other = json!({"name": "Other", "description": "", "draft": false});
+    let other = fleet.admin.post("/api/v2/projects/", &other).await.body["id"].clone();
+    let path = format!("/api/v2/projects/{other}/pipelines/");
+    assert_eq!(
+        fleet.admin.post(&path, &moths()).await.status,
+        StatusCode::CREATED
+    );
+    let (a, b) = (fleet.set("a").await, fleet.set("b").await);
+    let on = |project: Value, set: Option<i64>| json!({"name": "job", "delay": 0, "project_id": project, "pipeline_slug": "moths", "source_image_collection_id": set});
+    for job in [
+        on(json!(1), Some(a)),
+        on(json!(1), Some(b)),
+        on(json!(1), Some(a)),
+        on(other, None),
+    ] {
+        let made = fleet.admin.post("/api/v2/jobs/", &job).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    }
+    // These two wait: one for workers, one for what no dispatcher collects.
+    fleet.job(1).await;
+    let delayed = body(1, json!({"delay": 60}));
+    fleet.admin.post("/api/v2/jobs/?start_now", &delayed).await;
+    let rows = fleet.admin.get(&format!("{JOBS}?ordering=id")).await.body["results"].clone();
+    assert_eq!(rows.as_array().unwrap().len(), 6);
+    for row in rows.as_array().unwrap() {
+        let mut detail = fleet.show(row["id"].as_i64().unwrap()).await;
+        detail.as_object_mut().unwrap().remove("result").unwrap();
+        detail["logs"] = json!({"stdout": [], "stderr": []});
+        assert_eq!(*row, detail);
+    }
+    let names = |part: &str| -> Vec<_> {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r[part]["name"].clone())
+            .collect()
+    };
+    assert_eq!(
+        names("source_image_collection")[..4],
+        ["a".into(), "b".into(), "a".into(), Value::Null]
+    );
+    assert_eq!(names("project")[2..4], ["Default", "Other"]);
 }
 
 async fn ids(fleet: &Fleet, query: &str) -> Vec<i64> {

@@ -111,6 +111,7 @@ impl Twins {
             self.look([job]).await?;
             self.run_algorithms(job, run).await?;
             self.outlook(job, Timestamp(0)).await?;
+            self.outlooks(&[job], Timestamp(0)).await?;
             self.summary(job, None).await?;
             self.detections(DetectionsOf::first(job, PAGE), true).await?;
             let images = ImageQuery {
@@ -287,6 +288,7 @@ twins! { Store {
     job_head(id: JobId) -> Option<JobHead>;
     run_algorithms(job: JobId, run: i64) -> Option<RunAlgorithms>;
     jobs(filter: &JobFilter, page: OffsetPage) -> Total<Job>;
+    outlooks(jobs: &[JobId], seen_since: Timestamp) -> Vec<(JobId, Outlook)>;
     recent_jobs(query: &RecentQuery) -> RecentJobs;
     group_counts(project: Option<ProjectId>, count_max: u64) -> Vec<(JobGroup, u64)>;
     images(query: &ImageQuery) -> Vec<ImageRow>;

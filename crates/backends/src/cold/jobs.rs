@@ -3,7 +3,7 @@
 use trapline_core::{
     Error, JobId, JobStatus, Result, Timestamp,
     job::{Expect, JobMove, RunMode, Seen},
-    ports::{Job, JobEdit, JobFilter, JobHead, JobOrder, Moved, NewJob, OffsetPage, RunAlgorithms, Total},
+    ports::{Job, JobEdit, JobHead, Moved, NewJob, RunAlgorithms},
 };
 
 use super::{Cold, RowOf, Turn, parts::Parts, retried, write};
@@ -250,90 +250,4 @@ pub(crate) async fn find<S: Cold>(store: &S, id: JobId) -> sqlx::Result<Option<J
     query.add(" AND j.id = $", id.0);
     let mut conn = store.reader().await?;
     query.rows(&mut conn).await?.first().map(rows::job).transpose()
-}
-
-pub(crate) async fn page<S: Cold>(
-    store: &S,
-    filter: &JobFilter,
-    page: OffsetPage,
-) -> sqlx::Result<Total<Job>> {
-    let mut conn = store.reader().await?;
-    let mut counting = Parts::<S::Conn>::new(sql!("jobs/count.sql"));
-    narrow(&mut counting, filter);
-    let count: i64 = counting.rows(&mut conn).await?.first().map_or(Ok(0), first)?;
-    let column = order_column(filter.order.0);
-    let direction = if filter.order.1 { "DESC" } else { "ASC" };
-    let order = format!(" ORDER BY {column} {direction} NULLS LAST, j.id {direction}");
-    // First which jobs they are: what is in flight would be counted of every job before they are sorted.
-    let mut page_of = Parts::<S::Conn>::new(sql!("jobs/ids.sql"));
-    narrow(&mut page_of, filter);
-    page_of.push(&order);
-    page_of.add(" LIMIT $", bound(page.limit));
-    page_of.add(" OFFSET $", bound(page.offset));
-    let ids: Vec<i64> = rows::all(&page_of.rows(&mut conn).await?, first)?;
-    let mut query = Parts::<S::Conn>::new(JOB);
-    query.among("j.id", ids);
-    query.push(&order);
-    Ok(Total {
-        rows: rows::all(&query.rows(&mut conn).await?, rows::job)?,
-        count: u64::try_from(count).unwrap_or(0),
-    })
-}
-
-fn order_column(order: JobOrder) -> &'static str {
-    match order {
-        JobOrder::Id => "j.id",
-        JobOrder::Name => "j.name",
-        JobOrder::CreatedAt => "j.created_at",
-        JobOrder::UpdatedAt => "j.updated_at",
-        JobOrder::Status => "j.status",
-        JobOrder::StartedAt => "j.started_at",
-        JobOrder::FinishedAt => "j.finished_at",
-        JobOrder::Project => "j.project_id",
-        JobOrder::Collection => "j.collection_id",
-        JobOrder::Pipeline => "j.pipeline_id",
-    }
-}
-
-pub(super) fn narrow<'a, C: Conn>(query: &mut Parts<'a, C>, filter: &'a JobFilter) {
-    if let Some(project) = filter.project {
-        query.add(" AND j.project_id = $", project.0);
-    }
-    if let Some(set) = filter.collection {
-        query.add(" AND j.collection_id = $", set.0);
-    }
-    if let Some(capture) = filter.capture {
-        query.add(" AND j.capture_id = $", capture.0);
-    }
-    if let Some(pipeline) = filter.pipeline {
-        // Whichever definition of it: the slug is what people mean. It is one of the job's own project.
-        let same = " AND p.slug = (SELECT named.slug FROM pipelines named WHERE named.id = $ AND EXISTS \
-                    (SELECT 1 FROM project_pipelines had WHERE had.project_id = j.project_id AND had.pipeline_id = named.id))";
-        query.add(same, pipeline.0);
-    }
-    if !filter.status.is_empty() {
-        let words: Vec<_> = filter.status.iter().map(|s| s.as_str()).collect();
-        query.among("j.status", words);
-    }
-    if !filter.pipeline_slugs.is_empty() {
-        query.among(
-            "p.slug",
-            filter.pipeline_slugs.iter().map(String::as_str).collect(),
-        );
-    }
-    if let Some(job_type) = &filter.job_type {
-        query.add(" AND j.job_type = $", job_type.as_str());
-    }
-    if let Some(since) = filter.failed_since {
-        let part = " AND (j.status NOT IN ('FAILURE', 'REVOKED', 'UNKNOWN') OR j.updated_at >= $)";
-        query.add(part, since.0);
-    }
-    if let Some(text) = &filter.search {
-        let text = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let part = Sql {
-            sqlite: r" AND (j.name LIKE $ ESCAPE '\' OR p.name LIKE $ ESCAPE '\')",
-            postgres: r" AND (j.name ILIKE $ ESCAPE '\' OR p.name ILIKE $ ESCAPE '\')",
-        };
-        query.add(C::text(part), format!("%{text}%"));
-    }
 }

@@ -58,6 +58,13 @@ impl<'a, C: Conn> Parts<'a, C> {
         let values: Vec<&dyn Value<'_>> = self.values.iter().map(|v| &**v as &dyn Value<'_>).collect();
         conn.fetch(AssertSqlSafe(self.text).into_sql_str(), &values).await
     }
+
+    /// The same, of which the rows are its plan.
+    #[cfg(test)]
+    pub(crate) fn explained(mut self) -> Self {
+        self.text.insert_str(0, "EXPLAIN QUERY PLAN ");
+        self
+    }
 }
 
 #[cfg(test)]

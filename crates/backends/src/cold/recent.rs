@@ -7,7 +7,8 @@ use trapline_core::{
 
 use super::{
     Cold,
-    jobs::{JOB, ROW, narrow},
+    jobs::{JOB, ROW},
+    listed::{BY_STATUS, narrow, of_status},
     parts::Parts,
     sorted::{self, BY_END, BY_NAME},
 };
@@ -109,6 +110,7 @@ async fn newest<S: Cold>(store: &S, of: &RecentQuery, before: Option<JobId>) -> 
         let ids: Vec<i64> = sets.iter().map(|set| set.0).collect();
         query.add(<S::Conn as Conn>::text(OF_SETS), List(ids));
     }
+    of_status(&mut query, BY_STATUS, &filter.status);
     narrow(&mut query, &filter);
     query.push(" ORDER BY j.id DESC");
     query.add(" LIMIT $", bound(of.limit.saturating_add(1)));

@@ -12,7 +12,7 @@ use trapline_core::{
 
 use super::{
     Cold, RowOf,
-    jobs::narrow,
+    listed::{BY_STATUS, narrow, of_status},
     parts::Parts,
     recent::{OF_SETS, RUNNING, among, filter, full},
 };
@@ -160,6 +160,7 @@ async fn matching<S: Cold>(
         let ids: Vec<i64> = sets.iter().map(|set| set.0).collect();
         query.add(<S::Conn as Conn>::text(OF_SETS), crate::sql::List(ids));
     }
+    of_status(&mut query, BY_STATUS, &filter.status);
     narrow(&mut query, &filter);
     let rows = query.rows(conn).await?;
     rows.iter().map(|row| first(row).map(JobId)).collect()

@@ -12,7 +12,7 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FailureGroups, FreeCursor, GrantKey,
         GrantRequest, Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
         JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
-        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
+        Outlook, Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
         SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob,
         WorkerIdentity, WorkerMinute, WorkerRow,
     },
@@ -22,7 +22,8 @@ use trapline_core::{
 
 use super::{SqliteStore, direct, grant, store_error};
 use crate::cold::{
-    Cold as _, QUICK, SLOW, collect, failures, jobs, minutes, purge, recent, reports, summary, workers,
+    Cold as _, QUICK, SLOW, collect, failures, jobs, listed, minutes, outlooks, purge, recent, reports,
+    summary, workers,
 };
 use crate::rows::Columns as _;
 
@@ -197,7 +198,11 @@ impl Store for SqliteStore {
     }
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
-        self.aside(jobs::page(self, filter, page)).await
+        self.aside(listed::page(self, filter, page)).await
+    }
+
+    async fn outlooks(&self, jobs: &[JobId], seen_since: Timestamp) -> Result<Vec<(JobId, Outlook)>> {
+        self.aside(outlooks::of(self, jobs, seen_since)).await
     }
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {

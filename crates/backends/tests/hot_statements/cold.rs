@@ -29,7 +29,6 @@ pub(crate) const COLD: &[&str] = &[
     "jobs/cleaned.sql",
     "jobs/cleanup_due.sql",
     "jobs/count.sql",
-    "jobs/ids.sql",
     "jobs/create.sql",
     "jobs/deleted.sql",
     "jobs/edge.sql",

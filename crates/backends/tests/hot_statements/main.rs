@@ -273,6 +273,38 @@ async fn no_hot_statement_reads_a_job_to_find_a_row_whatever_the_statistics_say(
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// 20,000 jobs of two projects.
+const MANY: &str = "
+    SET session_replication_role = replica;
+    INSERT INTO jobs (id, project_id, name, status, failure_threshold, created_at, updated_at)
+    SELECT n, n % 2 + 1, 'job', CASE WHEN n % 3 = 0 THEN 'STARTED' ELSE 'SUCCESS' END, 0.5, n, n FROM generate_series(1, 20000) n";
+
+#[tokio::test]
+async fn a_page_of_jobs_is_read_in_its_order_however_many_there_are() {
+    let server = Postgres::start().await;
+    let mut conn = database(&server, "many").await;
+    run(&mut conn, MANY).await;
+    let options: PgConnectOptions = server.url("many").parse().unwrap();
+    let mut ours = PgConnection::connect_with(&options.options(SESSION))
+        .await
+        .unwrap();
+    for statistics in [FORGET, "ANALYZE"] {
+        run(&mut conn, statistics).await;
+        for statement in HOT.iter().filter(|s| s.file == "jobs/ids.sql") {
+            let touched = Touched::by(&mut ours, statement).await;
+            let most = PAGES_ALWAYS + PAGES_PER_ROW * touched.rows;
+            assert!(
+                touched.own <= most && touched.generic <= most,
+                "{} {}: {} and {} pages",
+                statement.end,
+                statistics,
+                touched.own,
+                touched.generic
+            );
+        }
+    }
+}
+
 /// The files of statements below a folder, as paths from the first.
 fn files(root: &Path, folder: &Path) -> BTreeSet<String> {
     let mut all = BTreeSet::new();

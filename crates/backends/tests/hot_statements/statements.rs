@@ -54,6 +54,10 @@ const NOW: (&str, &str) = (INT, "'500'");
 /// Tasks to be added, as JSON.
 const TASKS: &str = "(SELECT json_agg(json_build_array(id, 9, false))::text \
                       FROM known k, unnest(k.value::bigint[]) AS e (id) WHERE k.name = 'set')";
+/// The newest jobs, of all and of a project.
+const NEWEST: &str = " AND (j.status NOT IN ('FAILURE', 'REVOKED', 'UNKNOWN') OR j.updated_at >= 0) \
+                      ORDER BY j.created_at DESC, j.id DESC LIMIT $1 OFFSET $2";
+const NEWEST_OF: &str = " AND j.project_id = $1 ORDER BY j.created_at DESC, j.id DESC LIMIT $2 OFFSET $3";
 const LOCKED: &str = "FOR NO KEY UPDATE SKIP LOCKED";
 /// Tasks under a lease in the running job.
 const IN_FLIGHT: u64 = 240;
@@ -189,6 +193,9 @@ pub(crate) const HOT: &[Statement] = &[
         24,
         &[(INT, "'9'"), (INT, "'24'")],
     ),
+    hot("jobs/outlooks.sql", IN_FLIGHT / 2 + STRUCK, &[(INTS, "'{1,2}'")]),
+    with("jobs/ids.sql", NEWEST, 24, &[(INT, "'24'"), (INT, "'0'")]),
+    with("jobs/ids.sql", NEWEST_OF, 24, &[(INT, "'1'"), (INT, "'24'"), (INT, "'0'")]),
     with("jobs/matching.sql", " AND j.id = ANY ($1) AND j.status = ANY ($2)", 1, &[(INTS, "'{2}'"), ("text[]", "'{STARTED}'")]),
     with("jobs/row.sql", " AND j.id = $1", 1, &[JOB]),
     with("jobs/log.sql", " AND id > $2 ORDER BY id LIMIT $3", 24, &[JOB, (INT, "'0'"), (INT, "'24'")]),

@@ -34,7 +34,15 @@ pub(crate) const OF_A_JOB: [&str; 8] = [
 
 /// What the code puts behind a statement that says alone too little.
 #[rustfmt::skip]
-pub(crate) const ENDS: [(&str, &[&str]); 9] = [
+pub(crate) const ENDS: [(&str, &[&str]); 11] = [
+    ("jobs/count.sql", &[" AND j.status IN (SELECT value FROM json_each('[1]'))"]),
+    (
+        "jobs/ids.sql",
+        &[
+            " ORDER BY j.created_at DESC, j.id DESC LIMIT 9",
+            " AND j.project_id = 1 ORDER BY j.created_at DESC, j.id DESC LIMIT 9",
+        ],
+    ),
     ("jobs/by_name.sql", &[" AND lower(j.name) > 'a' ORDER BY lower(j.name), j.id LIMIT 9"]),
     ("jobs/by_end.sql", &[" AND j.finished_at < 9 ORDER BY j.finished_at DESC, j.id DESC LIMIT 9"]),
     (
@@ -67,7 +75,7 @@ const LINES: [&str; 3] = [
 
 /// What goes through more all the same: the statement, the table, and why it may.
 #[rustfmt::skip]
-pub(crate) const EXCEPT: [(&str, &str, &str); 24] = [
+pub(crate) const EXCEPT: [(&str, &str, &str); 22] = [
     ("catalog/captures_of_sizes.sql", "captures", "asked once by `trapline run`, of the photographs of its own store"),
     ("catalog/collection_progress.sql", "collection_captures", "upstream's list of capture sets counts what is processed of each"),
     ("catalog/delete_collection.sql", "jobs", "a draft that nobody used is removed, in the background"),
@@ -78,13 +86,11 @@ pub(crate) const EXCEPT: [(&str, &str, &str); 24] = [
     ("collect/total.sql", "tasks", "once in a run, at the end of its collect"),
     ("has_suspects.sql", "tasks", "those of an index of what died with a worker"),
     ("health/outlook_strikes.sql", "tasks", "those of two indexes of what was handed out in vain"),
-    ("health/outlook_workers.sql", "grants", "what is at workers, which is as much as they hold"),
     ("health/recount.sql", "tasks", "`trapline verify` and the health check, all of a job"),
     ("jobs/cleanup_due.sql", "jobs", "those of an index of what is due"),
-    ("jobs/count.sql", "jobs", "upstream's list of jobs counts them"),
     ("jobs/deleted.sql", "jobs", "those of an index of what is deleted"),
     ("jobs/has_tasks.sql", "tasks", "ends at the first"),
-    ("jobs/ids.sql", "jobs", "upstream's list of jobs, by offset"),
+    ("jobs/ids.sql", "jobs", "by the index of its order, as far as a page"),
     ("jobs/log.sql", "job_logs", "from its end, and only by statistics that say that nearly all lines are of one job; they are forgotten at the next start"),
     ("settle_clear.sql", "tasks", "those of an index of what died with a worker"),
     ("summary/due.sql", "summaries", "those of an index of what is due"),

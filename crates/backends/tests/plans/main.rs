@@ -41,6 +41,12 @@ fn statements(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The text of a statement.
+fn text(file: &str) -> String {
+    let mut paths = SQL.iter().map(|folder| Path::new(folder).join(file));
+    std::fs::read_to_string(paths.find(|path| path.exists()).unwrap()).unwrap()
+}
+
 /// A store without rows, of the newest schema.
 async fn empty() -> SqliteConnection {
     let options = SqliteConnectOptions::new().in_memory(true);
@@ -127,8 +133,7 @@ async fn what_every_page_reads_beside_its_rows_does_not_grow_with_the_store() {
         ("summary/activity.sql", "PRIMARY KEY (job_id=? AND label_id=?)"),
         ("sessions/find.sql", "SEARCH s USING PRIMARY KEY (hash=?)"),
     ] {
-        let sql = std::fs::read_to_string(Path::new(SQL[1]).join(file)).unwrap();
-        let steps = plan(&mut conn, &sql).await;
+        let steps = plan(&mut conn, &text(file)).await;
         assert!(
             steps.iter().any(|step| step.contains(found_by)),
             "{file}: {steps:?}"
@@ -136,6 +141,14 @@ async fn what_every_page_reads_beside_its_rows_does_not_grow_with_the_store() {
         let is_read_whole = |step: &String| step.starts_with("SCAN") && !step.contains("few");
         assert!(!steps.iter().any(is_read_whole), "{file}: {steps:?}");
     }
+}
+
+#[tokio::test]
+async fn what_keeps_a_worker_busy_is_read_from_its_own_hand_outs() {
+    let mut conn = empty().await;
+    let steps = plan(&mut conn, &text("health/outlook_workers.sql")).await;
+    let hand_outs: Vec<_> = steps.iter().filter(|step| step.contains(" g ")).collect();
+    assert_eq!(hand_outs, ["SEARCH g USING INDEX grants_held_by (worker_id=?)"]);
 }
 
 #[tokio::test]
@@ -168,8 +181,7 @@ async fn jobs_in_an_order_are_found_by_its_index_from_where_a_page_begins() {
             "jobs_ended_of (project_id=? AND finished_at=? AND id<?)",
         ),
     ] {
-        let mut paths = SQL.iter().map(|folder| Path::new(folder).join("jobs").join(file));
-        let sql = std::fs::read_to_string(paths.find(|path| path.exists()).unwrap()).unwrap();
+        let sql = text(&format!("jobs/{file}"));
         let steps = plan(&mut conn, &format!("{sql} AND {end} LIMIT 51")).await;
         assert!(
             steps.len() == 1 && steps[0].contains(found_by),

@@ -15,9 +15,9 @@ use crate::{
         Attempt, Beat, Candidate, Catalog, Claim, DetectionRow, DetectionsOf, FailureGroups, FreeCursor,
         GrantKey, GrantRequest, Granted, HandOuts, Health, Holding, ImageQuery, ImageRow, Job, JobEdit,
         JobFilter, JobGroup, JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow,
-        Moved, NewJob, OffsetPage, Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow,
-        Room, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total, WaitingJob,
-        WorkerIdentity, WorkerMinute, WorkerRow,
+        Moved, NewJob, OffsetPage, Outlook, Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery,
+        ResultRow, Room, RunAlgorithms, SettleReport, Settlement, SignOfLife, Slice, Standing, Swept, Total,
+        WaitingJob, WorkerIdentity, WorkerMinute, WorkerRow,
     },
     receipt::{Receipt, ReceiptKey},
     summary::{LabelledQuery, Summary, TakenQuery},
@@ -132,6 +132,9 @@ pub trait Store: Catalog + Health {
     async fn run_algorithms(&self, job: JobId, run: i64) -> Result<Option<RunAlgorithms>>;
     /// A page of jobs.
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>>;
+    /// What [`Health::outlook`] says of each of these jobs, but for the oldest lease, which is not looked for. By id; those that are
+    /// gone are left out.
+    async fn outlooks(&self, jobs: &[JobId], seen_since: Timestamp) -> Result<Vec<(JobId, Outlook)>>;
     /// A page of jobs, of which a bounded number is looked at.
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs>;
     /// How many jobs of each group there are, of all projects or of one; none of its statuses is counted further than

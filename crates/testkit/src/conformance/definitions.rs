@@ -9,6 +9,7 @@ use trapline_core::{
 use super::{
     World, cases,
     catalog::{ALL, DEFAULT, algorithm, pipeline, registration},
+    health::outlook,
 };
 
 cases! { World;
@@ -104,7 +105,7 @@ cases! { World;
             w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
         }
         let names = async || {
-            let outlook = w.store.outlook(job, Timestamp(0)).await.unwrap().unwrap();
+            let outlook = outlook(&w, job, Timestamp(0)).await;
             outlook.workers.into_iter().map(|n| n.name).collect::<Vec<_>>()
         };
         assert_eq!(names().await, ["mine", "anybody's"]);
@@ -115,7 +116,7 @@ cases! { World;
         let anybodys = w.store.workers(None, 1).await.unwrap()[0].id;
         w.store.drain(anybodys, true).await.unwrap();
         assert_eq!(w.store.online_workers(ProjectId(99), w.now()).await.unwrap(), [], "it drains");
-        let outlook = w.store.outlook(job, Timestamp(0)).await.unwrap().unwrap();
+        let outlook = outlook(&w, job, Timestamp(0)).await;
         let drain: Vec<_> = outlook.workers.iter().map(|seen| (seen.name.as_str(), seen.draining)).collect();
         assert_eq!(drain, [("mine", false), ("anybody's", true)]);
         w.pass(1);

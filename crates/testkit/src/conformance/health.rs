@@ -7,8 +7,8 @@ use trapline_core::{
     health::{Action, LostTasks, TickReport, lost_line},
     job::{Expect, JobMove},
     ports::{
-        Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, Posted, QueueCounters, Settlement,
-        SignOfLife, Slice, Vitals, Want,
+        Ended, ImageQuery, ImageState, LogPage, LogQuery, MarkLost, NewJob, Outlook, Posted, QueueCounters,
+        Settlement, SignOfLife, Slice, Vitals, Want,
     },
 };
 
@@ -47,6 +47,19 @@ async fn lose(w: &World, job: JobId, strict: bool) -> MarkLost {
         now: w.now(),
         dry_run: false,
     }
+}
+
+/// The outlook of a job, which is that of it among others too, but for its lease.
+pub(super) async fn outlook(w: &World, job: JobId, seen_since: Timestamp) -> Outlook {
+    let alone = w.store.outlook(job, seen_since).await.unwrap().unwrap();
+    let among = w.store.outlooks(&[JobId(999), job], seen_since).await.unwrap();
+    let oldest_lease = None;
+    let without_lease = Outlook {
+        oldest_lease,
+        ..alone.clone()
+    };
+    assert_eq!(among, [(job, without_lease)]);
+    alone
 }
 
 /// Hands everything out, each image alone to a worker of its own, and lets the leases end.
@@ -277,8 +290,8 @@ cases! { World;
     async fn the_outlook_tells_workers_and_what_they_are_busy_with_the_oldest_lease_and_strikes(w: World) {
         w.beat().await;
         let (a, b) = (w.job_of(2).await, w.job_of(2).await);
-        let outlook = async |job| w.store.outlook(job, w.now().minus(Duration::from_secs(300))).await.unwrap().unwrap();
-        assert_eq!(outlook(a).await, trapline_core::ports::Outlook::default());
+        let outlook = async |job| outlook(&w, job, w.now().minus(Duration::from_secs(300))).await;
+        assert_eq!(outlook(a).await, Outlook::default());
         let granted_at = w.grant(a, 1, "gpu").await[0].0.granted_at;
         w.live(3).await;
         let worker = w.worker("gpu").await;
@@ -294,5 +307,32 @@ cases! { World;
         assert_eq!((after.strikes, after.struck_by.as_deref(), after.oldest_lease), (1, Some("gpu"), None));
         assert_eq!(after.workers[0].busy_with, None);
         assert!(w.store.outlook(JobId(999), w.now()).await.unwrap().is_none());
+    }
+
+    async fn the_outlooks_of_jobs_are_each_its_own(w: World) {
+        w.beat().await;
+        let (a, b) = (w.job_of(2).await, w.job_of(2).await);
+        let no_pipeline = NewJob { pipeline: None, start: false, ..w.new_job(w.pipeline().await, w.set(&[true]).await) };
+        let c = w.create(&no_pipeline).await;
+        w.grant(a, 1, "gpu").await;
+        w.live(65).await;
+        w.sweep().await;
+        w.grant(b, 1, "cpu").await;
+        for name in ["gpu", "cpu"] {
+            let worker = w.worker(name).await;
+            let sign = SignOfLife { worker, seen_at: w.now(), reserved_at: None, pipelines: vec!["p".into()] };
+            w.store.keep_alive(&[sign], &w.policy(), w.now()).await.unwrap();
+        }
+        let all = w.store.outlooks(&[c, b, a], w.now()).await.unwrap();
+        let told = |(job, of): &(JobId, Outlook)| (*job, of.strikes, of.struck_by.clone(), of.workers.len());
+        let told: Vec<_> = all.iter().map(told).collect();
+        assert_eq!(told, [(a, 1, Some("gpu".to_owned()), 2), (b, 0, None, 2), (c, 0, None, 0)]);
+        let busy: Vec<_> = all[0].1.workers.iter().map(|w| (w.name.as_str(), w.busy_with)).collect();
+        assert_eq!(busy, [("gpu", None), ("cpu", Some(b))]);
+        w.pass(1);
+        let later = w.store.outlooks(&[a], w.now()).await.unwrap();
+        assert_eq!((later[0].1.workers.len(), later[0].1.last_seen), (0, all[0].1.last_seen));
+        w.store.delete_job(b, w.now()).await.unwrap();
+        assert_eq!(w.store.outlooks(&[b], w.now()).await.unwrap(), []);
     }
 }

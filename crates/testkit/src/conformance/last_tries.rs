@@ -8,6 +8,7 @@ use trapline_core::{
 
 use super::{
     Grant, World, cases,
+    health::outlook,
     suspects::{all_free, log},
 };
 
@@ -40,7 +41,7 @@ cases! { World;
         assert!(none.is_empty() && seen.held_back && seen.last_tries);
         let standing = w.standing(worker).await;
         assert!(standing.busy && !standing.held_back && standing.waits_for == Some(job));
-        let outlook = async || w.store.outlook(job, w.now()).await.unwrap().unwrap();
+        let outlook = async || outlook(&w, job, w.now()).await;
         assert_eq!(outlook().await.put_off.as_deref(), Some("10.0.0.1"));
         for want in [Want::Batch, Want::Suspect] {
             let (none, seen) = w.hand_out(other, want, None, 9, worker).await;

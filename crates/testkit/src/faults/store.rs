@@ -13,7 +13,7 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FailureGroups, FreeCursor, GrantKey,
         GrantRequest, Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
         JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
-        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
+        Outlook, Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
         SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob,
         WorkerIdentity, WorkerMinute, WorkerRow,
     },
@@ -268,6 +268,10 @@ impl Store for FaultyStore {
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
         self.call("jobs", self.inner.jobs(filter, page)).await
+    }
+
+    async fn outlooks(&self, jobs: &[JobId], seen_since: Timestamp) -> Result<Vec<(JobId, Outlook)>> {
+        self.call("outlooks", self.inner.outlooks(jobs, seen_since)).await
     }
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {

@@ -162,6 +162,23 @@ impl Db {
         })
     }
 
+    pub(super) fn outlooks_of(&self, jobs: &[JobId], seen_since: Timestamp) -> Vec<(JobId, Outlook)> {
+        let jobs: BTreeSet<JobId> = jobs.iter().copied().collect();
+        let of = |job| {
+            let oldest_lease = None;
+            self.outlook_of(job, seen_since).map(|outlook| {
+                (
+                    job,
+                    Outlook {
+                        oldest_lease,
+                        ..outlook
+                    },
+                )
+            })
+        };
+        jobs.into_iter().filter_map(of).collect()
+    }
+
     /// A worker that has a suspect of the job alone.
     fn tried_by(&self, job: JobId) -> Option<String> {
         let of_job = self.grants.iter().filter(|(_, g)| g.job == job && g.exclusive);

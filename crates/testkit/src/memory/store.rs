@@ -11,7 +11,7 @@ use trapline_core::{
         Attempt, Beat, Candidate, Claim, DetectionRow, DetectionsOf, FailureGroups, FreeCursor, GrantKey,
         GrantRequest, Granted, HandOuts, Holding, ImageQuery, ImageRow, Job, JobEdit, JobFilter, JobGroup,
         JobHead, LeaseAnswer, LeaseChange, LeasePolicy, LogLine, LogQuery, LogRow, Moved, NewJob, OffsetPage,
-        Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
+        Outlook, Pulse, QueueCounters, RecentJobs, RecentQuery, ResultQuery, ResultRow, Room, RunAlgorithms,
         SettleReport, Settlement, SignOfLife, Slice, Standing, Store, Swept, Total, WaitingJob,
         WorkerIdentity, WorkerMinute, WorkerRow,
     },
@@ -192,6 +192,10 @@ impl Store for MemoryStore {
 
     async fn jobs(&self, filter: &JobFilter, page: OffsetPage) -> Result<Total<Job>> {
         Ok(self.rows().read_jobs(filter, page))
+    }
+
+    async fn outlooks(&self, jobs: &[JobId], seen_since: Timestamp) -> Result<Vec<(JobId, Outlook)>> {
+        Ok(self.rows().outlooks_of(jobs, seen_since))
     }
 
     async fn recent_jobs(&self, query: &RecentQuery) -> Result<RecentJobs> {

@@ -1,2 +1,2 @@
 -- Jobs by their ids; the code adds what narrows and orders them, and its parameters.
-SELECT j.id FROM jobs j LEFT JOIN pipelines p ON p.id = j.pipeline_id WHERE j.deleted_at IS NULL
+SELECT j.id FROM jobs j WHERE j.deleted_at IS NULL
