@@ -12,7 +12,7 @@ use trapline_engine::Failures;
 use self::facts::{Crew, Fact, Stage, facts, stages};
 use super::{
     bar::Bar,
-    chart::Chart,
+    chart::{self, Chart},
     downloads::{Download, downloads},
     images::Filter,
     jobs::Row,
@@ -78,6 +78,9 @@ struct JobPage {
     why: Option<Why>,
     facts: Vec<Fact>,
     downloads: Vec<Download>,
+    /// Whether what is not there yet may come while it is open.
+    is_running: bool,
+    window: &'static str,
     chart: Option<Chart>,
     failed: Kinds,
     stages: Vec<Stage>,
@@ -96,16 +99,8 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let job = app.visible_job(&visitor.principal, id).await?;
     let now = app.engine.wall_now();
     let is_running = app.goes_on(&job);
-    match params.text("part") {
-        None => {}
-        Some("chart") => {
-            let chart = Chart::read(&app, &job, &params).await?;
-            return Ok(chart.ok_or_else(ApiError::not_found)?.part());
-        }
-        Some("failures") => return Ok(render(StatusCode::OK, &Kinds::read(&app, &job).await?)),
-        Some("workers") => return Ok(Crew::read(&app, &visitor, &job).await?.part()),
-        Some("why") => return Ok(Why::read(&app, &visitor, &job).await?.part()),
-        Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    if let Some(word) = params.text("part") {
+        return part(&app, &visitor, &job, word, &params).await;
     }
     let why = if !app.is_kept && params.has("why") || is_running && is_quiet(&app, &job) {
         Some(Why::read(&app, &visitor, &job).await?)
@@ -120,7 +115,8 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let is_skipped = job.status.is_final() && job.counts.total == 0 && job.counts.skipped > 0;
     let again =
         super::actions::again_path(&job).filter(|_| is_skipped && visitor.principal.may(Access::Operate));
-    let chart = Chart::read(&app, &job, &params).await?;
+    let window = chart::window(&params)?;
+    let chart = Chart::read(&app, &job, window).await?;
     let downloads = downloads(&job);
     let facts = facts(&app, &job).await?;
     let (stages, started) = (stages(&job), job.started_at.map(|at| Time::new(at, now)));
@@ -144,6 +140,8 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         why,
         facts,
         downloads,
+        is_running,
+        window: window.as_str(),
         chart,
         failed,
         stages,
@@ -155,6 +153,20 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         done,
     };
     Ok(render(StatusCode::OK, &page))
+}
+
+/// A part of the page, by its word, as it is read again while the page is open.
+async fn part(app: &AppState, visitor: &Visitor, job: &Job, word: &str, params: &Params) -> PageResult {
+    match word {
+        "chart" => {
+            let chart = Chart::read(app, job, chart::window(params)?).await?;
+            Ok(chart::part(chart))
+        }
+        "failures" => Ok(render(StatusCode::OK, &Kinds::read(app, job).await?)),
+        "workers" => Ok(Crew::read(app, visitor, job).await?.part()),
+        "why" => Ok(Why::read(app, visitor, job).await?.part()),
+        other => Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    }
 }
 
 /// Whether nothing was settled for a while. Both times are in store time.
