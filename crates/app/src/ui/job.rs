@@ -9,11 +9,10 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{JobId, Result, ports::Job};
 use trapline_engine::Failures;
 
-use self::facts::{Crew, Fact, Stage, facts, stages};
+use self::facts::{Crew, Facts};
 use super::{
     bar::Bar,
     chart::{self, Chart},
-    downloads::{Download, downloads},
     images::Filter,
     jobs::Row,
     kinds::{Kind, looked_at, partly},
@@ -21,7 +20,7 @@ use super::{
     session::Visitor,
     tabs::{Tab, tabs},
     why::Why,
-    words::{self, Time, visible},
+    words::{self, visible},
 };
 use crate::http::{Access, ApiError, AppState, Id, Params};
 
@@ -76,17 +75,14 @@ struct JobPage {
     /// Whether it can be asked why it is not moving.
     is_open: bool,
     why: Option<Why>,
-    facts: Vec<Fact>,
-    downloads: Vec<Download>,
+    facts: Facts,
     /// Whether what is not there yet may come while it is open.
     is_running: bool,
     window: &'static str,
     chart: Option<Chart>,
     failed: Kinds,
-    stages: Vec<Stage>,
     /// Of a job that runs.
     crew: Option<Crew>,
-    started: Option<Time>,
     /// A job that takes again what was processed before, where that was all.
     again: Option<String>,
     errors: Vec<String>,
@@ -97,7 +93,6 @@ struct JobPage {
 
 async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
     let job = app.visible_job(&visitor.principal, id).await?;
-    let now = app.engine.wall_now();
     let is_running = app.goes_on(&job);
     if let Some(word) = params.text("part") {
         return part(&app, &visitor, &job, word, &params).await;
@@ -117,13 +112,12 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         super::actions::again_path(&job).filter(|_| is_skipped && visitor.principal.may(Access::Operate));
     let window = chart::window(&params)?;
     let chart = Chart::read(&app, &job, window).await?;
-    let downloads = downloads(&job);
-    let facts = facts(&app, &job).await?;
-    let (stages, started) = (stages(&job), job.started_at.map(|at| Time::new(at, now)));
     let (tabs, is_open) = (tabs(&job, "Overview"), !job.status.is_final());
     let title = words::title(&job, Bar::new(&job.counts).percent);
     let job_status = job.status;
     let (run, errors) = (job.run, job.errors.iter().map(|e| visible(e)).collect());
+    let now = app.engine.wall_now();
+    let facts = Facts::read(&app, &job, now).await?;
     let job = Row::all(&app, &visitor, vec![job], now).await?.remove(0);
     let done = params
         .text("did")
@@ -139,14 +133,11 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         is_open,
         why,
         facts,
-        downloads,
         is_running,
         window: window.as_str(),
         chart,
         failed,
-        stages,
         crew,
-        started,
         again,
         errors,
         deletes,
@@ -162,6 +153,7 @@ async fn part(app: &AppState, visitor: &Visitor, job: &Job, word: &str, params: 
             let chart = Chart::read(app, job, chart::window(params)?).await?;
             Ok(chart::part(chart))
         }
+        "facts" => Ok(Facts::read(app, job, app.engine.wall_now()).await?.part()),
         "failures" => Ok(render(StatusCode::OK, &Kinds::read(app, job).await?)),
         "workers" => Ok(Crew::read(app, visitor, job).await?.part()),
         "why" => Ok(Why::read(app, visitor, job).await?.part()),
