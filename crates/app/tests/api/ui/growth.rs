@@ -60,6 +60,7 @@ const PAGES: &[(&str, &[&str])] = &[
             "?why",
             "?window=all",
             "?part=chart",
+            "?part=facts",
             "?part=why",
             "?part=failures",
             "?part=workers",

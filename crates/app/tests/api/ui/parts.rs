@@ -1,9 +1,10 @@
 //! Parts of an open page that are read again, also those that have nothing to show when it is opened.
 
 use axum::http::StatusCode;
+use serde_json::json;
 use trapline_core::catalog::Role;
 
-use super::browser::Browser;
+use super::{browser::Browser, live::event};
 use crate::fleet::{Fleet, success};
 
 #[tokio::test]
@@ -26,4 +27,54 @@ async fn a_page_that_is_opened_before_the_first_result_gets_its_chart_later() {
     fleet.settle(job, &[success(&tasks[1])]).await;
     fleet.until(job, "/status", "SUCCESS").await;
     browser.get(&format!("/jobs/{job}")).await.has("<figure");
+}
+
+#[tokio::test]
+async fn the_facts_of_an_open_page_are_as_they_are_now() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let path = format!("/jobs/{job}?part=facts");
+    browser.get(&format!("/jobs/{job}")).await.has(&format!(
+        "data-part=\"{path}\" data-topic=\"job:{job}\" data-kind=\"facts\""
+    ));
+    browser.get(&path).await.has_not("<dt>Rate</dt>");
+
+    let mut stream = browser
+        .stream(&format!("/live?jobs={job}&topics=job:{job}&parts=facts"))
+        .await;
+    for name in ["hello", "jobs"] {
+        let told = event(&fleet.app, &mut stream, 0).await.unwrap();
+        assert!(told.contains(&format!("event: {name}")), "{told}");
+    }
+    let told = event(&fleet.app, &mut stream, 15).await.unwrap();
+    assert!(told.contains("\"parts\":[\"facts\"]"), "{told}");
+
+    let tasks = fleet.tasks(job, 3).await;
+    fleet.settle(job, &[success(&tasks[0])]).await;
+    let part = browser.get(&path).await;
+    part.has("<dt>Rate</dt>")
+        .has("<dt>Started</dt>")
+        .has("Processed: <span class=\"numbers\">1<")
+        .has("Images, CSV")
+        .has_not("<html");
+    fleet.settle(job, &[success(&tasks[1]), success(&tasks[2])]).await;
+    fleet.until(job, "/status", "SUCCESS").await;
+    browser
+        .get(&format!("/jobs/{job}"))
+        .await
+        .has("<dt>Ended</dt>")
+        .has_not("data-kind=\"facts\"");
+}
+
+#[tokio::test]
+async fn a_job_without_an_image_has_nothing_to_download_until_it_has_some() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let job = fleet.create(1, json!({})).await["id"].as_i64().unwrap();
+    let path = format!("/jobs/{job}?part=facts");
+    browser.get(&path).await.has_not("Downloads");
+    fleet.act(job, "run").await;
+    fleet.until(job, "/status", "STARTED").await;
+    browser.get(&path).await.has("Downloads");
 }
