@@ -99,5 +99,5 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
 
 /// The page of a path that leads nowhere.
 pub(crate) fn no_page() -> Response {
-    headers::added(ApiError::not_found().into_response(), None)
+    headers::added(ApiError::not_found().into_response(), page::Asked::default())
 }

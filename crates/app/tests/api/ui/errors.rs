@@ -92,3 +92,20 @@ async fn an_expectation_that_cant_be_read_is_no_leave_to_go_on() {
     );
     assert_eq!(fleet.show(job).await["status"], "STARTED");
 }
+
+#[tokio::test]
+async fn a_page_is_read_again_by_itself_only_if_nothing_was_sent_with_it() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    fleet.app.store.close().await;
+    let read = browser.get(&format!("/jobs/{job}")).await;
+    assert_eq!(read.status, StatusCode::SERVICE_UNAVAILABLE);
+    read.has("<meta http-equiv=\"refresh\" content=\"5\">");
+    for path in [format!("/jobs/{job}/stop"), "/health/dry-run".to_owned()] {
+        let sent = browser.post(&path, "").await;
+        assert_eq!(sent.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        sent.has_not("http-equiv=\"refresh\"")
+            .has("it is not known whether this was done");
+    }
+}
