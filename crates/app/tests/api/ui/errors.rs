@@ -109,3 +109,32 @@ async fn a_page_is_read_again_by_itself_only_if_nothing_was_sent_with_it() {
             .has("it is not known whether this was done");
     }
 }
+
+#[tokio::test]
+async fn what_was_typed_is_kept_when_the_store_is_away() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let closed = fleet.app.hold_writes().await;
+    let path = "/settings/projects";
+    let form = "name=%3Cb%3EJune&description=nights&time_zone=";
+    let sent = browser.post(path, form).await;
+    assert_eq!(sent.status, StatusCode::SERVICE_UNAVAILABLE, "{}", sent.html);
+    sent.has("it is not known whether this was done")
+        .has("value=\"&#60;b&#62;June\"")
+        .has("value=\"nights\"")
+        .has(&format!("action=\"{path}\""))
+        .has_not("http-equiv=\"refresh\"");
+    drop(closed);
+    let again = sent.form().replace("&#60;", "%3C").replace("&#62;", "%3E");
+    let done = browser.post(path, &again).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+
+    fleet.app.store.close().await;
+    let lost = browser
+        .post("/settings/tokens", "name=gpu&role=worker&days=30")
+        .await;
+    lost.has("Not available just now").has("value=\"gpu\"");
+    let secret = browser.post("/login", "token=a-secret").await;
+    assert_eq!(secret.status, StatusCode::SERVICE_UNAVAILABLE);
+    secret.has_not("a-secret");
+}
