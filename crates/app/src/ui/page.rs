@@ -120,6 +120,13 @@ pub(super) enum PageError {
     Failed(ApiError),
 }
 
+impl PageError {
+    /// Whether the store can't be reached.
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.status() == StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
         Self::Failed(error)

@@ -124,6 +124,17 @@ async fn what_was_typed_is_kept_when_the_store_is_away() {
         .has("value=\"nights\"")
         .has(&format!("action=\"{path}\""))
         .has_not("http-equiv=\"refresh\"");
+    let fields = [
+        ("name", None, "<b>June"),
+        ("project", None, "1"),
+        ("urls", None, "https://h/1.jpg\nhttps://h/2.jpg\n"),
+    ];
+    let sent = browser.send_form("/jobs/new", &fields).await;
+    assert_eq!(sent.status, StatusCode::SERVICE_UNAVAILABLE, "{}", sent.html);
+    sent.has("no job was made")
+        .has("value=\"&#60;b&#62;June\"")
+        .has(">https://h/1.jpg\nhttps://h/2.jpg\n</textarea>")
+        .has_not("http-equiv=\"refresh\"");
     drop(closed);
     let again = sent.form().replace("&#60;", "%3C").replace("&#62;", "%3E");
     let done = browser.post(path, &again).await;
@@ -134,6 +145,8 @@ async fn what_was_typed_is_kept_when_the_store_is_away() {
         .post("/settings/tokens", "name=gpu&role=worker&days=30")
         .await;
     lost.has("Not available just now").has("value=\"gpu\"");
+    let lost = browser.send_form("/jobs/new", &fields).await;
+    lost.has("no job was made").has(">https://h/1.jpg\n");
     let secret = browser.post("/login", "token=a-secret").await;
     assert_eq!(secret.status, StatusCode::SERVICE_UNAVAILABLE);
     secret.has_not("a-secret");
