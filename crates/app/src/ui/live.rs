@@ -134,7 +134,7 @@ impl Asked {
     /// 400, naming the kind.
     fn check(&self, params: &Params) -> Result<(), ApiError> {
         let topics = params.list("topics");
-        for kind in ["job:", "log:", "worker:"] {
+        for kind in ["job:", "log:", "worker:", "now"] {
             if topics.iter().filter(|word| word.starts_with(kind)).count() > 1 {
                 return Err(ApiError::invalid(format!(
                     "`topics` names at most one `{kind}…`: open a stream for each"
