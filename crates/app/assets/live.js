@@ -1,9 +1,6 @@
 // Keeps the numbers of the jobs on this page as they are now. Without it a page shows what was so when it was read.
-const places = new Map();
-for (const place of document.querySelectorAll("[data-job]")) {
-  const id = place.dataset.job;
-  places.set(id, [...(places.get(id) ?? []), place]);
-}
+const places = (id) => document.querySelectorAll(`[data-job="${id}"]`);
+const shown = () => new Set([...document.querySelectorAll("[data-job]")].map((place) => place.dataset.job));
 const COUNTED = ["processed", "failed", "in-flight", "waiting"];
 // What is said of images that a page does not show yet.
 const MORE = {
@@ -28,6 +25,8 @@ const banner = document.getElementById("away");
 const said = document.getElementById("said");
 // What is known of each job: an event has only what is another than before.
 let told = new Map();
+// The jobs that the stream was asked for.
+let asked_for = new Set();
 let source = null;
 let wait = 1000;
 let heardAt = Date.now();
@@ -77,7 +76,11 @@ function show(place, job) {
   set(place, "settled", total(job.n.slice(0, 2)));
   for (const name of ["total", "images"]) set(place, name, total(job.n));
   set(place, "failed", job.n[1] ? total([job.n[1]]) : "");
-  set(place, "left", job.left ? `in about ${job.left}` : "");
+  const failed = place.querySelector("a[data-f=failed]");
+  if (job.n[1]) failed?.setAttribute("href", `/jobs/${job.id}/images?state=failed`);
+  else failed?.removeAttribute("href");
+  const end = place.querySelector("[data-end]");
+  if (end) show_end(end, job);
   const state = place.querySelector(".state");
   if (state) {
     state.className = `state ${job.state[1]}`;
@@ -99,6 +102,28 @@ function show(place, job) {
   if (place.dataset.key !== job.key) {
     for (const stale of place.querySelectorAll("[data-stale]")) stale.hidden = true;
   }
+}
+
+// When a job ended, or about when it will.
+function show_end(cell, { ended, left }) {
+  cell.dataset.label = ended ? "Ended" : "Ends";
+  let at = cell.querySelector(ended ? "time" : "span");
+  if (!at) {
+    at = document.createElement(ended ? "time" : "span");
+    at.className = "whole";
+    cell.replaceChildren(at);
+  }
+  if (!ended) {
+    at.textContent = left ? `in about ${left}` : "";
+    return;
+  }
+  const known = Date.parse(at.dateTime);
+  if (Math.abs(known - ended * 1000) < 1000) return;
+  const time = new Date(ended * 1000);
+  at.dateTime = time.toISOString();
+  at.dataset.age = "";
+  at.textContent = time.toLocaleString();
+  tick();
 }
 
 const about = (ms) => {
@@ -142,7 +167,7 @@ const on = {
       return told.get(job.id);
     });
     const draw = () => {
-      for (const job of now) for (const place of places.get(String(job.id)) ?? []) show(place, job);
+      for (const job of now) for (const place of places(job.id)) show(place, job);
     };
     // No frame comes while a tab is hidden, and its title is wanted.
     if (document.hidden) draw();
@@ -172,7 +197,7 @@ const on = {
     setTimeout(open, retry_ms);
   },
 };
-for (const topic of ["workers", "worker", "health"]) {
+for (const topic of ["now", "workers", "worker", "health"]) {
   on[topic] = () => {
     for (const part of parts) if (part.dataset.topic?.split(":")[0] === topic) again(part, 0);
   };
@@ -197,12 +222,13 @@ function say_away(why) {
 }
 
 function asked() {
-  const jobs = [...places.keys()].slice(0, 200).join(",");
+  asked_for = shown();
+  const jobs = [...asked_for].slice(0, 200).join(",");
   return new URLSearchParams({ jobs, topics: [...topics].join(","), parts: [...kinds].join(","), ...news?.dataset });
 }
 
 function open() {
-  if (source || document.hidden || (places.size === 0 && !news && topics.size === 0)) return;
+  if (source || document.hidden || (shown().size === 0 && !news && topics.size === 0)) return;
   source = new EventSource(`/live?${asked()}`);
   told = new Map();
   heardAt = Date.now();
@@ -307,6 +333,11 @@ function show_part(part, html) {
     now.prepend(...stay.map((id) => rows.get(id)));
   }
   part.replaceChildren(read.content);
+  // A job that was not shown before has no number in the stream that is open.
+  if (source && [...shown()].some((id) => !asked_for.has(id))) {
+    close();
+    open();
+  }
 }
 for (const part of parts) {
   if (!part.dataset.topic) setInterval(reread, 10000, part);

@@ -25,6 +25,8 @@ pub(super) struct Numbers {
     bar: Vec<(String, String)>,
     rate: String,
     left: Option<String>,
+    /// In seconds since 1970.
+    ended: Option<i64>,
     state: (String, &'static str, &'static str),
 }
 
@@ -41,6 +43,7 @@ impl Numbers {
             bar: bar.parts.iter().map(|part| (part.x(), part.width())).collect(),
             rate: rate(view),
             left: left(view).map(about),
+            ended: job.finished_at.map(|at| at.0.div_euclid(1_000_000)),
             state: (state.word, state.tone, state.icon),
         }
     }
