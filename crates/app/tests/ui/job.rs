@@ -18,7 +18,11 @@ pub(super) async fn signed_in(server: &Server, path: &str) -> Browser {
 pub(super) async fn fail_the_rest(client: &Client, job: i64, held: &Value) {
     let claim = json!({"pipelines": ["moths"], "batch_size": 9, "wait_seconds": 25});
     let more = client.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();
-    let tasks = std::iter::once(held).chain(more.as_array().unwrap());
+    fail(client, job, std::iter::once(held).chain(more.as_array().unwrap())).await;
+}
+
+/// Fails these images of a job.
+pub(super) async fn fail(client: &Client, job: i64, tasks: impl Iterator<Item = &Value>) {
     let results: Vec<Value> = tasks
         .map(|task| {
             let why = format!("HTTP 404 for {}", task["image_url"].as_str().unwrap());

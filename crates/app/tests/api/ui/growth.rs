@@ -49,6 +49,7 @@ const PAGES: &[(&str, &[&str])] = &[
             "?project=1",
             "?sort=name",
             "?sort=-finished",
+            "?part=now",
         ],
     ),
     ("/jobs/new", &[""]),

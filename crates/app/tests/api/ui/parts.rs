@@ -78,3 +78,39 @@ async fn a_job_without_an_image_has_nothing_to_download_until_it_has_some() {
     fleet.until(job, "/status", "STARTED").await;
     browser.get(&path).await.has("Downloads");
 }
+
+#[tokio::test]
+async fn the_cards_of_the_list_are_those_of_the_jobs_that_run_now() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    browser
+        .get("/jobs")
+        .await
+        .has("data-part=\"/jobs?part=now\" data-topic=\"now\"");
+    let part = browser.get("/jobs?part=now").await;
+    part.has(&format!("class=\"card\" data-job=\"{job}\""))
+        .has_not("<html");
+    let mut stream = browser.stream("/live?topics=now").await;
+    for name in ["hello", "now"] {
+        let told = event(&fleet.app, &mut stream, 0).await.unwrap();
+        assert!(told.contains(&format!("event: {name}\n")), "{told}");
+    }
+    let other = fleet.job(1).await;
+    let told = event(&fleet.app, &mut stream, 5).await.unwrap();
+    let jobs = format!("event: now\ndata: {{\"jobs\":[{job},{other}]}}");
+    assert!(told.contains(&jobs), "{told}");
+
+    let tasks = fleet.tasks(job, 1).await;
+    fleet.settle(job, &[success(&tasks[0])]).await;
+    fleet.until(job, "/status", "SUCCESS").await;
+    let told = event(&fleet.app, &mut stream, 5).await.unwrap();
+    assert!(told.contains(&format!("{{\"jobs\":[{other}]}}")), "{told}");
+    browser
+        .get("/jobs?part=now&project=1")
+        .await
+        .has_not(&format!("data-job=\"{job}\""))
+        .has(&format!("data-job=\"{other}\""));
+    let wrong = browser.get("/jobs?part=all").await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
