@@ -54,6 +54,15 @@ function speak(job) {
   spoken = now;
 }
 
+// A job that has not moved for a while is explained without being asked.
+function explain() {
+  const why = document.getElementById("why");
+  if (!why?.hidden) return;
+  why.hidden = false;
+  why.open = true;
+  document.querySelector("[data-ask]")?.remove();
+}
+
 function show(place, job) {
   // What was read before the page was is of a run before it.
   if (parseInt(job.key, 10) < parseInt(place.dataset.key, 10)) return;
@@ -64,7 +73,10 @@ function show(place, job) {
     location.reload();
     return;
   }
-  if ("page" in place.dataset) speak(job);
+  if ("page" in place.dataset) {
+    speak(job);
+    if (job.quiet) explain();
+  }
   if ("had" in place.dataset) {
     const { had, of } = place.dataset;
     const more = job.n[COUNTED.indexOf(of)] - Number(had);

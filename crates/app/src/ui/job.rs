@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use trapline_core::{JobId, Result, ports::Job};
+use trapline_core::{JobId, Result, Timestamp, ports::Job};
 use trapline_engine::Failures;
 
 use self::facts::{Crew, Facts};
@@ -97,7 +97,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     if let Some(word) = params.text("part") {
         return part(&app, &visitor, &job, word, &params).await;
     }
-    let why = if !app.is_kept && params.has("why") || is_running && is_quiet(&app, &job) {
+    let why = if !app.is_kept && params.has("why") || is_running && is_quiet(&job, app.engine.now()) {
         Some(Why::read(&app, &visitor, &job).await?)
     } else {
         None
@@ -161,8 +161,8 @@ async fn part(app: &AppState, visitor: &Visitor, job: &Job, word: &str, params: 
     }
 }
 
-/// Whether nothing was settled for a while. Both times are in store time.
-fn is_quiet(app: &AppState, job: &Job) -> bool {
+/// Whether a job runs and nothing of it was settled for a while. All times are those of the store.
+pub(super) fn is_quiet(job: &Job, now: Timestamp) -> bool {
     let last = job.last_result_at.or(job.started_at).unwrap_or(job.updated_at);
-    app.engine.now().since(last) >= QUIET
+    job.status.is_running() && now.since(last) >= QUIET
 }
