@@ -219,3 +219,40 @@ async fn filters_are_folded_on_a_phone_until_they_say_something() {
     }
     browser.end().await;
 }
+
+#[tokio::test]
+async fn why_opens_by_itself_under_an_open_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, _) = half_done(&server).await;
+    let browser = signed_in(&server, "/settings/me").await;
+    browser.shows("h1", "Settings").await;
+    // What the stream says after two minutes is said at once.
+    let hurry = "window.EventSource = class extends EventSource {
+        constructor(url) { super(url); window.stream = this; }
+    }";
+    browser
+        .cdp(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({ "source": hurry }),
+        )
+        .await;
+    browser.open(&format!("/jobs/{job}")).await;
+    browser.shows("[data-ask]", "Why is it not moving?").await;
+    browser
+        .until("window.stream?.readyState === 1 && document.getElementById('why').hidden")
+        .await;
+    browser.mark().await;
+    let quiet = format!(
+        "window.stream.dispatchEvent(new MessageEvent('jobs', {{data: '[{{\"id\":{job},\"quiet\":true}}]'}}))"
+    );
+    browser
+        .until(&format!("({quiet}, !document.getElementById('why').hidden)"))
+        .await;
+    browser.shows("#why .large", "1 image has been at worker").await;
+    browser
+        .until("document.querySelector('[data-ask]') === null")
+        .await;
+    assert!(browser.is_marked().await, "the page was read again");
+    browser.end().await;
+}

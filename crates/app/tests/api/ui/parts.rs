@@ -1,5 +1,7 @@
 //! Parts of an open page that are read again, also those that have nothing to show when it is opened.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::json;
 use trapline_core::catalog::Role;
@@ -113,4 +115,21 @@ async fn the_cards_of_the_list_are_those_of_the_jobs_that_run_now() {
         .has(&format!("data-job=\"{other}\""));
     let wrong = browser.get("/jobs?part=all").await;
     assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn an_open_page_is_told_that_nothing_was_settled_for_a_while() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(2).await;
+    let tasks = fleet.tasks(job, 2).await;
+    fleet.settle(job, &[success(&tasks[0])]).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let stream = format!("/live?jobs={job}&once=1");
+    browser.get(&stream).await.has("\"quiet\":false");
+    fleet.pass(Duration::from_secs(121)).await;
+    browser.get(&stream).await.has("\"quiet\":true");
+    fleet.settle(job, &[success(&tasks[1])]).await;
+    fleet.until(job, "/status", "SUCCESS").await;
+    fleet.pass(Duration::from_secs(121)).await;
+    browser.get(&stream).await.has("\"quiet\":false");
 }
