@@ -11,6 +11,7 @@ const MORE = {
 const SILENCE = 11000;
 // How long a page waits that gets no stream, before it asks again.
 const UNTIL_ASKED = 10000;
+const FOLDS = "[data-fold] > summary";
 const NEAR = 24 * 3600 * 1000;
 // Rows never move under the cursor: new ones are announced.
 const news = document.querySelector("[data-newest]");
@@ -302,21 +303,28 @@ function soon(part) {
   again(part, Math.random() * 2000);
 }
 
+// Whether somebody is in a part. What folds is found again after it, with the focus.
+function is_held(part) {
+  return part.contains(document.activeElement) && !document.activeElement.matches(FOLDS);
+}
+
 // A part that is open is read again, unless it stays as it is; while somebody is in it, it waits.
 async function reread(part, isMeant = false) {
   clearTimeout(timers.get(part));
   timers.delete(part);
   if (document.hidden || part.querySelector("[data-final]") || part.closest("details")?.open === false) return;
-  if (!isMeant && (part.contains(document.activeElement) || part.querySelector("details[open]"))) {
+  if (!isMeant && is_held(part)) {
     again(part, 5000);
     return;
   }
   part.setAttribute("aria-busy", "true");
   const answer = await fetch(part.dataset.part).catch(() => null);
   part.removeAttribute("aria-busy");
+  const html = answer?.ok ? await answer.text().catch(() => null) : null;
   if (answer?.redirected) location.reload();
-  else if (answer?.ok) show_part(part, await answer.text());
-  else say_unread(part, answer);
+  else if (html === null) say_unread(part, answer?.ok ? null : answer);
+  else if (!isMeant && is_held(part)) again(part, 5000);
+  else show_part(part, html);
 }
 
 function say_unread(part, answer) {
@@ -333,7 +341,10 @@ function say_unread(part, answer) {
   part.prepend(note);
 }
 
-// Rows that have an id stay where they are; new ones come after them.
+// What folds in a part, by what it is of.
+const folds = (of) => new Map([...of.querySelectorAll("[data-fold]")].map((fold) => [fold.dataset.fold, fold]));
+
+// What is open stays open, and what is closed closed. Rows that have an id stay where they are; new ones come after them.
 function show_part(part, html) {
   const read = document.createElement("template");
   read.innerHTML = html;
@@ -344,7 +355,11 @@ function show_part(part, html) {
     const stay = [...known.keys()].filter((id) => rows.has(id));
     now.prepend(...stay.map((id) => rows.get(id)));
   }
+  const before = folds(part);
+  for (const [name, fold] of folds(read.content)) fold.open = before.get(name)?.open ?? fold.open;
+  const held = part.contains(document.activeElement) && document.activeElement.closest("[data-fold]")?.dataset.fold;
   part.replaceChildren(read.content);
+  if (held) folds(part).get(held)?.querySelector("summary").focus({ preventScroll: true });
   // A job that was not shown before has no number in the stream that is open.
   if (source && [...shown()].some((id) => !asked_for.has(id))) {
     close();
