@@ -256,3 +256,34 @@ async fn why_opens_by_itself_under_an_open_page() {
     assert!(browser.is_marked().await, "the page was read again");
     browser.end().await;
 }
+
+#[tokio::test]
+async fn what_is_open_in_a_part_is_read_again_and_stays_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, held) = half_done(&server).await;
+    let browser = signed_in(&server, &format!("/jobs/{job}")).await;
+    browser.press("[data-fold=table] > summary").await;
+    browser.press("[data-fold=stages] > summary").await;
+    browser
+        .until("document.activeElement.matches('[data-fold=stages] > summary')")
+        .await;
+    browser.mark().await;
+    let done = trapline_testkit::empty_result(&held, "moths");
+    let path = format!("/api/v2/jobs/{job}/result/");
+    server.client().post(&path, &json!({ "results": [done] })).await;
+    let stages = "document.querySelector('[data-fold=stages]')";
+    browser
+        .until(&format!(
+            "{stages}.open && /Processed: 2\\b/.test({stages}.innerText)"
+        ))
+        .await;
+    let settled = "[...document.querySelectorAll('[data-fold=table][open] td[data-label=Processed]')]
+        .reduce((sum, cell) => sum + Number(cell.textContent), 0)";
+    browser.until(&format!("{settled} === 2")).await;
+    browser
+        .until("document.activeElement.matches('[data-fold=stages] > summary')")
+        .await;
+    assert!(browser.is_marked().await, "the page was read again");
+    browser.end().await;
+}
