@@ -2,16 +2,19 @@
 //!
 //! A page reads a bounded number of rows, by key, and says where it stopped.
 
+mod top;
+
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
     CaptureId, FailReason, JobId, Timestamp,
     ports::{ImageRow, ImageState, Job},
     time::head,
-    words::{count, counted},
+    words::count,
 };
 use trapline_engine::{FAILURES_MAX, Failures};
 
+use self::top::{GROUPS_MAX, other, reasons, retry};
 use super::{
     chip::Chip,
     kinds::{Kind, looked_at, partly, reason_word},
@@ -29,8 +32,6 @@ use crate::{
 const PAGE: usize = 50;
 /// The longer side of a thumbnail in a row.
 const SMALL: i64 = 72;
-/// Groups that are shown.
-const GROUPS_MAX: usize = 100;
 /// How much of a detail is shown in its row, in characters.
 const DETAIL_MAX: usize = 300;
 
@@ -322,55 +323,6 @@ fn more(filter: &Filter, job: &Job) -> Option<(&'static str, u64)> {
         ImageState::Failed => Some(("failed", job.counts.failed)),
         ImageState::Processed => Some(("processed", job.counts.processed)),
         ImageState::Pending | ImageState::InFlight => None,
-    }
-}
-
-/// The reasons of some failures as links, the most frequent first.
-fn reasons(filter: &Filter, failures: &Failures) -> Vec<Chip> {
-    let mut by_reason: Vec<(FailReason, u64)> = Vec::new();
-    for group in &failures.groups {
-        match by_reason.iter_mut().find(|(reason, _)| *reason == group.reason) {
-            Some((_, n)) => *n += group.count,
-            None => by_reason.push((group.reason, group.count)),
-        }
-    }
-    by_reason.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    let chip = |(reason, n): (FailReason, u64)| {
-        let of = Filter {
-            reason: Some(reason),
-            ..filter.whole()
-        };
-        let word = match failures.is_whole {
-            false => reason_word(reason).to_owned(),
-            true => format!("{} {}", reason_word(reason), count(n)),
-        };
-        Chip::new(word, of.path("", None), filter.reason == Some(reason))
-    };
-    by_reason.into_iter().map(chip).collect()
-}
-
-/// How much is in the groups that are not shown.
-fn other(failures: &Failures) -> Option<String> {
-    let left = failures.groups.iter().skip(GROUPS_MAX);
-    let (groups, images) = left.fold((0, 0), |(groups, images), of| (groups + 1, images + of.count));
-    (groups > 0).then(|| {
-        format!(
-            "Other: {} in {}, which the CSV has too.",
-            counted(images, "image"),
-            counted(groups, "smaller group")
-        )
-    })
-}
-
-/// What the button says that runs the failed images again. What was never done is run with them.
-fn retry(job: &Job) -> Option<String> {
-    let c = &job.counts;
-    let undone = c.pending + c.in_flight;
-    let failed = counted(c.failed, "failed image");
-    match (c.failed, undone) {
-        (0, _) => None,
-        (_, 0) => Some(format!("Retry {failed}")),
-        _ => Some(format!("Retry {failed} and {} never done", count(undone))),
     }
 }
 
