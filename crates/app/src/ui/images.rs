@@ -12,12 +12,11 @@ use trapline_core::{
     time::head,
     words::count,
 };
-use trapline_engine::{FAILURES_MAX, Failures};
 
-use self::top::{GROUPS_MAX, other, reasons, retry};
+use self::top::Top;
 use super::{
     chip::Chip,
-    kinds::{Kind, looked_at, partly, reason_word},
+    kinds::reason_word,
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
     tabs::Head,
@@ -198,13 +197,7 @@ struct ImagesPage {
     more: Option<(&'static str, u64)>,
     /// This page as it is now.
     here: String,
-    kinds: Vec<Kind>,
-    /// What groups are not shown.
-    other: Option<String>,
-    /// Each reason of these groups.
-    reasons: Vec<Chip>,
-    /// What the groups are made from, if that is not all.
-    partly: Option<String>,
+    top: Top,
     all: String,
     is_filtered: bool,
     is_failed: bool,
@@ -215,10 +208,6 @@ struct ImagesPage {
     next: Option<String>,
     /// How many rows were looked at, if that is why the page ends.
     examined: Option<(u64, String)>,
-    csv: String,
-    urls: String,
-    /// What the button says, if the failed images can be run again.
-    retry: Option<String>,
     is_running: bool,
 }
 
@@ -228,10 +217,9 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let after = params.int("after")?;
     let now = app.engine.wall_now();
     let is_failed = filter.state == ImageState::Failed;
-    let failures = match is_failed {
-        true => app.engine.failures(job.id, FAILURES_MAX).await?,
-        false => Failures::default(),
-    };
+    let tab = if is_failed { "Failed" } else { "" };
+    let head = Head::new(&job, &visitor, tab);
+    let mut top = Top::read(&app, &head, &filter, &job).await?;
     let start = CaptureId(after.unwrap_or(i64::MIN));
     let found = find(
         app.engine.store().as_ref(),
@@ -241,32 +229,23 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     )
     .await?;
     let word = STATES[filter.place()].1;
-    let tab = if is_failed { "Failed" } else { "" };
     let mut frame = Frame::new(
         format!("{word} images of {}", visible(&job.name)),
         "jobs",
         &visitor,
     );
     frame.refreshes = app.goes_on(&job);
-    let partly = partly(&failures, &job);
-    let (reasons, other) = (reasons(&filter, &failures), other(&failures));
-    let looked_at = looked_at(&failures);
-    let kinds = failures.groups.into_iter().take(GROUPS_MAX);
+    top.is_any |= !found.rows.is_empty();
     let shown: Vec<CaptureId> = found.rows.iter().map(|row| row.capture).collect();
     let small = app.thumbs.sizes(&shown).await;
     let page = ImagesPage {
         frame,
-        head: Head::new(&job, &visitor, tab),
+        head,
         word,
         states: states(&filter, &job),
         more: more(&filter, &job).filter(|_| app.goes_on(&job)),
         here: filter.path("", after.map(CaptureId)),
-        kinds: kinds
-            .map(|group| Kind::new(&filter, group, looked_at, now))
-            .collect(),
-        other,
-        reasons,
-        partly,
+        top,
         all: filter.whole().path("", None),
         is_filtered: filter.reason.is_some() || filter.group.is_some(),
         is_failed,
@@ -284,9 +263,6 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
                 Row::new(&app, job.id, row, size, now)
             })
             .collect(),
-        csv: filter.path(".csv", None),
-        urls: filter.path(".txt", None),
-        retry: retry(&job).filter(|_| is_failed),
         is_running: app.goes_on(&job),
     };
     Ok(render(StatusCode::OK, &page))
