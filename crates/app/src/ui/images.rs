@@ -109,6 +109,10 @@ impl Filter {
         with_query(&format!("/jobs/{}/images{end}", self.job), query)
     }
 
+    fn path_of_groups(&self) -> String {
+        format!("{}&part=groups", self.path("", None))
+    }
+
     /// What is looked for.
     pub(super) fn wanted(&self) -> Wanted {
         Wanted {
@@ -198,6 +202,8 @@ struct ImagesPage {
     /// This page as it is now.
     here: String,
     top: Top,
+    /// Where what stands above is read again.
+    groups: String,
     all: String,
     is_filtered: bool,
     is_failed: bool,
@@ -220,6 +226,11 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let tab = if is_failed { "Failed" } else { "" };
     let head = Head::new(&job, &visitor, tab);
     let mut top = Top::read(&app, &head, &filter, &job).await?;
+    match params.text("part") {
+        None => {}
+        Some("groups") => return Ok(top.part()),
+        Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    }
     let start = CaptureId(after.unwrap_or(i64::MIN));
     let found = find(
         app.engine.store().as_ref(),
@@ -246,6 +257,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         more: more(&filter, &job).filter(|_| app.goes_on(&job)),
         here: filter.path("", after.map(CaptureId)),
         top,
+        groups: filter.path_of_groups(),
         all: filter.whole().path("", None),
         is_filtered: filter.reason.is_some() || filter.group.is_some(),
         is_failed,

@@ -1,5 +1,7 @@
 //! What stands above a list of images: what can be done with all of them, and why they failed.
 
+use askama::Template;
+use axum::{http::StatusCode, response::Response};
 use trapline_core::{
     FailReason, JobId, Result,
     ports::{ImageState, Job},
@@ -13,6 +15,7 @@ use crate::{
     ui::{
         chip::Chip,
         kinds::{Kind, looked_at, partly, reason_word},
+        page::render,
         tabs::Head,
     },
 };
@@ -43,6 +46,12 @@ pub(super) struct Top {
     pub(super) is_filtered: bool,
 }
 
+#[derive(Template)]
+#[template(path = "parts/images_top.html")]
+struct TopPart {
+    top: Top,
+}
+
 impl Top {
     pub(super) async fn read(app: &AppState, head: &Head, filter: &Filter, job: &Job) -> Result<Self> {
         let is_failed = filter.state == ImageState::Failed;
@@ -71,6 +80,10 @@ impl Top {
             all: filter.whole().path("", None),
             is_filtered: filter.reason.is_some() || filter.group.is_some(),
         })
+    }
+
+    pub(super) fn part(self) -> Response {
+        render(StatusCode::OK, &TopPart { top: self })
     }
 }
 
