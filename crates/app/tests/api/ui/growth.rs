@@ -78,6 +78,7 @@ const PAGES: &[(&str, &[&str])] = &[
             "?state=processed",
             "?reason=no_url",
             "?group=00000000",
+            "?part=groups",
         ],
     ),
     (

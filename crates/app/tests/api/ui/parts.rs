@@ -7,7 +7,7 @@ use serde_json::json;
 use trapline_core::catalog::Role;
 
 use super::{browser::Browser, live::event};
-use crate::fleet::{Fleet, success};
+use crate::fleet::{Fleet, failure, success};
 
 #[tokio::test]
 async fn a_page_that_is_opened_before_the_first_result_gets_its_chart_later() {
@@ -132,4 +132,50 @@ async fn an_open_page_is_told_that_nothing_was_settled_for_a_while() {
     fleet.until(job, "/status", "SUCCESS").await;
     fleet.pass(Duration::from_secs(121)).await;
     browser.get(&stream).await.has("\"quiet\":false");
+}
+
+#[tokio::test]
+async fn failed_images_can_be_run_again_under_the_page_that_was_open_while_the_job_ran() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(3).await;
+    let tasks = fleet.tasks(job, 3).await;
+    let browser = Browser::of(&fleet.app, Role::Operator, None).await;
+    let page = format!("/jobs/{job}/images?state=failed");
+    let path = format!("{page}&part=groups");
+    browser.get(&page).await.has(&format!(
+        "data-part=\"{}\" data-topic=\"job:{job}\" data-kind=\"groups\"",
+        path.replace('&', "&#38;")
+    ));
+    fleet.settle(job, &[failure(&tasks[0], "no moth")]).await;
+    browser
+        .get(&path)
+        .await
+        .has("<span class=\"numbers\">1</span> <bdi>no moth</bdi>")
+        .has("can be run again when the job has ended")
+        .has_not("retry-failed")
+        .has_not("<html");
+    let rest = [failure(&tasks[1], "no moth"), success(&tasks[2])];
+    fleet.settle(job, &rest).await;
+    fleet.until(job, "/status", "SUCCESS").await;
+    for path in [&path, &page] {
+        browser
+            .get(path)
+            .await
+            .has("<span class=\"numbers\">2</span> <bdi>no moth</bdi>")
+            .has("Retry 2 failed images")
+            .has_not("when the job has ended");
+    }
+    browser.get(&page).await.has_not("data-kind=\"groups\"");
+    let wrong = browser.get(&format!("{page}&part=all")).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+
+    let mut stream = browser
+        .stream(&format!("/live?jobs={job}&topics=job:{job}&parts=groups"))
+        .await;
+    for name in ["hello", "jobs"] {
+        let told = event(&fleet.app, &mut stream, 0).await.unwrap();
+        assert!(told.contains(&format!("event: {name}")), "{told}");
+    }
+    let told = event(&fleet.app, &mut stream, 5).await.unwrap();
+    assert!(told.contains("\"parts\":[\"groups\"]"), "{told}");
 }
