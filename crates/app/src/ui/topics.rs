@@ -14,6 +14,7 @@ use trapline_core::{
     roster::{Member, Presence},
 };
 
+use super::jobs::per_minute;
 use crate::http::{ApiError, AppState, Params, Principal};
 
 /// Topics of one page.
@@ -105,7 +106,9 @@ impl Topic {
 
 /// How a worker is, but for when it was seen last, which changes all the time.
 fn is(m: &Member, hasher: &mut DefaultHasher) {
-    let numbers = (m.holds(), m.day.processed, m.day.failed, m.day.lost);
+    // As it is shown: what no page would show otherwise is not told of.
+    let rate = per_minute(m.per_minute);
+    let numbers = (m.holds(), m.day.processed, m.day.failed, m.day.lost, rate);
     (m.row.id, m.presence.as_str(), m.row.draining, numbers).hash(hasher);
 }
 
