@@ -284,7 +284,8 @@ async function lost() {
   if (answer?.type === "opaqueredirect") {
     say_away("You are signed out");
     banner?.append(" Read the page again to sign in.");
-  } else if (Date.now() - silentSince > 5000) say_away("No answer");
+  } else if (answer?.status >= 400 && answer.status < 500) say_away("Nothing is told of this page");
+  else if (Date.now() - silentSince > 5000) say_away("No answer");
 }
 
 function close() {

@@ -69,6 +69,7 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         door: Door::Session(visitor.session),
     };
     let asked = Asked::read(&app, &watcher.principal, &params).await?;
+    asked.topics.allow(&app, &watcher.principal).await?;
     let seen = visible(&app, &watcher.principal, asked.named()).await?;
     // A page may be of a job that is gone.
     Ok(open(app, watcher, asked, &seen, &params)?)
