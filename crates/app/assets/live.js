@@ -192,6 +192,14 @@ const on = {
     }
     if (newest !== undefined) document.dispatchEvent(new CustomEvent("newlines"));
   },
+  // Cards that are as they should be stay: somebody may be about to press one.
+  now({ jobs }) {
+    const is = jobs.join(" ");
+    for (const part of parts) {
+      const cards = [...part.querySelectorAll("[data-job]")].map((card) => [card.dataset.job, card.dataset.key]);
+      if (part.dataset.topic?.split(":")[0] === "now" && cards.join(" ") !== is) again(part, 0);
+    }
+  },
   news({ n }) {
     news.querySelector("span").textContent = n === 1 ? "1 new job" : `${n > 99 ? "99+" : n} new jobs`;
     news.hidden = false;
@@ -210,7 +218,7 @@ const on = {
     setTimeout(open, retry_ms);
   },
 };
-for (const topic of ["now", "workers", "worker", "health"]) {
+for (const topic of ["workers", "worker", "health"]) {
   on[topic] = () => {
     for (const part of parts) if (part.dataset.topic?.split(":")[0] === topic) again(part, 0);
   };

@@ -71,8 +71,8 @@ impl Topic {
             Self::Now(project) => {
                 let running = app.live.running(app, principal.project.or(project)).await?;
                 running.hash(&mut hasher);
-                let ids: Vec<i64> = running.iter().map(|(id, _)| id.0).collect();
-                serde_json::json!({ "jobs": ids }).to_string()
+                let jobs: Vec<(i64, &str)> = running.iter().map(|(id, key)| (id.0, &**key)).collect();
+                serde_json::json!({ "jobs": jobs }).to_string()
             }
             Self::Workers => {
                 let roster = app.engine.roster().await?;

@@ -140,7 +140,10 @@ async fn a_token_of_a_project_is_told_of_nothing_else() {
     let told = bound.get("/api/v2/events/?once&topics=now").await.body;
     assert!(told.as_str().unwrap().contains("{\"jobs\":[]}"), "{told}");
     let told = viewer.get("/api/v2/events/?once&topics=now").await.body;
-    assert!(told.as_str().unwrap().contains("{\"jobs\":[1]}"), "{told}");
+    assert!(
+        told.as_str().unwrap().contains("{\"jobs\":[[1,\"1.STARTED\"]]}"),
+        "{told}"
+    );
     let nobody = fleet.app.anon().get("/api/v2/events/?once&topics=workers").await;
     assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
 }

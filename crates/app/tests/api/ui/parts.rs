@@ -42,16 +42,6 @@ async fn the_facts_of_an_open_page_are_as_they_are_now() {
     ));
     browser.get(&path).await.has_not("<dt>Rate</dt>");
 
-    let mut stream = browser
-        .stream(&format!("/live?jobs={job}&topics=job:{job}&parts=facts"))
-        .await;
-    for name in ["hello", "jobs"] {
-        let told = event(&fleet.app, &mut stream, 0).await.unwrap();
-        assert!(told.contains(&format!("event: {name}")), "{told}");
-    }
-    let told = event(&fleet.app, &mut stream, 15).await.unwrap();
-    assert!(told.contains("\"parts\":[\"facts\"]"), "{told}");
-
     let tasks = fleet.tasks(job, 3).await;
     fleet.settle(job, &[success(&tasks[0])]).await;
     let part = browser.get(&path).await;
@@ -67,6 +57,16 @@ async fn the_facts_of_an_open_page_are_as_they_are_now() {
         .await
         .has("<dt>Ended</dt>")
         .has_not("data-kind=\"facts\"");
+
+    let mut stream = browser
+        .stream(&format!("/live?jobs={job}&topics=job:{job}&parts=facts"))
+        .await;
+    for name in ["hello", "jobs"] {
+        let told = event(&fleet.app, &mut stream, 0).await.unwrap();
+        assert!(told.contains(&format!("event: {name}")), "{told}");
+    }
+    let told = event(&fleet.app, &mut stream, 15).await.unwrap();
+    assert!(told.contains("\"parts\":[\"facts\"]"), "{told}");
 }
 
 #[tokio::test]
@@ -100,14 +100,17 @@ async fn the_cards_of_the_list_are_those_of_the_jobs_that_run_now() {
     }
     let other = fleet.job(1).await;
     let told = event(&fleet.app, &mut stream, 5).await.unwrap();
-    let jobs = format!("event: now\ndata: {{\"jobs\":[{job},{other}]}}");
+    let jobs = format!("event: now\ndata: {{\"jobs\":[[{job},\"1.STARTED\"],[{other},\"1.STARTED\"]]}}");
     assert!(told.contains(&jobs), "{told}");
 
     let tasks = fleet.tasks(job, 1).await;
     fleet.settle(job, &[success(&tasks[0])]).await;
     fleet.until(job, "/status", "SUCCESS").await;
     let told = event(&fleet.app, &mut stream, 5).await.unwrap();
-    assert!(told.contains(&format!("{{\"jobs\":[{other}]}}")), "{told}");
+    assert!(
+        told.contains(&format!("{{\"jobs\":[[{other},\"1.STARTED\"]]}}")),
+        "{told}"
+    );
     browser
         .get("/jobs?part=now&project=1")
         .await
@@ -156,7 +159,7 @@ async fn failed_images_can_be_run_again_under_the_page_that_was_open_while_the_j
         .has_not("<html");
     let rest = [failure(&tasks[1], "no moth"), success(&tasks[2])];
     fleet.settle(job, &rest).await;
-    fleet.until(job, "/status", "SUCCESS").await;
+    fleet.until(job, "/status", "FAILURE").await;
     for path in [&path, &page] {
         browser
             .get(path)
