@@ -267,17 +267,29 @@ async fn a_worker_that_has_nothing_to_do_any_more_is_told_of_by_its_rate() {
     let tasks = fleet.tasks(job, 2).await;
     fleet.settle(job, &[success(&tasks[0]), success(&tasks[1])]).await;
     fleet.until(job, "/status", "SUCCESS").await;
+    fleet.app.state.engine.write_minutes().await.unwrap();
     fleet.app.state.engine.flush_signs().await.unwrap();
-    fleet.app.pass(Duration::from_secs(61));
+    fleet.pass(Duration::from_secs(1)).await;
+    browser.get("/workers/1").await.has("<dt>Rate</dt>");
     let mut stream = browser.stream("/live?topics=worker:1").await;
     for name in ["hello", "worker", "seen"] {
         let told = event(&fleet.app, &mut stream, 0).await.unwrap();
         assert!(told.contains(&format!("event: {name}\n")), "{told}");
     }
-    browser.get("/workers/1").await.has("<dt>Rate</dt>");
-    // It is quiet for as long, and no number of it but the rate changes.
-    let told = event(&fleet.app, &mut stream, 120).await.unwrap();
-    assert!(told.contains("event: worker\n"), "{told}");
+    // It asks for more in vain: nothing of it but the rate is another.
+    fleet.pass(Duration::from_secs(660)).await;
+    assert!(fleet.tasks(job, 1).await.is_empty());
+    fleet.app.state.engine.flush_signs().await.unwrap();
+    fleet.pass(Duration::from_secs(1)).await;
+    browser
+        .get("/workers/1")
+        .await
+        .has_not("<dt>Rate</dt>")
+        .has("live");
+    for name in ["resync", "worker"] {
+        let told = event(&fleet.app, &mut stream, 0).await.unwrap();
+        assert!(told.contains(&format!("event: {name}\n")), "{told}");
+    }
 }
 
 #[tokio::test]
