@@ -1,9 +1,6 @@
 // Keeps the numbers of the jobs on this page as they are now. Without it a page shows what was so when it was read.
-const places = new Map();
-for (const place of document.querySelectorAll("[data-job]")) {
-  const id = place.dataset.job;
-  places.set(id, [...(places.get(id) ?? []), place]);
-}
+const places = (id) => document.querySelectorAll(`[data-job="${id}"]`);
+const shown = () => new Set([...document.querySelectorAll("[data-job]")].map((place) => place.dataset.job));
 const COUNTED = ["processed", "failed", "in-flight", "waiting"];
 // What is said of images that a page does not show yet.
 const MORE = {
@@ -14,6 +11,7 @@ const MORE = {
 const SILENCE = 11000;
 // How long a page waits that gets no stream, before it asks again.
 const UNTIL_ASKED = 10000;
+const FOLDS = "[data-fold] > summary";
 const NEAR = 24 * 3600 * 1000;
 // Rows never move under the cursor: new ones are announced.
 const news = document.querySelector("[data-newest]");
@@ -28,6 +26,8 @@ const banner = document.getElementById("away");
 const said = document.getElementById("said");
 // What is known of each job: an event has only what is another than before.
 let told = new Map();
+// The jobs that the stream was asked for.
+let asked_for = new Set();
 let source = null;
 let wait = 1000;
 let heardAt = Date.now();
@@ -55,6 +55,15 @@ function speak(job) {
   spoken = now;
 }
 
+// A job that has not moved for a while is explained without being asked.
+function explain() {
+  const why = document.getElementById("why");
+  if (!why?.hidden) return;
+  why.hidden = false;
+  why.open = true;
+  document.querySelector("[data-ask]")?.remove();
+}
+
 function show(place, job) {
   // What was read before the page was is of a run before it.
   if (parseInt(job.key, 10) < parseInt(place.dataset.key, 10)) return;
@@ -65,7 +74,10 @@ function show(place, job) {
     location.reload();
     return;
   }
-  if ("page" in place.dataset) speak(job);
+  if ("page" in place.dataset) {
+    speak(job);
+    if (job.quiet) explain();
+  }
   if ("had" in place.dataset) {
     const { had, of } = place.dataset;
     const more = job.n[COUNTED.indexOf(of)] - Number(had);
@@ -77,7 +89,11 @@ function show(place, job) {
   set(place, "settled", total(job.n.slice(0, 2)));
   for (const name of ["total", "images"]) set(place, name, total(job.n));
   set(place, "failed", job.n[1] ? total([job.n[1]]) : "");
-  set(place, "left", job.left ? `in about ${job.left}` : "");
+  const failed = place.querySelector("a[data-f=failed]");
+  if (job.n[1]) failed?.setAttribute("href", `/jobs/${job.id}/images?state=failed`);
+  else failed?.removeAttribute("href");
+  const end = place.querySelector("[data-end]");
+  if (end) show_end(end, job);
   const state = place.querySelector(".state");
   if (state) {
     state.className = `state ${job.state[1]}`;
@@ -99,6 +115,28 @@ function show(place, job) {
   if (place.dataset.key !== job.key) {
     for (const stale of place.querySelectorAll("[data-stale]")) stale.hidden = true;
   }
+}
+
+// When a job ended, or about when it will.
+function show_end(cell, { ended, left }) {
+  cell.dataset.label = ended ? "Ended" : "Ends";
+  let at = cell.querySelector(ended ? "time" : "span");
+  if (!at) {
+    at = document.createElement(ended ? "time" : "span");
+    at.className = "whole";
+    cell.replaceChildren(at);
+  }
+  if (!ended) {
+    at.textContent = left ? `in about ${left}` : "";
+    return;
+  }
+  const known = Date.parse(at.dateTime);
+  if (Math.abs(known - ended * 1000) < 1000) return;
+  const time = new Date(ended * 1000);
+  at.dateTime = time.toISOString();
+  at.dataset.age = "";
+  at.textContent = time.toLocaleString();
+  tick();
 }
 
 const about = (ms) => {
@@ -142,7 +180,7 @@ const on = {
       return told.get(job.id);
     });
     const draw = () => {
-      for (const job of now) for (const place of places.get(String(job.id)) ?? []) show(place, job);
+      for (const job of now) for (const place of places(job.id)) show(place, job);
     };
     // No frame comes while a tab is hidden, and its title is wanted.
     if (document.hidden) draw();
@@ -153,6 +191,14 @@ const on = {
       if (part.dataset.topic === `job:${id}` && due?.includes(part.dataset.kind)) soon(part);
     }
     if (newest !== undefined) document.dispatchEvent(new CustomEvent("newlines"));
+  },
+  // Cards that are as they should be stay: somebody may be about to press one.
+  now({ jobs }) {
+    const is = jobs.join(" ");
+    for (const part of parts) {
+      const cards = [...part.querySelectorAll("[data-job]")].map((card) => [card.dataset.job, card.dataset.key]);
+      if (part.dataset.topic?.split(":")[0] === "now" && cards.join(" ") !== is) again(part, 0);
+    }
   },
   news({ n }) {
     news.querySelector("span").textContent = n === 1 ? "1 new job" : `${n > 99 ? "99+" : n} new jobs`;
@@ -197,12 +243,13 @@ function say_away(why) {
 }
 
 function asked() {
-  const jobs = [...places.keys()].slice(0, 200).join(",");
+  asked_for = shown();
+  const jobs = [...asked_for].slice(0, 200).join(",");
   return new URLSearchParams({ jobs, topics: [...topics].join(","), parts: [...kinds].join(","), ...news?.dataset });
 }
 
 function open() {
-  if (source || document.hidden || (places.size === 0 && !news && topics.size === 0)) return;
+  if (source || document.hidden || (shown().size === 0 && !news && topics.size === 0)) return;
   source = new EventSource(`/live?${asked()}`);
   told = new Map();
   heardAt = Date.now();
@@ -245,7 +292,8 @@ async function lost() {
   if (answer?.type === "opaqueredirect") {
     say_away("You are signed out");
     banner?.append(" Read the page again to sign in.");
-  } else if (Date.now() - silentSince > 5000) say_away("No answer");
+  } else if (answer?.status >= 400 && answer.status < 500) say_away("Nothing is told of this page");
+  else if (Date.now() - silentSince > 5000) say_away("No answer");
 }
 
 function close() {
@@ -264,21 +312,28 @@ function soon(part) {
   again(part, Math.random() * 2000);
 }
 
+// Whether somebody is in a part. What folds is found again after it, with the focus.
+function is_held(part) {
+  return part.contains(document.activeElement) && !document.activeElement.matches(FOLDS);
+}
+
 // A part that is open is read again, unless it stays as it is; while somebody is in it, it waits.
 async function reread(part, isMeant = false) {
   clearTimeout(timers.get(part));
   timers.delete(part);
   if (document.hidden || part.querySelector("[data-final]") || part.closest("details")?.open === false) return;
-  if (!isMeant && (part.contains(document.activeElement) || part.querySelector("details[open]"))) {
+  if (!isMeant && is_held(part)) {
     again(part, 5000);
     return;
   }
   part.setAttribute("aria-busy", "true");
   const answer = await fetch(part.dataset.part).catch(() => null);
   part.removeAttribute("aria-busy");
+  const html = answer?.ok ? await answer.text().catch(() => null) : null;
   if (answer?.redirected) location.reload();
-  else if (answer?.ok) show_part(part, await answer.text());
-  else say_unread(part, answer);
+  else if (html === null) say_unread(part, answer?.ok ? null : answer);
+  else if (!isMeant && is_held(part)) again(part, 5000);
+  else show_part(part, html);
 }
 
 function say_unread(part, answer) {
@@ -295,7 +350,10 @@ function say_unread(part, answer) {
   part.prepend(note);
 }
 
-// Rows that have an id stay where they are; new ones come after them.
+// What folds in a part, by what it is of.
+const folds = (of) => new Map([...of.querySelectorAll("[data-fold]")].map((fold) => [fold.dataset.fold, fold]));
+
+// What is open stays open, and what is closed closed. Rows that have an id stay where they are; new ones come after them.
 function show_part(part, html) {
   const read = document.createElement("template");
   read.innerHTML = html;
@@ -306,7 +364,16 @@ function show_part(part, html) {
     const stay = [...known.keys()].filter((id) => rows.has(id));
     now.prepend(...stay.map((id) => rows.get(id)));
   }
+  const before = folds(part);
+  for (const [name, fold] of folds(read.content)) fold.open = before.get(name)?.open ?? fold.open;
+  const held = part.contains(document.activeElement) && document.activeElement.closest("[data-fold]")?.dataset.fold;
   part.replaceChildren(read.content);
+  if (held) folds(part).get(held)?.querySelector("summary").focus({ preventScroll: true });
+  // A job that was not shown before has no number in the stream that is open.
+  if (source && [...shown()].some((id) => !asked_for.has(id))) {
+    close();
+    open();
+  }
 }
 for (const part of parts) {
   if (!part.dataset.topic) setInterval(reread, 10000, part);

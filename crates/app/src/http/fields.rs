@@ -3,7 +3,10 @@
 //! [`Fields`] collects what is wrong with *all* fields of a body before it refuses it. A read of a wrong field
 //! returns a stand-in; [`Fields::check`] comes before any use of what was read.
 
-use axum::extract::{FromRequest, Request};
+use axum::{
+    extract::{FromRequest, Request},
+    http::HeaderMap,
+};
 use serde_json::{Map, Value, json};
 use trapline_core::{Error, Timestamp};
 
@@ -111,6 +114,15 @@ impl Fields {
                 Err(ApiError::field("non_field_errors", text))
             }
         }
+    }
+
+    /// The fields of a form that was read; none if it is of another kind.
+    ///
+    /// # Errors
+    /// 400 if it is not the form that its headers say it is.
+    pub(crate) fn of_form(headers: &HeaderMap, bytes: &[u8]) -> Result<Self, ApiError> {
+        let form = form::parse(headers, bytes)?.unwrap_or_default();
+        Self::of(Value::Object(form))
     }
 
     /// The whole body, the same for bodies that say the same.

@@ -29,7 +29,6 @@ pub(super) struct Bar {
 
 pub(super) struct Chart {
     pub(super) job: JobId,
-    pub(super) window: &'static str,
     pub(super) bars: Vec<Bar>,
     pub(super) width: usize,
     pub(super) caption: String,
@@ -47,27 +46,36 @@ pub(super) struct Chart {
 #[derive(Template)]
 #[template(path = "parts/chart.html")]
 struct ChartPart {
-    chart: Chart,
+    chart: Option<Chart>,
+}
+
+/// The part as an answer; it is empty while there is nothing to draw.
+pub(super) fn part(chart: Option<Chart>) -> Response {
+    render(StatusCode::OK, &ChartPart { chart })
+}
+
+/// The length of time that an address asks for.
+///
+/// # Errors
+/// 400 if it is none.
+pub(super) fn window(params: &Params) -> Result<Window, ApiError> {
+    match params.text("window").unwrap_or_default() {
+        "" => Ok(Window::All),
+        text => {
+            Window::parse(text).ok_or_else(|| ApiError::invalid(format!("`{text}` is not a length of time")))
+        }
+    }
 }
 
 impl Chart {
-    pub(super) fn part(self) -> Response {
-        render(StatusCode::OK, &ChartPart { chart: self })
-    }
-
-    /// `None` if there is nothing to draw.
-    pub(super) async fn read(app: &AppState, job: &Job, params: &Params) -> Result<Option<Self>, ApiError> {
-        let window = match params.text("window").unwrap_or_default() {
-            "" => Window::All,
-            text => Window::parse(text)
-                .ok_or_else(|| ApiError::invalid(format!("`{text}` is not a length of time")))?,
-        };
+    /// `None` if there is nothing to draw. A length of time in which nothing was settled is drawn, since it leads to the others.
+    pub(super) async fn read(app: &AppState, job: &Job, window: Window) -> Result<Option<Self>, ApiError> {
         if job.started_at.is_none() {
             return Ok(None);
         }
         let (bars, from) = app.engine.chart(job, window).await?;
         let is_empty = bars.bars.iter().all(|bar| *bar == (0, 0));
-        Ok((!is_empty || params.has("window")).then(|| Self::new(job, &bars, from, window)))
+        Ok((!is_empty || window != Window::All).then(|| Self::new(job, &bars, from, window)))
     }
 
     fn new(job: &Job, of: &Bars, from: Timestamp, window: Window) -> Self {
@@ -114,7 +122,6 @@ impl Chart {
         Self {
             job: job.id,
             remaining,
-            window: window.as_str(),
             width: of.bars.len().max(BARS_MIN) * 10,
             caption,
             zone: look::now().zone_name().to_owned(),

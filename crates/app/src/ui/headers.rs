@@ -7,8 +7,7 @@ use axum::{
     response::Response,
 };
 
-use super::page::for_people;
-use crate::http::access_log::RequestId;
+use super::page::{Asked, for_people};
 
 const HEADERS: [(HeaderName, &str); 8] = [
     (
@@ -37,12 +36,12 @@ const HEADERS: [(HeaderName, &str); 8] = [
 
 /// Adds them, to errors that are made pages too; what the page itself says of caching stands.
 pub(super) async fn add(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
-    added(next.run(request).await, id)
+    let asked = Asked::of(&request);
+    added(next.run(request).await, asked)
 }
 
-pub(super) fn added(response: Response, id: Option<RequestId>) -> Response {
-    let mut response = for_people(response, id);
+pub(super) fn added(response: Response, asked: Asked) -> Response {
+    let mut response = for_people(response, asked);
     for (name, value) in HEADERS {
         response
             .headers_mut()

@@ -2,19 +2,21 @@
 //!
 //! A page reads a bounded number of rows, by key, and says where it stopped.
 
+mod top;
+
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use trapline_core::{
     CaptureId, FailReason, JobId, Timestamp,
     ports::{ImageRow, ImageState, Job},
     time::head,
-    words::{count, counted},
+    words::count,
 };
-use trapline_engine::{FAILURES_MAX, Failures};
 
+use self::top::Top;
 use super::{
     chip::Chip,
-    kinds::{Kind, looked_at, partly, reason_word},
+    kinds::reason_word,
     page::{Frame, PageResult, render, with_query},
     session::Visitor,
     tabs::Head,
@@ -29,8 +31,6 @@ use crate::{
 const PAGE: usize = 50;
 /// The longer side of a thumbnail in a row.
 const SMALL: i64 = 72;
-/// Groups that are shown.
-const GROUPS_MAX: usize = 100;
 /// How much of a detail is shown in its row, in characters.
 const DETAIL_MAX: usize = 300;
 
@@ -107,6 +107,10 @@ impl Filter {
         query.extend(self.group.clone().map(|g| ("group", g)));
         query.extend(after.map(|a| ("after", a.to_string())));
         with_query(&format!("/jobs/{}/images{end}", self.job), query)
+    }
+
+    fn path_of_groups(&self) -> String {
+        format!("{}&part=groups", self.path("", None))
     }
 
     /// What is looked for.
@@ -197,13 +201,9 @@ struct ImagesPage {
     more: Option<(&'static str, u64)>,
     /// This page as it is now.
     here: String,
-    kinds: Vec<Kind>,
-    /// What groups are not shown.
-    other: Option<String>,
-    /// Each reason of these groups.
-    reasons: Vec<Chip>,
-    /// What the groups are made from, if that is not all.
-    partly: Option<String>,
+    top: Top,
+    /// Where what stands above is read again.
+    groups: String,
     all: String,
     is_filtered: bool,
     is_failed: bool,
@@ -214,10 +214,6 @@ struct ImagesPage {
     next: Option<String>,
     /// How many rows were looked at, if that is why the page ends.
     examined: Option<(u64, String)>,
-    csv: String,
-    urls: String,
-    /// What the button says, if the failed images can be run again.
-    retry: Option<String>,
     is_running: bool,
 }
 
@@ -227,10 +223,14 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let after = params.int("after")?;
     let now = app.engine.wall_now();
     let is_failed = filter.state == ImageState::Failed;
-    let failures = match is_failed {
-        true => app.engine.failures(job.id, FAILURES_MAX).await?,
-        false => Failures::default(),
-    };
+    let tab = if is_failed { "Failed" } else { "" };
+    let head = Head::new(&job, &visitor, tab);
+    let mut top = Top::read(&app, &head, &filter, &job).await?;
+    match params.text("part") {
+        None => {}
+        Some("groups") => return Ok(top.part()),
+        Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    }
     let start = CaptureId(after.unwrap_or(i64::MIN));
     let found = find(
         app.engine.store().as_ref(),
@@ -240,32 +240,24 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     )
     .await?;
     let word = STATES[filter.place()].1;
-    let tab = if is_failed { "Failed" } else { "" };
     let mut frame = Frame::new(
         format!("{word} images of {}", visible(&job.name)),
         "jobs",
         &visitor,
     );
     frame.refreshes = app.goes_on(&job);
-    let partly = partly(&failures, &job);
-    let (reasons, other) = (reasons(&filter, &failures), other(&failures));
-    let looked_at = looked_at(&failures);
-    let kinds = failures.groups.into_iter().take(GROUPS_MAX);
+    top.is_any |= !found.rows.is_empty();
     let shown: Vec<CaptureId> = found.rows.iter().map(|row| row.capture).collect();
     let small = app.thumbs.sizes(&shown).await;
     let page = ImagesPage {
         frame,
-        head: Head::new(&job, &visitor, tab),
+        head,
         word,
         states: states(&filter, &job),
         more: more(&filter, &job).filter(|_| app.goes_on(&job)),
         here: filter.path("", after.map(CaptureId)),
-        kinds: kinds
-            .map(|group| Kind::new(&filter, group, looked_at, now))
-            .collect(),
-        other,
-        reasons,
-        partly,
+        top,
+        groups: filter.path_of_groups(),
         all: filter.whole().path("", None),
         is_filtered: filter.reason.is_some() || filter.group.is_some(),
         is_failed,
@@ -283,9 +275,6 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
                 Row::new(&app, job.id, row, size, now)
             })
             .collect(),
-        csv: filter.path(".csv", None),
-        urls: filter.path(".txt", None),
-        retry: retry(&job).filter(|_| is_failed),
         is_running: app.goes_on(&job),
     };
     Ok(render(StatusCode::OK, &page))
@@ -322,55 +311,6 @@ fn more(filter: &Filter, job: &Job) -> Option<(&'static str, u64)> {
         ImageState::Failed => Some(("failed", job.counts.failed)),
         ImageState::Processed => Some(("processed", job.counts.processed)),
         ImageState::Pending | ImageState::InFlight => None,
-    }
-}
-
-/// The reasons of some failures as links, the most frequent first.
-fn reasons(filter: &Filter, failures: &Failures) -> Vec<Chip> {
-    let mut by_reason: Vec<(FailReason, u64)> = Vec::new();
-    for group in &failures.groups {
-        match by_reason.iter_mut().find(|(reason, _)| *reason == group.reason) {
-            Some((_, n)) => *n += group.count,
-            None => by_reason.push((group.reason, group.count)),
-        }
-    }
-    by_reason.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    let chip = |(reason, n): (FailReason, u64)| {
-        let of = Filter {
-            reason: Some(reason),
-            ..filter.whole()
-        };
-        let word = match failures.is_whole {
-            false => reason_word(reason).to_owned(),
-            true => format!("{} {}", reason_word(reason), count(n)),
-        };
-        Chip::new(word, of.path("", None), filter.reason == Some(reason))
-    };
-    by_reason.into_iter().map(chip).collect()
-}
-
-/// How much is in the groups that are not shown.
-fn other(failures: &Failures) -> Option<String> {
-    let left = failures.groups.iter().skip(GROUPS_MAX);
-    let (groups, images) = left.fold((0, 0), |(groups, images), of| (groups + 1, images + of.count));
-    (groups > 0).then(|| {
-        format!(
-            "Other: {} in {}, which the CSV has too.",
-            counted(images, "image"),
-            counted(groups, "smaller group")
-        )
-    })
-}
-
-/// What the button says that runs the failed images again. What was never done is run with them.
-fn retry(job: &Job) -> Option<String> {
-    let c = &job.counts;
-    let undone = c.pending + c.in_flight;
-    let failed = counted(c.failed, "failed image");
-    match (c.failed, undone) {
-        (0, _) => None,
-        (_, 0) => Some(format!("Retry {failed}")),
-        _ => Some(format!("Retry {failed} and {} never done", count(undone))),
     }
 }
 

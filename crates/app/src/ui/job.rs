@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use trapline_core::{JobId, Result, ports::Job};
+use trapline_core::{JobId, Result, Timestamp, ports::Job};
 use trapline_engine::Failures;
 
-use self::facts::{Crew, Fact, Stage, facts, stages};
+use self::facts::{Crew, Facts};
 use super::{
     bar::Bar,
-    chart::Chart,
-    downloads::{Download, downloads},
+    chart::{self, Chart},
     images::Filter,
     jobs::Row,
     kinds::{Kind, looked_at, partly},
@@ -21,7 +20,7 @@ use super::{
     session::Visitor,
     tabs::{Tab, tabs},
     why::Why,
-    words::{self, Time, visible},
+    words::{self, visible},
 };
 use crate::http::{Access, ApiError, AppState, Id, Params};
 
@@ -76,14 +75,14 @@ struct JobPage {
     /// Whether it can be asked why it is not moving.
     is_open: bool,
     why: Option<Why>,
-    facts: Vec<Fact>,
-    downloads: Vec<Download>,
+    facts: Facts,
+    /// Whether what is not there yet may come while it is open.
+    is_running: bool,
+    window: &'static str,
     chart: Option<Chart>,
     failed: Kinds,
-    stages: Vec<Stage>,
     /// Of a job that runs.
     crew: Option<Crew>,
-    started: Option<Time>,
     /// A job that takes again what was processed before, where that was all.
     again: Option<String>,
     errors: Vec<String>,
@@ -94,20 +93,11 @@ struct JobPage {
 
 async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
     let job = app.visible_job(&visitor.principal, id).await?;
-    let now = app.engine.wall_now();
     let is_running = app.goes_on(&job);
-    match params.text("part") {
-        None => {}
-        Some("chart") => {
-            let chart = Chart::read(&app, &job, &params).await?;
-            return Ok(chart.ok_or_else(ApiError::not_found)?.part());
-        }
-        Some("failures") => return Ok(render(StatusCode::OK, &Kinds::read(&app, &job).await?)),
-        Some("workers") => return Ok(Crew::read(&app, &visitor, &job).await?.part()),
-        Some("why") => return Ok(Why::read(&app, &visitor, &job).await?.part()),
-        Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    if let Some(word) = params.text("part") {
+        return part(&app, &visitor, &job, word, &params).await;
     }
-    let why = if !app.is_kept && params.has("why") || is_running && is_quiet(&app, &job) {
+    let why = if !app.is_kept && params.has("why") || is_running && is_quiet(&job, app.engine.now()) {
         Some(Why::read(&app, &visitor, &job).await?)
     } else {
         None
@@ -120,14 +110,14 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let is_skipped = job.status.is_final() && job.counts.total == 0 && job.counts.skipped > 0;
     let again =
         super::actions::again_path(&job).filter(|_| is_skipped && visitor.principal.may(Access::Operate));
-    let chart = Chart::read(&app, &job, &params).await?;
-    let downloads = downloads(&job);
-    let facts = facts(&app, &job).await?;
-    let (stages, started) = (stages(&job), job.started_at.map(|at| Time::new(at, now)));
+    let window = chart::window(&params)?;
+    let chart = Chart::read(&app, &job, window).await?;
     let (tabs, is_open) = (tabs(&job, "Overview"), !job.status.is_final());
     let title = words::title(&job, Bar::new(&job.counts).percent);
     let job_status = job.status;
     let (run, errors) = (job.run, job.errors.iter().map(|e| visible(e)).collect());
+    let now = app.engine.wall_now();
+    let facts = Facts::read(&app, &job, now).await?;
     let job = Row::all(&app, &visitor, vec![job], now).await?.remove(0);
     let done = params
         .text("did")
@@ -143,12 +133,11 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         is_open,
         why,
         facts,
-        downloads,
+        is_running,
+        window: window.as_str(),
         chart,
         failed,
-        stages,
         crew,
-        started,
         again,
         errors,
         deletes,
@@ -157,8 +146,23 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     Ok(render(StatusCode::OK, &page))
 }
 
-/// Whether nothing was settled for a while. Both times are in store time.
-fn is_quiet(app: &AppState, job: &Job) -> bool {
+/// A part of the page, by its word, as it is read again while the page is open.
+async fn part(app: &AppState, visitor: &Visitor, job: &Job, word: &str, params: &Params) -> PageResult {
+    match word {
+        "chart" => {
+            let chart = Chart::read(app, job, chart::window(params)?).await?;
+            Ok(chart::part(chart))
+        }
+        "facts" => Ok(Facts::read(app, job, app.engine.wall_now()).await?.part()),
+        "failures" => Ok(render(StatusCode::OK, &Kinds::read(app, job).await?)),
+        "workers" => Ok(Crew::read(app, visitor, job).await?.part()),
+        "why" => Ok(Why::read(app, visitor, job).await?.part()),
+        other => Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
+    }
+}
+
+/// Whether a job runs and nothing of it was settled for a while. All times are those of the store.
+pub(super) fn is_quiet(job: &Job, now: Timestamp) -> bool {
     let last = job.last_result_at.or(job.started_at).unwrap_or(job.updated_at);
-    app.engine.now().since(last) >= QUIET
+    job.status.is_running() && now.since(last) >= QUIET
 }

@@ -1,5 +1,7 @@
 //! `/jobs`: what runs, and whether anything needs somebody.
 
+mod now;
+
 use std::time::Duration;
 
 use askama::Template;
@@ -12,6 +14,8 @@ use trapline_core::{
 };
 use trapline_engine::JobView;
 
+use self::now::Now;
+pub(super) use self::now::running;
 use super::{
     actions::{self, Offered},
     bar::Bar,
@@ -33,10 +37,6 @@ const NAMES_MAX: u64 = 20_000;
 const COUNT_MAX: u64 = 1_000;
 /// Pipelines that the filter offers.
 const PIPELINES_MAX: u64 = 200;
-/// Cards above the table.
-const NOW_MAX: usize = 20;
-/// Running jobs among which the cards are chosen.
-const RUNNING_MAX: u64 = 500;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/jobs", get(list))
@@ -136,9 +136,9 @@ fn group_words(group: JobGroup) -> (&'static str, &'static str) {
 struct JobsPage {
     frame: Frame,
     may_create: bool,
-    now: Vec<Row>,
-    /// Running jobs that have no card.
-    more_running: bool,
+    now: Now,
+    /// Whether it is told which jobs run.
+    is_told: bool,
     rows: Vec<Row>,
     chips: Vec<Chip>,
     by_name: Heading,
@@ -179,6 +179,21 @@ impl Asked {
 
     fn is_first(&self) -> bool {
         sorting::after(&self.from).is_none()
+    }
+
+    fn query(&self) -> RecentQuery {
+        RecentQuery {
+            project: self.project,
+            group: self.group,
+            search: (!self.q.is_empty()).then(|| self.q.clone()),
+            pipeline: self.pipeline.clone(),
+            from: self.from.clone(),
+            examined_max: match self.q.is_empty() {
+                true => EXAMINED_MAX,
+                false => NAMES_MAX,
+            },
+            ..RecentQuery::newest(PAGE)
+        }
     }
 
     /// This list in an order, from its beginning.
@@ -257,19 +272,6 @@ async fn pipelines(app: &AppState, asked: &Asked) -> Result<Vec<(String, String,
         .collect())
 }
 
-/// The running jobs among those that are asked for, as workers take them.
-async fn running(app: &AppState, query: RecentQuery) -> Result<Vec<Job>> {
-    let query = RecentQuery {
-        group: Some(JobGroup::Running),
-        from: JobsFrom::Newest(None),
-        limit: RUNNING_MAX,
-        ..query
-    };
-    let mut running = app.engine.store().recent_jobs(&query).await?.rows;
-    running.sort_by_key(|job| (std::cmp::Reverse(job.priority), job.id));
-    Ok(running)
-}
-
 /// The filters by state. Of a search nothing is counted: a number would need all jobs to be looked at.
 async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Result<Vec<Chip>> {
     let is_searched = !asked.q.is_empty() || asked.pipeline.is_some();
@@ -299,51 +301,39 @@ async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Resu
 
 async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
     let narrowed = Narrowed::read(&app, &visitor, &params).await?;
+    if let Some(word) = params.text("part") {
+        return now::part(&app, &visitor, &narrowed, word).await;
+    }
     let asked = asked(&narrowed, &params)?;
     let chosen = narrowed.chosen;
     let (store, now) = (app.engine.store(), app.engine.wall_now());
-    let query = RecentQuery {
-        project: asked.project,
-        group: asked.group,
-        search: (!asked.q.is_empty()).then(|| asked.q.clone()),
-        pipeline: asked.pipeline.clone(),
-        sets: None,
-        among: None,
-        from: asked.from.clone(),
-        limit: PAGE,
-        examined_max: if asked.q.is_empty() {
-            EXAMINED_MAX
-        } else {
-            NAMES_MAX
-        },
-        counts_in_flight: true,
-    };
+    let query = asked.query();
     let examined_max = query.examined_max;
     let found = store.recent_jobs(&query).await?;
     let is_searched = !asked.q.is_empty() || asked.pipeline.is_some();
     let is_filtered = asked.group.is_some() || is_searched || chosen.is_some();
     let (is_first, sort) = (asked.is_first(), asked.sort());
     let is_whole = is_first && asked.group.is_none() && !is_searched;
-    let mut running = match is_whole {
-        true => running(&app, query).await?,
-        false => Vec::new(),
+    let cards = match is_whole {
+        true => Now::read(&app, &visitor, asked.project, chosen).await?,
+        false => Now::default(),
     };
     let pipelines = pipelines(&app, &asked).await?;
-    let more_running = running.len() > NOW_MAX;
-    running.truncate(NOW_MAX);
     let newest = found
         .rows
         .first()
         .map(|job| job.id)
         .filter(|_| is_whole && sort == Sort::Created && !app.is_kept);
     let mut frame = Frame::new("Jobs", "jobs", &visitor);
-    frame.refreshes = running.iter().chain(&found.rows).any(|job| app.goes_on(job));
-    frame.follows = newest.is_some();
+    let is_told = is_whole && !found.rows.is_empty() && !app.is_kept;
+    let is_running = !cards.rows.is_empty() && !app.is_kept;
+    frame.refreshes = is_running || found.rows.iter().any(|job| app.goes_on(job));
+    frame.follows = is_told;
     let page = JobsPage {
         frame,
         may_create: visitor.principal.may(Access::Operate),
-        more_running,
-        now: Row::all(&app, &visitor, running, now).await?,
+        now: cards,
+        is_told,
         rows: Row::all(&app, &visitor, found.rows, now).await?,
         chips: chips(&app, &asked, chosen).await?,
         by_name: asked.heading(chosen, Sort::Name),

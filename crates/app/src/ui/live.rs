@@ -69,6 +69,7 @@ async fn live(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         door: Door::Session(visitor.session),
     };
     let asked = Asked::read(&app, &watcher.principal, &params).await?;
+    asked.topics.allow(&app, &watcher.principal).await?;
     let seen = visible(&app, &watcher.principal, asked.named()).await?;
     // A page may be of a job that is gone.
     Ok(open(app, watcher, asked, &seen, &params)?)
@@ -134,7 +135,7 @@ impl Asked {
     /// 400, naming the kind.
     fn check(&self, params: &Params) -> Result<(), ApiError> {
         let topics = params.list("topics");
-        for kind in ["job:", "log:", "worker:"] {
+        for kind in ["job:", "log:", "worker:", "now"] {
             if topics.iter().filter(|word| word.starts_with(kind)).count() > 1 {
                 return Err(ApiError::invalid(format!(
                     "`topics` names at most one `{kind}…`: open a stream for each"

@@ -84,6 +84,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
         .merge(health::routes())
         .merge(pipelines::routes())
         .merge(settings::routes())
+        .route_layer(middleware::from_fn(resend::keep))
         .route_layer(middleware::from_fn_with_state(state.clone(), bodies::receive))
         .route_layer(middleware::from_fn(origin::check))
         .route_layer(middleware::from_fn_with_state(state.clone(), origin::by_name));
@@ -99,5 +100,5 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
 
 /// The page of a path that leads nowhere.
 pub(crate) fn no_page() -> Response {
-    headers::added(ApiError::not_found().into_response(), None)
+    headers::added(ApiError::not_found().into_response(), page::Asked::default())
 }

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use trapline_core::{headline::headline, words::about};
+use trapline_core::{Timestamp, headline::headline, words::about};
 use trapline_engine::JobView;
 
 use super::{
     bar::Bar,
+    job::is_quiet,
     jobs::{left, rate},
     words,
 };
@@ -25,11 +26,16 @@ pub(super) struct Numbers {
     bar: Vec<(String, String)>,
     rate: String,
     left: Option<String>,
+    /// In seconds since 1970.
+    ended: Option<i64>,
     state: (String, &'static str, &'static str),
+    /// Whether a page explains it without being asked.
+    quiet: bool,
 }
 
 impl Numbers {
-    pub(super) fn new(view: &JobView) -> Self {
+    /// As they are at a time of the store.
+    pub(super) fn new(view: &JobView, now: Timestamp) -> Self {
         let job = &view.job;
         let (bar, state, c) = (Bar::new(&job.counts), words::state(job), &job.counts);
         Self {
@@ -41,7 +47,9 @@ impl Numbers {
             bar: bar.parts.iter().map(|part| (part.x(), part.width())).collect(),
             rate: rate(view),
             left: left(view).map(about),
+            ended: job.finished_at.map(|at| at.0.div_euclid(1_000_000)),
             state: (state.word, state.tone, state.icon),
+            quiet: is_quiet(job, now),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::{
+    extract::Request,
     http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
@@ -26,6 +27,9 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("pipelines", "/pipelines", "Pipelines"),
     ("health", "/health", "Health"),
 ];
+
+/// The heading of a page whose store can't be reached.
+pub(super) const AWAY: &str = "Not available just now";
 
 /// The frame of a page.
 pub(super) struct Frame {
@@ -116,6 +120,13 @@ pub(super) enum PageError {
     Failed(ApiError),
 }
 
+impl PageError {
+    /// Whether the store can't be reached.
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.status() == StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
 impl From<ApiError> for PageError {
     fn from(error: ApiError) -> Self {
         Self::Failed(error)
@@ -146,7 +157,13 @@ impl IntoResponse for PageError {
             Self::SignIn { next } => to_sign_in(next.as_deref()).into_response(),
             Self::Forged => {
                 let what = "This was not sent from a page of this server. Open the page here and try again.";
-                failed(StatusCode::FORBIDDEN, "Not done", what.to_owned(), None, None)
+                failed(
+                    StatusCode::FORBIDDEN,
+                    "Not done",
+                    what.to_owned(),
+                    None,
+                    Asked::default(),
+                )
             }
             Self::Misdirected => {
                 let what = "This server has another name. Use the address that it was announced with, or set `public_url` to this one.";
@@ -156,7 +173,7 @@ impl IntoResponse for PageError {
                     "Not the address of this server",
                     what.to_owned(),
                     None,
-                    None,
+                    Asked::default(),
                 )
             }
             // `for_people` makes a page of it, as of what no handler has seen.
@@ -165,8 +182,25 @@ impl IntoResponse for PageError {
     }
 }
 
+/// What a failed request was.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) id: Option<RequestId>,
+    /// Whether it changes nothing, and may be sent again by itself.
+    pub(super) is_safe: bool,
+}
+
+impl Asked {
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            id: request.extensions().get::<RequestId>().cloned(),
+            is_safe: request.method().is_safe(),
+        }
+    }
+}
+
 /// Makes a page of an answer that says what was wrong to a program; others stay.
-pub(super) fn for_people(response: Response, id: Option<RequestId>) -> Response {
+pub(super) fn for_people(response: Response, asked: Asked) -> Response {
     let Some(said) = response.extensions().get::<Said>().cloned() else {
         return response;
     };
@@ -185,9 +219,13 @@ pub(super) fn for_people(response: Response, id: Option<RequestId>) -> Response 
             "Too many tries",
             format!("Try again in {} s.", seconds.unwrap_or(60)),
         ),
-        StatusCode::SERVICE_UNAVAILABLE => (
-            "Not available just now",
+        StatusCode::SERVICE_UNAVAILABLE if asked.is_safe => (
+            AWAY,
             "The server can't reach its store. Nothing is lost; this page is read again by itself in some seconds.".to_owned(),
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            AWAY,
+            "The server can't reach its store, and it is not known whether this was done: look before you do it again.".to_owned(),
         ),
         status if status.is_server_error() => (
             "Something went wrong",
@@ -195,8 +233,7 @@ pub(super) fn for_people(response: Response, id: Option<RequestId>) -> Response 
         ),
         _ => ("Not done", said.text.unwrap_or_else(|| "The server can't read this request.".to_owned())),
     };
-    let id = id.map(|RequestId(id)| id);
-    failed(status, heading, what, seconds, id)
+    failed(status, heading, what, seconds, asked)
 }
 
 fn failed(
@@ -204,16 +241,16 @@ fn failed(
     heading: &'static str,
     what: String,
     seconds: Option<u64>,
-    id: Option<String>,
+    asked: Asked,
 ) -> Response {
     let mut frame = Frame::public(heading);
-    // What is asked for again is the page of the address, also where a form was sent.
-    frame.again = status == StatusCode::SERVICE_UNAVAILABLE;
+    // What is asked for again is the page of the address: where a form was sent, an empty form would take its place.
+    frame.again = status == StatusCode::SERVICE_UNAVAILABLE && asked.is_safe;
     let page = ErrorPage {
         frame,
         heading,
         what,
-        id: id.unwrap_or_default(),
+        id: asked.id.map(|RequestId(id)| id).unwrap_or_default(),
         way: ("/jobs", "All jobs"),
     };
     let mut response = render(status, &page);

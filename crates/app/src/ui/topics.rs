@@ -1,4 +1,5 @@
-//! What a stream tells beside numbers of jobs: that the workers, one of them, or the health of Trapline, are not as a page shows them.
+//! What a stream tells beside numbers of jobs: that the jobs that run, the workers, one of them, or the health of Trapline, are not as
+//! a page shows them.
 
 use std::{
     collections::BTreeMap,
@@ -8,11 +9,12 @@ use std::{
 
 use axum::response::sse::Event;
 use trapline_core::{
-    Result, WorkerId,
+    ProjectId, Result, WorkerId,
     error::chain,
     roster::{Member, Presence},
 };
 
+use super::jobs::per_minute;
 use crate::http::{ApiError, AppState, Params, Principal};
 
 /// Topics of one page.
@@ -22,6 +24,8 @@ const SEEN_MAX: usize = 200;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Topic {
+    /// Which jobs run, of all projects that are seen or of one.
+    Now(Option<ProjectId>),
     Workers,
     Worker(WorkerId),
     Health,
@@ -31,18 +35,21 @@ impl Topic {
     /// By its word in URLs.
     fn parse(word: &str) -> Option<Self> {
         match word {
+            "now" => Some(Self::Now(None)),
             "workers" => Some(Self::Workers),
             "health" => Some(Self::Health),
-            _ => {
-                let id = word.strip_prefix("worker:")?.parse().ok()?;
-                Some(Self::Worker(WorkerId(id)))
-            }
+            _ => match word.split_once(':')? {
+                ("now", id) => Some(Self::Now(Some(ProjectId(id.parse().ok()?)))),
+                ("worker", id) => Some(Self::Worker(WorkerId(id.parse().ok()?))),
+                _ => None,
+            },
         }
     }
 
     /// The name of its events.
     fn word(self) -> &'static str {
         match self {
+            Self::Now(_) => "now",
             Self::Workers => "workers",
             Self::Worker(_) => "worker",
             Self::Health => "health",
@@ -52,7 +59,7 @@ impl Topic {
     /// How often it is looked at.
     fn every(self) -> Duration {
         match self {
-            Self::Workers | Self::Worker(_) => Duration::from_secs(5),
+            Self::Now(_) | Self::Workers | Self::Worker(_) => Duration::from_secs(5),
             Self::Health => Duration::from_secs(10),
         }
     }
@@ -61,6 +68,12 @@ impl Topic {
     async fn look(self, app: &AppState, principal: &Principal) -> Result<(String, u64)> {
         let mut hasher = DefaultHasher::new();
         let text = match self {
+            Self::Now(project) => {
+                let running = app.live.running(app, principal.project.or(project)).await?;
+                running.hash(&mut hasher);
+                let jobs: Vec<(i64, &str)> = running.iter().map(|(id, key)| (id.0, &**key)).collect();
+                serde_json::json!({ "jobs": jobs }).to_string()
+            }
             Self::Workers => {
                 let roster = app.engine.roster().await?;
                 let (mut live, mut quiet) = (0, 0);
@@ -93,7 +106,9 @@ impl Topic {
 
 /// How a worker is, but for when it was seen last, which changes all the time.
 fn is(m: &Member, hasher: &mut DefaultHasher) {
-    let numbers = (m.holds(), m.day.processed, m.day.failed, m.day.lost);
+    // As it is shown: what no page would show otherwise is not told of.
+    let rate = per_minute(m.per_minute);
+    let numbers = (m.holds(), m.day.processed, m.day.failed, m.day.lost, rate);
     (m.row.id, m.presence.as_str(), m.row.draining, numbers).hash(hasher);
 }
 
@@ -145,11 +160,12 @@ impl Topics {
     /// Refuses what the caller would not get elsewhere either.
     ///
     /// # Errors
-    /// 403 of the health of the cluster for whoever is bound to a project, 404 of a worker that is not there.
+    /// 403 of the health of the cluster for whoever is bound to a project, 404 of a worker that is not there, 400 of a project.
     pub(super) async fn allow(&self, app: &AppState, principal: &Principal) -> Result<(), ApiError> {
         for asked in &self.asked {
             match asked.topic {
-                Topic::Workers => {}
+                Topic::Workers | Topic::Now(None) => {}
+                Topic::Now(Some(id)) => drop(app.known_project(principal, id.0).await?),
                 Topic::Worker(id) => drop(app.visible_worker(principal, id.0).await?),
                 Topic::Health => principal.require_unbound()?,
             }
@@ -183,7 +199,7 @@ impl Topics {
             .asked
             .iter()
             .map(|asked| asked.topic)
-            .find(|topic| *topic != Topic::Health)?;
+            .find(|topic| matches!(topic, Topic::Workers | Topic::Worker(_)))?;
         let now = app.clock.monotonic();
         if self
             .seen_at

@@ -18,7 +18,11 @@ pub(super) async fn signed_in(server: &Server, path: &str) -> Browser {
 pub(super) async fn fail_the_rest(client: &Client, job: i64, held: &Value) {
     let claim = json!({"pipelines": ["moths"], "batch_size": 9, "wait_seconds": 25});
     let more = client.post("/api/v2/tasks/claim/", &claim).await["tasks"].clone();
-    let tasks = std::iter::once(held).chain(more.as_array().unwrap());
+    fail(client, job, std::iter::once(held).chain(more.as_array().unwrap())).await;
+}
+
+/// Fails these images of a job.
+pub(super) async fn fail(client: &Client, job: i64, tasks: impl Iterator<Item = &Value>) {
     let results: Vec<Value> = tasks
         .map(|task| {
             let why = format!("HTTP 404 for {}", task["image_url"].as_str().unwrap());
@@ -213,5 +217,73 @@ async fn filters_are_folded_on_a_phone_until_they_say_something() {
         browser.until("document.activeElement.type === 'search'").await;
         browser.until(&seen).await;
     }
+    browser.end().await;
+}
+
+#[tokio::test]
+async fn why_opens_by_itself_under_an_open_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, _) = half_done(&server).await;
+    let browser = signed_in(&server, "/settings/me").await;
+    browser.shows("h1", "Settings").await;
+    // What the stream says after two minutes is said at once.
+    let hurry = "window.EventSource = class extends EventSource {
+        constructor(url) { super(url); window.stream = this; }
+    }";
+    browser
+        .cdp(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({ "source": hurry }),
+        )
+        .await;
+    browser.open(&format!("/jobs/{job}")).await;
+    browser.shows("[data-ask]", "Why is it not moving?").await;
+    browser
+        .until("window.stream?.readyState === 1 && document.getElementById('why').hidden")
+        .await;
+    browser.mark().await;
+    let quiet = format!(
+        "window.stream.dispatchEvent(new MessageEvent('jobs', {{data: '[{{\"id\":{job},\"quiet\":true}}]'}}))"
+    );
+    browser
+        .until(&format!("({quiet}, !document.getElementById('why').hidden)"))
+        .await;
+    browser.shows("#why .large", "1 image has been at worker").await;
+    browser
+        .until("document.querySelector('[data-ask]') === null")
+        .await;
+    assert!(browser.is_marked().await, "the page was read again");
+    browser.end().await;
+}
+
+#[tokio::test]
+async fn what_is_open_in_a_part_is_read_again_and_stays_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, held) = half_done(&server).await;
+    let browser = signed_in(&server, &format!("/jobs/{job}")).await;
+    browser.press("[data-fold=table] > summary").await;
+    browser.press("[data-fold=stages] > summary").await;
+    browser
+        .until("document.activeElement.matches('[data-fold=stages] > summary')")
+        .await;
+    browser.mark().await;
+    let done = trapline_testkit::empty_result(&held, "moths");
+    let path = format!("/api/v2/jobs/{job}/result/");
+    server.client().post(&path, &json!({ "results": [done] })).await;
+    let stages = "document.querySelector('[data-fold=stages]')";
+    browser
+        .until(&format!(
+            "{stages}.open && /Processed: 2\\b/.test({stages}.innerText)"
+        ))
+        .await;
+    let settled = "[...document.querySelectorAll('[data-fold=table][open] td[data-label=Processed]')]
+        .reduce((sum, cell) => sum + Number(cell.textContent), 0)";
+    browser.until(&format!("{settled} === 2")).await;
+    browser
+        .until("document.activeElement.matches('[data-fold=stages] > summary')")
+        .await;
+    assert!(browser.is_marked().await, "the page was read again");
     browser.end().await;
 }

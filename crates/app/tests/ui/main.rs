@@ -7,6 +7,7 @@ mod browser;
 mod colours;
 mod hostile;
 mod job;
+mod jobs;
 mod looks;
 mod more;
 mod new_job;

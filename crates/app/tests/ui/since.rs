@@ -47,3 +47,39 @@ async fn what_fails_while_a_list_is_read_is_announced_and_the_list_stays() {
     browser.shows(".since[hidden]", "").await;
     browser.end().await;
 }
+
+#[tokio::test]
+async fn why_images_failed_is_counted_on_and_they_can_be_run_again_when_the_job_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, held) = half_done(&server).await;
+    let client = server.client();
+    let browser = signed_in(&server, &format!("/jobs/{job}/images?state=failed")).await;
+    browser.shows(".empty", "No image failed.").await;
+    browser.mark().await;
+    fail(&client, job, &held).await;
+    browser.shows(".kind", "1 no moth").await;
+    browser
+        .shows(
+            "[data-kind=groups] .line .quiet",
+            "Failed images can be run again when",
+        )
+        .await;
+    browser.press("[data-fold] > summary").await;
+
+    let claim = json!({"batch_size": 9});
+    let path = format!("/api/v2/jobs/{job}/tasks/");
+    let tasks = client.post(&path, &claim).await["tasks"].clone();
+    for task in tasks.as_array().unwrap() {
+        fail(&client, job, task).await;
+    }
+    browser.shows(".kind", "3 no moth").await;
+    browser
+        .shows("[data-kind=groups] .main", "Retry 3 failed images")
+        .await;
+    browser.until("document.querySelector('[data-fold]').open").await;
+    assert!(browser.is_marked().await, "the page was read again");
+    browser.press("[data-kind=groups] .main").await;
+    browser.shows("h1", "Run 3 failed images again?").await;
+    browser.end().await;
+}

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{http::StatusCode, response::Response};
 use trapline_core::{
-    Result, WorkerId,
+    JobId, Result, Timestamp, WorkerId,
     ports::Job,
     roster::Member,
     words::{count, counted, span},
@@ -12,7 +12,8 @@ use trapline_core::{
 use crate::{
     http::{AppState, job_body},
     ui::{
-        jobs::per_minute,
+        downloads::{Download, downloads},
+        jobs::{per_minute, rate},
         page::render,
         session::Visitor,
         words::{Time, visible},
@@ -30,7 +31,7 @@ pub(super) struct Fact {
     pub(super) path: String,
 }
 
-pub(super) async fn facts(app: &AppState, job: &Job) -> Result<Vec<Fact>> {
+async fn facts(app: &AppState, job: &Job) -> Result<Vec<Fact>> {
     let mut facts = Vec::new();
     let mut fact = |name, value: String, path: String| facts.push(Fact { name, value, path });
     if let Some((id, slug)) = &job.pipeline {
@@ -92,6 +93,49 @@ pub(super) async fn facts(app: &AppState, job: &Job) -> Result<Vec<Fact>> {
     Ok(facts)
 }
 
+/// What a page says of its job beside where it stands, which is read again while the job runs.
+pub(super) struct Facts {
+    pub(super) id: JobId,
+    pub(super) list: Vec<Fact>,
+    /// Empty if it is not known.
+    pub(super) rate: String,
+    pub(super) created: Time,
+    pub(super) started: Option<Time>,
+    pub(super) ended: Option<Time>,
+    pub(super) stages: Vec<Stage>,
+    /// Empty as long as it has no image.
+    pub(super) downloads: Vec<Download>,
+}
+
+#[derive(Template)]
+#[template(path = "parts/job_facts.html")]
+struct FactsPart {
+    facts: Facts,
+}
+
+impl Facts {
+    pub(super) async fn read(app: &AppState, job: &Job, now: Timestamp) -> Result<Self> {
+        let view = app.engine.recent(vec![job.clone()]).await?;
+        Ok(Self {
+            id: job.id,
+            list: facts(app, job).await?,
+            rate: view.first().map_or_else(String::new, rate),
+            created: Time::new(job.created_at, now),
+            started: job.started_at.map(|at| Time::new(at, now)),
+            ended: job.finished_at.map(|at| Time::new(at, now)),
+            stages: stages(job),
+            downloads: match job.counts.total {
+                0 => Vec::new(),
+                _ => downloads(job),
+            },
+        })
+    }
+
+    pub(super) fn part(self) -> Response {
+        render(StatusCode::OK, &FactsPart { facts: self })
+    }
+}
+
 /// A stage of a job, with its parameters.
 pub(super) struct Stage {
     pub(super) name: &'static str,
@@ -99,7 +143,7 @@ pub(super) struct Stage {
     pub(super) params: Vec<(&'static str, String)>,
 }
 
-pub(super) fn stages(job: &Job) -> Vec<Stage> {
+fn stages(job: &Job) -> Vec<Stage> {
     let of = job_body::stages(job).stages.into_iter();
     of.map(|stage| Stage {
         name: stage.name,

@@ -14,12 +14,16 @@ use trapline_core::{
 use super::Listed;
 use crate::{
     http::{AppState, Principal},
-    ui::shown::{EVERY, Shown},
+    ui::{
+        jobs,
+        shown::{EVERY, Shown},
+        words,
+    },
 };
 
 const STREAMS_MAX: usize = 1_000;
 const STREAMS_OF_SESSION_MAX: usize = 4;
-/// How often it is looked whether there are new jobs.
+/// How often it is looked whether there are new jobs, and which run.
 const NEWS_EVERY: Duration = Duration::from_secs(5);
 /// New jobs are counted no further.
 const NEWS_MAX: u64 = 100;
@@ -30,6 +34,9 @@ const WATCHED_MAX: usize = 5_000;
 #[derive(Clone, Default)]
 pub struct LiveBoard(Arc<Inner>);
 
+/// The jobs that run, each with what makes it another one, of all projects or of one, and when they were read.
+type Running = BTreeMap<Option<ProjectId>, (Duration, Arc<[(JobId, String)]>)>;
+
 /// The newest jobs of all projects or of one, and when they were read.
 type Newest = BTreeMap<Option<ProjectId>, (Duration, Vec<JobId>)>;
 
@@ -39,6 +46,7 @@ struct Inner {
     /// One reader at a time; the others take what it has read.
     shown: tokio::sync::Mutex<Shown>,
     newest: tokio::sync::Mutex<Newest>,
+    running: tokio::sync::Mutex<Running>,
     /// The newest line of each job whose log is followed, and when it was read.
     lines: tokio::sync::Mutex<BTreeMap<JobId, (Duration, i64)>>,
 }
@@ -133,6 +141,24 @@ impl LiveBoard {
         }
         let found = newest.get(&list.project);
         Ok(found.map_or(0, |(_, ids)| ids.iter().filter(|id| **id > list.newest).count()))
+    }
+
+    /// The jobs that a page shows as running, each with its key. They are read every 5 s for all who watch.
+    pub(in crate::ui) async fn running(
+        &self,
+        app: &AppState,
+        project: Option<ProjectId>,
+    ) -> Result<Arc<[(JobId, String)]>> {
+        let mut running = self.0.running.lock().await;
+        let now = app.clock.monotonic();
+        running.retain(|_, (at, _)| now.saturating_sub(*at) < NEWS_EVERY);
+        if let Some((_, known)) = running.get(&project) {
+            return Ok(Arc::clone(known));
+        }
+        let (jobs, _) = jobs::running(app, project, false).await?;
+        let read: Arc<[_]> = jobs.iter().map(|job| (job.id, words::key(job))).collect();
+        running.insert(project, (now, Arc::clone(&read)));
+        Ok(read)
     }
 
     /// The newest line of a job's log; 0 if there is none. It is read once a second for all who follow it.

@@ -7,12 +7,14 @@ use trapline_core::JobId;
 use crate::http::{ApiError, Params};
 
 /// A part by its word, how often it is read again at the most, and how often if no number of the job has changed.
-const PARTS: [(&str, u64, Option<u64>); 5] = [
+const PARTS: [(&str, u64, Option<u64>); 7] = [
     ("failures", 5, None),
+    ("groups", 5, None),
     // They take and give back images without a result.
     ("workers", 5, Some(10)),
     ("why", 10, Some(30)),
     ("chart", 15, None),
+    ("facts", 15, None),
     // What is counted follows behind the numbers.
     ("counted", 10, Some(10)),
 ];

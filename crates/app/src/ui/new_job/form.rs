@@ -119,17 +119,10 @@ pub(super) async fn read(
                 if found.is_some() {
                     return Ok(Err(Wrong::at(&LISTS, ONE)));
                 }
-                let draft = match begin(app, visitor, typed).await? {
-                    Ok(draft) => draft,
+                match draft(app, visitor, typed, chunks, (name == "urls", format)).await? {
+                    Ok(stored) => found = Some(stored),
                     Err(wrong) => return Ok(Err(wrong)),
-                };
-                let chunks = chunks.inspect(|chunk| {
-                    if let (true, Ok(chunk)) = (name == "urls", chunk) {
-                        typed.keep(chunk);
-                    }
-                });
-                let report = store(app, draft.set, chunks, format).await?;
-                found = Some((draft, report));
+                }
             }
             _ => {}
         }
@@ -237,6 +230,34 @@ async fn begin(app: &AppState, visitor: &Visitor, typed: &Typed) -> Result<Resul
     };
     app.catalog.save_draft(&draft).await?;
     Ok(Ok(draft))
+}
+
+/// Stores a list as a draft. What was typed is kept to its end, whatever becomes of it.
+async fn draft(
+    app: &AppState,
+    visitor: &Visitor,
+    typed: &mut Typed,
+    chunks: impl Stream<Item = Result<Bytes, MultipartError>> + Unpin,
+    (is_typed, format): (bool, Option<Format>),
+) -> Result<Result<(Draft, Report), Wrong>, PageError> {
+    let begun = begin(app, visitor, typed).await;
+    let mut chunks = chunks.inspect(|chunk| {
+        if let (true, Ok(chunk)) = (is_typed, chunk) {
+            typed.keep(chunk);
+        }
+    });
+    let stored = match begun {
+        Ok(Ok(draft)) => {
+            let report = store(app, draft.set, &mut chunks, format).await;
+            report.map(|report| Ok((draft, report))).map_err(PageError::from)
+        }
+        Ok(Err(wrong)) => Ok(Err(wrong)),
+        Err(error) => Err(error),
+    };
+    if is_typed && !matches!(stored, Ok(Ok(_))) {
+        while chunks.next().await.is_some_and(|chunk| chunk.is_ok()) {}
+    }
+    stored
 }
 
 async fn store(

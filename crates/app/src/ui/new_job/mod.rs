@@ -57,6 +57,7 @@ struct NewJobPage {
     sets: Vec<(CollectionId, String, bool)>,
     wrong: Wrong,
     is_signed_out: bool,
+    is_away: bool,
 }
 
 impl NewJobPage {
@@ -93,6 +94,7 @@ impl NewJobPage {
             sets,
             wrong,
             is_signed_out: false,
+            is_away: false,
         })
     }
 }
@@ -116,28 +118,37 @@ async fn send(
     let mut form = form.map_err(|e| ApiError::invalid(e.body_text()))?;
     let mut typed = Typed::default();
     let visitor = match visitor {
-        Err(PageError::SignIn { .. }) => return Ok(signed_out(form).await?),
+        Err(PageError::SignIn { .. }) => return Ok(kept(Typed::only(&mut form).await?, false)),
+        Err(error) if error.is_away() => return Ok(kept(Typed::only(&mut form).await?, true)),
         visitor => visitor?,
     };
     visitor.principal.require(Access::Operate)?;
-    match form::read(&app, &visitor, &mut form, &mut typed).await? {
-        Ok(path) => Ok(Redirect::to(&path).into_response()),
-        Err(wrong) => {
+    match form::read(&app, &visitor, &mut form, &mut typed).await {
+        Err(error) if error.is_away() => Ok(kept(typed, true)),
+        Err(error) => Err(error),
+        Ok(Ok(path)) => Ok(Redirect::to(&path).into_response()),
+        Ok(Err(wrong)) => {
             let page = NewJobPage::new(&app, &visitor, typed, wrong).await?;
             Ok(render(StatusCode::BAD_REQUEST, &page))
         }
     }
 }
 
-/// The form with what was typed, for a person whose session has ended meanwhile. It shows nothing of the store.
-async fn signed_out(mut form: Multipart) -> Result<Response, ApiError> {
+/// The form with what was typed, for a person whose session has ended meanwhile, or whose server can't reach its store. It shows
+/// nothing of the store.
+fn kept(typed: Typed, is_away: bool) -> Response {
     let page = NewJobPage {
         frame: Frame::public("New job"),
-        typed: Typed::only(&mut form).await?,
+        typed,
         projects: Vec::new(),
         sets: Vec::new(),
         wrong: Wrong::default(),
-        is_signed_out: true,
+        is_signed_out: !is_away,
+        is_away,
     };
-    Ok(render(StatusCode::UNAUTHORIZED, &page))
+    let status = match is_away {
+        true => StatusCode::SERVICE_UNAVAILABLE,
+        false => StatusCode::UNAUTHORIZED,
+    };
+    render(status, &page)
 }

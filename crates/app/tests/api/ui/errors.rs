@@ -92,3 +92,62 @@ async fn an_expectation_that_cant_be_read_is_no_leave_to_go_on() {
     );
     assert_eq!(fleet.show(job).await["status"], "STARTED");
 }
+
+#[tokio::test]
+async fn a_page_is_read_again_by_itself_only_if_nothing_was_sent_with_it() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    fleet.app.store.close().await;
+    let read = browser.get(&format!("/jobs/{job}")).await;
+    assert_eq!(read.status, StatusCode::SERVICE_UNAVAILABLE);
+    read.has("<meta http-equiv=\"refresh\" content=\"5\">");
+    for path in [format!("/jobs/{job}/stop"), "/health/dry-run".to_owned()] {
+        let sent = browser.post(&path, "").await;
+        assert_eq!(sent.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        sent.has_not("http-equiv=\"refresh\"")
+            .has("it is not known whether this was done");
+    }
+}
+
+#[tokio::test]
+async fn what_was_typed_is_kept_when_the_store_is_away() {
+    let fleet = Fleet::new().await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let closed = fleet.app.hold_writes().await;
+    let path = "/settings/projects";
+    let form = "name=%3Cb%3EJune&description=nights&time_zone=";
+    let sent = browser.post(path, form).await;
+    assert_eq!(sent.status, StatusCode::SERVICE_UNAVAILABLE, "{}", sent.html);
+    sent.has("it is not known whether this was done")
+        .has("value=\"&#60;b&#62;June\"")
+        .has("value=\"nights\"")
+        .has(&format!("action=\"{path}\""))
+        .has_not("http-equiv=\"refresh\"");
+    let again = sent.form().replace("&#60;", "%3C").replace("&#62;", "%3E");
+    let fields = [
+        ("name", None, "<b>June"),
+        ("project", None, "1"),
+        ("urls", None, "https://h/1.jpg\nhttps://h/2.jpg\n"),
+    ];
+    let sent = browser.send_form("/jobs/new", &fields).await;
+    assert_eq!(sent.status, StatusCode::SERVICE_UNAVAILABLE, "{}", sent.html);
+    sent.has("no job was made")
+        .has("value=\"&#60;b&#62;June\"")
+        .has(">https://h/1.jpg\nhttps://h/2.jpg\n</textarea>")
+        .has_not("http-equiv=\"refresh\"");
+    drop(closed);
+    let done = browser.post(path, &again).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+
+    fleet.app.store.close().await;
+    let lost = browser
+        .post("/settings/tokens", "name=gpu&role=worker&days=30")
+        .await;
+    lost.has("Not available just now").has("value=\"gpu\"");
+    let lost = browser.send_form("/jobs/new", &fields).await;
+    lost.has("no job was made").has(">https://h/1.jpg\n");
+    let secret = browser.post("/login", "token=a-secret").await;
+    assert_eq!(secret.status, StatusCode::SERVICE_UNAVAILABLE);
+    secret.has_not("a-secret");
+}

@@ -104,6 +104,10 @@ async fn a_token_of_a_project_is_told_of_nothing_else() {
         ("topics=worker:1".to_owned(), 404, 200),
         ("topics=health".to_owned(), 403, 200),
         ("topics=workers".to_owned(), 200, 200),
+        ("topics=now".to_owned(), 200, 200),
+        (format!("topics=now:{}", other.0), 200, 200),
+        ("topics=now:1".to_owned(), 400, 200),
+        ("topics=now:x".to_owned(), 400, 400),
         ("newest=0&project=1".to_owned(), 400, 200),
         ("jobs=999".to_owned(), 404, 404),
         ("topics=worker:99".to_owned(), 404, 404),
@@ -131,6 +135,13 @@ async fn a_token_of_a_project_is_told_of_nothing_else() {
     let told = bound.get("/api/v2/events/?once&topics=workers").await.body;
     assert!(
         told.as_str().unwrap().contains("{\"live\":0,\"quiet\":0}"),
+        "{told}"
+    );
+    let told = bound.get("/api/v2/events/?once&topics=now").await.body;
+    assert!(told.as_str().unwrap().contains("{\"jobs\":[]}"), "{told}");
+    let told = viewer.get("/api/v2/events/?once&topics=now").await.body;
+    assert!(
+        told.as_str().unwrap().contains("{\"jobs\":[[1,\"1.STARTED\"]]}"),
         "{told}"
     );
     let nobody = fleet.app.anon().get("/api/v2/events/?once&topics=workers").await;

@@ -49,6 +49,7 @@ const PAGES: &[(&str, &[&str])] = &[
             "?project=1",
             "?sort=name",
             "?sort=-finished",
+            "?part=now",
         ],
     ),
     ("/jobs/new", &[""]),
@@ -60,6 +61,7 @@ const PAGES: &[(&str, &[&str])] = &[
             "?why",
             "?window=all",
             "?part=chart",
+            "?part=facts",
             "?part=why",
             "?part=failures",
             "?part=workers",
@@ -76,6 +78,7 @@ const PAGES: &[(&str, &[&str])] = &[
             "?state=processed",
             "?reason=no_url",
             "?group=00000000",
+            "?part=groups",
         ],
     ),
     (

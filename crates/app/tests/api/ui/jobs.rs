@@ -267,9 +267,11 @@ async fn a_running_job_says_where_it_stands_and_why_it_waits() {
         .has("1 of 5 processed, 1 in flight, 3 waiting.")
         .has("data-f=\"settled\">1</span>");
     let page = browser.get(&format!("/jobs/{job}?why")).await;
-    page.has("id=\"why\"").has("Next: ");
+    let open = "id=\"why\" open>";
+    page.has(open).has("Next: ");
+    browser.get(&format!("/jobs/{job}")).await.has_not(open);
     fleet.pass(Duration::from_secs(121)).await;
-    browser.get(&format!("/jobs/{job}")).await.has("id=\"why\"");
+    browser.get(&format!("/jobs/{job}")).await.has(open);
 }
 
 #[tokio::test]

@@ -259,6 +259,58 @@ async fn a_stream_tells_that_workers_or_the_health_of_the_server_have_changed() 
     assert_eq!(browser.get("/live").await.status, StatusCode::BAD_REQUEST);
 }
 
+#[tokio::test]
+async fn a_worker_that_has_nothing_to_do_any_more_is_told_of_by_its_rate() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(2).await;
+    let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let tasks = fleet.tasks(job, 2).await;
+    fleet.settle(job, &[success(&tasks[0]), success(&tasks[1])]).await;
+    fleet.until(job, "/status", "SUCCESS").await;
+    fleet.app.state.engine.write_minutes().await.unwrap();
+    fleet.app.state.engine.flush_signs().await.unwrap();
+    fleet.pass(Duration::from_secs(1)).await;
+    browser.get("/workers/1").await.has("<dt>Rate</dt>");
+    let mut stream = browser.stream("/live?topics=worker:1").await;
+    for name in ["hello", "worker", "seen"] {
+        let told = event(&fleet.app, &mut stream, 0).await.unwrap();
+        assert!(told.contains(&format!("event: {name}\n")), "{told}");
+    }
+    // It asks for more in vain: nothing of it but the rate is another.
+    fleet.pass(Duration::from_secs(660)).await;
+    assert!(fleet.tasks(job, 1).await.is_empty());
+    fleet.app.state.engine.flush_signs().await.unwrap();
+    fleet.pass(Duration::from_secs(1)).await;
+    browser
+        .get("/workers/1")
+        .await
+        .has_not("<dt>Rate</dt>")
+        .has("live");
+    for name in ["resync", "worker"] {
+        let told = event(&fleet.app, &mut stream, 0).await.unwrap();
+        assert!(told.contains(&format!("event: {name}\n")), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn the_health_of_all_is_not_told_to_a_token_of_one_project() {
+    let fleet = Fleet::new().await;
+    let other = fleet.app.other_project().await;
+    let bound = Browser::of(&fleet.app, Role::Viewer, Some(other)).await;
+    for (topic, status) in [
+        ("health", StatusCode::FORBIDDEN),
+        ("worker:1", StatusCode::NOT_FOUND),
+        ("now:1", StatusCode::BAD_REQUEST),
+        ("workers", StatusCode::OK),
+        ("now", StatusCode::OK),
+    ] {
+        let answer = bound.get(&format!("/live?topics={topic}&once=1")).await;
+        assert_eq!(answer.status, status, "{topic}: {}", answer.html);
+    }
+    // Their page of health asks for no more.
+    bound.get("/health").await.has_not("data-topic=\"health\"");
+}
+
 /// All that is told to a page that gets no stream.
 async fn once(browser: &Browser, path: &str) -> String {
     let page = browser.get(path).await;

@@ -14,6 +14,7 @@ mod links;
 mod live;
 mod look;
 mod new_job;
+mod parts;
 mod results;
 mod roles;
 mod session;
