@@ -205,7 +205,7 @@ async fn grid(
     frame.refreshes = is_running;
     let page = Grid {
         frame,
-        head: Head::new(&job, &visitor, "Results"),
+        head: Head::new(&job, &visitor, "Results").at_score(place.filter.min),
         processed: job.counts.processed,
         is_running,
         empty: tiles

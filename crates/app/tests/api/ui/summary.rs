@@ -110,6 +110,21 @@ async fn next_and_previous_lead_to_images_whose_way_back_is_a_grid_that_has_them
 }
 
 #[tokio::test]
+async fn the_score_at_which_one_looks_goes_along_to_the_charts() {
+    let fleet = Fleet::new().await;
+    let (job, _) = two_nights(&fleet).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let summary = format!("/jobs/{job}/summary");
+    let grid = browser.get(&format!("/jobs/{job}/results?min=0.6")).await;
+    grid.has(&format!("href=\"{summary}?min=0.6\""));
+    let page = browser.get(&format!("{summary}?min=0.6")).await;
+    page.has("class=\"mark\"")
+        .has(&format!("href=\"{summary}?label=moth&#38;min=0.6\""));
+    let page = browser.get(&format!("{summary}?label=moth&min=0.6")).await;
+    page.has(&format!("<a href=\"{summary}?min=0.6\">Show all classes</a>"));
+}
+
+#[tokio::test]
 async fn a_summary_says_how_far_it_has_counted_until_all_is() {
     let fleet = Fleet::new().await;
     let job = fleet.job(3).await;
