@@ -116,6 +116,7 @@ impl Filter {
             state: Some(self.state),
             reason: self.reason,
             group: self.group.clone(),
+            rest: None,
         }
     }
 }
@@ -232,13 +233,9 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         false => Failures::default(),
     };
     let start = CaptureId(after.unwrap_or(i64::MIN));
-    let found = find(
-        app.engine.store().as_ref(),
-        &filter.wanted(),
-        (start, false),
-        PAGE,
-    )
-    .await?;
+    let wanted = filter.wanted().among(&failures.groups);
+    let store = app.engine.store().as_ref();
+    let found = find(store, &wanted, (start, false), PAGE).await?;
     let word = STATES[filter.place()].1;
     let tab = if is_failed { "Failed" } else { "" };
     let mut frame = Frame::new(
