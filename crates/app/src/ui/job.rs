@@ -123,7 +123,10 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let chart = Chart::read(&app, &job, &params).await?;
     let downloads = downloads(&job);
     let facts = facts(&app, &job).await?;
-    let (stages, started) = (stages(&job), job.started_at.map(|at| Time::new(at, now)));
+    let (stages, started) = (
+        stages(&job),
+        job.started_at.map(|at| Time::new(app.engine.shown(at), now)),
+    );
     let (tabs, is_open) = (tabs(&job, "Overview"), !job.status.is_final());
     let title = words::title(&job, Bar::new(&job.counts).percent);
     let job_status = job.status;

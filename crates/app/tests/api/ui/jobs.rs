@@ -293,6 +293,20 @@ async fn chips_are_counted_and_jobs_are_found_by_their_pipeline() {
     none.has("matches the filter").has("&#60;b&#62;").has_not("<b>");
 }
 
+#[tokio::test]
+async fn after_the_clock_was_set_a_job_has_started_when_it_shows() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    fleet.app.set_clock(-2 * 24 * 3_600 * 1_000_000);
+    fleet.pass(Duration::from_secs(3)).await;
+    let started = fleet.show(job).await["started_at"].as_str().unwrap().to_owned();
+    let page = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let page = page.get(&format!("/jobs/{job}")).await;
+    let fact = page.html.split("<dt>Started</dt>").nth(1).unwrap();
+    let shown = fact.split("datetime=\"").nth(1).unwrap();
+    assert!(shown.starts_with(&started), "{started}: {shown}");
+}
+
 /// The names of a page's table, in its order.
 fn names(page: &Page) -> Vec<String> {
     let rows = page.html.split("<tr role=\"row\" data-job").skip(1);
