@@ -87,7 +87,7 @@ impl Row {
             bar: Bar::new(&job.counts),
             counted: Counted::new(&job),
             key: words::key(&job),
-            pipeline: job.pipeline.map_or_else(String::new, |(_, slug)| slug),
+            pipeline: job.pipeline.map_or_else(String::new, |(_, slug)| visible(&slug)),
             rate,
             ended: job.finished_at.map(|at| Time::new(at, now)),
             left: left.map(about),

@@ -294,6 +294,22 @@ async fn chips_are_counted_and_jobs_are_found_by_their_pipeline() {
 }
 
 #[tokio::test]
+async fn a_slug_of_odd_characters_is_seen_in_the_list() {
+    let fleet = Fleet::new().await;
+    let mut odd = crate::support::moths();
+    odd["pipelines"][0]["slug"] = json!("moths\u{202e}x");
+    let made = fleet.admin.post("/api/v2/projects/1/pipelines/", &odd).await;
+    assert!(made.status.is_success(), "{}", made.body);
+    fleet.create(1, json!({"pipeline_slug": "moths\u{202e}x"})).await;
+    let page = Browser::of(&fleet.app, Role::Viewer, None)
+        .await
+        .get("/jobs")
+        .await;
+    page.has("moths⟨U+202E⟩x</bdi>")
+        .has_not("<bdi class=\"two\">moths\u{202e}");
+}
+
+#[tokio::test]
 async fn after_the_clock_was_set_a_job_has_started_when_it_shows() {
     let fleet = Fleet::new().await;
     let job = fleet.job(1).await;
