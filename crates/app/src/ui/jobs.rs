@@ -284,10 +284,15 @@ async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Resu
     };
     let chip = |group: Option<JobGroup>| Chip {
         word: group.map_or("All", |g| group_words(g).1).to_owned(),
-        count: counts
-            .iter()
-            .find(|(of, _)| Some(*of) == group)
-            .map_or_else(String::new, |(_, n)| up_to(*n)),
+        count: match counts.is_empty() {
+            true => String::new(),
+            false => {
+                let of_group = counts
+                    .iter()
+                    .filter(|(of, _)| group.is_none_or(|group| group == *of));
+                up_to(of_group.map(|(_, n)| n).sum())
+            }
+        },
         path: path(asked, chosen, group, sort(group), None),
         is_on: asked.group == group,
     };

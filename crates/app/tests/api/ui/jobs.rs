@@ -281,7 +281,8 @@ async fn chips_are_counted_and_jobs_are_found_by_their_pipeline() {
         fleet.create(1, json!({})).await;
     }
     let page = browser.get("/jobs").await;
-    page.has("Running <span class=\"numbers\">1</span>")
+    page.has("All <span class=\"numbers\">3</span>")
+        .has("Running <span class=\"numbers\">1</span>")
         .has("Not started <span class=\"numbers\">2</span>")
         .has("Failed <span class=\"numbers\">0</span>");
     let found = browser.get("/jobs?pipeline=moths").await;
