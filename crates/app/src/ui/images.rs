@@ -31,6 +31,8 @@ const PAGE: usize = 50;
 const SMALL: i64 = 72;
 /// Groups that are shown.
 const GROUPS_MAX: usize = 100;
+/// Addresses that a button puts on the clipboard.
+const COPIED_MAX: u64 = 20_000;
 /// How much of a detail is shown in its row, in characters.
 const DETAIL_MAX: usize = 300;
 
@@ -217,6 +219,8 @@ struct ImagesPage {
     examined: Option<(u64, String)>,
     csv: String,
     urls: String,
+    /// Whether the addresses are few enough for a clipboard.
+    are_copied: bool,
     /// What the button says, if the failed images can be run again.
     retry: Option<String>,
     is_running: bool,
@@ -244,6 +248,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         &visitor,
     );
     frame.refreshes = app.goes_on(&job);
+    frame.script = if is_failed { "copy.js" } else { "" };
     let partly = partly(&failures, &job);
     let (reasons, other) = (reasons(&filter, &failures), other(&failures));
     let looked_at = looked_at(&failures);
@@ -282,6 +287,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
             .collect(),
         csv: filter.path(".csv", None),
         urls: filter.path(".txt", None),
+        are_copied: is_failed && job.counts.failed <= COPIED_MAX,
         retry: retry(&job).filter(|_| is_failed),
         is_running: app.goes_on(&job),
     };
