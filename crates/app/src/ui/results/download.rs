@@ -14,7 +14,7 @@ use super::{
     place::Place,
 };
 use crate::{
-    export::{self, Table},
+    export::{self, Format, Table},
     http::{AppState, Id, Params},
 };
 
@@ -71,7 +71,7 @@ async fn download(
             let page = find(store.as_ref(), of, &filter, &Order::Listed, (from, false), SLICE).await?;
             let captures: Vec<_> = page.images.into_iter().map(|image| image.row.capture).collect();
             let keep = |detection: &_| filter.takes(detection);
-            let csv = export::csv_of(store.as_ref(), of, table, &captures, keep).await?;
+            let csv = export::rows_of(store.as_ref(), of, (table, Format::Csv), &captures, keep).await?;
             Ok::<_, Error>(Some((Bytes::from(csv), page.next)))
         }
     });
