@@ -1,7 +1,7 @@
 //! The images just before and after one: in time where it is known when they were taken, else by number.
 
 use trapline_core::{
-    CaptureId, Result,
+    CaptureId, Result, Zone,
     ports::{Job, ResultQuery, ResultRow},
     summary::TakenQuery,
 };
@@ -28,24 +28,30 @@ pub(super) struct Strip {
     pub(super) images: Vec<Near>,
 }
 
-/// The images around one.
-pub(super) async fn strip(app: &AppState, job: &Job, row: &ResultRow, asked: &Asked) -> Result<Strip> {
-    let zone = &asked.place.filter.zone;
+/// The images around one by number.
+async fn listed(app: &AppState, job: &Job, row: &ResultRow) -> Result<Vec<ResultRow>> {
+    let query = |back| ResultQuery {
+        job: job.id,
+        from: row.capture.id,
+        back,
+        limit: NEAR,
+    };
+    let store = app.engine.store();
+    let mut rows = store.results(&query(true)).await?;
+    rows.reverse();
+    rows.push(row.clone());
+    rows.extend(store.results(&query(false)).await?);
+    Ok(rows)
+}
+
+/// The images around one by half-hour; `None` if it is in no such order.
+async fn in_time(app: &AppState, job: &Job, row: &ResultRow, zone: &Zone) -> Result<Option<Vec<ResultRow>>> {
     let made = app.engine.store().summary(job.id, None).await?;
     let is_indexed = made.is_some_and(|made| made.zone == zone.id() && !made.photographs.is_empty());
-    let taken = row.capture.facts.taken_at.filter(|_| is_indexed);
+    let Some(taken) = row.capture.facts.taken_at.filter(|_| is_indexed) else {
+        return Ok(None);
+    };
     let around = async |back: bool| -> Result<Vec<ResultRow>> {
-        let store = app.engine.store();
-        let Some(taken) = taken else {
-            let (job, from) = (job.id, row.capture.id);
-            let query = ResultQuery {
-                job,
-                from,
-                back,
-                limit: NEAR,
-            };
-            return store.results(&query).await;
-        };
         let query = TakenQuery {
             job: job.id,
             among: (i64::MIN, i64::MAX),
@@ -53,13 +59,23 @@ pub(super) async fn strip(app: &AppState, job: &Job, row: &ResultRow, asked: &As
             back,
             limit: NEAR,
         };
-        let rows = store.taken(&query).await?.into_iter();
+        let rows = app.engine.store().taken(&query).await?.into_iter();
         Ok(rows.map(|(_, row)| row).collect())
     };
     let mut rows = around(true).await?;
     rows.reverse();
     rows.push(row.clone());
     rows.extend(around(false).await?);
+    Ok(Some(rows))
+}
+
+/// The images around one.
+pub(super) async fn strip(app: &AppState, job: &Job, row: &ResultRow, asked: &Asked) -> Result<Strip> {
+    let zone = &asked.place.filter.zone;
+    let (word, rows) = match in_time(app, job, row, zone).await? {
+        Some(rows) => ("Neighbours in time", rows),
+        None => ("Neighbours in the list", listed(app, job, row).await?),
+    };
     let ids: Vec<CaptureId> = rows.iter().map(|row| row.capture.id).collect();
     let small = app.thumbs.sizes(&ids).await;
     let near = |of: &ResultRow| {
@@ -76,11 +92,7 @@ pub(super) async fn strip(app: &AppState, job: &Job, row: &ResultRow, asked: &As
         }
     };
     Ok(Strip {
-        word: if taken.is_some() {
-            "Neighbours in time"
-        } else {
-            "Neighbours in the list"
-        },
+        word,
         images: rows.iter().map(near).collect(),
     })
 }
