@@ -1,7 +1,8 @@
 // Single keys, unless somebody has turned them off: `?` shows them, `/` goes to the search, `g` and a letter to a page, `j` and `k`
 // through the rows of a list.
 const PLACES = { j: "/jobs", w: "/workers", p: "/pipelines", h: "/health" };
-const ROWS = "tbody th a, .cards .name, .tile a.photo";
+// A row may have more links than the one to its page, which comes first.
+const ROWS = "tbody th a:first-of-type, .cards .name, .tile a.photo";
 const isOn = () => localStorage.getItem("keys") !== "off";
 for (const choice of document.querySelectorAll("[data-keys]")) {
   choice.disabled = false;

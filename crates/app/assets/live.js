@@ -368,6 +368,7 @@ function show_part(part, html) {
   for (const [name, fold] of folds(read.content)) fold.open = before.get(name)?.open ?? fold.open;
   const held = part.contains(document.activeElement) && document.activeElement.closest("[data-fold]")?.dataset.fold;
   part.replaceChildren(read.content);
+  document.dispatchEvent(new CustomEvent("tl-part", { detail: part }));
   if (held) folds(part).get(held)?.querySelector("summary").focus({ preventScroll: true });
   // A job that was not shown before has no number in the stream that is open.
   if (source && [...shown()].some((id) => !asked_for.has(id))) {

@@ -1,15 +1,37 @@
 //! The images of a job by what became of them, found in a bounded number of rows: for pages, downloads and the API.
 
+use std::collections::BTreeSet;
+
 use trapline_core::{
     CaptureId, FailReason, JobId, Result, TaskState,
-    failures::kind_of,
+    failures::{Group, GroupId, kind_of},
     ports::{ImageQuery, ImageRow, ImageState, Store},
 };
+use trapline_engine::{Engine, FAILURES_MAX};
 
 /// Rows read at a time where most may not be wanted.
 const SLICE: u64 = 500;
 /// How many rows one search looks at.
 pub const EXAMINED_MAX: u64 = 5_000;
+
+/// What tells those that are in no group of their own.
+#[derive(Clone, Debug)]
+pub struct Rest {
+    reason: FailReason,
+    /// Every group of the job.
+    known: BTreeSet<GroupId>,
+}
+
+impl Rest {
+    /// `None` if a name is not that of the group of all that is not told apart.
+    fn of(name: &str, groups: &[Group]) -> Option<Self> {
+        let rest = groups.iter().find(|g| g.is_rest && g.id.to_string() == name)?;
+        Some(Self {
+            reason: rest.reason,
+            known: groups.iter().filter(|g| !g.is_rest).map(|g| g.id).collect(),
+        })
+    }
+}
 
 /// Which images are wanted.
 #[derive(Clone, Debug)]
@@ -22,11 +44,37 @@ pub struct Wanted {
     pub reason: Option<FailReason>,
     /// Those of this group of failures.
     pub group: Option<String>,
+    /// What is in it, if it is that of all that is not told apart.
+    pub rest: Option<Rest>,
 }
 
 impl Wanted {
+    /// The same, with what is in the group, by the groups of the job.
+    #[must_use]
+    pub fn among(mut self, groups: &[Group]) -> Self {
+        self.rest = self.group.as_ref().and_then(|group| Rest::of(group, groups));
+        self
+    }
+
+    /// The same, with what is in the group.
+    ///
+    /// # Errors
+    /// As the store's.
+    pub async fn told(self, engine: &Engine) -> Result<Self> {
+        if self.group.is_none() {
+            return Ok(self);
+        }
+        let failures = engine.failures(self.job, FAILURES_MAX).await?;
+        Ok(self.among(&failures.groups))
+    }
+
     fn takes(&self, row: &ImageRow) -> bool {
-        let is_of_group = |group: &String| kind_of(row).is_some_and(|kind| kind.id.to_string() == *group);
+        let is_of_group = |group: &String| {
+            kind_of(row).is_some_and(|kind| match &self.rest {
+                Some(rest) => kind.reason == rest.reason && !rest.known.contains(&kind.id),
+                None => kind.id.to_string() == *group,
+            })
+        };
         self.reason.is_none_or(|reason| row.reason == Some(reason))
             && self.group.as_ref().is_none_or(is_of_group)
             && match self.state {

@@ -20,7 +20,7 @@ use trapline_core::{
 };
 
 pub use rows::{FullDetection, Image};
-pub use some::{csv_of, full, images};
+pub use some::{full, images, rows_of};
 
 /// Images read at a time: with their detections and all scores of a 29,000-class model, still some tens of MB.
 const PAGE: u64 = 50;

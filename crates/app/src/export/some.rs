@@ -6,32 +6,39 @@ use trapline_core::{
     ports::{DetectionRow, DetectionsOf, Store},
 };
 
-use super::{FullDetection, Image, Table, attempts, described, rows};
+use super::{Format, FullDetection, Image, Table, attempts, described, rows};
 
-/// The rows of some images of a job for a spreadsheet; of detections, those that `keep` takes.
+/// The rows of some images of a job, without a header; of detections, those that `keep` takes.
 ///
 /// # Errors
 /// As the store's.
-pub async fn csv_of(
+pub async fn rows_of(
     store: &dyn Store,
     job: JobId,
-    table: Table,
+    (table, format): (Table, Format),
     captures: &[Capture],
     keep: impl Fn(&DetectionRow) -> bool + Send,
 ) -> Result<Vec<u8>> {
     if matches!(table, Table::Images) {
-        return super::csv(images(store, job, captures).await?.into_iter());
+        let images = images(store, job, captures).await?.into_iter();
+        return match format {
+            Format::Csv => super::csv(images),
+            Format::Ndjson => super::ndjson(images),
+        };
     }
-    let (mut csv, mut meanings) = (Vec::new(), rows::Meanings::default());
+    let (mut all, mut meanings) = (Vec::new(), rows::Meanings::default());
     for capture in captures {
         let mut found = store
             .detections(DetectionsOf::Tasks(&[(job, capture.id)]), false)
             .await?;
         found.retain(&keep);
         let rows = described(store, found, &mut meanings, false).await?;
-        csv.extend(super::csv(rows.into_iter().map(|d| d.detection))?);
+        all.extend(match format {
+            Format::Csv => super::csv(rows.into_iter().map(|d| d.detection))?,
+            Format::Ndjson => super::ndjson(rows.into_iter())?,
+        });
     }
-    Ok(csv)
+    Ok(all)
 }
 
 /// Detections as they are exported.

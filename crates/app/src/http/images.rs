@@ -70,7 +70,9 @@ async fn images(
         state,
         reason,
         group,
+        rest: None,
     };
+    let wanted = wanted.told(&app.engine).await?;
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let found = find(
         app.engine.store().as_ref(),

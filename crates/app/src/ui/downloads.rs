@@ -22,7 +22,7 @@ use super::{images::Filter, page::PageResult, session::Visitor};
 use crate::{
     export::{self, Export, Format, Table},
     http::{AppState, Id, Params},
-    image_search::find,
+    image_search::{Wanted, find},
 };
 
 /// Rows read at a time.
@@ -152,20 +152,14 @@ impl<'a> Row<'a> {
 /// The images that a filter takes, slice by slice.
 fn slices(
     app: AppState,
-    filter: Filter,
+    wanted: Wanted,
     text: fn(&AppState, &[ImageRow]) -> Result<Vec<u8>>,
 ) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
     stream::try_unfold(Some(CaptureId(i64::MIN)), move |after| {
-        let (app, filter) = (app.clone(), filter.clone());
+        let (app, wanted) = (app.clone(), wanted.clone());
         async move {
             let Some(after) = after else { return Ok(None) };
-            let found = find(
-                app.engine.store().as_ref(),
-                &filter.wanted(),
-                (after, false),
-                SLICE,
-            )
-            .await?;
+            let found = find(app.engine.store().as_ref(), &wanted, (after, false), SLICE).await?;
             Ok::<_, Error>(Some((text(&app, &found.rows)?.into(), found.next)))
         }
     })
@@ -176,7 +170,8 @@ async fn images(State(app): State<AppState>, visitor: Visitor, Id(id): Id, param
     let filter = Filter::read(job.id, &params)?;
     let what = filter.word();
     let header = export::csv(std::iter::once(&COLUMNS[..]))?;
-    let rows = slices(app, filter, |app, rows| {
+    let wanted = filter.wanted().told(&app.engine).await?;
+    let rows = slices(app, wanted, |app, rows| {
         export::csv(rows.iter().map(|row| Row::new(app, row)))
     });
     let all = futures::StreamExt::chain(stream::iter([Ok(Bytes::from(header))]), rows);
@@ -186,7 +181,8 @@ async fn images(State(app): State<AppState>, visitor: Visitor, Id(id): Id, param
 async fn addresses(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
     let job = app.visible_job(&visitor.principal, id).await?;
     let filter = Filter::read(job.id, &params)?;
-    let rows = slices(app, filter, |_, rows| {
+    let wanted = filter.wanted().told(&app.engine).await?;
+    let rows = slices(app, wanted, |_, rows| {
         Ok(rows
             .iter()
             .flat_map(|row| [row.url.as_bytes(), b"\n"].concat())

@@ -120,6 +120,7 @@ impl Filter {
             state: Some(self.state),
             reason: self.reason,
             group: self.group.clone(),
+            rest: None,
         }
     }
 }
@@ -232,13 +233,9 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
     }
     let start = CaptureId(after.unwrap_or(i64::MIN));
-    let found = find(
-        app.engine.store().as_ref(),
-        &filter.wanted(),
-        (start, false),
-        PAGE,
-    )
-    .await?;
+    let wanted = filter.wanted().told(&app.engine).await?;
+    let store = app.engine.store().as_ref();
+    let found = find(store, &wanted, (start, false), PAGE).await?;
     let word = STATES[filter.place()].1;
     let mut frame = Frame::new(
         format!("{word} images of {}", visible(&job.name)),
@@ -247,6 +244,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     );
     frame.refreshes = app.goes_on(&job);
     top.is_any |= !found.rows.is_empty();
+    frame.script = if is_failed { "copy.js" } else { "" };
     let shown: Vec<CaptureId> = found.rows.iter().map(|row| row.capture).collect();
     let small = app.thumbs.sizes(&shown).await;
     let page = ImagesPage {

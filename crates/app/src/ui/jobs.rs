@@ -87,7 +87,7 @@ impl Row {
             bar: Bar::new(&job.counts),
             counted: Counted::new(&job),
             key: words::key(&job),
-            pipeline: job.pipeline.map_or_else(String::new, |(_, slug)| slug),
+            pipeline: job.pipeline.map_or_else(String::new, |(_, slug)| visible(&slug)),
             rate,
             ended: job.finished_at.map(|at| Time::new(at, now)),
             left: left.map(about),
@@ -286,10 +286,15 @@ async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Resu
     };
     let chip = |group: Option<JobGroup>| Chip {
         word: group.map_or("All", |g| group_words(g).1).to_owned(),
-        count: counts
-            .iter()
-            .find(|(of, _)| Some(*of) == group)
-            .map_or_else(String::new, |(_, n)| up_to(*n)),
+        count: match counts.is_empty() {
+            true => String::new(),
+            false => {
+                let of_group = counts
+                    .iter()
+                    .filter(|(of, _)| group.is_none_or(|group| group == *of));
+                up_to(of_group.map(|(_, n)| n).sum())
+            }
+        },
         path: path(asked, chosen, group, sort(group), None),
         is_on: asked.group == group,
     };

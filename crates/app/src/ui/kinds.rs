@@ -33,8 +33,7 @@ impl Kind {
     pub(super) fn new(filter: &Filter, group: Group, looked_at: Option<u64>, now: Timestamp) -> Self {
         let name = group.id.to_string();
         let of = Filter {
-            group: Some(name.clone()).filter(|_| !group.is_rest),
-            reason: Some(group.reason).filter(|_| group.is_rest),
+            group: Some(name.clone()),
             ..filter.whole()
         };
         let time = |at: Option<Timestamp>| at.map(|at| Time::new(at, now));

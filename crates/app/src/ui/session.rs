@@ -66,6 +66,8 @@ impl<S: Sync> FromRequestParts<S> for Jar {
     }
 }
 
+/// Paths to which forms are posted, and which are no pages. Each other one has a page that asks.
+const FORMS_ONLY: [&str; 2] = ["/logout", "/health/dry-run"];
 /// Cookies of the name that are tried.
 const SECRETS_MAX: usize = 4;
 /// How long a page waits for its session to be extended.
@@ -90,7 +92,8 @@ impl FromRequestParts<AppState> for Visitor {
             }
             None => {
                 let here = parts.uri.path_and_query().map(|p| p.as_str().to_owned());
-                let next = here.filter(|_| parts.method == Method::GET);
+                let is_page = parts.method == Method::GET || !FORMS_ONLY.contains(&parts.uri.path());
+                let next = here.filter(|_| is_page);
                 Err(PageError::SignIn { next })
             }
         }

@@ -87,16 +87,14 @@ impl Asked {
     /// This page of the class that is shown, with a choice of those that are listed.
     fn among(&self, classes: impl IntoIterator<Item = (&'static str, String)>) -> String {
         let label = self.label.clone().map(|label| ("label", label));
-        let min = self.min.map(|min| ("min", min.to_string()));
-        let query = label.into_iter().chain(min).chain(classes);
+        let query = label.into_iter().chain(self.least()).chain(classes);
         with_query(&format!("/jobs/{}/summary", self.job), query)
     }
 
     /// What a form of this page says besides what is typed in it.
     fn kept(&self) -> Vec<(&'static str, String)> {
         let label = self.label.clone().map(|label| ("label", label));
-        let min = self.min.map(|min| ("min", min.to_string()));
-        label.into_iter().chain(min).collect()
+        label.into_iter().chain(self.least()).collect()
     }
 
     /// From where it is read how far the counting is, by a page that shows this.
@@ -112,7 +110,18 @@ impl Asked {
 
     /// This page with the charts of a class.
     fn of(&self, label: &str) -> String {
-        with_query(&format!("/jobs/{}/summary", self.job), [("label", label)])
+        let label = Some(("label", label.to_owned()));
+        let query = label.into_iter().chain(self.least());
+        with_query(&format!("/jobs/{}/summary", self.job), query)
+    }
+
+    /// This page with the charts of all classes.
+    fn of_all(&self) -> String {
+        with_query(&format!("/jobs/{}/summary", self.job), self.least())
+    }
+
+    fn least(&self) -> Option<(&'static str, String)> {
+        self.min.map(|min| ("min", min.to_string()))
     }
 }
 

@@ -4,6 +4,7 @@ use trapline_core::{JobId, ports::Job, words::count};
 
 use super::{
     actions::{self, Offered},
+    page::with_query,
     session::Visitor,
     words::{self, visible},
 };
@@ -55,5 +56,15 @@ impl Head {
             tabs: tabs(job, at),
             actions: actions::offered(job, &visitor.principal),
         }
+    }
+
+    /// The same for a reader who looks at scores from this one on, which the summary marks.
+    pub(super) fn at_score(mut self, min: f32) -> Self {
+        let summary = self
+            .tabs
+            .iter_mut()
+            .filter(|tab| tab.word == "Summary" && min > 0.0);
+        summary.for_each(|tab| tab.path = with_query(&tab.path, [("min", min.to_string())]));
+        self
     }
 }

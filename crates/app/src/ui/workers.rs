@@ -62,6 +62,7 @@ impl Day {
 pub(super) struct Row {
     pub(super) id: WorkerId,
     pub(super) name: String,
+    pub(super) host: String,
     pub(super) version: String,
     pub(super) token: String,
     pub(super) state: Word,
@@ -132,6 +133,7 @@ impl Row {
         Self {
             id: row.id,
             name: visible(&row.name),
+            host: visible(&said(member, "hostname").unwrap_or_default()),
             version: visible(&said(member, "version").unwrap_or_default()),
             token: row
                 .token

@@ -16,9 +16,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trapline_backends::{SqliteStore, sqlite::Access};
 use trapline_core::{
-    CaptureId, Clock, CollectionId, FailReason, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, Clock, CollectionId, JobId, ProjectId, Result, Timestamp, WorkerId,
     catalog::Capture,
-    failures::GroupId,
     health::TickReport,
     job::{Expect, JobMove},
     pace::JobMinute,

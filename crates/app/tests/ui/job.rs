@@ -287,3 +287,27 @@ async fn what_is_open_in_a_part_is_read_again_and_stays_open() {
     assert!(browser.is_marked().await, "the page was read again");
     browser.end().await;
 }
+
+#[tokio::test]
+async fn the_addresses_of_failed_images_are_put_on_the_clipboard() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, held) = half_done(&server).await;
+    let failed =
+        json!({"reply_subject": held["reply_subject"], "result": {"error": "x", "image_id": held["id"]}});
+    let result = format!("/api/v2/jobs/{job}/result/");
+    server.client().post(&result, &json!({"results": [failed]})).await;
+    let browser = Browser::start(&server.url()).await;
+    browser.open(&format!("/jobs/{job}/images")).await;
+    browser.sign_in().await;
+    browser.shows("h1", "Failed images").await;
+    let permissions = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});
+    browser.cdp("Browser.grantPermissions", permissions).await;
+    browser.press("[data-copy-from]").await;
+    browser.shows("[data-copy-from]", "Copied").await;
+    let read = "const done = arguments[arguments.length - 1];
+        navigator.clipboard.readText().then(done, error => done(String(error)))";
+    let address = format!("{}\n", held["image_url"].as_str().unwrap());
+    assert_eq!(browser.run_async(read).await, json!(address));
+    browser.end().await;
+}

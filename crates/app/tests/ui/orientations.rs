@@ -36,6 +36,27 @@ const MISSES: &str = "
         done([misses.length, boxes.length]);
     }, error => done(String(error)));";
 
+/// The boxes whose crop is another part of the photograph than they are drawn around, of how many.
+const OTHER_CROPS: &str = "
+    const done = arguments[arguments.length - 1];
+    const img = document.querySelector('.photo.one img');
+    img.decode().then(() => {
+        const seen = img.getBoundingClientRect();
+        const scale = img.naturalWidth / seen.width;
+        const boxes = [...document.querySelectorAll('.photo.one .box')];
+        const others = boxes.filter(box => {
+            const crop = document.querySelector(`.entry[data-n='${box.dataset.n}'] svg.crop`);
+            if (!crop) return true;
+            const b = box.querySelector('rect:not(.case)').getBoundingClientRect();
+            const {x, y, width, height} = crop.viewBox.baseVal;
+            const drawn = [(b.left - seen.left) * scale, (b.top - seen.top) * scale, b.width * scale, b.height * scale];
+            const image = crop.querySelector('image');
+            return [x, y, width, height].some((n, i) => Math.abs(n - drawn[i]) > 2 * scale)
+                || Math.abs(image.width.baseVal.value - img.naturalWidth) > 0;
+        });
+        done([others.length, boxes.length]);
+    }, error => done(String(error)));";
+
 /// A JPEG that says how its camera was held. Its pixels stay as they are.
 fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let exif = b"\xff\xe1\0\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0";
@@ -86,14 +107,15 @@ async fn boxes_fit_in_all_eight_orientations() {
 
     let browser = Browser::start(&server.url()).await;
     sign_in(&browser).await;
-    let misses = async |path: &str| {
+    let count = async |path: &str, script: &str| {
         browser.open(path).await;
-        let counted = browser.run_async(MISSES).await;
+        let counted = browser.run_async(script).await;
         let numbers = counted
             .as_array()
             .map(|n| (n[0].as_u64().unwrap(), n[1].as_u64().unwrap()));
         numbers.unwrap_or_else(|| panic!("{path}: {counted}"))
     };
+    let misses = async |path: &str| count(path, MISSES).await;
     for (orientation, (image, rows)) in (1..).zip(&ours) {
         let all = rows.len() as u64;
         assert!(all > 2, "{all} insects in orientation {orientation}");
@@ -105,6 +127,11 @@ async fn boxes_fit_in_all_eight_orientations() {
             misses(&path).await,
             (0, all),
             "orientation {orientation}, as stored"
+        );
+        assert_eq!(
+            count(&path, OTHER_CROPS).await,
+            (0, all),
+            "orientation {orientation}, crops"
         );
         let wrong = format!("/jobs/{stored}/results/{image}?turn={}", orientation % 8 + 1);
         assert!(

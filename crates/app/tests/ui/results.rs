@@ -348,3 +348,23 @@ async fn a_run_that_is_watched_shows_its_photographs_until_it_is_ended() {
     let ended = tokio::task::spawn_blocking(move || running.wait()).await.unwrap();
     assert_eq!(ended.unwrap().code(), Some(0), "the exit code is that of the run");
 }
+
+#[tokio::test]
+async fn a_key_goes_once_to_each_row_of_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Path::new(BINARY), folder.path(), &[]).await;
+    let (job, _) = half_done(&server).await;
+    let browser = Browser::start(&server.url()).await;
+    sign_in(&browser).await;
+    browser.open(&format!("/jobs/{job}/images?state=waiting")).await;
+    browser.shows("tbody tr:nth-child(2) a.quiet", "original").await;
+    // The row that has the focus, and whether that is on the link to its page.
+    let at = "const here = document.activeElement;
+        const rows = [...document.querySelectorAll('tbody tr')];
+        return [rows.indexOf(here.closest('tr')), new URL(here.href ?? 'x:').pathname.startsWith('/jobs/')]";
+    for (key, row) in [("j", 0), ("j", 1), ("j", 1), ("k", 0)] {
+        press_key(&browser, key).await;
+        assert_eq!(browser.run(at, json!([])).await, json!([row, true]), "{key}");
+    }
+    browser.end().await;
+}

@@ -20,6 +20,8 @@ use crate::{
     },
 };
 
+/// Addresses that a button puts on the clipboard.
+const COPIED_MAX: u64 = 20_000;
 /// Groups that are shown.
 const GROUPS_MAX: usize = 100;
 
@@ -29,6 +31,8 @@ pub(super) struct Top {
     pub(super) job: JobId,
     pub(super) csv: String,
     pub(super) urls: String,
+    /// Whether the addresses are few enough for a clipboard.
+    pub(super) are_copied: bool,
     /// Whether the list has any image.
     pub(super) is_any: bool,
     /// What the button says, if whoever looks may run the failed images again now.
@@ -65,6 +69,7 @@ impl Top {
             job: job.id,
             csv: filter.path(".csv", None),
             urls: filter.path(".txt", None),
+            are_copied: is_failed && job.counts.failed <= COPIED_MAX,
             is_any: is_failed && job.counts.failed > 0,
             retry: retry(job).filter(|_| is_offered),
             is_later: is_failed && app.goes_on(job),

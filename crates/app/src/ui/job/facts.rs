@@ -116,13 +116,14 @@ struct FactsPart {
 impl Facts {
     pub(super) async fn read(app: &AppState, job: &Job, now: Timestamp) -> Result<Self> {
         let view = app.engine.recent(vec![job.clone()]).await?;
+        let time = |at| Time::new(app.engine.shown(at), now);
         Ok(Self {
             id: job.id,
             list: facts(app, job).await?,
             rate: view.first().map_or_else(String::new, rate),
-            created: Time::new(job.created_at, now),
-            started: job.started_at.map(|at| Time::new(at, now)),
-            ended: job.finished_at.map(|at| Time::new(at, now)),
+            created: time(job.created_at),
+            started: job.started_at.map(time),
+            ended: job.finished_at.map(time),
             stages: stages(job),
             downloads: match job.counts.total {
                 0 => Vec::new(),

@@ -123,12 +123,11 @@ impl Score {
 /// The page of the grid from which the image was opened, or one that begins with it.
 fn grid_of(asked: &Asked) -> String {
     let filter = &asked.place.filter;
-    let is_listed = !filter.best_first && filter.night.is_none() && filter.hour.is_none();
     let place = Place {
         after: asked
             .place
             .after
-            .or(is_listed.then(|| Key::listed(asked.image.0 - 1))),
+            .or(filter.is_listed().then(|| Key::listed(asked.image.0 - 1))),
         ..asked.place.clone()
     };
     format!("{}#i{}", place.path(), asked.image)

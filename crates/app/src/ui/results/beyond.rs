@@ -62,9 +62,13 @@ async fn beyond(
     let found = find(store, job, filter, &order, (from, back), 1).await?;
     let to = match (found.images.first(), found.next.filter(|_| found.stopped)) {
         (Some(image), _) => {
+            let image = image.row.capture.id;
             // It may not be on the page of the grid from which the first one was opened.
-            asked.place.after = None;
-            asked.path(image.row.capture.id, "", &[])
+            asked.place.after = match filter.is_listed() {
+                true => None,
+                false => Some(order.before(store, job, image).await?),
+            };
+            asked.path(image, "", &[])
         }
         (None, Some(last)) if !back => {
             asked.place.after = Some(last);

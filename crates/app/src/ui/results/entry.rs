@@ -5,7 +5,7 @@ use trapline_core::ports::{ClassificationRow, DetectionRow};
 use super::{
     super::{page::PageResult, words::visible},
     asked::Asked,
-    picture::{Orientation, Picture, colour, letter},
+    picture::{Picture, colour, letter},
 };
 use crate::http::AppState;
 
@@ -68,7 +68,7 @@ pub(super) async fn entry(
         });
     }
     let shape = picture.shapes.iter().find(|shape| shape.n == d.id.n);
-    let is_upright = picture.is_sized && picture.orientation == Orientation::UPRIGHT && picture.src.is_some();
+    let is_shown = picture.is_sized && picture.src.is_some();
     Ok(Entry {
         n: d.id.n,
         letter: letter(at),
@@ -86,9 +86,7 @@ pub(super) async fn entry(
         },
         is_below: !asked.place.filter.takes(d),
         is_labelled: asked.place.filter.label.as_deref() == Some(label),
-        crop: shape
-            .filter(|_| is_upright)
-            .map(|shape| [shape.x(), shape.y(), shape.w(), shape.h()].join(" ")),
+        crop: shape.filter(|_| is_shown).map(|shape| picture.crop(shape)),
         more: (!classes.is_empty() && !is_scored).then(|| {
             format!(
                 "{}#d{}",

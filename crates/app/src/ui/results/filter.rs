@@ -93,6 +93,11 @@ impl Filter {
         self.query().is_empty()
     }
 
+    /// Whether images are in the order of their numbers.
+    pub(super) fn is_listed(&self) -> bool {
+        !self.best_first && self.night.is_none() && self.hour.is_none()
+    }
+
     /// The filter as a query.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
         let mut query = Vec::new();

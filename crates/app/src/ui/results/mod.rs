@@ -64,8 +64,7 @@ const POLICY_WITH_PHOTOGRAPHS: HeaderValue = HeaderValue::from_static(
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/jobs/{id}/results", get(grid))
-        .route("/jobs/{id}/found-images.csv", get(download::images))
-        .route("/jobs/{id}/found-detections.csv", get(download::detections))
+        .merge(download::routes())
         .route("/jobs/{id}/results/{image}", get(one::show))
         .route("/jobs/{id}/results/{image}/next", get(beyond::next))
         .route("/jobs/{id}/results/{image}/previous", get(beyond::previous))
@@ -144,7 +143,7 @@ struct Grid {
     behind: Option<String>,
     /// Whether the order is another one than that of the place that was asked for.
     is_anew: bool,
-    downloads: Vec<(&'static str, String)>,
+    downloads: Vec<download::Link>,
 }
 
 /// Lets the page load photographs of other servers, if it does.
@@ -205,7 +204,7 @@ async fn grid(
     frame.refreshes = is_running;
     let page = Grid {
         frame,
-        head: Head::new(&job, &visitor, "Results"),
+        head: Head::new(&job, &visitor, "Results").at_score(place.filter.min),
         processed: job.counts.processed,
         is_running,
         empty: tiles
@@ -222,7 +221,7 @@ async fn grid(
         stopped,
         behind,
         is_anew,
-        downloads: download::links(&place),
+        downloads: download::links(&place, &job, &found),
         filter: place.filter,
     };
     let response = render(StatusCode::OK, &page);

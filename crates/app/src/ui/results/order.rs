@@ -180,6 +180,17 @@ impl Order {
         }
     }
 
+    /// The place just before an image, after which a page begins with it.
+    pub(super) async fn before(&self, store: &dyn Store, job: JobId, image: CaptureId) -> Result<Key> {
+        let Key { first, n, .. } = self.place_of(store, job, image).await?;
+        let n = match self {
+            // No detection has a higher number.
+            Self::Best(_) if n != 0 => i64::MAX,
+            _ => n,
+        };
+        Ok(Key::new(first, CaptureId(image.0.saturating_sub(1)), n))
+    }
+
     /// The place of an image.
     pub(super) async fn place_of(&self, store: &dyn Store, job: JobId, image: CaptureId) -> Result<Key> {
         let listed = Key::listed(image.0);

@@ -232,20 +232,36 @@ impl Picture {
         format!("matrix({})", m.join(" "))
     }
 
-    /// Where the letter of a box stands: above it, or below if there is no room.
-    pub(super) fn letter_at(&self, shape: &Shape) -> (String, String) {
+    /// The corners of a box as it is seen: left, top, right, bottom.
+    fn seen(&self, shape: &Shape) -> [f64; 4] {
         let [a, b, c, d, e, f] = self.orientation.matrix(self.size);
         let [x1, y1, x2, y2] = shape.corners;
         let seen = |x: f64, y: f64| (a * x + c * y + e, b * x + d * y + f);
         let (one, other) = (seen(x1, y1), seen(x2, y2));
-        let (top, bottom) = (one.1.min(other.1), one.1.max(other.1));
+        [
+            one.0.min(other.0),
+            one.1.min(other.1),
+            one.0.max(other.0),
+            one.1.max(other.1),
+        ]
+    }
+
+    /// The part of the photograph that a box shows, as `x y width height`.
+    pub(super) fn crop(&self, shape: &Shape) -> String {
+        let [left, top, right, bottom] = self.seen(shape);
+        [left, top, right - left, bottom - top].map(number).join(" ")
+    }
+
+    /// Where the letter of a box stands: above it, or below if there is no room.
+    pub(super) fn letter_at(&self, shape: &Shape) -> (String, String) {
+        let [left, top, _, bottom] = self.seen(shape);
         let height = self.letter_height();
         let y = if top < height {
             bottom + height
         } else {
             top - height * 0.2
         };
-        (number(one.0.min(other.0)), number(y))
+        (number(left), number(y))
     }
 
     fn letter_height(&self) -> f64 {

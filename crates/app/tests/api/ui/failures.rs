@@ -213,6 +213,51 @@ async fn a_page_says_of_how_many_failed_images_it_speaks() {
 }
 
 #[tokio::test]
+async fn what_is_in_no_group_of_its_own_is_one_more_group() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(610).await;
+    let tasks = fleet.tasks(job, 610).await;
+    // The groups that are told apart have more images than are looked at for their workers.
+    let letter = |at: usize| char::from(b"klmnopqrst"[at]);
+    let why = |n: usize| format!("no {}{}", letter(n / 10 % 10), letter(n % 10));
+    let known: Vec<Value> = (0..600).map(|n| failure(&tasks[n], &why(n))).collect();
+    fleet.settle(job, &known).await;
+    let dark = |n: usize| format!("too dark {}", letter(n % 10));
+    let others: Vec<Value> = (600..610).map(|n| failure(&tasks[n], &dark(n))).collect();
+    fleet.settle(job, &others).await;
+    let answer = fleet
+        .admin
+        .get(&format!("/api/v2/jobs/{job}/failures/"))
+        .await
+        .body;
+    let groups = answer["results"].as_array().unwrap();
+    assert_eq!((groups.len(), &answer["more"]), (101, &json!(true)));
+    let rest = groups.iter().find(|group| group["text"] == "").unwrap();
+    assert_eq!(rest["count"], 10);
+    let group = rest["group"].as_str().unwrap();
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let all = browser.get(&format!("/jobs/{job}/images?state=failed")).await;
+    all.has(&format!("/jobs/{job}/images?state=failed&#38;group={group}"));
+    let path = |end: &str| format!("/jobs/{job}/images{end}?state=failed&group={group}");
+    let page = browser.get(&path("")).await;
+    page.has("too dark k")
+        .has("too dark t")
+        .has_not("<bdi class=\"lines\">no ");
+    let csv = browser.get(&path(".csv")).await;
+    assert_eq!(csv.html.lines().count(), 11, "{}", csv.html);
+    let found = fleet
+        .admin
+        .get(&format!("/api/v2/jobs/{job}/images/?group={group}"))
+        .await;
+    assert_eq!(
+        found.body["results"].as_array().unwrap().len(),
+        10,
+        "{}",
+        found.body
+    );
+}
+
+#[tokio::test]
 async fn a_hostile_reason_stays_text() {
     let fleet = Fleet::new().await;
     let long = format!("{}\u{202e}end", "x ".repeat(4_000));

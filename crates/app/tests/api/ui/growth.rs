@@ -155,13 +155,14 @@ const API: &[&str] = &[
 ];
 
 /// What is no page: actions, files, a stream of what pages show, and what has all of a job.
-const NO_PAGES: [&str; 17] = [
+const NO_PAGES: [&str; 18] = [
     "/health/dry-run",
     "/jobs/new/{id}/rejected.csv",
     "/jobs/{id}/all-images.csv",
     "/jobs/{id}/detections.csv",
     "/jobs/{id}/detections.ndjson",
     "/jobs/{id}/found-detections.csv",
+    "/jobs/{id}/found-detections.ndjson",
     "/jobs/{id}/found-images.csv",
     "/jobs/{id}/images.csv",
     "/jobs/{id}/images.txt",

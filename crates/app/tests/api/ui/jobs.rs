@@ -283,7 +283,8 @@ async fn chips_are_counted_and_jobs_are_found_by_their_pipeline() {
         fleet.create(1, json!({})).await;
     }
     let page = browser.get("/jobs").await;
-    page.has("Running <span class=\"numbers\">1</span>")
+    page.has("All <span class=\"numbers\">3</span>")
+        .has("Running <span class=\"numbers\">1</span>")
         .has("Not started <span class=\"numbers\">2</span>")
         .has("Failed <span class=\"numbers\">0</span>");
     let found = browser.get("/jobs?pipeline=moths").await;
@@ -293,6 +294,36 @@ async fn chips_are_counted_and_jobs_are_found_by_their_pipeline() {
         .has_not("id=\"news\"");
     let none = browser.get("/jobs?pipeline=%3Cb%3E").await;
     none.has("matches the filter").has("&#60;b&#62;").has_not("<b>");
+}
+
+#[tokio::test]
+async fn a_slug_of_odd_characters_is_seen_in_the_list() {
+    let fleet = Fleet::new().await;
+    let mut odd = crate::support::moths();
+    odd["pipelines"][0]["slug"] = json!("moths\u{202e}x");
+    let made = fleet.admin.post("/api/v2/projects/1/pipelines/", &odd).await;
+    assert!(made.status.is_success(), "{}", made.body);
+    fleet.create(1, json!({"pipeline_slug": "moths\u{202e}x"})).await;
+    let page = Browser::of(&fleet.app, Role::Viewer, None)
+        .await
+        .get("/jobs")
+        .await;
+    page.has("moths⟨U+202E⟩x</bdi>")
+        .has_not("<bdi class=\"two\">moths\u{202e}");
+}
+
+#[tokio::test]
+async fn after_the_clock_was_set_a_job_has_started_when_it_shows() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    fleet.app.set_clock(-2 * 24 * 3_600 * 1_000_000);
+    fleet.pass(Duration::from_secs(3)).await;
+    let started = fleet.show(job).await["started_at"].as_str().unwrap().to_owned();
+    let page = Browser::of(&fleet.app, Role::Viewer, None).await;
+    let page = page.get(&format!("/jobs/{job}")).await;
+    let fact = page.html.split("<dt>Started</dt>").nth(1).unwrap();
+    let shown = fact.split("datetime=\"").nth(1).unwrap();
+    assert!(shown.starts_with(&started), "{started}: {shown}");
 }
 
 /// The names of a page's table, in its order.

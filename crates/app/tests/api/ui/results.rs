@@ -57,7 +57,8 @@ async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_wit
     assert_eq!(tiles("label=nonmoth").await, Vec::<String>::new());
     assert_eq!(tiles(&format!("after={}", id(0))).await, [id(1), id(2)]);
     let page = browser.get(&grid).await;
-    page.has("3 detections")
+    page.has("Images, CSV, 5 rows")
+        .has("3 detections")
         .has("nothing found")
         .has("data-had=\"3\"")
         .has_not("<img");
@@ -65,6 +66,8 @@ async fn results_are_filtered_by_label_score_and_number_and_every_page_reads_wit
         .get(&format!("{grid}?label=moth&min=0.3"))
         .await
         .has("2 of 3 detections")
+        .has("Images, CSV, 2 rows")
+        .has("Detections, NDJSON, 3 lines")
         .has(&format!(
             "href=\"{grid}?label=moth\" aria-current=\"true\">Score ≥ 0.3 ×</a>"
         ));
@@ -122,6 +125,12 @@ async fn a_rare_label_is_found_by_its_index_and_what_a_filter_takes_is_a_file() 
     let detections = csv("found-detections.csv?label=moth&min=0.45").await;
     assert_eq!(detections.len(), 3, "{detections:?}");
     assert!(detections[1].contains(",moth,0.9,") && detections[2].contains(",moth,0.5,"));
+    let lines = csv("found-detections.ndjson?label=moth&min=0.45").await;
+    let scores: Vec<Value> = lines
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["score"].clone())
+        .collect();
+    assert_eq!(json!(scores), json!([0.9, 0.5]), "{lines:?}");
     let images = csv("found-images.csv?label=moth").await;
     assert_eq!(images.len(), 3);
     assert!(images[1].contains(",processed,"), "{images:?}");

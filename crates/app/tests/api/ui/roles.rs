@@ -119,6 +119,7 @@ async fn each_route_answers_each_role_as_it_should() {
     /jobs/{id}/detections.csv: GET 303 200 200 200 404 200
     /jobs/{id}/detections.ndjson: GET 303 200 200 200 404 200
     /jobs/{id}/found-detections.csv: GET 303 200 200 200 404 200
+    /jobs/{id}/found-detections.ndjson: GET 303 200 200 200 404 200
     /jobs/{id}/found-images.csv: GET 303 200 200 200 404 200
     /jobs/{id}/images: GET 303 200 200 200 404 200
     /jobs/{id}/images.csv: GET 303 200 200 200 404 200

@@ -56,6 +56,28 @@ async fn whoever_is_not_signed_in_is_led_to_the_sign_in_and_from_there_to_the_pa
 }
 
 #[tokio::test]
+async fn a_form_that_is_sent_too_late_leads_back_to_the_page_that_asked() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    fleet.tasks(job, 1).await;
+    let (nobody, admin) = (Browser::new(&fleet.app), Browser::with(&fleet.app, ADMIN).await);
+    for path in [
+        format!("/jobs/{job}/stop"),
+        format!("/jobs/{job}/retry-failed"),
+        format!("/jobs/{job}/delete"),
+        "/workers/1/drain".to_owned(),
+        "/health/check".to_owned(),
+    ] {
+        let page = nobody.post(&path, "").await;
+        let next = path.replace('/', "%2F");
+        assert_eq!(page.location(), format!("/login?next={next}"));
+        assert_eq!(admin.get(&path).await.status, StatusCode::OK, "{path}");
+    }
+    // Nothing asks there.
+    assert_eq!(nobody.post("/health/dry-run", "").await.location(), "/login");
+}
+
+#[tokio::test]
 async fn a_session_ends_by_signing_out_with_its_token_and_with_time() {
     let app = TestApp::new().await;
     let browser = Browser::of(&app, Role::Viewer, None).await;

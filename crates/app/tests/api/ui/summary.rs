@@ -82,6 +82,49 @@ async fn a_summary_says_what_was_found_and_when_and_leads_to_the_images() {
 }
 
 #[tokio::test]
+async fn next_and_previous_lead_to_images_whose_way_back_is_a_grid_that_has_them() {
+    let fleet = Fleet::new().await;
+    let (job, ids) = two_nights(&fleet).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    for (from, way, filter, to) in [
+        (2, "next", "label=moth&sort=-score", 0),
+        (0, "next", "label=moth&sort=-score", 1),
+        (1, "previous", "label=moth&sort=-score", 0),
+        (2, "next", "night=2022-06-24", 3),
+        (0, "next", "hour=22:00", 2),
+        (3, "previous", "hour=22:00", 2),
+    ] {
+        let way = format!("/jobs/{job}/results/{}/{way}?{filter}", ids[from]);
+        let to_image = browser.get(&way).await.location().to_owned();
+        assert!(to_image.contains(&format!("/{}?", ids[to])), "{way}: {to_image}");
+        let page = browser.get(&to_image).await;
+        let back = page.html.split("class=\"back\" href=\"").nth(1).unwrap();
+        let back = back.split('"').next().unwrap().replace("&#38;", "&");
+        let (grid, tile) = back.split_once('#').unwrap();
+        assert_eq!(tile, format!("i{}", ids[to]));
+        let grid = browser.get(grid).await;
+        let first = grid.html.split("class=\"tile\" id=\"").nth(1).unwrap();
+        assert!(first.starts_with(&format!("{tile}\"")), "{back}");
+        grid.has_not("The order of these images has changed");
+    }
+}
+
+#[tokio::test]
+async fn the_score_at_which_one_looks_goes_along_to_the_charts() {
+    let fleet = Fleet::new().await;
+    let (job, _) = two_nights(&fleet).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let summary = format!("/jobs/{job}/summary");
+    let grid = browser.get(&format!("/jobs/{job}/results?min=0.6")).await;
+    grid.has(&format!("href=\"{summary}?min=0.6\""));
+    let page = browser.get(&format!("{summary}?min=0.6")).await;
+    page.has("class=\"mark\"")
+        .has(&format!("href=\"{summary}?label=moth&#38;min=0.6\""));
+    let page = browser.get(&format!("{summary}?label=moth&min=0.6")).await;
+    page.has(&format!("<a href=\"{summary}?min=0.6\">Show all classes</a>"));
+}
+
+#[tokio::test]
 async fn a_summary_says_how_far_it_has_counted_until_all_is() {
     let fleet = Fleet::new().await;
     let job = fleet.job(3).await;
@@ -155,7 +198,9 @@ async fn results_are_found_by_night_and_half_hour_and_by_the_score_of_a_label() 
     }
     let leads = async |from: usize, way: &str| {
         let path = format!("/jobs/{job}/results/{}/{way}", ids[from]);
-        browser.get(&path).await.location().to_owned()
+        let to = browser.get(&path).await.location().to_owned();
+        // Where the page of the grid begins that has it.
+        to.split("&after=").next().unwrap().to_owned()
     };
     let best = "label=moth&sort=-score";
     assert_eq!(

@@ -60,6 +60,7 @@ async fn the_page_of_workers_shows_who_misbehaves_first() {
     let page = admin.get("/workers").await;
     page.has("&#60;b&#62;gpu-9&#60;/b&#62;⟨U+202E⟩")
         .has_not("<b>gpu-9")
+        .has("data-label=\"Host\"><bdi class=\"two\">&#60;b&#62;gpu-9&#60;/b&#62;⟨U+202E⟩<")
         .has("answered 12 images with an error lately");
     page.has("2 live · 0 quiet · 0 gone today")
         .has("100.0%")

@@ -98,6 +98,31 @@ async fn a_project_has_a_zone_in_which_its_photographs_are_shown_and_counted() {
 }
 
 #[tokio::test]
+async fn neighbours_in_time_are_those_whatever_their_numbers() {
+    let fleet = Fleet::new().await;
+    let times = [
+        "22:20", "22:05", "21:50", "23:40", "22:10", "21:40", "21:55", "23:30",
+    ]
+    .map(|clock| format!("2022-06-23T{clock}:00"));
+    let (job, ids) = taken_at(&fleet, &times.each_ref().map(String::as_str)).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let around = async |at: usize| -> String {
+        let page = browser.get(&format!("/jobs/{job}/results/{}", ids[at])).await;
+        let strip = page
+            .html
+            .split("aria-label=\"Neighbours in time\"")
+            .nth(1)
+            .unwrap();
+        let strip = strip.split("</nav>").next().unwrap();
+        let clocks = strip.split("<bdi class=\"clip\">").skip(1);
+        clocks.map(|clock| &clock[..5]).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(around(1).await, "21:40 21:50 21:55 22:05 22:10 22:20 23:30");
+    assert_eq!(around(0).await, "21:55 22:05 22:10 22:20 23:30 23:40");
+    assert_eq!(around(5).await, "21:40 21:50 21:55 22:05");
+}
+
+#[tokio::test]
 async fn until_a_new_zone_is_counted_no_times_of_the_one_before_are_shown() {
     let fleet = Fleet::new().await;
     let times = ["2022-06-24T02:10:00Z", "2022-06-23T22:20:00"];
