@@ -2,7 +2,7 @@
 //! must be the same (docs/adr/0010-two-stores-one-schedule.md).
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Debug,
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -175,13 +175,10 @@ impl Twins {
 }
 
 /// What is counted alike in both: the model has no group that is empty again, and may name another image of it.
-fn counted(of: &FailureGroups) -> (u64, bool, Vec<(GroupId, FailReason, &str, u64)>) {
+fn counted(of: &FailureGroups) -> impl Debug {
     let groups = of.groups.iter().filter(|group| group.count > 0);
-    let mut groups: Vec<_> = groups
-        .map(|g| (g.id, g.reason, g.text.as_str(), g.count))
-        .collect();
-    groups.sort_unstable_by_key(|group| group.0);
-    (of.failed, of.is_counted, groups)
+    let groups = groups.map(|g| (g.id, (g.reason, g.text.as_str(), g.count)));
+    (of.failed, of.is_counted, groups.collect::<BTreeMap<_, _>>())
 }
 
 /// No disk: nothing is proved here about what a crash leaves.
