@@ -1,6 +1,6 @@
 //! Boxes on photographs that their camera marked as turned.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 use trapline_worker::samples::{SAMPLE_COUNT, SAMPLE_SEED, sample, write_samples};
@@ -64,6 +64,15 @@ fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     [&jpeg[..2], exif, &value, &jpeg[2..]].concat()
 }
 
+/// A folder of a JPEG in each orientation.
+fn write_turned(folder: &Path, jpeg: &[u8]) {
+    fs::create_dir(folder).unwrap();
+    for orientation in 1..=8 {
+        let path = folder.join(format!("{orientation}.jpg"));
+        fs::write(path, turned(jpeg, orientation)).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn boxes_fit_in_all_eight_orientations() {
     let folder = tempfile::tempdir().unwrap();
@@ -73,14 +82,7 @@ async fn boxes_fit_in_all_eight_orientations() {
         .max_by_key(|n| sample(SAMPLE_SEED, *n).insects.len())
         .unwrap();
     let upright = fs::read(&made[fullest as usize]).unwrap();
-    fs::create_dir(&photos).unwrap();
-    for orientation in 1..=8 {
-        fs::write(
-            photos.join(format!("{orientation}.jpg")),
-            turned(&upright, orientation),
-        )
-        .unwrap();
-    }
+    write_turned(&photos, &upright);
     let server = serve(folder.path()).await;
     let client = server.client();
     let ours = found(&client, 1).await;

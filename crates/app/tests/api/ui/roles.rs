@@ -92,10 +92,9 @@ async fn each_route_answers_each_role_as_it_should() {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        let post = if is_form {
-            format!("  POST {}", of(&posts))
-        } else {
-            String::new()
+        let post = match is_form {
+            true => format!("  POST {}", of(&posts)),
+            false => String::new(),
         };
         lines.push(format!("{route}: GET {}{post}", of(&gets)));
     }
