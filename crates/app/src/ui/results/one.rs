@@ -126,7 +126,7 @@ pub(super) async fn show(
         score: Score::new(&asked, taken, entries.len()),
         entries,
         ways: Ways::new(&asked, &picture),
-        end: params.text("end").and_then(beyond::end),
+        end: beyond::end(&app, &job, &asked, params.text("end")).await?,
         settled: row
             .settled_at
             .map(|at| Time::new(app.engine.shown(at), app.engine.wall_now())),
