@@ -128,7 +128,12 @@ async fn the_page_of_a_worker_shows_what_failed_with_it_and_an_admin_drains_it()
     admin.get("/pipelines").await.has("<a href=\"/workers\">1</a>");
     admin.post(&format!("{page}/resume"), "").await;
     admin.get("/pipelines").await.has("<a href=\"/workers\">2</a>");
-    admin.get(&page).await.has("Drain…").has_not(">draining<");
+    admin
+        .get(done.location())
+        .await
+        .has("Drain…")
+        .has_not(">draining<")
+        .has_not("It is handed nothing more.");
 }
 
 /// Every page and action, with what each role gets.
