@@ -8,14 +8,13 @@ mod beyond;
 mod download;
 mod entry;
 mod filter;
+mod labels;
 mod near;
 mod one;
 mod order;
 mod photo;
 mod picture;
 mod place;
-
-use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::{
@@ -33,8 +32,9 @@ use trapline_core::{
 
 use self::{
     filter::{EXAMINED_MAX, Filter, Found, Image, OF_ONE_MAX, find},
+    labels::{Label, label, labels},
     order::{Key, Order},
-    picture::{Picture, Source, colour},
+    picture::{Picture, Source},
     place::{Place, image_name},
 };
 use super::{
@@ -71,38 +71,6 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/jobs/{id}/results/{image}/previous", get(beyond::previous))
         .route("/captures/{id}/image", get(photo::show))
         .route("/captures/{id}/thumbnail", get(photo::thumbnail))
-}
-
-/// A label of some detections, and how many they are.
-struct Label {
-    text: String,
-    colour: u32,
-    n: usize,
-}
-
-/// How often each label is there, the most frequent first.
-fn labels<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<(String, usize)> {
-    let mut by_label: BTreeMap<&str, usize> = BTreeMap::new();
-    for detection in images.flat_map(|image| &image.detections) {
-        *by_label.entry(detection.label().unwrap_or_default()).or_default() += 1;
-    }
-    let mut labels: Vec<_> = by_label
-        .into_iter()
-        .map(|(label, n)| (label.to_owned(), n))
-        .collect();
-    labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    labels
-}
-
-fn label((text, n): (String, usize)) -> Label {
-    Label {
-        colour: colour(&text),
-        text: match text.as_str() {
-            "" => "no label".to_owned(),
-            text => visible(text),
-        },
-        n,
-    }
 }
 
 struct Tile {
