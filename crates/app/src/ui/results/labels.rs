@@ -11,6 +11,19 @@ pub(super) struct Label {
     pub(super) n: usize,
 }
 
+impl Label {
+    pub(super) fn new((text, n): (String, usize)) -> Self {
+        Self {
+            colour: colour(&text),
+            text: match text.as_str() {
+                "" => "no label".to_owned(),
+                text => visible(text),
+            },
+            n,
+        }
+    }
+}
+
 /// How often each label is there, the most frequent first.
 pub(super) fn labels<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<(String, usize)> {
     let mut by_label: BTreeMap<&str, usize> = BTreeMap::new();
@@ -23,15 +36,4 @@ pub(super) fn labels<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<(String
         .collect();
     labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     labels
-}
-
-pub(super) fn label((text, n): (String, usize)) -> Label {
-    Label {
-        colour: colour(&text),
-        text: match text.as_str() {
-            "" => "no label".to_owned(),
-            text => visible(text),
-        },
-        n,
-    }
 }

@@ -32,7 +32,7 @@ use trapline_core::{
 
 use self::{
     filter::{EXAMINED_MAX, Filter, Found, Image, OF_ONE_MAX, find},
-    labels::{Label, label, labels},
+    labels::{Label, labels},
     order::{Key, Order},
     picture::{Picture, Source},
     place::{Place, image_name},
@@ -272,7 +272,7 @@ fn tile(
         path: place.path_of(capture.id),
         picture,
         found,
-        labels: labels.into_iter().map(label).collect(),
+        labels: labels.into_iter().map(Label::new).collect(),
         more,
         left_out: (undrawn > 0).then(|| format!("{} not drawn here", count(undrawn))),
     }

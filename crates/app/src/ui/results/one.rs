@@ -93,10 +93,7 @@ pub(super) async fn show(
     let is_insecure = src.as_ref().is_some_and(|src| src.starts_with("http://")) && is_tls(client.as_ref());
     let picture = Picture::new(capture, &detections, &asked.place.filter, asked.turn, src);
     let taken = detections.iter().filter(|d| asked.place.filter.takes(d)).count();
-    let mut entries = Vec::with_capacity(detections.len());
-    for (at, detection) in detections.iter().enumerate() {
-        entries.push(entry(&app, &asked, &picture, at, detection).await?);
-    }
+    let entries = entries(&app, &asked, &picture, &detections).await?;
     let all = u64::try_from(row.detections).unwrap_or(0);
     let page = ResultPage {
         frame: Frame::new(image_name(&capture.url), "jobs", &visitor),
@@ -134,6 +131,19 @@ pub(super) async fn show(
     };
     let response = render(StatusCode::OK, &page);
     Ok(with_photographs(response, loads_others))
+}
+
+async fn entries(
+    app: &AppState,
+    asked: &Asked,
+    picture: &Picture,
+    detections: &[DetectionRow],
+) -> PageResult<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(detections.len());
+    for (at, detection) in detections.iter().enumerate() {
+        entries.push(entry(app, asked, picture, at, detection).await?);
+    }
+    Ok(entries)
 }
 
 /// The task of the image, if it is one of the job.
