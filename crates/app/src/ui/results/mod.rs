@@ -32,7 +32,7 @@ use trapline_core::{
 
 use self::{
     filter::{EXAMINED_MAX, Filter, Found, Image, OF_ONE_MAX, find},
-    labels::{Label, labels},
+    labels::{Colours, Label, labels},
     order::{Key, Order},
     picture::{Picture, Source},
     place::{Place, image_name},
@@ -158,7 +158,8 @@ async fn grid(
     let wants_photos = place.photos.unwrap_or(app.local_files == LocalFiles::All);
     let offered = labels(found.images.iter());
     let host = wants_photos.then_some(host.as_deref());
-    let tiles = tiles(&app, &place, &found.images, host).await;
+    let colours = Colours::of(store, job.id, found.images.iter().flat_map(|i| &i.detections)).await?;
+    let tiles = tiles(&app, &place, (&found.images, &colours), host).await;
     // What the page goes on to read may have some.
     let loads_others = (wants_photos && found.stopped)
         || tiles
@@ -222,12 +223,17 @@ async fn behind(app: &AppState, job: &Job, order: &Order) -> PageResult<Option<S
     }))
 }
 
-async fn tiles(app: &AppState, place: &Place, images: &[Image], photos: Option<Option<&str>>) -> Vec<Tile> {
+async fn tiles(
+    app: &AppState,
+    place: &Place,
+    (images, colours): (&[Image], &Colours),
+    photos: Option<Option<&str>>,
+) -> Vec<Tile> {
     let shown: Vec<CaptureId> = images.iter().map(|image| image.row.capture.id).collect();
     let known = app.thumbs.sizes(&shown).await;
     let tile = |image: &Image| {
         let known = known.get(&image.row.capture.id).copied();
-        tile(app, place, image, photos, known)
+        tile(app, place, (image, colours), photos, known)
     };
     images.iter().map(tile).collect()
 }
@@ -236,7 +242,7 @@ async fn tiles(app: &AppState, place: &Place, images: &[Image], photos: Option<O
 fn tile(
     app: &AppState,
     place: &Place,
-    image: &Image,
+    (image, colours): (&Image, &Colours),
     photos: Option<Option<&str>>,
     known: Option<Known>,
 ) -> Tile {
@@ -253,7 +259,7 @@ fn tile(
         (capture.facts.width, capture.facts.height) = (Some(width), Some(height));
     }
     let src = photograph.or_else(|| picture::small(capture.id, known));
-    let picture = Picture::new(&capture, &image.detections, &place.filter, None, src);
+    let picture = Picture::new(&capture, (&image.detections, colours), &place.filter, None, src);
     let taken = image.detections.iter().filter(|d| place.filter.takes(d)).count();
     let all = u64::try_from(image.row.detections).unwrap_or(0);
     let found = match all {
@@ -272,7 +278,7 @@ fn tile(
         path: place.path_of(capture.id),
         picture,
         found,
-        labels: labels.into_iter().map(Label::new).collect(),
+        labels: labels.into_iter().map(|l| Label::new(l, colours)).collect(),
         more,
         left_out: (undrawn > 0).then(|| format!("{} not drawn here", count(undrawn))),
     }
