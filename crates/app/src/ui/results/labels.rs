@@ -89,3 +89,19 @@ fn usual(label: &str) -> u32 {
     });
     (hash ^ (hash >> 16)) % COLOURS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_share_no_colour_while_there_is_one_left() {
+        let labels: Vec<String> = (0..40).map(|n| format!("label {n}")).collect();
+        let mut colours = Colours::default();
+        labels.iter().for_each(|label| colours.add(label));
+        let first: std::collections::BTreeSet<u32> = labels[..8].iter().map(|l| colours.colour(l)).collect();
+        assert_eq!(first, (0..COLOURS).collect());
+        assert_eq!(colours.colour(&labels[0]), usual(&labels[0]));
+        assert_eq!(colours.colour(&labels[39]), usual(&labels[39]));
+    }
+}
