@@ -37,6 +37,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0022_time_zones"),
         embedded!("sqlite/0023_log_by_image"),
         embedded!("sqlite/0024_jobs_that_wait"),
+        embedded!("sqlite/0027_jobs_of_a_set"),
     ])
 }
 
@@ -65,6 +66,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0022_time_zones"),
         embedded!("postgres/0023_log_by_image"),
         embedded!("postgres/0024_jobs_that_wait"),
+        embedded!("postgres/0027_jobs_of_a_set"),
     ])
 }
 
