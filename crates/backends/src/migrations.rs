@@ -39,6 +39,7 @@ pub(crate) fn sqlite() -> Migrator {
         embedded!("sqlite/0024_jobs_that_wait"),
         embedded!("sqlite/0025_failures"),
         embedded!("sqlite/0026_lists_of_jobs"),
+        embedded!("sqlite/0027_jobs_of_a_set"),
     ])
 }
 
@@ -69,6 +70,7 @@ pub(crate) fn postgres() -> Migrator {
         embedded!("postgres/0024_jobs_that_wait"),
         embedded!("postgres/0025_failures"),
         embedded!("postgres/0026_lists_of_jobs"),
+        embedded!("postgres/0027_jobs_of_a_set"),
     ])
 }
 

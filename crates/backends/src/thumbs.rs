@@ -14,7 +14,7 @@ use crate::{
     sql::{Conn, List, Value, first, sql},
 };
 
-/// Thumbnails that one slice removes.
+/// Thumbnails, and sizes without one, that one slice removes: nothing else waits longer for the file or the table.
 const TRIMMED_MAX: i64 = 500;
 
 /// What a size without a thumbnail counts, in bytes.
@@ -193,17 +193,18 @@ impl Thumbnails {
         )
     }
 
-    /// Removes some of the oldest job; returns whether there were any.
+    /// Removes some of the oldest job, a slice of a bounded number; returns how large they were together, 0 if there were none.
     ///
     /// # Errors
     /// `Unavailable`.
-    pub async fn trim(&self) -> Result<bool> {
+    pub async fn trim(&self) -> Result<u64> {
         told(
             async {
-                let removed = with!(self, |conn| conn
-                    .run(sql!("thumbs/trim.sql"), &[&TRIMMED_MAX])
+                let values: [&dyn Value<'_>; 2] = [&TRIMMED_MAX, &SIZE_BYTES];
+                let removed: Vec<i64> = with!(self, |conn| conn
+                    .list(sql!("thumbs/trim.sql"), &values, first)
                     .await?);
-                Ok(removed > 0)
+                Ok(removed.iter().map(|bytes| bytes.unsigned_abs()).sum())
             }
             .await,
         )

@@ -108,7 +108,13 @@ impl Action {
 }
 
 /// The sentence for what `?did=` names, as long as it is so: a page that is read again when its job has landed says it no more.
-pub(super) fn done(word: &str, status: JobStatus) -> Option<&'static str> {
+/// An address can't make it say what the job's own state denies.
+pub(super) fn done(word: &str, status: JobStatus, run: i64) -> Option<&'static str> {
+    let is_so = |action: &Action| match action {
+        Action::Run => status.is_running(),
+        Action::Stop => status == JobStatus::Revoked,
+        Action::RetryFailed | Action::RunAgain => status.is_running() && run > 1,
+    };
     match word {
         "nothing" => Some("There was nothing to do."),
         "keep" => {
@@ -117,7 +123,7 @@ pub(super) fn done(word: &str, status: JobStatus) -> Option<&'static str> {
         _ => Action::ALL
             .into_iter()
             .find(|a| a.word() == word)
-            .filter(|a| status.is_final() == (*a == Action::Stop))
+            .filter(is_so)
             .map(Action::done),
     }
 }

@@ -121,7 +121,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     let job = Row::all(&app, &visitor, vec![job], now).await?.remove(0);
     let done = params
         .text("did")
-        .and_then(|did| super::actions::done(did, job_status));
+        .and_then(|did| super::actions::done(did, job_status, run));
     let deletes = visitor.principal.may(Access::Admin);
     let mut frame = Frame::new(title, "jobs", &visitor);
     frame.refreshes = is_running;

@@ -9,6 +9,7 @@ use trapline_core::{
     roster::{Member, Presence},
     words::{count, counted},
 };
+use trapline_engine::JobView;
 
 use super::{
     jobs::per_minute,
@@ -38,6 +39,7 @@ struct Row {
     online: String,
     /// Whether those are listed for whoever looks.
     are_seen: bool,
+    /// How fast its jobs are together, of those that the visitor sees.
     rate: String,
     running: String,
     waiting: String,
@@ -75,7 +77,7 @@ async fn row(
     narrowed: &Narrowed,
     of: &Pipeline,
     workers: &[&Member],
-    jobs: &[Job],
+    jobs: &[JobView],
 ) -> Result<Row> {
     let mut algorithms = Vec::new();
     for algorithm in &of.algorithms {
@@ -93,12 +95,13 @@ async fn row(
     let takes = |m: &Member| m.presence == Presence::Live && !m.row.draining;
     let serves = |m: &&&Member| takes(m) && m.row.pipelines.contains(&of.slug);
     let serving: Vec<_> = workers.iter().filter(serves).collect();
-    let own = jobs.iter().filter(|job| {
+    let own = jobs.iter().filter(|JobView { job, .. }| {
         let slug = job.pipeline.as_ref().map(|(_, slug)| slug);
         slug == Some(&of.slug) && of.projects.contains(&job.project)
     });
     let own: Vec<_> = own.collect();
-    let rate: f64 = serving.iter().map(|m| m.per_minute).sum();
+    // Not that of its workers, who may work for other projects and pipelines too.
+    let rate: f64 = own.iter().filter_map(|view| view.rate_per_minute).sum();
     Ok(Row {
         path: {
             let state = [("state", "running".to_owned()), ("pipeline", of.slug.clone())];
@@ -119,7 +122,7 @@ async fn row(
             String::new()
         },
         running: unless_none(own.len() as u64),
-        waiting: unless_none(own.iter().filter(|job| waits(job)).count() as u64),
+        waiting: unless_none(own.iter().filter(|view| waits(&view.job)).count() as u64),
     })
 }
 
@@ -137,20 +140,22 @@ async fn list(State(app): State<AppState>, visitor: Visitor, links: Links, param
         ..RecentQuery::newest(RUNNING_MAX)
     };
     let running = app.engine.store().recent_jobs(&query).await?;
+    let is_cut = running.next.is_some();
+    let running = app.engine.recent(running.rows).await?;
     let roster = app.engine.roster().await?;
     // As `explain` does: a worker of no project works for each.
     let serves = |m: &&Member| m.row.project.is_none_or(|own| project.is_none_or(|of| of == own));
     let workers: Vec<&Member> = roster.members.iter().filter(serves).collect();
     let mut rows = Vec::new();
     for pipeline in &found.rows {
-        rows.push(row(&app, &visitor, &narrowed, pipeline, &workers, &running.rows).await?);
+        rows.push(row(&app, &visitor, &narrowed, pipeline, &workers, &running).await?);
     }
     let mut cut = Vec::new();
     if found.count > PIPELINES_MAX {
         let all = counted(found.count, "pipeline");
         cut.push(format!("The first {} of {all} are shown.", count(PIPELINES_MAX)));
     }
-    if running.next.is_some() {
+    if is_cut {
         cut.push(format!(
             "The newest {} were looked at.",
             counted(RUNNING_MAX, "running job")

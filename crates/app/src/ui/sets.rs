@@ -8,10 +8,10 @@ use axum::{
     routing::get,
 };
 use trapline_core::{
-    CaptureId, CollectionId, Result, Timestamp,
+    CollectionId, Result, Timestamp,
     catalog::Collection,
     ports::{Job, RecentQuery},
-    words::{count, counted},
+    words::count,
 };
 use trapline_engine::LOOKED_AT_MAX;
 
@@ -30,9 +30,8 @@ use crate::http::{Access, ApiError, AppState, Id, Params, collections};
 const PAGE: u64 = 25;
 /// The captures of a set in a list are counted no further.
 const COUNT_MAX: u64 = 1_000;
-/// The captures of one set that a page counts when it is asked to go on, and how many it reads at a time.
-const COUNTED_MAX: u64 = 250_000;
-const COUNTED_SLICE: u64 = 5_000;
+/// The captures of one set that its page counts when somebody asks.
+const COUNTED_MAX: u64 = 1_000_000;
 /// The newest jobs among which those of sets are looked for.
 const EXAMINED_MAX: u64 = 5_000;
 /// Jobs of all sets of a list.
@@ -82,8 +81,8 @@ struct SetPage {
     id: CollectionId,
     name: String,
     images: String,
-    /// To a page that counts further, and its words.
-    further: Option<(String, &'static str)>,
+    /// Whether it has more that can be counted.
+    more: bool,
     added: Time,
     changed: Time,
     jobs: Vec<Row>,
@@ -167,7 +166,8 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     Ok(render(StatusCode::OK, &page))
 }
 
-async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetPage> {
+/// The page of a set whose captures were counted no further than one more than `counted_max`.
+async fn page(app: &AppState, visitor: &Visitor, set: Collection, counted_max: u64) -> Result<SetPage> {
     let now = app.engine.wall_now();
     let found = app
         .engine
@@ -183,9 +183,8 @@ async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetP
         frame: Frame::new(name.clone(), "sets", visitor),
         id: set.id,
         name,
-        images: new_job::shown(set.captures),
-        further: (set.captures > LOOKED_AT_MAX)
-            .then(|| (further_path(set.id, 0, CaptureId(0)), "count them")),
+        images: new_job::shown(set.captures, counted_max),
+        more: set.captures > counted_max && counted_max < COUNTED_MAX,
         added: Time::new(set.created_at, now),
         changed: Time::new(set.updated_at, now),
         examined: found.stopped.then(|| count(EXAMINED_MAX)),
@@ -199,45 +198,13 @@ async fn page(app: &AppState, visitor: &Visitor, set: Collection) -> Result<SetP
     })
 }
 
-fn further_path(set: CollectionId, before: u64, after: CaptureId) -> String {
-    let place = [("counted", before.to_string()), ("after", after.to_string())];
-    with_query(&format!("/sets/{set}"), place)
-}
-
-/// Counts the captures of a set beyond those that were counted: how many there are, and the last one if there are more.
-async fn further(
-    app: &AppState,
-    set: CollectionId,
-    mut sum: u64,
-    mut after: CaptureId,
-) -> Result<(u64, Option<CaptureId>)> {
-    let end = sum.saturating_add(COUNTED_MAX);
-    while sum < end {
-        let slice = app.engine.store().set_captures(set, after, COUNTED_SLICE).await?;
-        let Some(last) = slice.last() else {
-            return Ok((sum, None));
-        };
-        sum += slice.len() as u64;
-        after = *last;
-    }
-    let more = app.engine.store().set_captures(set, after, 1).await?;
-    Ok((sum, more.first().map(|_| after)))
-}
-
 async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params: Params) -> PageResult {
-    let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
-    let set_id = set.id;
-    let mut page = page(&app, &visitor, set).await?;
-    if let Some(before) = params.int("counted")? {
-        let before = u64::try_from(before).unwrap_or(0);
-        let after = CaptureId(params.int("after")?.unwrap_or(0));
-        let (all, last) = further(&app, set_id, before, after).await?;
-        page.images = match last {
-            Some(_) => format!("more than {}", counted(all, "image")),
-            None => counted(all, "image"),
-        };
-        page.further = last.map(|last| (further_path(set_id, all, last), "count on"));
-    }
+    let counted_max = match params.has("count") {
+        true => COUNTED_MAX,
+        false => LOOKED_AT_MAX,
+    };
+    let set = collections::find_up_to(&app, &visitor.principal, id, counted_max + 1).await?;
+    let page = page(&app, &visitor, set, counted_max).await?;
     Ok(render(StatusCode::OK, &page))
 }
 
@@ -262,7 +229,7 @@ async fn add(
     let found = new_job::add(&app, set.id, &mut form, &mut typed).await?;
     // Again, with what is in it now.
     let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
-    let mut page = page(&app, &visitor, set).await?;
+    let mut page = page(&app, &visitor, set, LOOKED_AT_MAX).await?;
     let status = match found {
         Ok(report) => {
             page.report = Some(report);

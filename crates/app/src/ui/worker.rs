@@ -187,6 +187,7 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         Some("now") => return Ok(render(StatusCode::OK, &now)),
         Some(other) => return Err(ApiError::invalid(format!("`{other}` is not a part of this page")).into()),
     }
+    let is_draining = member.row.draining;
     // A worker of no project works for all, and is seen by whoever sees all.
     let (failed, examined, all) = failures(&app, member.row.project, member.row.id).await?;
     let failures = failed.into_iter().map(|(job, row)| Failure {
@@ -213,8 +214,8 @@ async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
         },
         drains: visitor.principal.may(Access::Admin),
         done: match params.text("did") {
-            Some("drain") => Some("It is handed nothing more. It may finish what it holds."),
-            Some("resume") => Some("It is handed images again."),
+            Some("drain") if is_draining => Some("It is handed nothing more. It may finish what it holds."),
+            Some("resume") if !is_draining => Some("It is handed images again."),
             _ => None,
         },
     };

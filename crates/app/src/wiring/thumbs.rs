@@ -21,7 +21,7 @@ const WRITE_EVERY: Duration = Duration::from_secs(2);
 /// Thumbnails that wait to be written; those beyond it are not kept.
 const WAITING_MAX: usize = 2_000;
 const SLICE: usize = 200;
-/// Slices of thumbnails that one turn removes.
+/// Slices that one turn removes, lest a stop wait for it. The next turn goes on where it ended.
 const TRIMS_MAX: usize = 50;
 
 /// The thumbnails of a node; none if it keeps none.
@@ -32,7 +32,7 @@ pub struct Thumbs(Option<Arc<Kept>>);
 struct Kept {
     at: Thumbnails,
     bytes_max: u64,
-    /// How large they are; 0 until it is known.
+    /// How large they are; 0 until it is known. More than `bytes_max` until enough of them are removed.
     bytes: AtomicU64,
     waiting: Mutex<Vec<Thumbnail>>,
 }
@@ -112,8 +112,10 @@ impl Thumbs {
 }
 
 impl Kept {
+    /// Keeps what was taken, unless there are still too many from before. So there are never more than `bytes_max` and what
+    /// one turn takes, however small the old ones are that have to go for it.
     async fn write(&self, taken: &[Thumbnail]) -> Result<()> {
-        if taken.is_empty() {
+        if !self.trim().await? || taken.is_empty() {
             return Ok(());
         }
         for slice in taken.chunks(SLICE) {
@@ -124,24 +126,33 @@ impl Kept {
             bytes => bytes,
         };
         let added: u64 = taken.iter().map(bytes).sum();
-        let known = self.bytes.load(Ordering::Relaxed);
-        let now = match known {
+        let now = match self.bytes.load(Ordering::Relaxed) {
             0 => self.at.bytes().await?,
             known => known + added,
         };
         self.bytes.store(now, Ordering::Relaxed);
-        if now <= self.bytes_max {
-            return Ok(());
+        self.trim().await?;
+        Ok(())
+    }
+
+    /// Removes old ones, slice by slice, until there are few enough; returns whether there are.
+    async fn trim(&self) -> Result<bool> {
+        if self.bytes.load(Ordering::Relaxed) <= self.bytes_max {
+            return Ok(true);
         }
+        // What was replaced was counted twice, and other nodes write too.
+        let mut now = self.at.bytes().await?;
         for _ in 0..TRIMS_MAX {
-            // What was replaced is counted twice, so they are looked at before any is removed.
-            let now = self.at.bytes().await?;
-            self.bytes.store(now, Ordering::Relaxed);
-            if now <= self.bytes_max || !self.at.trim().await? {
+            if now <= self.bytes_max {
                 break;
             }
+            match self.at.trim().await? {
+                0 => break,
+                removed => now = now.saturating_sub(removed),
+            }
         }
-        Ok(())
+        self.bytes.store(now, Ordering::Relaxed);
+        Ok(now <= self.bytes_max)
     }
 }
 

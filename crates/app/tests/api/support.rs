@@ -151,11 +151,12 @@ impl TestApp {
     }
 
     /// From now on it keeps so many bytes of thumbnails.
-    pub(crate) async fn keep_thumbnails(&mut self, bytes_max: u64) {
+    pub(crate) async fn keep_thumbnails(&mut self, bytes_max: u64) -> Thumbnails {
         let path = self._dir.path().join("t.thumbs.db");
         let at = Thumbnails::file(&path).await.unwrap();
-        self.state.thumbs = Thumbs::kept(at, bytes_max);
+        self.state.thumbs = Thumbs::kept(at.clone(), bytes_max);
         self.router = router(self.state.clone());
+        at
     }
 
     /// Keeps the store from writing until the connection is closed.

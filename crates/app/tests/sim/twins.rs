@@ -112,6 +112,7 @@ impl Twins {
             self.outlook(job, Timestamp(0)).await?;
             self.outlooks(&[job], Timestamp(0)).await?;
             self.summary(job, None).await?;
+            self.top_labels(job, 8).await?;
             self.detections(DetectionsOf::first(job, PAGE), true).await?;
             let images = ImageQuery {
                 job,
@@ -299,6 +300,7 @@ twins! { Store {
     summarise(job: JobId, now: Timestamp) -> bool;
     summaries_due(limit: u64) -> Vec<JobId>;
     summary(job: JobId, label: Option<&str>) -> Option<Summary>;
+    top_labels(job: JobId, limit: u64) -> Vec<String>;
     labelled(query: &LabelledQuery) -> Vec<(i64, i64, ResultRow)>;
     taken(query: &TakenQuery) -> Vec<(i64, ResultRow)>;
     workers(only: Option<WorkerId>, limit: u64) -> Vec<WorkerRow>;

@@ -17,17 +17,22 @@ fn colours() -> BTreeMap<&'static str, [&'static str; 2]> {
     declared.collect()
 }
 
-/// Relative luminance, as WCAG defines it.
-fn luminance(colour: &str) -> f64 {
-    let channel = |at: usize| {
+/// How much red, green and blue light a colour is, each from 0 to 1.
+fn light(colour: &str) -> [f64; 3] {
+    [1, 3, 5].map(|at| {
         let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
         if value <= 0.04045 {
             value / 12.92
         } else {
             ((value + 0.055) / 1.055).powf(2.4)
         }
-    };
-    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    })
+}
+
+/// Relative luminance, as WCAG defines it.
+fn luminance(colour: &str) -> f64 {
+    let [r, g, b] = light(colour);
+    0.2126 * r + 0.7152 * g + 0.0722 * b
 }
 
 fn contrast(a: &str, b: &str) -> f64 {
@@ -68,4 +73,38 @@ fn colours_meet_their_ratios() {
         at_least(part, "bg", GRAPHICS);
     }
     assert!(low.is_empty(), "{low:#?}");
+}
+
+/// Lightness and two axes of colour, as CIE 1976 has them under daylight: what differs by 2 is seen to.
+fn lab(colour: &str) -> [f64; 3] {
+    let [r, g, b] = light(colour);
+    let curve = |of: f64| {
+        if of > 0.008856 {
+            of.cbrt()
+        } else {
+            7.787 * of + 16.0 / 116.0
+        }
+    };
+    let x = curve((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.95047);
+    let y = curve(0.2126 * r + 0.7152 * g + 0.0722 * b);
+    let z = curve((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.08883);
+    [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+}
+
+#[test]
+fn the_colours_of_labels_are_told_apart_and_seen_in_their_casing() {
+    let boxes: Vec<&str> = STYLE
+        .split("{ --box: ")
+        .skip(1)
+        .map(|rest| rest.split(';').next().unwrap())
+        .collect();
+    assert_eq!(boxes.len(), 8);
+    for (at, one) in boxes.iter().enumerate() {
+        assert!(contrast(one, "#000000") >= TEXT, "{one}");
+        for other in &boxes[..at] {
+            let axes = lab(one).into_iter().zip(lab(other));
+            let apart = axes.map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+            assert!(apart >= 35.0, "{one} and {other}: {apart:.0}");
+        }
+    }
 }

@@ -184,6 +184,14 @@ pub(crate) async fn read<S: Cold>(
     Ok(Some(summary))
 }
 
+pub(crate) async fn top_labels<S: Cold>(store: &S, job: JobId, limit: u64) -> sqlx::Result<Vec<String>> {
+    let mut conn = store.reader().await?;
+    conn.list(sql!(each "summary/labels.sql"), &[&job.0, &bound(limit)], |row| {
+        row.at(0)
+    })
+    .await
+}
+
 pub(crate) async fn labelled<S: Cold>(
     store: &S,
     query: &LabelledQuery,

@@ -265,6 +265,10 @@ impl Store for SqliteStore {
         self.aside(summary::read(self, job, label)).await
     }
 
+    async fn top_labels(&self, job: JobId, limit: u64) -> Result<Vec<String>> {
+        self.aside(summary::top_labels(self, job, limit)).await
+    }
+
     async fn labelled(&self, query: &LabelledQuery) -> Result<Vec<(i64, i64, ResultRow)>> {
         self.aside(summary::labelled(self, query)).await
     }

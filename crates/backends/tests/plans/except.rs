@@ -78,9 +78,7 @@ const LINES: [&str; 3] = [
 pub(crate) const EXCEPT: [(&str, &str, &str); 22] = [
     ("catalog/captures_of_sizes.sql", "captures", "asked once by `trapline run`, of the photographs of its own store"),
     ("catalog/collection_progress.sql", "collection_captures", "upstream's list of capture sets counts what is processed of each"),
-    ("catalog/delete_collection.sql", "jobs", "a draft that nobody used is removed, in the background"),
-    ("catalog/empty_collection.sql", "collection_captures", "as above, all of what is removed"),
-    ("catalog/empty_collection.sql", "jobs", "as above"),
+    ("catalog/empty_collection.sql", "collection_captures", "all of what is removed, in the background"),
     ("catalog/merge_collection.sql", "collection_captures", "all of what is copied, by `trapline run`"),
     ("collect/claim_set.sql", "collection_captures", "once in a run, what is to be collected"),
     ("collect/total.sql", "tasks", "once in a run, at the end of its collect"),

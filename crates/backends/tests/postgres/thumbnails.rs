@@ -30,7 +30,7 @@ pub(crate) async fn thumbnails_are_in_a_table_that_all_nodes_share_and_the_oldes
     let (a, b) = futures::join!(Thumbnails::beside(&a), Thumbnails::beside(&b));
     let (a, b) = (a.unwrap(), b.unwrap());
     assert_eq!(a.bytes().await.unwrap(), 0);
-    assert!(!a.trim().await.unwrap(), "there is nothing to remove");
+    assert_eq!(a.trim().await.unwrap(), 0, "there is nothing to remove");
 
     let many: Vec<_> = (10..610).map(|capture| thumbnail(2, capture, 10)).collect();
     a.keep(&many).await.unwrap();
@@ -65,6 +65,7 @@ pub(crate) async fn thumbnails_are_in_a_table_that_all_nodes_share_and_the_oldes
     let with_size = 599 * 10 + (16 << 10) + 7 + 20 + SIZE_BYTES.unsigned_abs();
     assert_eq!(a.bytes().await.unwrap(), with_size);
 
+    let mut before = with_size;
     for (captures_left, bytes_left) in [
         (601, 599 * 10 + 27 + 64),
         (101, 99 * 10 + 27 + 64),
@@ -72,10 +73,12 @@ pub(crate) async fn thumbnails_are_in_a_table_that_all_nodes_share_and_the_oldes
         (1, 64),
         (0, 0),
     ] {
-        assert!(b.trim().await.unwrap());
+        let removed = b.trim().await.unwrap();
         assert_eq!(b.bytes().await.unwrap(), bytes_left, "of {captures_left} more");
+        assert_eq!(removed, before - bytes_left);
+        before = bytes_left;
     }
-    assert!(!b.trim().await.unwrap());
+    assert_eq!(b.trim().await.unwrap(), 0);
 
     let mut conn = PgConnection::connect(&url).await.unwrap();
     let kind = "SELECT relpersistence::text FROM pg_class WHERE oid = 'thumbnails'::regclass";

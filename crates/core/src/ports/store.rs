@@ -168,6 +168,8 @@ pub trait Store: Catalog + Health {
     async fn summaries_due(&self, limit: u64) -> Result<Vec<JobId>>;
     /// The summary of a job as far as it is made, with the scores and times of one label or of all.
     async fn summary(&self, job: JobId, label: Option<&str>) -> Result<Option<Summary>>;
+    /// The most frequent labels in the summary of a job, the most frequent first; none if there is no summary.
+    async fn top_labels(&self, job: JobId, limit: u64) -> Result<Vec<String>>;
     /// A page of the detections of a label by their score: rank and number of each, with its image.
     async fn labelled(&self, query: &LabelledQuery) -> Result<Vec<(i64, i64, ResultRow)>>;
     /// A page of images by the half-hour in which they were taken.

@@ -202,6 +202,9 @@ cases! { World;
         assert_eq!(ranks, [0, 900_000, 900_000]);
         assert!(w.store.labelled(&LabelledQuery { job: other, ..query }).await.unwrap().is_empty());
 
+        let top = async |job, limit| w.store.top_labels(job, limit).await.unwrap();
+        assert_eq!((top(job, 9).await, top(job, 1).await), (vec!["a".to_owned(), "b".to_owned()], vec!["a".to_owned()]));
+        assert!(top(other, 9).await.is_empty());
         let at = Zone::default().half_hour(night);
         let mut captures: Vec<_> = tasks.iter().map(|t| t.0.capture).collect();
         captures.sort();

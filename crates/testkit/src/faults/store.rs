@@ -335,6 +335,10 @@ impl Store for FaultyStore {
         self.call("summary", self.inner.summary(job, label)).await
     }
 
+    async fn top_labels(&self, job: JobId, limit: u64) -> Result<Vec<String>> {
+        self.call("top_labels", self.inner.top_labels(job, limit)).await
+    }
+
     async fn labelled(&self, query: &LabelledQuery) -> Result<Vec<(i64, i64, ResultRow)>> {
         self.call("labelled", self.inner.labelled(query)).await
     }

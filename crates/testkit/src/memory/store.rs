@@ -260,6 +260,10 @@ impl Store for MemoryStore {
         Ok(self.rows().summary(job, label))
     }
 
+    async fn top_labels(&self, job: JobId, limit: u64) -> Result<Vec<String>> {
+        Ok(self.rows().top_labels(job, limit))
+    }
+
     async fn labelled(&self, query: &LabelledQuery) -> Result<Vec<(i64, i64, ResultRow)>> {
         Ok(self.rows().labelled(query))
     }

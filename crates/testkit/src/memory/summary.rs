@@ -204,6 +204,12 @@ impl Db {
         Some(summary)
     }
 
+    pub(super) fn top_labels(&self, job: JobId, limit: u64) -> Vec<String> {
+        let labels = self.summary(job, None).map_or_else(Vec::new, |made| made.labels);
+        let texts = labels.into_iter().map(|(text, _)| text);
+        texts.take(usize_of(limit)).collect()
+    }
+
     fn result_row(&self, job: JobId, capture: CaptureId) -> Option<ResultRow> {
         let t = self.task(job, capture)?;
         Some(ResultRow {

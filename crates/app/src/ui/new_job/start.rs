@@ -65,10 +65,10 @@ pub(super) async fn find(
     Ok((set, draft))
 }
 
-/// How many images a set has, if they were counted no further than one more than [`LOOKED_AT_MAX`].
-pub(in crate::ui) fn shown(captures: u64) -> String {
-    match captures > LOOKED_AT_MAX {
-        true => format!("more than {}", counted(LOOKED_AT_MAX, "image")),
+/// How many images a set has, if they were counted no further than one more than `counted_max`.
+pub(in crate::ui) fn shown(captures: u64, counted_max: u64) -> String {
+    match captures > counted_max {
+        true => format!("more than {}", counted(counted_max, "image")),
         false => counted(captures, "image"),
     }
 }
@@ -81,7 +81,11 @@ fn usual_name(app: &AppState, set: &Collection, draft: Option<&Draft>, frame: &F
     }
     let now = jiff::Timestamp::from_microsecond(app.engine.wall_now().0).unwrap_or_default();
     let day = now.to_zoned_datetime(frame.look.zone.clone());
-    format!("{}, {}", day.strftime("%-d %b %Y"), shown(set.captures))
+    format!(
+        "{}, {}",
+        day.strftime("%-d %b %Y"),
+        shown(set.captures, LOOKED_AT_MAX)
+    )
 }
 
 fn card(pipeline: &Pipeline, crew: &Crew, choice: &Choice) -> Card {

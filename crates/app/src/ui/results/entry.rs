@@ -5,7 +5,8 @@ use trapline_core::ports::{ClassificationRow, DetectionRow};
 use super::{
     super::{page::PageResult, words::visible},
     asked::Asked,
-    picture::{Picture, colour, letter},
+    labels::Colours,
+    picture::{Picture, letter},
 };
 use crate::http::AppState;
 
@@ -49,7 +50,7 @@ fn score_text(score: Option<f32>) -> String {
 pub(super) async fn entry(
     app: &AppState,
     asked: &Asked,
-    picture: &Picture,
+    (picture, colours): (&Picture, &Colours),
     at: usize,
     d: &DetectionRow,
 ) -> PageResult<Entry> {
@@ -72,7 +73,7 @@ pub(super) async fn entry(
     Ok(Entry {
         n: d.id.n,
         letter: letter(at),
-        colour: colour(label),
+        colour: colours.colour(label),
         label: match label {
             "" => "no label".to_owned(),
             label => visible(label),

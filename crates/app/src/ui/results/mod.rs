@@ -8,14 +8,13 @@ mod beyond;
 mod download;
 mod entry;
 mod filter;
+mod labels;
 mod near;
 mod one;
 mod order;
 mod photo;
 mod picture;
 mod place;
-
-use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::{
@@ -33,8 +32,9 @@ use trapline_core::{
 
 use self::{
     filter::{EXAMINED_MAX, Filter, Found, Image, OF_ONE_MAX, find},
+    labels::{Colours, Label, labels},
     order::{Key, Order},
-    picture::{Picture, Source, colour},
+    picture::{Picture, Source},
     place::{Place, image_name},
 };
 use super::{
@@ -70,38 +70,6 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/jobs/{id}/results/{image}/previous", get(beyond::previous))
         .route("/captures/{id}/image", get(photo::show))
         .route("/captures/{id}/thumbnail", get(photo::thumbnail))
-}
-
-/// A label of some detections, and how many they are.
-struct Label {
-    text: String,
-    colour: u32,
-    n: usize,
-}
-
-/// How often each label is there, the most frequent first.
-fn labels<'a>(images: impl Iterator<Item = &'a Image>) -> Vec<(String, usize)> {
-    let mut by_label: BTreeMap<&str, usize> = BTreeMap::new();
-    for detection in images.flat_map(|image| &image.detections) {
-        *by_label.entry(detection.label().unwrap_or_default()).or_default() += 1;
-    }
-    let mut labels: Vec<_> = by_label
-        .into_iter()
-        .map(|(label, n)| (label.to_owned(), n))
-        .collect();
-    labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    labels
-}
-
-fn label((text, n): (String, usize)) -> Label {
-    Label {
-        colour: colour(&text),
-        text: match text.as_str() {
-            "" => "no label".to_owned(),
-            text => visible(text),
-        },
-        n,
-    }
 }
 
 struct Tile {
@@ -189,7 +157,8 @@ async fn grid(
     let wants_photos = place.photos.unwrap_or(app.local_files == LocalFiles::All);
     let offered = labels(found.images.iter());
     let host = wants_photos.then_some(host.as_deref());
-    let tiles = tiles(&app, &place, &found.images, host).await;
+    let colours = Colours::of(store, job.id, found.images.iter().flat_map(|i| &i.detections)).await?;
+    let tiles = tiles(&app, &place, (&found.images, &colours), host).await;
     // What the page goes on to read may have some.
     let loads_others = (wants_photos && found.stopped)
         || tiles
@@ -253,12 +222,17 @@ async fn behind(app: &AppState, job: &Job, order: &Order) -> PageResult<Option<S
     }))
 }
 
-async fn tiles(app: &AppState, place: &Place, images: &[Image], photos: Option<Option<&str>>) -> Vec<Tile> {
+async fn tiles(
+    app: &AppState,
+    place: &Place,
+    (images, colours): (&[Image], &Colours),
+    photos: Option<Option<&str>>,
+) -> Vec<Tile> {
     let shown: Vec<CaptureId> = images.iter().map(|image| image.row.capture.id).collect();
     let known = app.thumbs.sizes(&shown).await;
     let tile = |image: &Image| {
         let known = known.get(&image.row.capture.id).copied();
-        tile(app, place, image, photos, known)
+        tile(app, place, (image, colours), photos, known)
     };
     images.iter().map(tile).collect()
 }
@@ -267,7 +241,7 @@ async fn tiles(app: &AppState, place: &Place, images: &[Image], photos: Option<O
 fn tile(
     app: &AppState,
     place: &Place,
-    image: &Image,
+    (image, colours): (&Image, &Colours),
     photos: Option<Option<&str>>,
     known: Option<Known>,
 ) -> Tile {
@@ -284,7 +258,7 @@ fn tile(
         (capture.facts.width, capture.facts.height) = (Some(width), Some(height));
     }
     let src = photograph.or_else(|| picture::small(capture.id, known));
-    let picture = Picture::new(&capture, &image.detections, &place.filter, None, src);
+    let picture = Picture::new(&capture, (&image.detections, colours), &place.filter, None, src);
     let taken = image.detections.iter().filter(|d| place.filter.takes(d)).count();
     let all = u64::try_from(image.row.detections).unwrap_or(0);
     let found = match all {
@@ -303,7 +277,7 @@ fn tile(
         path: place.path_of(capture.id),
         picture,
         found,
-        labels: labels.into_iter().map(label).collect(),
+        labels: labels.into_iter().map(|l| Label::new(l, colours)).collect(),
         more,
         left_out: (undrawn > 0).then(|| format!("{} not drawn here", count(undrawn))),
     }

@@ -23,6 +23,7 @@ use super::{
     beyond,
     entry::{Entry, entry},
     filter::{many, of_one},
+    labels::Colours,
     near::{Strip, strip},
     picture::{self, Picture, Source},
     place::image_name,
@@ -91,12 +92,11 @@ pub(super) async fn show(
     let src = src.filter(|_| shows);
     let loads_others = src.as_ref().is_some_and(|src| src.contains("://"));
     let is_insecure = src.as_ref().is_some_and(|src| src.starts_with("http://")) && is_tls(client.as_ref());
-    let picture = Picture::new(capture, &detections, &asked.place.filter, asked.turn, src);
+    let colours = Colours::of(app.engine.store().as_ref(), job.id, &detections).await?;
+    let found = (detections.as_slice(), &colours);
+    let picture = Picture::new(capture, found, &asked.place.filter, asked.turn, src);
     let taken = detections.iter().filter(|d| asked.place.filter.takes(d)).count();
-    let mut entries = Vec::with_capacity(detections.len());
-    for (at, detection) in detections.iter().enumerate() {
-        entries.push(entry(&app, &asked, &picture, at, detection).await?);
-    }
+    let entries = entries(&app, &asked, &picture, found).await?;
     let all = u64::try_from(row.detections).unwrap_or(0);
     let page = ResultPage {
         frame: Frame::new(image_name(&capture.url), "jobs", &visitor),
@@ -126,7 +126,7 @@ pub(super) async fn show(
         score: Score::new(&asked, taken, entries.len()),
         entries,
         ways: Ways::new(&asked, &picture),
-        end: params.text("end").and_then(beyond::end),
+        end: beyond::end(&app, &job, &asked, params.text("end")).await?,
         settled: row
             .settled_at
             .map(|at| Time::new(app.engine.shown(at), app.engine.wall_now())),
@@ -134,6 +134,19 @@ pub(super) async fn show(
     };
     let response = render(StatusCode::OK, &page);
     Ok(with_photographs(response, loads_others))
+}
+
+async fn entries(
+    app: &AppState,
+    asked: &Asked,
+    picture: &Picture,
+    (detections, colours): (&[DetectionRow], &Colours),
+) -> PageResult<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(detections.len());
+    for (at, detection) in detections.iter().enumerate() {
+        entries.push(entry(app, asked, (picture, colours), at, detection).await?);
+    }
+    Ok(entries)
 }
 
 /// The task of the image, if it is one of the job.

@@ -2,13 +2,11 @@
 
 use trapline_core::{CaptureId, catalog::Capture, ports::DetectionRow};
 
-use super::{super::words::visible, filter::Filter};
+use super::{super::words::visible, filter::Filter, labels::Colours};
 use crate::{file_url, http::LocalFiles, wiring::Known};
 
 /// Boxes that are drawn on a tile.
 const DRAWN_MAX: usize = 200;
-/// Labels are told apart by so many colours; the letters and the list name them all.
-const COLOURS: u32 = 8;
 
 /// How a camera was held, as EXIF counts it: what is stored is turned by this to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +150,7 @@ impl Picture {
     /// With the boxes of at most so many detections.
     pub(super) fn new(
         capture: &Capture,
-        detections: &[DetectionRow],
+        (detections, colours): (&[DetectionRow], &Colours),
         filter: &Filter,
         turn: Option<Orientation>,
         src: Option<String>,
@@ -196,7 +194,7 @@ impl Picture {
             Some(Shape {
                 n: d.id.n,
                 letter: letter(at),
-                colour: colour(d.label().unwrap_or_default()),
+                colour: colours.colour(d.label().unwrap_or_default()),
                 is_below: !filter.takes(d),
                 corners: scale(d.bbox?),
             })
@@ -291,14 +289,6 @@ pub(super) fn letter(mut at: usize) -> String {
         }
         at = at / 26 - 1;
     }
-}
-
-/// The colour of a label: the same on every page.
-pub(super) fn colour(label: &str) -> u32 {
-    let hash = label.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    (hash ^ (hash >> 16)) % COLOURS
 }
 
 #[cfg(test)]

@@ -171,6 +171,26 @@ async fn the_api_refuses_what_is_not_as_expected_and_a_run_of_all_needs_consent(
 }
 
 #[tokio::test]
+async fn no_link_says_of_a_job_what_was_not_done() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(2).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let shown = async |did: &str| browser.get(&format!("/jobs/{job}?did={did}")).await;
+    shown("run").await.has("The job is started.");
+    shown("stop").await.has_not("The job is stopped.");
+    for again in ["run-again", "retry-failed"] {
+        shown(again)
+            .await
+            .has_not("run again.")
+            .has_not("not done is run.");
+    }
+    let form = browser.get(&format!("/jobs/{job}/stop")).await.form();
+    browser.post(&format!("/jobs/{job}/stop"), &form).await;
+    shown("stop").await.has("The job is stopped.");
+    shown("run").await.has_not("The job is started.");
+}
+
+#[tokio::test]
 async fn a_hostile_name_stays_text() {
     let fleet = Fleet::new().await;
     let browser = Browser::with(&fleet.app, ADMIN).await;

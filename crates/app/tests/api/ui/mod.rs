@@ -9,6 +9,7 @@ mod failures;
 mod growth;
 mod health;
 mod jobs;
+mod labels;
 mod large;
 mod links;
 mod live;

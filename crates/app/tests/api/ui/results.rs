@@ -185,6 +185,11 @@ async fn an_image_has_its_detections_and_leads_to_the_next_of_the_filter() {
         leads(0, "previous").await,
         format!("{grid}/{}?end=previous", id(0))
     );
+    let shown = async |at: usize, end: &str| browser.get(&format!("{grid}/{}?end={end}", id(at))).await;
+    shown(0, "previous").await.has("This is the first image");
+    shown(1, "previous").await.has_not("This is the first image");
+    shown(0, "next").await.has_not("This is the last image");
+    shown(1, "next&min=0.3").await.has("This is the last image");
 }
 
 #[tokio::test]

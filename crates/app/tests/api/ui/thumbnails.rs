@@ -3,7 +3,8 @@
 use axum::http::StatusCode;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
-use trapline_core::catalog::Role;
+use trapline_backends::Thumbnail;
+use trapline_core::{CaptureId, JobId, catalog::Role};
 
 use super::browser::Browser;
 use crate::{
@@ -102,4 +103,27 @@ async fn thumbnails_of_the_oldest_job_go_first() {
     }
     assert_eq!(browser.get(&kept[0]).await.status, StatusCode::NOT_FOUND);
     assert_eq!(browser.get(&kept[1]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn old_sizes_are_removed_until_there_are_few_enough_though_nothing_is_written() {
+    let mut app = TestApp::new().await;
+    let at = app.keep_thumbnails(5_000).await;
+    let size = |capture| Thumbnail {
+        capture: CaptureId(capture),
+        job: JobId(0),
+        size: (4_000, 3_000),
+        jpeg: Vec::new(),
+    };
+    // More than one turn removes.
+    let old: Vec<Thumbnail> = (1_000..31_000).map(size).collect();
+    at.keep(&old).await.unwrap();
+    let fleet = Fleet::of(app).await;
+    let job = fleet.job(1).await;
+    let task = fleet.tasks(job, 1).await.remove(0);
+    fleet.settle(job, &[with(&task, &jpeg(3_000))]).await;
+    fleet.app.state.thumbs.write().await;
+    assert!(at.bytes().await.unwrap() > 5_000, "a turn is bounded");
+    fleet.app.state.thumbs.write().await;
+    assert_eq!(at.bytes().await.unwrap(), 3_000);
 }

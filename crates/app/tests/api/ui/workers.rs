@@ -129,7 +129,12 @@ async fn the_page_of_a_worker_shows_what_failed_with_it_and_an_admin_drains_it()
     admin.get("/pipelines").await.has("<a href=\"/workers\">1</a>");
     admin.post(&format!("{page}/resume"), "").await;
     admin.get("/pipelines").await.has("<a href=\"/workers\">2</a>");
-    admin.get(&page).await.has("Drain…").has_not(">draining<");
+    admin
+        .get(done.location())
+        .await
+        .has("Drain…")
+        .has_not(">draining<")
+        .has_not("It is handed nothing more.");
 }
 
 /// Every page and action, with what each role gets.
@@ -234,4 +239,37 @@ async fn a_bound_viewer_is_told_who_works_on_its_jobs_and_nothing_else_of_them()
     assert_eq!(list["results"], json!([]));
     let one = bound.get(&format!("/api/v2/workers/{id}/")).await;
     assert_eq!(one.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_rate_of_a_pipeline_is_that_of_its_jobs_which_the_visitor_sees() {
+    let fleet = Fleet::new().await;
+    let (app, other) = (&fleet.app, fleet.app.other_project().await);
+    let mut second = crate::support::moths();
+    second["pipelines"][0]["slug"] = json!("beetles");
+    for (project, body) in [(other.0, crate::support::moths()), (other.0, second)] {
+        let path = format!("/api/v2/projects/{project}/pipelines/");
+        assert_eq!(fleet.worker.post(&path, &body).await.status, StatusCode::CREATED);
+    }
+    // A worker of no project serves all three, and works on one of them.
+    let job = fleet.job_with(4, json!({"project_id": other.0})).await;
+    let claim = json!({"pipelines": ["moths", "beetles"], "batch_size": 4});
+    let held = fleet.worker.post("/api/v2/tasks/claim/", &claim).await.body;
+    assert_eq!(held["job_id"], job, "{held}");
+    let tasks = held["tasks"].as_array().unwrap();
+    fleet
+        .settle(job, &tasks[..3].iter().map(success).collect::<Vec<_>>())
+        .await;
+    app.state.engine.flush_signs().await.unwrap();
+
+    let shown = async |project| {
+        Browser::of(app, Role::Viewer, project)
+            .await
+            .get("/pipelines")
+            .await
+    };
+    shown(Some(ProjectId(1))).await.has("moths").has_not("/min<");
+    let page = shown(Some(other)).await;
+    let (moths, beetles) = page.html.split_once(">beetles<").unwrap();
+    assert!(moths.contains("/min<") && !beetles.contains("/min<"), "{moths}");
 }
