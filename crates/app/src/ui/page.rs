@@ -23,7 +23,7 @@ pub(super) type PageResult<T = Response> = Result<T, PageError>;
 const PLACES: &[(&str, &str, &str)] = &[
     ("jobs", "/jobs", "Jobs"),
     ("workers", "/workers", "Workers"),
-    ("sets", "/sets", "Capture sets"),
+    ("sets", "/sets", "Sets"),
     ("pipelines", "/pipelines", "Pipelines"),
     ("health", "/health", "Health"),
 ];

@@ -15,6 +15,7 @@ use super::{BINARY, browser::Browser, half_done, job::fail_the_rest};
 const AXE: &str = include_str!("vendor/axe.min.js");
 const DESK: u32 = 1_280;
 const PHONE: u32 = 375;
+const SMALL_PHONE: u32 = 360;
 /// 400% zoom of a desk.
 const NARROWEST: u32 = 320;
 
@@ -343,4 +344,25 @@ async fn nothing_scrolls_sideways_at_320() {
     .await;
     tour.browser.end().await;
     assert!(wide.is_empty(), "{wide:?}");
+}
+
+/// How many rows the bar has: what is in one has its middle at about the same height.
+const ROWS: &str = "
+    const middle = e => { const r = e.getBoundingClientRect(); return (r.top + r.bottom) / 2; };
+    const all = [...document.querySelectorAll('.bar a, .bar button, .bar .health')].map(middle).sort((a, b) => a - b);
+    return all.filter((y, n) => n == 0 || y - all[n - 1] > 8).length;";
+
+#[tokio::test]
+async fn the_bar_of_a_phone_has_two_rows() {
+    let tour = Tour::start().await;
+    let browser = &tour.browser;
+    tour.sign_in().await;
+    let mut rows = Vec::new();
+    for width in [SMALL_PHONE, PHONE] {
+        browser.is_wide(width).await;
+        browser.open("/jobs").await;
+        rows.push(browser.run(ROWS, json!([])).await);
+    }
+    tour.browser.end().await;
+    assert_eq!(rows, [2, 2]);
 }
