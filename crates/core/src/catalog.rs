@@ -368,6 +368,18 @@ pub struct CollectionProgress {
     pub with_detections: u64,
 }
 
+impl CollectionProgress {
+    /// That of a set of which nothing is processed.
+    #[must_use]
+    pub const fn none(collection: CollectionId) -> Self {
+        Self {
+            collection,
+            processed: 0,
+            with_detections: 0,
+        }
+    }
+}
+
 /// The outcome of adding captures to a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Added {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use trapline_core::{
     AlgorithmId, CaptureId, CollectionId, PipelineId, ProjectId, ServiceId, TakenAt, TokenId,
     catalog::{
-        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, CollectionProgress, Draft,
-        FileVersion, Pipeline, Project, ProjectSettings, Role, Service, Session, SessionOwner, Token,
+        Algorithm, AlgorithmSpec, Capture, CaptureFacts, CategoryMap, Collection, Draft, FileVersion,
+        Pipeline, Project, ProjectSettings, Role, Service, Session, SessionOwner, Token,
     },
 };
 
@@ -73,14 +73,6 @@ pub(crate) fn draft(row: &impl Columns) -> sqlx::Result<Draft> {
         name: row.col("name")?,
         report: row.col("report")?,
         created_at: row.time("created_at")?,
-    })
-}
-
-pub(crate) fn collection_progress(row: &impl Columns) -> sqlx::Result<CollectionProgress> {
-    Ok(CollectionProgress {
-        collection: CollectionId(row.col("id")?),
-        processed: row.unsigned("processed")?,
-        with_detections: row.unsigned("with_detections")?,
     })
 }
 

@@ -13,8 +13,8 @@ use sqlx::Row as _;
 use trapline_core::Timestamp;
 
 pub(crate) use catalog::{
-    algorithm, algorithm_with_map, bare_pipeline, capture, collection, collection_progress, draft, grouped,
-    project, service, session, taken_at, token,
+    algorithm, algorithm_with_map, bare_pipeline, capture, collection, draft, grouped, project, service,
+    session, taken_at, token,
 };
 pub(crate) use job::{JobSource, audit, job, job_head, run_algorithms, vitals, waiting};
 pub(crate) use lease::{cluster, due_grant, gap, recent_answers, signs_of, stored};

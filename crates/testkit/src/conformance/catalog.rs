@@ -5,8 +5,8 @@ use std::time::Duration;
 use trapline_core::{
     CaptureId, CollectionId, ErrorKind, ProjectId, ServiceId, Timestamp, TokenId,
     catalog::{
-        AlgorithmSpec, Capture, CategoryMap, NewCapture, NewService, NewToken, PipelineSpec, ProjectEdit,
-        ProjectSettings, Registration, Role,
+        AlgorithmSpec, Capture, CategoryMap, CollectionProgress, NewCapture, NewService, NewToken,
+        PipelineSpec, ProjectEdit, ProjectSettings, Registration, Role,
     },
     job::JobMove,
     ports::{OffsetPage, SignOfLife, WorkerIdentity},
@@ -363,5 +363,18 @@ cases! { World;
         assert_eq!(progress().await, [[0, 0], [4, 4]]);
         w.store.delete_job(job, w.now()).await.unwrap();
         assert_eq!(progress().await, [[0, 0], [0, 0]]);
+    }
+
+    async fn a_large_set_is_counted_to_its_end(w: World) {
+        // More than a store counts at once.
+        let job = w.job_of(5_001).await;
+        let set = w.job(job).await.collection.unwrap();
+        let tasks = w.grant(job, 5_001, "w").await;
+        let first = tasks.iter().min_by_key(|task| task.0.capture).unwrap();
+        let last = tasks.iter().max_by_key(|task| task.0.capture).unwrap();
+        w.succeed(*first, 1).await;
+        w.succeed(*last, 0).await;
+        let all = w.store.collection_progress(&[set]).await.unwrap();
+        assert_eq!(all, [CollectionProgress { collection: set, processed: 2, with_detections: 1 }]);
     }
 }

@@ -1,7 +1,7 @@
 //! Captures and their sets. A capture is unique by (project, URL as given); a set only refers to it.
 
 use trapline_core::{
-    CaptureId, CollectionId, ProjectId,
+    CaptureId, CollectionId, ProjectId, Result,
     catalog::{
         Added, Capture, CaptureFacts, CaptureScope, Collection, CollectionProgress, Files, Learnt, NewCapture,
     },
@@ -10,9 +10,12 @@ use trapline_core::{
 
 use super::{Cold, Turn, counted, retried, write};
 use crate::{
-    rows,
+    rows::{self, Columns as _},
     sql::{Conn, List, Value, bound, first, sql},
 };
+
+/// Captures of a set of which is counted at once what jobs have processed: some ten milliseconds.
+const PROGRESS_SLICE: i64 = 5_000;
 
 /// A capture, or what was learnt of one, as the statements read it from JSON.
 #[derive(serde::Serialize)]
@@ -115,17 +118,40 @@ pub(crate) async fn set<S: Cold>(
         .await
 }
 
-pub(crate) async fn progress<S: Cold>(
+/// What jobs have processed of sets. Each slice has a connection for itself: of a set of a million captures all of them together
+/// take seconds, which nobody else waits for.
+pub(crate) async fn progress<S: Cold>(store: &S, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
+    let mut all = Vec::with_capacity(sets.len());
+    for set in sets {
+        let (mut whole, mut after) = (CollectionProgress::none(*set), Some(i64::MIN));
+        while let Some(from) = after {
+            let (slice, last) = store.aside(next_progress(store, *set, from)).await?;
+            whole.processed += slice.processed;
+            whole.with_detections += slice.with_detections;
+            after = last;
+        }
+        all.push(whole);
+    }
+    Ok(all)
+}
+
+/// The same of the next captures of a set; the last of them, if there may be more.
+async fn next_progress<S: Cold>(
     store: &S,
-    sets: &[CollectionId],
-) -> sqlx::Result<Vec<CollectionProgress>> {
-    let ids: Vec<i64> = sets.iter().map(|set| set.0).collect();
-    let mut conn = store.worker_reader().await?;
-    conn.list(
-        sql!(each "catalog/collection_progress.sql"),
-        &[&List(&ids)],
-        rows::collection_progress,
-    )
+    set: CollectionId,
+    after: i64,
+) -> sqlx::Result<(CollectionProgress, Option<i64>)> {
+    let values: [&dyn Value<'_>; 3] = [&set.0, &after, &PROGRESS_SLICE];
+    let mut conn = store.reader().await?;
+    conn.one(sql!(each "catalog/collection_progress.sql"), &values, |row| {
+        let (captures, last): (i64, Option<i64>) = (row.col("captures")?, row.col("last")?);
+        let progress = CollectionProgress {
+            collection: set,
+            processed: row.unsigned("processed")?,
+            with_detections: row.unsigned("with_detections")?,
+        };
+        Ok((progress, last.filter(|_| captures == PROGRESS_SLICE)))
+    })
     .await
 }
 

@@ -163,7 +163,7 @@ macro_rules! catalog {
             }
 
             async fn collection_progress(&self, sets: &[CollectionId]) -> Result<Vec<CollectionProgress>> {
-                self.for_worker(SLOW, captures::progress(self, sets)).await
+                captures::progress(self, sets).await
             }
 
             async fn set_captures(&self, set: CollectionId, after: CaptureId, limit: u64) -> Result<Vec<CaptureId>> {

@@ -1,11 +1,7 @@
--- How many captures of each set any job has processed, and in how many it found something. $1 sets (JSON). A deleted job
--- counts no more, though its rows are removed later. CROSS JOIN keeps the order, so that each task is one look-up.
-SELECT id, COUNT(*) AS processed, SUM(found) AS with_detections
-FROM (SELECT e.value AS id, MAX(t.n_detections > 0) AS found
-      FROM json_each($1) AS e
-      CROSS JOIN collection_captures AS cc ON cc.collection_id = e.value
-      CROSS JOIN tasks AS t ON t.capture_id = cc.capture_id
-      WHERE t.state = 'processed'
-        AND NOT EXISTS (SELECT 1 FROM jobs AS j WHERE j.id = t.job_id AND j.deleted_at IS NOT NULL)
-      GROUP BY e.value, cc.capture_id)
-GROUP BY id
+-- Of the next captures of a set: how many they are, which is the last, how many of them any job has processed, and in how many it
+-- found something. A deleted job counts no more, though its rows are removed later. $1 set, $2 after, $3 limit.
+SELECT COUNT(*) AS captures, MAX(capture_id) AS last, COUNT(found) AS processed, COALESCE(SUM(found), 0) AS with_detections
+FROM (SELECT s.capture_id,
+             (SELECT MAX(t.n_detections > 0) FROM tasks AS t CROSS JOIN jobs AS j ON j.id = t.job_id AND j.deleted_at IS NULL
+              WHERE t.capture_id = s.capture_id AND t.state = 'processed') AS found
+      FROM (SELECT capture_id FROM collection_captures WHERE collection_id = $1 AND capture_id > $2 ORDER BY capture_id LIMIT $3) AS s)
