@@ -56,6 +56,7 @@ pub struct Plan<'a> {
 /// Who works in a project.
 #[derive(Debug)]
 pub struct Crew {
+    project: ProjectId,
     online: Vec<(String, u64)>,
     running: Vec<JobView>,
 }
@@ -84,17 +85,26 @@ impl Crew {
         found.map_or(0, |(_, workers)| *workers)
     }
 
-    /// How many images a minute the jobs of a pipeline settle, if that is known.
+    /// How many images a minute the project's jobs of a pipeline settle, if that is known.
     #[must_use]
     pub fn rate(&self, slug: &str) -> Option<f64> {
-        let rates: Vec<f64> = self.of(slug).filter_map(|view| view.rate_per_minute).collect();
-        (!rates.is_empty()).then(|| rates.iter().sum())
+        sum(self.of(slug).filter(|view| view.job.project == self.project))
+    }
+
+    /// The same of all jobs that wait for the same workers.
+    fn shared_rate(&self, slug: &str) -> Option<f64> {
+        sum(self.of(slug))
     }
 
     fn of(&self, slug: &str) -> impl Iterator<Item = &JobView> {
         let is_of = move |view: &&JobView| view.job.pipeline.as_ref().is_some_and(|(_, of)| of == slug);
         self.running.iter().filter(is_of)
     }
+}
+
+fn sum<'a>(views: impl Iterator<Item = &'a JobView>) -> Option<f64> {
+    let rates: Vec<f64> = views.filter_map(|view| view.rate_per_minute).collect();
+    (!rates.is_empty()).then(|| rates.iter().sum())
 }
 
 /// What a job would do.
@@ -147,6 +157,7 @@ impl Engine {
             running.extend(others);
         }
         Ok(Crew {
+            project,
             online: store.online_workers(project, self.now().minus(ONLINE)).await?,
             running: self.recent(running).await?,
         })
@@ -186,7 +197,7 @@ impl Engine {
                 .iter()
                 .map(|v| v.job.counts.pending + v.job.counts.in_flight)
                 .sum();
-            let rate = match crew.rate(slug) {
+            let rate = match crew.shared_rate(slug) {
                 Some(rate) => Some(rate),
                 None => self.last_rate(plan.project, slug).await?,
             };

@@ -272,4 +272,8 @@ async fn the_rate_of_a_pipeline_is_that_of_its_jobs_which_the_visitor_sees() {
     let page = shown(Some(other)).await;
     let (moths, beetles) = page.html.split_once(">beetles<").unwrap();
     assert!(moths.contains("/min<") && !beetles.contains("/min<"), "{moths}");
+    let set = fleet.set("one").await;
+    let operator = Browser::of(app, Role::Operator, Some(ProjectId(1))).await;
+    let page = operator.get(&format!("/jobs/new/{set}")).await;
+    page.has("moths v1").has_not("/min now");
 }
