@@ -21,6 +21,7 @@ mod roles;
 mod session;
 mod sets;
 mod settings;
+mod sorted;
 mod summary;
 mod thumbnails;
 mod workers;
