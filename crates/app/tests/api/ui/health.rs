@@ -1,5 +1,7 @@
 //! The page of Trapline's health.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use trapline_core::{
     JobId, ProjectId,
@@ -7,6 +9,7 @@ use trapline_core::{
     health::{Action, TickReport},
     ports::Health as _,
 };
+use trapline_testkit::until;
 
 use super::browser::Browser;
 use crate::{
@@ -36,6 +39,14 @@ async fn save(app: &TestApp, node: &str, found: bool) {
 #[tokio::test]
 async fn the_page_of_health_says_what_answers_and_which_checks_fixed_something() {
     let app = TestApp::new().await;
+    // A node checks when it starts.
+    until("its own check", Duration::from_secs(20), async || {
+        match app.store.ticks(None, 1).await.unwrap().len() {
+            1 => Ok(()),
+            n => Err(n.to_string()),
+        }
+    })
+    .await;
     for n in 0..30 {
         save(&app, &format!("node-{n}"), n % 10 == 0).await;
     }
