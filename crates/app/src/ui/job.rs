@@ -161,7 +161,7 @@ async fn part(app: &AppState, visitor: &Visitor, job: &Job, word: &str, params: 
     }
 }
 
-/// Whether a job runs and nothing of it was settled for a while. All times are those of the store.
+/// Whether a job runs and nothing of it was settled for a while. `now` is of the clock that the job's times are of: the store's, or what that shows.
 pub(super) fn is_quiet(job: &Job, now: Timestamp) -> bool {
     let last = job.last_result_at.or(job.started_at).unwrap_or(job.updated_at);
     job.status.is_running() && now.since(last) >= QUIET

@@ -34,7 +34,7 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// As they are at a time of the store.
+    /// As they are now; the times of a view are those that the store's clock shows.
     pub(super) fn new(view: &JobView, now: Timestamp) -> Self {
         let job = &view.job;
         let (bar, state, c) = (Bar::new(&job.counts), words::state(job), &job.counts);

@@ -81,7 +81,7 @@ impl Shown {
                 let job = &view.job;
                 let told = self.jobs.entry(job.id).or_insert_with(|| Told::new(job));
                 told.held = Held::of(job);
-                told.update(&Numbers::new(&view, app.engine.now()));
+                told.update(&Numbers::new(&view, app.engine.wall_now()));
                 found.insert(job.id);
             }
         }

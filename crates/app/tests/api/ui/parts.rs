@@ -129,6 +129,10 @@ async fn an_open_page_is_told_that_nothing_was_settled_for_a_while() {
     let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
     let stream = format!("/live?jobs={job}&once=1");
     browser.get(&stream).await.has("\"quiet\":false");
+    // A clock that is set back is no time that passed.
+    fleet.app.set_clock(-3_600 * 1_000_000);
+    fleet.pass(Duration::from_secs(3)).await;
+    browser.get(&stream).await.has("\"quiet\":false");
     fleet.pass(Duration::from_secs(121)).await;
     browser.get(&stream).await.has("\"quiet\":true");
     fleet.settle(job, &[success(&tasks[1])]).await;
