@@ -4,14 +4,14 @@
 
 use trapline_core::{
     JobId, Timestamp,
-    failures::{GroupId, Tally},
+    failures::{GroupId, Step, Tally},
     ports::FailureGroups,
 };
 
 use super::Cold;
 use crate::{
     rows,
-    sql::{Conn, Value, first, sql},
+    sql::{Conn, first, sql},
 };
 
 /// Counts what a transaction changes. After its tasks, with the rows of the jobs locked.
@@ -21,19 +21,17 @@ pub(crate) async fn count<C: Conn>(conn: &mut C, tally: &Tally, now: Timestamp) 
             .list(sql!("failures/known.sql"), &[&job.0, &run], first)
             .await?;
         let known: Vec<GroupId> = known.into_iter().filter_map(GroupId::from_row).collect();
-        for step in tally.steps((job, run), &known) {
-            let (kind, reason) = (&step.kind, step.kind.reason.as_str());
-            let values: [&dyn Value<'_>; 8] = [
-                &job.0,
-                &run,
-                &kind.id.to_row(),
-                &reason,
-                &kind.text,
-                &step.n,
-                &step.sample.0,
-                &now.0,
-            ];
-            conn.run(sql!("failures/add.sql"), &values).await?;
+        let steps = tally.steps((job, run), &known);
+        let rows: Vec<_> = steps
+            .iter()
+            .map(|Step { kind, n, sample }| {
+                let (id, reason) = (kind.id.to_row(), kind.reason.as_str());
+                (job.0, run, id, reason, &kind.text, n, sample.0, now.0)
+            })
+            .collect();
+        if !rows.is_empty() {
+            let rows = serde_json::to_string(&rows).expect("numbers and texts serialise");
+            conn.run(sql!(each "failures/add.sql"), &[&rows]).await?;
         }
     }
     Ok(())

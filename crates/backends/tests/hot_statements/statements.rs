@@ -216,9 +216,7 @@ pub(crate) const HOT: &[Statement] = &[
     hot("reports/images_in_flight_before.sql", IN_FLIGHT / 2, &[JOB, (INT, known!("last")), (INT, "'24'")]),
     hot("reports/hand_outs.sql", 1, &[JOB, (INT, "'7'")]),
     hot("failures/known.sql", 1, &[JOB, (INT, "'1'")]),
-    hot("failures/add.sql", 1, &[
-        JOB, (INT, "'1'"), (INT, "'7'"), (TEXT, "'lost'"), (TEXT, "'word'"), (INT, "'1'"), (INT, "'7'"), NOW,
-    ]),
+    hot("failures/add.sql", 1, &[(TEXT, "'[[2, 1, 7, \"lost\", \"word\", 1, 7, 0]]'")]),
     hot("failures/groups.sql", 1, &[JOB]),
     hot("reports/results.sql", 24, &[JOB, (INT, known!("last")), (INT, "'24'")]),
     hot("reports/results_before.sql", 24, &[JOB, (INT, "'25'"), (INT, "'24'")]),

@@ -90,6 +90,10 @@ impl Tally {
                 true => step.kind.clone(),
                 false => Kind::rest(step.kind.reason),
             };
+            // It failed before its run was counted.
+            if step.n < 0 && !known.contains(&kind.id) && !placed.contains_key(&kind.id) {
+                continue;
+            }
             let into = placed.entry(kind.id).or_insert(Step {
                 kind,
                 n: 0,
@@ -120,6 +124,13 @@ mod tests {
         tally.add(RUN, kind("too dark"), CaptureId(2));
         let steps = tally.steps(RUN, &[]);
         assert_eq!((steps.len(), steps[0].n, steps[0].sample), (1, 1, CaptureId(2)));
+    }
+
+    #[test]
+    fn what_failed_before_its_run_was_counted_is_taken_from_no_group() {
+        let mut tally = Tally::default();
+        tally.remove(RUN, kind("too dark").id, FailReason::WorkerError);
+        assert!(tally.steps(RUN, &[]).is_empty());
     }
 
     #[test]

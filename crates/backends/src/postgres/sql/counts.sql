@@ -1,5 +1,6 @@
 -- Every change of a counter, and the landing with it (A9): one function, last in its transaction, and one statement for
--- all jobs of a group with the line in the log of those that landed, so that their rows are locked for one round trip.
+-- all jobs of a group with the line in the log of those that landed, so that their rows are locked for one round trip; for
+-- some more if images failed, whose groups are counted before.
 -- $1 jobs, $2 processed, $3 failed, $4 detections, $5 classifications: deltas. $6 totals, at the end of collect, else
 -- NULL. $7 now if a worker's result is the cause, else NULL. $8 now.
 -- A job is not taken for idle because a node was paused between reading the time and writing it: what decides is no
