@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use trapline_core::{
     CaptureId, FailReason, JobId, Result, TaskState,
     failures::{Group, GroupId, kind_of},
-    ports::{ImageQuery, ImageRow, ImageState, Store},
+    ports::{FailureGroups, ImageQuery, ImageRow, ImageState, Store},
 };
-use trapline_engine::{Engine, FAILURES_MAX};
+use trapline_engine::Engine;
 
 /// Rows read at a time where most may not be wanted.
 const SLICE: u64 = 500;
@@ -49,23 +49,19 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The same, with what is in the group, by the groups of the job.
-    #[must_use]
-    pub fn among(mut self, groups: &[Group]) -> Self {
-        self.rest = self.group.as_ref().and_then(|group| Rest::of(group, groups));
-        self
-    }
-
     /// The same, with what is in the group.
     ///
     /// # Errors
     /// As the store's.
-    pub async fn told(self, engine: &Engine) -> Result<Self> {
+    pub async fn told(mut self, engine: &Engine) -> Result<Self> {
         if self.group.is_none() {
             return Ok(self);
         }
-        let failures = engine.failures(self.job, FAILURES_MAX).await?;
-        Ok(self.among(&failures.groups))
+        let counted = engine.store().failure_groups(self.job).await?;
+        let counted = counted.filter(FailureGroups::is_exact);
+        let groups = counted.map_or_else(Vec::new, |counted| counted.with_workers(&[]));
+        self.rest = self.group.as_ref().and_then(|group| Rest::of(group, &groups));
+        Ok(self)
     }
 
     fn takes(&self, row: &ImageRow) -> bool {

@@ -35,7 +35,7 @@ impl Engine {
     /// As the store's.
     pub async fn failures(&self, job: JobId, most: u64) -> Result<Failures> {
         let counted = self.inner.ports.store.failure_groups(job).await?;
-        let counted = counted.filter(FailureGroups::is_whole);
+        let counted = counted.filter(FailureGroups::is_exact);
         // Only the workers are looked for if the rest is known.
         let most = counted.as_ref().map_or(most, |_| most.min(PAGE));
         let mut found = self.look_at_failed(job, most).await?;

@@ -56,6 +56,12 @@ impl FailureGroups {
         self.failed == self.groups.iter().map(|group| group.count).sum::<u64>()
     }
 
+    /// Whether the groups are those of all failed images.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        self.is_counted && self.is_whole()
+    }
+
     /// The groups that have images, the largest first, with the workers of those that were looked at.
     #[must_use]
     pub fn with_workers(self, looked_at: &[Group]) -> Vec<Group> {
