@@ -57,6 +57,9 @@ pub(crate) struct Browser {
     _driver: Driver,
 }
 
+/// How often a driver is started that does not listen.
+const STARTS_MAX: usize = 5;
+
 /// The process of chromedriver, with a folder in which it and the browser leave what they leave.
 struct Driver {
     process: Child,
@@ -64,8 +67,15 @@ struct Driver {
 }
 
 impl Driver {
-    /// Starts it on a free port, and returns that.
+    /// Starts it on a free port, and returns that. It takes a port that is free in one version of the Internet Protocol, and ends if
+    /// somebody has it in the other.
     fn start() -> (Self, u16) {
+        (0..STARTS_MAX)
+            .find_map(|_| Self::start_once())
+            .expect("chromedriver says on which port it listens")
+    }
+
+    fn start_once() -> Option<(Self, u16)> {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("chromedriver");
         command
@@ -84,10 +94,8 @@ impl Driver {
             let port = line.split("successfully on port ").nth(1)?;
             port.trim_end_matches('.').parse().ok()
         });
-        (
-            Self { process, folder },
-            port.expect("chromedriver says on which port it listens"),
-        )
+        let driver = Self { process, folder };
+        Some((driver, port?))
     }
 }
 
