@@ -94,7 +94,7 @@ async fn a_worker_that_goes_silent_after_17_of_20_is_named() {
 #[tokio::test]
 async fn projections_that_are_gone_are_told_beside_whatever_else_is_said() {
     let node = node(quiet()).await;
-    let job = node.job_of(2).await;
+    let job = node.projected_job_of(2).await;
     let worker = node.worker("gpu").await;
     node.reserve(job, 1, worker).await;
     node.ports.progress.remove(job).await.unwrap();
