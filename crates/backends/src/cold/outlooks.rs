@@ -10,7 +10,7 @@ use crate::{
     sql::{Conn, List, Value, first, sql},
 };
 
-/// Workers named at the most, as for one job.
+/// Workers named at the most.
 const WORKERS_MAX: i64 = 100;
 
 /// Which workers a job may have: its project, and the slug of its pipeline.

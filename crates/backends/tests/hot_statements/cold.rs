@@ -18,7 +18,6 @@ pub(crate) const COLD: &[&str] = &[
     "health/end_tick.sql",
     "health/forget_ticks.sql",
     "health/last_seen.sql",
-    "health/outlook_job.sql",
     "health/recount.sql",
     "health/stray_classifications.sql",
     "health/stray_detections.sql",

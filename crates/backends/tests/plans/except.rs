@@ -75,14 +75,13 @@ const LINES: [&str; 3] = [
 
 /// What goes through more all the same: the statement, the table, and why it may.
 #[rustfmt::skip]
-pub(crate) const EXCEPT: [(&str, &str, &str); 19] = [
+pub(crate) const EXCEPT: [(&str, &str, &str); 18] = [
     ("catalog/captures_of_sizes.sql", "captures", "asked once by `trapline run`, of the photographs of its own store"),
     ("catalog/empty_collection.sql", "collection_captures", "all of what is removed, in the background"),
     ("catalog/merge_collection.sql", "collection_captures", "all of what is copied, by `trapline run`"),
     ("collect/claim_set.sql", "collection_captures", "once in a run, what is to be collected"),
     ("collect/total.sql", "tasks", "once in a run, at the end of its collect"),
     ("has_suspects.sql", "tasks", "those of an index of what died with a worker"),
-    ("health/outlook_strikes.sql", "tasks", "those of two indexes of what was handed out in vain"),
     ("health/recount.sql", "tasks", "`trapline verify` and the health check, all of a job"),
     ("jobs/cleanup_due.sql", "jobs", "those of an index of what is due"),
     ("jobs/deleted.sql", "jobs", "those of an index of what is deleted"),

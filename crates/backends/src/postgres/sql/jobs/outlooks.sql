@@ -1,5 +1,5 @@
--- Why jobs wait, beside their workers: what health/outlook_strikes.sql and health/outlook_last_tries.sql say of one job, by the same
--- indexes. $1 jobs.
+-- Why jobs wait, beside their workers: hand-outs of pending tasks that ended without an answer, and to whom one of them went (the
+-- first one of a suspect is no strike); a worker that has a suspect alone, and one that is kept free for such a try. $1 jobs.
 WITH asked AS MATERIALIZED (
     SELECT j.id, j.project_id, p.slug
     FROM unnest($1::bigint[]) AS e (id)

@@ -1,4 +1,5 @@
--- Why jobs wait, beside their workers: what health/outlook_strikes.sql and health/outlook_last_tries.sql say of one job. $1 jobs.
+-- Why jobs wait, beside their workers: hand-outs of pending tasks that ended without an answer, and to whom one of them went (the
+-- first one of a suspect is no strike); a worker that has a suspect alone, and one that is kept free for such a try. $1 jobs.
 WITH asked AS MATERIALIZED (
     SELECT j.id, j.project_id, p.slug
     FROM json_each($1) e CROSS JOIN jobs j ON j.id = e.value LEFT JOIN pipelines p ON p.id = j.pipeline_id
