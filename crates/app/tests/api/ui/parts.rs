@@ -77,7 +77,7 @@ async fn a_job_without_an_image_has_nothing_to_download_until_it_has_some() {
     let path = format!("/jobs/{job}?part=facts");
     browser.get(&path).await.has_not("Downloads");
     fleet.act(job, "run").await;
-    fleet.until(job, "/status", "STARTED").await;
+    fleet.until(job, "/progress/stages/0/status", "SUCCESS").await;
     browser.get(&path).await.has("Downloads");
 }
 
