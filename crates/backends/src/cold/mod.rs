@@ -92,6 +92,12 @@ pub(crate) trait Cold: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<()>>;
 
+    /// How many tasks one slice of a collect adds.
+    const COLLECT_ROWS: usize;
+
+    /// The order of the collect that is under way.
+    fn orders(&self) -> &collect::Orders;
+
     /// How many tasks one slice loses at the most.
     const LOST_ROWS: i64;
 

@@ -18,13 +18,18 @@ use super::{
     settle::delete_detections,
     store_error, sweep, take,
 };
-use crate::cold::{Cold, SLICE_ROWS, SLOW, Turn};
+use crate::cold::{Cold, SLICE_ROWS, SLOW, Turn, collect::Orders};
 
 impl Cold for PostgresStore {
     type Conn = PgConnection;
     type Reader = PoolConnection<Postgres>;
     type Tx = Transaction<'static, Postgres>;
+    const COLLECT_ROWS: usize = 2_000;
     const LOST_ROWS: i64 = SLICE_ROWS;
+
+    fn orders(&self) -> &Orders {
+        &self.orders
+    }
 
     fn reader(&self) -> BoxFuture<'_, sqlx::Result<Self::Reader>> {
         Box::pin(async { self.side().acquire().await })

@@ -32,7 +32,7 @@ use trapline_core::{
 
 use self::pool::Connections;
 pub use self::pool::SESSION;
-use crate::cold::{SLICE_ROWS, retried as again};
+use crate::cold::{SLICE_ROWS, collect::Orders, retried as again};
 
 /// A migration that this version does not know is left alone: while a cluster is upgraded node by node, an old node that
 /// starts again finds the schema of a newer one, which is made so that the old one works on it (docs/adr/0006).
@@ -95,6 +95,7 @@ pub struct PostgresStore {
     time: StoreTime,
     /// Job and grant up to which the last sweep has looked for grants that hold nothing.
     empty_after: Mutex<(i64, i64)>,
+    orders: Orders,
     growth: Mutex<analyze::Growth>,
 }
 
@@ -137,6 +138,7 @@ impl PostgresStore {
             connections,
             time,
             empty_after: Mutex::default(),
+            orders: Orders::default(),
             growth: Mutex::default(),
         }
     }

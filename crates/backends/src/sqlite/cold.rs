@@ -11,13 +11,18 @@ use trapline_core::{
 };
 
 use super::{SqliteStore, counts, lost, settle::delete_detections, store_error, sweep, writer::WriteTx};
-use crate::cold::{Cold, Turn};
+use crate::cold::{Cold, Turn, collect::Orders};
 
 impl Cold for SqliteStore {
     type Conn = SqliteConnection;
     type Reader = PoolConnection<Sqlite>;
     type Tx = WriteTx;
+    const COLLECT_ROWS: usize = 10_000;
     const LOST_ROWS: i64 = lost::ROWS;
+
+    fn orders(&self) -> &Orders {
+        &self.orders
+    }
 
     fn reader(&self) -> BoxFuture<'_, sqlx::Result<Self::Reader>> {
         Box::pin(self.readers.acquire())

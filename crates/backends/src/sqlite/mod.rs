@@ -38,7 +38,7 @@ use trapline_core::{Clock, Error, ErrorKind, Result, ports::GrantKey};
 pub use self::write_lock::WriteLock;
 use self::{direct::Direct, lock::FileLock, look::Look, writer::Writer};
 pub use crate::cold::SLICE_ROWS;
-use crate::cold::catalog::make_default_project;
+use crate::cold::{catalog::make_default_project, collect::Orders};
 
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(crate::migrations::sqlite);
 
@@ -62,6 +62,7 @@ pub struct SqliteStore {
     clock: Arc<dyn Clock>,
     /// Job and grant up to which the last sweep has looked for grants that hold nothing.
     empty_after: Mutex<(i64, i64)>,
+    orders: Orders,
     /// How the file was opened, if only to be looked at.
     look: Option<Look>,
     /// Held while the process serves the file; a second server finds it taken.
@@ -139,6 +140,7 @@ impl SqliteStore {
             glance: Mutex::new(Some(glance)),
             clock,
             empty_after: Mutex::default(),
+            orders: Orders::default(),
             look: None,
             _lock: lock,
         };
@@ -202,6 +204,7 @@ impl SqliteStore {
             glance: Mutex::default(),
             clock,
             empty_after: Mutex::default(),
+            orders: Orders::default(),
             look: Some(look),
             _lock: None,
         })
@@ -228,6 +231,13 @@ impl SqliteStore {
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
         self.look.as_ref().is_none_or(Look::is_unchanged)
+    }
+
+    /// Reads by key, in microseconds.
+    fn glance<T>(&self, look: impl FnOnce(&mut Direct) -> sqlx::Result<T>) -> Result<T> {
+        let mut glance = self.glance.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = glance.as_mut().ok_or(sqlx::Error::PoolClosed);
+        open.and_then(look).map_err(store_error)
     }
 
     /// Closes the connections, so that the write-ahead log is folded into the file.
