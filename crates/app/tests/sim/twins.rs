@@ -268,6 +268,7 @@ twins! { Store {
     purge() -> bool;
     claim_job(now: Timestamp, lease: Duration, seed: i64) -> Option<Claim>, changes |claim| claim.iter().map(|c| c.job);
     collect_slice(claim: &Claim, now: Timestamp, lease: Duration) -> Slice, changes |_| [claim.job];
+    pending_tasks(job: JobId, after: FreeCursor, limit: u64) -> Vec<FreeCursor>;
     free_tasks(job: JobId, after: FreeCursor, limit: u64) -> Vec<(FreeCursor, Candidate)>;
     grant(request: &GrantRequest) -> Granted, changes |_| [request.job];
     standing(worker: WorkerId, max_deliver: i64) -> Standing;
@@ -279,6 +280,7 @@ twins! { Store {
     sweep(policy: &LeasePolicy, queues: Option<&QueueCounters>, now: Timestamp) -> Swept, changes |swept| swept.touched.iter().map(|t| t.job).chain(swept.freed.iter().map(|f| f.0));
     cleanup_due(limit: u64) -> Vec<(JobId, i64)>;
     cleaned(job: JobId, run: i64) -> bool;
+    is_waiting(job: JobId, max_deliver: i64) -> bool;
     waiting_jobs(slugs: &[String], project: Option<ProjectId>, max_deliver: i64) -> Vec<WaitingJob>;
     running_jobs() -> Vec<JobId>;
     job(id: JobId) -> Option<Job>;

@@ -84,6 +84,15 @@ impl PostgresStore {
         rows::all(&rows, rows::waiting).map_err(store_error)
     }
 
+    pub(super) async fn job_is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool> {
+        sqlx::query_scalar(include_str!("sql/is_waiting.sql"))
+            .bind(job.0)
+            .bind(max_deliver)
+            .fetch_one(&self.pool())
+            .await
+            .map_err(store_error)
+    }
+
     pub(super) async fn standing_of(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
         let mut conn = self.pool().acquire().await.map_err(store_error)?;
         standing(&mut conn, worker, max_deliver)

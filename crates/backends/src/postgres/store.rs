@@ -110,6 +110,10 @@ impl Store for PostgresStore {
         self.connections.aside(WALK, slice).await
     }
 
+    async fn pending_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<FreeCursor>> {
+        self.aside(collect::pending(self, job, after, limit)).await
+    }
+
     async fn free_tasks(
         &self,
         job: JobId,
@@ -178,6 +182,12 @@ impl Store for PostgresStore {
 
     async fn cleaned(&self, job: JobId, run: i64) -> Result<bool> {
         self.aside(jobs::cleaned(self, job, run)).await
+    }
+
+    async fn is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool> {
+        self.connections
+            .within(QUICK, self.job_is_waiting(job, max_deliver))
+            .await
     }
 
     async fn waiting_jobs(

@@ -105,6 +105,11 @@ pub(super) async fn standing(
 }
 
 /// Reads a row of `standing.sql`; without the worker its columns are null.
+pub(super) async fn is_waiting(conn: &mut impl Conn, job: JobId, max_deliver: i64) -> sqlx::Result<bool> {
+    conn.one(sql!(each "is_waiting.sql"), &[&job.0, &max_deliver], first)
+        .await
+}
+
 async fn standing_in(
     conn: &mut impl Conn,
     row: &(impl Columns + Sync),

@@ -1,6 +1,6 @@
 //! The port, method by method; the operations live beside this file.
 
-use std::{path::Path, sync::PoisonError, time::Duration};
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use trapline_core::{
@@ -109,6 +109,10 @@ impl Store for SqliteStore {
         self.aside(collect::slice(self, claim, now, lease)).await
     }
 
+    async fn pending_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<FreeCursor>> {
+        self.aside(collect::pending(self, job, after, limit)).await
+    }
+
     async fn free_tasks(
         &self,
         job: JobId,
@@ -119,10 +123,7 @@ impl Store for SqliteStore {
     }
 
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
-        let mut glance = self.glance.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = glance.as_mut().ok_or(sqlx::Error::PoolClosed);
-        open.and_then(|conn| direct::done(grant::standing(conn, worker, max_deliver)))
-            .map_err(store_error)
+        self.glance(|conn| direct::done(grant::standing(conn, worker, max_deliver)))
     }
 
     async fn grant(&self, request: &GrantRequest) -> Result<Granted> {
@@ -170,6 +171,10 @@ impl Store for SqliteStore {
 
     async fn cleaned(&self, job: JobId, run: i64) -> Result<bool> {
         self.aside(jobs::cleaned(self, job, run)).await
+    }
+
+    async fn is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool> {
+        self.glance(|conn| direct::done(grant::is_waiting(conn, job, max_deliver)))
     }
 
     async fn waiting_jobs(

@@ -51,9 +51,9 @@ const LEASED: (&str, &str) = (INTS, known!("leased"));
 const SETTLED: (&str, &str) = (INTS, known!("settled"));
 const BUDGET: (&str, &str) = (INT, "'2'");
 const NOW: (&str, &str) = (INT, "'500'");
-/// Tasks to be added, as JSON.
-const TASKS: &str = "(SELECT json_agg(json_build_array(id, 9, false))::text \
-                      FROM known k, unnest(k.value::bigint[]) AS e (id) WHERE k.name = 'set')";
+/// Tasks to be added, capture and place.
+const TASKS: &str = "(SELECT array_agg(v ORDER BY id, n)::text FROM known k, unnest(k.value::bigint[]) AS e (id), \
+                      LATERAL (VALUES (1, id), (2, 9)) AS p (n, v) WHERE k.name = 'set')";
 /// The newest jobs, of all and of a project.
 const NEWEST: &str = " AND (j.status NOT IN ('FAILURE', 'REVOKED', 'UNKNOWN') OR j.updated_at >= 0) \
                       ORDER BY j.created_at DESC, j.id DESC LIMIT $1 OFFSET $2";
@@ -169,11 +169,12 @@ pub(crate) const HOT: &[Statement] = &[
     hot("collect/captures.sql", 24, &[(INT, "'1'"), (INT, "'0'"), (INT, "'1000000'"), (INT, "'24'")]),
     hot("collect/added.sql", 1, &[JOB, (INT, "'0'"), (INT, "'1'")]),
     hot("collect/page.sql", 24, &[
-        (INTS, known!("set")), (INT, "'3'"), (TEXT, "'f'"), (INT, "'5'"), (INT, "'6'"), (FLAG, "'true'"),
+        (INTS, known!("set")), (INT, "'3'"), (TEXT, "'f'"),
     ]),
-    hot("collect/insert.sql", 24, &[
-        (INT, "'3'"), (INT, "'1'"), (TEXT, TASKS), NOW,
-    ]),
+    hot("collect/insert.sql", 24, &[(INT, "'3'"), (INT, "'1'"), (INTS, TASKS)]),
+    hot("collect/insert_without_url.sql", 24, &[(INT, "'3'"), (INT, "'1'"), (INTS, TASKS), NOW]),
+    hot("is_waiting.sql", 1, &[JOB, BUDGET]),
+    hot("pending_tasks.sql", 24 + IN_FLIGHT / 4, &[JOB, (INT, "'-1'"), (INT, "'0'"), (INT, "'24'")]),
     hot("collect/reset.sql", 24, &[JOB, (INT, "'2'"), SETTLED, NOW]),
     hot("collect/stale.sql", 24, &[JOB, (INT, "'0'"), (INT, "'2'"), (TEXT, "'all'"), (INT, "'24'")]),
     hot("free_tasks.sql", 24 + IN_FLIGHT / 4, &[JOB, (INT, "'-1'"), (INT, "'0'"), (INT, "'24'")]),

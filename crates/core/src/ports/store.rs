@@ -65,6 +65,8 @@ pub trait Store: Catalog + Health {
     async fn claim_job(&self, now: Timestamp, lease: Duration, seed: i64) -> Result<Option<Claim>>;
     /// Collects the next slice of a claimed job, fenced (A12), and renews the claim.
     async fn collect_slice(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Result<Slice>;
+    /// Pending tasks of a job in dispatch order after a cursor, free or handed out.
+    async fn pending_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<FreeCursor>>;
     /// Free tasks of a job in dispatch order after a cursor, with the cursor after each.
     async fn free_tasks(
         &self,
@@ -119,6 +121,8 @@ pub trait Store: Catalog + Health {
         project: Option<ProjectId>,
         max_deliver: i64,
     ) -> Result<Vec<WaitingJob>>;
+    /// Whether [`Store::waiting_jobs`] would return the job.
+    async fn is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool>;
     /// Running jobs that are collected, to be projected again when a node starts.
     async fn running_jobs(&self) -> Result<Vec<JobId>>;
 

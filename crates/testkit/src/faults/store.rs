@@ -163,6 +163,11 @@ impl Store for FaultyStore {
             .await
     }
 
+    async fn pending_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<FreeCursor>> {
+        self.call("pending_tasks", self.inner.pending_tasks(job, after, limit))
+            .await
+    }
+
     async fn free_tasks(
         &self,
         job: JobId,
@@ -237,6 +242,11 @@ impl Store for FaultyStore {
 
     async fn cleaned(&self, job: JobId, run: i64) -> Result<bool> {
         self.call("cleaned", self.inner.cleaned(job, run)).await
+    }
+
+    async fn is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool> {
+        self.call("is_waiting", self.inner.is_waiting(job, max_deliver))
+            .await
     }
 
     async fn waiting_jobs(

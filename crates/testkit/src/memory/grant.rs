@@ -217,6 +217,18 @@ impl Db {
         self.touched.insert(request.job);
     }
 
+    pub(super) fn pending_page(&self, job: JobId, after: FreeCursor, limit: u64) -> Vec<FreeCursor> {
+        let pending = self
+            .tasks(job)
+            .filter(|(_, t)| t.state == TaskState::Pending)
+            .map(|(capture, t)| (t.ord, capture))
+            .filter(|cursor| *cursor > after);
+        let mut pending: Vec<_> = pending.collect();
+        pending.sort_unstable();
+        pending.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        pending
+    }
+
     pub(super) fn free_page(
         &self,
         job: JobId,
@@ -273,19 +285,25 @@ impl Db {
         id
     }
 
+    pub(super) fn is_waiting(&self, job: JobId, max_deliver: i64) -> bool {
+        let granted = |task: &TaskRow, run| is_free(task, run) && task.strikes < max_deliver;
+        self.jobs
+            .get(&job)
+            .filter(|row| !row.deleted && row.job.status.is_active())
+            .is_some_and(|row| self.tasks(job).any(|(_, t)| granted(t, row.job.run)))
+    }
+
     pub(super) fn waiting(
         &self,
         slugs: &[String],
         project: Option<ProjectId>,
         max_deliver: i64,
     ) -> Vec<WaitingJob> {
-        let granted = |task: &TaskRow, run| is_free(task, run) && task.strikes < max_deliver;
         let mut waiting: Vec<_> = self
             .jobs
             .values()
-            .filter(|row| !row.deleted && row.job.status.is_active())
             .filter(|row| project.is_none_or(|p| row.job.project == p))
-            .filter(|row| self.tasks(row.job.id).any(|(_, t)| granted(t, row.job.run)))
+            .filter(|row| self.is_waiting(row.job.id, max_deliver))
             .filter_map(|row| {
                 let job = &row.job;
                 let slug = &job.pipeline.as_ref()?.1;

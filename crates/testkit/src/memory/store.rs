@@ -92,6 +92,10 @@ impl Store for MemoryStore {
         Ok(self.rows().slice(claim, now, lease))
     }
 
+    async fn pending_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<FreeCursor>> {
+        Ok(self.rows().pending_page(job, after, limit))
+    }
+
     async fn free_tasks(
         &self,
         job: JobId,
@@ -158,6 +162,10 @@ impl Store for MemoryStore {
         let mut rows = self.rows();
         let row = rows.jobs.get_mut(&job).filter(|j| j.job.run == run);
         Ok(row.map(|row| row.cleanup_due = false).is_some())
+    }
+
+    async fn is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool> {
+        Ok(self.rows().is_waiting(job, max_deliver))
     }
 
     async fn waiting_jobs(
