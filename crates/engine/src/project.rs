@@ -8,12 +8,12 @@ use std::{
 };
 
 use trapline_core::{
-    CaptureId, JobId, Result, TaskState,
+    CaptureId, JobId, Result,
     error::chain,
-    ports::{Candidate, Hint, ImageQuery, ImageRow, Offered, Touched},
+    ports::{Candidate, FreeCursor, Hint, ImageQuery, ImageRow, ImageState, Offered, Touched},
 };
 
-use crate::Engine;
+use crate::{Engine, Ports};
 
 /// The number of tasks that are offered at a time.
 const PAGE: u64 = 1_000;
@@ -91,46 +91,62 @@ impl Engine {
             if offered? == Offered::NoRoom {
                 return Ok(Offered::NoRoom);
             }
+            if is_last(&page) {
+                break;
+            }
         }
         Ok(Offered::Held)
     }
 
-    /// Writes a job's progress anew, a page at a time. Each page is read again after it is written: a task that was
-    /// settled in between was reported to a progress that did not have it yet.
+    /// Writes a job's progress anew: its pending tasks, a page at a time, then those that have failed. Each page is read again
+    /// after it is written: a task that was settled in between was reported to a progress that did not have it yet.
     async fn write_progress(&self, job: JobId, total: u64) -> Result<()> {
-        let progress = &self.inner.ports.progress;
+        let Ports { progress, store, .. } = &self.inner.ports;
         let stop = self.inner.supervisor.stopping();
         progress.remove(job).await?;
+        let mut after = (i64::MIN, CaptureId(0));
+        let mut settled = BTreeSet::new();
+        while !stop.is_cancelled() {
+            let page = store.pending_tasks(job, after, PAGE).await?;
+            let captures: Vec<CaptureId> = page.iter().map(|(_, capture)| *capture).collect();
+            progress.add(job, total, &captures).await?;
+            if captures.is_empty() {
+                break;
+            }
+            let again: BTreeSet<FreeCursor> =
+                store.pending_tasks(job, after, PAGE).await?.into_iter().collect();
+            settled.extend(
+                page.iter()
+                    .filter(|task| !again.contains(task))
+                    .map(|(_, capture)| *capture),
+            );
+            after = page.last().copied().unwrap_or(after);
+            if is_last(&page) {
+                break;
+            }
+        }
         let mut after = CaptureId(i64::MIN);
         while !stop.is_cancelled() {
-            let page = self.tasks(job, after).await?;
+            let page = self.failed(job, after).await?;
             let Some(last) = page.last() else { break };
-            let unsettled: BTreeSet<CaptureId> = page
-                .iter()
-                .filter(|t| is_unsettled(t))
-                .map(|t| t.capture)
-                .collect();
-            let pending: Vec<CaptureId> = unsettled.iter().copied().collect();
-            progress.add(job, total, &pending).await?;
-            let settled: Vec<(CaptureId, bool)> = self
-                .tasks(job, after)
-                .await?
-                .iter()
-                .filter(|t| {
-                    t.state == TaskState::Failed || !is_unsettled(t) && unsettled.contains(&t.capture)
-                })
-                .map(|t| (t.capture, t.state == TaskState::Failed))
-                .collect();
-            progress.settled(job, &settled).await?;
             after = last.capture;
+            let failed: Vec<(CaptureId, bool)> = page.iter().map(|task| (task.capture, true)).collect();
+            failed.iter().for_each(|(capture, _)| {
+                settled.remove(capture);
+            });
+            progress.settled(job, &failed).await?;
+            if is_last(&page) {
+                break;
+            }
         }
-        Ok(())
+        let processed: Vec<(CaptureId, bool)> = settled.into_iter().map(|capture| (capture, false)).collect();
+        progress.settled(job, &processed).await
     }
 
-    async fn tasks(&self, job: JobId, after: CaptureId) -> Result<Vec<ImageRow>> {
+    async fn failed(&self, job: JobId, after: CaptureId) -> Result<Vec<ImageRow>> {
         let query = ImageQuery {
             job,
-            state: None,
+            state: Some(ImageState::Failed),
             reason: None,
             after,
             back: false,
@@ -150,8 +166,8 @@ impl Engine {
     /// until then tasks are filled from the store.
     async fn remove_if_ended(&self, job: JobId) {
         let ports = &self.inner.ports;
-        if let Ok(Some(view)) = ports.store.job(job).await
-            && view.status.is_active()
+        if let Ok(Some(head)) = ports.store.job_head(job).await
+            && head.status.is_active()
         {
             return;
         }
@@ -247,6 +263,6 @@ impl Engine {
     }
 }
 
-fn is_unsettled(task: &ImageRow) -> bool {
-    task.state == TaskState::Pending
+fn is_last<T>(page: &[T]) -> bool {
+    (page.len() as u64) < PAGE
 }

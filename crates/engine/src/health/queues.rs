@@ -142,7 +142,7 @@ impl Tick<'_> {
         for queue in ports.queue.list().await? {
             self.keep().await?;
             report.checked += 1;
-            let status = ports.store.job(queue.job).await?.map(|j| j.status);
+            let status = ports.store.job_head(queue.job).await?.map(|head| head.status);
             if !health::zombie(&queue, status, now, self.policy) {
                 continue;
             }
