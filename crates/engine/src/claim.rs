@@ -1,12 +1,11 @@
 //! Claim: tasks of the job that is next in turn, and a wait for work if there is none (docs/rules.md B11).
 
-use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use trapline_core::{
-    JobId, ProjectId, Result, WorkerId,
-    choose::Waiting,
-    ports::{Hint, HintStream, WaitingJob},
+    JobId, Result,
+    ports::{Hint, HintStream},
 };
 
 use crate::{Caller, Engine, Reservation};
@@ -32,35 +31,6 @@ pub struct Claimed {
 }
 
 impl Engine {
-    /// Returns the jobs with a task for this worker (or for any, if it is `None`), in the order in which they should
-    /// be served.
-    ///
-    /// # Errors
-    /// As the store's.
-    pub async fn waiting_jobs(
-        &self,
-        slugs: &[String],
-        project: Option<ProjectId>,
-        worker: Option<WorkerId>,
-    ) -> Result<Vec<(JobId, String)>> {
-        let (ports, budget) = (&self.inner.ports, self.inner.policy.max_deliver);
-        let mut jobs: Vec<WaitingJob> = ports.store.waiting_jobs(slugs, project, budget).await?;
-        if let Some(worker) = worker.filter(|_| !jobs.is_empty()) {
-            let standing = self.standing(worker).await?;
-            let gets = |job| standing.waits_for.is_none_or(|waits_for| waits_for == job);
-            jobs.retain(|j| !standing.held_back && !standing.busy && gets(j.waiting.job));
-        }
-        let mut order: Vec<Waiting> = jobs.iter().map(|j| j.waiting).collect();
-        let mut slugs: HashMap<JobId, String> = jobs.into_iter().map(|j| (j.waiting.job, j.slug)).collect();
-        self.inner
-            .turns
-            .order(&mut order, self.inner.turn.fetch_add(1, Ordering::Relaxed));
-        Ok(order
-            .iter()
-            .filter_map(|j| slugs.remove(&j.job).map(|slug| (j.job, slug)))
-            .collect())
-    }
-
     /// Returns tasks of the job that is next in turn, and waits for work if there is none. `None` when the wait is
     /// over.
     ///
@@ -77,16 +47,20 @@ impl Engine {
         loop {
             self.inner.time.now()?;
             let worker = Some(caller.worker);
-            let waiting = self
-                .waiting_jobs(&request.pipelines, caller.project, worker)
+            let next = self
+                .next_waiting(&request.pipelines, caller.project, worker)
                 .await?;
-            for (job, pipeline_slug) in waiting {
-                let reservation = self.reserve(job, request.batch_size, caller.worker).await?;
-                if !reservation.tasks.is_empty() {
-                    return Ok(Some(Claimed {
-                        pipeline_slug,
-                        reservation,
-                    }));
+            if let Some(next) = next {
+                let claimed = self.claim_of([next.job], request, caller).await?;
+                if claimed.is_some() {
+                    return Ok(claimed);
+                }
+                let waiting = self
+                    .waiting_jobs(&request.pipelines, caller.project, worker)
+                    .await?;
+                let claimed = self.claim_of(waiting, request, caller).await?;
+                if claimed.is_some() {
+                    return Ok(claimed);
                 }
             }
             let left = until.saturating_sub(clock.monotonic());
@@ -103,6 +77,25 @@ impl Engine {
                 () = clock.sleep(left.min(LOOK)) => {}
             }
         }
+    }
+
+    /// Tasks of the first of these jobs that has any.
+    async fn claim_of(
+        &self,
+        jobs: impl IntoIterator<Item = (JobId, String)>,
+        request: &ClaimRequest,
+        caller: &Caller,
+    ) -> Result<Option<Claimed>> {
+        for (job, pipeline_slug) in jobs {
+            let reservation = self.reserve(job, request.batch_size, caller.worker).await?;
+            if !reservation.tasks.is_empty() {
+                return Ok(Some(Claimed {
+                    pipeline_slug,
+                    reservation,
+                }));
+            }
+        }
+        Ok(None)
     }
 }
 

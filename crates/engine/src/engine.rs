@@ -18,7 +18,8 @@ use trapline_core::{
 use crate::{
     Supervisor, health::Ticking, job_cache::JobCache, journal::Journal, liveness::Liveness,
     lost_replies::LostReplies, minutes::Minutes, presence::Presence, project::Owed, settle::Settler,
-    store_time::StoreTime, summaries::Summaries, tried::Tried, turns::Turns, workers::Workers,
+    store_time::StoreTime, summaries::Summaries, tried::Tried, turns::Turns, waiting::Waits,
+    workers::Workers,
 };
 
 /// The ports that a node is given.
@@ -117,6 +118,7 @@ pub(crate) struct Inner {
     pub(crate) journal: Journal,
     pub(crate) job_cache: JobCache,
     pub(crate) turns: Turns,
+    pub(crate) waits: Waits,
     pub(crate) settler: Settler,
     pub(crate) wake_dispatch: tokio::sync::Notify,
     pub(crate) turn: AtomicU64,
@@ -180,6 +182,7 @@ impl Engine {
             journal: Journal::default(),
             job_cache: JobCache::default(),
             turns: Turns::default(),
+            waits: Waits::default(),
             wake_dispatch: tokio::sync::Notify::new(),
             turn: AtomicU64::new(0),
             no_waiting: CancellationToken::new(),
@@ -318,6 +321,9 @@ impl Engine {
 
     /// Sends a hint to all listeners. A hint that is lost costs a delay, so its failure is no error.
     pub(crate) async fn hint(&self, hint: Hint) {
+        if matches!(hint, Hint::Work(_)) {
+            self.inner.waits.clear();
+        }
         let told = self.inner.ports.progress.hint(hint).await;
         self.inner.progress_presence.heard(&told);
     }

@@ -29,6 +29,7 @@ pub mod supervisor;
 mod sweep;
 mod tried;
 mod turns;
+mod waiting;
 mod workers;
 
 pub use claim::{ClaimRequest, Claimed};
@@ -44,4 +45,5 @@ pub use reserve::{Caller, Reservation, ReservedTask};
 pub use settle::Pending;
 pub use supervisor::Supervisor;
 pub use sweep::SweepReport;
+pub use waiting::NextJob;
 pub use workers::{Roster, WORKERS_MAX};

@@ -300,10 +300,18 @@ pub(super) async fn poll(
     } else {
         params.page(1)
     };
-    let waiting = app.engine.waiting_jobs(&slugs, project, worker).await?;
+    // The usual poll asks for one.
+    let (jobs, count) = if (page.offset, page.limit) == (0, 1) {
+        let next = app.engine.next_waiting(&slugs, project, worker).await?;
+        let count = next.as_ref().map_or(0, |next| next.waiting);
+        (next.into_iter().map(|next| next.job).collect(), count)
+    } else {
+        let waiting = app.engine.waiting_jobs(&slugs, project, worker).await?;
+        let count = waiting.len();
+        (waiting, count)
+    };
     let verbs = principal.verbs(Access::Operate, &["run", "update", "retry", "cancel"]);
-    let count = waiting.len() as u64;
-    let rows = waiting
+    let rows = jobs
         .into_iter()
         .skip(usize::try_from(page.offset).unwrap_or(usize::MAX))
         .take(usize::try_from(page.limit).unwrap_or(usize::MAX))
@@ -314,22 +322,17 @@ pub(super) async fn poll(
         })
         .collect();
     let create = principal.verbs(Access::Operate, &["create"]);
-    Ok(offset_page(links, params, page, count, rows, create))
+    Ok(offset_page(links, params, page, count as u64, rows, create))
 }
 
 async fn next(State(app): State<AppState>, principal: Principal, peer: Peer, params: Params) -> ApiResult {
     let project = app.narrow(&principal, &params).await?;
     let slugs = slugs(&params);
     let worker = app.heard_of(&principal, &peer, None, &slugs).await?;
-    let first = app
-        .engine
-        .waiting_jobs(&slugs, project, worker)
-        .await?
-        .into_iter()
-        .next();
-    let Some((job, pipeline_slug)) = first else {
+    let Some(next) = app.engine.next_waiting(&slugs, project, worker).await? else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
+    let (job, pipeline_slug) = next.job;
     let body = wire::WaitingJob {
         id: job.0,
         pipeline_slug,
