@@ -1,6 +1,6 @@
 //! Collecting a job's tasks in slices, fenced by the dispatcher's epoch and a watermark (docs/rules.md A12, A13).
 //!
-//! Phase 0 adds the captures of the set as tasks, in the order of their ids; phase 1 resets tasks of older runs.
+//! Phase 0 adds the captures of the set as tasks, in the order of dispatch; phase 1 resets tasks of older runs.
 
 use std::time::Duration;
 
@@ -28,6 +28,26 @@ fn place(capture: i64, seed: i64, shuffle: bool) -> i64 {
     };
     let once = turn((capture + seed.rem_euclid(PRIME)) % PRIME);
     turn((once + (seed / PRIME).rem_euclid(PRIME)) % PRIME)
+}
+
+/// What a claim adds, in the order of dispatch.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    epoch: i64,
+    places: Vec<(i64, CaptureId)>,
+    skipped: u64,
+    /// Where it was cut, if it was not before.
+    cut: Option<(i64, i64)>,
+}
+
+impl Order {
+    /// The next tasks from a place on; those of one place are not parted.
+    fn page(&self, from: i64, rows: usize) -> Vec<(i64, CaptureId)> {
+        let rest = self.places.iter().copied().filter(|(ord, _)| *ord >= from);
+        let last = rest.clone().take(rows).last();
+        rest.take_while(|(ord, _)| last.is_some_and(|(last, _)| *ord <= last))
+            .collect()
+    }
 }
 
 impl Db {
@@ -105,20 +125,36 @@ impl Db {
             return Slice::Fenced;
         }
         let phase = row.phase;
-        let ids = if phase == ADDING {
-            self.page(row, claim.watermark)
-        } else {
-            self.stale(row, claim)
+        let mut order = (phase == ADDING).then(|| match &row.order {
+            Some(order) if order.epoch == claim.epoch => order.clone(),
+            _ => self.order(row, claim.epoch),
+        });
+        let (ids, to) = match &order {
+            Some(order) => {
+                let ids = order.page(-claim.watermark.min(0), self.slice_rows);
+                (
+                    ids.iter().map(|(_, id)| *id).collect(),
+                    ids.last().map(|(ord, _)| -(ord + 1)),
+                )
+            }
+            None => {
+                let ids = self.stale(row, claim);
+                let last = ids.last().map(|last| last.0);
+                (ids, last)
+            }
         };
-        let cut = (phase == ADDING && row.job.limit.is_some() && row.cut.is_none()).then(|| self.cut(row));
         // An empty page ends its phase; the next one begins at 0.
-        let (next_phase, to) = ids.last().map_or((phase + 1, 0), |last| (phase, last.0));
+        let (next_phase, to) = to.map_or((phase + 1, 0), |to| (phase, to));
         if let Some(row) = self.jobs.get_mut(&claim.job) {
             row.watermark = to;
             row.phase = next_phase;
             row.dispatch_until = Some(now.plus(lease));
-            row.cut = row.cut.or(cut);
             row.job.updated_at = now;
+            if let Some(order) = &order {
+                row.cut = row.cut.or(order.cut);
+                row.job.counts.skipped = order.skipped;
+            }
+            row.order = order.take();
         }
         if !ids.is_empty() {
             let deltas = if phase == ADDING {
@@ -148,20 +184,6 @@ impl Db {
             by_result: false,
         };
         self.apply(&change, now).map_or(JobStatus::Revoked, |t| t.status)
-    }
-
-    /// The next captures of the job's set.
-    fn page(&self, row: &JobRow, after: i64) -> Vec<CaptureId> {
-        if let Some(capture) = row.job.capture {
-            return if capture.0 > after { vec![capture] } else { vec![] };
-        }
-        let max = row.max_capture.unwrap_or(0);
-        self.catalog
-            .set(row.job.collection)
-            .filter(|id| *id > after && *id <= max)
-            .take(self.slice_rows)
-            .map(CaptureId)
-            .collect()
     }
 
     /// The next tasks of older runs that this run settles again.
@@ -204,9 +226,8 @@ impl Db {
         })
     }
 
-    /// Where a limit cuts the order: the place of the last capture that is in.
-    fn cut(&self, row: &JobRow) -> (i64, i64) {
-        let limit = row.job.limit.and_then(|l| usize::try_from(l).ok()).unwrap_or(0);
+    /// The captures of the job's set that are tasks, and where a limit cuts them.
+    fn order(&self, row: &JobRow, epoch: i64) -> Order {
         let max = row.max_capture.unwrap_or(0);
         let set: Vec<i64> = match row.job.capture {
             Some(capture) => vec![capture.0],
@@ -216,16 +237,29 @@ impl Db {
                 .filter(|id| *id <= max)
                 .collect(),
         };
+        let (done, set): (Vec<_>, Vec<_>) = set
+            .into_iter()
+            .map(CaptureId)
+            .partition(|capture| self.is_done(row, *capture));
         let mut places: Vec<_> = set
             .into_iter()
-            .filter(|id| !self.is_done(row, CaptureId(*id)))
-            .map(|id| (place(id, row.seed, row.job.shuffle), id))
+            .map(|id| (place(id.0, row.seed, row.job.shuffle), id))
             .collect();
         places.sort_unstable();
-        match (places.len() <= limit, limit) {
-            (true, _) => (i64::MAX, i64::MAX),
-            (false, 0) => (i64::MIN, i64::MIN),
-            (false, _) => places[limit - 1],
+        let limit = row.job.limit.and_then(|l| usize::try_from(l).ok());
+        let cut = limit
+            .filter(|_| row.cut.is_none())
+            .map(|limit| match (places.len() <= limit, limit) {
+                (true, 1..) => (i64::MAX, i64::MAX),
+                (_, 0) => (i64::MIN, i64::MIN),
+                (false, _) => (places[limit - 1].0, places[limit - 1].1.0),
+            });
+        places.retain(|(ord, id)| row.cut.or(cut).is_none_or(|cut| (*ord, id.0) <= cut));
+        Order {
+            epoch,
+            places,
+            skipped: done.len() as u64,
+            cut,
         }
     }
 
@@ -233,15 +267,10 @@ impl Db {
         let Some(row) = self.jobs.get(&claim.job) else {
             return Deltas::default();
         };
-        let (mut skipped, mut tasks) = (0, Vec::new());
-        for capture in ids {
-            let ord = place(capture.0, row.seed, row.job.shuffle);
-            if self.is_done(row, *capture) {
-                skipped += 1;
-            } else if row.cut.is_none_or(|cut| (ord, capture.0) <= cut) {
-                tasks.push((*capture, ord));
-            }
-        }
+        let tasks: Vec<_> = ids
+            .iter()
+            .map(|capture| (*capture, place(capture.0, row.seed, row.job.shuffle)))
+            .collect();
         let (mut inserted, mut failed) = (0, 0);
         for (capture, ord) in tasks {
             let no_url = self.catalog.url(capture).is_empty();
@@ -253,7 +282,6 @@ impl Db {
             }
         }
         if let Some(row) = self.jobs.get_mut(&claim.job) {
-            row.job.counts.skipped += skipped;
             row.job.counts.total += inserted;
         }
         if failed > 0 {

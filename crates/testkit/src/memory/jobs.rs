@@ -36,6 +36,7 @@ impl Db {
             seed: 0,
             max_capture: None,
             cut: None,
+            order: None,
             set_complete: false,
             cleanup_due: false,
             deleted: false,

@@ -156,6 +156,8 @@ pub struct JobRow {
     seed: i64,
     max_capture: Option<i64>,
     cut: Option<(i64, i64)>,
+    /// What the newest claim adds.
+    order: Option<collect::Order>,
     set_complete: bool,
     cleanup_due: bool,
     /// Out of sight; its rows go slice by slice.
