@@ -81,6 +81,21 @@ pub enum Access {
     Shared,
 }
 
+/// Brings a file to the newest schema.
+async fn migrate(conn: &mut SqliteConnection, path: &Path) -> Result<()> {
+    MIGRATIONS.run(conn).await.map_err(|e| {
+        let kind = match &e {
+            sqlx::migrate::MigrateError::Execute(cause) => db(cause).0,
+            _ => ErrorKind::Invalid,
+        };
+        Error::new(
+            kind,
+            format!("cannot bring `{}` to the schema of this version", path.display()),
+        )
+        .with_source(e)
+    })
+}
+
 impl SqliteStore {
     /// Opens the file, made if missing, and brings it to the newest schema.
     ///
@@ -105,17 +120,7 @@ impl SqliteStore {
             .disable_statement_logging();
         let cannot_open = |e: sqlx::Error| opening(path, e);
         let mut conn = options.connect().await.map_err(cannot_open)?;
-        MIGRATIONS.run(&mut conn).await.map_err(|e| {
-            let kind = match &e {
-                sqlx::migrate::MigrateError::Execute(cause) => db(cause).0,
-                _ => ErrorKind::Invalid,
-            };
-            Error::new(
-                kind,
-                format!("cannot bring `{}` to the schema of this version", path.display()),
-            )
-            .with_source(e)
-        })?;
+        migrate(&mut conn, path).await?;
         if lock.is_some() && forget_statistics(&mut conn).await.map_err(cannot_open)? {
             // This connection has read them.
             conn.close().await.map_err(cannot_open)?;
