@@ -30,6 +30,9 @@ pub struct Claimed {
     pub reservation: Reservation,
 }
 
+/// How many jobs are chosen one by one, each of a list that may be a moment old, before all that wait are gone through.
+const TRIES: usize = 3;
+
 impl Engine {
     /// Returns tasks of the job that is next in turn, and waits for work if there is none. `None` when the wait is
     /// over.
@@ -46,22 +49,8 @@ impl Engine {
         let stop = &self.inner.no_waiting;
         loop {
             self.inner.time.now()?;
-            let worker = Some(caller.worker);
-            let next = self
-                .next_waiting(&request.pipelines, caller.project, worker)
-                .await?;
-            if let Some(next) = next {
-                let claimed = self.claim_of([next.job], request, caller).await?;
-                if claimed.is_some() {
-                    return Ok(claimed);
-                }
-                let waiting = self
-                    .waiting_jobs(&request.pipelines, caller.project, worker)
-                    .await?;
-                let claimed = self.claim_of(waiting, request, caller).await?;
-                if claimed.is_some() {
-                    return Ok(claimed);
-                }
+            if let Some(claimed) = self.claim_now(request, caller).await? {
+                return Ok(Some(claimed));
             }
             let left = until.saturating_sub(clock.monotonic());
             if left.is_zero() || stop.is_cancelled() {
@@ -77,6 +66,23 @@ impl Engine {
                 () = clock.sleep(left.min(LOOK)) => {}
             }
         }
+    }
+
+    async fn claim_now(&self, request: &ClaimRequest, caller: &Caller) -> Result<Option<Claimed>> {
+        let (slugs, project, worker) = (&request.pipelines, caller.project, Some(caller.worker));
+        for _ in 0..TRIES {
+            let Some(next) = self.next_waiting(slugs, project, worker).await? else {
+                return Ok(None);
+            };
+            // Another claim chooses another job: this one may be taken whole.
+            self.inner.turns.handed_out(next.job.0, self.now());
+            let claimed = self.claim_of([next.job], request, caller).await?;
+            if claimed.is_some() {
+                return Ok(claimed);
+            }
+        }
+        let waiting = self.waiting_jobs(slugs, project, worker).await?;
+        self.claim_of(waiting, request, caller).await
     }
 
     /// Tasks of the first of these jobs that has any.
