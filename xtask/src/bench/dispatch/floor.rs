@@ -13,8 +13,8 @@ use sqlx::Connection as _;
 
 use crate::bench::results::floor::sqlite;
 
-/// Tasks of one transaction, as the store's slices have.
-const SLICE: usize = 2_000;
+/// Tasks of one transaction, as the slices of the store have.
+const SLICE: usize = 10_000;
 /// Messages without an answer, as the server's queue has.
 const WINDOW: usize = 256;
 
