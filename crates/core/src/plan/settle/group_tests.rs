@@ -88,3 +88,64 @@ fn a_result_with_a_detection_or_a_classification_twice_is_refused_and_no_other()
     assert!(refused(0) && refused(1) && matches!(planned.items[2], Settled::Saved));
     assert_eq!(planned.rows.keys().map(|key| key.1.0).collect::<Vec<_>>(), [3]);
 }
+
+fn error(capture: i64, detail: &str) -> Settlement {
+    Settlement {
+        receipt: receipt(capture),
+        posted: Posted::Fail {
+            reason: FailReason::WorkerError,
+            detail: detail.into(),
+        },
+    }
+}
+
+#[test]
+fn a_success_in_place_of_a_failure_replaces_what_was_stored_and_counts_the_difference() {
+    let before = TaskView {
+        state: TaskState::Failed,
+        reason: Some(FailReason::WorkerError),
+        n_detections: 1,
+        n_classifications: 4,
+        ..held()
+    };
+    let items = [result(1, vec![detection(1, &[2]), detection(2, &[])])];
+    let planned = plan(&items, rows(&[(1, before)]));
+    let key = receipt(1).task();
+    assert_eq!(planned.replaced, [key]);
+    assert_eq!(
+        (planned.rows[&key].row.reason, planned.rows[&key].row.failed_as),
+        (None, None)
+    );
+    let d = planned.deltas[&JobId(1)];
+    assert_eq!(
+        (d.processed, d.failed, d.detections, d.classifications),
+        (1, -1, 1, -3)
+    );
+}
+
+#[test]
+fn only_a_success_replaces_detections_and_only_where_there_are_some() {
+    let stored = TaskView {
+        n_detections: 1,
+        ..held()
+    };
+    let failed = [error(1, "too dark")];
+    let planned = plan(&failed, rows(&[(1, stored)]));
+    assert!(planned.replaced.is_empty() && planned.detections().is_empty());
+    assert_eq!(
+        planned.rows[&receipt(1).task()].spec_run,
+        None,
+        "nothing was judged"
+    );
+    assert_eq!(planned.rows[&receipt(1).task()].row.grant, None);
+    let first = [result(1, Vec::new())];
+    assert!(plan(&first, rows(&[(1, held())])).replaced.is_empty());
+}
+
+#[test]
+fn a_late_success_is_judged_by_the_run_of_its_receipt() {
+    let newer = TaskView { run: 4, ..held() };
+    let items = [result(1, Vec::new())];
+    let planned = plan(&items, rows(&[(1, newer)]));
+    assert_eq!(planned.rows[&receipt(1).task()].spec_run, Some(3));
+}
