@@ -149,3 +149,62 @@ fn a_late_success_is_judged_by_the_run_of_its_receipt() {
     let planned = plan(&items, rows(&[(1, newer)]));
     assert_eq!(planned.rows[&receipt(1).task()].spec_run, Some(3));
 }
+
+/// The changes of the groups of the run of these receipts, which has none yet or these.
+fn steps(plan: &SettlePlan<'_>, known: &[GroupId]) -> Vec<(GroupId, i64)> {
+    let steps = plan.tally.steps((JobId(1), 3), known);
+    steps.iter().map(|step| (step.kind.id, step.n)).collect()
+}
+
+#[test]
+fn a_failure_is_counted_in_its_run_and_a_later_success_takes_it_back_from_its_group() {
+    let items = [error(1, "too dark")];
+    let planned = plan(&items, rows(&[(1, held())]));
+    let kind = Kind::of(FailReason::WorkerError, "too dark");
+    assert_eq!(steps(&planned, &[]), [(kind.id, 1)]);
+    let failed = planned.rows[&receipt(1).task()].row;
+    assert_eq!(failed.failed_as, Some(kind.id));
+    let after = [result(1, Vec::new())];
+    let planned = plan(&after, rows(&[(1, failed)]));
+    assert_eq!(steps(&planned, &[kind.id]), [(kind.id, -1)]);
+}
+
+#[test]
+fn detections_are_numbered_from_one_and_stored_in_the_order_of_dispatch() {
+    let at = |ord| TaskView { ord, ..held() };
+    let items = [
+        result(1, vec![detection(1, &[]), detection(2, &[])]),
+        result(2, vec![detection(3, &[])]),
+    ];
+    let planned = plan(&items, rows(&[(1, at(20)), (2, at(10))]));
+    let placed = planned.detections();
+    let places: Vec<_> = placed
+        .iter()
+        .map(|d| (d.task.1.0, d.ord, d.n, d.detection.algorithm.0))
+        .collect();
+    assert_eq!(places, [(2, 10, 1, 3), (1, 20, 1, 1), (1, 20, 2, 2)]);
+}
+
+#[test]
+fn a_job_is_told_which_of_its_tasks_were_settled_and_which_of_them_failed() {
+    let other = Settlement {
+        receipt: Receipt {
+            job: JobId(2),
+            ..receipt(3)
+        },
+        posted: Posted::Success(Vec::new()),
+    };
+    let items = [error(1, "too dark"), result(2, Vec::new()), other];
+    let mut all = rows(&[(1, held()), (2, held())]);
+    all.insert((JobId(2), CaptureId(3)), held());
+    let planned = plan(&items, all);
+    let mut touched = Touched {
+        job: JobId(1),
+        status: crate::JobStatus::Started,
+        landed: false,
+        settled: Vec::new(),
+    };
+    planned.tell(&mut touched);
+    assert_eq!(touched.settled, [(CaptureId(1), true), (CaptureId(2), false)]);
+    assert_eq!(planned.failures().len(), 1);
+}
