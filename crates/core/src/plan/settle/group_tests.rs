@@ -1,7 +1,9 @@
 //! What a group of results writes, each case in a few lines (docs/rules.md A8, A9, B8).
 
 use super::*;
-use crate::{AlgorithmId, GrantId, Timestamp, WorkerId, receipt::Receipt, result::Classification};
+use crate::{
+    AlgorithmId, GrantId, Timestamp, WorkerId, ports::GrantKey, receipt::Receipt, result::Classification,
+};
 
 fn receipt(capture: i64) -> Receipt {
     Receipt {
@@ -207,4 +209,69 @@ fn a_job_is_told_which_of_its_tasks_were_settled_and_which_of_them_failed() {
     planned.tell(&mut touched);
     assert_eq!(touched.settled, [(CaptureId(1), true), (CaptureId(2), false)]);
     assert_eq!(planned.failures().len(), 1);
+}
+
+fn processed(detections: i64) -> TaskView {
+    TaskView {
+        state: TaskState::Processed,
+        n_detections: detections,
+        n_classifications: detections,
+        ..held()
+    }
+}
+
+#[test]
+fn an_answer_is_of_the_grant_that_holds_its_task_or_a_late_one_to_an_older_hand_out_or_run() {
+    let key = GrantKey {
+        job: JobId(1),
+        worker: WorkerId(8),
+        granted_at: Timestamp(50),
+    };
+    let items = [result(1, Vec::new())];
+    let noted = |row: TaskView| {
+        let planned = plan(&items, rows(&[(1, row)]));
+        (
+            planned.side_effects.answered_grants(),
+            planned.side_effects.late_grants(),
+        )
+    };
+    assert_eq!(noted(held()), (vec![GrantId(7)], vec![]));
+    let late = (vec![], vec![key]);
+    assert_eq!(
+        noted(TaskView {
+            delivery: 3,
+            ..held()
+        }),
+        late,
+        "handed out again"
+    );
+    assert_eq!(noted(TaskView { run: 4, ..held() }), late, "a new run");
+    assert_eq!(
+        noted(TaskView {
+            grant: None,
+            ..held()
+        }),
+        late,
+        "its lease was over"
+    );
+}
+
+#[test]
+fn nothing_is_written_for_a_replay_unless_it_answers_a_grant_that_holds_its_task_no_more() {
+    let replay = [result(1, Vec::new())];
+    assert!(
+        plan(&replay, rows(&[(1, processed(0))])).is_empty(),
+        "its grant holds it"
+    );
+    let late = TaskView {
+        grant: None,
+        ..processed(0)
+    };
+    assert!(
+        !plan(&replay, rows(&[(1, late)])).is_empty(),
+        "its grant is answered"
+    );
+    assert!(!plan(&replay, rows(&[(1, held())])).is_empty(), "it is saved");
+    let gone = plan(&replay, rows(&[]));
+    assert!(matches!(gone.items[..], [Settled::Gone]));
 }
