@@ -275,3 +275,64 @@ fn nothing_is_written_for_a_replay_unless_it_answers_a_grant_that_holds_its_task
     let gone = plan(&replay, rows(&[]));
     assert!(matches!(gone.items[..], [Settled::Gone]));
 }
+
+fn batch_error(capture: i64) -> Settlement {
+    Settlement {
+        receipt: receipt(capture),
+        posted: Posted::BatchError {
+            detail: "Batch processing error: no memory".into(),
+            max_deliver: 3,
+        },
+    }
+}
+
+#[test]
+fn a_batch_error_frees_its_tasks_under_their_run_and_newest_hand_out_in_one_line() {
+    let items = [batch_error(1), batch_error(2)];
+    let planned = plan(&items, rows(&[(1, held()), (2, held())]));
+    let effects = &planned.side_effects;
+    let candidate = |capture| crate::ports::Candidate {
+        capture: CaptureId(capture),
+        run: 3,
+        delivery: 2,
+    };
+    assert_eq!(
+        effects.freed(),
+        [(JobId(1), candidate(1)), (JobId(1), candidate(2))]
+    );
+    assert_eq!(effects.workers(), [WorkerId(8)]);
+    let names = [(WorkerId(8), "gpu-8".to_owned())].into();
+    let lines = effects.freed_lines(&names);
+    let told = freed_line("gpu-8", true, 2, "Batch processing error: no memory");
+    assert_eq!(
+        lines.iter().map(|l| l.message.as_str()).collect::<Vec<_>>(),
+        [told]
+    );
+    assert_eq!(
+        planned.deltas,
+        [(JobId(1), Deltas::default())].into(),
+        "a worker posted"
+    );
+}
+
+#[test]
+fn the_names_of_all_workers_that_freed_tasks_are_asked_for() {
+    let of = |capture, worker| Settlement {
+        receipt: Receipt {
+            worker: WorkerId(worker),
+            ..receipt(capture)
+        },
+        ..batch_error(capture)
+    };
+    let items = [of(1, 8), of(2, 9)];
+    let planned = plan(&items, rows(&[(1, held()), (2, held())]));
+    assert_eq!(planned.side_effects.workers(), [WorkerId(8), WorkerId(9)]);
+}
+
+#[test]
+fn a_success_after_a_batch_error_of_the_same_group_leaves_nothing_free() {
+    let items = [batch_error(1), result(1, Vec::new())];
+    let planned = plan(&items, rows(&[(1, held())]));
+    assert!(planned.side_effects.freed().is_empty());
+    assert_eq!(planned.rows[&receipt(1).task()].row.state, TaskState::Processed);
+}
