@@ -211,4 +211,17 @@ mod tests {
         let steps = tally.steps(RUN, &ids(new));
         assert_eq!((steps.len(), steps[0].n), (1, 20), "no image is in the rest yet");
     }
+    #[test]
+    fn failures_without_a_detail_are_one_of_the_most_groups_and_what_is_not_told_apart_is_with_them() {
+        let mut kinds = groups(GROUPS_MAX);
+        let other = kinds.pop().unwrap();
+        let rest = Kind::rest(FailReason::WorkerError);
+        kinds.push(rest.clone());
+        let steps = added(std::slice::from_ref(&other)).steps(RUN, &ids(&kinds));
+        assert_eq!((steps.len(), steps[0].kind.id, steps[0].n), (1, rest.id, 1));
+        let mut back = Tally::default();
+        back.remove(RUN, other.id, FailReason::WorkerError);
+        let steps = back.steps(RUN, &ids(&kinds));
+        assert_eq!((steps.len(), steps[0].kind.id, steps[0].n), (1, rest.id, -1));
+    }
 }
