@@ -7,6 +7,7 @@ pub(crate) mod failures;
 mod health;
 pub(crate) mod jobs;
 pub(crate) mod listed;
+pub(crate) mod lost;
 pub(crate) mod minutes;
 pub(crate) mod outlooks;
 mod parts;

@@ -1,20 +1,15 @@
-//! Tasks that no lease ends: those that are settled as lost by the strict policy, those that get a last try; and the line in
-//! their job's errors.
+//! Tasks that no lease ends: those that are settled as lost by the strict policy, those that get a last try.
 
 use sqlx::PgConnection;
 use trapline_core::{
     CaptureId, JobId, Timestamp,
     handout::last_try,
-    health::{LostBy, note_lost},
-    plan::{self, lost::lost_lists},
-    ports::{LeasePolicy, Level, LogLine, QueueInfo},
+    plan,
+    ports::{LeasePolicy, Level, LogLine},
 };
 
 use super::{SLICE_ROWS, counts, sweep};
-use crate::{
-    cold::jobs::{errors, save_errors},
-    rows,
-};
+use crate::rows;
 
 /// How many jobs one sweep looks at.
 const JOBS_MAX: i64 = 50;
@@ -76,19 +71,4 @@ pub(super) async fn give_last_tries(
         }
     }
     counts::log_lines(conn, &lines, now).await
-}
-
-/// The line in the job's errors, and the whole list in its log. The transaction has the job's row.
-pub(super) async fn note(
-    conn: &mut PgConnection,
-    job: JobId,
-    by: LostBy,
-    queue: Option<&QueueInfo>,
-    lost: &[CaptureId],
-    now: Timestamp,
-) -> sqlx::Result<()> {
-    let mut all = errors(conn, job).await?;
-    let line = note_lost(&mut all, by, queue, lost);
-    save_errors(conn, job, &all).await?;
-    counts::log_lines(conn, &lost_lists(job, &line, lost), now).await
 }

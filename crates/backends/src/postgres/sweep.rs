@@ -27,7 +27,7 @@ use super::{
     counts::{self, Cause},
     leases, lost, retried, store_error, take,
 };
-use crate::cold::jobs::move_in;
+use crate::cold::{jobs::move_in, lost::note};
 use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -255,7 +255,7 @@ async fn end_leases(
         let job = touched.job;
         if by.tells(job) {
             let lost = captures(&touched);
-            lost::note(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now).await?;
+            note::<PostgresStore>(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now).await?;
         }
         swept.touched.push(touched);
     }

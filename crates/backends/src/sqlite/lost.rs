@@ -1,20 +1,10 @@
-//! Tasks that no lease ends: those that are settled as lost by the strict policy, those that get a last try; and the line in
-//! their job's errors.
+//! Tasks that no lease ends: those that are settled as lost by the strict policy, those that get a last try.
 
 use sqlx::SqliteConnection;
-use trapline_core::{
-    CaptureId, JobId, Timestamp,
-    handout::last_try,
-    health::{LostBy, note_lost},
-    plan::{self, lost::lost_lists},
-    ports::{LeasePolicy, QueueInfo},
-};
+use trapline_core::{CaptureId, JobId, Timestamp, handout::last_try, plan, ports::LeasePolicy};
 
 use super::{counts, sweep};
-use crate::{
-    cold::jobs::{errors, save_errors},
-    rows,
-};
+use crate::rows;
 
 /// How many tasks one slice settles: fewer than other slices write, because each also has its line in the log, and a slice
 /// must not hold the writer for longer than 50 ms (docs/rules.md A16).
@@ -71,19 +61,4 @@ pub(super) async fn give_last_tries(
         }
     }
     Ok(())
-}
-
-/// The line in the job's errors, and the whole list in its log.
-pub(super) async fn note(
-    conn: &mut SqliteConnection,
-    job: JobId,
-    by: LostBy,
-    queue: Option<&QueueInfo>,
-    lost: &[CaptureId],
-    now: Timestamp,
-) -> sqlx::Result<()> {
-    let mut all = errors(conn, job).await?;
-    let line = note_lost(&mut all, by, queue, lost);
-    save_errors(conn, job, &all).await?;
-    counts::log_lines(conn, &lost_lists(job, &line, lost), now).await
 }

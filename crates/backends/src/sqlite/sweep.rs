@@ -15,7 +15,7 @@ use trapline_core::{
 };
 
 use super::{SLICE_ROWS, SqliteStore, counts, json, leases, lost, store_error};
-use crate::cold::{failures, jobs::move_in};
+use crate::cold::{failures, jobs::move_in, lost::note};
 use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -179,7 +179,7 @@ async fn end_leases(
             touched.settled = plan.lost_of(touched.job);
             if by.tells(touched.job) {
                 let (job, lost) = (touched.job, captures(&touched));
-                lost::note(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now).await?;
+                note::<SqliteStore>(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now).await?;
             }
             swept.touched.push(touched);
         }
