@@ -1,13 +1,49 @@
-//! The line in a job's errors for tasks that no lease ends.
+//! Tasks that no lease ends: those that get a last try; and the line in their job's errors.
 
 use trapline_core::{
     CaptureId, JobId, Timestamp,
+    handout::last_try,
     health::{LostBy, note_lost},
     plan::lost::lost_lists,
-    ports::QueueInfo,
+    ports::{LeasePolicy, Level, LogLine, QueueInfo},
 };
 
-use super::{Cold, jobs};
+use super::{Cold, RowOf, jobs};
+use crate::{
+    rows::Columns as _,
+    sql::{Conn as _, Value, sql},
+};
+
+/// How many jobs one sweep looks at.
+const JOBS_MAX: i64 = 50;
+
+/// Tasks that nobody holds and whose budget is used up, because it is smaller than it was when they were handed out, get one
+/// last try. A slice.
+pub(crate) async fn give_last_tries<S: Cold>(
+    conn: &mut S::Conn,
+    policy: &LeasePolicy,
+    now: Timestamp,
+) -> sqlx::Result<()> {
+    let (max_deliver, left) = (policy.max_deliver, last_try::strikes_left(policy.max_deliver));
+    let spent = |row: &RowOf<S>| Ok((row.at::<i64>(0)?, row.at::<i64>(1)?));
+    let jobs = conn
+        .list(sql!(each "sweep_spent.sql"), &[&max_deliver, &JOBS_MAX], spent)
+        .await?;
+    let mut lines = Vec::new();
+    for (job, run) in jobs {
+        let values: [&dyn Value<'_>; 5] = [&job, &run, &max_deliver, &S::LOST_ROWS, &left];
+        let given = conn.run(sql!(each "sweep_last_try.sql"), &values).await?;
+        if given > 0 {
+            lines.push(LogLine {
+                job: JobId(job),
+                level: Level::Warning,
+                message: last_try::smaller_budget_line(given, max_deliver),
+                capture: None,
+            });
+        }
+    }
+    S::log(conn, &lines, now).await
+}
 
 /// The line in the job's errors, and the whole list in its log. The transaction has the job's row.
 pub(crate) async fn note<S: Cold>(
