@@ -1,21 +1,47 @@
-//! Tasks that no lease ends: those that get a last try; and the line in their job's errors.
+//! Tasks that no lease ends: those that are settled as lost by the strict policy, those that get a last try; and the line in
+//! their job's errors.
 
 use trapline_core::{
     CaptureId, JobId, Timestamp,
     handout::last_try,
     health::{LostBy, note_lost},
-    plan::lost::lost_lists,
+    plan::{self, lost::lost_lists},
     ports::{LeasePolicy, Level, LogLine, QueueInfo},
 };
 
 use super::{Cold, RowOf, jobs};
 use crate::{
-    rows::Columns as _,
-    sql::{Conn as _, Value, sql},
+    rows::{self, Columns as _},
+    sql::{Conn as _, Sql, Value, sql},
 };
 
 /// How many jobs one sweep looks at.
 const JOBS_MAX: i64 = 50;
+/// The pending tasks of an idle job. What is settled of them is locked.
+pub(super) const PENDING: Sql = sql!(each "health/pending.sql");
+const PENDING_LOCKED: Sql = Sql {
+    postgres: concat!(
+        include_str!("../postgres/sql/health/pending.sql"),
+        "FOR NO KEY UPDATE SKIP LOCKED"
+    ),
+    ..PENDING
+};
+
+/// Settles a slice of the pending tasks of an idle job as lost, by the statement of the sweep. The caller counts them.
+pub(super) async fn lose<S: Cold>(
+    conn: &mut S::Conn,
+    job: JobId,
+    run: i64,
+    now: Timestamp,
+) -> sqlx::Result<Vec<CaptureId>> {
+    let values: [&dyn Value<'_>; 3] = [&job.0, &run, &S::LOST_ROWS];
+    let decode = |row: &RowOf<S>| rows::idle_task(job, row);
+    let tasks = conn.list(PENDING_LOCKED, &values, decode).await?;
+    let (ended, lines) = plan::lost::plan(tasks);
+    S::write_ended(conn, &ended, now).await?;
+    S::log(conn, &lines, now).await?;
+    Ok(ended.iter().map(|t| t.key.1).collect())
+}
 
 /// Tasks that nobody holds and whose budget is used up, because it is smaller than it was when they were handed out, get one
 /// last try. A slice.

@@ -21,8 +21,8 @@ pub(crate) mod workers;
 use std::{ops::DerefMut, time::Duration};
 
 use trapline_core::{
-    CaptureId, JobId, Result, Timestamp,
-    plan::{TaskKey, settle::Deltas},
+    JobId, Result, Timestamp,
+    plan::{TaskKey, settle::Deltas, sweep::EndedTask},
     ports::{LeasePolicy, LogLine, Swept, Touched},
     time::BoxFuture,
 };
@@ -109,13 +109,12 @@ pub(crate) trait Cold: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<Swept>>;
 
-    /// Settles a slice of a run's pending tasks as lost; the caller counts them.
-    fn lose<'a>(
+    /// Writes the rows of tasks whose hand-outs have ended.
+    fn write_ended<'a>(
         conn: &'a mut Self::Conn,
-        job: JobId,
-        run: i64,
+        ended: &'a [EndedTask],
         now: Timestamp,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<CaptureId>>>;
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Removes what was detected for tasks that are locked.
     fn delete_detections<'a>(
