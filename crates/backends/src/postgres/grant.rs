@@ -11,7 +11,10 @@ use trapline_core::{
 };
 
 use super::{PostgresStore, bound, retried, store_error};
-use crate::rows::{self, Columns as _};
+use crate::{
+    rows::{self, Columns as _},
+    turns::{is_busy, standing},
+};
 
 impl PostgresStore {
     pub(super) async fn grant_tasks(&self, request: &GrantRequest) -> Result<Granted> {
@@ -83,13 +86,6 @@ impl PostgresStore {
             .map_err(store_error)?;
         rows::all(&rows, rows::waiting).map_err(store_error)
     }
-
-    pub(super) async fn standing_of(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
-        let mut conn = self.pool().acquire().await.map_err(store_error)?;
-        standing(&mut conn, worker, max_deliver)
-            .await
-            .map_err(store_error)
-    }
 }
 
 /// Whether its `client_info` says that the instance is its own.
@@ -98,32 +94,6 @@ fn is_one_process(who: &WorkerIdentity) -> bool {
         .as_deref()
         .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())
         .is_some_and(|info| info.get("instance").and_then(|i| i.as_str()) == Some(&who.instance))
-}
-
-/// Whether the worker may be given anything.
-async fn standing(conn: &mut PgConnection, worker: WorkerId, max_deliver: i64) -> sqlx::Result<Standing> {
-    let row = sqlx::query(include_str!("sql/standing.sql"))
-        .bind(worker.0)
-        .bind(max_deliver)
-        .bind(last_try::SPARE)
-        .fetch_optional(&mut *conn)
-        .await?;
-    let Some(row) = row else {
-        return Ok(Standing::default());
-    };
-    let waits_for: Option<i64> = row.col("waits_for")?;
-    Ok(Standing {
-        held_back: row.col("held_back")?,
-        waits_for: waits_for.map(JobId),
-        busy: waits_for.is_some() && is_busy(conn, worker).await?,
-    })
-}
-
-async fn is_busy(conn: &mut PgConnection, worker: WorkerId) -> sqlx::Result<bool> {
-    sqlx::query_scalar(include_str!("sql/busy.sql"))
-        .bind(worker.0)
-        .fetch_one(conn)
-        .await
 }
 
 /// The advisory lock of a worker, apart from those of [`super::Lock`].

@@ -25,6 +25,7 @@ use crate::cold::{
     Cold as _, QUICK, SLOW, collect, failures, jobs, listed, minutes, outlooks, purge, recent, reports,
     summary, workers,
 };
+use crate::turns;
 
 #[async_trait]
 impl Store for PostgresStore {
@@ -122,9 +123,9 @@ impl Store for PostgresStore {
     }
 
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
-        self.connections
-            .within(QUICK, self.standing_of(worker, max_deliver))
-            .await
+        let standing =
+            async { turns::standing(&mut *self.worker_reader().await?, worker, max_deliver).await };
+        self.for_worker(QUICK, standing).await
     }
 
     async fn grant(&self, request: &GrantRequest) -> Result<Granted> {

@@ -14,7 +14,8 @@ use trapline_core::{
 use super::{SqliteStore, direct::Direct, json, store_error};
 use crate::{
     rows::{self, Columns},
-    sql::{Conn, Value, first, sql},
+    sql::{Conn as _, Value, first, sql},
+    turns::{is_busy, standing},
 };
 
 impl SqliteStore {
@@ -84,42 +85,6 @@ impl SqliteStore {
             .map(|row| rows::waiting(row).map_err(store_error))
             .collect()
     }
-}
-
-/// Whether the worker may be given anything.
-pub(super) async fn standing(
-    conn: &mut impl Conn,
-    worker: WorkerId,
-    max_deliver: i64,
-) -> sqlx::Result<Standing> {
-    let rows = conn
-        .rows(
-            sql!(each "standing.sql"),
-            &[&worker.0, &max_deliver, &last_try::SPARE],
-        )
-        .await?;
-    match rows.first() {
-        Some(row) => standing_in(conn, row, worker).await,
-        None => Ok(Standing::default()),
-    }
-}
-
-/// Reads a row of `standing.sql`; without the worker its columns are null.
-async fn standing_in(
-    conn: &mut impl Conn,
-    row: &(impl Columns + Sync),
-    worker: WorkerId,
-) -> sqlx::Result<Standing> {
-    let waits_for: Option<i64> = row.col("waits_for")?;
-    Ok(Standing {
-        held_back: row.col::<Option<bool>>("held_back")?.unwrap_or(false),
-        waits_for: waits_for.map(JobId),
-        busy: waits_for.is_some() && is_busy(conn, worker).await?,
-    })
-}
-
-async fn is_busy(conn: &mut impl Conn, worker: WorkerId) -> sqlx::Result<bool> {
-    conn.one(sql!(each "busy.sql"), &[&worker.0], first).await
 }
 
 /// Hands out what is asked for, within a transaction.

@@ -20,12 +20,12 @@ use trapline_core::{
     summary::{LabelledQuery, Summary, TakenQuery},
 };
 
-use super::{SqliteStore, direct, grant, store_error};
+use super::{SqliteStore, direct, store_error};
 use crate::cold::{
     Cold as _, QUICK, SLOW, collect, failures, jobs, listed, minutes, outlooks, purge, recent, reports,
     summary, workers,
 };
-use crate::rows::Columns as _;
+use crate::{rows::Columns as _, turns};
 
 #[async_trait]
 impl Store for SqliteStore {
@@ -121,7 +121,7 @@ impl Store for SqliteStore {
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
         let mut glance = self.glance.lock().unwrap_or_else(PoisonError::into_inner);
         let open = glance.as_mut().ok_or(sqlx::Error::PoolClosed);
-        open.and_then(|conn| direct::done(grant::standing(conn, worker, max_deliver)))
+        open.and_then(|conn| direct::done(turns::standing(conn, worker, max_deliver)))
             .map_err(store_error)
     }
 
