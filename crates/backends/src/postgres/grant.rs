@@ -4,7 +4,7 @@
 use sqlx::{PgConnection, postgres::PgRow};
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    handout::last_try::{self, Next, Turn},
+    handout::last_try,
     ports::{
         Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
     },
@@ -13,7 +13,7 @@ use trapline_core::{
 use super::{PostgresStore, bound, retried, store_error};
 use crate::{
     rows::{self, Columns as _},
-    turns::{is_busy, standing},
+    turns::{exclusive_turn, standing, write_turn},
 };
 
 impl PostgresStore {
@@ -131,6 +131,9 @@ async fn grant_in(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Resu
             return Ok(granted);
         }
         if exclusive {
+            if matches!(request.want, Want::LastTry { .. }) {
+                tell_free(conn, request, &mut granted).await?;
+            }
             match exclusive_turn(conn, request, &mut granted).await? {
                 Some(next) => turn = next,
                 None => return Ok(granted),
@@ -156,66 +159,6 @@ async fn grant_in(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Resu
         }
     }
     Ok(granted)
-}
-
-/// The worker's turn after an exclusive hand-out (`None` if that changes none), or `None` if it is to have nothing now.
-async fn exclusive_turn(
-    conn: &mut PgConnection,
-    request: &GrantRequest,
-    granted: &mut Granted,
-) -> sqlx::Result<Option<Option<Turn>>> {
-    let Want::LastTry { only } = request.want else {
-        return Ok((!is_busy(conn, request.worker).await?).then_some(None));
-    };
-    tell_free(conn, request, granted).await?;
-    let row = sqlx::query(include_str!("../sql/workers/turn.sql"))
-        .bind(request.worker.0)
-        .fetch_optional(&mut *conn)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let turn = rows::turn(&row)?;
-    if !granted.last_tries {
-        if turn.waits_for == Some(request.job) {
-            let free = Turn {
-                waits_for: None,
-                ..turn
-            };
-            write_turn(conn, request.worker, free, None).await?;
-            granted.turned = true;
-        }
-        return Ok(None);
-    }
-    let busy = is_busy(conn, request.worker).await?;
-    match last_try::next(turn, request.job, busy, only, request.ttr, request.now) {
-        Next::LastTry(turn) => Ok(Some(Some(turn))),
-        Next::Nothing(next) => {
-            if next != turn {
-                write_turn(conn, request.worker, next, None).await?;
-                granted.turned = true;
-            }
-            granted.held_back = true;
-            Ok(None)
-        }
-        Next::Batch => Ok(None),
-    }
-}
-
-/// Writes where a worker stands; with a grant, that it held nothing before that.
-async fn write_turn(
-    conn: &mut PgConnection,
-    worker: WorkerId,
-    turn: Turn,
-    grant: Option<GrantId>,
-) -> sqlx::Result<()> {
-    sqlx::query(include_str!("../sql/workers/set_turn.sql"))
-        .bind(worker.0)
-        .bind(turn.waits_for.map(|j| j.0))
-        .bind(turn.in_a_row)
-        .bind(turn.batches_until.map(|at| at.0))
-        .bind(grant.map(|g| g.0))
-        .execute(conn)
-        .await
-        .map(drop)
 }
 
 /// Whether suspects of the job wait, and of which kind. Answers whether the worker may be given nothing.

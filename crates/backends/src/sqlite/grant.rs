@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 use trapline_core::{
     CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    handout::last_try::{self, Next, Turn},
+    handout::last_try,
     ports::{
         Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
     },
@@ -15,7 +15,7 @@ use super::{SqliteStore, direct::Direct, json, store_error};
 use crate::{
     rows::{self, Columns},
     sql::{Conn as _, Value, first, sql},
-    turns::{is_busy, standing},
+    turns::{exclusive_turn, standing, write_turn},
 };
 
 impl SqliteStore {
@@ -168,62 +168,6 @@ async fn suspects_of(conn: &mut Direct, request: &GrantRequest) -> sqlx::Result<
         Suspects::in_row,
     )
     .await
-}
-
-/// The worker's turn after an exclusive hand-out (`None` if that changes none), or `None` if it is to have nothing now.
-async fn exclusive_turn(
-    conn: &mut Direct,
-    request: &GrantRequest,
-    granted: &mut Granted,
-) -> sqlx::Result<Option<Option<Turn>>> {
-    let Want::LastTry { only } = request.want else {
-        return Ok((!is_busy(conn, request.worker).await?).then_some(None));
-    };
-    let turn = conn
-        .find(sql!("workers/turn.sql"), &[&request.worker.0], rows::turn)
-        .await?;
-    let Some(turn) = turn else { return Ok(None) };
-    if !granted.last_tries {
-        if turn.waits_for == Some(request.job) {
-            let free = Turn {
-                waits_for: None,
-                ..turn
-            };
-            write_turn(conn, request.worker, free, None).await?;
-            granted.turned = true;
-        }
-        return Ok(None);
-    }
-    let busy = is_busy(conn, request.worker).await?;
-    match last_try::next(turn, request.job, busy, only, request.ttr, request.now) {
-        Next::LastTry(turn) => Ok(Some(Some(turn))),
-        Next::Nothing(next) => {
-            if next != turn {
-                write_turn(conn, request.worker, next, None).await?;
-                granted.turned = true;
-            }
-            granted.held_back = true;
-            Ok(None)
-        }
-        Next::Batch => Ok(None),
-    }
-}
-
-/// Writes where a worker stands; with a grant, that it held nothing before that.
-async fn write_turn(
-    conn: &mut Direct,
-    worker: WorkerId,
-    turn: Turn,
-    grant: Option<GrantId>,
-) -> sqlx::Result<()> {
-    let waits_for = turn.waits_for.map(|job| job.0);
-    let (until, grant) = (turn.batches_until.map(|at| at.0), grant.map(|grant| grant.0));
-    conn.run(
-        sql!("workers/set_turn.sql"),
-        &[&worker.0, &waits_for, &turn.in_a_row, &until, &grant],
-    )
-    .await
-    .map(drop)
 }
 
 async fn free(conn: &mut Direct, request: &GrantRequest, limit: usize) -> sqlx::Result<Vec<CaptureId>> {
