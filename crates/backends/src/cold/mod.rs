@@ -4,6 +4,7 @@
 pub(crate) mod catalog;
 pub(crate) mod collect;
 pub(crate) mod failures;
+pub(crate) mod free;
 mod health;
 pub(crate) mod jobs;
 pub(crate) mod listed;

@@ -3,16 +3,14 @@
 
 use sqlx::{PgConnection, postgres::PgRow};
 use trapline_core::{
-    CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, GrantId, Result, Timestamp, WorkerId,
     handout::last_try,
-    ports::{
-        Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
-    },
+    ports::{GrantRequest, Granted, GrantedTask, Want, WorkerIdentity},
 };
 
 use super::{PostgresStore, bound, retried, store_error};
 use crate::{
-    rows::{self, Columns as _},
+    rows::Columns as _,
     turns::{exclusive_turn, standing, write_turn},
 };
 
@@ -30,23 +28,6 @@ impl PostgresStore {
             tx.commit().await?;
         }
         Ok(granted)
-    }
-
-    pub(super) async fn free_page(
-        &self,
-        job: JobId,
-        (ord, capture): FreeCursor,
-        limit: u64,
-    ) -> Result<Vec<(FreeCursor, Candidate)>> {
-        let rows = sqlx::query(include_str!("sql/free_tasks.sql"))
-            .bind(job.0)
-            .bind(ord)
-            .bind(capture.0)
-            .bind(bound(limit))
-            .fetch_all(&self.side())
-            .await
-            .map_err(store_error)?;
-        rows::all(&rows, rows::free_task).map_err(store_error)
     }
 
     pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
@@ -69,22 +50,6 @@ impl PostgresStore {
                 .map_err(store_error)?;
         }
         Ok(WorkerId(worker))
-    }
-
-    pub(super) async fn waiting(
-        &self,
-        slugs: &[String],
-        project: Option<ProjectId>,
-        max_deliver: i64,
-    ) -> Result<Vec<WaitingJob>> {
-        let rows = sqlx::query(include_str!("sql/waiting.sql"))
-            .bind(slugs)
-            .bind(project.map(|p| p.0))
-            .bind(max_deliver)
-            .fetch_all(&self.pool())
-            .await
-            .map_err(store_error)?;
-        rows::all(&rows, rows::waiting).map_err(store_error)
     }
 }
 

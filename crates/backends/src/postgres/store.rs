@@ -22,7 +22,7 @@ use trapline_core::{
 
 use super::{PostgresStore, WALK, store_error};
 use crate::cold::{
-    Cold as _, QUICK, SLOW, collect, failures, jobs, listed, minutes, outlooks, purge, recent, reports,
+    Cold as _, QUICK, SLOW, collect, failures, free, jobs, listed, minutes, outlooks, purge, recent, reports,
     summary, workers,
 };
 use crate::turns;
@@ -117,9 +117,7 @@ impl Store for PostgresStore {
         after: FreeCursor,
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>> {
-        self.connections
-            .aside(SLOW, self.free_page(job, after, limit))
-            .await
+        self.aside(free::page(self, job, after, limit)).await
     }
 
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
@@ -187,9 +185,8 @@ impl Store for PostgresStore {
         project: Option<ProjectId>,
         max_deliver: i64,
     ) -> Result<Vec<WaitingJob>> {
-        self.connections
-            .within(QUICK, self.waiting(slugs, project, max_deliver))
-            .await
+        let jobs = free::jobs(self, slugs, project, max_deliver);
+        self.for_worker(QUICK, jobs).await
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {

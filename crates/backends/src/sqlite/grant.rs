@@ -4,38 +4,19 @@ use std::collections::BTreeSet;
 
 use rusqlite::params;
 use trapline_core::{
-    CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, GrantId, Result, Timestamp, WorkerId,
     handout::last_try,
-    ports::{
-        Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
-    },
+    ports::{GrantRequest, Granted, GrantedTask, Standing, Want, WorkerIdentity},
 };
 
 use super::{SqliteStore, direct::Direct, json, store_error};
 use crate::{
-    rows::{self, Columns},
+    rows::Columns,
     sql::{Conn as _, Value, first, sql},
     turns::{exclusive_turn, standing, write_turn},
 };
 
 impl SqliteStore {
-    pub(super) async fn free_page(
-        &self,
-        job: JobId,
-        (ord, capture): FreeCursor,
-        limit: u64,
-    ) -> Result<Vec<(FreeCursor, Candidate)>> {
-        let rows = sqlx::query(include_str!("sql/free_tasks.sql"))
-            .bind(job.0)
-            .bind(ord)
-            .bind(capture.0)
-            .bind(limit as i64)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(store_error)?;
-        rows::all(&rows, rows::free_task).map_err(store_error)
-    }
-
     pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
         let mut tx = self.writer.foreground().await?;
         let mut known = None;
@@ -66,24 +47,6 @@ impl SqliteStore {
         }
         tx.commit().await?;
         Ok(WorkerId(id))
-    }
-
-    pub(super) async fn waiting(
-        &self,
-        slugs: &[String],
-        project: Option<ProjectId>,
-        max_deliver: i64,
-    ) -> Result<Vec<WaitingJob>> {
-        let rows = sqlx::query(include_str!("sql/waiting.sql"))
-            .bind(json(slugs))
-            .bind(project.map(|p| p.0))
-            .bind(max_deliver)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(store_error)?;
-        rows.iter()
-            .map(|row| rows::waiting(row).map_err(store_error))
-            .collect()
     }
 }
 

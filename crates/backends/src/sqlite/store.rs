@@ -22,7 +22,7 @@ use trapline_core::{
 
 use super::{SqliteStore, direct, store_error};
 use crate::cold::{
-    Cold as _, QUICK, SLOW, collect, failures, jobs, listed, minutes, outlooks, purge, recent, reports,
+    Cold as _, QUICK, SLOW, collect, failures, free, jobs, listed, minutes, outlooks, purge, recent, reports,
     summary, workers,
 };
 use crate::{rows::Columns as _, turns};
@@ -115,7 +115,7 @@ impl Store for SqliteStore {
         after: FreeCursor,
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>> {
-        self.free_page(job, after, limit).await
+        self.aside(free::page(self, job, after, limit)).await
     }
 
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
@@ -178,7 +178,8 @@ impl Store for SqliteStore {
         project: Option<ProjectId>,
         max_deliver: i64,
     ) -> Result<Vec<WaitingJob>> {
-        self.waiting(slugs, project, max_deliver).await
+        let jobs = free::jobs(self, slugs, project, max_deliver);
+        self.for_worker(QUICK, jobs).await
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {
