@@ -2,6 +2,7 @@
 //! dispatchers and the health check do in slices. The hot half (grant, settle, counts, leases, sweep) is each store's own.
 
 pub(crate) mod catalog;
+pub(crate) mod cluster;
 pub(crate) mod collect;
 pub(crate) mod failures;
 pub(crate) mod free;

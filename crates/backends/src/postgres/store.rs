@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use trapline_core::{
-    CaptureId, Error, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::{Expect, JobMove},
     pace::JobMinute,
     plan::lost::By,
@@ -22,24 +22,15 @@ use trapline_core::{
 
 use super::{PostgresStore, WALK, store_error};
 use crate::cold::{
-    Cold as _, QUICK, SLOW, collect, failures, free, jobs, listed, minutes, outlooks, purge, recent, reports,
-    summary, workers,
+    Cold as _, QUICK, SLOW, cluster, collect, failures, free, jobs, listed, minutes, outlooks, purge, recent,
+    reports, summary, workers,
 };
 use crate::turns;
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn receipt_key(&self) -> Result<ReceiptKey> {
-        let key = async {
-            let key: Vec<u8> = sqlx::query_scalar(include_str!("../sql/cluster/receipt_key.sql"))
-                .fetch_one(&self.pool())
-                .await
-                .map_err(store_error)?;
-            key.try_into()
-                .map(ReceiptKey::new)
-                .map_err(|_| Error::internal("the receipt key has not 32 bytes"))
-        };
-        self.connections.within(SLOW, key).await
+        self.for_worker(SLOW, cluster::receipt_key(self)).await?
     }
 
     async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat> {

@@ -25,9 +25,9 @@ use trapline_core::{
 use super::{
     Lock, PostgresStore, SLICE_ROWS, columns,
     counts::{self, Cause},
-    leases, retried, store_error, take,
+    retried, store_error, take,
 };
-use crate::cold::{jobs::move_in, lost};
+use crate::cold::{cluster, jobs::move_in, lost};
 use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -232,7 +232,7 @@ async fn end_leases(
     now: Timestamp,
     swept: &mut Swept,
 ) -> sqlx::Result<()> {
-    let gap = leases::read_gap(conn).await?;
+    let gap = cluster::gap(conn).await?;
     let plan = sweep::plan(&due, held, gap, policy, now);
     if by.asks_first() && !plan.deltas.is_empty() {
         swept.losing = plan.deltas.keys().copied().collect();

@@ -4,7 +4,7 @@ use std::{path::Path, sync::PoisonError, time::Duration};
 
 use async_trait::async_trait;
 use trapline_core::{
-    CaptureId, Error, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::{Expect, JobMove},
     pace::JobMinute,
     plan::lost::By,
@@ -22,22 +22,15 @@ use trapline_core::{
 
 use super::{SqliteStore, direct, store_error};
 use crate::cold::{
-    Cold as _, QUICK, SLOW, collect, failures, free, jobs, listed, minutes, outlooks, purge, recent, reports,
-    summary, workers,
+    Cold as _, QUICK, SLOW, cluster, collect, failures, free, jobs, listed, minutes, outlooks, purge, recent,
+    reports, summary, workers,
 };
 use crate::{rows::Columns as _, turns};
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn receipt_key(&self) -> Result<ReceiptKey> {
-        let key: Vec<u8> = sqlx::query_scalar(include_str!("../sql/cluster/receipt_key.sql"))
-            .fetch_one(&self.readers)
-            .await
-            .map_err(store_error)?;
-        let key = key
-            .try_into()
-            .map_err(|_| Error::internal("the receipt key has not 32 bytes"))?;
-        Ok(ReceiptKey::new(key))
+        self.for_worker(SLOW, cluster::receipt_key(self)).await?
     }
 
     async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat> {

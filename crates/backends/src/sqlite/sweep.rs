@@ -14,8 +14,8 @@ use trapline_core::{
     ports::{LeasePolicy, Swept},
 };
 
-use super::{SLICE_ROWS, SqliteStore, counts, json, leases, store_error};
-use crate::cold::{failures, jobs::move_in, lost};
+use super::{SLICE_ROWS, SqliteStore, counts, json, store_error};
+use crate::cold::{cluster, failures, jobs::move_in, lost};
 use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -153,7 +153,7 @@ async fn end_leases(
     now: Timestamp,
     swept: &mut Swept,
 ) -> sqlx::Result<()> {
-    let gap = leases::read_gap(conn).await?;
+    let gap = cluster::gap(conn).await?;
     let rows = sqlx::query(include_str!("sql/sweep_tasks.sql"))
         .bind(json(&due.tasks))
         .fetch_all(&mut *conn)
