@@ -14,6 +14,7 @@ mod rows;
 mod sql;
 pub mod sqlite;
 mod thumbs;
+mod turns;
 
 pub use embedded::{EmbeddedProgress, EmbeddedQueue};
 pub use jetstream::{JetStreamOptions, JetStreamQueue};

@@ -39,7 +39,7 @@ pub fn fingerprint(detail: &str) -> String {
 fn general(word: &str, before: &str) -> String {
     let bare = word.trim_matches(|c: char| !c.is_alphanumeric() && c != '/');
     let slashes = bare.matches('/').count();
-    if word.contains("://") || bare.starts_with('/') && slashes > 0 || slashes > 1 || word.contains('\\') {
+    if bare.starts_with('/') || slashes > 1 || word.contains('\\') {
         return "…".to_owned();
     }
     let is_code = bare.len() == 3 && bare.bytes().all(|b| b.is_ascii_digit());
@@ -213,6 +213,15 @@ mod tests {
                 "can't open '/data/june/0001.jpg': not found",
                 "can't open … not found",
             ),
+            ("can't read /data", "can't read …"),
+            ("can't open june/night/moth.jpg", "can't open …"),
+            (
+                "copy of s3://moths from s3://june failed",
+                "copy of … from … failed",
+            ),
+            ("/data/1.jpg /data/2.jpg differ", "… differ"),
+            ("error: 503 after 200 ms", "error: 503 after … ms"),
+            ("status 12, code 40400, errno a1b", "status …, code …, errno …"),
             (r"C:\moths\7.jpg is broken", "… is broken"),
             ("offset 0x7f3a, 12 of 13 bytes", "offset …, … of … bytes"),
             (
@@ -225,6 +234,12 @@ mod tests {
             assert_eq!(fingerprint(detail), text, "{detail}");
         }
         assert_eq!(fingerprint(&"Ω ".repeat(9_000)).chars().count(), TEXT_MAX);
+    }
+
+    #[test]
+    fn failures_of_two_reasons_are_two_groups_whatever_their_details() {
+        let of = |reason| Kind::of(reason, "too dark").id;
+        assert_ne!(of(FailReason::WorkerError), of(FailReason::InvalidResult));
     }
 
     fn failed(capture: i64, detail: &str, worker: &str) -> ImageRow {

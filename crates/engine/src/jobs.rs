@@ -96,7 +96,7 @@ impl Engine {
             }
         }
         if let Some(id) = job.collection {
-            let set = store.collection(id).await?;
+            let set = store.collection_up_to(id, 0).await?;
             if set.is_none_or(|s| s.project != project) {
                 return Err(Error::field(
                     "source_image_collection_id",

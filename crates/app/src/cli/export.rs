@@ -126,7 +126,7 @@ impl ExportArgs {
         Ok(match (self.job, self.collection) {
             (Some(id), _) => store.job(JobId(id)).await?.map(|job| CaptureScope::Job(job.id)),
             (_, Some(id)) => {
-                let found = store.collection(CollectionId(id)).await?;
+                let found = store.collection_up_to(CollectionId(id), 0).await?;
                 found.map(|set| CaptureScope::Collection(set.id))
             }
             _ => {

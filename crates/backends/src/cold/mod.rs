@@ -2,11 +2,14 @@
 //! dispatchers and the health check do in slices. The hot half (grant, settle, counts, leases, sweep) is each store's own.
 
 pub(crate) mod catalog;
+pub(crate) mod cluster;
 pub(crate) mod collect;
 pub(crate) mod failures;
+pub(crate) mod free;
 mod health;
 pub(crate) mod jobs;
 pub(crate) mod listed;
+pub(crate) mod lost;
 pub(crate) mod minutes;
 pub(crate) mod outlooks;
 mod parts;
@@ -20,8 +23,8 @@ pub(crate) mod workers;
 use std::{ops::DerefMut, time::Duration};
 
 use trapline_core::{
-    CaptureId, JobId, Result, Timestamp,
-    plan::{TaskKey, settle::Deltas},
+    JobId, Result, Timestamp,
+    plan::{TaskKey, settle::Deltas, sweep::EndedTask},
     ports::{LeasePolicy, LogLine, Swept, Touched},
     time::BoxFuture,
 };
@@ -114,13 +117,12 @@ pub(crate) trait Cold: Send + Sync {
         now: Timestamp,
     ) -> BoxFuture<'a, sqlx::Result<Swept>>;
 
-    /// Settles a slice of a run's pending tasks as lost; the caller counts them.
-    fn lose<'a>(
+    /// Writes the rows of tasks whose hand-outs have ended.
+    fn write_ended<'a>(
         conn: &'a mut Self::Conn,
-        job: JobId,
-        run: i64,
+        ended: &'a [EndedTask],
         now: Timestamp,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<CaptureId>>>;
+    ) -> BoxFuture<'a, sqlx::Result<()>>;
 
     /// Removes what was detected for tasks that are locked.
     fn delete_detections<'a>(

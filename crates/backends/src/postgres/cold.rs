@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection};
 use trapline_core::{
-    CaptureId, JobId, Result, Timestamp,
+    JobId, Result, Timestamp,
     failures::Tally,
-    plan::{TaskKey, lost::By, settle::Deltas},
+    plan::{TaskKey, lost::By, settle::Deltas, sweep::EndedTask},
     ports::{LeasePolicy, LogLine, Swept, Touched},
     time::BoxFuture,
 };
@@ -14,7 +14,7 @@ use trapline_core::{
 use super::{
     Lock, PostgresStore,
     counts::{self, Cause},
-    is_passing, lost,
+    is_passing,
     settle::delete_detections,
     store_error, sweep, take,
 };
@@ -100,13 +100,12 @@ impl Cold for PostgresStore {
         Box::pin(sweep::end_due(conn, Some(job), By::HealthCheck(job), leases, now))
     }
 
-    fn lose<'a>(
+    fn write_ended<'a>(
         conn: &'a mut PgConnection,
-        job: JobId,
-        run: i64,
+        ended: &'a [EndedTask],
         now: Timestamp,
-    ) -> BoxFuture<'a, sqlx::Result<Vec<CaptureId>>> {
-        Box::pin(lost::lose(conn, job, run, now))
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        Box::pin(sweep::write_ended(conn, ended, now))
     }
 
     fn delete_detections<'a>(

@@ -3,15 +3,16 @@
 
 use sqlx::{PgConnection, postgres::PgRow};
 use trapline_core::{
-    CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    handout::last_try::{self, Next, Turn},
-    ports::{
-        Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
-    },
+    CaptureId, GrantId, Result, Timestamp, WorkerId,
+    handout::last_try,
+    ports::{GrantRequest, Granted, GrantedTask, Want, WorkerIdentity},
 };
 
 use super::{PostgresStore, bound, retried, store_error};
-use crate::rows::{self, Columns as _};
+use crate::{
+    rows::Columns as _,
+    turns::{exclusive_turn, standing, write_turn},
+};
 
 impl PostgresStore {
     pub(super) async fn grant_tasks(&self, request: &GrantRequest) -> Result<Granted> {
@@ -27,23 +28,6 @@ impl PostgresStore {
             tx.commit().await?;
         }
         Ok(granted)
-    }
-
-    pub(super) async fn free_page(
-        &self,
-        job: JobId,
-        (ord, capture): FreeCursor,
-        limit: u64,
-    ) -> Result<Vec<(FreeCursor, Candidate)>> {
-        let rows = sqlx::query(include_str!("sql/free_tasks.sql"))
-            .bind(job.0)
-            .bind(ord)
-            .bind(capture.0)
-            .bind(bound(limit))
-            .fetch_all(&self.side())
-            .await
-            .map_err(store_error)?;
-        rows::all(&rows, rows::free_task).map_err(store_error)
     }
 
     pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
@@ -67,38 +51,6 @@ impl PostgresStore {
         }
         Ok(WorkerId(worker))
     }
-
-    pub(super) async fn waiting(
-        &self,
-        slugs: &[String],
-        project: Option<ProjectId>,
-        max_deliver: i64,
-    ) -> Result<Vec<WaitingJob>> {
-        let rows = sqlx::query(include_str!("sql/waiting.sql"))
-            .bind(slugs)
-            .bind(project.map(|p| p.0))
-            .bind(max_deliver)
-            .fetch_all(&self.pool())
-            .await
-            .map_err(store_error)?;
-        rows::all(&rows, rows::waiting).map_err(store_error)
-    }
-
-    pub(super) async fn job_is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool> {
-        sqlx::query_scalar(include_str!("sql/is_waiting.sql"))
-            .bind(job.0)
-            .bind(max_deliver)
-            .fetch_one(&self.pool())
-            .await
-            .map_err(store_error)
-    }
-
-    pub(super) async fn standing_of(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
-        let mut conn = self.pool().acquire().await.map_err(store_error)?;
-        standing(&mut conn, worker, max_deliver)
-            .await
-            .map_err(store_error)
-    }
 }
 
 /// Whether its `client_info` says that the instance is its own.
@@ -107,32 +59,6 @@ fn is_one_process(who: &WorkerIdentity) -> bool {
         .as_deref()
         .and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok())
         .is_some_and(|info| info.get("instance").and_then(|i| i.as_str()) == Some(&who.instance))
-}
-
-/// Whether the worker may be given anything.
-async fn standing(conn: &mut PgConnection, worker: WorkerId, max_deliver: i64) -> sqlx::Result<Standing> {
-    let row = sqlx::query(include_str!("sql/standing.sql"))
-        .bind(worker.0)
-        .bind(max_deliver)
-        .bind(last_try::SPARE)
-        .fetch_optional(&mut *conn)
-        .await?;
-    let Some(row) = row else {
-        return Ok(Standing::default());
-    };
-    let waits_for: Option<i64> = row.col("waits_for")?;
-    Ok(Standing {
-        held_back: row.col("held_back")?,
-        waits_for: waits_for.map(JobId),
-        busy: waits_for.is_some() && is_busy(conn, worker).await?,
-    })
-}
-
-async fn is_busy(conn: &mut PgConnection, worker: WorkerId) -> sqlx::Result<bool> {
-    sqlx::query_scalar(include_str!("sql/busy.sql"))
-        .bind(worker.0)
-        .fetch_one(conn)
-        .await
 }
 
 /// The advisory lock of a worker, apart from those of [`super::Lock`].
@@ -170,6 +96,9 @@ async fn grant_in(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Resu
             return Ok(granted);
         }
         if exclusive {
+            if matches!(request.want, Want::LastTry { .. }) {
+                tell_free(conn, request, &mut granted).await?;
+            }
             match exclusive_turn(conn, request, &mut granted).await? {
                 Some(next) => turn = next,
                 None => return Ok(granted),
@@ -195,66 +124,6 @@ async fn grant_in(conn: &mut PgConnection, request: &GrantRequest) -> sqlx::Resu
         }
     }
     Ok(granted)
-}
-
-/// The worker's turn after an exclusive hand-out (`None` if that changes none), or `None` if it is to have nothing now.
-async fn exclusive_turn(
-    conn: &mut PgConnection,
-    request: &GrantRequest,
-    granted: &mut Granted,
-) -> sqlx::Result<Option<Option<Turn>>> {
-    let Want::LastTry { only } = request.want else {
-        return Ok((!is_busy(conn, request.worker).await?).then_some(None));
-    };
-    tell_free(conn, request, granted).await?;
-    let row = sqlx::query(include_str!("../sql/workers/turn.sql"))
-        .bind(request.worker.0)
-        .fetch_optional(&mut *conn)
-        .await?;
-    let Some(row) = row else { return Ok(None) };
-    let turn = rows::turn(&row)?;
-    if !granted.last_tries {
-        if turn.waits_for == Some(request.job) {
-            let free = Turn {
-                waits_for: None,
-                ..turn
-            };
-            write_turn(conn, request.worker, free, None).await?;
-            granted.turned = true;
-        }
-        return Ok(None);
-    }
-    let busy = is_busy(conn, request.worker).await?;
-    match last_try::next(turn, request.job, busy, only, request.ttr, request.now) {
-        Next::LastTry(turn) => Ok(Some(Some(turn))),
-        Next::Nothing(next) => {
-            if next != turn {
-                write_turn(conn, request.worker, next, None).await?;
-                granted.turned = true;
-            }
-            granted.held_back = true;
-            Ok(None)
-        }
-        Next::Batch => Ok(None),
-    }
-}
-
-/// Writes where a worker stands; with a grant, that it held nothing before that.
-async fn write_turn(
-    conn: &mut PgConnection,
-    worker: WorkerId,
-    turn: Turn,
-    grant: Option<GrantId>,
-) -> sqlx::Result<()> {
-    sqlx::query(include_str!("../sql/workers/set_turn.sql"))
-        .bind(worker.0)
-        .bind(turn.waits_for.map(|j| j.0))
-        .bind(turn.in_a_row)
-        .bind(turn.batches_until.map(|at| at.0))
-        .bind(grant.map(|g| g.0))
-        .execute(conn)
-        .await
-        .map(drop)
 }
 
 /// Whether suspects of the job wait, and of which kind. Answers whether the worker may be given nothing.

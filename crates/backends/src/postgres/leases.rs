@@ -17,6 +17,7 @@ use trapline_core::{
 };
 
 use super::{PostgresStore, columns, grant_keys, retried, store_error};
+use crate::cold::cluster;
 use crate::rows::{self, Columns as _, recent_answers, signs_of};
 
 type Changed = (Vec<LeaseAnswer>, Vec<(JobId, Candidate)>);
@@ -97,7 +98,7 @@ impl PostgresStore {
         now: Timestamp,
     ) -> sqlx::Result<Changed> {
         let mut tx = self.begin().await?;
-        let gap = read_gap(&mut tx).await?;
+        let gap = cluster::gap(&mut *tx).await?;
         let keys: Vec<TaskKey> = receipts.iter().map(Receipt::task).collect();
         let (jobs, captures) = columns(&keys);
         let rows = sqlx::query(include_str!("sql/lease_rows.sql"))
@@ -161,7 +162,7 @@ impl PostgresStore {
         now: Timestamp,
     ) -> sqlx::Result<()> {
         let mut tx = self.begin().await?;
-        let gap = read_gap(&mut tx).await?;
+        let gap = cluster::gap(&mut *tx).await?;
         let workers: Vec<i64> = signs.iter().map(|s| s.worker.0).collect();
         let rows = sqlx::query(include_str!("sql/signs_lock.sql"))
             .bind(workers)
@@ -237,12 +238,4 @@ async fn write_known(conn: &mut PgConnection, known: &BTreeMap<i64, Known<'_>>) 
         .execute(conn)
         .await
         .map(drop)
-}
-
-/// The last gap, if there was one.
-pub(super) async fn read_gap(conn: &mut PgConnection) -> sqlx::Result<Option<Gap>> {
-    let row = sqlx::query(include_str!("../sql/cluster/gap.sql"))
-        .fetch_one(conn)
-        .await?;
-    rows::gap(&row)
 }

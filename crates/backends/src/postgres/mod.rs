@@ -11,7 +11,6 @@ mod cold;
 mod counts;
 mod grant;
 mod leases;
-mod lost;
 mod pool;
 mod reports;
 pub mod scratch;

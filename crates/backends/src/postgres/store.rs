@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use trapline_core::{
-    CaptureId, Error, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::{Expect, JobMove},
     pace::JobMinute,
     plan::lost::By,
@@ -22,23 +22,15 @@ use trapline_core::{
 
 use super::{PostgresStore, WALK, store_error};
 use crate::cold::{
-    Cold as _, QUICK, SLOW, collect, failures, jobs, listed, minutes, outlooks, purge, recent, reports,
-    summary, workers,
+    Cold as _, QUICK, SLOW, cluster, collect, failures, free, jobs, listed, minutes, outlooks, purge, recent,
+    reports, summary, workers,
 };
+use crate::turns;
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn receipt_key(&self) -> Result<ReceiptKey> {
-        let key = async {
-            let key: Vec<u8> = sqlx::query_scalar(include_str!("../sql/cluster/receipt_key.sql"))
-                .fetch_one(&self.pool())
-                .await
-                .map_err(store_error)?;
-            key.try_into()
-                .map(ReceiptKey::new)
-                .map_err(|_| Error::internal("the receipt key has not 32 bytes"))
-        };
-        self.connections.within(SLOW, key).await
+        self.for_worker(SLOW, cluster::receipt_key(self)).await?
     }
 
     async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat> {
@@ -111,7 +103,7 @@ impl Store for PostgresStore {
     }
 
     async fn pending_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<FreeCursor>> {
-        self.aside(collect::pending(self, job, after, limit)).await
+        self.aside(free::pending(self, job, after, limit)).await
     }
 
     async fn free_tasks(
@@ -120,15 +112,13 @@ impl Store for PostgresStore {
         after: FreeCursor,
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>> {
-        self.connections
-            .aside(SLOW, self.free_page(job, after, limit))
-            .await
+        self.aside(free::page(self, job, after, limit)).await
     }
 
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
-        self.connections
-            .within(QUICK, self.standing_of(worker, max_deliver))
-            .await
+        let standing =
+            async { turns::standing(&mut *self.worker_reader().await?, worker, max_deliver).await };
+        self.for_worker(QUICK, standing).await
     }
 
     async fn grant(&self, request: &GrantRequest) -> Result<Granted> {
@@ -185,9 +175,8 @@ impl Store for PostgresStore {
     }
 
     async fn is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool> {
-        self.connections
-            .within(QUICK, self.job_is_waiting(job, max_deliver))
-            .await
+        let waiting = async { free::is_waiting(&mut *self.worker_reader().await?, job, max_deliver).await };
+        self.for_worker(QUICK, waiting).await
     }
 
     async fn waiting_jobs(
@@ -196,9 +185,8 @@ impl Store for PostgresStore {
         project: Option<ProjectId>,
         max_deliver: i64,
     ) -> Result<Vec<WaitingJob>> {
-        self.connections
-            .within(QUICK, self.waiting(slugs, project, max_deliver))
-            .await
+        let jobs = free::jobs(self, slugs, project, max_deliver);
+        self.for_worker(QUICK, jobs).await
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {

@@ -25,9 +25,9 @@ use trapline_core::{
 use super::{
     Lock, PostgresStore, SLICE_ROWS, columns,
     counts::{self, Cause},
-    leases, lost, retried, store_error, take,
+    retried, store_error, take,
 };
-use crate::cold::jobs::move_in;
+use crate::cold::{cluster, jobs::move_in, lost};
 use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -68,7 +68,7 @@ impl PostgresStore {
     /// In a transaction of its own: the one before it has the rows of jobs, and tasks come first (docs/rules.md A10).
     async fn last_tries_once(&self, policy: &LeasePolicy, now: Timestamp) -> sqlx::Result<()> {
         let mut tx = self.begin().await?;
-        lost::give_last_tries(&mut tx, policy, now).await?;
+        lost::give_last_tries::<PostgresStore>(&mut tx, policy, now).await?;
         tx.commit().await
     }
 
@@ -232,7 +232,7 @@ async fn end_leases(
     now: Timestamp,
     swept: &mut Swept,
 ) -> sqlx::Result<()> {
-    let gap = leases::read_gap(conn).await?;
+    let gap = cluster::gap(conn).await?;
     let plan = sweep::plan(&due, held, gap, policy, now);
     if by.asks_first() && !plan.deltas.is_empty() {
         swept.losing = plan.deltas.keys().copied().collect();
@@ -255,7 +255,8 @@ async fn end_leases(
         let job = touched.job;
         if by.tells(job) {
             let lost = captures(&touched);
-            lost::note(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now).await?;
+            lost::note::<PostgresStore>(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now)
+                .await?;
         }
         swept.touched.push(touched);
     }

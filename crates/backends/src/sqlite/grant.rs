@@ -4,37 +4,19 @@ use std::collections::BTreeSet;
 
 use rusqlite::params;
 use trapline_core::{
-    CaptureId, GrantId, JobId, ProjectId, Result, Timestamp, WorkerId,
-    handout::last_try::{self, Next, Turn},
-    ports::{
-        Candidate, FreeCursor, GrantRequest, Granted, GrantedTask, Standing, WaitingJob, Want, WorkerIdentity,
-    },
+    CaptureId, GrantId, Result, Timestamp, WorkerId,
+    handout::last_try,
+    ports::{GrantRequest, Granted, GrantedTask, Standing, Want, WorkerIdentity},
 };
 
 use super::{SqliteStore, direct::Direct, json, store_error};
 use crate::{
-    rows::{self, Columns},
-    sql::{Conn, Value, first, sql},
+    rows::Columns,
+    sql::{Conn as _, Value, first, sql},
+    turns::{exclusive_turn, standing, write_turn},
 };
 
 impl SqliteStore {
-    pub(super) async fn free_page(
-        &self,
-        job: JobId,
-        (ord, capture): FreeCursor,
-        limit: u64,
-    ) -> Result<Vec<(FreeCursor, Candidate)>> {
-        let rows = sqlx::query(include_str!("sql/free_tasks.sql"))
-            .bind(job.0)
-            .bind(ord)
-            .bind(capture.0)
-            .bind(limit as i64)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(store_error)?;
-        rows::all(&rows, rows::free_task).map_err(store_error)
-    }
-
     pub(super) async fn meet(&self, who: &WorkerIdentity, now: Timestamp) -> Result<WorkerId> {
         let mut tx = self.writer.foreground().await?;
         let mut known = None;
@@ -66,65 +48,6 @@ impl SqliteStore {
         tx.commit().await?;
         Ok(WorkerId(id))
     }
-
-    pub(super) async fn waiting(
-        &self,
-        slugs: &[String],
-        project: Option<ProjectId>,
-        max_deliver: i64,
-    ) -> Result<Vec<WaitingJob>> {
-        let rows = sqlx::query(include_str!("sql/waiting.sql"))
-            .bind(json(slugs))
-            .bind(project.map(|p| p.0))
-            .bind(max_deliver)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(store_error)?;
-        rows.iter()
-            .map(|row| rows::waiting(row).map_err(store_error))
-            .collect()
-    }
-}
-
-/// Whether the worker may be given anything.
-pub(super) async fn standing(
-    conn: &mut impl Conn,
-    worker: WorkerId,
-    max_deliver: i64,
-) -> sqlx::Result<Standing> {
-    let rows = conn
-        .rows(
-            sql!(each "standing.sql"),
-            &[&worker.0, &max_deliver, &last_try::SPARE],
-        )
-        .await?;
-    match rows.first() {
-        Some(row) => standing_in(conn, row, worker).await,
-        None => Ok(Standing::default()),
-    }
-}
-
-/// Reads a row of `standing.sql`; without the worker its columns are null.
-pub(super) async fn is_waiting(conn: &mut impl Conn, job: JobId, max_deliver: i64) -> sqlx::Result<bool> {
-    conn.one(sql!(each "is_waiting.sql"), &[&job.0, &max_deliver], first)
-        .await
-}
-
-async fn standing_in(
-    conn: &mut impl Conn,
-    row: &(impl Columns + Sync),
-    worker: WorkerId,
-) -> sqlx::Result<Standing> {
-    let waits_for: Option<i64> = row.col("waits_for")?;
-    Ok(Standing {
-        held_back: row.col::<Option<bool>>("held_back")?.unwrap_or(false),
-        waits_for: waits_for.map(JobId),
-        busy: waits_for.is_some() && is_busy(conn, worker).await?,
-    })
-}
-
-async fn is_busy(conn: &mut impl Conn, worker: WorkerId) -> sqlx::Result<bool> {
-    conn.one(sql!(each "busy.sql"), &[&worker.0], first).await
 }
 
 /// Hands out what is asked for, within a transaction.
@@ -208,62 +131,6 @@ async fn suspects_of(conn: &mut Direct, request: &GrantRequest) -> sqlx::Result<
         Suspects::in_row,
     )
     .await
-}
-
-/// The worker's turn after an exclusive hand-out (`None` if that changes none), or `None` if it is to have nothing now.
-async fn exclusive_turn(
-    conn: &mut Direct,
-    request: &GrantRequest,
-    granted: &mut Granted,
-) -> sqlx::Result<Option<Option<Turn>>> {
-    let Want::LastTry { only } = request.want else {
-        return Ok((!is_busy(conn, request.worker).await?).then_some(None));
-    };
-    let turn = conn
-        .find(sql!("workers/turn.sql"), &[&request.worker.0], rows::turn)
-        .await?;
-    let Some(turn) = turn else { return Ok(None) };
-    if !granted.last_tries {
-        if turn.waits_for == Some(request.job) {
-            let free = Turn {
-                waits_for: None,
-                ..turn
-            };
-            write_turn(conn, request.worker, free, None).await?;
-            granted.turned = true;
-        }
-        return Ok(None);
-    }
-    let busy = is_busy(conn, request.worker).await?;
-    match last_try::next(turn, request.job, busy, only, request.ttr, request.now) {
-        Next::LastTry(turn) => Ok(Some(Some(turn))),
-        Next::Nothing(next) => {
-            if next != turn {
-                write_turn(conn, request.worker, next, None).await?;
-                granted.turned = true;
-            }
-            granted.held_back = true;
-            Ok(None)
-        }
-        Next::Batch => Ok(None),
-    }
-}
-
-/// Writes where a worker stands; with a grant, that it held nothing before that.
-async fn write_turn(
-    conn: &mut Direct,
-    worker: WorkerId,
-    turn: Turn,
-    grant: Option<GrantId>,
-) -> sqlx::Result<()> {
-    let waits_for = turn.waits_for.map(|job| job.0);
-    let (until, grant) = (turn.batches_until.map(|at| at.0), grant.map(|grant| grant.0));
-    conn.run(
-        sql!("workers/set_turn.sql"),
-        &[&worker.0, &waits_for, &turn.in_a_row, &until, &grant],
-    )
-    .await
-    .map(drop)
 }
 
 async fn free(conn: &mut Direct, request: &GrantRequest, limit: usize) -> sqlx::Result<Vec<CaptureId>> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sqlx::SqliteConnection;
 use trapline_core::{
     JobId, Result, Timestamp,
-    handout::lease::{self, Gap},
+    handout::lease,
     plan::{
         TaskKey,
         leases::{self, LeasePlan},
@@ -17,6 +17,7 @@ use trapline_core::{
 };
 
 use super::{SqliteStore, grant_keys, json, store_error};
+use crate::cold::cluster;
 use crate::rows::{self, recent_answers, signs_of};
 
 impl SqliteStore {
@@ -102,14 +103,6 @@ impl SqliteStore {
     }
 }
 
-/// The last gap, if there was one.
-pub(super) async fn read_gap(conn: &mut SqliteConnection) -> sqlx::Result<Option<Gap>> {
-    let row = sqlx::query(include_str!("../sql/cluster/gap.sql"))
-        .fetch_one(conn)
-        .await?;
-    rows::gap(&row)
-}
-
 async fn change_in(
     conn: &mut SqliteConnection,
     change: LeaseChange,
@@ -117,7 +110,7 @@ async fn change_in(
     policy: &LeasePolicy,
     now: Timestamp,
 ) -> sqlx::Result<(Vec<LeaseAnswer>, Vec<(JobId, Candidate)>)> {
-    let gap = read_gap(conn).await?;
+    let gap = cluster::gap(conn).await?;
     let keys: Vec<TaskKey> = receipts.iter().map(Receipt::task).collect();
     let rows = sqlx::query(include_str!("sql/lease_rows.sql"))
         .bind(json(&keys))
@@ -161,7 +154,7 @@ async fn write_signs_in(
     policy: &LeasePolicy,
     now: Timestamp,
 ) -> sqlx::Result<()> {
-    let gap = read_gap(conn).await?;
+    let gap = cluster::gap(conn).await?;
     for sign in signs {
         if let Some(reserved_at) = sign.reserved_at {
             let row = sqlx::query(include_str!("sql/signs.sql"))

@@ -12,7 +12,6 @@ mod hand_outs;
 mod leases;
 mod lock;
 pub(crate) mod look;
-mod lost;
 mod reports;
 mod settle;
 mod store;

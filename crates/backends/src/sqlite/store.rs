@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 use trapline_core::{
-    CaptureId, Error, JobId, ProjectId, Result, Timestamp, WorkerId,
+    CaptureId, JobId, ProjectId, Result, Timestamp, WorkerId,
     job::{Expect, JobMove},
     pace::JobMinute,
     plan::lost::By,
@@ -20,24 +20,17 @@ use trapline_core::{
     summary::{LabelledQuery, Summary, TakenQuery},
 };
 
-use super::{SqliteStore, direct, grant, store_error};
+use super::{SqliteStore, direct, store_error};
 use crate::cold::{
-    Cold as _, QUICK, SLOW, collect, failures, jobs, listed, minutes, outlooks, purge, recent, reports,
-    summary, workers,
+    Cold as _, QUICK, SLOW, cluster, collect, failures, free, jobs, listed, minutes, outlooks, purge, recent,
+    reports, summary, workers,
 };
-use crate::rows::Columns as _;
+use crate::{rows::Columns as _, turns};
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn receipt_key(&self) -> Result<ReceiptKey> {
-        let key: Vec<u8> = sqlx::query_scalar(include_str!("../sql/cluster/receipt_key.sql"))
-            .fetch_one(&self.readers)
-            .await
-            .map_err(store_error)?;
-        let key = key
-            .try_into()
-            .map_err(|_| Error::internal("the receipt key has not 32 bytes"))?;
-        Ok(ReceiptKey::new(key))
+        self.for_worker(SLOW, cluster::receipt_key(self)).await?
     }
 
     async fn heartbeat(&self, pulse: &Pulse<'_>) -> Result<Beat> {
@@ -110,7 +103,7 @@ impl Store for SqliteStore {
     }
 
     async fn pending_tasks(&self, job: JobId, after: FreeCursor, limit: u64) -> Result<Vec<FreeCursor>> {
-        self.aside(collect::pending(self, job, after, limit)).await
+        self.aside(free::pending(self, job, after, limit)).await
     }
 
     async fn free_tasks(
@@ -119,11 +112,11 @@ impl Store for SqliteStore {
         after: FreeCursor,
         limit: u64,
     ) -> Result<Vec<(FreeCursor, Candidate)>> {
-        self.free_page(job, after, limit).await
+        self.aside(free::page(self, job, after, limit)).await
     }
 
     async fn standing(&self, worker: WorkerId, max_deliver: i64) -> Result<Standing> {
-        self.glance(|conn| direct::done(grant::standing(conn, worker, max_deliver)))
+        self.glance(|conn| direct::done(turns::standing(conn, worker, max_deliver)))
     }
 
     async fn grant(&self, request: &GrantRequest) -> Result<Granted> {
@@ -174,7 +167,7 @@ impl Store for SqliteStore {
     }
 
     async fn is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool> {
-        self.glance(|conn| direct::done(grant::is_waiting(conn, job, max_deliver)))
+        self.glance(|conn| direct::done(free::is_waiting(conn, job, max_deliver)))
     }
 
     async fn waiting_jobs(
@@ -183,7 +176,8 @@ impl Store for SqliteStore {
         project: Option<ProjectId>,
         max_deliver: i64,
     ) -> Result<Vec<WaitingJob>> {
-        self.waiting(slugs, project, max_deliver).await
+        let jobs = free::jobs(self, slugs, project, max_deliver);
+        self.for_worker(QUICK, jobs).await
     }
 
     async fn running_jobs(&self) -> Result<Vec<JobId>> {

@@ -14,8 +14,8 @@ use trapline_core::{
     ports::{LeasePolicy, Swept},
 };
 
-use super::{SLICE_ROWS, SqliteStore, counts, json, leases, lost, store_error};
-use crate::cold::{failures, jobs::move_in};
+use super::{SLICE_ROWS, SqliteStore, counts, json, store_error};
+use crate::cold::{cluster, failures, jobs::move_in, lost};
 use crate::rows::{self, Columns as _};
 
 /// How many grants one slice looks at; each has at most 1,000 tasks, so the tasks are bounded apart.
@@ -81,7 +81,7 @@ async fn sweep_in(
     if !swept.losing.is_empty() {
         return Ok(swept);
     }
-    lost::give_last_tries(conn, policy, now).await?;
+    lost::give_last_tries::<SqliteStore>(conn, policy, now).await?;
     let stuck: Vec<i64> = sqlx::query_scalar(include_str!("sql/canceling.sql"))
         .bind(now.minus(CANCEL_AFTER).0)
         .fetch_all(&mut *conn)
@@ -153,7 +153,7 @@ async fn end_leases(
     now: Timestamp,
     swept: &mut Swept,
 ) -> sqlx::Result<()> {
-    let gap = leases::read_gap(conn).await?;
+    let gap = cluster::gap(conn).await?;
     let rows = sqlx::query(include_str!("sql/sweep_tasks.sql"))
         .bind(json(&due.tasks))
         .fetch_all(&mut *conn)
@@ -179,7 +179,8 @@ async fn end_leases(
             touched.settled = plan.lost_of(touched.job);
             if by.tells(touched.job) {
                 let (job, lost) = (touched.job, captures(&touched));
-                lost::note(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now).await?;
+                lost::note::<SqliteStore>(conn, job, by.at_lease_end(policy), by.queue(job), &lost, now)
+                    .await?;
             }
             swept.touched.push(touched);
         }

@@ -90,8 +90,9 @@ impl Tally {
                 true => step.kind.clone(),
                 false => Kind::rest(step.kind.reason),
             };
-            // It failed before its run was counted.
-            if step.n < 0 && !known.contains(&kind.id) && !placed.contains_key(&kind.id) {
+            // It failed before its run was counted: else its own group or, of a run that has the most groups, the rest is known.
+            let is_rest = known.len() >= GROUPS_MAX && known.contains(&kind.id);
+            if step.n < 0 && !is_known && !is_rest {
                 continue;
             }
             let into = placed.entry(kind.id).or_insert(Step {
@@ -154,5 +155,73 @@ mod tests {
         }
         let steps = later.steps(RUN, &known);
         assert_eq!((steps.len(), n(rest, &steps)), (GROUPS_MAX + 1, Some(-2)));
+    }
+    /// So many groups, with their names.
+    fn groups(n: usize) -> Vec<Kind> {
+        (0..n).map(|n| kind(&format!("word{}", "x".repeat(n)))).collect()
+    }
+
+    fn ids(kinds: &[Kind]) -> Vec<GroupId> {
+        kinds.iter().map(|kind| kind.id).collect()
+    }
+
+    fn added(kinds: &[Kind]) -> Tally {
+        let mut tally = Tally::default();
+        for kind in kinds {
+            tally.add(RUN, kind.clone(), CaptureId(1));
+        }
+        tally
+    }
+
+    #[test]
+    fn groups_that_a_run_has_take_their_place_once_and_new_ones_what_is_left() {
+        let kinds = groups(GROUPS_MAX + 1);
+        let (all, known) = (added(&kinds), ids(&kinds));
+        let names = |steps: Vec<Step>| steps.into_iter().map(|step| step.kind.id).collect::<Vec<_>>();
+        let full = names(all.steps(RUN, &known[..GROUPS_MAX]));
+        let rest = Kind::rest(FailReason::WorkerError).id;
+        assert!(full.contains(&rest) && !full.contains(&known[GROUPS_MAX]));
+        let room = names(added(&kinds[..GROUPS_MAX]).steps(RUN, &known[..1]));
+        assert!(room.len() == GROUPS_MAX && !room.contains(&rest));
+    }
+
+    #[test]
+    fn what_was_never_counted_takes_no_place_and_nothing_from_the_rest() {
+        let kinds = groups(GROUPS_MAX + 40);
+        let (new, uncounted) = kinds.split_at(GROUPS_MAX);
+        let rest = Kind::rest(FailReason::WorkerError);
+        let mut tally = added(new);
+        for kind in uncounted {
+            tally.remove(RUN, kind.id, FailReason::WorkerError);
+        }
+        let steps = tally.steps(RUN, &[]);
+        assert!(steps.len() == GROUPS_MAX && steps.iter().all(|step| step.n == 1));
+        let mut tally = added(std::slice::from_ref(&rest));
+        tally.remove(RUN, uncounted[0].id, FailReason::WorkerError);
+        let steps = tally.steps(RUN, &[rest.id]);
+        assert_eq!(
+            (steps.len(), steps[0].n),
+            (1, 1),
+            "a run of few groups has no rest"
+        );
+        let mut tally = added(&uncounted[..20]);
+        for kind in &uncounted[20..] {
+            tally.remove(RUN, kind.id, FailReason::WorkerError);
+        }
+        let steps = tally.steps(RUN, &ids(new));
+        assert_eq!((steps.len(), steps[0].n), (1, 20), "no image is in the rest yet");
+    }
+    #[test]
+    fn failures_without_a_detail_are_one_of_the_most_groups_and_what_is_not_told_apart_is_with_them() {
+        let mut kinds = groups(GROUPS_MAX);
+        let other = kinds.pop().unwrap();
+        let rest = Kind::rest(FailReason::WorkerError);
+        kinds.push(rest.clone());
+        let steps = added(std::slice::from_ref(&other)).steps(RUN, &ids(&kinds));
+        assert_eq!((steps.len(), steps[0].kind.id, steps[0].n), (1, rest.id, 1));
+        let mut back = Tally::default();
+        back.remove(RUN, other.id, FailReason::WorkerError);
+        let steps = back.steps(RUN, &ids(&kinds));
+        assert_eq!((steps.len(), steps[0].kind.id, steps[0].n), (1, rest.id, -1));
     }
 }

@@ -105,8 +105,6 @@ pub trait Catalog: Send + Sync + 'static {
         limit: u64,
         count_max: u64,
     ) -> Result<Vec<Collection>>;
-    /// One set, named or not.
-    async fn collection(&self, id: CollectionId) -> Result<Option<Collection>>;
     /// One set, named or not. Its captures are counted no further than `count_max`.
     async fn collection_up_to(&self, id: CollectionId, count_max: u64) -> Result<Option<Collection>>;
     /// Returns what jobs have processed of these sets, in any order. A set without processed captures may be missing.
@@ -142,4 +140,14 @@ pub trait Catalog: Send + Sync + 'static {
     /// Writes what was learnt of captures, in one background slice; at most 2,000 at a time. A capture that is gone is
     /// skipped.
     async fn describe_captures(&self, learnt: &[Learnt]) -> Result<()>;
+}
+
+impl dyn Catalog {
+    /// One set, named or not, whose captures are not counted.
+    ///
+    /// # Errors
+    /// As the port's.
+    pub async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
+        self.collection_up_to(id, 0).await
+    }
 }

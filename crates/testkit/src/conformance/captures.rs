@@ -93,7 +93,7 @@ cases! { World;
         assert_eq!(urls(CaptureScope::Project(ProjectId(99)), start, 9).await, Vec::<String>::new());
         w.store.merge_collection(second.id, first.id).await.unwrap();
         assert_eq!(urls(CaptureScope::Collection(second.id), start, 9).await, ["http://h/1", "http://h/2", "http://h/3"]);
-        assert_eq!(w.store.collection(second.id).await.unwrap().unwrap().captures, 3);
+        assert_eq!(w.store.collection_up_to(second.id, 9_999).await.unwrap().unwrap().captures, 3);
         for (count_max, captures) in [(0, 0), (2, 2), (9, 3)] {
             let set = w.store.collection_up_to(second.id, count_max).await.unwrap().unwrap();
             assert_eq!((set.id, set.captures), (second.id, captures));
@@ -137,7 +137,7 @@ cases! { World;
         assert_eq!(w.store.captures(CaptureScope::Collection(set), CaptureId(0), 9).await.unwrap().len(), 2);
         assert!(w.store.delete_collection(other).await.unwrap());
         assert!(!w.store.delete_collection(other).await.unwrap(), "it is gone");
-        assert!(w.store.collection(other).await.unwrap().is_none());
+        assert!(w.store.collection_up_to(other, 0).await.unwrap().is_none());
         let named = w.store.collections(Some(DEFAULT), trapline_core::ports::OffsetPage { limit: 9, offset: 0 }).await.unwrap();
         assert!(named.rows.iter().all(|c| c.id != other));
         assert_eq!(stored(&w).await.len(), 2, "its captures stay");

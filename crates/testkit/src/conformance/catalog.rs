@@ -308,10 +308,10 @@ cases! { World;
         assert_eq!((added.added, added.already_there), (2, 0));
         let stored = stored(&w).await.len();
         assert_eq!(stored, 4);
-        assert_eq!(w.store.collection(first.id).await.unwrap().unwrap().captures, 4);
+        assert_eq!(w.store.collection_up_to(first.id, 9_999).await.unwrap().unwrap().captures, 4);
         let unnamed = w.store.create_collection(DEFAULT, "").await.unwrap();
         assert_eq!(w.store.collections(Some(DEFAULT), ALL).await.unwrap().count, 2);
-        assert!(w.store.collection(unnamed.id).await.unwrap().is_some());
+        assert!(w.store.collection_up_to(unnamed.id, 0).await.unwrap().is_some());
         let gone = w
             .store
             .add_captures(CollectionId(99), &some)

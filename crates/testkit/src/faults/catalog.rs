@@ -153,10 +153,6 @@ impl Catalog for FaultyStore {
         self.call("recent_sets", asked).await
     }
 
-    async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
-        self.call("collection", self.inner.collection(id)).await
-    }
-
     async fn collection_up_to(&self, id: CollectionId, count_max: u64) -> Result<Option<Collection>> {
         let asked = self.inner.collection_up_to(id, count_max);
         self.call("collection_up_to", asked).await

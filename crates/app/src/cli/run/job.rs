@@ -138,7 +138,7 @@ async fn unfinished(
 pub(super) async fn no_jobs_of_a_server(store: &dyn Store) -> Result<()> {
     for job in not_final(store, None).await? {
         let set = match job.collection {
-            Some(set) => store.collection(set).await?,
+            Some(set) => store.collection_up_to(set, 0).await?,
             None => None,
         };
         if !set.is_some_and(|s| SetName::is_of_a_run(&s.name)) {
@@ -347,7 +347,7 @@ async fn is_same(
     let Some(set) = job.collection else {
         return Ok(false);
     };
-    let named = store.collection(set).await?.map(|s| s.name);
+    let named = store.collection_up_to(set, 0).await?.map(|s| s.name);
     if job.status == JobStatus::Canceling || named != Some(SetName::of(args, sources).whole()) {
         return Ok(false);
     }

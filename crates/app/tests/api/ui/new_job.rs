@@ -191,7 +191,7 @@ async fn a_draft_without_a_job_goes_after_a_day() {
     until("the draft is gone", Duration::from_secs(20), async || match fleet
         .app
         .store
-        .collection(CollectionId(set))
+        .collection_up_to(CollectionId(set), 0)
         .await
         .unwrap()
     {

@@ -61,7 +61,6 @@ twins! { Catalog {
     create_collection(project: ProjectId, name: &str) -> Collection;
     collections(project: Option<ProjectId>, page: OffsetPage) -> Total<Collection>;
     recent_sets(project: Option<ProjectId>, before: Option<CollectionId>, limit: u64, count_max: u64) -> Vec<Collection>;
-    collection(id: CollectionId) -> Option<Collection>;
     collection_up_to(id: CollectionId, count_max: u64) -> Option<Collection>;
     collection_progress(sets: &[CollectionId]) -> Vec<CollectionProgress>;
     set_captures(set: CollectionId, after: CaptureId, limit: u64) -> Vec<CaptureId>;

@@ -154,10 +154,6 @@ macro_rules! catalog {
                 self.aside(captures::recent_sets(self, project, before, (limit, count_max))).await
             }
 
-            async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
-                self.aside(captures::set(self, id, u64::MAX)).await
-            }
-
             async fn collection_up_to(&self, id: CollectionId, count_max: u64) -> Result<Option<Collection>> {
                 self.aside(captures::set(self, id, count_max)).await
             }

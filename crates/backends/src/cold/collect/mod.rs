@@ -14,13 +14,13 @@ use trapline_core::{
     CaptureId, FailReason, JobId, JobStatus, Timestamp,
     failures::{Kind, Tally},
     plan::settle::Deltas,
-    ports::{Claim, FreeCursor, Level, LogLine, Slice},
+    ports::{Claim, Level, LogLine, Slice},
 };
 
 use super::{Cold, RowOf, SLICE_ROWS, Turn, failures, retried};
 use crate::{
     rows::{Columns, JobSource},
-    sql::{Conn, List, Rows, Value, bound, first, sql},
+    sql::{Conn, List, Rows, Value, first, sql},
 };
 
 use order::Order;
@@ -259,19 +259,6 @@ async fn lock_stale<C: Conn>(conn: &mut C, claim: &Claim, source: &JobSource) ->
         }
     }
     Ok(stale)
-}
-
-/// Pending tasks of a job in the order of dispatch.
-pub(crate) async fn pending<S: Cold>(
-    store: &S,
-    job: JobId,
-    (ord, capture): FreeCursor,
-    limit: u64,
-) -> sqlx::Result<Vec<FreeCursor>> {
-    let mut conn = store.reader().await?;
-    let values: [&dyn Value<'_>; 4] = [&job.0, &ord, &capture.0, &bound(limit)];
-    let read = |row: &RowOf<S>| Ok((row.col("ord")?, CaptureId(row.col("capture_id")?)));
-    conn.list(sql!(each "pending_tasks.sql"), &values, read).await
 }
 
 /// What was not there before.

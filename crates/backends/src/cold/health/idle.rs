@@ -12,7 +12,7 @@ use trapline_core::{
 
 use super::{Cold, Turn};
 use crate::{
-    cold::{failures, jobs, retried},
+    cold::{failures, jobs, lost, retried},
     rows::Columns as _,
     sql::{Conn, Value, first, sql},
 };
@@ -67,7 +67,7 @@ async fn lose_all_pending<S: Cold>(
     request: &MarkLost,
     marked: &mut MarkedLost,
 ) -> sqlx::Result<()> {
-    let rest = S::lose(conn, request.job, request.run, request.now).await?;
+    let rest = lost::lose::<S>(conn, request.job, request.run, request.now).await?;
     marked.more = rest.len() as i64 == S::LOST_ROWS;
     if !rest.is_empty() {
         let run = (request.job, request.run);
@@ -128,10 +128,8 @@ fn note(marked: &mut MarkedLost, job: JobId, touched: Touched) {
 /// All that slices would settle, of which nothing is locked.
 async fn would_lose<C: Conn>(conn: &mut C, request: &MarkLost) -> sqlx::Result<Vec<CaptureId>> {
     let values: [&dyn Value<'_>; 3] = [&request.job.0, &request.run, &i64::MAX];
-    conn.list(sql!(each "health/pending.sql"), &values, |row| {
-        first(row).map(CaptureId)
-    })
-    .await
+    conn.list(lost::PENDING, &values, |row| first(row).map(CaptureId))
+        .await
 }
 
 /// One line in the job's errors, for all slices; the full list in its log.

@@ -156,3 +156,61 @@ fn two_gaps_become_one_in_the_grace_of_the_first_or_while_a_lease_of_before_it_l
     assert_eq!(from(80, false), at(80));
     assert_eq!(from(80, true), at(10));
 }
+
+#[test]
+fn what_is_given_or_taken_back_is_offered_under_its_run_and_hand_out_and_what_is_extended_is_not() {
+    let receipt = Receipt {
+        run: 3,
+        delivery: 5,
+        ..receipt()
+    };
+    let row = LeaseRow {
+        run: 3,
+        delivery: 5,
+        ..held()
+    };
+    let offered = Candidate {
+        capture: CaptureId(1),
+        run: 3,
+        delivery: 5,
+    };
+    for change in [LeaseChange::Release, LeaseChange::Undelivered] {
+        assert_eq!(
+            ask(&[receipt], row.clone(), change, 1).free,
+            [(JobId(1), offered)],
+            "{change:?}"
+        );
+    }
+    assert_eq!(ask(&[receipt], row, LeaseChange::Extend, 1).free, []);
+}
+
+#[test]
+fn no_lease_of_a_settled_task_changes_even_if_a_grant_holds_it() {
+    for state in [TaskState::Processed, TaskState::Failed] {
+        let settled = LeaseRow { state, ..held() };
+        assert!(ask(&[receipt()], settled, LeaseChange::Extend, 1).answers[0].is_err());
+    }
+}
+
+#[test]
+fn a_lease_that_signs_of_life_or_a_grace_keep_alive_can_be_changed() {
+    let alive = LeaseRow {
+        life: Some(SignsOfLife {
+            extended_until: at(100),
+            ..SignsOfLife::default()
+        }),
+        ..held()
+    };
+    assert!(ask(&[receipt()], alive.clone(), LeaseChange::Extend, 103).answers[0].is_ok());
+    assert!(ask(&[receipt()], alive, LeaseChange::Extend, 104).answers[0].is_err());
+    let gap = Some(Gap {
+        from: at(20),
+        to: at(80),
+        grace_until: at(140),
+    });
+    let graced = |seconds| {
+        let rows = [(receipt().task(), held())].into();
+        plan(&[receipt()], rows, LeaseChange::Extend, gap, &POLICY, at(seconds))
+    };
+    assert!(graced(143).answers[0].is_ok() && graced(144).answers[0].is_err());
+}

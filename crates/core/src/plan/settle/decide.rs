@@ -227,15 +227,14 @@ fn fail(row: TaskView, reason: FailReason) -> Change {
 
 fn batch_error(row: TaskView, max_deliver: i64) -> Change {
     // If the lease has ended, that end was counted already: by the sweep, or by this error when it was posted before.
-    let held = row.grant.is_some();
-    if !held && row.suspect {
+    if row.grant.is_none() && row.suspect {
         return Change::Ignore("the task is suspect already");
     }
     if lease::exhausted(row.strikes, row.attempts, max_deliver) {
         return fail(row, FailReason::WorkerError);
     }
     // As a death among other tasks: the first one costs no strike, and none costs the last one.
-    let strike = held && row.suspect && row.strikes + 1 < max_deliver;
+    let strike = row.suspect && row.strikes + 1 < max_deliver;
     Change::Suspect {
         row: TaskView {
             grant: None,

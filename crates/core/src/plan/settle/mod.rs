@@ -179,3 +179,6 @@ impl<'a> SettlePlan<'a> {
             .collect();
     }
 }
+
+#[cfg(test)]
+mod group_tests;

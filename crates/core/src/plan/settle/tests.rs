@@ -139,6 +139,65 @@ fn a_batch_error_after_its_lease_ended_is_no_second_strike() {
     assert!(matches!(late, Change::Suspect { row } if row.strikes == 1 && row.suspect));
 }
 
+#[test]
+fn an_error_counts_from_the_newest_hand_out_of_the_tasks_own_run_and_from_no_other() {
+    let now = TaskView {
+        run: 2,
+        delivery: 4,
+        ..pending()
+    };
+    let verdict = Verdict::Fail(FailReason::WorkerError);
+    for (run, delivery) in [(1, 4), (2, 3), (2, 5), (3, 4)] {
+        let change = settle(now, run, delivery, verdict);
+        assert!(
+            matches!(change, Change::Ignore(_)),
+            "run {run}, hand-out {delivery}"
+        );
+    }
+    assert!(matches!(settle(now, 2, 4, verdict), Change::Settle { .. }));
+}
+
+#[test]
+fn hand_outs_before_this_run_spend_nothing_of_its_budget() {
+    let handed_out = |attempts| TaskView {
+        delivery: 40,
+        attempts,
+        ..pending()
+    };
+    let batch = Verdict::BatchError { max_deliver: 2 };
+    let mismatch = Verdict::Mismatch { max_deliver: 2 };
+    assert!(matches!(
+        settle(handed_out(11), 1, 40, batch),
+        Change::Suspect { .. }
+    ));
+    assert!(matches!(
+        settle(handed_out(11), 1, 40, mismatch),
+        Change::Again { .. }
+    ));
+    for verdict in [batch, mismatch] {
+        let last = settle(handed_out(12), 1, 40, verdict);
+        assert!(
+            matches!(last, Change::Settle { row, .. } if row.state == TaskState::Failed && row.grant.is_none())
+        );
+    }
+}
+
+#[test]
+fn the_line_of_a_crashed_batch_is_not_that_of_unknown_algorithms_and_both_are_cut() {
+    let crashed = freed_line("gpu-1", true, 3, "no memory");
+    assert!(
+        crashed.contains("suspect") && crashed.contains("batch of 3 image(s)"),
+        "{crashed}"
+    );
+    let unknown = freed_line("gpu-1", false, 3, "no algorithm x");
+    assert!(
+        unknown.contains("does not know") && !unknown.contains("suspect"),
+        "{unknown}"
+    );
+    let long = freed_line("gpu-1", true, 3, &"x".repeat(DETAIL_MAX_CHARS));
+    assert!(long.contains("[cut from "), "{}", long.len());
+}
+
 proptest! {
     /// Whatever is posted, in whatever order and however often: the counters equal the rows, and no task is
     /// settled twice but from failed to processed.

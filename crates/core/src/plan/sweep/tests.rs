@@ -316,3 +316,13 @@ fn signs_of_life_extend_every_grant_but_an_exclusive_one() {
         (vec![GrantId(1)], vec![(WorkerId(1), at(60))])
     );
 }
+
+#[test]
+fn a_workers_hand_outs_that_ended_unanswered_are_counted_each_once_but_for_those_that_are_excused() {
+    let grants = [due(1, 1, 0), due(2, 1, 30), due(3, 2, 0)];
+    let tasks = [held(1, 1, 60), held(1, 2, 60), held(2, 3, 90), held(3, 4, 60)];
+    let swept = sweep(&grants, &tasks, LATE);
+    assert_eq!(swept.unanswered, [(WorkerId(1), 3), (WorkerId(2), 1)].into());
+    let excused = plan(&[due(1, 1, 0)], &[held(1, 1, 60)], outage(), &POLICY, at(LATE));
+    assert!(excused.unanswered.is_empty());
+}

@@ -229,10 +229,6 @@ impl Catalog for MemoryStore {
         Ok(self.rows().catalog.recent_sets(project, before, limit, count_max))
     }
 
-    async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
-        self.collection_up_to(id, u64::MAX).await
-    }
-
     async fn collection_up_to(&self, id: CollectionId, count_max: u64) -> Result<Option<Collection>> {
         let rows = self.rows();
         let set = rows.catalog.collections.get(at(id.0)).map(|(set, _)| set);
