@@ -8,3 +8,4 @@ mod reserving;
 mod signs;
 mod steady;
 mod suspects;
+mod waiting;
