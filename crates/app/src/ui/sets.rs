@@ -70,6 +70,8 @@ struct SetsPage {
     may_create: bool,
     is_first: bool,
     next: Option<String>,
+    /// The beginning of the list.
+    newest: String,
     /// Whether all jobs were looked at.
     is_whole: bool,
 }
@@ -149,7 +151,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     let jobs = app.engine.store().recent_jobs(&jobs_of(ids, LISTED_MAX)).await?;
     let now = app.engine.wall_now();
     let page = SetsPage {
-        frame: Frame::new("Capture sets", "sets", &visitor),
+        frame: Frame::of("Capture sets", "sets", &visitor, &narrowed),
         rows: sets
             .iter()
             .map(|set| row(set, &narrowed, &jobs.rows, now))
@@ -160,6 +162,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
             let place = ("before", set.id.to_string());
             with_query("/sets", narrowed.query().into_iter().chain([place]))
         }),
+        newest: with_query("/sets", narrowed.query()),
         is_whole: jobs.next.is_none(),
         narrowed,
     };
