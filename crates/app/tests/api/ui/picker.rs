@@ -96,3 +96,56 @@ async fn a_project_that_was_chosen_narrows_the_lists_unless_their_address_says_a
         )
     );
 }
+
+#[tokio::test]
+async fn a_cookie_that_names_no_project_of_the_visitor_is_as_none() {
+    let (fleet, other, [first, second]) = two().await;
+    let mut admin = Browser::with(&fleet.app, ADMIN).await;
+    let signed_in = admin.cookie.clone();
+    for project in ["99", "-1", "x", "1;", "99999999999999999999"] {
+        admin.cookie = format!("{signed_in}; project={project}");
+        let is_one = project == "1;";
+        let page = admin.get("/jobs").await;
+        assert_eq!(page.html.contains("Of project"), is_one, "{project}");
+        assert_eq!(page.html.contains(&row(second)), !is_one, "{project}");
+    }
+    let form = "project=1%3B%20Path=/x&next=/jobs";
+    let page = admin.post("/look", form).await;
+    assert_eq!(
+        page.headers["set-cookie"],
+        "project=; Path=/; Max-Age=0; SameSite=Lax"
+    );
+
+    // Whoever is bound to a project has no choice, whatever was chosen before.
+    let mut bound = Browser::of(&fleet.app, Role::Operator, Some(other)).await;
+    for cookie in [
+        String::new(),
+        "; project=1".to_owned(),
+        format!("; project={other}"),
+    ] {
+        let mut bound_cookie = bound.cookie.clone();
+        bound_cookie += &cookie;
+        std::mem::swap(&mut bound.cookie, &mut bound_cookie);
+        let page = bound.get("/jobs").await;
+        page.has("<span class=\"project\"><span class=\"unseen\">Project </span><bdi>Other</bdi></span>")
+            .has_not("<details class=\"project\"")
+            .has_not("Of project")
+            .has(&row(second))
+            .has_not(&row(first))
+            .has_not("Default");
+        bound.cookie = bound_cookie;
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_one_project_nothing_is_said_of_it() {
+    let fleet = Fleet::new().await;
+    let job = fleet.job(1).await;
+    let mut browser = Browser::with(&fleet.app, ADMIN).await;
+    browser.cookie += "; project=1";
+    let page = browser.get("/jobs").await;
+    page.has(&row(job))
+        .has_not("class=\"project\"")
+        .has_not("Of project");
+    assert_eq!(page.status, StatusCode::OK);
+}
