@@ -111,3 +111,78 @@ fn wrong(text: &str) -> String {
         head(text, 120)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pattern: &str, name: &str) -> Option<String> {
+        let pattern = TimePattern::parse(pattern).unwrap();
+        pattern.read(name).map(|at| at.to_string())
+    }
+
+    #[test]
+    fn a_name_is_read_as_its_pattern_says() {
+        for (pattern, name, time) in [
+            ("%d%m%Y_%H%M%S", "01062024_220003", "2024-06-01T22:00:03"),
+            (
+                "%d%m%Y_*_%H%M",
+                "trap7 01062024_cam12_2200",
+                "2024-06-01T22:00:00",
+            ),
+            ("cam3%Y%j%H%M", "xcam320241532200", "2024-06-01T22:00:00"),
+            (
+                "%y-%b-%d *%I.%M %p",
+                "24-Jun-01 at 10.05 PM",
+                "2024-06-01T22:05:00",
+            ),
+            (
+                "%Y%m%d%H%M%S%z",
+                "20240601220003+0200 a",
+                "2024-06-01T22:00:03+02:00",
+            ),
+            ("trap %s", "trap 1717279203", "2024-06-01T22:00:03Z"),
+            ("%d.%m.%Y %H-%M é", "é 01.06.2024 22-00 é", "2024-06-01T22:00:00"),
+        ] {
+            assert_eq!(read(pattern, name).as_deref(), Some(time), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_has_no_such_time_is_not_read() {
+        for (pattern, name) in [
+            ("%d%m%Y_%H%M%S", "31022024_220003"),
+            ("%d%m%Y_%H%M%S", "IMG_0001"),
+            ("%d%m%Y_*_%H%M", "01062024_2200"),
+            ("%Y%m%d%H%M", "99990601220003"),
+            ("%Y%m%d%H%M", "7202406012200"),
+            ("%Y%m%d%H%M", ""),
+            ("%Y%m%d*%H%M", "é\u{1}2024"),
+        ] {
+            assert_eq!(read(pattern, name), None, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_reads_no_whole_time_is_refused_with_what_to_write() {
+        let long = "%Y%m%d%H%M".repeat(11);
+        for pattern in [
+            "",
+            "*",
+            "night",
+            "%Y",
+            "%Y%m%d",
+            "%H%M%S",
+            "%Y%m%d_%I%M",
+            "%Y%m%d%H",
+            "%Q%Y%m%d%H%M",
+            "%Y%m%d%H%M%",
+            "%Y%m%d%H%M\u{1}",
+            "%Y-%m-%d %H:%M%N",
+            long.as_str(),
+        ] {
+            let why = TimePattern::parse(pattern).unwrap_err();
+            assert!(why.contains("`%d%m%Y_*_%H%M` reads"), "{pattern}: {why}");
+        }
+    }
+}
