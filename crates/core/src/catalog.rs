@@ -115,6 +115,10 @@ pub struct ProjectSettings {
     /// The name of the time zone in which its photographs are shown; it has a column of its own.
     #[serde(skip)]
     pub time_zone: Option<String>,
+    /// How the names of its files tell a time, as of [`TimePattern`](crate::TimePattern), where they do so in a way of their own.
+    pub time_pattern: Option<String>,
+    /// Whether the thumbnails that workers post are kept and shown.
+    pub thumbnails: bool,
 }
 
 impl Default for ProjectSettings {
@@ -123,6 +127,8 @@ impl Default for ProjectSettings {
             failure_threshold: 0.5,
             reprocess_all_images: false,
             time_zone: None,
+            time_pattern: None,
+            thumbnails: true,
         }
     }
 }
@@ -140,6 +146,10 @@ pub struct ProjectEdit {
     pub reprocess_all_images: Option<bool>,
     /// As of [`ProjectSettings`]; `Some(None)` takes it away.
     pub time_zone: Option<Option<String>>,
+    /// As of [`ProjectSettings`]; `Some(None)` takes it away.
+    pub time_pattern: Option<Option<String>>,
+    /// As of [`ProjectSettings`].
+    pub thumbnails: Option<bool>,
 }
 
 impl ProjectEdit {
@@ -150,6 +160,11 @@ impl ProjectEdit {
             failure_threshold: self.failure_threshold.unwrap_or(now.failure_threshold),
             reprocess_all_images: self.reprocess_all_images.unwrap_or(now.reprocess_all_images),
             time_zone: self.time_zone.clone().unwrap_or_else(|| now.time_zone.clone()),
+            time_pattern: self
+                .time_pattern
+                .clone()
+                .unwrap_or_else(|| now.time_pattern.clone()),
+            thumbnails: self.thumbnails.unwrap_or(now.thumbnails),
         }
     }
 }

@@ -83,7 +83,7 @@ pub use crate::{
     wiring::Thumbs,
 };
 
-pub(crate) use self::projects::time_zone;
+pub(crate) use self::projects::{time_pattern, time_zone};
 pub use self::{
     auth::{Access, Auth, Principal},
     budget::{Budget, Hold},

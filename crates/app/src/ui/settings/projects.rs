@@ -241,6 +241,7 @@ async fn create(
         failure_threshold: percent / 100.0,
         reprocess_all_images,
         time_zone,
+        ..ProjectSettings::default()
     };
     app.catalog.create_project(&name, &description, &settings).await?;
     Ok(Redirect::to("/settings/projects").into_response())
