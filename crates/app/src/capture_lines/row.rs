@@ -58,8 +58,8 @@ impl Row<'_> {
             .unwrap_or_default();
         // Else by its name. `run` reads the photograph, and prefers what that says to both.
         let named = || match &place {
-            Place::Url(url) => file_name::taken_at_of_url(url),
-            Place::File(path) => file_name::taken_at(path),
+            Place::Url(url) => file_name::taken_at_of_url(url, None),
+            Place::File(path) => file_name::taken_at(path, None),
         };
         let taken_at = taken_at.or_else(named);
         let (url, file) = match place {

@@ -71,7 +71,7 @@ impl Times {
         let taken_at = capture.facts.taken_at;
         if taken_at.is_none() {
             self.without += 1;
-        } else if taken_at != taken_at_of_url(&capture.url) {
+        } else if taken_at != taken_at_of_url(&capture.url, None) {
             self.given += 1;
         } else {
             self.named += 1;
