@@ -221,7 +221,7 @@ impl AppState {
 
     /// Starts what writes in the background for requests.
     pub(crate) fn serve(&self, supervisor: &Supervisor) {
-        self.thumbs.serve(supervisor);
+        self.thumbs.serve(supervisor, &self.engine);
         self.uses.serve(supervisor);
     }
 

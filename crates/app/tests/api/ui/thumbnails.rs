@@ -50,7 +50,7 @@ async fn a_thumbnail_is_shown_under_the_boxes_and_one_that_is_none_refuses_no_re
         .collect();
     fleet.settle(job, &items).await;
     fleet.until(job, "/status", "SUCCESS").await;
-    fleet.app.state.thumbs.write().await;
+    fleet.app.state.thumbs.write(&fleet.app.state.engine).await;
 
     let browser = Browser::with(&fleet.app, ADMIN).await;
     let path = |at: usize| format!("/captures/{}/thumbnail", tasks[at]["id"].as_str().unwrap());
@@ -98,7 +98,7 @@ async fn thumbnails_of_the_oldest_job_go_first() {
         let job = fleet.job_with(0, json!({"captures": [{"url": url}]})).await;
         let task = fleet.tasks(job, 1).await.remove(0);
         fleet.settle(job, &[with(&task, &jpeg(3_000))]).await;
-        fleet.app.state.thumbs.write().await;
+        fleet.app.state.thumbs.write(&fleet.app.state.engine).await;
         kept.push(format!("/captures/{}/thumbnail", task["id"].as_str().unwrap()));
     }
     assert_eq!(browser.get(&kept[0]).await.status, StatusCode::NOT_FOUND);
@@ -122,8 +122,8 @@ async fn old_sizes_are_removed_until_there_are_few_enough_though_nothing_is_writ
     let job = fleet.job(1).await;
     let task = fleet.tasks(job, 1).await.remove(0);
     fleet.settle(job, &[with(&task, &jpeg(3_000))]).await;
-    fleet.app.state.thumbs.write().await;
+    fleet.app.state.thumbs.write(&fleet.app.state.engine).await;
     assert!(at.bytes().await.unwrap() > 5_000, "a turn is bounded");
-    fleet.app.state.thumbs.write().await;
+    fleet.app.state.thumbs.write(&fleet.app.state.engine).await;
     assert_eq!(at.bytes().await.unwrap(), 3_000);
 }
