@@ -7,7 +7,7 @@ use trapline_core::{
     summary::TakenQuery,
 };
 
-use super::{asked::Asked, place::image_name};
+use super::{asked::Asked, picture, place::image_name};
 use crate::http::AppState;
 
 /// Images in each direction.
@@ -123,7 +123,7 @@ pub(super) async fn strip(app: &AppState, job: &Job, row: &ResultRow, asked: &As
         None => ("Neighbours in the list", listed(app, job, row).await?),
     };
     let ids: Vec<CaptureId> = rows.iter().map(|row| row.capture.id).collect();
-    let small = app.thumbs.sizes(&ids).await;
+    let small = picture::known(app, job.project, &ids).await?;
     let near = |of: &ResultRow| {
         let (id, at) = (of.capture.id, of.capture.facts.taken_at);
         Near {
