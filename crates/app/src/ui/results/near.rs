@@ -129,7 +129,8 @@ pub(super) async fn strip(app: &AppState, job: &Job, row: &ResultRow, asked: &As
         Near {
             name: image_name(&of.capture.url),
             clock: at.map_or_else(String::new, |at| zone.clock(at).strftime("%H:%M:%S").to_string()),
-            path: asked.path(id, "", &[]),
+            // Where the grid went on is not where this image is.
+            path: asked.path(id, "", &[("after", String::new())]),
             src: match small.get(&id).is_some_and(|known| known.has_jpeg) {
                 true => format!("/captures/{id}/thumbnail"),
                 false => String::new(),
