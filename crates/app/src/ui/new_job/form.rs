@@ -202,7 +202,13 @@ pub(in crate::ui) async fn add(
                 typed.keep(chunk);
             }
         });
-        found = Some(store(app, set, chunks, format).await?);
+        let mut chunks = chunks;
+        let stored = store(app, set, &mut chunks, format).await;
+        // What was typed is kept to its end, whatever becomes of it.
+        if is_typed && stored.is_err() {
+            while chunks.next().await.is_some_and(|chunk| chunk.is_ok()) {}
+        }
+        found = Some(stored?);
     }
     let found = found.map_or_else(|| Err(NONE.to_owned()), Report::or_problem);
     Ok(found.map_err(|problem| Wrong::at(&LISTS, problem)))
