@@ -87,7 +87,7 @@ async fn a_preflight_of_very_many_images_counts_all_of_them_in_time_or_says_that
     let found = ask(&fleet, json!({"source_image_collection_id": set})).await;
     assert_eq!(
         (&found["candidates"], &found["at_least"]),
-        (&json!(50_001), &json!(false))
+        (&json!(50_001), &Value::Null)
     );
     // One that has no time looks at a slice.
     let policy = Policy {

@@ -62,7 +62,7 @@ fn parts_of(filter: &JobFilter) -> Vec<JobFilter> {
 
 /// How many jobs these filters with statuses take, in one statement: a job that changes meanwhile is counted once.
 fn counting<C: Conn>(parts: &[JobFilter]) -> Parts<'_, C> {
-    let mut query = Parts::new(SUM);
+    let mut query = Parts::new(sql!("jobs/sum.sql"));
     for part in parts {
         query.push(" + (");
         query.push(C::text(sql!(each "jobs/count.sql")));
@@ -72,11 +72,6 @@ fn counting<C: Conn>(parts: &[JobFilter]) -> Parts<'_, C> {
     }
     query
 }
-
-const SUM: Sql = Sql {
-    sqlite: "SELECT 0",
-    postgres: "SELECT 0::bigint",
-};
 
 /// Which jobs a page has, of so many.
 fn ids<C: Conn>(filter: &JobFilter, page: OffsetPage, count: u64) -> Parts<'_, C> {
