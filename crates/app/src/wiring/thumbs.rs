@@ -148,17 +148,22 @@ impl Kept {
         if self.bytes.load(Ordering::Relaxed) <= self.bytes_max {
             return Ok(true);
         }
+        // Another node removes them; until there is room, nothing more is kept.
+        let Some(mut turn) = self.at.turn().await? else {
+            return Ok(false);
+        };
         // What was replaced was counted twice, and other nodes write too.
-        let mut now = self.at.bytes().await?;
+        let mut now = turn.bytes().await?;
         for _ in 0..TRIMS_MAX {
             if now <= self.bytes_max {
                 break;
             }
-            match self.at.trim().await? {
+            match turn.trim().await? {
                 0 => break,
                 removed => now = now.saturating_sub(removed),
             }
         }
+        turn.end().await?;
         self.bytes.store(now, Ordering::Relaxed);
         Ok(now <= self.bytes_max)
     }
