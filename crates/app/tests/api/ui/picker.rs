@@ -24,7 +24,7 @@ fn row(job: i64) -> String {
 }
 
 #[tokio::test]
-async fn a_project_that_was_chosen_narrows_the_lists_unless_their_address_says_another() {
+async fn a_project_that_was_chosen_narrows_the_lists() {
     let (fleet, other, [first, second]) = two().await;
     let mut browser = Browser::with(&fleet.app, ADMIN).await;
     browser
@@ -68,7 +68,13 @@ async fn a_project_that_was_chosen_narrows_the_lists_unless_their_address_says_a
         .get(&format!("/jobs/{first}"))
         .await
         .has("<bdi>Other</bdi></summary>");
+}
 
+#[tokio::test]
+async fn the_address_of_a_list_wins_over_what_was_chosen() {
+    let (fleet, other, [first, second]) = two().await;
+    let mut browser = Browser::with(&fleet.app, ADMIN).await;
+    browser.cookie += &format!("; project={other}");
     let page = browser.get("/jobs?project=1").await;
     page.has("Of project <bdi>Default</bdi>")
         .has("<bdi>Default</bdi></summary>")
