@@ -1,6 +1,6 @@
 //! Of which projects thumbnails are kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use trapline_core::{JobId, ProjectId, Result, ports::RecentQuery};
 
@@ -26,13 +26,14 @@ impl Engine {
         }
         let query = RecentQuery::of(jobs.into_iter().collect());
         let jobs = self.inner.ports.store.recent_jobs(&query).await?.rows;
-        let mut keeps = BTreeMap::new();
-        for job in &jobs {
-            if !keeps.contains_key(&job.project) {
-                keeps.insert(job.project, self.keeps_thumbnails(job.project).await?);
+        let projects: BTreeSet<ProjectId> = jobs.iter().map(|job| job.project).collect();
+        let mut keep = BTreeSet::new();
+        for project in projects {
+            if self.keeps_thumbnails(project).await? {
+                keep.insert(project);
             }
         }
-        let kept = jobs.iter().filter(|job| keeps[&job.project]);
+        let kept = jobs.iter().filter(|job| keep.contains(&job.project));
         Ok(kept.map(|job| job.id).collect())
     }
 }
