@@ -9,8 +9,9 @@ const MORE = {
 };
 // A stream that says nothing for so long, in ms, has no server behind it any more: it beats every 5 s.
 const SILENCE = 11000;
-// How long a page waits that gets no stream, before it asks again.
+// How long a page waits that gets no stream, before it asks again: soon at first, since its last stream may have its place still.
 const UNTIL_ASKED = 10000;
+let refused = 0;
 const FOLDS = "[data-fold] > summary";
 const NEAR = 24 * 3600 * 1000;
 // Rows never move under the cursor: new ones are announced.
@@ -261,6 +262,7 @@ function open() {
   }
   if (wasOpen) for (const part of parts) soon(part);
   wasOpen = true;
+  source.addEventListener("open", () => (refused = 0));
   source.addEventListener("error", lost);
 }
 
@@ -284,7 +286,7 @@ async function lost() {
   const answer = await ask();
   if (answer?.ok) {
     heard();
-    setTimeout(open, UNTIL_ASKED);
+    setTimeout(open, Math.min(UNTIL_ASKED, 500 * 2 ** refused++));
     return;
   }
   setTimeout(open, wait * (0.5 + Math.random()));

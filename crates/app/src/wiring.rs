@@ -340,7 +340,7 @@ impl Node {
             true => Ok(()),
             false => self.engine.finish().await,
         };
-        self.state.thumbs.write().await;
+        self.state.thumbs.write(&self.engine).await;
         self.state.thumbs.close().await;
         self.store.close().await;
         written?;

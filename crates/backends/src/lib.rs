@@ -21,4 +21,4 @@ pub use jetstream::{JetStreamOptions, JetStreamQueue};
 pub use postgres::PostgresStore;
 pub use redis::RedisProgress;
 pub use sqlite::SqliteStore;
-pub use thumbs::{Known, SIZE_BYTES, Thumbnail, Thumbnails};
+pub use thumbs::{Known, SIZE_BYTES, Thumbnail, Thumbnails, Turn};

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use sqlx::{
-    PgPool, SqlitePool,
+    PgPool, Postgres, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use trapline_core::{CaptureId, Error, JobId, Result};
@@ -49,6 +49,49 @@ pub enum Thumbnails {
     Sqlite(SqlitePool),
     /// A table.
     Postgres(PgPool),
+}
+
+/// The right to remove old ones, which one node has at a time. Others see what it removes until it ends.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    of: &'a Thumbnails,
+    /// A file has one node.
+    tx: Option<Transaction<'static, Postgres>>,
+}
+
+impl Turn<'_> {
+    /// As [`Thumbnails::bytes`].
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn bytes(&mut self) -> Result<u64> {
+        match &mut self.tx {
+            Some(tx) => told(bytes(&mut **tx).await),
+            None => self.of.bytes().await,
+        }
+    }
+
+    /// As [`Thumbnails::trim`].
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn trim(&mut self) -> Result<u64> {
+        match &mut self.tx {
+            Some(tx) => told(trim(&mut **tx).await),
+            None => self.of.trim().await,
+        }
+    }
+
+    /// Lets the next node have it.
+    ///
+    /// # Errors
+    /// `Unavailable`: nothing may have been removed.
+    pub async fn end(self) -> Result<()> {
+        match self.tx {
+            Some(tx) => told(tx.commit().await),
+            None => Ok(()),
+        }
+    }
 }
 
 macro_rules! with {
@@ -182,12 +225,26 @@ impl Thumbnails {
     /// # Errors
     /// `Unavailable`.
     pub async fn bytes(&self) -> Result<u64> {
+        told(async { with!(self, |conn| bytes(conn).await) }.await)
+    }
+
+    /// The right to remove old ones; `None` while another node has it, which would remove as much for the same reason.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn turn(&self) -> Result<Option<Turn<'_>>> {
+        let Self::Postgres(pool) = self else {
+            return Ok(Some(Turn { of: self, tx: None }));
+        };
         told(
             async {
-                let bytes: i64 = with!(self, |conn| conn
-                    .one(sql!("thumbs/bytes.sql"), &[&SIZE_BYTES], first)
-                    .await?);
-                Ok(u64::try_from(bytes).unwrap_or(0))
+                let mut tx = pool.begin().await?;
+                let sql = include_str!("postgres/sql/thumbs/turn.sql");
+                let is_free: bool = sqlx::query_scalar(sql).fetch_one(&mut *tx).await?;
+                Ok(is_free.then_some(Turn {
+                    of: self,
+                    tx: Some(tx),
+                }))
             }
             .await,
         )
@@ -198,16 +255,7 @@ impl Thumbnails {
     /// # Errors
     /// `Unavailable`.
     pub async fn trim(&self) -> Result<u64> {
-        told(
-            async {
-                let values: [&dyn Value<'_>; 2] = [&TRIMMED_MAX, &SIZE_BYTES];
-                let removed: Vec<i64> = with!(self, |conn| conn
-                    .list(sql!("thumbs/trim.sql"), &values, first)
-                    .await?);
-                Ok(removed.iter().map(|bytes| bytes.unsigned_abs()).sum())
-            }
-            .await,
-        )
+        told(async { with!(self, |conn| trim(conn).await) }.await)
     }
 
     /// Closes a file.
@@ -228,4 +276,15 @@ async fn keep(conn: &mut impl Conn, thumbnails: &[Thumbnail]) -> sqlx::Result<()
         conn.run(sql!("thumbs/keep.sql"), &values).await?;
     }
     Ok(())
+}
+
+async fn bytes(conn: &mut impl Conn) -> sqlx::Result<u64> {
+    let bytes: i64 = conn.one(sql!("thumbs/bytes.sql"), &[&SIZE_BYTES], first).await?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+async fn trim(conn: &mut impl Conn) -> sqlx::Result<u64> {
+    let values: [&dyn Value<'_>; 2] = [&TRIMMED_MAX, &SIZE_BYTES];
+    let removed: Vec<i64> = conn.list(sql!("thumbs/trim.sql"), &values, first).await?;
+    Ok(removed.iter().map(|bytes| bytes.unsigned_abs()).sum())
 }

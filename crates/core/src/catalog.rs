@@ -3,6 +3,7 @@
 mod capture;
 mod draft;
 mod pointer;
+mod project;
 mod session;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use capture::{Capture, CaptureFacts, CaptureScope, FileVersion, Files, Learnt, NewCapture};
 pub use draft::{DRAFT_LIFE, Draft};
 pub use pointer::{DEFINITION_IS_RUN, Pointer, moves_pointer};
+pub use project::{Project, ProjectEdit, ProjectSettings};
 pub use session::{NewSession, SESSION_IDLE, SESSION_MAX, Session, SessionOwner, session_end};
 
 use crate::{AlgorithmId, CollectionId, PipelineId, ProjectId, ServiceId, Timestamp, TokenId};
@@ -85,73 +87,6 @@ pub struct NewToken {
     pub hash: [u8; 32],
     /// The time from which it is no longer valid.
     pub expires_at: Option<Timestamp>,
-}
-
-/// A project.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Project {
-    /// Its id.
-    pub id: ProjectId,
-    /// The name, of at most 255 characters.
-    pub name: String,
-    /// Free text.
-    pub description: String,
-    /// The settings for its jobs.
-    pub settings: ProjectSettings,
-    /// The time of creation.
-    pub created_at: Timestamp,
-    /// The time of the last change.
-    pub updated_at: Timestamp,
-}
-
-/// The settings of a project.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ProjectSettings {
-    /// The share of failed tasks above which its jobs land FAILURE, unless a job says otherwise.
-    pub failure_threshold: f64,
-    /// Whether captures that a pipeline has processed become tasks again.
-    pub reprocess_all_images: bool,
-    /// The name of the time zone in which its photographs are shown; it has a column of its own.
-    #[serde(skip)]
-    pub time_zone: Option<String>,
-}
-
-impl Default for ProjectSettings {
-    fn default() -> Self {
-        Self {
-            failure_threshold: 0.5,
-            reprocess_all_images: false,
-            time_zone: None,
-        }
-    }
-}
-
-/// What of a project is changed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ProjectEdit {
-    /// The name, of at most 255 characters.
-    pub name: Option<String>,
-    /// Free text.
-    pub description: Option<String>,
-    /// As of [`ProjectSettings`].
-    pub failure_threshold: Option<f64>,
-    /// As of [`ProjectSettings`].
-    pub reprocess_all_images: Option<bool>,
-    /// As of [`ProjectSettings`]; `Some(None)` takes it away.
-    pub time_zone: Option<Option<String>>,
-}
-
-impl ProjectEdit {
-    /// The settings with what is changed of them.
-    #[must_use]
-    pub fn settings(&self, now: &ProjectSettings) -> ProjectSettings {
-        ProjectSettings {
-            failure_threshold: self.failure_threshold.unwrap_or(now.failure_threshold),
-            reprocess_all_images: self.reprocess_all_images.unwrap_or(now.reprocess_all_images),
-            time_zone: self.time_zone.clone().unwrap_or_else(|| now.time_zone.clone()),
-        }
-    }
 }
 
 /// The labels of a classification algorithm.

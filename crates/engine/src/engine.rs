@@ -54,6 +54,8 @@ pub struct Policy {
     pub settle_items_max: usize,
     /// The maximum size of results that wait to be settled, in bytes.
     pub settle_bytes_max: usize,
+    /// For how long the images of a set are counted before a job of it is made.
+    pub preflight_max: Duration,
     /// The settings of the health check.
     pub health: HealthPolicy,
 }
@@ -69,6 +71,7 @@ impl Default for Policy {
             reserve_wait: Duration::from_millis(1_500),
             settle_items_max: 4_096,
             settle_bytes_max: 512 << 20,
+            preflight_max: Duration::from_millis(300),
             health: HealthPolicy::default(),
         }
     }

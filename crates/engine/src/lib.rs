@@ -27,6 +27,7 @@ mod store_time;
 mod summaries;
 pub mod supervisor;
 mod sweep;
+mod thumbnails;
 mod tried;
 mod turns;
 mod waiting;

@@ -14,7 +14,7 @@ use trapline_core::{
 
 use crate::{Engine, JobView};
 
-/// How many images of a job are looked at.
+/// How many images of a list are looked at, and how many of a set a page counts unasked.
 pub const LOOKED_AT_MAX: u64 = 50_000;
 /// How many of them are read at a time.
 const SLICE: u64 = 5_000;
@@ -229,16 +229,19 @@ impl Engine {
                 found.already_processed = store.count_processed(&[capture], fingerprint).await?;
             }
             Images::Set(set) => {
-                let mut after = CaptureId(i64::MIN);
-                while found.candidates < LOOKED_AT_MAX {
+                let clock = &self.inner.ports.clock;
+                let (began, mut after) = (clock.monotonic(), CaptureId(i64::MIN));
+                loop {
                     let slice = store.set_captures(set, after, SLICE).await?;
                     let Some(last) = slice.last() else { break };
                     after = *last;
                     found.candidates += slice.len() as u64;
                     found.already_processed += store.count_processed(&slice, fingerprint).await?;
+                    if clock.monotonic().saturating_sub(began) >= self.policy().preflight_max {
+                        found.at_least = !store.set_captures(set, after, 1).await?.is_empty();
+                        break;
+                    }
                 }
-                found.at_least =
-                    found.candidates >= LOOKED_AT_MAX && !store.set_captures(set, after, 1).await?.is_empty();
             }
             Images::Listed(captures) => {
                 let (without, mut urls): (Vec<&str>, Vec<&str>) = captures

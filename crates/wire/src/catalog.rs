@@ -73,6 +73,10 @@ pub struct ProjectSettings {
     pub reprocess_all_images: bool,
     /// The IANA name of the time zone in which its photographs are shown; null for the clock of each camera.
     pub time_zone: Option<String>,
+    /// How the names of its files tell a time, where they do so in a way of their own; null if they do not.
+    pub time_pattern: Option<String>,
+    /// Whether thumbnails are kept and shown.
+    pub thumbnails: bool,
 }
 
 /// A pipeline inside another object.

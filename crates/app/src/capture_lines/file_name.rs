@@ -4,23 +4,31 @@
 use std::path::Path;
 
 use percent_encoding::percent_decode_str;
-use trapline_core::TakenAt;
+use trapline_core::{TakenAt, TimePattern};
 
-/// The time that a file's name tells: local, unless it names its zone.
+/// The time that a file's name tells, by a pattern or in a usual way: local, unless it names its zone.
 #[must_use]
-pub fn taken_at(path: &Path) -> Option<TakenAt> {
-    of_name(&path.file_stem()?.to_string_lossy())
+pub fn taken_at(path: &Path, pattern: Option<&TimePattern>) -> Option<TakenAt> {
+    let name = path.file_stem()?.to_string_lossy();
+    pattern
+        .and_then(|pattern| pattern.read(&name))
+        .or_else(|| of_name(&name))
 }
 
 /// The time that the name of the file in a URL tells. What follows `?` is for the server: signed URLs have the time of
 /// the signature there.
 #[must_use]
-pub fn taken_at_of_url(url: &str) -> Option<TakenAt> {
+pub fn taken_at_of_url(url: &str, pattern: Option<&TimePattern>) -> Option<TakenAt> {
+    taken_at(Path::new(&name_of_url(url)?), pattern)
+}
+
+/// The name of the file in a URL.
+pub(crate) fn name_of_url(url: &str) -> Option<String> {
     let path = url.split(['?', '#']).next()?;
     let (_, last) = path.split_once("://")?.1.rsplit_once('/')?;
     // Some stores write the slashes of their own names as `%2F`.
     let name = percent_decode_str(last).decode_utf8_lossy();
-    taken_at(Path::new(name.rsplit('/').next()?))
+    Some(name.rsplit('/').next()?.to_owned())
 }
 
 fn of_name(name: &str) -> Option<TakenAt> {
@@ -93,7 +101,7 @@ mod tests {
             "20240601220003123.jpg",
             "é 2024_06_01_22_00_03.jpg",
         ] {
-            let taken = taken_at(Path::new(name)).map(|t| t.to_string());
+            let taken = taken_at(Path::new(name), None).map(|t| t.to_string());
             assert_eq!(taken.as_deref(), Some("2024-06-01T22:00:03"), "{name}");
         }
         for name in [
@@ -105,7 +113,7 @@ mod tests {
             "202406012200031234567.jpg",
             "DSC00012345678.jpg",
         ] {
-            assert_eq!(taken_at(Path::new(name)), None, "{name}");
+            assert_eq!(taken_at(Path::new(name), None), None, "{name}");
         }
     }
 
@@ -119,7 +127,11 @@ mod tests {
             ("20240601_220003-0001.jpg", "2024-06-01T22:00:03"),
             ("20240601_220003Zoe.jpg", "2024-06-01T22:00:03"),
         ] {
-            assert_eq!(taken_at(Path::new(name)), TakenAt::parse(expected).ok(), "{name}");
+            assert_eq!(
+                taken_at(Path::new(name), None),
+                TakenAt::parse(expected).ok(),
+                "{name}"
+            );
         }
     }
 
@@ -132,7 +144,7 @@ mod tests {
             "https://h/20200101_000000/IMG_20240601220003.JPG",
             "https://h/o/20200101_000000%2F20240601_220003.jpg?alt=media",
         ] {
-            let taken = taken_at_of_url(url).map(|t| t.to_string());
+            let taken = taken_at_of_url(url, None).map(|t| t.to_string());
             assert_eq!(taken.as_deref(), Some("2024-06-01T22:00:03"), "{url}");
         }
         for url in [
@@ -143,7 +155,7 @@ mod tests {
             "https://h/20240601_220003/",
             "",
         ] {
-            assert_eq!(taken_at_of_url(url), None, "{url}");
+            assert_eq!(taken_at_of_url(url, None), None, "{url}");
         }
     }
 }

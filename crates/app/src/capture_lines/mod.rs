@@ -19,7 +19,7 @@ use clap::ValueEnum;
 
 pub use self::{
     list::List,
-    place::Files,
+    place::{Files, Reading},
     reader::{Found, Line, Reader},
     row::from_json,
 };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use percent_encoding::percent_decode_str;
-use trapline_core::time::head;
+use trapline_core::{TimePattern, catalog::ProjectSettings, time::head};
 
 use super::{LINE_BYTES_MAX, decode::text, too_long};
 
@@ -27,6 +27,33 @@ impl Files {
     #[must_use]
     pub fn of_urls(allowed: bool) -> Self {
         if allowed { Self::AsUrls } else { Self::Refused }
+    }
+}
+
+/// How the lines of a list are read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Which files it may name.
+    pub(super) files: Files,
+    /// How names tell a time, beside the usual ways.
+    pub(crate) times: Option<TimePattern>,
+}
+
+impl From<Files> for Reading {
+    fn from(files: Files) -> Self {
+        Self { files, times: None }
+    }
+}
+
+impl Reading {
+    /// As a server reads a list for a project.
+    #[must_use]
+    pub fn of_project(files: Files, settings: &ProjectSettings) -> Self {
+        let times = settings.time_pattern.as_deref();
+        Self {
+            files,
+            times: times.and_then(|text| TimePattern::parse(text).ok()),
+        }
     }
 }
 

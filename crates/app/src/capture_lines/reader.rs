@@ -5,7 +5,7 @@ use std::{path::PathBuf, slice::Chunks};
 use trapline_core::catalog::NewCapture;
 
 use super::{
-    Files, Format, LINE_BYTES_MAX,
+    Format, LINE_BYTES_MAX, Reading,
     columns::{Columns, Header, is_sep},
     csv::{Records, Values},
     decode::Decode,
@@ -57,7 +57,7 @@ enum Cut {
 
 #[derive(Debug)]
 struct Judge {
-    files: Files,
+    reading: Reading,
     /// A text that is no UTF-8 is told once.
     guessed: bool,
 }
@@ -65,7 +65,7 @@ struct Judge {
 impl Reader {
     /// Reads a list of this format, or of the one that its beginning shows.
     #[must_use]
-    pub fn new(format: Option<Format>, files: Files) -> Self {
+    pub fn new(format: Option<Format>, reading: impl Into<Reading>) -> Self {
         Self {
             unpack: Unpack::new(),
             decode: Decode::new(),
@@ -73,7 +73,7 @@ impl Reader {
             text: Vec::new(),
             cut: Cut::Head(Vec::new(), format),
             judge: Judge {
-                files,
+                reading: reading.into(),
                 guessed: false,
             },
         }
@@ -196,14 +196,14 @@ impl Reader {
 impl Judge {
     fn text(&mut self, (number, record): super::split::Record<'_>, line: Sink<'_>) {
         if !record.as_ref().is_ok_and(|r| is_blank(r)) {
-            let judged = record.and_then(|r| row::of_text(r, &self.files));
+            let judged = record.and_then(|r| row::of_text(r, &self.reading));
             self.tell(number, judged, line);
         }
     }
 
     fn json(&mut self, (number, record): super::split::Record<'_>, line: Sink<'_>) {
         if !record.as_ref().is_ok_and(|r| is_blank(r)) {
-            let judged = record.and_then(|r| row::of_json(r, &self.files));
+            let judged = record.and_then(|r| row::of_json(r, &self.reading));
             self.tell(number, judged, line);
         }
     }
@@ -231,7 +231,7 @@ impl Judge {
                 line((number, Found::Warning(why.to_owned())));
             }
             _ => {
-                let judged = record.and_then(|values| row::of_csv(columns, values, &self.files));
+                let judged = record.and_then(|values| row::of_csv(columns, values, &self.reading));
                 self.tell(number, judged, line);
             }
         }

@@ -10,7 +10,7 @@ use super::{
     csv::Values,
     decode::text,
     file_name,
-    place::{Files, Place},
+    place::{Place, Reading},
     values::{camera, pixels, taken_at},
 };
 
@@ -34,8 +34,8 @@ pub(super) struct Judged {
 }
 
 impl Row<'_> {
-    fn judge(self, files: &Files) -> Result<Judged, String> {
-        let (place, guessed) = Place::parse(&self.place, files)?;
+    fn judge(self, reading: &Reading) -> Result<Judged, String> {
+        let (place, guessed) = Place::parse(&self.place, &reading.files)?;
         let others = self
             .others
             .each_ref()
@@ -57,9 +57,10 @@ impl Row<'_> {
             .map_err(|why| warn("height", why))
             .unwrap_or_default();
         // Else by its name. `run` reads the photograph, and prefers what that says to both.
+        let times = reading.times.as_ref();
         let named = || match &place {
-            Place::Url(url) => file_name::taken_at_of_url(url),
-            Place::File(path) => file_name::taken_at(path),
+            Place::Url(url) => file_name::taken_at_of_url(url, times),
+            Place::File(path) => file_name::taken_at(path, times),
         };
         let taken_at = taken_at.or_else(named);
         let (url, file) = match place {
@@ -86,16 +87,16 @@ impl Row<'_> {
 }
 
 /// Reads a line that is a URL or a path.
-pub(super) fn of_text(line: &[u8], files: &Files) -> Result<Judged, String> {
+pub(super) fn of_text(line: &[u8], reading: &Reading) -> Result<Judged, String> {
     Row {
         place: Cow::Borrowed(line),
         others: Default::default(),
     }
-    .judge(files)
+    .judge(reading)
 }
 
 /// Reads a record of CSV.
-pub(super) fn of_csv(columns: &Columns, values: Values<'_>, files: &Files) -> Result<Judged, String> {
+pub(super) fn of_csv(columns: &Columns, values: Values<'_>, reading: &Reading) -> Result<Judged, String> {
     let (place, others) = columns
         .row(values)
         .ok_or_else(|| format!("the line has no value in the column `{}`", columns.place_name()))?;
@@ -103,18 +104,18 @@ pub(super) fn of_csv(columns: &Columns, values: Values<'_>, files: &Files) -> Re
         place: Cow::Borrowed(place),
         others: others.map(|value| value.map(|bytes| text(bytes).0)),
     }
-    .judge(files)
+    .judge(reading)
 }
 
 /// Reads a line or an item of JSON.
-pub(super) fn of_json(bytes: &[u8], files: &Files) -> Result<Judged, String> {
+pub(super) fn of_json(bytes: &[u8], reading: &Reading) -> Result<Judged, String> {
     let (text, guessed) = text(bytes);
     let read = serde_json::from_str(&text).or_else(|e| match without_nan(&text) {
         Some(mended) => serde_json::from_str(&mended),
         None => Err(e),
     });
     let value: Value = read.map_err(|e| format!("not JSON: {e}"))?;
-    let mut judged = of_value(&value, files)?;
+    let mut judged = of_value(&value, reading)?;
     judged.guessed |= guessed;
     Ok(judged)
 }
@@ -157,9 +158,9 @@ fn parts(text: &str) -> Vec<(bool, &str)> {
     parts
 }
 
-fn of_value(value: &Value, files: &Files) -> Result<Judged, String> {
+fn of_value(value: &Value, reading: &Reading) -> Result<Judged, String> {
     let object = match value {
-        Value::String(place) => return of_text(place.as_bytes(), files),
+        Value::String(place) => return of_text(place.as_bytes(), reading),
         Value::Object(object) => object,
         _ => return Err("not an object".to_owned()),
     };
@@ -180,15 +181,15 @@ fn of_value(value: &Value, files: &Files) -> Result<Judged, String> {
         place: Cow::Borrowed(place.as_bytes()),
         others,
     }
-    .judge(files)
+    .judge(reading)
 }
 
 /// Reads an inline capture of a job, of which each value must be right.
 ///
 /// # Errors
 /// A text that says why it is rejected.
-pub fn from_json(value: &Value, files: &Files) -> Result<NewCapture, String> {
-    let judged = of_value(value, files)?;
+pub fn from_json(value: &Value, reading: &Reading) -> Result<NewCapture, String> {
+    let judged = of_value(value, reading)?;
     match judged.warnings.into_iter().next() {
         None => Ok(judged.capture),
         Some(why) => Err(why.replacen(" is left out", "", 1)),
@@ -197,10 +198,10 @@ pub fn from_json(value: &Value, files: &Files) -> Result<NewCapture, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Files, *};
 
     fn read(line: &str) -> Result<Judged, String> {
-        of_json(line.as_bytes(), &Files::Refused)
+        of_json(line.as_bytes(), &Files::Refused.into())
     }
 
     #[test]
@@ -241,7 +242,7 @@ mod tests {
                 ("http://h", 1)
             );
             let value = serde_json::from_str(value).unwrap();
-            assert!(from_json(&value, &Files::Refused).is_err());
+            assert!(from_json(&value, &Files::Refused.into()).is_err());
         }
     }
 

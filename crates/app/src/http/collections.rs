@@ -131,13 +131,13 @@ pub(crate) async fn find_up_to(
     id: i64,
     count_max: u64,
 ) -> ApiResult<Collection> {
-    let set = state
-        .catalog
-        .collection_up_to(CollectionId(id), count_max)
-        .await?
-        .ok_or_else(ApiError::not_found)?;
+    let (catalog, id) = (&state.catalog, CollectionId(id));
+    // Nothing is counted for whoever may not see it.
+    let set = catalog.collection_up_to(id, 0).await?;
+    let set = set.ok_or_else(ApiError::not_found)?;
     principal.require_project(set.project)?;
-    Ok(set)
+    let counted = catalog.collection_up_to(id, count_max).await?;
+    counted.ok_or_else(ApiError::not_found)
 }
 
 async fn show(State(state): State<AppState>, principal: Principal, links: Links, Id(id): Id) -> ApiResult {

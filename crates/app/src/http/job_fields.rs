@@ -90,7 +90,7 @@ pub(super) async fn parts(
     at_most(fields, "limit", limit, LIMIT_MAX);
     let priority = fields.maybe_int("priority", -PRIORITY_MAX);
     at_most(fields, "priority", priority, PRIORITY_MAX);
-    let (captures, rejected) = inline_captures(app, fields);
+    let (captures, rejected) = inline_captures(app, project, fields).await?;
     Ok(Parts {
         pipeline,
         collection,
@@ -159,17 +159,24 @@ async fn pipeline(
 }
 
 /// The inline captures, and those that are none.
-fn inline_captures(app: &AppState, fields: &mut Fields) -> (Option<Vec<NewCapture>>, Vec<String>) {
+async fn inline_captures(
+    app: &AppState,
+    project: Option<ProjectId>,
+    fields: &mut Fields,
+) -> ApiResult<(Option<Vec<NewCapture>>, Vec<String>)> {
     let Some(list) = fields.maybe_list("captures") else {
-        return (None, Vec::new());
+        return Ok((None, Vec::new()));
     };
-    let files = Files::of_urls(app.allow_file_urls);
+    let reading = match project {
+        Some(project) => app.reading(project).await?,
+        None => Files::of_urls(app.allow_file_urls).into(),
+    };
     let (mut captures, mut rejected) = (Vec::with_capacity(list.len()), Vec::new());
     for (at, item) in list.iter().enumerate() {
-        match capture_lines::from_json(item, &files) {
+        match capture_lines::from_json(item, &reading) {
             Ok(capture) => captures.push(capture),
             Err(why) => rejected.push(format!("{}: {why}", at + 1)),
         }
     }
-    (Some(captures), rejected)
+    Ok((Some(captures), rejected))
 }

@@ -83,7 +83,7 @@ pub use crate::{
     wiring::Thumbs,
 };
 
-pub(crate) use self::projects::time_zone;
+pub(crate) use self::projects::{time_pattern, time_zone};
 pub use self::{
     auth::{Access, Auth, Principal},
     budget::{Budget, Hold},
@@ -221,7 +221,7 @@ impl AppState {
 
     /// Starts what writes in the background for requests.
     pub(crate) fn serve(&self, supervisor: &Supervisor) {
-        self.thumbs.serve(supervisor);
+        self.thumbs.serve(supervisor, &self.engine);
         self.uses.serve(supervisor);
     }
 

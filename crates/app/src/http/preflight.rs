@@ -2,7 +2,7 @@
 
 use axum::{Json, Router, extract::State, response::IntoResponse as _, routing::post};
 use trapline_core::words::{count, counted};
-use trapline_engine::{LOOKED_AT_MAX, Preflight};
+use trapline_engine::Preflight;
 use trapline_wire as wire;
 
 use super::{Access, AppState, Fields, Principal, error::ApiResult, new_job::Asked};
@@ -62,7 +62,7 @@ pub(crate) fn warnings(asked: &Asked, found: &Preflight) -> Vec<String> {
     if found.at_least {
         said.push(format!(
             "There are more than {}, and only so many were looked at.",
-            counted(LOOKED_AT_MAX, "image")
+            counted(found.candidates, "image")
         ));
     }
     said

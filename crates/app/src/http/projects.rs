@@ -8,7 +8,7 @@ use axum::{
     routing::get,
 };
 use trapline_core::{
-    ProjectId, Zone,
+    ProjectId, TimePattern, Zone,
     catalog::{Project, ProjectEdit, ProjectSettings},
 };
 use trapline_wire as wire;
@@ -53,6 +53,8 @@ fn detail(project: &Project, links: &Links) -> wire::ProjectDetail {
             failure_threshold: project.settings.failure_threshold,
             reprocess_all_images,
             time_zone: project.settings.time_zone.clone(),
+            time_pattern: project.settings.time_pattern.clone(),
+            thumbnails: project.settings.thumbnails,
             ..wire::ProjectSettings::default()
         },
         ..wire::ProjectDetail::default()
@@ -105,6 +107,17 @@ pub(crate) fn time_zone(fields: &mut Fields) -> Option<Option<String>> {
     is_given.then_some(zone)
 }
 
+/// How names of files tell a time, if it is given; nothing, and an empty one, take it away.
+pub(crate) fn time_pattern(fields: &mut Fields) -> Option<Option<String>> {
+    let is_given = fields.has("time_pattern");
+    let text = fields.maybe_text("time_pattern", NAME_MAX);
+    let text = text.filter(|text| !text.is_empty());
+    if let Some(Err(why)) = text.as_deref().map(TimePattern::parse) {
+        fields.error("time_pattern", format!("{why}."));
+    }
+    is_given.then_some(text)
+}
+
 /// What is given of the settings.
 fn settings(fields: &mut Fields) -> ProjectEdit {
     let mut edit = ProjectEdit::default();
@@ -112,6 +125,8 @@ fn settings(fields: &mut Fields) -> ProjectEdit {
         edit.failure_threshold = given.maybe_number("failure_threshold", 0.0, 1.0);
         edit.reprocess_all_images = given.maybe_bool("reprocess_all_images");
         edit.time_zone = time_zone(&mut given);
+        edit.time_pattern = time_pattern(&mut given);
+        edit.thumbnails = given.maybe_bool("thumbnails");
         fields.nested("settings", given);
     }
     edit

@@ -14,7 +14,7 @@ use axum::{
 use futures::{Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use trapline_core::{
-    CollectionId,
+    CollectionId, ProjectId, Result, TimePattern,
     catalog::{Added, NewCapture},
     time::head,
 };
@@ -26,7 +26,7 @@ use super::{
     json::{media_type, require_unpacked},
     timed::Slow,
 };
-use crate::capture_lines::{Files, Format, Found, Line, Reader, file_name::taken_at_of_url};
+use crate::capture_lines::{Files, Format, Found, Line, Reader, Reading, file_name::taken_at_of_url};
 
 /// How many captures are stored at once.
 const SLICE: usize = 2_000;
@@ -51,6 +51,7 @@ pub(crate) struct Upload {
     added: Added,
     /// Counted only if somebody asks for it.
     pub(crate) times: Option<Times>,
+    pattern: Option<TimePattern>,
 }
 
 /// How many images have a time, and by what.
@@ -67,11 +68,11 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    fn count(&mut self, capture: &NewCapture) {
+    fn count(&mut self, capture: &NewCapture, pattern: Option<&TimePattern>) {
         let taken_at = capture.facts.taken_at;
         if taken_at.is_none() {
             self.without += 1;
-        } else if taken_at != taken_at_of_url(&capture.url) {
+        } else if taken_at != taken_at_of_url(&capture.url, pattern) {
             self.given += 1;
         } else {
             self.named += 1;
@@ -119,13 +120,15 @@ impl Upload {
             warnings: Told::new(listed_max),
             added: Added::default(),
             times: None,
+            pattern: None,
         }
     }
 
     /// Counts the times of its images, too.
-    pub(crate) fn with_times(self) -> Self {
+    pub(crate) fn with_times(self, reading: &Reading) -> Self {
         Self {
             times: Some(Times::default()),
+            pattern: reading.times.clone(),
             ..self
         }
     }
@@ -135,7 +138,7 @@ impl Upload {
             Found::Capture(capture) => {
                 self.ready_bytes += capture.url.len();
                 if let Some(times) = &mut self.times {
-                    times.count(&capture);
+                    times.count(&capture, self.pattern.as_ref());
                 }
                 self.ready.push(capture);
             }
@@ -176,7 +179,7 @@ impl Upload {
 }
 
 /// How the body is read, by its type. Whether it is packed is seen from its first bytes.
-fn reader(request: &Request, files: Files) -> ApiResult<Reader> {
+fn reader(request: &Request, reading: Reading) -> ApiResult<Reader> {
     let format = match media_type(request.headers()).as_deref() {
         None | Some("application/json") => Some(Format::Json),
         Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Some(Format::Ndjson),
@@ -190,7 +193,7 @@ fn reader(request: &Request, files: Files) -> ApiResult<Reader> {
         request.headers(),
         "send a list packed with gzip as it is, without this header",
     )?;
-    Ok(Reader::new(format, files))
+    Ok(Reader::new(format, reading))
 }
 
 async fn upload(
@@ -201,12 +204,25 @@ async fn upload(
 ) -> ApiResult<Response> {
     let set = collections::find(&state, &principal, id).await?;
     principal.require(Access::Operate)?;
-    let reader = reader(&request, Files::of_urls(state.allow_file_urls))?;
+    let reading = state.reading(set.project).await?;
+    let reader = reader(&request, reading)?;
     let mut upload = Upload::new(LISTED_MAX);
     let body = request.into_body().into_data_stream();
     let broken = read(&state, set.id, body, reader, &mut upload).await?;
     let (status, detail) = broken.map_or((StatusCode::OK, None), |(status, why)| (status, Some(why)));
     Ok((status, Json(upload.told(detail))).into_response())
+}
+
+impl AppState {
+    /// How lists are read for a project.
+    pub(crate) async fn reading(&self, project: ProjectId) -> Result<Reading> {
+        let files = Files::of_urls(self.allow_file_urls);
+        let found = self.catalog.project(project).await?;
+        Ok(found.map_or_else(
+            || files.clone().into(),
+            |project| Reading::of_project(files.clone(), &project.settings),
+        ))
+    }
 }
 
 fn bad(detail: String) -> Broken {

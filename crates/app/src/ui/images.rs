@@ -246,7 +246,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, Id(id): Id, params:
     top.is_any |= !found.rows.is_empty();
     frame.script = if is_failed { "copy.js" } else { "" };
     let shown: Vec<CaptureId> = found.rows.iter().map(|row| row.capture).collect();
-    let small = app.thumbs.sizes(&shown).await;
+    let small = super::results::known(&app, job.project, &shown).await?;
     let page = ImagesPage {
         frame,
         head,

@@ -166,6 +166,8 @@ struct JobsPage {
 /// What the URL asks for.
 struct Asked {
     project: Option<ProjectId>,
+    /// What an address says of the project.
+    narrowed: Option<(&'static str, String)>,
     group: Option<JobGroup>,
     pipeline: Option<String>,
     q: String,
@@ -197,9 +199,9 @@ impl Asked {
     }
 
     /// This list in an order, from its beginning.
-    fn heading(&self, chosen: Option<ProjectId>, sort: Sort) -> Heading {
+    fn heading(&self, sort: Sort) -> Heading {
         Heading {
-            path: path(self, chosen, self.group, sort, None),
+            path: path(self, self.group, sort, None),
             aria: (self.sort() == sort).then(|| sort.aria()),
         }
     }
@@ -215,6 +217,7 @@ fn asked(narrowed: &Narrowed, params: &Params) -> Result<Asked, ApiError> {
     };
     Ok(Asked {
         project: narrowed.of,
+        narrowed: narrowed.query(),
         group,
         pipeline: params
             .text("pipeline")
@@ -226,16 +229,10 @@ fn asked(narrowed: &Narrowed, params: &Params) -> Result<Asked, ApiError> {
 }
 
 /// The path of this list with a state, an order and a place.
-fn path(
-    asked: &Asked,
-    chosen: Option<ProjectId>,
-    group: Option<JobGroup>,
-    sort: Sort,
-    after: Option<String>,
-) -> String {
+fn path(asked: &Asked, group: Option<JobGroup>, sort: Sort, after: Option<String>) -> String {
     let mut query = Vec::new();
     query.extend(group.map(|g| ("state", group_words(g).0.to_owned())));
-    query.extend(chosen.map(|id| ("project", id.to_string())));
+    query.extend(asked.narrowed.clone());
     query.extend(asked.pipeline.clone().map(|slug| ("pipeline", slug)));
     query.extend((!asked.q.is_empty()).then(|| ("q", asked.q.clone())));
     query.extend(sort.word().map(|word| ("sort", word.to_owned())));
@@ -273,7 +270,7 @@ async fn pipelines(app: &AppState, asked: &Asked) -> Result<Vec<(String, String,
 }
 
 /// The filters by state. Of a search nothing is counted: a number would need all jobs to be looked at.
-async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Result<Vec<Chip>> {
+async fn chips(app: &AppState, asked: &Asked) -> Result<Vec<Chip>> {
     let is_searched = !asked.q.is_empty() || asked.pipeline.is_some();
     let counts = match is_searched {
         true => Vec::new(),
@@ -295,7 +292,7 @@ async fn chips(app: &AppState, asked: &Asked, chosen: Option<ProjectId>) -> Resu
                 up_to(of_group.map(|(_, n)| n).sum())
             }
         },
-        path: path(asked, chosen, group, sort(group), None),
+        path: path(asked, group, sort(group), None),
         is_on: asked.group == group,
     };
     Ok(std::iter::once(None)
@@ -329,7 +326,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         .first()
         .map(|job| job.id)
         .filter(|_| is_whole && sort == Sort::Created && !app.is_kept);
-    let mut frame = Frame::new("Jobs", "jobs", &visitor);
+    let mut frame = Frame::of("Jobs", "jobs", &visitor, &narrowed);
     let is_told = is_whole && !found.rows.is_empty() && !app.is_kept;
     let is_running = !cards.rows.is_empty() && !app.is_kept;
     frame.refreshes = is_running || found.rows.iter().any(|job| app.goes_on(job));
@@ -340,10 +337,11 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
         now: cards,
         is_told,
         rows: Row::all(&app, &visitor, found.rows, now).await?,
-        chips: chips(&app, &asked, chosen).await?,
-        by_name: asked.heading(chosen, Sort::Name),
-        by_end: asked.heading(chosen, Sort::Finished),
-        by_age: asked.heading(chosen, Sort::Created),
+        chips: chips(&app, &asked).await?,
+        is_open: is_searched || narrowed.is_asked || sort != Sort::Created,
+        by_name: asked.heading(Sort::Name),
+        by_end: asked.heading(Sort::Finished),
+        by_age: asked.heading(Sort::Created),
         narrowed,
         has_pipelines: pipelines.len() > 1 || asked.pipeline.is_some(),
         pipelines,
@@ -353,12 +351,11 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
             .group
             .map_or_else(String::new, |g| group_words(g).0.to_owned()),
         q: asked.q.clone(),
-        is_open: is_searched || chosen.is_some() || sort != Sort::Created,
         is_filtered,
         is_first,
         next: found
             .next
-            .map(|from| path(&asked, chosen, asked.group, sort, sorting::after(&from))),
+            .map(|from| path(&asked, asked.group, sort, sorting::after(&from))),
         examined: found.stopped.then(|| count(examined_max)),
     };
     Ok(render(StatusCode::OK, &page))

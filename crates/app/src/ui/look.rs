@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use super::{
     login::{is_tls, place},
     page::PageResult,
-    session::cookie,
+    session::{Jar, PROJECT, cookie},
 };
 use crate::http::{ApiError, AppState, Fields, NAME_MAX, proxies::Client};
 
@@ -137,10 +137,34 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/look", post(change))
 }
 
-async fn change(client: Option<Extension<Client>>, fields: Result<Fields, ApiError>) -> PageResult {
+/// Lists that are narrowed to a project.
+const LISTS: [&str; 5] = ["/jobs", "/sets", "/pipelines", "/workers", "/jobs/new"];
+
+/// A list from its beginning, of whichever project was chosen last; another page as it is.
+fn anew(path: &str) -> String {
+    let Some((list, query)) = path.split_once('?').filter(|(list, _)| LISTS.contains(list)) else {
+        return path.to_owned();
+    };
+    let goes = ["project", "after", "before"];
+    let stays = query
+        .split('&')
+        .filter(|pair| !goes.contains(&pair.split('=').next().unwrap_or_default()));
+    match stays.collect::<Vec<_>>().join("&") {
+        query if query.is_empty() => list.to_owned(),
+        query => format!("{list}?{query}"),
+    }
+}
+
+async fn change(client: Option<Extension<Client>>, jar: Jar, fields: Result<Fields, ApiError>) -> PageResult {
     let mut fields = fields?;
     let next = fields.maybe_text("next", NAME_MAX * 8);
-    let mut response = Redirect::to(place(next.as_deref())).into_response();
+    let project = fields.maybe_text(PROJECT, NAME_MAX);
+    let next = place(next.as_deref());
+    let next = match project {
+        Some(_) => anew(next),
+        None => next.to_owned(),
+    };
+    let mut response = Redirect::to(&next).into_response();
     let secure = if is_tls(client.as_ref()) { "; Secure" } else { "" };
     let mut set = |name: &str, value: &str| {
         let life = if value.is_empty() {
@@ -158,6 +182,12 @@ async fn change(client: Option<Extension<Client>>, fields: Result<Fields, ApiErr
     }
     if let Some(word) = fields.maybe_text("density", NAME_MAX) {
         set("density", density(&word));
+    }
+    if let Some(word) = project {
+        let id = word
+            .parse::<i64>()
+            .map_or_else(|_| String::new(), |id| id.to_string());
+        set(&jar.named(PROJECT), &id);
     }
     match fields.maybe_text("zone", NAME_MAX).as_deref() {
         Some("utc") => set("utc", "1"),

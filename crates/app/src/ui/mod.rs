@@ -30,6 +30,7 @@ mod node;
 mod numbers;
 mod origin;
 mod page;
+mod picker;
 mod pipelines;
 mod resend;
 mod results;

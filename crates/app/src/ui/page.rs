@@ -11,6 +11,8 @@ use trapline_core::{Error, error::chain};
 use super::{
     assets,
     look::{self, Look},
+    narrowed::Narrowed,
+    picker::Picker,
     session::Visitor,
     words::visible,
 };
@@ -48,6 +50,8 @@ pub(super) struct Frame {
     /// A script of its own; empty if it has none.
     pub(super) script: &'static str,
     pub(super) look: Look,
+    /// The projects that the bar offers.
+    pub(super) picker: Option<Picker>,
 }
 
 impl Frame {
@@ -62,6 +66,18 @@ impl Frame {
             again: false,
             script: "",
             look: look::now(),
+            picker: visitor
+                .projects
+                .as_ref()
+                .and_then(|of| Picker::new(of, of.chosen)),
+        }
+    }
+
+    /// Of a list: the bar shows to which project it is narrowed.
+    pub(super) fn of(title: &str, at: &'static str, visitor: &Visitor, narrowed: &Narrowed) -> Self {
+        Self {
+            picker: narrowed.picker(),
+            ..Self::new(title, at, visitor)
         }
     }
 
@@ -76,6 +92,7 @@ impl Frame {
             again: false,
             script: "",
             look: look::now(),
+            picker: None,
         }
     }
 

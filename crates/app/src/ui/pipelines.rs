@@ -162,7 +162,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, links: Links, param
         ));
     }
     let page = PipelinesPage {
-        frame: Frame::new("Pipelines", "pipelines", &visitor),
+        frame: Frame::of("Pipelines", "pipelines", &visitor, &narrowed),
         rows,
         cut: cut.join(" "),
         server: app.server_url(&links),

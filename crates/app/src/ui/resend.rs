@@ -92,7 +92,8 @@ pub(super) async fn keep(request: Request, next: Next) -> Response {
     let Some(fields) = fields.ok().filter(|fields| !fields.is_empty()) else {
         return response;
     };
-    let mut kept = unsent(path, fields, asked);
+    let id = asked.id.map(|RequestId(id)| id);
+    let mut kept = unsent(path, fields, (false, false), id);
     if let Some(after) = response.headers_mut().remove(header::RETRY_AFTER) {
         kept.headers_mut().insert(header::RETRY_AFTER, after);
     }
@@ -107,14 +108,19 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// The form again, of which nobody knows what became.
-fn unsent(path: String, fields: Vec<(String, String)>, asked: Asked) -> Response {
+pub(super) fn unsent(
+    path: String,
+    fields: Vec<(String, String)>,
+    (has_file, is_cut): (bool, bool),
+    id: Option<String>,
+) -> Response {
     let page = ResendPage {
         frame: Frame::public(AWAY),
         path,
         fields,
-        has_file: false,
-        is_cut: false,
-        away: Some(asked.id.map(|RequestId(id)| id).unwrap_or_default()),
+        has_file,
+        is_cut,
+        away: Some(id.unwrap_or_default()),
     };
     render(StatusCode::SERVICE_UNAVAILABLE, &page)
 }

@@ -13,7 +13,7 @@ use trapline_core::{
     error::chain,
 };
 
-use super::page::PageError;
+use super::{page::PageError, picker::Projects};
 use crate::http::{
     AppState, Principal,
     access_log::Note,
@@ -32,6 +32,7 @@ pub(super) struct Jar {
     /// With the server's port: a browser sends a cookie to all ports of its host, and each server there has sessions of its own.
     name: String,
     is_tls: bool,
+    port: Option<u16>,
 }
 
 impl Jar {
@@ -41,8 +42,19 @@ impl Jar {
         let port = called(&parts.extensions, &parts.headers, &parts.uri)
             .and_then(|host| host.rsplit_once(':')?.1.parse::<u16>().ok());
         let name = if is_tls { COOKIE_TLS } else { COOKIE };
-        let name = port.map_or_else(|| name.to_owned(), |port| format!("{name}-{port}"));
-        Self { name, is_tls }
+        let mut jar = Self {
+            name: String::new(),
+            is_tls,
+            port,
+        };
+        jar.name = jar.named(name);
+        jar
+    }
+
+    /// The name of another cookie of this server alone.
+    pub(super) fn named(&self, name: &str) -> String {
+        self.port
+            .map_or_else(|| name.to_owned(), |port| format!("{name}-{port}"))
     }
 
     /// The header that takes the cookie away.
@@ -77,14 +89,35 @@ const EXTEND_MAX: Duration = Duration::from_millis(500);
 pub(super) struct Visitor {
     pub(super) principal: Principal,
     pub(super) session: [u8; 32],
+    /// Those that a page with a frame offers; `None` of other answers, and if they could not be read.
+    pub(super) projects: Option<Projects>,
+}
+
+/// The name of the cookie that says which project was chosen in the bar.
+pub(super) const PROJECT: &str = "project";
+
+/// The projects for the frame of a page; parts, streams and photographs have none.
+async fn projects(app: &AppState, parts: &Parts, jar: &Jar, principal: &Principal) -> Option<Projects> {
+    let query = parts.uri.query().unwrap_or_default();
+    let path = parts.uri.path();
+    let has_frame = !query.split('&').any(|pair| pair.starts_with("part="))
+        && !["/live", "/captures/"].iter().any(|of| path.starts_with(of));
+    if !has_frame {
+        return None;
+    }
+    let asked = cookie(&parts.headers, &jar.named(PROJECT)).and_then(|id| id.parse().ok());
+    // A page that needs them fails by itself; one that needs no store is shown without them.
+    Projects::read(app, principal, asked).await.ok()
 }
 
 impl FromRequestParts<AppState> for Visitor {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, PageError> {
-        match signed_in(app, &parts.headers, &Jar::of(parts)).await? {
-            Some(visitor) => {
+        let jar = Jar::of(parts);
+        match signed_in(app, &parts.headers, &jar).await? {
+            Some(mut visitor) => {
+                visitor.projects = projects(app, parts, &jar, &visitor.principal).await;
                 if let Some(note) = parts.extensions.get::<Note>() {
                     note.token(&visitor.principal.prefix);
                 }
@@ -104,7 +137,11 @@ impl FromRequestParts<AppState> for Visitor {
 pub(super) async fn signed_in(app: &AppState, headers: &HeaderMap, jar: &Jar) -> Result<Option<Visitor>> {
     for session in cookies(headers, &jar.name).take(SECRETS_MAX).map(hash) {
         if let Some(principal) = look_up(app, &session).await? {
-            return Ok(Some(Visitor { principal, session }));
+            return Ok(Some(Visitor {
+                principal,
+                session,
+                projects: None,
+            }));
         }
     }
     Ok(None)

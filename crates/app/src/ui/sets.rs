@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Multipart, State, multipart::MultipartRejection},
     http::StatusCode,
     routing::get,
@@ -25,11 +25,11 @@ use super::{
     words::{self, Time, visible},
     wrong::Wrong,
 };
-use crate::http::{Access, ApiError, AppState, Id, Params, collections};
+use crate::http::{Access, ApiError, AppState, Id, Params, access_log::RequestId, collections};
 
 const PAGE: u64 = 25;
-/// The captures of a set in a list are counted no further.
-const COUNT_MAX: u64 = 1_000;
+/// The captures of a set in a list are counted no further: those of all sets of a page are 5,000 at the most.
+const COUNT_MAX: u64 = 200;
 /// The captures of one set that its page counts when somebody asks.
 const COUNTED_MAX: u64 = 1_000_000;
 /// The newest jobs among which those of sets are looked for.
@@ -70,6 +70,8 @@ struct SetsPage {
     may_create: bool,
     is_first: bool,
     next: Option<String>,
+    /// The beginning of the list.
+    newest: String,
     /// Whether all jobs were looked at.
     is_whole: bool,
 }
@@ -149,7 +151,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
     let jobs = app.engine.store().recent_jobs(&jobs_of(ids, LISTED_MAX)).await?;
     let now = app.engine.wall_now();
     let page = SetsPage {
-        frame: Frame::new("Capture sets", "sets", &visitor),
+        frame: Frame::of("Capture sets", "sets", &visitor, &narrowed),
         rows: sets
             .iter()
             .map(|set| row(set, &narrowed, &jobs.rows, now))
@@ -160,6 +162,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params) -> 
             let place = ("before", set.id.to_string());
             with_query("/sets", narrowed.query().into_iter().chain([place]))
         }),
+        newest: with_query("/sets", narrowed.query()),
         is_whole: jobs.next.is_none(),
         narrowed,
     };
@@ -212,24 +215,51 @@ async fn add(
     State(app): State<AppState>,
     visitor: std::result::Result<Visitor, PageError>,
     Id(id): Id,
+    id_of: Option<Extension<RequestId>>,
     form: std::result::Result<Multipart, MultipartRejection>,
 ) -> PageResult {
-    let (visitor, form) = match (visitor, form) {
+    let path = format!("/sets/{id}");
+    let mut form = match (&visitor, form) {
         (Err(PageError::SignIn { .. }), Ok(mut form)) => {
             let typed = Typed::only(&mut form).await?;
             let fields = vec![("urls".to_owned(), typed.urls)];
-            return Ok(resend::again(format!("/sets/{id}"), fields, true, typed.is_cut));
+            return Ok(resend::again(path, fields, true, typed.is_cut));
         }
-        (visitor, form) => (visitor?, form),
+        (_, form) => form,
     };
-    let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
-    visitor.principal.require(Access::Operate)?;
-    let mut form = form.map_err(|e| ApiError::invalid(e.body_text()))?;
     let mut typed = Typed::default();
-    let found = new_job::add(&app, set.id, &mut form, &mut typed).await?;
+    let added = match visitor {
+        Ok(visitor) => added(&app, &visitor, id, form.as_mut(), &mut typed).await,
+        Err(error) => Err(error),
+    };
+    match (added, form) {
+        (Err(error), Ok(mut form)) if error.is_away() => {
+            if typed.urls.is_empty() {
+                typed = Typed::only(&mut form).await?;
+            }
+            let fields = vec![("urls".to_owned(), typed.urls)];
+            let id = id_of.map(|Extension(RequestId(id))| id);
+            Ok(resend::unsent(path, fields, (true, typed.is_cut), id))
+        }
+        (added, _) => added,
+    }
+}
+
+/// The page of a set to which the images of a form were added.
+async fn added(
+    app: &AppState,
+    visitor: &Visitor,
+    id: i64,
+    form: std::result::Result<&mut Multipart, &mut MultipartRejection>,
+    typed: &mut Typed,
+) -> PageResult {
+    let set = collections::find_up_to(app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
+    visitor.principal.require(Access::Operate)?;
+    let form = form.map_err(|e| ApiError::invalid(e.body_text()))?;
+    let found = new_job::add(app, set.id, form, typed).await?;
     // Again, with what is in it now.
-    let set = collections::find_up_to(&app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
-    let mut page = page(&app, &visitor, set, LOOKED_AT_MAX).await?;
+    let set = collections::find_up_to(app, &visitor.principal, id, LOOKED_AT_MAX + 1).await?;
+    let mut page = page(app, visitor, set, LOOKED_AT_MAX).await?;
     let status = match found {
         Ok(report) => {
             page.report = Some(report);
@@ -237,7 +267,7 @@ async fn add(
         }
         Err(wrong) => {
             page.wrong = wrong;
-            (page.typed, page.is_cut) = (typed.urls, typed.is_cut);
+            (page.typed, page.is_cut) = (std::mem::take(&mut typed.urls), typed.is_cut);
             StatusCode::BAD_REQUEST
         }
     };

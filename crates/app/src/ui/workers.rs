@@ -257,7 +257,7 @@ async fn list(State(app): State<AppState>, visitor: Visitor, params: Params, lin
             return Err(crate::http::ApiError::invalid(error).into());
         }
     }
-    let mut frame = Frame::new("Workers", "workers", &visitor);
+    let mut frame = Frame::of("Workers", "workers", &visitor, &narrowed);
     frame.refreshes = !app.is_kept;
     let page = WorkersPage {
         frame,

@@ -12,7 +12,7 @@ use std::{
 
 use trapline_backends::{Known, SIZE_BYTES, Thumbnail, Thumbnails};
 use trapline_core::{CaptureId, JobId, Result, error::chain};
-use trapline_engine::Supervisor;
+use trapline_engine::{Engine, Supervisor};
 
 use super::Opened;
 use crate::config::Database;
@@ -64,22 +64,30 @@ impl Thumbs {
     }
 
     /// Writes what waits, now and then.
-    pub fn serve(&self, supervisor: &Supervisor) {
-        let thumbs = self.clone();
+    pub fn serve(&self, supervisor: &Supervisor, engine: &Engine) {
+        let (thumbs, engine) = (self.clone(), engine.clone());
         supervisor.every("thumbnails", WRITE_EVERY, move || {
-            let thumbs = thumbs.clone();
+            let (thumbs, engine) = (thumbs.clone(), engine.clone());
             async move {
-                thumbs.write().await;
+                thumbs.write(&engine).await;
                 Ok(())
             }
         });
     }
 
-    /// Writes what waits. What can't be written is lost.
-    pub async fn write(&self) {
+    /// Writes what waits. What can't be written is lost. Of a project that keeps none, sizes alone are written: boxes are in them.
+    pub async fn write(&self, engine: &Engine) {
         let Some(kept) = &self.0 else { return };
-        let taken = std::mem::take(&mut *kept.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        if let Err(error) = kept.write(&taken).await {
+        let mut taken = std::mem::take(&mut *kept.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let written = async {
+            let jobs = taken.iter().map(|t| t.job).collect();
+            let keeps = engine.jobs_with_thumbnails(jobs).await?;
+            for other in taken.iter_mut().filter(|t| !keeps.contains(&t.job)) {
+                other.jpeg.clear();
+            }
+            kept.write(&taken).await
+        };
+        if let Err(error) = written.await {
             tracing::debug!(error = chain(&error), "thumbnails were not kept");
         }
     }
@@ -140,17 +148,22 @@ impl Kept {
         if self.bytes.load(Ordering::Relaxed) <= self.bytes_max {
             return Ok(true);
         }
+        // Another node removes them; until there is room, nothing more is kept.
+        let Some(mut turn) = self.at.turn().await? else {
+            return Ok(false);
+        };
         // What was replaced was counted twice, and other nodes write too.
-        let mut now = self.at.bytes().await?;
+        let mut now = turn.bytes().await?;
         for _ in 0..TRIMS_MAX {
             if now <= self.bytes_max {
                 break;
             }
-            match self.at.trim().await? {
+            match turn.trim().await? {
                 0 => break,
                 removed => now = now.saturating_sub(removed),
             }
         }
+        turn.end().await?;
         self.bytes.store(now, Ordering::Relaxed);
         Ok(now <= self.bytes_max)
     }

@@ -1,11 +1,14 @@
 //! What a job would do, before it is made.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     http::{Method, StatusCode},
 };
 use serde_json::{Value, json};
 use trapline_core::catalog::Role;
+use trapline_engine::Policy;
 
 use crate::fleet::{Fleet, success};
 
@@ -71,8 +74,8 @@ async fn a_preflight_says_what_would_be_skipped_who_is_there_and_what_comes_firs
 }
 
 #[tokio::test]
-async fn a_preflight_of_very_many_images_stops_and_says_so() {
-    let fleet = Fleet::new().await;
+async fn a_preflight_of_very_many_images_counts_all_of_them_in_time_or_says_that_there_are_more() {
+    let mut fleet = Fleet::new().await;
     let set = fleet.set("many").await;
     let list: String = (0..=50_000).map(|n| format!("http://h/{n}\n")).collect();
     let path = format!("/api/v2/captures/collections/{set}/captures/");
@@ -84,7 +87,20 @@ async fn a_preflight_of_very_many_images_stops_and_says_so() {
     let found = ask(&fleet, json!({"source_image_collection_id": set})).await;
     assert_eq!(
         (&found["candidates"], &found["at_least"]),
-        (&json!(50_000), &json!(true))
+        (&json!(50_001), &Value::Null)
     );
+    // One that has no time looks at a slice.
+    let policy = Policy {
+        preflight_max: Duration::ZERO,
+        ..Policy::default()
+    };
+    fleet.admin = fleet.app.other_node(policy).await;
+    let found = ask(&fleet, json!({"source_image_collection_id": set})).await;
+    assert_eq!(
+        (&found["candidates"], &found["at_least"]),
+        (&json!(5_000), &json!(true))
+    );
+    let said = found["warnings"].to_string();
+    assert!(said.contains("more than 5,000 images"), "{said}");
     assert_eq!(found["eta_seconds"], Value::Null);
 }

@@ -111,6 +111,12 @@ impl TestApp {
         }
     }
 
+    /// The admin at another node on the same store, which goes by this policy.
+    pub(crate) async fn other_node(&self, policy: Policy) -> Client {
+        let state = Self::node(&self.store, &self.state.clock, policy, self.state.limits).await;
+        Client::admin_of(&router(state))
+    }
+
     /// Another node on the same store.
     pub(crate) async fn second_node(&self) -> OtherNode {
         let policy = *self.state.engine.policy();

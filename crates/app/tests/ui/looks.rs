@@ -347,9 +347,9 @@ async fn nothing_scrolls_sideways_at_320() {
 }
 
 /// How many rows the bar has: what is in one has its middle at about the same height.
-const ROWS: &str = "
+pub(crate) const ROWS: &str = "
     const middle = e => { const r = e.getBoundingClientRect(); return (r.top + r.bottom) / 2; };
-    const all = [...document.querySelectorAll('.bar a, .bar button, .bar .health')].map(middle).sort((a, b) => a - b);
+    const all = [...document.querySelectorAll('.bar a, .bar .who button, .bar .health, .bar .project summary')].map(middle).sort((a, b) => a - b);
     return all.filter((y, n) => n == 0 || y - all[n - 1] > 8).length;";
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod more;
 mod new_job;
 mod night;
 mod orientations;
+mod picker;
 mod plain;
 mod refused;
 mod results;

@@ -32,6 +32,11 @@ pub(crate) async fn thumbnails_are_in_a_table_that_all_nodes_share_and_the_oldes
     assert_eq!(a.bytes().await.unwrap(), 0);
     assert_eq!(a.trim().await.unwrap(), 0, "there is nothing to remove");
 
+    let turn = a.turn().await.unwrap().unwrap();
+    assert!(b.turn().await.unwrap().is_none(), "one node at a time removes");
+    turn.end().await.unwrap();
+    b.turn().await.unwrap().unwrap().end().await.unwrap();
+
     let many: Vec<_> = (10..610).map(|capture| thumbnail(2, capture, 10)).collect();
     a.keep(&many).await.unwrap();
     b.keep(&[thumbnail(1, 1, 16 << 10), thumbnail(3, 2, 7)])

@@ -192,7 +192,7 @@ cases! { World;
     }
 
     async fn what_is_changed_of_a_project_leaves_the_rest(w: World) {
-        let settings = ProjectSettings { failure_threshold: 0.2, reprocess_all_images: true, time_zone: Some("Europe/Berlin".to_owned()) };
+        let settings = ProjectSettings { failure_threshold: 0.2, reprocess_all_images: true, time_zone: Some("Europe/Berlin".to_owned()), time_pattern: Some("%d%m%Y_%H%M".to_owned()), thumbnails: false };
         let made = w.store.create_project("Other", "far", &settings).await.unwrap();
         let edit = ProjectEdit { name: Some("New".to_owned()), failure_threshold: Some(0.0), ..ProjectEdit::default() };
         w.pass(1);

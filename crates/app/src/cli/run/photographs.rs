@@ -305,7 +305,7 @@ impl<'a, D: Disk> Planner<'a, D> {
         } else {
             self.plan.unknown.push(self.plan.captures.len());
         }
-        let named = || file_name::taken_at(&file.path);
+        let named = || file_name::taken_at(&file.path, None);
         self.plan.captures.push(NewCapture {
             url,
             facts: CaptureFacts {

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::{http::StatusCode, response::Response};
 use trapline_core::{
     FailReason, JobId, Result,
+    failures::Group,
     ports::{ImageState, Job},
     words::{count, counted},
 };
@@ -79,8 +80,9 @@ impl Top {
             kinds: failures
                 .groups
                 .into_iter()
-                .take(GROUPS_MAX)
-                .map(|group| Kind::new(filter, group, looked_at, now))
+                .enumerate()
+                .filter(|(at, group)| is_shown(*at, group))
+                .map(|(_, group)| Kind::new(filter, group, looked_at, now))
                 .collect(),
             all: filter.whole().path("", None),
             is_filtered: filter.reason.is_some() || filter.group.is_some(),
@@ -116,9 +118,17 @@ fn reasons(filter: &Filter, failures: &Failures) -> Vec<Chip> {
     by_reason.into_iter().map(chip).collect()
 }
 
+/// Whether a group is shown: the largest, and those of the details that have no group of their own, which nothing else leads to.
+fn is_shown(at: usize, group: &Group) -> bool {
+    at < GROUPS_MAX || group.is_rest
+}
+
 /// How much is in the groups that are not shown.
 fn other(failures: &Failures) -> Option<String> {
-    let left = failures.groups.iter().skip(GROUPS_MAX);
+    let groups = failures.groups.iter().enumerate();
+    let left = groups
+        .filter(|(at, group)| !is_shown(*at, group))
+        .map(|(_, group)| group);
     let (groups, images) = left.fold((0, 0), |(groups, images), of| (groups + 1, images + of.count));
     (groups > 0).then(|| {
         format!(

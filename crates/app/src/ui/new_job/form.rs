@@ -13,7 +13,7 @@ use trapline_core::{CollectionId, ProjectId, catalog::Draft};
 
 use super::report::Report;
 use crate::{
-    capture_lines::{Files, Format, Reader},
+    capture_lines::{Format, Reader},
     http::{
         ApiError, AppState, Fields, NAME_MAX,
         upload::{self, Upload},
@@ -202,7 +202,13 @@ pub(in crate::ui) async fn add(
                 typed.keep(chunk);
             }
         });
-        found = Some(store(app, set, chunks, format).await?);
+        let mut chunks = chunks;
+        let stored = store(app, set, &mut chunks, format).await;
+        // What was typed is kept to its end, whatever becomes of it.
+        if is_typed && stored.is_err() {
+            while chunks.next().await.is_some_and(|chunk| chunk.is_ok()) {}
+        }
+        found = Some(stored?);
     }
     let found = found.map_or_else(|| Err(NONE.to_owned()), Report::or_problem);
     Ok(found.map_err(|problem| Wrong::at(&LISTS, problem)))
@@ -266,8 +272,11 @@ async fn store(
     chunks: impl Stream<Item = Result<Bytes, MultipartError>> + Unpin,
     format: Option<Format>,
 ) -> Result<Report, ApiError> {
-    let reader = Reader::new(format, Files::of_urls(app.allow_file_urls));
-    let mut upload = Upload::new(REJECTED_MAX).with_times();
+    let home = app.catalog.collection_up_to(set, 0).await?;
+    let home = home.ok_or_else(ApiError::not_found)?.project;
+    let reading = app.reading(home).await?;
+    let mut upload = Upload::new(REJECTED_MAX).with_times(&reading);
+    let reader = Reader::new(format, reading);
     let broken = upload::read(app, set, chunks, reader, &mut upload).await?;
     Ok(Report {
         times: upload.times.take().unwrap_or_default(),

@@ -26,6 +26,7 @@ pub(super) use self::{
     start::shown,
 };
 use super::{
+    narrowed::Narrowed,
     page::{Frame, PageError, PageResult, render},
     session::Visitor,
     words::visible,
@@ -101,9 +102,10 @@ impl NewJobPage {
 
 async fn ask(State(app): State<AppState>, visitor: Visitor, params: Params) -> PageResult {
     visitor.principal.require(Access::Operate)?;
+    let narrowed = Narrowed::read(&app, &visitor, &params).await?;
     let typed = Typed {
         name: params.text("name").unwrap_or_default().to_owned(),
-        project: params.text("project").unwrap_or_default().to_owned(),
+        project: narrowed.chosen.map(|id| id.to_string()).unwrap_or_default(),
         ..Typed::default()
     };
     let page = NewJobPage::new(&app, &visitor, typed, Wrong::default()).await?;

@@ -16,6 +16,8 @@ mod photo;
 mod picture;
 mod place;
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::{
     Router,
@@ -30,6 +32,7 @@ use trapline_core::{
     words::{count, counted},
 };
 
+pub(super) use self::picture::known;
 use self::{
     filter::{EXAMINED_MAX, Filter, Found, Image, OF_ONE_MAX, find},
     labels::{Colours, Label, labels},
@@ -158,7 +161,9 @@ async fn grid(
     let offered = labels(found.images.iter());
     let host = wants_photos.then_some(host.as_deref());
     let colours = Colours::of(store, job.id, found.images.iter().flat_map(|i| &i.detections)).await?;
-    let tiles = tiles(&app, &place, (&found.images, &colours), host).await;
+    let shown: Vec<CaptureId> = found.images.iter().map(|image| image.row.capture.id).collect();
+    let known = picture::known(&app, job.project, &shown).await?;
+    let tiles = tiles(&app, &place, (&found.images, &colours), host, &known);
     // What the page goes on to read may have some.
     let loads_others = (wants_photos && found.stopped)
         || tiles
@@ -222,14 +227,13 @@ async fn behind(app: &AppState, job: &Job, order: &Order) -> PageResult<Option<S
     }))
 }
 
-async fn tiles(
+fn tiles(
     app: &AppState,
     place: &Place,
     (images, colours): (&[Image], &Colours),
     photos: Option<Option<&str>>,
+    known: &HashMap<CaptureId, Known>,
 ) -> Vec<Tile> {
-    let shown: Vec<CaptureId> = images.iter().map(|image| image.row.capture.id).collect();
-    let known = app.thumbs.sizes(&shown).await;
     let tile = |image: &Image| {
         let known = known.get(&image.row.capture.id).copied();
         tile(app, place, (image, colours), photos, known)

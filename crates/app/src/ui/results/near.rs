@@ -7,7 +7,7 @@ use trapline_core::{
     summary::TakenQuery,
 };
 
-use super::{asked::Asked, place::image_name};
+use super::{asked::Asked, picture, place::image_name};
 use crate::http::AppState;
 
 /// Images in each direction.
@@ -123,13 +123,14 @@ pub(super) async fn strip(app: &AppState, job: &Job, row: &ResultRow, asked: &As
         None => ("Neighbours in the list", listed(app, job, row).await?),
     };
     let ids: Vec<CaptureId> = rows.iter().map(|row| row.capture.id).collect();
-    let small = app.thumbs.sizes(&ids).await;
+    let small = picture::known(app, job.project, &ids).await?;
     let near = |of: &ResultRow| {
         let (id, at) = (of.capture.id, of.capture.facts.taken_at);
         Near {
             name: image_name(&of.capture.url),
             clock: at.map_or_else(String::new, |at| zone.clock(at).strftime("%H:%M:%S").to_string()),
-            path: asked.path(id, "", &[]),
+            // Where the grid went on is not where this image is.
+            path: asked.path(id, "", &[("after", String::new())]),
             src: match small.get(&id).is_some_and(|known| known.has_jpeg) {
                 true => format!("/captures/{id}/thumbnail"),
                 false => String::new(),

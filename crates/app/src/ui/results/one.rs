@@ -79,7 +79,8 @@ pub(super) async fn show(
     asked.place.filter.zone = app.engine.zone_of(&job).await?;
     let mut row = row(&app, &job, &asked).await?;
     let detections = detections(&app, &job, &row, params.int("top")?).await?;
-    let known = app.thumbs.sizes(&[row.capture.id]).await.remove(&row.capture.id);
+    let mut known = picture::known(&app, job.project, &[row.capture.id]).await?;
+    let known = known.remove(&row.capture.id);
     if let (Some((width, height)), None) = (known.map(|known| known.size), row.capture.facts.width) {
         // What was decoded is what the boxes are in.
         (row.capture.facts.width, row.capture.facts.height) = (Some(width), Some(height));

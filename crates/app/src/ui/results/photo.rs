@@ -58,11 +58,11 @@ pub(super) async fn show(State(app): State<AppState>, visitor: Visitor, Id(id): 
 /// The thumbnail that a worker posted. It says nothing but that there is none if it is gone.
 pub(super) async fn thumbnail(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
     let capture = visible(&app, &visitor, id).await?;
-    let jpeg = app
-        .thumbs
-        .find(capture.id)
-        .await
-        .ok_or_else(ApiError::not_found)?;
+    let jpeg = match app.engine.keeps_thumbnails(capture.project).await? {
+        true => app.thumbs.find(capture.id).await,
+        false => None,
+    };
+    let jpeg = jpeg.ok_or_else(ApiError::not_found)?;
     let cached = HeaderValue::from_static("private, max-age=86400, immutable");
     Ok(picture(Body::from(jpeg), "image/jpeg", cached))
 }

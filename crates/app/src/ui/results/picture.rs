@@ -1,9 +1,15 @@
 //! A photograph as a page draws it: its frame with the boxes of what was found, and where its pixels are, if they may be shown.
 
-use trapline_core::{CaptureId, catalog::Capture, ports::DetectionRow};
+use std::collections::HashMap;
+
+use trapline_core::{CaptureId, ProjectId, Result, catalog::Capture, ports::DetectionRow};
 
 use super::{super::words::visible, filter::Filter, labels::Colours};
-use crate::{file_url, http::LocalFiles, wiring::Known};
+use crate::{
+    file_url,
+    http::{AppState, LocalFiles},
+    wiring::Known,
+};
 
 /// Boxes that are drawn on a tile.
 const DRAWN_MAX: usize = 200;
@@ -90,6 +96,22 @@ impl Source {
             Self::Nowhere(_) => None,
         }
     }
+}
+
+/// What is known of photographs, without their thumbnails where a project shows none.
+pub(in crate::ui) async fn known(
+    app: &AppState,
+    project: ProjectId,
+    captures: &[CaptureId],
+) -> Result<HashMap<CaptureId, Known>> {
+    let (mut known, is_shown) = (
+        app.thumbs.sizes(captures).await,
+        app.engine.keeps_thumbnails(project).await?,
+    );
+    for known in known.values_mut() {
+        known.has_jpeg &= is_shown;
+    }
+    Ok(known)
 }
 
 /// The thumbnail of a photograph, if it has one.

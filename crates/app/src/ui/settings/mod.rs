@@ -2,6 +2,7 @@
 
 mod about;
 mod projects;
+mod sample;
 mod tokens;
 
 use askama::Template;

@@ -24,8 +24,9 @@ use super::{
         wrong::Wrong,
     },
     Place, places,
+    sample::Sample,
 };
-use crate::http::{ApiError, AppState, Fields, Id, NAME_MAX, TEXT_MAX, time_zone};
+use crate::http::{ApiError, AppState, Fields, Id, NAME_MAX, TEXT_MAX, time_pattern, time_zone};
 
 /// Projects of the page.
 const ROWS_MAX: u64 = 1_000;
@@ -67,6 +68,8 @@ struct Typed {
     threshold: String,
     again: bool,
     zone: String,
+    pattern: String,
+    thumbnails: bool,
 }
 
 impl Typed {
@@ -77,6 +80,8 @@ impl Typed {
             threshold: String::new(),
             again: fields.has("reprocess"),
             zone: String::new(),
+            pattern: String::new(),
+            thumbnails: fields.has("thumbnails"),
         };
         for (name, value) in fields.texts() {
             match name.as_str() {
@@ -84,6 +89,7 @@ impl Typed {
                 "description" => typed.description = value,
                 "threshold" => typed.threshold = value,
                 "time_zone" => typed.zone = value,
+                "time_pattern" => typed.pattern = value,
                 _ => {}
             }
         }
@@ -141,6 +147,7 @@ struct ProjectPage {
     typed: Typed,
     zones: Vec<String>,
     wrong: Wrong,
+    sample: Sample,
 }
 
 async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageResult {
@@ -153,6 +160,8 @@ async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageR
         threshold: ((project.settings.failure_threshold * 1e6).round() / 1e4).to_string(),
         again: project.settings.reprocess_all_images,
         zone: project.settings.time_zone.unwrap_or_default(),
+        pattern: project.settings.time_pattern.unwrap_or_default(),
+        thumbnails: project.settings.thumbnails,
         name: project.name,
         description: project.description,
     };
@@ -160,9 +169,10 @@ async fn one(State(app): State<AppState>, visitor: Visitor, Id(id): Id) -> PageR
         frame: Frame::new(title, "settings", &visitor),
         places: places(&visitor, "/settings/projects"),
         id: project.id,
-        typed,
         zones: zones(),
         wrong: Wrong::default(),
+        sample: Sample::read(&app, project.id, &typed.pattern).await?,
+        typed,
     };
     Ok(render(StatusCode::OK, &page))
 }
@@ -199,17 +209,26 @@ async fn change(
             .map(|percent| percent / 100.0),
         reprocess_all_images: Some(fields.has("reprocess")),
         time_zone: time_zone(&mut fields),
+        time_pattern: time_pattern(&mut fields),
+        thumbnails: Some(fields.has("thumbnails")),
     };
-    if let Err(error) = fields.check() {
+    let is_tried = fields.has("try");
+    let checked = fields.check();
+    if checked.is_err() || is_tried {
+        let (status, wrong) = match checked {
+            Ok(()) => (StatusCode::OK, Wrong::default()),
+            Err(error) => (StatusCode::BAD_REQUEST, Wrong::of(error, &[])?),
+        };
         let page = ProjectPage {
             frame: Frame::new("Change a project", "settings", &visitor),
             places: places(&visitor, "/settings/projects"),
             id: ProjectId(id),
+            sample: Sample::read(&app, ProjectId(id), &typed.pattern).await?,
             typed,
             zones: zones(),
-            wrong: Wrong::of(error, &[])?,
+            wrong,
         };
-        return Ok(render(StatusCode::BAD_REQUEST, &page));
+        return Ok(render(status, &page));
     }
     let edited = app.catalog.edit_project(ProjectId(id), &edit).await?;
     edited.ok_or_else(ApiError::not_found)?;
@@ -241,6 +260,7 @@ async fn create(
         failure_threshold: percent / 100.0,
         reprocess_all_images,
         time_zone,
+        ..ProjectSettings::default()
     };
     app.catalog.create_project(&name, &description, &settings).await?;
     Ok(Redirect::to("/settings/projects").into_response())

@@ -47,7 +47,9 @@ impl Classes {
             word: name(label),
             images: with_query(
                 &format!("/jobs/{}/results", asked.job),
-                [("label", label.as_str()), ("sort", "-score")],
+                [("label", label.clone()), ("sort", "-score".to_owned())]
+                    .into_iter()
+                    .chain(asked.least()),
             ),
             charts: asked.of(label),
             n: count(*n),

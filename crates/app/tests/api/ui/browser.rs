@@ -55,7 +55,8 @@ impl Page {
 
     /// The hidden fields of its form, as a browser posts them.
     pub(super) fn form(&self) -> String {
-        let main = self.html.split("</main>").next().unwrap();
+        let main = self.html.split("<main ").nth(1).unwrap();
+        let main = main.split("</main>").next().unwrap();
         let fields = main.split("<input type=\"hidden\" ").skip(1).map(|rest| {
             let attribute = |name: &str| {
                 rest.split(&format!("{name}=\""))

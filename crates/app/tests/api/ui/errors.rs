@@ -114,6 +114,7 @@ async fn a_page_is_read_again_by_itself_only_if_nothing_was_sent_with_it() {
 async fn what_was_typed_is_kept_when_the_store_is_away() {
     let fleet = Fleet::new().await;
     let browser = Browser::with(&fleet.app, ADMIN).await;
+    let set = fleet.set("June").await;
     let closed = fleet.app.hold_writes().await;
     let path = "/settings/projects";
     let form = "name=%3Cb%3EJune&description=nights&time_zone=";
@@ -136,6 +137,15 @@ async fn what_was_typed_is_kept_when_the_store_is_away() {
         .has("value=\"&#60;b&#62;June\"")
         .has(">https://h/1.jpg\nhttps://h/2.jpg\n</textarea>")
         .has_not("http-equiv=\"refresh\"");
+    let urls = [("urls", None, "https://h/3.jpg\nhttps://h/4.jpg\n")];
+    let path_of_set = format!("/sets/{set}");
+    let sent = browser.send_form(&path_of_set, &urls).await;
+    assert_eq!(sent.status, StatusCode::SERVICE_UNAVAILABLE, "{}", sent.html);
+    sent.has("it is not known whether this was done")
+        .has("name=\"urls\" value=\"https://h/3.jpg\nhttps://h/4.jpg\n\"")
+        .has(&format!(
+            "action=\"{path_of_set}\" enctype=\"multipart/form-data\""
+        ));
     drop(closed);
     let done = browser.post(path, &again).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
@@ -147,6 +157,9 @@ async fn what_was_typed_is_kept_when_the_store_is_away() {
     lost.has("Not available just now").has("value=\"gpu\"");
     let lost = browser.send_form("/jobs/new", &fields).await;
     lost.has("no job was made").has(">https://h/1.jpg\n");
+    let lost = browser.send_form(&path_of_set, &urls).await;
+    assert_eq!(lost.status, StatusCode::SERVICE_UNAVAILABLE);
+    lost.has("value=\"https://h/3.jpg\nhttps://h/4.jpg\n\"");
     let secret = browser.post("/login", "token=a-secret").await;
     assert_eq!(secret.status, StatusCode::SERVICE_UNAVAILABLE);
     secret.has_not("a-secret");

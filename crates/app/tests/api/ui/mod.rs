@@ -16,6 +16,8 @@ mod live;
 mod look;
 mod new_job;
 mod parts;
+mod patterns;
+mod picker;
 mod results;
 mod roles;
 mod session;

@@ -78,6 +78,11 @@ async fn a_large_set_is_said_to_have_more_and_is_counted_when_somebody_asks() {
         .await;
     assert_eq!(added.body["added"], 50_001);
     let browser = Browser::of(&fleet.app, Role::Viewer, None).await;
+    browser.get("/sets").await.has(">more than 200<");
+    let other = fleet.app.other_project().await;
+    let stranger = Browser::of(&fleet.app, Role::Viewer, Some(other)).await;
+    let counted = stranger.get(&format!("/sets/{set}?count=1")).await;
+    assert_eq!(counted.status, StatusCode::NOT_FOUND);
     let page = browser.get(&format!("/sets/{set}")).await;
     page.has("more than 50,000 images · <a href=");
     let counts = page.html.split("\">count them<").next().unwrap();

@@ -232,14 +232,14 @@ async fn a_project_is_changed_on_a_page_of_its_own() {
     let page = admin.get("/settings/projects/1").await;
     page.has("value=\"Default\"")
         .has("value=\"50\"")
-        .has_not(" checked");
+        .has("name=\"reprocess\" value=\"1\">");
     let form = "name=%3Cb%3EFirst&description=a%0Ab&threshold=12.5&reprocess=1";
     let changed = admin.post("/settings/projects/1", form).await;
     assert_eq!(changed.location(), "/settings/projects");
     let page = admin.get("/settings/projects/1").await;
     page.has("value=\"&#60;b&#62;First\"")
         .has("value=\"12.5\"")
-        .has(" checked");
+        .has("name=\"reprocess\" value=\"1\" checked>");
     let long = format!("name=x&threshold=50&description={}", "%E8%9B%BE".repeat(10_000));
     assert_eq!(
         admin.post("/settings/projects/1", &long).await.status,

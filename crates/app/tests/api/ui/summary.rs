@@ -121,6 +121,9 @@ async fn the_score_at_which_one_looks_goes_along_to_the_charts() {
     page.has("class=\"mark\"")
         .has(&format!("href=\"{summary}?label=moth&#38;min=0.6\""));
     let page = browser.get(&format!("{summary}?label=moth&min=0.6")).await;
+    page.has(&format!(
+        "href=\"/jobs/{job}/results?label=moth&#38;sort=-score&#38;min=0.6\""
+    ));
     page.has(&format!("<a href=\"{summary}?min=0.6\">Show all classes</a>"));
 }
 
@@ -285,4 +288,26 @@ async fn a_summary_that_is_dropped_is_made_again() {
     assert_eq!((as_of, &none["seen"]), (Value::Null, &json!(0)));
     fleet.app.state.engine.summarise_once().await.unwrap();
     assert_eq!(read().await.1, made);
+}
+
+#[tokio::test]
+async fn neighbours_of_an_image_lead_back_to_their_own_place_in_the_grid() {
+    let fleet = Fleet::new().await;
+    let (job, ids) = two_nights(&fleet).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let page = browser
+        .get(&format!("/jobs/{job}/results/{}?after=1", ids[1]))
+        .await;
+    page.has("after=1");
+    let strip = page
+        .html
+        .split("aria-label=\"Neighbours in time\"")
+        .nth(1)
+        .unwrap();
+    let strip = strip.split("</nav>").next().unwrap();
+    assert!(
+        strip.contains(&format!("/jobs/{job}/results/{}\"", ids[0])),
+        "{strip}"
+    );
+    assert!(!strip.contains("after="), "{strip}");
 }

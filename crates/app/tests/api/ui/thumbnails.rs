@@ -50,7 +50,7 @@ async fn a_thumbnail_is_shown_under_the_boxes_and_one_that_is_none_refuses_no_re
         .collect();
     fleet.settle(job, &items).await;
     fleet.until(job, "/status", "SUCCESS").await;
-    fleet.app.state.thumbs.write().await;
+    fleet.app.state.thumbs.write(&fleet.app.state.engine).await;
 
     let browser = Browser::with(&fleet.app, ADMIN).await;
     let path = |at: usize| format!("/captures/{}/thumbnail", tasks[at]["id"].as_str().unwrap());
@@ -98,7 +98,7 @@ async fn thumbnails_of_the_oldest_job_go_first() {
         let job = fleet.job_with(0, json!({"captures": [{"url": url}]})).await;
         let task = fleet.tasks(job, 1).await.remove(0);
         fleet.settle(job, &[with(&task, &jpeg(3_000))]).await;
-        fleet.app.state.thumbs.write().await;
+        fleet.app.state.thumbs.write(&fleet.app.state.engine).await;
         kept.push(format!("/captures/{}/thumbnail", task["id"].as_str().unwrap()));
     }
     assert_eq!(browser.get(&kept[0]).await.status, StatusCode::NOT_FOUND);
@@ -122,8 +122,58 @@ async fn old_sizes_are_removed_until_there_are_few_enough_though_nothing_is_writ
     let job = fleet.job(1).await;
     let task = fleet.tasks(job, 1).await.remove(0);
     fleet.settle(job, &[with(&task, &jpeg(3_000))]).await;
-    fleet.app.state.thumbs.write().await;
+    fleet.app.state.thumbs.write(&fleet.app.state.engine).await;
     assert!(at.bytes().await.unwrap() > 5_000, "a turn is bounded");
-    fleet.app.state.thumbs.write().await;
+    fleet.app.state.thumbs.write(&fleet.app.state.engine).await;
     assert_eq!(at.bytes().await.unwrap(), 3_000);
+}
+
+#[tokio::test]
+async fn a_project_without_thumbnails_shows_box_maps_and_keeps_no_new_one() {
+    let mut app = TestApp::new().await;
+    let at = app.keep_thumbnails(1 << 20).await;
+    let fleet = Fleet::of(app).await;
+    let browser = Browser::with(&fleet.app, ADMIN).await;
+    let job = fleet.job(2).await;
+    let tasks = fleet.tasks(job, 2).await;
+    let id = |at: usize| tasks[at]["id"].as_str().unwrap();
+    let path = |at: usize| format!("/captures/{}/thumbnail", id(at));
+    let keeps = async |is: bool| {
+        let edit = json!({"settings": {"thumbnails": is}});
+        let answer = fleet.admin.patch("/api/v2/projects/1/", &edit).await;
+        assert_eq!(answer.body["settings"]["thumbnails"], is, "{}", answer.body);
+    };
+    let settle = async |at: usize| {
+        fleet.settle(job, &[with(&tasks[at], &jpeg(3_000))]).await;
+        fleet.app.state.thumbs.write(&fleet.app.state.engine).await;
+    };
+    settle(0).await;
+    keeps(false).await;
+    settle(1).await;
+    assert_eq!(at.find(CaptureId(id(1).parse().unwrap())).await.unwrap(), None);
+    assert_eq!(browser.get(&path(0)).await.status, StatusCode::NOT_FOUND);
+    for page in [
+        format!("/jobs/{job}/results"),
+        format!("/jobs/{job}/results/{}", id(0)),
+        format!("/jobs/{job}/images?state=processed"),
+    ] {
+        let page = browser.get(&page).await;
+        assert_eq!(page.status, StatusCode::OK);
+        page.has_not("/thumbnail");
+    }
+    // The frames of the boxes are known all the same.
+    let page = browser.get(&format!("/jobs/{job}/results")).await;
+    assert_eq!(page.html.matches("viewBox=\"0 0 4000 3000\"").count(), 2);
+    browser
+        .get("/settings/projects/1")
+        .await
+        .has("name=\"thumbnails\" value=\"1\">");
+
+    keeps(true).await;
+    assert_eq!(browser.get(&path(0)).await.status, StatusCode::OK);
+    assert_eq!(browser.get(&path(1)).await.status, StatusCode::NOT_FOUND);
+    browser
+        .get("/settings/projects/1")
+        .await
+        .has("name=\"thumbnails\" value=\"1\" checked>");
 }
