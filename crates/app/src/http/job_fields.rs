@@ -59,7 +59,7 @@ pub(super) async fn parts(
     if let Some(id) = collection
         && !app
             .catalog
-            .collection(id)
+            .collection_up_to(id, 0)
             .await?
             .is_some_and(|c| principal.sees(c.project))
     {

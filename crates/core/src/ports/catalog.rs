@@ -141,13 +141,3 @@ pub trait Catalog: Send + Sync + 'static {
     /// skipped.
     async fn describe_captures(&self, learnt: &[Learnt]) -> Result<()>;
 }
-
-impl dyn Catalog {
-    /// One set, named or not, whose captures are not counted.
-    ///
-    /// # Errors
-    /// As the port's.
-    pub async fn collection(&self, id: CollectionId) -> Result<Option<Collection>> {
-        self.collection_up_to(id, 0).await
-    }
-}

@@ -243,6 +243,43 @@ cases! { World;
         }
     }
 
+    async fn only_jobs_with_a_free_task_wait_for_a_caller(w: World) {
+        let job = w.job_of(2).await;
+        let waiting = || async {
+            let jobs = w.store.waiting_jobs(&["p".into()], None, 2).await.unwrap().len();
+            assert_eq!(w.store.is_waiting(job, 2).await.unwrap(), jobs == 1);
+            jobs
+        };
+        assert_eq!(waiting().await, 1);
+        assert!(!w.store.is_waiting(trapline_core::JobId(job.0 + 1), 2).await.unwrap());
+        assert!(w.store.waiting_jobs(&["q".into()], None, 2).await.unwrap().is_empty());
+        assert!(w.store.waiting_jobs(&[], Some(trapline_core::ProjectId(99)), 2).await.unwrap().is_empty());
+        w.grant(job, 2, "w").await;
+        assert_eq!(waiting().await, 0);
+        w.pass(64);
+        w.sweep().await;
+        assert_eq!(waiting().await, 1);
+        w.go(job, JobMove::Cancel).await;
+        assert_eq!(waiting().await, 0);
+    }
+
+    async fn pending_tasks_are_all_that_are_not_settled_page_by_page_in_the_order_of_dispatch(w: World) {
+        w.set(&[true; 300]).await;
+        let job = w.job_of(9).await;
+        let order = w.order(job).await;
+        let held = w.grant(job, 3, "w").await;
+        w.succeed(held[1], 0).await;
+        let (mut after, mut pending) = ((i64::MIN, CaptureId(0)), Vec::new());
+        loop {
+            let page = w.store.pending_tasks(job, after, 3).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = *last;
+            pending.extend(page.into_iter().map(|(_, capture)| capture));
+        }
+        let expected: Vec<_> = order.into_iter().filter(|c| *c != held[1].0.capture).collect();
+        assert_eq!(pending, expected);
+    }
+
     async fn a_run_that_is_being_collected_hands_out_what_it_has_taken_up(w: World) {
         let job = w.job_of(2_100).await;
         for by in [JobMove::Cancel, JobMove::Revoke, JobMove::RetryFailed] {

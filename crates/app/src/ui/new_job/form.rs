@@ -156,7 +156,7 @@ async fn of_set(
     }
     let set = typed.set.parse().map(CollectionId);
     let found = match set {
-        Ok(set) => app.catalog.collection(set).await?,
+        Ok(set) => app.catalog.collection_up_to(set, 0).await?,
         Err(_) => None,
     };
     let typed_project: Option<i64> = typed.project.parse().ok();
