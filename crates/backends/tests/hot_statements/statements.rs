@@ -167,7 +167,8 @@ pub(crate) const HOT: &[Statement] = &[
     ]),
     hot("collect/source.sql", 1, &[JOB]),
     hot("collect/captures.sql", 24, &[(INT, "'1'"), (INT, "'0'"), (INT, "'1000000'"), (INT, "'24'")]),
-    hot("collect/added.sql", 1, &[JOB, (INT, "'0'"), (INT, "'1'")]),
+    hot("collect/added.sql", 1, &[JOB, (INT, "'1'")]),
+    hot("collect/skipped.sql", 1, &[JOB, (INT, "'0'")]),
     hot("collect/page.sql", 24, &[
         (INTS, known!("set")), (INT, "'3'"), (TEXT, "'f'"),
     ]),

@@ -74,4 +74,21 @@ cases! { World;
         let view = w.job(job).await;
         assert_eq!((view.counts.total, view.counts.skipped, view.candidates), (10_499, 1, 10_500));
     }
+
+    async fn what_a_claim_skipped_is_a_task_of_the_next_claim_if_nobody_has_processed_it_by_then(w: World) {
+        let (pipeline, set) = (w.pipeline().await, w.set(&[true; 3]).await);
+        let other = w.create(&w.new_job(pipeline, set)).await;
+        w.collect().await;
+        let done = w.grant(other, 1, "w").await[0];
+        w.succeed(done, 0).await;
+        let job = w.create(&w.new_job(pipeline, set)).await;
+        let claim = w.store.claim_job(w.now(), CLAIM, 7).await.unwrap().unwrap();
+        assert!(matches!(w.store.collect_slice(&claim, w.now(), CLAIM).await.unwrap(), Slice::More(_)));
+        assert_eq!(w.job(job).await.counts.total, 2);
+        w.store.delete_job(other, w.now()).await.unwrap();
+        w.pass(31);
+        w.collect().await;
+        let view = w.job(job).await;
+        assert_eq!((view.counts.total, view.counts.skipped, view.candidates), (3, 0, 3));
+    }
 }

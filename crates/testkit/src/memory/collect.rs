@@ -34,6 +34,8 @@ fn place(capture: i64, seed: i64, shuffle: bool) -> i64 {
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     epoch: i64,
+    /// The place from which it adds.
+    next: i64,
     places: Vec<(i64, CaptureId)>,
     skipped: u64,
     /// Where it was cut, if it was not before.
@@ -131,7 +133,7 @@ impl Db {
         });
         let (ids, to) = match &order {
             Some(order) => {
-                let ids = order.page(-claim.watermark.min(0), self.slice_rows);
+                let ids = order.page(order.next, self.slice_rows);
                 (
                     ids.iter().map(|(_, id)| *id).collect(),
                     ids.last().map(|(ord, _)| -(ord + 1)),
@@ -150,9 +152,12 @@ impl Db {
             row.phase = next_phase;
             row.dispatch_until = Some(now.plus(lease));
             row.job.updated_at = now;
-            if let Some(order) = &order {
+            if let Some(order) = &mut order {
                 row.cut = row.cut.or(order.cut);
-                row.job.counts.skipped = order.skipped;
+                order.next = -to;
+                if next_phase != phase {
+                    row.job.counts.skipped = order.skipped;
+                }
             }
             row.order = order.take();
         }
@@ -257,6 +262,7 @@ impl Db {
         places.retain(|(ord, id)| row.cut.or(cut).is_none_or(|cut| (*ord, id.0) <= cut));
         Order {
             epoch,
+            next: 0,
             places,
             skipped: done.len() as u64,
             cut,

@@ -2,8 +2,9 @@
 //!
 //! Phase 0 adds the captures of the set as tasks, in the order of dispatch; phase 1 resets tasks of older runs.
 //! Each slice is one transaction whose first write moves the watermark, so that a crash, or a dispatcher that wakes up
-//! late, repeats nothing. In phase 0 the watermark is the next place in the order, below zero: an older version, which adds in the
-//! order of ids, has its watermark above, and each begins anew from the other's. That locks the job's row, for which settlements wait that hold tasks. A slice that adds waits for
+//! late, repeats nothing. A claim adds from the first place on, since what an earlier one skipped may be a task by now; tasks that
+//! are there stay as they are. In phase 0 the watermark is only the fence, and below zero: an older version, which adds in the order of ids
+//! above it, begins anew from there too. That locks the job's row, for which settlements wait that hold tasks. A slice that adds waits for
 //! no task; one that resets has locked its tasks before, as every writer does (A10). So neither deadlocks with them.
 
 mod order;
@@ -104,7 +105,11 @@ pub(crate) async fn slice<S: Cold>(
     let slice = retried::<S, _>(|| Box::pin(slice_once(store, &work))).await?;
     match (slice, order) {
         (Slice::Done { total, .. }, _) => store.filled(total),
-        (Slice::More(to), Some(order)) if to < 0 || !order.is_read => store.orders().keep(order),
+        (Slice::More(_), Some(order)) if !order.is_read => store.orders().keep(order),
+        (Slice::More(to), Some(mut order)) if to < 0 => {
+            order.added_to(-to);
+            store.orders().keep(order);
+        }
         _ => {}
     }
     Ok(slice)
@@ -165,26 +170,26 @@ async fn hold<C: Conn>(conn: &mut C, work: &Work<'_>) -> sqlx::Result<Slice> {
 
 /// Adds the next tasks. When there are none, the tasks of older runs are next.
 async fn add<S: Cold>(conn: &mut S::Conn, work: &Work<'_>, order: &Order) -> sqlx::Result<Slice> {
-    // Above zero it is an older version's.
-    let from = -work.claim.watermark.min(0);
-    let (tasks, next) = order.slice(from, S::COLLECT_ROWS);
-    let (phase, to) = match tasks {
-        [] => (ADDING + 1, 0),
-        _ => (ADDING, -next),
-    };
-    if !work.fence(conn, phase, to).await? {
-        return Ok(Slice::Fenced);
-    }
     let (claim, now) = (work.claim, work.now);
-    let added = insert(conn, claim, order, tasks, now).await?;
-    let values: [&dyn Value<'_>; 3] = [&claim.job.0, &order.skipped, &added.tasks];
-    conn.run(sql!("collect/added.sql"), &values).await?;
+    let (tasks, next) = order.slice(S::COLLECT_ROWS);
     if tasks.is_empty() {
+        if !work.fence(conn, ADDING + 1, 0).await? {
+            return Ok(Slice::Fenced);
+        }
+        conn.run(sql!("collect/skipped.sql"), &[&claim.job.0, &order.skipped])
+            .await?;
         return Ok(match claim.run {
             1 => finish::<S>(conn, claim, now).await?,
             _ => Slice::More(0),
         });
     }
+    let to = -next;
+    if !work.fence(conn, ADDING, to).await? {
+        return Ok(Slice::Fenced);
+    }
+    let added = insert(conn, claim, order, tasks, now).await?;
+    conn.run(sql!("collect/added.sql"), &[&claim.job.0, &added.tasks])
+        .await?;
     let failed = added.without_url.len() as i64;
     if failed > 0 {
         count_without_url(conn, claim, &added.without_url, now).await?;

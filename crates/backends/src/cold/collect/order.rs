@@ -6,17 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trapline_core::{JobId, ports::Claim};
 
-use super::{Cold, RowOf};
+use super::{Cold, RowOf, SLICE_ROWS};
 use crate::{
     rows::{Columns, JobSource},
     sql::{Conn, List, Value, first, sql},
 };
 
 const PRIME: i64 = 2_147_483_647;
-/// The number of captures that are read at a time.
-const PAGE: i64 = 10_000;
-/// The number of captures that are read before the claim is held anew.
-const READ: usize = 200_000;
+/// The number of captures that are read before the claim is held anew; a page is as many as a slice writes.
+const READ: usize = 50_000;
 
 /// The order that the dispatcher of this node is working on. It may be lost, and is made again.
 #[derive(Default)]
@@ -45,6 +43,9 @@ pub(super) struct Order {
     epoch: i64,
     /// The last capture that was read.
     after: i64,
+    /// The next place of which tasks are added. A claim begins at the first, whatever an earlier one has added: what was skipped
+    /// then may not be now.
+    next: i64,
     /// Whether all were read.
     pub(super) is_read: bool,
     /// Place in the order of dispatch and capture; by them, once all are read.
@@ -63,6 +64,7 @@ impl Order {
             job: claim.job,
             epoch: claim.epoch,
             after: 0,
+            next: 0,
             is_read: false,
             places: Vec::new(),
             without_url: Vec::new(),
@@ -77,13 +79,14 @@ impl Order {
             return Ok(());
         }
         let mut conn = store.reader().await?;
-        let began = self.places.len();
+        let mut read = 0;
         loop {
             let ids = page(&mut *conn, source, self.after).await?;
             let Some(last) = ids.last() else { break };
             self.after = *last;
             self.add::<S>(&mut conn, source, &ids).await?;
-            if self.places.len() - began >= READ {
+            read += ids.len();
+            if read >= READ {
                 return Ok(());
             }
         }
@@ -144,14 +147,19 @@ impl Order {
         }
     }
 
-    /// The next tasks from a place on, and the place behind them. Captures that share a place are not parted.
-    pub(super) fn slice(&self, from: i64, rows: usize) -> (&[(i64, i64)], i64) {
-        let start = self.places.partition_point(|(ord, _)| *ord < from);
+    /// The next tasks, and the place behind them. Captures that share a place are not parted.
+    pub(super) fn slice(&self, rows: usize) -> (&[(i64, i64)], i64) {
+        let start = self.places.partition_point(|(ord, _)| *ord < self.next);
         let rest = &self.places[start..];
         let Some((last, _)) = rest.get(..rows).unwrap_or(rest).last() else {
-            return (&[], from);
+            return (&[], self.next);
         };
         (&rest[..rest.partition_point(|(ord, _)| ord <= last)], last + 1)
+    }
+
+    /// Notes up to where tasks were added.
+    pub(super) fn added_to(&mut self, next: i64) {
+        self.next = next;
     }
 
     pub(super) fn has_url(&self, capture: i64) -> bool {
@@ -164,7 +172,7 @@ async fn page<C: Conn>(conn: &mut C, source: &JobSource, after: i64) -> sqlx::Re
     if let Some(capture) = source.capture {
         return Ok(if capture > after { vec![capture] } else { vec![] });
     }
-    let values: [&dyn Value<'_>; 4] = [&source.collection, &after, &source.max_capture, &PAGE];
+    let values: [&dyn Value<'_>; 4] = [&source.collection, &after, &source.max_capture, &SLICE_ROWS];
     conn.list(sql!("collect/captures.sql"), &values, first).await
 }
 
@@ -245,15 +253,15 @@ mod tests {
     #[test]
     fn a_slice_goes_on_where_the_last_one_ended_and_parts_no_captures_of_one_place() {
         let all = [(0, 4), (3, 1), (3, 2), (3, 9), (8, 3)];
-        let order = order(&all);
-        let (mut from, mut slices) = (0, Vec::new());
+        let mut order = order(&all);
+        let mut slices = Vec::new();
         loop {
-            let (tasks, next) = order.slice(from, 2);
+            let (tasks, next) = order.slice(2);
             if tasks.is_empty() {
                 break;
             }
             slices.push(tasks.to_vec());
-            from = next;
+            order.added_to(next);
         }
         assert_eq!(slices, [all[..4].to_vec(), all[4..].to_vec()]);
     }

@@ -1,2 +1,2 @@
--- Notes what a slice added. $1 job, $2 how many captures of the set are skipped, $3 tasks that were added.
-UPDATE jobs SET skipped = $2, total = total + $3 WHERE id = $1
+-- Notes what a slice added. $1 job, $2 tasks.
+UPDATE jobs SET total = total + $2 WHERE id = $1
