@@ -10,7 +10,7 @@ use std::{
 use trapline_core::{
     CaptureId, JobId, Result,
     error::chain,
-    ports::{Candidate, FreeCursor, Hint, ImageQuery, ImageRow, ImageState, Offered, Touched},
+    ports::{Candidate, Hint, ImageQuery, ImageRow, ImageState, Offered, Touched},
 };
 
 use crate::{Engine, Ports};
@@ -113,17 +113,21 @@ impl Engine {
             if captures.is_empty() {
                 break;
             }
-            let again: BTreeSet<FreeCursor> =
-                store.pending_tasks(job, after, PAGE).await?.into_iter().collect();
+            let again = store.pending_tasks(job, after, PAGE).await?;
+            // What became pending meanwhile may push others from a full page: they are read with the next one.
+            let last = match is_last(&again) {
+                true => page.last(),
+                false => again.last().min(page.last()),
+            };
+            let seen = page.iter().filter(|task| Some(*task) <= last);
             settled.extend(
-                page.iter()
-                    .filter(|task| !again.contains(task))
+                seen.filter(|task| again.binary_search(task).is_err())
                     .map(|(_, capture)| *capture),
             );
-            after = page.last().copied().unwrap_or(after);
-            if is_last(&page) {
+            if is_last(&page) && last == page.last() {
                 break;
             }
+            after = last.copied().unwrap_or(after);
         }
         let mut after = CaptureId(i64::MIN);
         while !stop.is_cancelled() {
