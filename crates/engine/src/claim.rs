@@ -1,6 +1,6 @@
 //! Claim: tasks of the job that is next in turn, and a wait for work if there is none (docs/rules.md B11).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::StreamExt as _;
 use trapline_core::{
@@ -70,19 +70,32 @@ impl Engine {
 
     async fn claim_now(&self, request: &ClaimRequest, caller: &Caller) -> Result<Option<Claimed>> {
         let (slugs, project, worker) = (&request.pipelines, caller.project, Some(caller.worker));
-        for _ in 0..TRIES {
+        let mut tried = BTreeMap::new();
+        let mut claimed = None;
+        while claimed.is_none() && tried.len() < TRIES {
             let Some(next) = self.next_waiting(slugs, project, worker).await? else {
-                return Ok(None);
+                break;
             };
-            // Another claim chooses another job: this one may be taken whole.
-            self.inner.turns.handed_out(next.job.0, self.now());
-            let claimed = self.claim_of([next.job], request, caller).await?;
-            if claimed.is_some() {
-                return Ok(claimed);
+            let job = next.job.0;
+            if tried.contains_key(&job) {
+                break;
             }
+            // Another claim chooses another job: this one may be taken whole.
+            tried.insert(job, self.inner.turns.handed_out(job, self.now()));
+            claimed = self.claim_of([next.job], request, caller).await?;
+        }
+        if let Some(claimed) = &claimed {
+            tried.remove(&claimed.reservation.job);
+        }
+        for (job, before) in &tried {
+            self.inner.turns.take_back(*job, *before);
+        }
+        if claimed.is_some() || tried.is_empty() {
+            return Ok(claimed);
         }
         let waiting = self.waiting_jobs(slugs, project, worker).await?;
-        self.claim_of(waiting, request, caller).await
+        let others = waiting.into_iter().filter(|(job, _)| !tried.contains_key(job));
+        self.claim_of(others, request, caller).await
     }
 
     /// Tasks of the first of these jobs that has any.

@@ -74,11 +74,21 @@ impl Turns {
         }
     }
 
-    pub(crate) fn handed_out(&self, job: JobId, now: Timestamp) {
+    /// Returns when it was handed out before.
+    pub(crate) fn handed_out(&self, job: JobId, now: Timestamp) -> Option<Timestamp> {
         self.last
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(job, now);
+            .insert(job, now)
+    }
+
+    /// Takes a turn back of which nothing came.
+    pub(crate) fn take_back(&self, job: JobId, before: Option<Timestamp>) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match before {
+            Some(before) => last.insert(job, before),
+            None => last.remove(&job),
+        };
     }
 
     pub(crate) fn forget(&self, job: JobId) {

@@ -88,8 +88,9 @@ impl Engine {
         let jobs = self.recent_waiting((slugs.to_vec(), project)).await?;
         let order = self.in_turn(&jobs, worker).await?;
         let (waiting, budget) = (order.len(), self.inner.policy.max_deliver);
-        for job in order.into_iter().take(TRIES) {
+        for (refused, job) in order.into_iter().take(TRIES).enumerate() {
             if self.inner.ports.store.is_waiting(job.0, budget).await? {
+                let waiting = waiting - refused;
                 return Ok(Some(NextJob { job, waiting }));
             }
         }

@@ -167,7 +167,8 @@ impl Store for SqliteStore {
     }
 
     async fn is_waiting(&self, job: JobId, max_deliver: i64) -> Result<bool> {
-        self.glance(|conn| direct::done(free::is_waiting(conn, job, max_deliver)))
+        let waiting = async { free::is_waiting(&mut *self.worker_reader().await?, job, max_deliver).await };
+        self.for_worker(QUICK, waiting).await
     }
 
     async fn waiting_jobs(

@@ -12,7 +12,7 @@ async fn a_poll_chooses_from_a_recent_list_and_names_no_job_that_has_nothing_by_
     assert_eq!(node.reserve(a, 2, worker).await.len(), 2);
     for _ in 0..4 {
         let found = next().await.unwrap();
-        assert_eq!((found.job.0, found.waiting), (b, 2), "the list is of before");
+        assert_eq!(found.job.0, b);
     }
     assert_eq!(node.reserve(b, 2, worker).await.len(), 2);
     assert!(next().await.is_none());
