@@ -24,6 +24,8 @@ pub(crate) const COLD: &[&str] = &[
     "health/stray_grants.sql",
     "health/stray_overdue.sql",
     "health/ticks.sql",
+    // Wraps the counts of a list, which are hot.
+    "jobs/sum.sql",
     "jobs/by_key.sql",
     "jobs/cleaned.sql",
     "jobs/cleanup_due.sql",
