@@ -83,9 +83,12 @@ impl TimePattern {
             at = to;
         }
         let read = BrokenDownTime::parse(&self.joined, found.join(BETWEEN)).ok()?;
-        let moment = read.to_datetime().ok().filter(|at| YEARS.contains(&at.year()))?;
-        let since_1970 = read.timestamp().map(|_| Offset::UTC);
-        Some((moment, read.offset().or(since_1970)))
+        // `to_datetime` does not look at seconds since 1970.
+        let (moment, offset) = match read.timestamp() {
+            Some(instant) => (Offset::UTC.to_datetime(instant), Some(Offset::UTC)),
+            None => (read.to_datetime().ok()?, read.offset()),
+        };
+        YEARS.contains(&moment.year()).then_some((moment, offset))
     }
 }
 
@@ -141,6 +144,7 @@ mod tests {
                 "20240601220003+0200 a",
                 "2024-06-01T22:00:03+02:00",
             ),
+            ("trap %s", "trap 1717279203", "2024-06-01T22:00:03Z"),
             ("%d.%m.%Y %H-%M é", "é 01.06.2024 22-00 é", "2024-06-01T22:00:00"),
         ] {
             assert_eq!(read(pattern, name).as_deref(), Some(time), "{pattern} {name}");
