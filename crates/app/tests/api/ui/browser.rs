@@ -53,6 +53,12 @@ impl Page {
         path.split('"').next().unwrap().replace("&#38;", "&")
     }
 
+    /// Its strip of the neighbours in time.
+    pub(super) fn neighbours(&self) -> &str {
+        let (_, strip) = self.html.split_once("aria-label=\"Neighbours in time\"").unwrap();
+        strip.split("</nav>").next().unwrap()
+    }
+
     /// The hidden fields of its form, as a browser posts them.
     pub(super) fn form(&self) -> String {
         let main = self.html.split("<main ").nth(1).unwrap();

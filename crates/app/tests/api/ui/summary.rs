@@ -299,12 +299,7 @@ async fn neighbours_of_an_image_lead_back_to_their_own_place_in_the_grid() {
         .get(&format!("/jobs/{job}/results/{}?after=1", ids[1]))
         .await;
     page.has("after=1");
-    let strip = page
-        .html
-        .split("aria-label=\"Neighbours in time\"")
-        .nth(1)
-        .unwrap();
-    let strip = strip.split("</nav>").next().unwrap();
+    let strip = page.neighbours();
     assert!(
         strip.contains(&format!("/jobs/{job}/results/{}\"", ids[0])),
         "{strip}"
