@@ -98,21 +98,24 @@ impl Engine {
         Ok(Offered::Held)
     }
 
-    /// Writes a job's progress anew: its pending tasks, a page at a time, then those that have failed. Each page is read again
-    /// after it is written: a task that was settled in between was reported to a progress that did not have it yet.
+    /// Writes a job's progress anew: its pending tasks, and then those that have failed.
     async fn write_progress(&self, job: JobId, total: u64) -> Result<()> {
+        self.inner.ports.progress.remove(job).await?;
+        let settled = self.write_pending(job, total).await?;
+        self.write_settled(job, settled).await
+    }
+
+    /// Writes pending tasks, a page at a time. Each page is read again after it is written: a task that was settled in between was
+    /// reported to a progress that did not have it yet. Returns those.
+    async fn write_pending(&self, job: JobId, total: u64) -> Result<BTreeSet<CaptureId>> {
         let Ports { progress, store, .. } = &self.inner.ports;
         let stop = self.inner.supervisor.stopping();
-        progress.remove(job).await?;
         let mut after = (i64::MIN, CaptureId(0));
         let mut settled = BTreeSet::new();
         while !stop.is_cancelled() {
             let page = store.pending_tasks(job, after, PAGE).await?;
             let captures: Vec<CaptureId> = page.iter().map(|(_, capture)| *capture).collect();
             progress.add(job, total, &captures).await?;
-            if captures.is_empty() {
-                break;
-            }
             let again = store.pending_tasks(job, after, PAGE).await?;
             // What became pending meanwhile may push others from a full page: they are read with the next one.
             let last = match is_last(&again) {
@@ -129,15 +132,22 @@ impl Engine {
             }
             after = last.copied().unwrap_or(after);
         }
+        Ok(settled)
+    }
+
+    /// Tells of the tasks that have failed, and of others that were settled while they were written as pending.
+    async fn write_settled(&self, job: JobId, mut settled: BTreeSet<CaptureId>) -> Result<()> {
+        let progress = &self.inner.ports.progress;
+        let stop = self.inner.supervisor.stopping();
         let mut after = CaptureId(i64::MIN);
         while !stop.is_cancelled() {
             let page = self.failed(job, after).await?;
             let Some(last) = page.last() else { break };
             after = last.capture;
             let failed: Vec<(CaptureId, bool)> = page.iter().map(|task| (task.capture, true)).collect();
-            failed.iter().for_each(|(capture, _)| {
+            for (capture, _) in &failed {
                 settled.remove(capture);
-            });
+            }
             progress.settled(job, &failed).await?;
             if is_last(&page) {
                 break;
