@@ -193,14 +193,15 @@ async fn stored_boxes(world: &World, job: i64) -> HashMap<String, Boxes> {
 
 async fn a_client_that_asks_as_adc_asks_brings_a_job_to_success(on: Deployment) {
     let world = World::new(on, &[("NATS_TASK_TTR", "5")]).await;
-    // Four loaders of four batches each, full before the model is warm.
-    let client = AdcLike::start(&world, &["--hold-first", "384"]).await;
+    // Four loaders of four batches each, full before the model is warm. A batch that is taken while the queue is being filled may
+    // have fewer tasks than were asked for.
+    let client = AdcLike::start(&world, &["--hold-first", "16"]).await;
     let job = world.start_job(SLUG, 1_200).await;
     let landed = world.landed(job, Duration::from_secs(60)).await;
     assert_eq!(landed["status"], "SUCCESS");
     let report = client.finish().await;
     assert_eq!(compare(&world, job, &report).await, (1_200, 0));
-    assert_eq!(report.most_held, 384);
+    assert_eq!(report.most_held, 16);
 }
 
 async fn a_client_that_drops_repeats_delays_and_reorders_loses_nothing_that_was_answered(on: Deployment) {

@@ -109,7 +109,7 @@ class Report:
 
     def take(self, tasks):
         with self.lock:
-            self.held += len(tasks)
+            self.held += 1
             self.most_held = max(self.most_held, self.held)
             for task in tasks:
                 self.handed_out[task["image_id"]] = self.handed_out.get(task["image_id"], 0) + 1
@@ -119,11 +119,11 @@ class Report:
         """A model that takes its time: meanwhile the loaders fetch ahead."""
         with self.taken:
             if not self.taken.wait_for(lambda: self.most_held >= count, 20):
-                self.problems.append(f"only {self.most_held} of {count} tasks could be held ahead")
+                self.problems.append(f"only {self.most_held} of {count} batches could be held ahead")
 
-    def release(self, tasks):
+    def release(self):
         with self.lock:
-            self.held -= len(tasks)
+            self.held -= 1
 
     def print(self):
         names = ("handed_out", "answered", "problems", "most_held", "counts")
@@ -343,7 +343,7 @@ def work(api, report, args, job, mischief):
         report.wait_until_held(args.hold_first)
         found = True
         mischief.send(job, tasks)
-        report.release(tasks)
+        report.release()
         room.release()
     mischief.flush()
     return found
@@ -358,7 +358,7 @@ def arguments():
     parser.add_argument("--fetchers", type=int, default=4)
     parser.add_argument("--prefetch", type=int, default=4)
     parser.add_argument("--idle-seconds", type=float, default=5)
-    parser.add_argument("--hold-first", type=int, default=0, help="tasks to hold before the first result")
+    parser.add_argument("--hold-first", type=int, default=0, help="batches to hold before the first result")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--late-by", type=float, default=2, help="seconds after the lease")
     for fault in ("drop", "late", "error", "duplicate", "reorder"):
